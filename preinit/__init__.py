@@ -1,0 +1,46 @@
+"""preinit runs a WebAssembly module's initializer at build time and writes a module that starts where it ended.
+
+    result = preinit.build("engine.wasm", init_funcs=["initialize-runtime"])
+    Path("ready.wasm").write_bytes(result.wasm)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import Frame, PreinitError
+    from .options import Host, Options
+    from .pipeline import build
+    from .result import Report, Result, Warning
+    from .version import VERSION as __version__
+
+_HOMES = {
+    "Frame": "errors",
+    "Host": "options",
+    "Options": "options",
+    "PreinitError": "errors",
+    "Report": "result",
+    "Result": "result",
+    "Warning": "result",
+    "build": "pipeline",
+}
+
+__all__ = ["Frame", "Host", "Options", "PreinitError", "Report", "Result", "Warning", "__version__", "build"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use (PEP 562): importing the engine takes longer than starting Python."""
+    from importlib import import_module
+
+    if name == "__version__":
+        return import_module(".version", __name__).VERSION
+    if name == "errors":
+        return import_module(".errors", __name__)
+    if name in _HOMES:
+        return getattr(import_module("." + _HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

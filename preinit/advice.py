@@ -1,0 +1,86 @@
+"""Hazards of a snapshot that can be seen in the module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .binary.constexpr import constant
+from .binary.module import Module
+from .binary.sections import ExternKind
+from .initializers import REACTOR_START, Call
+from .result import Warning
+from .snapshot import Snapshot
+
+COMMAND_START = "_start"
+#: What `wasm-ld` calls the function that runs constructors, and the wrappers that call it in a command.
+CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
+
+
+def warnings(
+    module: Module, snapshot: Snapshot, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]], code_moved: bool
+) -> tuple[Warning, ...]:
+    """The warnings for a build that ran `calls` and whose output has `exports`.
+
+    `code_moved`: the code section has another offset in the output than in the input.
+    """
+    found = [*_stack_pointer(module, snapshot), *_command(module, calls, exports)]
+    if module.custom("sourceMappingURL") and code_moved:
+        found.append(
+            Warning(
+                "source-map-moved",
+                "the source map's columns are offsets in the file, and the code section has moved",
+                "Use DWARF, whose offsets stay true, or make the source map again.",
+            )
+        )
+    if module.custom("signature"):
+        found.append(
+            Warning("signature", "the module's signature does not fit the output", "Sign the output instead.")
+        )
+    return tuple(found)
+
+
+def _stack_pointer(module: Module, snapshot: Snapshot) -> list[Warning]:
+    for index, name in module.names.globals.items():
+        if name != "__stack_pointer" or index not in snapshot.globals:
+            continue
+        entry = module.globals[index]
+        now = snapshot.globals[index]
+        if entry.initializer and entry.initializer.raw != constant(entry.type, now):
+            return [
+                Warning(
+                    "stack-pointer",
+                    f"the stack pointer (global {index}) is {int.from_bytes(now, 'little')} after the initializer, "
+                    "not where it was before: every instance starts with a smaller stack",
+                    "An initializer must not leave by longjmp, or keep a frame alive.",
+                )
+            ]
+    return []
+
+
+def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]]) -> list[Warning]:
+    start = module.exported(COMMAND_START)
+    if start is None or start.kind != ExternKind.FUNC:
+        return []
+    found = []
+    if any(name == COMMAND_START and index == start.index for name, _, index in exports):
+        found.append(
+            Warning(
+                "start-runs-constructors",
+                "the output still exports `_start`, which runs the constructors again, on an initialized memory",
+                "Export another entry point that only calls main, and rename it: -r _start=ENTRY.",
+            )
+        )
+    functions = module.names.functions
+    constructors = CONSTRUCTORS in functions.values() if functions else True
+    indices = {e.name: e.index for e in module.exports if e.kind == ExternKind.FUNC}
+    wrapped = any(functions.get(indices.get(call.name, -1), "").endswith(COMMAND_WRAPPER) for call in calls)
+    ran = any(call.name in (REACTOR_START, COMMAND_START, CONSTRUCTORS) for call in calls)
+    if constructors and calls and not wrapped and not ran:
+        found.append(
+            Warning(
+                "no-constructors",
+                f"the module is a command (it exports `_start`), and {calls[0].name!r} ran without its constructors",
+                "Build it as a reactor (`-mexec-model=reactor`), or call `__wasm_call_ctors` in the initializer.",
+            )
+        )
+    return found

@@ -1,0 +1,98 @@
+"""Constant expressions: https://webassembly.github.io/spec/core/valid/instructions.html#constant-expressions ."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..errors import UnsupportedProposal
+from .cursor import Cursor
+from .encoder import sleb
+from .types import F32, F64, I32, I64, NUMERIC_SIZES, V128, ValType
+
+#: `i32.const N end` and `i64.const N end`, by far the most frequent: no reference in them.
+_SIMPLE = re.compile(rb"[\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f]\x0b")
+
+_END = 0x0B
+
+
+class ConstantExpression(NamedTuple):
+    """An expression as it stands in the file, with what it refers to (index spaces)."""
+
+    raw: bytes
+    functions: tuple[int, ...] = ()
+    globals: tuple[int, ...] = ()
+
+
+def read_constant_expression(cursor: Cursor) -> ConstantExpression:
+    """Reads up to and including `end`.
+
+    Raises `UnsupportedProposal` at an instruction that no proposal known to this version allows here.
+    """
+    start = cursor.position
+    simple = _SIMPLE.match(cursor.buffer, start, cursor.end)
+    if simple:
+        cursor.position = simple.end()
+        return ConstantExpression(simple[0])
+    functions: list[int] = []
+    globals_: list[int] = []
+    while True:
+        at = cursor.position
+        opcode = cursor.byte()
+        if opcode == _END:
+            break
+        if opcode == 0x41:  # i32.const
+            cursor.signed(32)
+        elif opcode == 0x42:  # i64.const
+            cursor.signed(64)
+        elif opcode == 0x43:  # f32.const
+            cursor.skip(4)
+        elif opcode == 0x44:  # f64.const
+            cursor.skip(8)
+        elif opcode == 0x23:  # global.get
+            globals_.append(cursor.u32())
+        elif opcode == 0xD0:  # ref.null
+            cursor.signed(33)
+        elif opcode == 0xD2:  # ref.func
+            functions.append(cursor.u32())
+        elif opcode in (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E):  # i32 and i64: add, sub, mul (extended const)
+            pass
+        elif opcode == 0xFD and cursor.u32() == 0x0C:  # v128.const
+            cursor.skip(16)
+        elif opcode == 0xFB:
+            _skip_gc_instruction(cursor, at)
+        else:
+            raise UnsupportedProposal(
+                f"{cursor.what}: instruction {opcode:#x} in a constant expression", where=f"byte offset {at:#x}"
+            )
+    return ConstantExpression(cursor.buffer[start : cursor.position], tuple(functions), tuple(globals_))
+
+
+def _skip_gc_instruction(cursor: Cursor, at: int) -> None:
+    code = cursor.u32()
+    if code in (0, 1, 6, 7):  # struct.new, struct.new_default, array.new, array.new_default
+        cursor.u32()
+    elif code == 8:  # array.new_fixed
+        cursor.u32()
+        cursor.u32()
+    elif code not in (26, 27, 28):  # any.convert_extern, extern.convert_any, ref.i31
+        raise UnsupportedProposal(
+            f"{cursor.what}: instruction 0xfb {code} in a constant expression", where=f"byte offset {at:#x}"
+        )
+
+
+def constant(value_type: ValType, bits: bytes) -> bytes:
+    """The expression that gives the value whose raw little-endian bytes are `bits`: bit-exact, a NaN's payload too."""
+    if len(bits) != NUMERIC_SIZES[value_type]:
+        raise ValueError(f"{len(bits)} bytes for a value of type {value_type!r}")
+    if value_type in (I32, I64):
+        opcode = b"\x41" if value_type == I32 else b"\x42"
+        return opcode + sleb(int.from_bytes(bits, "little", signed=True)) + b"\x0b"
+    prefix = {F32: b"\x43", F64: b"\x44", V128: b"\xfd\x0c"}[value_type]
+    return prefix + bits + b"\x0b"
+
+
+def offset_constant(offset: int, is_64: bool) -> bytes:
+    """The offset expression of an active segment: `offset` is unsigned, the constant is signed."""
+    size = 8 if is_64 else 4
+    return constant(I64 if is_64 else I32, offset.to_bytes(size, "little"))

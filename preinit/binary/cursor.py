@@ -1,0 +1,149 @@
+"""A bounds-checked reader. Every error names the absolute offset in the file."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from ..errors import Malformed, Truncated
+
+#: One LEB128 integer of at most 5 bytes (32 bits), https://webassembly.github.io/spec/core/binary/values.html#integers
+LEB32 = re.compile(rb"[\x80-\xff]{0,4}+[\x00-\x7f]")
+
+
+class Cursor:
+    """Reads `buffer` from `position` up to `end`, absolute offsets in the file."""
+
+    __slots__ = ("buffer", "end", "position", "what")
+
+    def __init__(self, buffer: bytes, position: int, end: int, what: str) -> None:
+        self.buffer = buffer
+        self.position = position
+        self.end = end
+        self.what = what
+
+    def fail(self, problem: str, at: int | None = None) -> Malformed:
+        """The error to raise for `problem` at offset `at` (default: here)."""
+        offset = self.position if at is None else at
+        return Malformed(f"{self.what}: {problem}", where=f"byte offset {offset:#x}")
+
+    def _short(self, at: int) -> Malformed | Truncated:
+        if self.end == len(self.buffer):
+            return Truncated(f"{self.what}: the file ends in the middle", where=f"byte offset {at:#x}")
+        return self.fail("ends in the middle of an item", at)
+
+    @property
+    def remaining(self) -> int:
+        return self.end - self.position
+
+    def byte(self) -> int:
+        position = self.position
+        if position >= self.end:
+            raise self._short(position)
+        self.position = position + 1
+        return self.buffer[position]
+
+    def peek(self) -> int:
+        """The next byte, which stays unread; -1 at the end."""
+        return self.buffer[self.position] if self.position < self.end else -1
+
+    def _unsigned(self, bits: int) -> int:
+        start = position = self.position
+        buffer, end = self.buffer, self.end
+        result = shift = 0
+        while True:
+            if position >= end:
+                raise self._short(start)
+            byte = buffer[position]
+            position += 1
+            result |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+            if shift >= bits:
+                raise self.fail(f"an integer of more than {bits} bits", start)
+        if result >> bits:
+            raise self.fail(f"an integer of more than {bits} bits", start)
+        self.position = position
+        return result
+
+    def u32(self) -> int:
+        position = self.position
+        if position < self.end:
+            byte = self.buffer[position]
+            if byte < 0x80:
+                self.position = position + 1
+                return byte
+        return self._unsigned(32)
+
+    def u64(self) -> int:
+        return self._unsigned(64)
+
+    def signed(self, bits: int) -> int:
+        """A signed LEB128 integer of at most `bits` bits (32, 33 or 64)."""
+        start = self.position
+        result = shift = 0
+        while True:
+            byte = self.byte()
+            result |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+            if shift >= bits:
+                raise self.fail(f"an integer of more than {bits} bits", start)
+        if byte & 0x40:
+            result -= 1 << shift
+        if not -(1 << bits - 1) <= result < 1 << bits - 1:
+            raise self.fail(f"an integer of more than {bits} bits", start)
+        return result
+
+    def count(self, smallest_item: int = 1) -> int:
+        """The length of a vector whose items take at least `smallest_item` bytes each: bounded by what is left."""
+        start = self.position
+        number = self.u32()
+        if number * smallest_item > self.remaining:
+            raise self.fail(f"claims {number} items, more than fit in the {self.remaining} bytes left", start)
+        return number
+
+    def skip(self, size: int) -> int:
+        """Moves past `size` bytes; returns the offset of the first."""
+        start = self.position
+        if size > self.end - start:
+            raise self._short(start)
+        self.position = start + size
+        return start
+
+    def take(self, size: int) -> bytes:
+        start = self.skip(size)
+        return self.buffer[start : start + size]
+
+    def name(self) -> str:
+        """A name: UTF-8 with its length in bytes before it."""
+        size = self.u32()
+        start = self.skip(size)
+        try:
+            return str(self.buffer[start : start + size], "utf-8")
+        except UnicodeDecodeError as problem:
+            raise self.fail("a name that is not UTF-8", start + problem.start) from None
+
+    def u32s(self, number: int) -> list[int]:
+        """`number` unsigned 32-bit integers, at the speed of `re`."""
+        start = self.position
+        result: list[int] = []
+        append = result.append
+        expected = start
+        for match in islice(LEB32.finditer(self.buffer, start, self.end), number):
+            if match.start() != expected:
+                break
+            expected = match.end()
+            if expected - match.start() == 1:
+                append(self.buffer[expected - 1])
+            else:
+                self.position = match.start()
+                append(self._unsigned(32))
+        if len(result) != number:
+            self.position = expected
+            self._unsigned(32)  # says what is wrong with the first one that didn't match
+            raise self.fail("a malformed integer")
+        self.position = expected
+        return result

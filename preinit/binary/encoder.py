@@ -1,0 +1,94 @@
+"""Writing: integers, names, vectors, limits, sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import leb128
+
+from .types import FuncType, Limits
+
+#: Magic and version of a core module.
+PREAMBLE = b"\0asm\1\0\0\0"
+
+#: The order in which sections stand in a module.
+#: https://webassembly.github.io/spec/core/binary/modules.html#binary-module
+SECTION_ORDER = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
+
+#: A 32-bit length can't say more.
+LARGEST_SECTION = (1 << 32) - 1
+
+_SMALL = tuple(bytes((number,)) for number in range(0x80))
+
+
+def uleb(number: int) -> bytes:
+    """`number` as unsigned LEB128, in as few bytes as it needs."""
+    if number < 0x80:
+        return _SMALL[number]
+    return bytes(leb128.u.encode(number))
+
+
+def sleb(number: int) -> bytes:
+    """`number` as signed LEB128, in as few bytes as it needs."""
+    return bytes(leb128.i.encode(number))
+
+
+def uleb_size(number: int) -> int:
+    """How many bytes `uleb(number)` has."""
+    return max(1, -(-number.bit_length() // 7))
+
+
+def sleb_size(number: int) -> int:
+    """How many bytes `sleb(number)` has: one bit more, for the sign."""
+    return ((number if number >= 0 else ~number).bit_length() + 7) // 7
+
+
+def name(text: str) -> bytes:
+    encoded = text.encode("utf-8")
+    return uleb(len(encoded)) + encoded
+
+
+def vector(items: Sequence[bytes]) -> bytes:
+    return uleb(len(items)) + b"".join(items)
+
+
+def section(number: int, payload: bytes | memoryview) -> list[bytes | memoryview]:
+    """A section's pieces: the header and the payload, which is not copied."""
+    return [bytes((number,)) + uleb(len(payload)), payload]
+
+
+def custom_section(title: str, content: bytes) -> list[bytes | memoryview]:
+    return section(0, name(title) + content)
+
+
+def limits(value: Limits) -> bytes:
+    flags = (
+        (value.maximum is not None)
+        | value.shared << 1
+        | value.is_64 << 2
+        | (value.page_size_log2 is not None) << 3
+    )
+    return (
+        bytes((flags,))
+        + uleb(value.minimum)
+        + (uleb(value.maximum) if value.maximum is not None else b"")
+        + (uleb(value.page_size_log2) if value.page_size_log2 is not None else b"")
+    )
+
+
+def function_type(value: FuncType) -> bytes:
+    return b"\x60" + vector(value.params) + vector(value.results)
+
+
+def export(title: str, kind: int, index: int) -> bytes:
+    return name(title) + bytes((kind,)) + uleb(index)
+
+
+def code_entry(body: bytes) -> bytes:
+    """A function body (locals and expression) with its size."""
+    return uleb(len(body)) + body
+
+
+def assemble(sections: Iterable[list[bytes | memoryview]]) -> bytes:
+    """A module from its sections' pieces: one copy in all."""
+    return b"".join([PREAMBLE, *(piece for pieces in sections for piece in pieces)])

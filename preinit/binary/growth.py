@@ -1,0 +1,85 @@
+"""Which functions contain `memory.grow` or `table.grow`: a handful among thousands, so candidates are searched first."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import NamedTuple
+
+from .code import bodies
+from .instructions import MEMORY_GROW, growth_instructions
+from .module import Module, SectionId
+
+#: `memory.grow` with its index; the bytes are frequent as `block` or `if` followed by `unreachable`.
+_MEMORY_GROW = re.compile(rb"\x40[\x80-\xff]*+[\x00-\x7f]")
+_SINGLE_MEMORY_GROW = re.compile(rb"\x40[\x80-\xff]*+\x00")
+_TABLE_GROW = re.compile(rb"\xfc[\x8f\x0f][\x80]*+[\x00-\x7f]")
+
+_BLOCK_OPCODES = frozenset(b"\x02\x03\x04")
+#: `end`, and instructions without immediates: what follows one of these is an opcode.
+_WITHOUT_IMMEDIATES = frozenset((0x0B, *range(0x45, 0x80)))
+#: Below this many memories and tables, the byte after one of those can't be the index of a memory or table that
+#: follows a first index, as in `call_indirect $type $table`.
+_FEW = 2
+
+#: Bytes of the longest growth instruction, with padded integers: what comes after the last candidate isn't decoded.
+_LONGEST_GROWTH = 12
+
+
+class Growth(NamedTuple):
+    """One instruction: its range in the file, `instructions.MEMORY_GROW` or `TABLE_GROW`, and what it grows."""
+
+    start: int
+    end: int
+    opcode: int
+    index: int
+
+
+def growing_functions(module: Module) -> dict[int, list[Growth]]:
+    """The growth instructions of each defined function that has any, by position in the code section, in order."""
+    section = module.section(SectionId.CODE)
+    if section is None or not (module.memories or module.tables):
+        return {}
+    hits = _candidates(module, section.start, section.end)
+    if not hits:
+        return {}
+    ranges = bodies(module)
+    starts = [body.start for body in ranges]
+    last_hit = {}
+    for hit in sorted(hits):
+        last_hit[bisect_right(starts, hit) - 1] = hit
+    result = {}
+    for defined, hit in last_hit.items():
+        if defined < 0:
+            continue
+        body = ranges[defined]
+        end = min(body.end, hit + _LONGEST_GROWTH)
+        growths = [
+            Growth(*found)
+            for found in growth_instructions(module.data, body.start, end)
+            if found[3] < (len(module.memories) if found[2] == MEMORY_GROW else len(module.tables))
+        ]
+        if growths:
+            result[defined] = growths
+    return result
+
+
+def _candidates(module: Module, start: int, end: int) -> list[int]:
+    data = module.data
+    hits: list[int] = []
+    if module.memories:
+        pattern = _SINGLE_MEMORY_GROW if len(module.memories) == 1 else _MEMORY_GROW
+        hits = [match.start() for match in pattern.finditer(data, start, end)]
+        if len(module.memories) <= _FEW and len(module.tables) <= _FEW and not module.types.has_gc:
+            hits = [
+                hit
+                for hit in hits
+                if not (
+                    data[hit - 1] in _BLOCK_OPCODES
+                    and data[hit - 2] in _WITHOUT_IMMEDIATES
+                    and 0xFD not in data[hit - 6 : hit - 2]  # a lane may be the last immediate of a SIMD store
+                )
+            ]
+    if module.tables:
+        hits += [match.start() for match in _TABLE_GROW.finditer(data, start, end)]
+    return hits

@@ -1,0 +1,237 @@
+"""A module, parsed as far as preinit needs it: https://webassembly.github.io/spec/core/binary/modules.html .
+
+A `Module` is read-only. Function bodies are not decoded, data is not copied: segments and sections are ranges of the
+file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated
+from . import sections as read
+from .cursor import Cursor
+from .encoder import PREAMBLE, SECTION_ORDER
+from .names import NameSection
+from .types import FuncType, Limits, TypeSection, read_types
+
+T = TypeVar("T")
+
+COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
+
+
+class SectionId(IntEnum):
+    CUSTOM = 0
+    TYPE = 1
+    IMPORT = 2
+    FUNCTION = 3
+    TABLE = 4
+    MEMORY = 5
+    GLOBAL = 6
+    EXPORT = 7
+    START = 8
+    ELEMENT = 9
+    CODE = 10
+    DATA = 11
+    DATA_COUNT = 12
+    TAG = 13
+
+
+class Section(NamedTuple):
+    """The section is `header:end` in the file, its payload `start:end`.
+
+    For a custom section, `title` is its name and `content` where that name ends.
+    """
+
+    id: int
+    header: int
+    start: int
+    end: int
+    title: str = ""
+    content: int = 0
+
+    @property
+    def label(self) -> str:
+        return f"custom section {self.title!r}" if self.id == 0 else f"{SectionId(self.id).name.lower()} section"
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """One core module. Index spaces count imports first, as in the specification."""
+
+    data: bytes
+    sections: tuple[Section, ...]
+    types: TypeSection
+    imports: tuple[read.Import, ...]
+    tables: tuple[read.Table, ...]
+    memories: tuple[Limits, ...]
+    tags: tuple[int, ...]
+    globals: tuple[read.Global, ...]
+    exports: tuple[read.Export, ...]
+    start: int | None
+    elements: tuple[read.ElementSegment, ...]
+    data_segments: tuple[read.DataSegment, ...]
+    function_types: tuple[int, ...]
+    imported_functions: int
+    imported_tables: int
+    imported_memories: int
+    imported_globals: int
+
+    def section(self, number: int) -> Section | None:
+        """The non-custom section with that number."""
+        return self._by_id.get(number)
+
+    @cached_property
+    def _by_id(self) -> dict[int, Section]:
+        return {section.id: section for section in self.sections if section.id != SectionId.CUSTOM}
+
+    def payload(self, section: Section) -> memoryview:
+        """A section's payload, not copied."""
+        return memoryview(self.data)[section.start : section.end]
+
+    def custom(self, title: str) -> Section | None:
+        """The first custom section of that name."""
+        return next((section for section in self.sections if section.id == 0 and section.title == title), None)
+
+    @cached_property
+    def names(self) -> NameSection:
+        """The name section's maps; empty ones where there is none, or where it is malformed."""
+        section = self.custom("name")
+        return NameSection(self.data, section.content, section.end) if section else NameSection(b"", 0, 0)
+
+    def function_type(self, index: int) -> FuncType | None:
+        """The type of a function by its index; None when that is out of range or no function type."""
+        if not 0 <= index < len(self.function_types):
+            return None
+        type_index = self.function_types[index]
+        return self.types.functions[type_index] if type_index < len(self.types.functions) else None
+
+    def exported(self, title: str) -> read.Export | None:
+        return next((export for export in self.exports if export.name == title), None)
+
+    @cached_property
+    def exported_names(self) -> frozenset[str]:
+        return frozenset(export.name for export in self.exports)
+
+    def function_name(self, index: int) -> str | None:
+        """What to call a function: its name in the name section, else its import's or an export's."""
+        name = self.names.functions.get(index)
+        if name:
+            return name
+        if index < self.imported_functions:
+            imported = [entry for entry in self.imports if entry.kind == read.ExternKind.FUNC][index]
+            return f"{imported.module}.{imported.name}"
+        return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.index == index), None)
+
+
+def parse(data: bytes) -> Module:
+    """Parses a core module.
+
+    Raises
+    ------
+    NotWasm, Truncated, Malformed: with the byte offset.
+    ComponentInput, RelocatableObject, DynamicLibrary: Wasm, but nothing that can be pre-initialized.
+    UnsupportedProposal: a type or constant expression that this version does not know.
+    """
+    _check_preamble(data)
+    found = _read_sections(data)
+    by_id = {section.id: section for section in found if section.id}
+
+    def cursor(number: SectionId) -> Cursor:
+        section = by_id.get(number)
+        if section is None:
+            return Cursor(b"\0", 0, 1, "empty section")  # a vector of length 0
+        return Cursor(data, section.start, section.end, section.label)
+
+    def whole(number: SectionId, reader: read.Reader[T]) -> T:
+        at = cursor(number)
+        result = reader(at)
+        if at.remaining:
+            raise at.fail(f"{at.remaining} bytes are left over")
+        return result
+
+    for section in found:
+        if section.title == "dylink.0" or section.title == "dylink":
+            raise DynamicLibrary(f"the input is a dynamic library (it has a custom section {section.title!r})")
+        if section.title == "linking":
+            raise RelocatableObject("the input is a relocatable object, not a linked module (it has a section 'linking')")
+    types = whole(SectionId.TYPE, read_types)
+    imports = whole(SectionId.IMPORT, read.read_imports)
+    if any((entry.module, entry.name) == ("env", "__linear_memory") for entry in imports):
+        raise RelocatableObject("the input is a relocatable object (it imports `env.__linear_memory`)")
+
+    def imported(kind: read.ExternKind) -> list[read.Import]:
+        return [entry for entry in imports if entry.kind == kind]
+
+    imported_functions = [entry.type_index for entry in imported(read.ExternKind.FUNC)]
+    imported_tables = [entry.table for entry in imported(read.ExternKind.TABLE) if entry.table]
+    imported_memories = [entry.memory for entry in imported(read.ExternKind.MEMORY) if entry.memory]
+    imported_globals = [entry.global_ for entry in imported(read.ExternKind.GLOBAL) if entry.global_]
+    imported_tags = [entry.type_index for entry in imported(read.ExternKind.TAG)]
+    return Module(
+        data=data,
+        sections=found,
+        types=types,
+        imports=imports,
+        tables=(*imported_tables, *whole(SectionId.TABLE, read.read_tables)),
+        memories=(*imported_memories, *whole(SectionId.MEMORY, read.read_memories)),
+        tags=(*imported_tags, *whole(SectionId.TAG, read.read_tags)),
+        globals=(*imported_globals, *whole(SectionId.GLOBAL, read.read_globals)),
+        exports=whole(SectionId.EXPORT, read.read_exports),
+        start=whole(SectionId.START, Cursor.u32) if SectionId.START in by_id else None,
+        elements=whole(SectionId.ELEMENT, read.read_elements),
+        data_segments=whole(SectionId.DATA, read.read_data),
+        function_types=(*imported_functions, *whole(SectionId.FUNCTION, lambda at: at.u32s(at.count()))),
+        imported_functions=len(imported_functions),
+        imported_tables=len(imported_tables),
+        imported_memories=len(imported_memories),
+        imported_globals=len(imported_globals),
+    )
+
+
+def _check_preamble(data: bytes) -> None:
+    if data[:8] == PREAMBLE:
+        return
+    if data[:8] == COMPONENT_PREAMBLE:
+        raise ComponentInput("the input is a component, not a core module")
+    if not data:
+        raise NotWasm("the input is empty")
+    if data[:4] == PREAMBLE[: len(data[:4])]:
+        if len(data) < 8:
+            raise Truncated("the file ends in the middle of the preamble", where=f"byte offset {len(data):#x}")
+        raise NotWasm(f"unknown version {data[4:8].hex(' ')}", where="byte offset 0x4")
+    raise NotWasm(f"the input does not start with the Wasm magic number (it starts with {data[:4].hex(' ')})")
+
+
+def _read_sections(data: bytes) -> tuple[Section, ...]:
+    order = {number: place for place, number in enumerate(SECTION_ORDER)}
+    at = Cursor(data, len(PREAMBLE), len(data), "module")
+    found: list[Section] = []
+    last_place = -1
+    while at.remaining:
+        header = at.position
+        number = at.byte()
+        size = at.u32()
+        if size > at.remaining:
+            raise Truncated(
+                f"section {number} claims {size} bytes, the file has {at.remaining} left",
+                where=f"byte offset {header:#x}",
+            )
+        start = at.skip(size)
+        if number == SectionId.CUSTOM:
+            inner = Cursor(data, start, start + size, "custom section")
+            title = inner.name()
+            found.append(Section(number, header, start, start + size, title, inner.position))
+            continue
+        if number not in order:
+            raise at.fail(f"unknown section number {number}", header)
+        if order[number] <= last_place:
+            raise at.fail(f"{SectionId(number).name.lower()} section stands twice or out of order", header)
+        last_place = order[number]
+        found.append(Section(number, header, start, start + size))
+    return tuple(found)
+
+

@@ -1,0 +1,204 @@
+"""The entries of each section: https://webassembly.github.io/spec/core/binary/modules.html ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, IntEnum
+from typing import NamedTuple, TypeVar
+
+from .constexpr import ConstantExpression, read_constant_expression
+from .cursor import Cursor
+from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
+
+T = TypeVar("T")
+Reader = Callable[[Cursor], T]
+
+
+class ExternKind(IntEnum):
+    FUNC = 0
+    TABLE = 1
+    MEMORY = 2
+    GLOBAL = 3
+    TAG = 4
+
+
+class Mode(Enum):
+    ACTIVE = "active"
+    PASSIVE = "passive"
+    DECLARATIVE = "declarative"
+
+
+class Table(NamedTuple):
+    """`initializer` is None where entries start as null."""
+
+    type: ValType
+    limits: Limits
+    initializer: ConstantExpression | None
+
+
+class Global(NamedTuple):
+    """`initializer` is None for an imported global."""
+
+    type: ValType
+    mutable: bool
+    initializer: ConstantExpression | None
+
+
+class Import(NamedTuple):
+    """`type_index` for a function or tag, one of the others for the other kinds."""
+
+    module: str
+    name: str
+    kind: ExternKind
+    type_index: int = -1
+    table: Table | None = None
+    memory: Limits | None = None
+    global_: Global | None = None
+
+
+class Export(NamedTuple):
+    name: str
+    kind: int
+    index: int
+
+
+class ElementSegment(NamedTuple):
+    """`raw` is the range of the whole entry in the file, `functions` what it refers to, `count` its length."""
+
+    mode: Mode
+    flags: int
+    table: int
+    type: ValType
+    count: int
+    functions: tuple[int, ...]
+    raw: tuple[int, int]
+
+
+class DataSegment(NamedTuple):
+    """`start:end` are the bytes, `raw_start:end` the whole entry in the file. `memory` is -1 for a passive one."""
+
+    mode: Mode
+    memory: int
+    raw_start: int
+    start: int
+    end: int
+
+
+def read_table(cursor: Cursor) -> Table:
+    if cursor.peek() == 0x40:  # a table with an initializer
+        cursor.skip(1)
+        if cursor.byte() != 0:
+            raise cursor.fail("a reserved byte that is not zero", cursor.position - 1)
+        return Table(read_value_type(cursor), read_limits(cursor), read_constant_expression(cursor))
+    return Table(read_value_type(cursor), read_limits(cursor), None)
+
+
+def _read_tag(cursor: Cursor) -> int:
+    if cursor.byte() != 0:
+        raise cursor.fail("a tag attribute that is not zero", cursor.position - 1)
+    return cursor.u32()
+
+
+def _read_global_type(cursor: Cursor) -> tuple[ValType, bool]:
+    value_type = read_value_type(cursor)
+    mutability = cursor.byte()
+    if mutability > 1:
+        raise cursor.fail(f"mutability {mutability:#x}", cursor.position - 1)
+    return value_type, bool(mutability)
+
+
+def _read_import(cursor: Cursor) -> Import:
+    module, name = cursor.name(), cursor.name()
+    kind = cursor.byte()
+    if kind == ExternKind.FUNC:
+        return Import(module, name, ExternKind.FUNC, type_index=cursor.u32())
+    if kind == ExternKind.TABLE:
+        return Import(module, name, ExternKind.TABLE, table=read_table(cursor))
+    if kind == ExternKind.MEMORY:
+        return Import(module, name, ExternKind.MEMORY, memory=read_limits(cursor))
+    if kind == ExternKind.GLOBAL:
+        return Import(module, name, ExternKind.GLOBAL, global_=Global(*_read_global_type(cursor), None))
+    if kind == ExternKind.TAG:
+        return Import(module, name, ExternKind.TAG, type_index=_read_tag(cursor))
+    raise cursor.fail(f"an import of unknown kind {kind:#x}", cursor.position - 1)
+
+
+def read_imports(cursor: Cursor) -> tuple[Import, ...]:
+    return tuple(_read_import(cursor) for _ in range(cursor.count(4)))
+
+
+def read_tables(cursor: Cursor) -> tuple[Table, ...]:
+    return tuple(read_table(cursor) for _ in range(cursor.count(3)))
+
+
+def read_memories(cursor: Cursor) -> tuple[Limits, ...]:
+    return tuple(read_limits(cursor) for _ in range(cursor.count(2)))
+
+
+def read_tags(cursor: Cursor) -> tuple[int, ...]:
+    return tuple(_read_tag(cursor) for _ in range(cursor.count(2)))
+
+
+def read_globals(cursor: Cursor) -> tuple[Global, ...]:
+    return tuple(
+        Global(*_read_global_type(cursor), read_constant_expression(cursor)) for _ in range(cursor.count(3))
+    )
+
+
+def read_exports(cursor: Cursor) -> tuple[Export, ...]:
+    return tuple(Export(cursor.name(), cursor.byte(), cursor.u32()) for _ in range(cursor.count(3)))
+
+
+_PASSIVE_OR_DECLARATIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4
+
+
+def _read_element(cursor: Cursor) -> ElementSegment:
+    start = cursor.position
+    flags = cursor.u32()
+    if flags > 7:
+        raise cursor.fail(f"an element segment with unknown flags {flags:#x}", start)
+    table = -1
+    if flags & _PASSIVE_OR_DECLARATIVE:
+        mode = Mode.DECLARATIVE if flags & _EXPLICIT else Mode.PASSIVE
+    else:
+        mode = Mode.ACTIVE
+        table = cursor.u32() if flags & _EXPLICIT else 0
+        read_constant_expression(cursor)
+    value_type = FUNCREF
+    if flags & (_PASSIVE_OR_DECLARATIVE | _EXPLICIT):
+        if flags & _EXPRESSIONS:
+            value_type = read_value_type(cursor)
+        elif cursor.byte() != 0:
+            raise cursor.fail("an element kind that is not funcref", cursor.position - 1)
+    count = cursor.count()
+    functions: list[int] = []
+    if flags & _EXPRESSIONS:
+        for _ in range(count):
+            functions.extend(read_constant_expression(cursor).functions)
+    else:
+        functions = cursor.u32s(count)
+    return ElementSegment(mode, flags, table, value_type, count, tuple(functions), (start, cursor.position))
+
+
+def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:
+    return tuple(_read_element(cursor) for _ in range(cursor.count(2)))
+
+
+def _read_data_segment(cursor: Cursor) -> DataSegment:
+    raw_start = cursor.position
+    flags = cursor.u32()
+    if flags == 1:
+        size = cursor.u32()
+        start = cursor.skip(size)
+        return DataSegment(Mode.PASSIVE, -1, raw_start, start, start + size)
+    if flags not in (0, 2):
+        raise cursor.fail(f"a data segment with unknown flags {flags:#x}", raw_start)
+    memory = cursor.u32() if flags == 2 else 0
+    read_constant_expression(cursor)
+    size = cursor.u32()
+    start = cursor.skip(size)
+    return DataSegment(Mode.ACTIVE, memory, raw_start, start, start + size)
+
+
+def read_data(cursor: Cursor) -> tuple[DataSegment, ...]:
+    return tuple(_read_data_segment(cursor) for _ in range(cursor.count(2)))

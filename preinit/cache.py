@@ -1,0 +1,53 @@
+"""Compiled code, kept between builds in a folder that only its owner can write to.
+
+Compiled code is run without a check: a folder that somebody else could write to is not used. A folder that can't be
+made is not an error: the build is slower, that is all.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+VARIABLE = "PREINIT_CACHE_DIR"
+
+
+def default_folder() -> Path | None:
+    """$PREINIT_CACHE_DIR, else the platform's place for caches; None if there is none."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return Path(local) / "preinit" / "cache" if local else None
+    base = os.environ.get("XDG_CACHE_HOME")
+    if base and Path(base).is_absolute():
+        return Path(base) / "preinit"
+    home = os.environ.get("HOME")
+    if not home:
+        return None
+    return Path(home) / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "preinit"
+
+
+def engine_configuration(folder: Path) -> str | None:
+    """The path of a cache configuration for the engine that keeps its files in `folder`; None if it can't be used."""
+    try:
+        folder = folder.absolute()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+        if os.name == "posix" and (
+            not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022
+        ):
+            return None
+        directory = str(folder / "wasmtime").replace("\\", "\\\\").replace('"', '\\"')
+        text = f'[cache]\ndirectory = "{directory}"\n'
+        configuration = folder / "wasmtime.toml"
+        if not configuration.exists() or configuration.read_text(encoding="utf-8") != text:
+            partial = folder / f"wasmtime.toml.{os.getpid()}"
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(configuration)
+        return str(configuration)
+    except (OSError, UnicodeError):
+        return None

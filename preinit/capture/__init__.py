@@ -1,0 +1,29 @@
+"""From a running instance to a Snapshot."""
+
+from __future__ import annotations
+
+from ..binary.module import Module
+from ..engine.guest import Instance, Instrumented
+from ..snapshot import Snapshot
+from .globals import capture_globals
+from .memory import capture_memories
+from .references import References, check_unchanged, observe_references
+from .segments import capture_dropped_data, check_elements_kept
+
+__all__ = ["References", "capture", "observe_references"]
+
+
+def capture(module: Module, instrumented: Instrumented, instance: Instance, before: References) -> Snapshot:
+    """The state of an instance after its initializer.
+
+    `before`: what `observe_references` gave before it ran. The snapshot's memories are views of the instance: keep it.
+    Raises `UnsupportedState` for changes that can't be written back yet.
+    """
+    check_unchanged(module, before, observe_references(module, instrumented, instance))
+    check_elements_kept(instrumented, instance)
+    dropped_data = capture_dropped_data(instrumented, instance)  # runs probes, so it comes before the views
+    return Snapshot(
+        memories=capture_memories(module, instrumented, instance),
+        globals=capture_globals(module, instrumented, instance),
+        dropped_data=dropped_data,
+    )

@@ -1,0 +1,41 @@
+"""`preinit`: finds the command; imports it only then."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from ..version import VERSION
+
+#: Command -> what it does. Each lives in a module of its name.
+COMMANDS = {"build": "Run a module's initializer, write a module that starts where it ended."}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __package__).command
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Run `preinit COMMAND --help` for a command's options and examples.",
+)
+@click.version_option(VERSION, prog_name="preinit")
+def main() -> None:
+    """Pre-initialize WebAssembly modules.
+
+    \b
+    Examples:
+      preinit build engine.wasm -o ready.wasm
+      preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
+    """

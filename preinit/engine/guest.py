@@ -1,0 +1,97 @@
+"""What the engine is given to run, and what it offers about the instance: one interface for all ways to instantiate."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..binary.code import bodies
+from ..binary.module import Module
+from ..errors import Frame
+from .ffi import RawFrame, RawValue
+
+#: The module name of modules that preinit generates: their frames are not the guest's.
+GENERATED = "preinit"
+
+
+@dataclass(frozen=True)
+class GrowthGuard:
+    """A function that grows a memory or table in the guest's stead, and traps where the host refuses."""
+
+    kind: str  # "memory" or "table"
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class GuestCode:
+    """The copy of a module that is run: `wasm`, made from `original`.
+
+    Functions keep their index. `guards` are the functions that were added as growth guards, by index. `shifts` tells,
+    for each function whose body was changed, which code offsets moved: `(offset in the copy's body, bytes added)`.
+    """
+
+    original: Module
+    wasm: bytes
+    guards: Mapping[int, GrowthGuard] = field(default_factory=dict)
+    shifts: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
+
+    def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """The frames that are the guest's own, with names and offsets of the original file."""
+        ranges = bodies(self.original)
+        result = []
+        for frame in frames:
+            defined = frame.function - self.original.imported_functions
+            if frame.module == GENERATED or not 0 <= defined < len(ranges):
+                continue
+            offset = frame.offset
+            moved = self.shifts.get(frame.function, ())
+            before = bisect_right([at for at, _ in moved], offset)
+            if before:
+                offset -= moved[before - 1][1]
+            body = ranges[defined]
+            place = body.start + offset if body.start + offset < body.end else None
+            result.append(Frame(frame.function, self.original.function_name(frame.function), place))
+        return tuple(result)
+
+    def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        """The guard that trapped, if the innermost frame is one."""
+        return self.guards.get(frames[0].function) if frames and frames[0].module != GENERATED else None
+
+
+@dataclass(frozen=True)
+class Instrumented:
+    """The code to run, and under which export each thing can be reached.
+
+    `memories`, `globals`, `tables`: index in the original -> export. `start`: the start function's export.
+    `probes`: index of a passive data segment -> export of a function that traps if the segment was dropped;
+    `element_probes` the same for element segments.
+    """
+
+    code: GuestCode
+    memories: dict[int, str]
+    globals: dict[int, str]
+    tables: dict[int, str]
+    start: str | None
+    probes: dict[int, str]
+    element_probes: dict[int, str]
+
+
+class Instance(Protocol):
+    """A running guest. Names are exports of the copy that is run."""
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls an export with raw values of 16 bytes. Raises an `InitializerFailed`."""
+
+    def memory(self, name: str) -> memoryview:
+        """A memory's bytes, not copied; valid until the guest runs again."""
+
+    def global_value(self, name: str, size: int) -> RawValue:
+        """A global's value; `size` in bytes for a numeric type."""
+
+    def table_values(self, name: str) -> list[RawValue]:
+        """All entries of a table."""
+
+    def traps(self, name: str) -> bool:
+        """Calls an export of type () -> () and tells whether it trapped."""

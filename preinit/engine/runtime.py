@@ -1,0 +1,161 @@
+"""The engine's settings, and the thread in which guests run."""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import wasmtime
+
+from ..errors import TimeLimit
+from . import ffi
+
+T = TypeVar("T")
+
+#: Bytes of stack for the guest: language interpreters recurse deeply, and unoptimized code has large frames.
+GUEST_STACK = 64 << 20
+
+#: Bytes of stack of the thread it runs in: the guest's, and room for the host functions that it calls.
+THREAD_STACK = GUEST_STACK + (16 << 20)
+
+#: Elements that a guest's tables may have, each: 10 million are 80 MB.
+TABLE_ELEMENTS = 10_000_000
+
+#: How long to wait for a guest to notice that its time is over, in seconds.
+_GRACE = 2.0
+
+#: Machines on which Winch (the engine's baseline compiler) is complete.
+_WINCH_MACHINES = ("x86_64", "AMD64")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """`compiler` is "winch" or "cranelift"; `cache` the path of a wasmtime cache configuration, or None.
+
+    `interruptible` code checks a counter in every loop and function: it can be stopped, and compiles in 1.8 times the
+    time.
+    """
+
+    compiler: str
+    cache: str | None = None
+    interruptible: bool = False
+
+
+def has_winch() -> bool:
+    """Whether the baseline compiler works on this machine. Asking the engine would abort the process."""
+    return platform.machine() in _WINCH_MACHINES
+
+
+def new_engine(settings: EngineSettings) -> wasmtime.Engine:
+    """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD."""
+    config = wasmtime.Config()
+    config.shared_memory = True
+    config.wasm_custom_page_sizes = True
+    config.wasm_multi_memory = True
+    config.wasm_memory64 = True
+    config.wasm_wide_arithmetic = True
+    config.wasm_relaxed_simd_deterministic = True
+    if settings.compiler == "winch":
+        ffi.use_winch(config)  # with winch, naming the proposals below aborts the process
+    else:
+        config.wasm_tail_call = True
+        config.wasm_relaxed_simd = True
+        config.wasm_exceptions = True
+        config.wasm_function_references = True
+        config.wasm_gc = True
+        config.cranelift_opt_level = "none"
+        config.cranelift_flag_set("regalloc_algorithm", "single_pass")
+    config.cranelift_nan_canonicalization = True
+    config.epoch_interruption = settings.interruptible
+    config.memory_init_cow = False  # one instance: an image of its memory would never be used twice
+    ffi.set_stack(config, GUEST_STACK)
+    if settings.cache:
+        ffi.load_cache(config, settings.cache)
+    return wasmtime.Engine(config)
+
+
+def new_store(engine: wasmtime.Engine, max_memory: int, interruptible: bool) -> wasmtime.Store:
+    """A store with limits: `max_memory` in bytes for each memory."""
+    store = wasmtime.Store(engine)
+    store.set_limits(memory_size=max_memory, table_elements=TABLE_ELEMENTS)
+    if interruptible:
+        store.set_epoch_deadline(1)
+    return store
+
+
+class Deadline:
+    """Ends a guest that runs for too long. One object for one build.
+
+    Compilation can't be interrupted. When time runs out, or on Ctrl-C, `run` returns to its caller all the same, and
+    leaves the thread behind: it ends by itself after compiling, or at the next check of interruptible code.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self.started = time.monotonic()
+        self.cancelled = False
+        self._engine: wasmtime.Engine | None = None
+
+    def watch(self, engine: wasmtime.Engine) -> None:
+        """Says which engine runs the guest now."""
+        self._engine = engine
+
+    def check(self) -> None:
+        """Raises `TimeLimit` once cancelled. Host functions call it, so that a guest that calls them ends too."""
+        if self.cancelled:
+            raise self.error()
+
+    def error(self) -> TimeLimit:
+        return TimeLimit(f"the build took longer than its time limit of {self.seconds:g} seconds")
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        if self._engine:
+            self._engine.increment_epoch()
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Calls `function` in a thread with a deep stack; returns what it returns, raises what it raises.
+
+        Raises `TimeLimit` when the time is over.
+        """
+        outcome: list[T] = []
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                outcome.append(function())
+            except BaseException as problem:
+                failure.append(problem)
+
+        thread = _start(work)
+        try:
+            thread.join(None if self.seconds is None else max(0.0, self.started + self.seconds - time.monotonic()))
+            if thread.is_alive():
+                self.cancel()
+                thread.join(_GRACE)
+                raise self.error()
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        if failure:
+            raise failure[0]
+        return outcome[0]
+
+
+_stack_size_lock = threading.Lock()
+
+
+def _start(work: Callable[[], None]) -> threading.Thread:
+    """Starts a thread with `THREAD_STACK` bytes of stack: a setting of the whole process, so put back at once."""
+    with _stack_size_lock:
+        before = threading.stack_size(THREAD_STACK)
+        try:
+            thread = threading.Thread(target=work, name="preinit-guest", daemon=True)
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    return thread

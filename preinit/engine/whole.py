@@ -1,0 +1,195 @@
+"""Instantiating a module as a whole: all of it is compiled before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import wasmtime
+
+from ..errors import (
+    GrowthRefused,
+    GuestTrap,
+    InvalidModule,
+    MemoryLimit,
+    PreinitError,
+    StackExhausted,
+    UncaughtException,
+    Unsupported,
+    UnsupportedProposal,
+)
+from . import ffi
+from .guest import GuestCode
+from .runtime import Deadline, EngineSettings, has_winch, new_engine, new_store
+
+_STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
+_INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
+_UNREACHABLE = wasmtime.TrapCode.UNREACHABLE.value
+
+#: What the engine says when a module uses a proposal that it does not have, or that is off.
+_LACKS = re.compile(
+    r"(support is not enabled|feature required|proposal not enabled|must be enabled|not enabled|requires the `?\S+`? "
+    r"(?:feature|proposal)|is not supported|not yet implemented|Unsupported|illegal opcode|unknown opcode)",
+    re.IGNORECASE,
+)
+
+
+class Linkage:
+    """What a host can use to provide the imports of one instance."""
+
+    def __init__(self, store: wasmtime.Store, functions: ffi.HostFunctions) -> None:
+        self._store = store
+        self._functions = functions
+
+    def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
+        """An extern that calls `function` with unsigned 64-bit integers; types are "i32" or "i64"."""
+        return self._functions.define(parameters, results, function)
+
+    def provider(self, wasm: bytes, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        """The exports `names` of a fresh instance of a module that preinit generated."""
+        instance = ffi.instantiate(self._store, ffi.compile_module(self._store.engine, wasm), externs)
+        return [ffi.export(self._store, instance, name) for name in names]
+
+
+#: Gives the externs for a module's imports, in their order.
+Linker = Callable[[Linkage], Sequence[Any]]
+
+
+class WholeInstance:
+    """An instance of a module that was compiled as a whole. See `guest.Instance`."""
+
+    def __init__(self, code: GuestCode, settings: EngineSettings, max_memory: int, deadline: Deadline, link: Linker):
+        self.code = code
+        self.compiler = settings.compiler
+        self._deadline = deadline
+        engine = new_engine(settings)
+        deadline.watch(engine)
+        module = ffi.compile_module(engine, code.wasm)
+        deadline.check()
+        self._store = new_store(engine, max_memory, settings.interruptible)
+        self._functions = ffi.HostFunctions(self._store)
+        externs = link(Linkage(self._store, self._functions))
+        try:
+            self._instance = ffi.instantiate(self._store, module, externs)
+        except ffi.GuestTrapped as trap:
+            raise GuestTrap(f"instantiating the module trapped: {_first_line(trap)}") from trap
+
+    def _export(self, name: str) -> Any:
+        return ffi.export(self._store, self._instance, name)
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        self._functions.raised = None
+        try:
+            return ffi.call(self._store, self._export(name), arguments, results)
+        except ffi.GuestTrapped as trap:
+            raise self._explain(trap) from trap
+        except ffi.EngineError as problem:
+            raise GuestTrap(f"the engine stopped the guest: {_first_line(problem)}") from problem
+
+    def _explain(self, trap: ffi.GuestTrapped) -> BaseException:
+        frames = self.code.original_frames(trap.frames)
+        raised = self._functions.raised
+        if raised is not None:
+            if isinstance(raised, PreinitError) and not raised.frames:
+                raised.frames = frames
+            return raised
+        guard = self.code.guard_of(trap.frames)
+        if guard and trap.code == _UNREACHABLE:
+            return GrowthRefused(
+                f"{guard.kind} {guard.index} could not grow; the guest would have gone on with what it had",
+                frames=frames,
+                hint=None if guard.kind == "memory" else "Make the initializer's tables smaller.",
+            )
+        if trap.code == _STACK_OVERFLOW:
+            return StackExhausted("the initializer exhausted the guest's stack", frames=frames)
+        if trap.code == _INTERRUPT:
+            return self._deadline.error()
+        if trap.code == ffi.UNCAUGHT_EXCEPTION:
+            return UncaughtException("an exception left the initializer", frames=frames)
+        return GuestTrap(f"the initializer trapped: {_first_line(trap)}", frames=frames)
+
+    def memory(self, name: str) -> memoryview:
+        return ffi.memory_view(self._store, self._export(name))
+
+    def global_value(self, name: str, size: int) -> ffi.RawValue:
+        return ffi.global_value(self._store, self._export(name), size)
+
+    def table_values(self, name: str) -> list[ffi.RawValue]:
+        return ffi.table_values(self._store, self._export(name))
+
+    def traps(self, name: str) -> bool:
+        try:
+            ffi.call(self._store, self._export(name), (), 0)
+        except ffi.GuestTrapped:
+            return True
+        return False
+
+
+def instantiate(
+    code: GuestCode, settings: EngineSettings, max_memory: int, deadline: Deadline, link: Linker
+) -> WholeInstance:
+    """Compiles and instantiates; nothing of the guest runs yet.
+
+    `settings.compiler` may be "auto": the baseline compiler, and the optimizing one where that refuses.
+
+    Raises
+    ------
+    InvalidModule, UnsupportedProposal: the engine refuses the module.
+    GuestTrap: a segment does not fit its memory or table.
+    """
+    compilers = [settings.compiler]
+    if settings.compiler == "auto":
+        compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
+    problem: ffi.EngineError | None = None
+    for compiler in compilers:
+        try:
+            return WholeInstance(code, replace(settings, compiler=compiler), max_memory, deadline, link)
+        except ffi.EngineError as refusal:
+            problem = refusal
+    assert problem is not None
+    raise _refusal(code, problem) from problem
+
+
+def _refusal(code: GuestCode, problem: ffi.EngineError) -> PreinitError:
+    """The error for a module that the engine refuses, in terms of the original file."""
+    try:
+        check(code.original.data)
+    except (InvalidModule, UnsupportedProposal) as original:
+        return original
+    message = _first_line(problem)
+    if "memory" in message and ("limit" in message or "allocate" in message or "mmap" in message):
+        return MemoryLimit(f"the module's memory could not be created: {message}")
+    return Unsupported(f"the engine refuses the module: {message}", hint="Try `--engine cranelift`.")
+
+
+def check(wasm: bytes) -> None:
+    """Validates a module with every proposal that the engine has.
+
+    Raises `InvalidModule` or `UnsupportedProposal`, with the byte offset.
+    """
+    try:
+        ffi.validate(new_engine(EngineSettings("cranelift")), wasm)
+    except ffi.EngineError as problem:
+        text = str(problem)
+        offset = re.search(r"\(at offset (0x[0-9a-f]+|\d+)\)", text)
+        where = f"byte offset {int(offset[1], 0):#x}" if offset else None
+        lines = [line.strip() for line in text.splitlines() if line.strip() and "Caused by" not in line]
+        detail = re.sub(r"^\d+: |\s*\(at offset \S+\)", "", lines[-1]) if lines else text
+        if "legacy" in detail.lower() or "legacy_exceptions" in text:
+            raise UnsupportedProposal(
+                f"the module uses the legacy exception handling: {detail}",
+                where=where,
+                hint="Translate it with `wasm-opt --translate-to-exnref -all`, or compile with the exnref proposal.",
+            ) from problem
+        if _LACKS.search(detail):
+            raise UnsupportedProposal(f"the engine lacks a proposal: {detail}", where=where) from problem
+        raise InvalidModule(f"the module is not valid: {detail}", where=where) from problem
+
+
+def _first_line(problem: Exception) -> str:
+    """The line of an engine's message that says most, without its own backtrace."""
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("wasm trap:")]
+    return (said or lines or ["no message"])[0].removeprefix("wasm trap: ")

@@ -1,0 +1,7 @@
+"""What the guest sees of the world: WASI preview 1, and traps for every other import."""
+
+from __future__ import annotations
+
+from .link import World
+
+__all__ = ["World"]

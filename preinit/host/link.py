@@ -1,0 +1,144 @@
+"""Provides the imports of a module for one run."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ..binary.module import Module
+from ..binary.sections import ExternKind, Import
+from ..binary.types import I32, I64, FuncType
+from ..engine.runtime import Deadline
+from ..engine.whole import Linkage
+from ..errors import GuestTrap, ImportCalled, UsageError, printable
+from ..options import Host
+from .provider import provider
+from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
+from .wasi.files import Descriptor, preopen
+from .wasi.functions import Functions
+from .wasi.memory import GuestMemory
+from .wasi.refused import REFUSED
+
+_TYPES = {"i32": I32, "i64": I64}
+
+
+class World:
+    """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
+
+    Raises `UsageError` where a folder can't be opened.
+    """
+
+    def __init__(self, module: Module, host: Host, deadline: Deadline) -> None:
+        self._module = module
+        self._deadline = deadline
+        self._memory: Callable[[], memoryview] | None = None
+        self.calls: Counter[str] = Counter()
+        output = _drop if host.quiet else _to_stderr
+        self._wasi = Functions(host, GuestMemory(self._view), _preopens(host), output)
+
+    def bind(self, memory: Callable[[], memoryview]) -> None:
+        """Says where the guest's memory is: its export "memory", once there is an instance."""
+        self._memory = memory
+
+    def close(self) -> None:
+        self._wasi.close()
+
+    @property
+    def random_bytes(self) -> int:
+        """How many random bytes the guest took."""
+        return self._wasi.random.taken
+
+    def _view(self) -> memoryview:
+        if self._memory is None:
+            raise GuestTrap(
+                "the initializer called WASI, but the module does not export its memory as `memory`",
+                hint="WASI functions find the guest's memory by that export: export it.",
+            )
+        return self._memory()
+
+    def link(self, linkage: Linkage) -> list[Any]:
+        """The externs for the module's imports, in order."""
+        externs: dict[int, Any] = {}
+        others: list[tuple[int, Import]] = []
+        for position, entry in enumerate(self._module.imports):
+            parameters = self._wasi_parameters(entry)
+            if parameters is None:
+                others.append((position, entry))
+                continue
+            results = () if entry.name in NO_RESULT else ("i32",)
+            externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
+        if others:
+            wasm, names = provider(self._module, others)
+            fault = linkage.define(("i32",), (), self._fault)
+            for (position, _), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
+                externs[position] = extern
+        return [externs[position] for position in range(len(self._module.imports))]
+
+    def _wasi_parameters(self, entry: Import) -> Sequence[str] | None:
+        """The parameters of the WASI function that an import names; None if it is none, or has another type."""
+        if entry.kind != ExternKind.FUNC or entry.module != MODULE or entry.name not in SIGNATURES:
+            return None
+        parameters = SIGNATURES[entry.name]
+        expected = FuncType(tuple(_TYPES[t] for t in parameters), () if entry.name in NO_RESULT else (I32,))
+        return parameters if self._module.types.functions[entry.type_index] == expected else None
+
+    def _wasi_function(self, name: str) -> Callable[..., int | None]:
+        if name in REFUSED:
+            return partial(self._refuse, name)
+        method = getattr(self._wasi, name)
+        calls, deadline = self.calls, self._deadline
+
+        def call(*arguments: int) -> int:
+            calls[name] += 1
+            deadline.check()
+            try:
+                method(*arguments)
+            except WasiError as problem:
+                return problem.number
+            return 0
+
+        return call
+
+    def _refuse(self, name: str, *_arguments: int) -> int:
+        self.calls[name] += 1
+        self._deadline.check()
+        return REFUSED[name]
+
+    def _fault(self, position: int) -> None:
+        entry = self._module.imports[position]
+        name = printable(f"{entry.module}.{entry.name}")
+        if entry.module == MODULE and entry.name in SIGNATURES:
+            raise ImportCalled(
+                f"the initializer called the import `{name}`, which has another type than WASI preview 1 gives it",
+                hint="The module was built for another version of WASI: build it for wasm32-wasip1.",
+            )
+        raise ImportCalled(f"the initializer called the import `{name}`, which does not exist at build time")
+
+
+def _preopens(host: Host) -> list[Descriptor]:
+    opened: list[Descriptor] = []
+    for folder, guest_path in host.dirs:
+        try:
+            opened.append(preopen(folder, guest_path))
+        except OSError as problem:
+            for entry in opened:
+                entry.close()
+            raise UsageError(f"the folder {folder!r} can't be opened: {problem.strerror}") from problem
+    return opened
+
+
+def _to_stderr(data: bytes) -> None:
+    """The guest's output goes to standard error, so that the module on standard output stays clean."""
+    stream = getattr(sys.stderr, "buffer", None)
+    if stream is None:
+        sys.stderr.write(data.decode("utf-8", "replace"))
+    else:
+        stream.write(data)
+        stream.flush()
+
+
+def _drop(_data: bytes) -> None:
+    pass

@@ -1,0 +1,149 @@
+"""Numbers and signatures of WASI preview 1.
+
+https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+
+MODULE = "wasi_snapshot_preview1"
+
+
+class Errno(IntEnum):
+    SUCCESS = 0
+    TOO_BIG = 1
+    ACCES = 2
+    BADF = 8
+    EXIST = 20
+    FAULT = 21
+    ILSEQ = 25
+    INVAL = 28
+    IO = 29
+    ISDIR = 31
+    LOOP = 32
+    MFILE = 33
+    NAMETOOLONG = 37
+    NOENT = 44
+    NOTDIR = 54
+    NOTSOCK = 57
+    NOTSUP = 58
+    OVERFLOW = 61
+    PERM = 63
+    ROFS = 69
+    SPIPE = 70
+
+
+#: What an error of the host's file system is called in WASI. Anything else is IO.
+FROM_HOST = {
+    errno.EACCES: Errno.ACCES,
+    errno.ELOOP: Errno.LOOP,
+    errno.EMFILE: Errno.MFILE,
+    errno.ENAMETOOLONG: Errno.NAMETOOLONG,
+    errno.ENOENT: Errno.NOENT,
+    errno.ENOTDIR: Errno.NOTDIR,
+    errno.EPERM: Errno.PERM,
+    errno.EISDIR: Errno.ISDIR,
+    errno.EINVAL: Errno.INVAL,
+}
+
+
+class FileType(IntEnum):
+    UNKNOWN = 0
+    DIRECTORY = 3
+    REGULAR_FILE = 4
+    SYMBOLIC_LINK = 7
+
+
+class Rights(IntEnum):
+    FD_READ = 1 << 1
+    FD_SEEK = 1 << 2
+    FD_TELL = 1 << 5
+    FD_WRITE = 1 << 6
+    PATH_OPEN = 1 << 13
+    FD_READDIR = 1 << 14
+    PATH_READLINK = 1 << 15
+    PATH_FILESTAT_GET = 1 << 18
+    FD_FILESTAT_GET = 1 << 21
+    POLL_FD_READWRITE = 1 << 27
+
+
+FILE_RIGHTS = (
+    Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL | Rights.FD_FILESTAT_GET | Rights.POLL_FD_READWRITE
+)
+DIRECTORY_RIGHTS = (
+    Rights.PATH_OPEN | Rights.FD_READDIR | Rights.PATH_READLINK | Rights.PATH_FILESTAT_GET | Rights.FD_FILESTAT_GET
+)
+
+#: `oflags` of path_open.
+CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE = 1, 2, 4, 8
+#: `lookupflags`.
+SYMLINK_FOLLOW = 1
+
+_I, _L = "i32", "i64"
+
+#: Parameters of each function; all but `proc_exit` return an errno.
+SIGNATURES: dict[str, tuple[str, ...]] = {
+    "args_get": (_I, _I),
+    "args_sizes_get": (_I, _I),
+    "environ_get": (_I, _I),
+    "environ_sizes_get": (_I, _I),
+    "clock_res_get": (_I, _I),
+    "clock_time_get": (_I, _L, _I),
+    "fd_advise": (_I, _L, _L, _I),
+    "fd_allocate": (_I, _L, _L),
+    "fd_close": (_I,),
+    "fd_datasync": (_I,),
+    "fd_fdstat_get": (_I, _I),
+    "fd_fdstat_set_flags": (_I, _I),
+    "fd_fdstat_set_rights": (_I, _L, _L),
+    "fd_filestat_get": (_I, _I),
+    "fd_filestat_set_size": (_I, _L),
+    "fd_filestat_set_times": (_I, _L, _L, _I),
+    "fd_pread": (_I, _I, _I, _L, _I),
+    "fd_prestat_get": (_I, _I),
+    "fd_prestat_dir_name": (_I, _I, _I),
+    "fd_pwrite": (_I, _I, _I, _L, _I),
+    "fd_read": (_I, _I, _I, _I),
+    "fd_readdir": (_I, _I, _I, _L, _I),
+    "fd_renumber": (_I, _I),
+    "fd_seek": (_I, _L, _I, _I),
+    "fd_sync": (_I,),
+    "fd_tell": (_I, _I),
+    "fd_write": (_I, _I, _I, _I),
+    "path_create_directory": (_I, _I, _I),
+    "path_filestat_get": (_I, _I, _I, _I, _I),
+    "path_filestat_set_times": (_I, _I, _I, _I, _L, _L, _I),
+    "path_link": (_I, _I, _I, _I, _I, _I, _I),
+    "path_open": (_I, _I, _I, _I, _I, _L, _L, _I, _I),
+    "path_readlink": (_I, _I, _I, _I, _I, _I),
+    "path_remove_directory": (_I, _I, _I),
+    "path_rename": (_I, _I, _I, _I, _I, _I),
+    "path_symlink": (_I, _I, _I, _I, _I),
+    "path_unlink_file": (_I, _I, _I),
+    "poll_oneoff": (_I, _I, _I, _I),
+    "proc_exit": (_I,),
+    "proc_raise": (_I,),
+    "random_get": (_I, _I),
+    "sched_yield": (),
+    "sock_accept": (_I, _I, _I),
+    "sock_recv": (_I, _I, _I, _I, _I, _I),
+    "sock_send": (_I, _I, _I, _I, _I),
+    "sock_shutdown": (_I, _I),
+}
+
+#: Functions without a result.
+NO_RESULT = frozenset(("proc_exit",))
+
+
+class WasiError(Exception):
+    """A call that ends with an errno other than SUCCESS."""
+
+    def __init__(self, number: Errno) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+def from_host(problem: OSError) -> WasiError:
+    return WasiError(FROM_HOST.get(problem.errno or 0, Errno.IO))

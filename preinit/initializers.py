@@ -1,0 +1,166 @@
+"""Choosing what to run, and what the output still exports."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from .binary.module import Module
+from .binary.sections import ExternKind
+from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_numeric, type_name
+from .errors import InitializerType, NoInitializer, UnknownExport, UsageError, printable
+from .options import DEFAULT_INITIALIZERS, Options
+
+#: What a reactor exports to have its constructors run:
+#: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
+REACTOR_START = "_initialize"
+
+_WITH_ARGUMENTS = re.compile(r"(.+)\(([^()]*)\)", re.DOTALL)
+_FEW = 12
+
+
+@dataclass(frozen=True)
+class Call:
+    """An export to call. `arguments` as they were written, `raw` as values of 16 bytes each."""
+
+    name: str
+    type: FuncType
+    arguments: tuple[str, ...] = ()
+    raw: tuple[bytes, ...] = ()
+
+
+def choose(module: Module, options: Options) -> list[Call]:
+    """The exports to run after the start function, in order: `_initialize` if there is one, then the initializers.
+
+    Raises
+    ------
+    NoInitializer: none was named, and the module has none of the usual names.
+    UnknownExport: a name that is no exported function.
+    InitializerType: arguments that don't fit, or parameters that can't be given.
+    """
+    functions = {e.name: e.index for e in module.exports if e.kind == ExternKind.FUNC}
+    named = list(options.init_funcs)
+    if not named and not options.start_only:
+        named = [name for name in DEFAULT_INITIALIZERS if name in functions][:1]
+        if not named:
+            raise _no_initializer(module, functions)
+    calls = [_call(module, functions, text) for text in named]
+    if REACTOR_START in functions and all(call.name != REACTOR_START for call in calls):
+        calls.insert(0, _call(module, functions, REACTOR_START))
+    if not calls and module.start is None:
+        raise NoInitializer(
+            "there is nothing to run: the module has neither a start function nor `_initialize`",
+            hint="Name an export with `-f`.",
+        )
+    return calls
+
+
+def _call(module: Module, functions: dict[str, int], text: str) -> Call:
+    name, arguments = text, ""
+    if text not in functions:
+        match = _WITH_ARGUMENTS.fullmatch(text)
+        if match:
+            name, arguments = match[1], match[2]
+    if name not in functions:
+        if name in module.exported_names:
+            raise InitializerType(f"the export {printable(name)!r} is not a function")
+        raise UnknownExport(
+            f"the module exports no function {printable(name)!r}", hint=_candidates(module, functions)
+        )
+    function_type = module.function_type(functions[name])
+    if function_type is None:
+        raise InitializerType(f"the export {printable(name)!r} has no function type that can be called")
+    parts = tuple(part.strip() for part in arguments.split(",")) if arguments.strip() else ()
+    where = f"export {printable(name)!r} of type {function_type}"
+    unfit = next((t for t in function_type.params if t not in (I32, I64, F32, F64)), None)
+    if unfit:
+        raise InitializerType(f"an initializer can't have a parameter of type {type_name(unfit)}", where=where)
+    if len(parts) != len(function_type.params):
+        wanted = ",".join(type_name(t).upper() for t in function_type.params)
+        raise InitializerType(
+            f"the initializer takes {len(function_type.params)} arguments, {len(parts)} were given",
+            where=where,
+            hint=f"Write them as numbers: -f '{printable(name)}({wanted})'." if wanted else "Leave them out.",
+        )
+    raw = tuple(_argument(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
+    return Call(name, function_type, parts, raw)
+
+
+def _argument(value_type: ValType, text: str, where: str) -> bytes:
+    """The raw 16 bytes of a number that the user wrote."""
+    try:
+        if value_type in (I32, I64):
+            bits = 32 if value_type == I32 else 64
+            number = int(text, 0)
+            if not -(1 << bits - 1) <= number < 1 << bits:
+                raise ValueError("out of range")
+            return (number & (1 << bits) - 1).to_bytes(16, "little")
+        return struct.pack("<f12x" if value_type == F32 else "<d8x", float(text))
+    except (ValueError, OverflowError):
+        raise InitializerType(f"{text!r} is not a number of type {type_name(value_type)}", where=where) from None
+
+
+def _plain(module: Module, functions: dict[str, int]) -> list[str]:
+    return [name for name, index in functions.items() if module.function_type(index) == FuncType((), ())]
+
+
+def _candidates(module: Module, functions: dict[str, int]) -> str:
+    plain = _plain(module, functions)
+    if not plain:
+        return "The module exports no function of type () -> ()."
+    listed = ", ".join(printable(name) for name in plain[:_FEW])
+    return f"Exported functions of type () -> (): {listed}{', ...' if len(plain) > _FEW else ''}."
+
+
+def _no_initializer(module: Module, functions: dict[str, int]) -> NoInitializer:
+    hint = f"Name one with `-f NAME`. {_candidates(module, functions)}"
+    if module.start is not None or REACTOR_START in functions:
+        what = "its start function" if module.start is not None else "`_initialize`"
+        hint += f" Or take the snapshot after {what}: `--init none`."
+    return NoInitializer(f"the module exports none of {', '.join(DEFAULT_INITIALIZERS)}", hint=hint)
+
+
+def output_exports(module: Module, calls: list[Call], options: Options) -> tuple[tuple[str, int, int], ...]:
+    """Name, kind and index of each export of the output.
+
+    What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
+    would run the constructors a second time. A renamed export replaces the one whose name it takes.
+    Raises `UnknownExport`, `UsageError`.
+    """
+    removed = {call.name for call in calls}
+    if options.keep_init_func:
+        named = {call.name for call in calls if call.name != REACTOR_START}
+        if any(text == REACTOR_START for text in options.init_funcs):
+            named.add(REACTOR_START)
+        removed -= named
+    new_names = {source: destination for destination, source in options.rename_funcs}
+    for source in new_names:
+        if source not in module.exported_names:
+            raise UnknownExport(
+                f"there is no export {printable(source)!r} to rename", hint="Write it as -r NEW=PRESENT."
+            )
+        if source in removed:
+            raise UsageError(
+                f"the export {printable(source)!r} is an initializer that was run: it is removed, not renamed",
+                hint="Keep it with `--keep-init-func`.",
+            )
+    replaced = set(new_names.values())
+    return tuple(
+        (new_names.get(e.name, e.name), e.kind, e.index)
+        for e in module.exports
+        if e.name in new_names or (e.name not in removed and e.name not in replaced)
+    )
+
+
+def numeric_results(call: Call, raw: list[bytes]) -> tuple[int | float | None, ...]:
+    """What a call returned, for the report; None for a value that is no number."""
+    values: list[int | float | None] = []
+    for value_type, bits in zip(call.type.results, raw, strict=True):
+        if value_type in (I32, I64):
+            values.append(int.from_bytes(bits[: 4 if value_type == I32 else 8], "little", signed=True))
+        elif is_numeric(value_type) and value_type in (F32, F64):
+            values.append(struct.unpack("<f" if value_type == F32 else "<d", bits[: 4 if value_type == F32 else 8])[0])
+        else:
+            values.append(None)
+    return tuple(values)

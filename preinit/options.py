@@ -1,0 +1,101 @@
+"""Everything that a build depends on, besides the module and preinit's version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .errors import UsageError
+
+Layout = Literal["balanced", "size", "gzip", "few"]
+LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "gzip", "few")
+
+Compiler = Literal["auto", "winch", "cranelift"]
+COMPILERS: tuple[Compiler, ...] = ("auto", "winch", "cranelift")
+
+#: Export names that are run when none is given, in this order.
+DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initialize")
+
+#: Bytes that each memory of a guest may have: all that a 32-bit memory can address.
+DEFAULT_MAX_MEMORY = 4 << 30
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
+
+    Parameters
+    ----------
+    env: environment variables.
+    args: the argument vector, the program's name first.
+    dirs: `(host folder, guest path)` pairs; the guest can read them, not write.
+    stdin: what the guest can read from standard input.
+    seed: seeds the stream that the guest's random numbers come from.
+    quiet: drop the guest's output instead of passing it to the standard error.
+    """
+
+    env: tuple[tuple[str, str], ...] = ()
+    args: tuple[str, ...] = ()
+    dirs: tuple[tuple[str, str], ...] = ()
+    stdin: bytes = b""
+    seed: int = 0
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in self.env:
+            if not name or "=" in name or "\0" in name + value:
+                raise UsageError(f"{name!r} can't be the name of an environment variable")
+        for text in self.args:
+            if "\0" in text:
+                raise UsageError("an argument contains a NUL character")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build.
+
+    Parameters
+    ----------
+    init_funcs: exports to run, in order; `NAME(1,2)` passes numbers. Empty: the first of `DEFAULT_INITIALIZERS` that
+        the module has.
+    start_only: run only the start function and `_initialize`.
+    rename_funcs: `(destination, source)` pairs: the export `source` becomes `destination`.
+    keep_init_func: keep the exports that were run.
+    layout: how memory is cut into data segments, see `rewrite.segments`.
+    compiler: which of the engine's compilers; "auto" is the fast one where it can.
+    cache: keep compiled code for the next build of the same module.
+    cache_dir: where; None for the user's cache folder.
+    timeout: seconds for the whole build, None for no limit.
+    max_memory: bytes that each memory may have.
+    host: what the guest sees.
+    measure_gzip: put compressed sizes into the report, which takes a second for a module of 20 MB.
+    """
+
+    init_funcs: tuple[str, ...] = ()
+    start_only: bool = False
+    rename_funcs: tuple[tuple[str, str], ...] = ()
+    keep_init_func: bool = False
+    layout: Layout = "balanced"
+    compiler: Compiler = "auto"
+    cache: bool = True
+    cache_dir: str | None = None
+    timeout: float | None = None
+    max_memory: int = DEFAULT_MAX_MEMORY
+    host: Host = field(default_factory=Host)
+    measure_gzip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.start_only and self.init_funcs:
+            raise UsageError("an initializer was named, and also that none is to be run")
+        if self.layout not in LAYOUTS:
+            raise UsageError(f"there is no layout {self.layout!r}", hint=f"One of {', '.join(LAYOUTS)}.")
+        if self.compiler not in COMPILERS:
+            raise UsageError(f"there is no compiler {self.compiler!r}", hint=f"One of {', '.join(COMPILERS)}.")
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError("the time limit must be more than 0 seconds")
+        if self.max_memory < 0:
+            raise UsageError("the memory limit can't be negative")
+        destinations = [destination for destination, _ in self.rename_funcs]
+        sources = [source for _, source in self.rename_funcs]
+        if len(set(destinations)) < len(destinations) or len(set(sources)) < len(sources):
+            raise UsageError("each name can stand once as source and once as destination of a renaming")

@@ -1,0 +1,1 @@
+"""Views of a Report. Nothing is computed here."""

@@ -1,0 +1,99 @@
+"""What a build gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+#: Version of the report's JSON form.
+REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Warning:
+    """A hazard: `code` is stable, `message` says what and where, `hint` what to do."""
+
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class ModuleFacts:
+    """A module: SHA-256 in hex, bytes in all, bytes of each section (headers included), gzip level 6 if measured."""
+
+    sha256: str
+    size: int
+    sections: dict[str, int]
+    gzip_size: int | None = None
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers."""
+
+    function: str
+    arguments: tuple[str, ...]
+    results: tuple[int | float | None, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MemoryFacts:
+    """A memory in the snapshot: its pages before and after, and what of it the output holds, in bytes."""
+
+    index: int
+    pages_before: int
+    pages: int
+    page_size: int
+    segments: int
+    bytes_written: int
+
+
+@dataclass(frozen=True)
+class SnapshotFacts:
+    """What the snapshot holds. `globals_changed`: indices of mutable globals that have another value than before."""
+
+    memories: tuple[MemoryFacts, ...]
+    globals_captured: int
+    globals_changed: tuple[int, ...]
+    data_segments: int
+    dropped_data_segments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """Calls of each WASI function, and how many random bytes the guest took."""
+
+    calls: dict[str, int]
+    random_bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a user could ask about a build. `passes`: seconds of each, in order."""
+
+    version: int
+    preinit: str
+    layout: str
+    compiler: str
+    input: ModuleFacts
+    output: ModuleFacts
+    runs: tuple[RunFacts, ...]
+    passes: dict[str, float]
+    snapshot: SnapshotFacts
+    host: HostFacts
+    warnings: tuple[Warning, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The output module and the report about it."""
+
+    wasm: bytes
+    report: Report

@@ -1,0 +1,123 @@
+"""The output: the original's sections in their order, the changed ones in place, custom sections where they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..binary import encoder as write
+from ..binary.module import Module, Section, SectionId
+from ..binary.sections import Mode
+from ..options import Layout
+from ..snapshot import Snapshot
+from . import customs
+from . import sections as build
+from .segments import MOST_SEGMENTS, Run, runs_of_memory, within_limit
+
+Pieces = list[bytes | memoryview]
+
+_PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write besides the snapshot.
+
+    `exports`: name, kind and index of each export of the output. `keep_slots`: data segments keep their indices.
+    `declared`: functions to declare in an element segment of their own.
+    """
+
+    exports: tuple[tuple[str, int, int], ...]
+    layout: Layout
+    keep_slots: bool = False
+    declared: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Rewritten:
+    """The output, and the runs of memory that its data segments hold."""
+
+    wasm: bytes
+    runs: tuple[Run, ...]
+    segments: int
+
+
+def variants(module: Module, plan: Plan) -> Iterator[Plan]:
+    """The ways to write the output, best first: the first that validates is right.
+
+    Whether code names a data segment, or takes a reference to a function that an export declared, only a look at all
+    code could tell; the validation that every build does anyway tells it too.
+    """
+    nameable = bool(module.data_segments) and module.section(SectionId.DATA_COUNT) is not None
+    lost = tuple(build.lost_declarations(module, plan.exports))
+    for declared in ((), lost) if lost else ((),):
+        for keep_slots in (False, True) if nameable else (False,):
+            yield replace(plan, keep_slots=keep_slots, declared=declared)
+
+
+def write_module(module: Module, snapshot: Snapshot, plan: Plan) -> Rewritten:
+    """Writes the output. The code section is copied byte for byte.
+
+    Raises `OutputTooLarge`.
+    """
+    runs: list[Run] = []
+    for index, state in enumerate(snapshot.memories):
+        runs += runs_of_memory(state.content, index, module.memories[index].is_64, plan.layout)
+    retained = 0
+    if plan.keep_slots:
+        retained = sum(segment.mode is Mode.PASSIVE for segment in module.data_segments)
+    runs = within_limit(runs, max(1, MOST_SEGMENTS - retained))
+    data, segments = build.data_section(module, snapshot, runs, plan.keep_slots)
+    changed: dict[int, Pieces] = {SectionId.START: [], SectionId.DATA_COUNT: []}
+    changed[SectionId.DATA] = data if segments else []
+    if module.memories:
+        changed[SectionId.MEMORY] = build.memory_section(module, snapshot)
+    if snapshot.globals:
+        changed[SectionId.GLOBAL] = build.global_section(module, snapshot)
+    if module.section(SectionId.EXPORT):
+        changed[SectionId.EXPORT] = build.export_section(plan.exports)
+    if plan.declared:
+        changed[SectionId.ELEMENT] = build.element_section(module, plan.declared)
+    if plan.keep_slots and module.section(SectionId.DATA_COUNT):
+        changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(segments))
+    return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(runs), segments)
+
+
+def _in_order(module: Module, changed: dict[int, Pieces], plan: Plan) -> Iterator[Pieces]:
+    """The sections of the output in order; a new one comes right after the last that must stand before it."""
+    present = [section.id for section in module.sections if section.id != SectionId.CUSTOM]
+    new = sorted((number for number in changed if number not in present), key=_PLACE.__getitem__)
+    after: dict[int | None, list[int]] = {}
+    for number in new:
+        before = [p for p in present if _PLACE[p] < _PLACE[number]]
+        after.setdefault(before[-1] if before else None, []).append(number)
+    for number in after.get(None, []):
+        yield changed[number]
+    for section in module.sections:
+        if section.id == SectionId.CUSTOM:
+            yield _custom(module, section, plan)
+            continue
+        yield changed.get(section.id, [memoryview(module.data)[section.header : section.end]])
+        for number in after.get(section.id, []):
+            yield changed[number]
+    if not module.custom("producers"):
+        yield write.custom_section("producers", customs.producers(module))
+
+
+def _custom(module: Module, section: Section, plan: Plan) -> Pieces:
+    if section.title.startswith(customs.DROPPED_PREFIX):
+        return []
+    if section == module.custom("name"):
+        return customs.names(module, section, lambda index: _kept(module, plan, index))
+    if section == module.custom("producers"):
+        return write.custom_section("producers", customs.producers(module))
+    if section == module.custom("target_features"):
+        needed = ["bulk-memory", "reference-types"] if plan.declared else []
+        return write.custom_section("target_features", customs.target_features(module, section, needed))
+    return [memoryview(module.data)[section.header : section.end]]
+
+
+def _kept(module: Module, plan: Plan, index: int) -> bool:
+    """Whether the data segment is still the one that had this index."""
+    segments: Sequence[object] = module.data_segments
+    return plan.keep_slots and index < len(segments) and module.data_segments[index].mode is Mode.PASSIVE

@@ -1,0 +1,3 @@
+"""The version, which is written into every output."""
+
+VERSION = "0.1.0"
