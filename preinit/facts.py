@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from .advice import warnings
 from .binary.constexpr import constant
@@ -31,21 +28,6 @@ from .version import VERSION
 GZIP_LEVEL = 6
 
 
-class Stopwatch:
-    """Adds up the seconds of each pass: `with watch("parse"): ...`."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
-
-
 def module_facts(module: Module, measure_gzip: bool) -> ModuleFacts:
     """Hash and sizes of a module."""
     sections: dict[str, int] = {}
@@ -56,8 +38,14 @@ def module_facts(module: Module, measure_gzip: bool) -> ModuleFacts:
         hashlib.sha256(module.data).hexdigest(),
         len(module.data),
         sections,
-        len(gzip.compress(module.data, GZIP_LEVEL, mtime=0)) if measure_gzip else None,
+        _gzip_size(module.data) if measure_gzip else None,
     )
+
+
+def _gzip_size(data: bytes) -> int:
+    import gzip
+
+    return len(gzip.compress(data, GZIP_LEVEL, mtime=0))
 
 
 def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> SnapshotFacts:
@@ -95,7 +83,7 @@ def make_report(
     world: World,
     rewritten: Rewritten,
     options: Options,
-    watch: Stopwatch,
+    passes: dict[str, float],
 ) -> Report:
     """The report of a build that succeeded."""
     output = parse(rewritten.wasm)
@@ -108,7 +96,7 @@ def make_report(
         input=module_facts(module, options.measure_gzip),
         output=module_facts(output, options.measure_gzip),
         runs=runs,
-        passes=dict(watch.seconds),
+        passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
         host=HostFacts(dict(sorted(world.calls.items())), world.random_bytes),
         warnings=warnings(module, snapshot, calls, plan.exports, moved),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .binary.module import Module
 from .binary.sections import ExternKind
@@ -20,8 +20,7 @@ _WITH_ARGUMENTS = re.compile(r"(.+)\(([^()]*)\)", re.DOTALL)
 _FEW = 12
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """An export to call. `arguments` as they were written, `raw` as values of 16 bytes each."""
 
     name: str

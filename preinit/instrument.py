@@ -7,10 +7,9 @@ no use for them, and names are taken from the original.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from .binary import encoder as write
-from .binary.code import bodies, code_entries
+from .binary.cursor import leading_u32
 from .binary.growth import Growth, growing_functions
 from .binary.instructions import MEMORY_GROW
 from .binary.module import Module, SectionId
@@ -21,19 +20,19 @@ from .engine.guest import GrowthGuard, GuestCode, Instrumented
 Pieces = list[bytes | memoryview]
 
 
-@dataclass
 class _Additions:
     """What one call of `instrument` adds to each section."""
 
-    module: Module
-    prefix: str
-    types: list[bytes] = field(default_factory=list)
-    functions: list[bytes] = field(default_factory=list)
-    tables: list[bytes] = field(default_factory=list)
-    memories: list[bytes] = field(default_factory=list)
-    exports: list[bytes] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    _type_indices: dict[FuncType, int] = field(default_factory=dict)
+    def __init__(self, module: Module, prefix: str) -> None:
+        self.module = module
+        self.prefix = prefix
+        self.types: list[bytes] = []
+        self.functions: list[bytes] = []
+        self.tables: list[bytes] = []
+        self.memories: list[bytes] = []
+        self.exports: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self._type_indices: dict[FuncType, int] = {}
 
     def type(self, value: FuncType) -> int:
         if value not in self._type_indices:
@@ -108,22 +107,11 @@ def _extended(module: Module, number: int, added: Sequence[bytes]) -> Iterator[P
     if not added:
         yield write.section(number, payload)
         return
-    present, size = _leading_u32(payload)
+    present, size = leading_u32(payload)
     head = write.uleb(present + len(added))
     tail = b"".join(added)
     total = len(head) + len(payload) - size + len(tail)
     yield [bytes((number,)) + write.uleb(total) + head, payload[size:], tail]
-
-
-def _leading_u32(payload: memoryview) -> tuple[int, int]:
-    """The number of items that a parsed section starts with, and how many bytes that takes."""
-    result = size = 0
-    while True:
-        byte = payload[size]
-        result |= (byte & 0x7F) << 7 * size
-        size += 1
-        if byte < 0x80:
-            return result, size
 
 
 # -- probes ------------------------------------------------------------------------------------------------------------
@@ -179,10 +167,10 @@ def _code(add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, lis
     if module.section(SectionId.CODE) is None and not add.bodies:
         return []
     found = growing_functions(module)
-    ranges = bodies(module) if found else []
+    ranges = module.bodies if found else ()
     numbers: dict[tuple[int, int], int] = {}
     pieces: Pieces = []
-    count, entries = code_entries(module)
+    count, entries = module.code_entries()
     base = module.section(SectionId.CODE)
     position = base.end - len(entries) if base else 0
     view = memoryview(module.data)

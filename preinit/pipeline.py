@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .binary.module import Module, parse
 from .binary.sections import ExternKind
 from .cache import default_folder, engine_configuration
-from .capture import capture, observe_references
+from .engine.guest import Instrumented
 from .engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings
-from .engine.whole import WholeInstance, check, instantiate
+from .engine.whole import CompiledGuest, WholeInstance, check, compile_guest
 from .errors import ImportedState, InputError, InvalidModule, MemoryLimit, OutputInvalid, UnsupportedProposal
-from .facts import Stopwatch, make_report
-from .host import World
 from .initializers import Call, choose, numeric_results, output_exports
 from .instrument import instrument
 from .options import Options
-from .result import Result, RunFacts
-from .rewrite import Plan, Rewritten, variants, write_module
-from .snapshot import Snapshot
+from .stopwatch import Stopwatch
 from .tools import parse_text
 
+if TYPE_CHECKING:
+    from .host import World
+    from .result import Result, RunFacts
+    from .rewrite import Plan, Rewritten
+    from .snapshot import Snapshot
 
-@dataclass(frozen=True, eq=False)
-class Paused:
+
+class Paused(NamedTuple):
     """A guest after its initializer. The snapshot's memories are views of the instance."""
 
-    snapshot: Snapshot
     instance: WholeInstance
-    world: World
+    snapshot: Snapshot
     runs: tuple[RunFacts, ...]
 
 
@@ -55,36 +54,37 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
     options = options or Options(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
     watch = Stopwatch()
     with watch("parse"):
-        data = binary(wasm)
-        module = parse(data)
+        module = parse(binary(wasm))
         check_supported(module, options)
         calls = choose(module, options)
         exports = output_exports(module, calls, options)
+    with watch("instrument"):
+        instrumented = instrument(module)
     deadline = Deadline(options.timeout)
-    paused = deadline.run(lambda: run_initializer(module, calls, options, deadline, watch))
+    with watch("compile"):
+        settings = EngineSettings(options.compiler, _cache(options), interruptible=options.timeout is not None)
+        pending = deadline.start(lambda: compile_guest(instrumented.code, settings))
+        # The engine compiles outside of Python's lock: what is needed only later is imported meanwhile.
+        from .facts import make_report
+        from .host import World
+        from .result import Result
+        from .rewrite import Plan, variants
+
+        compiled = pending.result()
+    world = World(module, options.host, deadline)
     try:
-        with watch("rewrite"):
-            plans = variants(module, Plan(exports, options.layout))
-            rewritten, plan = write_valid(module, paused.snapshot, plans, watch)
-        report = make_report(
-            module,
-            calls,
-            plan,
-            paused.snapshot,
-            paused.runs,
-            paused.instance.compiler,
-            paused.world,
-            rewritten,
-            options,
-            watch,
-        )
-        return Result(rewritten.wasm, report)
+        paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
+        rewritten, plan = write_valid(module, paused.snapshot, variants(module, Plan(exports, options.layout)), watch)
     finally:
-        paused.world.close()
+        world.close()
+    report = make_report(
+        module, calls, plan, paused.snapshot, paused.runs, compiled.compiler, world, rewritten, options, watch.seconds
+    )
+    return Result(rewritten.wasm, report)
 
 
 def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
-    """The bytes of a binary module, from bytes or a file, text or binary."""
+    """The bytes of a binary module, from bytes or a file, text or binary. Raises an `InputError`."""
     if isinstance(wasm, bytes | bytearray | memoryview):
         data = bytes(wasm)
     else:
@@ -92,7 +92,7 @@ def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
             data = Path(wasm).read_bytes()
         except OSError as problem:
             raise InputError(f"the input {os.fspath(wasm)!r} can't be read: {problem.strerror}") from problem
-    return parse_text(data) if data.lstrip()[:1] in (b"(", b";") else data
+    return parse_text(data) if data[:1024].lstrip()[:1] in (b"(", b";") else data
 
 
 def check_supported(module: Module, options: Options) -> None:
@@ -104,11 +104,9 @@ def check_supported(module: Module, options: Options) -> None:
             kind = entry.kind.name.lower()
             raise ImportedState(f"the module imports a {kind}", where=f"import `{entry.module}.{entry.name}`")
     for index, memory in enumerate(module.memories):
-        if memory.minimum * memory.page_size > options.max_memory:
-            raise MemoryLimit(
-                f"memory {index} starts with {memory.minimum * memory.page_size} bytes, "
-                f"the limit is {options.max_memory}"
-            )
+        size = memory.minimum * memory.page_size
+        if size > options.max_memory:
+            raise MemoryLimit(f"memory {index} starts with {size} bytes, the limit is {options.max_memory}")
     for index, table in enumerate(module.tables):
         if table.limits.minimum > TABLE_ELEMENTS:
             raise MemoryLimit(
@@ -117,57 +115,50 @@ def check_supported(module: Module, options: Options) -> None:
             )
 
 
-def run_initializer(
-    module: Module, calls: Sequence[Call], options: Options, deadline: Deadline, watch: Stopwatch
+def run(
+    module: Module,
+    instrumented: Instrumented,
+    compiled: CompiledGuest,
+    calls: Sequence[Call],
+    options: Options,
+    world: World,
+    watch: Stopwatch,
 ) -> Paused:
-    """Instruments, compiles and runs; returns the paused guest."""
-    with watch("instrument"):
-        instrumented = instrument(module)
-    settings = EngineSettings(options.compiler, _cache(options), interruptible=options.timeout is not None)
-    world = World(module, options.host, deadline)
-    try:
-        with watch("compile"):
-            instance = instantiate(instrumented.code, settings, options.max_memory, deadline, world.link)
+    """Runs the start function and the initializers in a fresh instance, and captures what they left."""
+    from .capture import capture, observe_references
+    from .result import RunFacts
+
+    with watch("instantiate"):
+        instance = compiled.instantiate(options.max_memory, world.link, world.deadline)
         exported = module.exported("memory")
         if exported and exported.kind == ExternKind.MEMORY:
             world.bind(lambda: instance.memory("memory"))
-        with watch("capture"):
-            before = observe_references(module, instrumented, instance)
-        runs = []
+    with watch("capture"):
+        before = observe_references(module, instrumented, instance)
+    runs = []
+    if instrumented.start:
         with watch("run"):
-            if instrumented.start:
-                lap = Stopwatch()
-                with lap("start"):
-                    instance.call(instrumented.start, (), 0)
-                runs.append(RunFacts("start function", (), (), lap.seconds["start"]))
-            for call in calls:
-                lap = Stopwatch()
-                with lap(call.name):
-                    results = instance.call(call.name, call.raw, len(call.type.results))
-                values = numeric_results(call, results)
-                runs.append(RunFacts(call.name, call.arguments, values, lap.seconds[call.name]))
-        with watch("capture"):
-            snapshot = capture(module, instrumented, instance, before)
-    except BaseException:
-        world.close()
-        raise
-    return Paused(snapshot, instance, world, tuple(runs))
-
-
-def _cache(options: Options) -> str | None:
-    if not options.cache:
-        return None
-    folder = Path(options.cache_dir) if options.cache_dir else default_folder()
-    return engine_configuration(folder) if folder else None
+            instance.call(instrumented.start, (), 0)
+        runs.append(RunFacts("start function", (), (), watch.last))
+    for call in calls:
+        with watch("run"):
+            results = instance.call(call.name, call.raw, len(call.type.results))
+        runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
+    with watch("capture"):
+        snapshot = capture(module, instrumented, instance, before)
+    return Paused(instance, snapshot, tuple(runs))
 
 
 def write_valid(
     module: Module, snapshot: Snapshot, plans: Iterable[Plan], watch: Stopwatch
 ) -> tuple[Rewritten, Plan]:
     """The first of the plans whose output validates. Raises `OutputInvalid`, `OutputTooLarge`."""
+    from .rewrite import write_module
+
     problem: Exception | None = None
     for plan in plans:
-        rewritten = write_module(module, snapshot, plan)
+        with watch("rewrite"):
+            rewritten = write_module(module, snapshot, plan)
         try:
             with watch("validate"):
                 check(rewritten.wasm)
@@ -175,3 +166,10 @@ def write_valid(
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal
     raise OutputInvalid(f"the output does not validate: {problem}") from problem
+
+
+def _cache(options: Options) -> str | None:
+    if not options.cache:
+        return None
+    folder = Path(options.cache_dir) if options.cache_dir else default_folder()
+    return engine_configuration(folder) if folder else None

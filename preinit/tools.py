@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import TextSyntax, ToolMissing
@@ -22,6 +19,9 @@ def wasm_tools() -> str:
 
     Raises `ToolMissing`.
     """
+    import shutil  # only text needs these: a binary should not wait for them
+    from importlib.util import find_spec
+
     named = os.environ.get(VARIABLE)
     if named:
         if not shutil.which(named):
@@ -40,6 +40,8 @@ def wasm_tools() -> str:
 
 def parse_text(text: bytes) -> bytes:
     """The binary of a module in the text format. Raises `TextSyntax` with line and column, `ToolMissing`."""
+    import subprocess
+
     try:
         done = subprocess.run(
             [wasm_tools(), "parse", "-", "-o", "-"], input=text, capture_output=True, timeout=_PATIENCE, check=False

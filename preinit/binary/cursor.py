@@ -147,3 +147,9 @@ class Cursor:
             raise self.fail("a malformed integer")
         self.position = expected
         return result
+
+
+def leading_u32(payload: memoryview) -> tuple[int, int]:
+    """The number of items that a section which has been parsed starts with, and how many bytes that takes."""
+    cursor = Cursor(bytes(payload[:5]), 0, min(5, len(payload)), "vector")
+    return cursor.u32(), cursor.position

@@ -6,7 +6,6 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple
 
-from .code import bodies
 from .instructions import MEMORY_GROW, growth_instructions
 from .module import Module, SectionId
 
@@ -43,7 +42,7 @@ def growing_functions(module: Module) -> dict[int, list[Growth]]:
     hits = _candidates(module, section.start, section.end)
     if not hits:
         return {}
-    ranges = bodies(module)
+    ranges = module.bodies
     starts = [body.start for body in ranges]
     last_hit = {}
     for hit in sorted(hits):

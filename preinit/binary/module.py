@@ -58,7 +58,15 @@ class Section(NamedTuple):
         return f"custom section {self.title!r}" if self.id == 0 else f"{SectionId(self.id).name.lower()} section"
 
 
-@dataclass(frozen=True, eq=False)
+class Body(NamedTuple):
+    """A function body, locals and expression, is `start:end` in the file; its entry, with the size, is `entry:end`."""
+
+    entry: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, eq=False, repr=False, match_args=False)
 class Module:
     """One core module. Index spaces count imports first, as in the specification."""
 
@@ -95,6 +103,31 @@ class Module:
     def custom(self, title: str) -> Section | None:
         """The first custom section of that name."""
         return next((section for section in self.sections if section.id == 0 and section.title == title), None)
+
+    @cached_property
+    def bodies(self) -> tuple[Body, ...]:
+        """The body of each defined function. Raises `Malformed`."""
+        section = self.section(SectionId.CODE)
+        if section is None:
+            return ()
+        cursor = Cursor(self.data, section.start, section.end, section.label)
+        read, skip = cursor.u32, cursor.skip
+        result = []
+        for _ in range(cursor.count(2)):
+            entry = cursor.position
+            size = read()
+            start = skip(size)
+            result.append(Body(entry, start, start + size))
+        return tuple(result)
+
+    def code_entries(self) -> tuple[int, memoryview]:
+        """The number of defined functions, and the code section's bytes after that number."""
+        section = self.section(SectionId.CODE)
+        if section is None:
+            return 0, memoryview(b"")
+        cursor = Cursor(self.data, section.start, section.end, section.label)
+        number = cursor.count(2)
+        return number, memoryview(self.data)[cursor.position : section.end]
 
     @cached_property
     def names(self) -> NameSection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
@@ -184,8 +185,18 @@ def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:
     return tuple(_read_element(cursor) for _ in range(cursor.count(2)))
 
 
+#: An active segment of memory 0 with a constant offset, up to its content: nearly all are of this form.
+_PLAIN_DATA = re.compile(rb"\x00[\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f]\x0b([\x80-\xff]{0,3}[\x00-\x7f])")
+
+
 def _read_data_segment(cursor: Cursor) -> DataSegment:
     raw_start = cursor.position
+    plain = _PLAIN_DATA.match(cursor.buffer, raw_start, cursor.end)
+    if plain:
+        cursor.position = plain.start(1)
+        size = cursor.u32()
+        start = cursor.skip(size)
+        return DataSegment(Mode.ACTIVE, 0, raw_start, start, start + size)
     flags = cursor.u32()
     if flags == 1:
         size = cursor.u32()

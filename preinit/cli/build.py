@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -90,6 +91,7 @@ def command(
     IN is a file in the binary or the text format, or - for standard input. The guest sees an empty environment, no
     files, a clock that stands still and random numbers that are the same in every build, unless you say otherwise.
     """
+    gc.disable()  # one build and the process ends: collecting cycles would only cost time
     with explained(debug):
         if output == STANDARD_OUTPUT:
             if report == STANDARD_OUTPUT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import sys
 from pathlib import Path
@@ -54,7 +53,7 @@ def _replace(path: Path, data: bytes) -> None:
         if not os.access(path, os.W_OK):
             raise PermissionError(13, "Permission denied")
         mode = stat.S_IMODE(status.st_mode)
-    partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.partial")
     try:
         # Mode 0o666 less the umask, as for any file that a program makes.
         number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from ..binary.code import bodies
 from ..binary.module import Module
 from ..errors import Frame
 from .ffi import RawFrame, RawValue
@@ -16,16 +14,14 @@ from .ffi import RawFrame, RawValue
 GENERATED = "preinit"
 
 
-@dataclass(frozen=True)
-class GrowthGuard:
+class GrowthGuard(NamedTuple):
     """A function that grows a memory or table in the guest's stead, and traps where the host refuses."""
 
     kind: str  # "memory" or "table"
     index: int
 
 
-@dataclass(frozen=True, eq=False)
-class GuestCode:
+class GuestCode(NamedTuple):
     """The copy of a module that is run: `wasm`, made from `original`.
 
     Functions keep their index. `guards` are the functions that were added as growth guards, by index. `shifts` tells,
@@ -34,12 +30,12 @@ class GuestCode:
 
     original: Module
     wasm: bytes
-    guards: Mapping[int, GrowthGuard] = field(default_factory=dict)
-    shifts: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    guards: Mapping[int, GrowthGuard]
+    shifts: Mapping[int, Sequence[tuple[int, int]]]
 
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """The frames that are the guest's own, with names and offsets of the original file."""
-        ranges = bodies(self.original)
+        ranges = self.original.bodies
         result = []
         for frame in frames:
             defined = frame.function - self.original.imported_functions
@@ -60,8 +56,7 @@ class GuestCode:
         return self.guards.get(frames[0].function) if frames and frames[0].module != GENERATED else None
 
 
-@dataclass(frozen=True)
-class Instrumented:
+class Instrumented(NamedTuple):
     """The code to run, and under which export each thing can be reached.
 
     `memories`, `globals`, `tables`: index in the original -> export. `start`: the start function's export.

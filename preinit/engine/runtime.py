@@ -6,8 +6,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import wasmtime
 
@@ -32,8 +31,7 @@ _GRACE = 2.0
 _WINCH_MACHINES = ("x86_64", "AMD64")
 
 
-@dataclass(frozen=True)
-class EngineSettings:
+class EngineSettings(NamedTuple):
     """`compiler` is "winch" or "cranelift"; `cache` the path of a wasmtime cache configuration, or None.
 
     `interruptible` code checks a counter in every loop and function: it can be stopped, and compiles in 1.8 times the
@@ -67,8 +65,9 @@ def new_engine(settings: EngineSettings) -> wasmtime.Engine:
         config.wasm_exceptions = True
         config.wasm_function_references = True
         config.wasm_gc = True
-        config.cranelift_opt_level = "none"
-        config.cranelift_flag_set("regalloc_algorithm", "single_pass")
+    # With winch, too: the trampolines of functions that tables and exports hold are made by cranelift all the same.
+    config.cranelift_opt_level = "none"
+    config.cranelift_flag_set("regalloc_algorithm", "single_pass")
     config.cranelift_nan_canonicalization = True
     config.epoch_interruption = settings.interruptible
     config.memory_init_cow = False  # one instance: an image of its memory would never be used twice
@@ -90,8 +89,8 @@ def new_store(engine: wasmtime.Engine, max_memory: int, interruptible: bool) -> 
 class Deadline:
     """Ends a guest that runs for too long. One object for one build.
 
-    Compilation can't be interrupted. When time runs out, or on Ctrl-C, `run` returns to its caller all the same, and
-    leaves the thread behind: it ends by itself after compiling, or at the next check of interruptible code.
+    Compilation can't be interrupted. When time runs out, or on Ctrl-C, the caller goes on all the same, and leaves the
+    thread behind: it ends by itself after compiling, or at the next check of interruptible code.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -117,33 +116,45 @@ class Deadline:
         if self._engine:
             self._engine.increment_epoch()
 
-    def run(self, function: Callable[[], T]) -> T:
-        """Calls `function` in a thread with a deep stack; returns what it returns, raises what it raises.
+    def start(self, function: Callable[[], T]) -> Pending[T]:
+        """Calls `function` in a thread with a deep stack."""
+        return Pending(self, function)
 
-        Raises `TimeLimit` when the time is over.
-        """
-        outcome: list[T] = []
-        failure: list[BaseException] = []
+    def remaining(self) -> float | None:
+        """Seconds that are left, None for no limit."""
+        return None if self.seconds is None else max(0.0, self.started + self.seconds - time.monotonic())
 
-        def work() -> None:
-            try:
-                outcome.append(function())
-            except BaseException as problem:
-                failure.append(problem)
 
-        thread = _start(work)
+class Pending(Generic[T]):
+    """A function that runs in a thread of its own."""
+
+    def __init__(self, deadline: Deadline, function: Callable[[], T]) -> None:
+        self._deadline = deadline
+        self._function = function
+        self._outcome: list[T] = []
+        self._failure: list[BaseException] = []
+        self._thread = _start(self._work)
+
+    def _work(self) -> None:
         try:
-            thread.join(None if self.seconds is None else max(0.0, self.started + self.seconds - time.monotonic()))
-            if thread.is_alive():
-                self.cancel()
-                thread.join(_GRACE)
-                raise self.error()
+            self._outcome.append(self._function())
+        except BaseException as problem:
+            self._failure.append(problem)
+
+    def result(self) -> T:
+        """What the function returns; raises what it raises, or `TimeLimit` when the time is over."""
+        try:
+            self._thread.join(self._deadline.remaining())
+            if self._thread.is_alive():
+                self._deadline.cancel()
+                self._thread.join(_GRACE)
+                raise self._deadline.error()
         except KeyboardInterrupt:
-            self.cancel()
+            self._deadline.cancel()
             raise
-        if failure:
-            raise failure[0]
-        return outcome[0]
+        if self._failure:
+            raise self._failure[0]
+        return self._outcome[0]
 
 
 _stack_size_lock = threading.Lock()

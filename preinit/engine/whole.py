@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import wasmtime
 
@@ -60,21 +59,19 @@ Linker = Callable[[Linkage], Sequence[Any]]
 class WholeInstance:
     """An instance of a module that was compiled as a whole. See `guest.Instance`."""
 
-    def __init__(self, code: GuestCode, settings: EngineSettings, max_memory: int, deadline: Deadline, link: Linker):
-        self.code = code
-        self.compiler = settings.compiler
+    def __init__(
+        self, code: GuestCode, store: wasmtime.Store, module: wasmtime.Module, link: Linker, deadline: Deadline
+    ):
+        self._code = code
         self._deadline = deadline
-        engine = new_engine(settings)
-        deadline.watch(engine)
-        module = ffi.compile_module(engine, code.wasm)
-        deadline.check()
-        self._store = new_store(engine, max_memory, settings.interruptible)
-        self._functions = ffi.HostFunctions(self._store)
-        externs = link(Linkage(self._store, self._functions))
+        self._store = store
+        self._functions = ffi.HostFunctions(store)
         try:
-            self._instance = ffi.instantiate(self._store, module, externs)
+            self._instance = ffi.instantiate(store, module, link(Linkage(store, self._functions)))
         except ffi.GuestTrapped as trap:
             raise GuestTrap(f"instantiating the module trapped: {_first_line(trap)}") from trap
+        except ffi.EngineError as problem:
+            raise _link_problem(problem) from problem
 
     def _export(self, name: str) -> Any:
         return ffi.export(self._store, self._instance, name)
@@ -89,13 +86,13 @@ class WholeInstance:
             raise GuestTrap(f"the engine stopped the guest: {_first_line(problem)}") from problem
 
     def _explain(self, trap: ffi.GuestTrapped) -> BaseException:
-        frames = self.code.original_frames(trap.frames)
+        frames = self._code.original_frames(trap.frames)
         raised = self._functions.raised
         if raised is not None:
             if isinstance(raised, PreinitError) and not raised.frames:
                 raised.frames = frames
             return raised
-        guard = self.code.guard_of(trap.frames)
+        guard = self._code.guard_of(trap.frames)
         if guard and trap.code == _UNREACHABLE:
             return GrowthRefused(
                 f"{guard.kind} {guard.index} could not grow; the guest would have gone on with what it had",
@@ -127,29 +124,50 @@ class WholeInstance:
         return False
 
 
-def instantiate(
-    code: GuestCode, settings: EngineSettings, max_memory: int, deadline: Deadline, link: Linker
-) -> WholeInstance:
-    """Compiles and instantiates; nothing of the guest runs yet.
+class CompiledGuest(NamedTuple):
+    """A module that the engine has compiled with `compiler`, ready to be instantiated any number of times."""
 
-    `settings.compiler` may be "auto": the baseline compiler, and the optimizing one where that refuses.
+    code: GuestCode
+    compiler: str
+    interruptible: bool
+    engine: wasmtime.Engine
+    module: wasmtime.Module
 
-    Raises
-    ------
-    InvalidModule, UnsupportedProposal: the engine refuses the module.
-    GuestTrap: a segment does not fit its memory or table.
+    def instantiate(self, max_memory: int, link: Linker, deadline: Deadline) -> WholeInstance:
+        """A fresh instance; nothing of the guest has run in it. `max_memory` in bytes for each memory.
+
+        Raises `GuestTrap` where a segment does not fit, `MemoryLimit` where memory can't be had.
+        """
+        deadline.watch(self.engine)
+        store = new_store(self.engine, max_memory, self.interruptible)
+        return WholeInstance(self.code, store, self.module, link, deadline)
+
+
+def compile_guest(code: GuestCode, settings: EngineSettings) -> CompiledGuest:
+    """Compiles. `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
+
+    Raises `InvalidModule`, `UnsupportedProposal`: the engine refuses the module.
     """
     compilers = [settings.compiler]
     if settings.compiler == "auto":
         compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
     problem: ffi.EngineError | None = None
     for compiler in compilers:
+        engine = new_engine(settings._replace(compiler=compiler))
         try:
-            return WholeInstance(code, replace(settings, compiler=compiler), max_memory, deadline, link)
+            module = ffi.compile_module(engine, code.wasm)
+            return CompiledGuest(code, compiler, settings.interruptible, engine, module)
         except ffi.EngineError as refusal:
             problem = refusal
     assert problem is not None
     raise _refusal(code, problem) from problem
+
+
+def _link_problem(problem: ffi.EngineError) -> PreinitError:
+    message = _first_line(problem)
+    if "memory" in message or "mmap" in message:
+        return MemoryLimit(f"the module's memory could not be created: {message}")
+    return Unsupported(f"the module can't be instantiated: {message}")
 
 
 def _refusal(code: GuestCode, problem: ffi.EngineError) -> PreinitError:
@@ -158,10 +176,7 @@ def _refusal(code: GuestCode, problem: ffi.EngineError) -> PreinitError:
         check(code.original.data)
     except (InvalidModule, UnsupportedProposal) as original:
         return original
-    message = _first_line(problem)
-    if "memory" in message and ("limit" in message or "allocate" in message or "mmap" in message):
-        return MemoryLimit(f"the module's memory could not be created: {message}")
-    return Unsupported(f"the engine refuses the module: {message}", hint="Try `--engine cranelift`.")
+    return Unsupported(f"the engine refuses the module: {_first_line(problem)}", hint="Try `--engine cranelift`.")
 
 
 def check(wasm: bytes) -> None:

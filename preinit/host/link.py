@@ -33,7 +33,7 @@ class World:
 
     def __init__(self, module: Module, host: Host, deadline: Deadline) -> None:
         self._module = module
-        self._deadline = deadline
+        self.deadline = deadline
         self._memory: Callable[[], memoryview] | None = None
         self.calls: Counter[str] = Counter()
         output = _drop if host.quiet else _to_stderr
@@ -89,7 +89,7 @@ class World:
         if name in REFUSED:
             return partial(self._refuse, name)
         method = getattr(self._wasi, name)
-        calls, deadline = self.calls, self._deadline
+        calls, deadline = self.calls, self.deadline
 
         def call(*arguments: int) -> int:
             calls[name] += 1
@@ -104,7 +104,7 @@ class World:
 
     def _refuse(self, name: str, *_arguments: int) -> int:
         self.calls[name] += 1
-        self._deadline.check()
+        self.deadline.check()
         return REFUSED[name]
 
     def _fault(self, position: int) -> None:

@@ -7,9 +7,10 @@ can't build all of them.
 from __future__ import annotations
 
 from ..binary import encoder as write
+from ..binary.cursor import leading_u32
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Import
-from ..binary.types import FuncType
+from ..binary.types import I32, FuncType
 from ..engine.guest import GENERATED
 
 
@@ -18,7 +19,7 @@ def provider(module: Module, imports: list[tuple[int, Import]]) -> tuple[bytes, 
 
     It imports one function of type (i32) -> (): each function that it exports calls it with its position, then traps.
     """
-    types, fault_type = _types(module)
+    types, index_of, fault_type = _types(module, imports)
     functions: list[bytes] = []
     bodies: list[bytes] = []
     tags: list[bytes] = []
@@ -29,11 +30,11 @@ def provider(module: Module, imports: list[tuple[int, Import]]) -> tuple[bytes, 
         names.append(name)
         if entry.kind == ExternKind.FUNC:
             exports.append(write.export(name, ExternKind.FUNC, 1 + len(functions)))
-            functions.append(write.uleb(entry.type_index))
+            functions.append(write.uleb(index_of[entry.type_index]))
             bodies.append(write.code_entry(b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"))
         else:
             exports.append(write.export(name, ExternKind.TAG, len(tags)))
-            tags.append(b"\0" + write.uleb(entry.type_index))
+            tags.append(b"\0" + write.uleb(index_of[entry.type_index]))
     fault = write.name("preinit") + write.name("fault") + bytes((ExternKind.FUNC,)) + write.uleb(fault_type)
     sections = [
         types,
@@ -47,14 +48,21 @@ def provider(module: Module, imports: list[tuple[int, Import]]) -> tuple[bytes, 
     return write.assemble(sections), names
 
 
-def _types(module: Module) -> tuple[list[bytes | memoryview], int]:
-    """The module's type section and one more type, (i32) -> (); its index."""
+def _types(module: Module, imports: list[tuple[int, Import]]) -> tuple[list[bytes | memoryview], dict[int, int], int]:
+    """A type section with the types of `imports` and (i32) -> (); new index of each used type, index of the last one.
+
+    Each type costs compile time, so only the used ones are in it, unless they belong to recursion groups.
+    """
+    extra = write.function_type(FuncType((I32,), ()))
+    functions = module.types.functions
+    if not module.types.has_gc:
+        used = sorted({entry.type_index for _, entry in imports})
+        signatures = [functions[index] for index in used]
+        if all(s is not None and all(len(t) == 1 for t in s.params + s.results) for s in signatures):
+            content = write.vector([*(write.function_type(s) for s in signatures if s is not None), extra])
+            return write.section(SectionId.TYPE, content), {old: new for new, old in enumerate(used)}, len(used)
     section = module.section(SectionId.TYPE)
-    extra = write.function_type(FuncType((b"\x7f",), ()))
-    if section is None:
-        return write.section(SectionId.TYPE, write.vector([extra])), 0
-    payload = bytes(module.payload(section))
-    size = next(i for i, byte in enumerate(payload) if byte < 0x80) + 1
-    groups = sum((byte & 0x7F) << 7 * i for i, byte in enumerate(payload[:size]))
-    content = write.uleb(groups + 1) + payload[size:] + extra
-    return write.section(SectionId.TYPE, content), len(module.types.functions)
+    assert section is not None
+    groups, size = leading_u32(module.payload(section))
+    content = write.uleb(groups + 1) + bytes(module.payload(section)[size:]) + extra
+    return write.section(SectionId.TYPE, content), {index: index for index in range(len(functions))}, len(functions)
