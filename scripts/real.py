@@ -1,0 +1,33 @@
+"""The real modules of fixtures/real.toml: what they are called, where they lie, how they are initialized."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+FOLDER = FIXTURES / "real"
+
+
+class RealModule(NamedTuple):
+    """`path` of the module, and the options that its initializer needs; `dirs` as (host folder, guest path)."""
+
+    name: str
+    path: str
+    init_funcs: tuple[str, ...]
+    dirs: tuple[tuple[str, str], ...]
+
+
+def manifest() -> dict[str, dict]:
+    return tomllib.loads((FIXTURES / "real.toml").read_text(encoding="utf-8"))
+
+
+def real_modules() -> Iterator[RealModule]:
+    """Those that have been fetched."""
+    for name, entry in manifest().items():
+        folder = FOLDER / name
+        if (folder / entry["module"]).exists():
+            dirs = tuple((str(folder / host), guest) for host, guest in entry.get("dirs", []))
+            yield RealModule(name, str(folder / entry["module"]), tuple(entry["init_funcs"]), dirs)
