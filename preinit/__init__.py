@@ -1,7 +1,7 @@
 """preinit runs a WebAssembly module's initializer at build time and writes a module that starts where it ended.
 
-    result = preinit.build("engine.wasm", init_funcs=["initialize-runtime"])
-    Path("ready.wasm").write_bytes(result.wasm)
+result = preinit.build("engine.wasm", init_funcs=["initialize-runtime"])
+Path("ready.wasm").write_bytes(result.wasm)
 """
 
 from __future__ import annotations

@@ -33,9 +33,7 @@ def warnings(
             )
         )
     if module.custom("signature"):
-        found.append(
-            Warning("signature", "the module's signature does not fit the output", "Sign the output instead.")
-        )
+        found.append(Warning("signature", "the module's signature does not fit the output", "Sign the output instead."))
     return tuple(found)
 
 
@@ -62,7 +60,7 @@ def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str,
     if start is None or start.kind != ExternKind.FUNC:
         return []
     found = []
-    if any(name == COMMAND_START and index == start.index for name, _, index in exports):
+    if any(name == COMMAND_START and index == start.target for name, _, index in exports):
         found.append(
             Warning(
                 "start-runs-constructors",
@@ -72,7 +70,7 @@ def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str,
         )
     functions = module.names.functions
     constructors = CONSTRUCTORS in functions.values() if functions else True
-    indices = {e.name: e.index for e in module.exports if e.kind == ExternKind.FUNC}
+    indices = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
     wrapped = any(functions.get(indices.get(call.name, -1), "").endswith(COMMAND_WRAPPER) for call in calls)
     ran = any(call.name in (REACTOR_START, COMMAND_START, CONSTRUCTORS) for call in calls)
     if constructors and calls and not wrapped and not ran:

@@ -38,7 +38,7 @@ def choose(module: Module, options: Options) -> list[Call]:
     UnknownExport: a name that is no exported function.
     InitializerType: arguments that don't fit, or parameters that can't be given.
     """
-    functions = {e.name: e.index for e in module.exports if e.kind == ExternKind.FUNC}
+    functions = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
     named = list(options.init_funcs)
     if not named and not options.start_only:
         named = [name for name in DEFAULT_INITIALIZERS if name in functions][:1]
@@ -64,9 +64,7 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
     if name not in functions:
         if name in module.exported_names:
             raise InitializerType(f"the export {printable(name)!r} is not a function")
-        raise UnknownExport(
-            f"the module exports no function {printable(name)!r}", hint=_candidates(module, functions)
-        )
+        raise UnknownExport(f"the module exports no function {printable(name)!r}", hint=_candidates(module, functions))
     function_type = module.function_type(functions[name])
     if function_type is None:
         raise InitializerType(f"the export {printable(name)!r} has no function type that can be called")
@@ -146,7 +144,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
             )
     replaced = set(new_names.values())
     return tuple(
-        (new_names.get(e.name, e.name), e.kind, e.index)
+        (new_names.get(e.name, e.name), e.kind, e.target)
         for e in module.exports
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )

@@ -142,7 +142,7 @@ def _element_probes(add: _Additions) -> dict[int, str]:
     scratch: dict[ValType, int] = {}
     probes = {}
     for index, segment in enumerate(module.elements):
-        if segment.mode is not Mode.PASSIVE or not segment.count:
+        if segment.mode is not Mode.PASSIVE or not segment.length:
             continue
         nullable = b"\x63" + segment.type[1:] if segment.type[0] == 0x64 else segment.type
         if nullable not in scratch:
@@ -181,10 +181,10 @@ def _code(add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, lis
         shift = 0
         moved = shifts.setdefault(module.imported_functions + defined, [])
         for growth in growths:
-            key = (growth.opcode, growth.index)
+            key = (growth.opcode, growth.target)
             if key not in numbers:
                 numbers[key] = _guard(add, growth)
-                guards[numbers[key]] = GrowthGuard("memory" if growth.opcode == MEMORY_GROW else "table", growth.index)
+                guards[numbers[key]] = GrowthGuard("memory" if growth.opcode == MEMORY_GROW else "table", growth.target)
             call = b"\x10" + write.uleb(numbers[key])
             body += [view[at : growth.start], call]
             shift += len(call) - (growth.end - growth.start)
@@ -202,14 +202,14 @@ def _code(add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, lis
 def _guard(add: _Additions, growth: Growth) -> int:
     """A function that grows, and traps when a size within the declared maximum is refused. Returns its index."""
     if growth.opcode == MEMORY_GROW:
-        limits = add.module.memories[growth.index]
+        limits = add.module.memories[growth.target]
         operands: tuple[ValType, ...] = ()
-        size, grow = b"\x3f" + write.uleb(growth.index), b"\x40" + write.uleb(growth.index)
+        size, grow = b"\x3f" + write.uleb(growth.target), b"\x40" + write.uleb(growth.target)
         highest = ((1 << 64) if limits.is_64 else (1 << 32)) // limits.page_size
     else:
-        table = add.module.tables[growth.index]
+        table = add.module.tables[growth.target]
         limits, operands = table.limits, (table.type,)
-        size, grow = b"\xfc\x10" + write.uleb(growth.index), b"\xfc\x0f" + write.uleb(growth.index)
+        size, grow = b"\xfc\x10" + write.uleb(growth.target), b"\xfc\x0f" + write.uleb(growth.target)
         highest = 1 << (64 if limits.is_64 else 32)
     address = I64 if limits.is_64 else I32
     width = 64 if limits.is_64 else 32

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from .errors import UsageError
 
@@ -83,6 +84,16 @@ class Options:
     max_memory: int = DEFAULT_MAX_MEMORY
     host: Host = field(default_factory=Host)
     measure_gzip: bool = False
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Options:
+        """Options from keyword arguments; lists are taken for tuples. Raises `UsageError` for an unknown name."""
+        known = cls.__dataclass_fields__
+        unknown = next((name for name in fields if name not in known), None)
+        if unknown:
+            raise UsageError(f"there is no option {unknown!r}", hint=f"One of {', '.join(known)}.")
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+        return cls(**given)
 
     def __post_init__(self) -> None:
         if self.start_only and self.init_funcs:

@@ -51,7 +51,8 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
     The guest runs in a thread of its own. After a `TimeLimit` or an interrupt it may still be compiling there; code
     that runs under a time limit stops at once.
     """
-    options = options or Options(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    if options is None:
+        options = Options.of(fields)
     watch = Stopwatch()
     with watch("parse"):
         module = parse(binary(wasm))
@@ -149,9 +150,7 @@ def run(
     return Paused(instance, snapshot, tuple(runs))
 
 
-def write_valid(
-    module: Module, snapshot: Snapshot, plans: Iterable[Plan], watch: Stopwatch
-) -> tuple[Rewritten, Plan]:
+def write_valid(module: Module, snapshot: Snapshot, plans: Iterable[Plan], watch: Stopwatch) -> tuple[Rewritten, Plan]:
     """The first of the plans whose output validates. Raises `OutputInvalid`, `OutputTooLarge`."""
     from .rewrite import write_module
 

@@ -44,7 +44,7 @@ def parse_text(text: bytes) -> bytes:
 
     try:
         done = subprocess.run(
-            [wasm_tools(), "parse", "-", "-o", "-"], input=text, capture_output=True, timeout=_PATIENCE, check=False
+            [wasm_tools(), "parse", "-"], input=text, capture_output=True, timeout=_PATIENCE, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise ToolMissing(f"wasm-tools could not read the text: {problem}") from problem

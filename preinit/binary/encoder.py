@@ -62,12 +62,7 @@ def custom_section(title: str, content: bytes) -> list[bytes | memoryview]:
 
 
 def limits(value: Limits) -> bytes:
-    flags = (
-        (value.maximum is not None)
-        | value.shared << 1
-        | value.is_64 << 2
-        | (value.page_size_log2 is not None) << 3
-    )
+    flags = (value.maximum is not None) | value.shared << 1 | value.is_64 << 2 | (value.page_size_log2 is not None) << 3
     return (
         bytes((flags,))
         + uleb(value.minimum)

@@ -1,4 +1,4 @@
-"""Which functions contain `memory.grow` or `table.grow`: a handful among thousands, so candidates are searched first."""
+"""Which functions contain `memory.grow` or `table.grow`: a handful among thousands, so candidates come first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Growth(NamedTuple):
     start: int
     end: int
     opcode: int
-    index: int
+    target: int
 
 
 def growing_functions(module: Module) -> dict[int, list[Growth]]:

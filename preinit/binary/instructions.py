@@ -18,7 +18,12 @@ from .types import read_value_type
 _LEB = rb"[\x80-\xff]*+[\x00-\x7f]"
 # The alignment's bit 6 says that a memory index follows (multi-memory).
 _MEMARG = (
-    rb"(?:[\x00-\x3f]|[\x80-\xbf][\x80-\xff]*+[\x00-\x7f]|(?:[\x40-\x7f]|[\xc0-\xff]" + _LEB + rb")" + _LEB + rb")" + _LEB
+    rb"(?:[\x00-\x3f]|[\x80-\xbf][\x80-\xff]*+[\x00-\x7f]|(?:[\x40-\x7f]|[\xc0-\xff]"
+    + _LEB
+    + rb")"
+    + _LEB
+    + rb")"
+    + _LEB
 )
 _BLOCK_TYPE = rb"(?:[\x63\x64]" + _LEB + rb"|" + _LEB + rb")"
 
@@ -34,12 +39,25 @@ _UNINTERESTING = re.compile(
             rb"[\x11\x13]" + _LEB + _LEB,  # indirect calls
             rb"\x43.{4}",
             rb"\x44.{8}",
-            rb"\xfc(?:[\x00-\x07\x13-\x16]|[\x09\x0b\x0d\x10\x11]" + _LEB + rb"|[\x08\x0a\x0c\x0e]" + _LEB + _LEB + rb")",
+            rb"\xfc(?:[\x00-\x07\x13-\x16]|[\x09\x0b\x0d\x10\x11]"
+            + _LEB
+            + rb"|[\x08\x0a\x0c\x0e]"
+            + _LEB
+            + _LEB
+            + rb")",
             rb"\xfd(?:[\x00-\x0b\x5c\x5d]" + _MEMARG + rb"|[\x0c\x0d].{16}|[\x15-\x22].|[\x54-\x5b]" + _MEMARG + rb"."
             rb"|[\x0e-\x14\x23-\x53\x5e-\x7f]|[\x80-\xff][\x01-\x03])",
             rb"\xfe(?:[\x00-\x02\x10-\x4e]" + _MEMARG + rb"|\x03\x00)",
-            rb"\xfb(?:[\x00\x01\x06\x07\x0b-\x0e\x10\x14-\x17]" + _LEB + rb"|[\x02-\x05\x08-\x0a\x11-\x13]" + _LEB + _LEB
-            + rb"|[\x18\x19]." + _LEB + _LEB + _LEB + rb"|[\x0f\x1a-\x1e])",
+            rb"\xfb(?:[\x00\x01\x06\x07\x0b-\x0e\x10\x14-\x17]"
+            + _LEB
+            + rb"|[\x02-\x05\x08-\x0a\x11-\x13]"
+            + _LEB
+            + _LEB
+            + rb"|[\x18\x19]."
+            + _LEB
+            + _LEB
+            + _LEB
+            + rb"|[\x0f\x1a-\x1e])",
         ]
     )
     + rb")*+",

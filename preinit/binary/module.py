@@ -157,7 +157,7 @@ class Module:
         if index < self.imported_functions:
             imported = [entry for entry in self.imports if entry.kind == read.ExternKind.FUNC][index]
             return f"{imported.module}.{imported.name}"
-        return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.index == index), None)
+        return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.target == index), None)
 
 
 def parse(data: bytes) -> Module:
@@ -190,7 +190,9 @@ def parse(data: bytes) -> Module:
         if section.title == "dylink.0" or section.title == "dylink":
             raise DynamicLibrary(f"the input is a dynamic library (it has a custom section {section.title!r})")
         if section.title == "linking":
-            raise RelocatableObject("the input is a relocatable object, not a linked module (it has a section 'linking')")
+            raise RelocatableObject(
+                "the input is a relocatable object, not a linked module (it has a section 'linking')"
+            )
     types = whole(SectionId.TYPE, read_types)
     imports = whole(SectionId.IMPORT, read.read_imports)
     if any((entry.module, entry.name) == ("env", "__linear_memory") for entry in imports):
@@ -266,5 +268,3 @@ def _read_sections(data: bytes) -> tuple[Section, ...]:
         last_place = order[number]
         found.append(Section(number, header, start, start + size))
     return tuple(found)
-
-

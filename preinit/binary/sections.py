@@ -58,19 +58,21 @@ class Import(NamedTuple):
 
 
 class Export(NamedTuple):
+    """`target` is the index, in the index space of `kind`, of what is exported."""
+
     name: str
     kind: int
-    index: int
+    target: int
 
 
 class ElementSegment(NamedTuple):
-    """`raw` is the range of the whole entry in the file, `functions` what it refers to, `count` its length."""
+    """`raw` is the range of the whole entry in the file, `functions` what it refers to, `length` its elements."""
 
     mode: Mode
     flags: int
     table: int
     type: ValType
-    count: int
+    length: int
     functions: tuple[int, ...]
     raw: tuple[int, int]
 
@@ -141,9 +143,7 @@ def read_tags(cursor: Cursor) -> tuple[int, ...]:
 
 
 def read_globals(cursor: Cursor) -> tuple[Global, ...]:
-    return tuple(
-        Global(*_read_global_type(cursor), read_constant_expression(cursor)) for _ in range(cursor.count(3))
-    )
+    return tuple(Global(*_read_global_type(cursor), read_constant_expression(cursor)) for _ in range(cursor.count(3)))
 
 
 def read_exports(cursor: Cursor) -> tuple[Export, ...]:

@@ -17,7 +17,7 @@ from .output import STANDARD_OUTPUT, check_writable, write_output
 _UNITS = {"": 1, "k": 10, "m": 20, "g": 30}
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[int]):
     """A number of bytes, with an optional unit: 64MiB, 2G."""
 
     name = "size"
@@ -44,25 +44,55 @@ Examples:
 """,
 )
 @click.argument("source", metavar="IN")
-@click.option("-o", "--output", default="-", metavar="OUT", help="Where to write the module; - is standard output (default).")
-@click.option("-f", "--init-func", multiple=True, metavar="NAME[(N,..)]",
-              help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}.")
-@click.option("--init", type=click.Choice(["auto", "none"]), default="auto",
-              help="none: run only the start function and _initialize.")
-@click.option("-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output.")
+@click.option(
+    "-o", "--output", default="-", metavar="OUT", help="Where to write the module; - is standard output (default)."
+)
+@click.option(
+    "-f",
+    "--init-func",
+    multiple=True,
+    metavar="NAME[(N,..)]",
+    help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}.",
+)
+@click.option(
+    "--init",
+    type=click.Choice(["auto", "none"]),
+    default="auto",
+    help="none: run only the start function and _initialize.",
+)
+@click.option(
+    "-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output."
+)
 @click.option("--keep-init-func/--no-keep-init-func", default=False, help="Keep the exports that were run.")
-@click.option("--layout", type=click.Choice(LAYOUTS), default="balanced", show_default=True,
-              help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.")
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="balanced",
+    show_default=True,
+    help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
+)
 @click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that the guest may read.")
 @click.option("--env", "env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, ours.")
-@click.option("--arg", "args", multiple=True, metavar="ARG", help="Argument of the guest; the first is its program name.")
+@click.option(
+    "--arg", "args", multiple=True, metavar="ARG", help="Argument of the guest; the first is its program name."
+)
 @click.option("--stdin", metavar="FILE", help="What the guest reads from standard input.")
-@click.option("--engine", type=click.Choice(COMPILERS), default="auto", show_default=True,
-              help="The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.")
+@click.option(
+    "--engine",
+    type=click.Choice(COMPILERS),
+    default="auto",
+    show_default=True,
+    help="The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
+)
 @click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next build of the same module.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Give up after that long.")
-@click.option("--max-memory", type=Size(), default=DEFAULT_MAX_MEMORY, metavar="SIZE",
-              help="Most that a memory may have.  [default: 4GiB]")
+@click.option(
+    "--max-memory",
+    type=Size(),
+    default=DEFAULT_MAX_MEMORY,
+    metavar="SIZE",
+    help="Most that a memory may have.  [default: 4GiB]",
+)
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
@@ -161,7 +191,9 @@ def _variable(text: str) -> tuple[str, str]:
     if found:
         return name, value
     if name not in os.environ:
-        raise UsageError(f"there is no environment variable {name!r} to pass on", hint=f"Give it a value: --env {name}=...")
+        raise UsageError(
+            f"there is no environment variable {name!r} to pass on", hint=f"Give it a value: --env {name}=..."
+        )
     return name, os.environ[name]
 
 

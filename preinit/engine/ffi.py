@@ -135,7 +135,10 @@ def export(store: wasmtime.Store, instance: Any, name: str) -> Any:
     extern = ffi.wasmtime_extern_t()
     encoded = name.encode()
     if not ffi.wasmtime_instance_export_get(
-        store._context(), ctypes.byref(instance), ctypes.create_string_buffer(encoded), len(encoded),
+        store._context(),
+        ctypes.byref(instance),
+        ctypes.create_string_buffer(encoded),
+        len(encoded),
         ctypes.byref(extern),
     ):
         raise KeyError(name)
@@ -189,7 +192,7 @@ class HostFunctions:
 
         def callback(_env: Any, _caller: Any, raw: Any, _size: int) -> int:
             try:
-                slots = values.from_address(ctypes.addressof(raw.contents)) if raw else ()
+                slots = values.from_address(ctypes.addressof(raw.contents)) if raw else values()
                 result = function(*[slots[2 * i] & masks[i] for i in range(count)])
                 if has_result:
                     slots[0] = result or 0
@@ -202,7 +205,7 @@ class HostFunctions:
         pointer = ffi.wasmtime_func_unchecked_callback_t(callback)
         self._callbacks.append(pointer)
         extern = ffi.wasmtime_extern_t()
-        extern.kind = ffi.WASMTIME_EXTERN_FUNC.value
+        extern.kind = ffi.WASMTIME_EXTERN_FUNC  # the annotation says c_ubyte, ctypes takes both
         no_finalizer = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
         ffi.wasmtime_func_new_unchecked(
             self._store._context(), functype.ptr(), pointer, None, no_finalizer, ctypes.byref(extern.of.func)

@@ -15,10 +15,10 @@ GENERATED = "preinit"
 
 
 class GrowthGuard(NamedTuple):
-    """A function that grows a memory or table in the guest's stead, and traps where the host refuses."""
+    """A function that grows memory or table `target` in the guest's stead, and traps where the host refuses."""
 
     kind: str  # "memory" or "table"
-    index: int
+    target: int
 
 
 class GuestCode(NamedTuple):

@@ -95,7 +95,7 @@ class WholeInstance:
         guard = self._code.guard_of(trap.frames)
         if guard and trap.code == _UNREACHABLE:
             return GrowthRefused(
-                f"{guard.kind} {guard.index} could not grow; the guest would have gone on with what it had",
+                f"{guard.kind} {guard.target} could not grow; the guest would have gone on with what it had",
                 frames=frames,
                 hint=None if guard.kind == "memory" else "Make the initializer's tables smaller.",
             )

@@ -12,7 +12,7 @@ def summary(report: Report) -> list[str]:
         f"memory {m.index}: {m.pages} pages{f' (from {m.pages_before})' if m.pages != m.pages_before else ''}"
         for m in report.snapshot.memories
     )
-    lines = [
+    return [
         f"ran {ran}",
         f"{report.input.size:,} bytes in, {report.output.size:,} bytes out"
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
@@ -20,4 +20,3 @@ def summary(report: Report) -> list[str]:
         f"{len(report.snapshot.globals_changed)} globals changed",
         f"{sum(report.passes.values()):.2f} s ({report.compiler})",
     ]
-    return lines

@@ -60,7 +60,7 @@ def lost_declarations(module: Module, exports: Sequence[tuple[str, int, int]]) -
     for table in module.tables:
         if table.initializer:
             kept.update(table.initializer.functions)
-    return sorted({e.index for e in module.exports if e.kind == ExternKind.FUNC} - kept)
+    return sorted({e.target for e in module.exports if e.kind == ExternKind.FUNC} - kept)
 
 
 def data_section(module: Module, snapshot: Snapshot, runs: Sequence[Run], keep_slots: bool) -> tuple[Pieces, int]:
@@ -76,9 +76,7 @@ def data_section(module: Module, snapshot: Snapshot, runs: Sequence[Run], keep_s
         for index, segment in enumerate(module.data_segments):
             if segment.mode is Mode.PASSIVE:
                 dropped = index in snapshot.dropped_data
-                entries.append(
-                    [b"\x01\x00"] if dropped else [memoryview(module.data)[segment.raw_start : segment.end]]
-                )
+                entries.append([b"\x01\x00"] if dropped else [memoryview(module.data)[segment.raw_start : segment.end]])
             else:
                 run = next(todo, None)
                 entries.append(_active(module, snapshot, run) if run else [_empty(module, segment)])
@@ -107,4 +105,3 @@ def _empty(module: Module, segment: DataSegment) -> bytes:
     """An active segment of no bytes: needs no bulk-memory, which an empty passive one would."""
     flags = b"\x00" if segment.memory == 0 else b"\x02" + write.uleb(segment.memory)
     return flags + offset_constant(0, module.memories[segment.memory].is_64) + b"\x00"
-

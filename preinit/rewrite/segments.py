@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..binary.encoder import sleb_size, uleb_size
@@ -113,7 +114,7 @@ def within_limit(runs: Sequence[Run], most: int) -> list[Run]:
         return list(runs)
     gaps = (
         (after.start - before.end, number)
-        for number, (before, after) in enumerate(zip(runs, runs[1:], strict=False), 1)
+        for number, (before, after) in enumerate(pairwise(runs), 1)
         if before.memory == after.memory
     )
     merged = {number for _, number in nsmallest(surplus, gaps)}

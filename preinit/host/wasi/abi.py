@@ -69,9 +69,7 @@ class Rights(IntEnum):
     POLL_FD_READWRITE = 1 << 27
 
 
-FILE_RIGHTS = (
-    Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL | Rights.FD_FILESTAT_GET | Rights.POLL_FD_READWRITE
-)
+FILE_RIGHTS = Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL | Rights.FD_FILESTAT_GET | Rights.POLL_FD_READWRITE
 DIRECTORY_RIGHTS = (
     Rights.PATH_OPEN | Rights.FD_READDIR | Rights.PATH_READLINK | Rights.PATH_FILESTAT_GET | Rights.FD_FILESTAT_GET
 )

@@ -56,7 +56,7 @@ class Descriptor:
     def listing(self) -> list[tuple[str, Metadata]]:
         """The entries, sorted by name, with `.` and `..` first. A name that is not UTF-8 can't be told to a guest."""
         result = [(name, Metadata(FileType.DIRECTORY, 0, self.guest_path)) for name in (".", "..")]
-        for name in sorted(os.listdir(self.host_fd)):
+        for name in sorted(os.listdir(self.host_fd)):  # noqa: PTH208 - a descriptor has no Path
             try:
                 name.encode("utf-8")
                 status = os.stat(name, dir_fd=self.host_fd, follow_symlinks=False)

@@ -55,9 +55,7 @@ class Functions:
     ) -> None:
         self._memory = memory
         self._args = [text.encode("utf-8", "surrogateescape") + b"\0" for text in host.args]
-        self._environ = [
-            f"{name}={value}".encode("utf-8", "surrogateescape") + b"\0" for name, value in host.env
-        ]
+        self._environ = [f"{name}={value}".encode("utf-8", "surrogateescape") + b"\0" for name, value in host.env]
         self._monotonic = 0
         self.random = RandomStream(host.seed)
         self._descriptors: dict[int, Descriptor | Stream] = {
