@@ -81,10 +81,13 @@ class Cursor:
 
     def signed(self, bits: int) -> int:
         """A signed LEB128 integer of at most `bits` bits (32, 33 or 64)."""
-        start = self.position
+        start = position = self.position
         result = shift = 0
         while True:
-            byte = self.byte()
+            if position >= self.end:
+                raise self._short(start)
+            byte = self.buffer[position]
+            position += 1
             result |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
@@ -95,6 +98,7 @@ class Cursor:
             result -= 1 << shift
         if not -(1 << bits - 1) <= result < 1 << bits - 1:
             raise self.fail(f"an integer of more than {bits} bits", start)
+        self.position = position
         return result
 
     def count(self, smallest_item: int = 1) -> int:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from .instructions import MEMORY_GROW, growth_instructions
 from .module import Module, SectionId
 
-#: `memory.grow` with its index; the bytes are frequent as `block` or `if` followed by `unreachable`.
-_MEMORY_GROW = re.compile(rb"\x40[\x80-\xff]*+[\x00-\x7f]")
+#: `memory.grow`; no index in the pattern, which could end with the opcode of the next one.
+_MEMORY_GROW = re.compile(rb"\x40")
+#: With index 0; the bytes are frequent as `block` or `if` followed by `unreachable`.
 _SINGLE_MEMORY_GROW = re.compile(rb"\x40[\x80-\xff]*+\x00")
-_TABLE_GROW = re.compile(rb"\xfc[\x8f\x0f][\x80]*+[\x00-\x7f]")
+_TABLE_GROW = re.compile(rb"\xfc(?:\x0f|\x8f\x80*+\x00)")
 
 _BLOCK_OPCODES = frozenset(b"\x02\x03\x04")
 #: `end`, and instructions without immediates: what follows one of these is an opcode.
@@ -20,6 +21,11 @@ _WITHOUT_IMMEDIATES = frozenset((0x0B, *range(0x45, 0x80)))
 #: Below this many memories and tables, the byte after one of those can't be the index of a memory or table that
 #: follows a first index, as in `call_indirect $type $table`.
 _FEW = 2
+#: Below this many tags, the same holds for a tag and the label after it, the last of a `try_table`.
+_FEW_TAGS = 11
+#: Where a SIMD instruction starts whose last immediate is a lane, at most this far before that: prefix, opcode,
+#: alignment, memory, offset.
+_LANE_STORE = 1 + 5 + 5 + 5 + 10
 
 #: Bytes of the longest growth instruction, with padded integers: what comes after the last candidate isn't decoded.
 _LONGEST_GROWTH = 12
@@ -69,14 +75,15 @@ def _candidates(module: Module, start: int, end: int) -> list[int]:
     if module.memories:
         pattern = _SINGLE_MEMORY_GROW if len(module.memories) == 1 else _MEMORY_GROW
         hits = [match.start() for match in pattern.finditer(data, start, end)]
-        if len(module.memories) <= _FEW and len(module.tables) <= _FEW and not module.types.has_gc:
+        few = len(module.memories) <= _FEW and len(module.tables) <= _FEW and len(module.tags) <= _FEW_TAGS
+        if few and not module.types.has_gc:
             hits = [
                 hit
                 for hit in hits
                 if not (
                     data[hit - 1] in _BLOCK_OPCODES
                     and data[hit - 2] in _WITHOUT_IMMEDIATES
-                    and 0xFD not in data[hit - 6 : hit - 2]  # a lane may be the last immediate of a SIMD store
+                    and 0xFD not in data[max(start, hit - 1 - _LANE_STORE) : hit - 2]
                 )
             ]
     if module.tables:

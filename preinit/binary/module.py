@@ -118,6 +118,8 @@ class Module:
             size = read()
             start = skip(size)
             result.append(Body(entry, start, start + size))
+        if cursor.remaining:
+            raise cursor.fail(f"{cursor.remaining} bytes are left over")
         return tuple(result)
 
     def code_entries(self) -> tuple[int, memoryview]:
@@ -193,6 +195,8 @@ def parse(data: bytes) -> Module:
             raise RelocatableObject(
                 "the input is a relocatable object, not a linked module (it has a section 'linking')"
             )
+    if SectionId.DATA_COUNT in by_id:
+        whole(SectionId.DATA_COUNT, Cursor.u32)  # whether it is right is for validation to say
     types = whole(SectionId.TYPE, read_types)
     imports = whole(SectionId.IMPORT, read.read_imports)
     if any((entry.module, entry.name) == ("env", "__linear_memory") for entry in imports):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
+from ..errors import UnsupportedProposal
 from .constexpr import ConstantExpression, read_constant_expression
 from .cursor import Cursor
 from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
@@ -110,6 +111,11 @@ def _read_global_type(cursor: Cursor) -> tuple[ValType, bool]:
     return value_type, bool(mutability)
 
 
+#: After an empty name, where a kind stands: several imports share a module name, or that and a type.
+#: https://github.com/WebAssembly/compact-import-section
+_COMPACT_IMPORTS = (0x7E, 0x7F)
+
+
 def _read_import(cursor: Cursor) -> Import:
     module, name = cursor.name(), cursor.name()
     kind = cursor.byte()
@@ -123,6 +129,8 @@ def _read_import(cursor: Cursor) -> Import:
         return Import(module, name, ExternKind.GLOBAL, global_=Global(*_read_global_type(cursor), None))
     if kind == ExternKind.TAG:
         return Import(module, name, ExternKind.TAG, type_index=_read_tag(cursor))
+    if kind in _COMPACT_IMPORTS and not name:
+        raise UnsupportedProposal("the module uses compact imports", where=f"byte offset {cursor.position - 1:#x}")
     raise cursor.fail(f"an import of unknown kind {kind:#x}", cursor.position - 1)
 
 
