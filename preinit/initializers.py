@@ -16,7 +16,7 @@ from .options import DEFAULT_INITIALIZERS, Options
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
 REACTOR_START = "_initialize"
 
-_WITH_ARGUMENTS = re.compile(r"(.+)\(([^()]*)\)", re.DOTALL)
+_WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)", re.DOTALL)
 _FEW = 12
 
 
@@ -72,7 +72,11 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
     where = f"export {printable(name)!r} of type {function_type}"
     unfit = next((t for t in function_type.params if t not in (I32, I64, F32, F64)), None)
     if unfit:
-        raise InitializerType(f"an initializer can't have a parameter of type {type_name(unfit)}", where=where)
+        raise InitializerType(
+            f"an initializer can't have a parameter of type {type_name(unfit)}",
+            where=where,
+            hint="Only numbers can be given: export a function without that parameter, which calls this one.",
+        )
     if len(parts) != len(function_type.params):
         wanted = ",".join(type_name(t).upper() for t in function_type.params)
         raise InitializerType(

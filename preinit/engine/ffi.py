@@ -54,6 +54,28 @@ def _raise_error(pointer: Any) -> None:
         raise EngineError(str(wasmtime.WasmtimeError._from_ptr(pointer)))
 
 
+def _raise_host_error(pointer: Any) -> None:
+    """A call that a host function ended comes back as an error, which carries the frames all the same."""
+    if not pointer:
+        return
+    error = wasmtime.WasmtimeError._from_ptr(pointer)
+    vector = ffi.wasm_frame_vec_t()
+    ffi.wasmtime_error_wasm_trace(error.ptr(), ctypes.byref(vector))
+    try:
+        frames = tuple(
+            RawFrame(ffi.wasm_frame_func_index(frame), ffi.wasm_frame_func_offset(frame), _module_name(frame))
+            for frame in (vector.data[position] for position in range(vector.size))
+        )
+    finally:
+        ffi.wasm_frame_vec_delete(ctypes.byref(vector))
+    raise GuestTrapped(str(error), None, frames)
+
+
+def _module_name(frame: Any) -> str | None:
+    name = ffi.wasmtime_frame_module_name(frame)
+    return ffi.to_str(name.contents) if name else None
+
+
 def _raise_trap(pointer: Any) -> None:
     if not pointer:
         return
@@ -158,9 +180,18 @@ def call(store: wasmtime.Store, function: Any, arguments: Sequence[bytes], resul
     error = ffi.wasmtime_func_call_unchecked(
         store._context(), ctypes.byref(function.of.func), values, size, ctypes.byref(trap)
     )
-    _raise_error(error)
+    _raise_host_error(error)
     _raise_trap(trap)
     return [ctypes.string_at(ctypes.byref(values[position]), 16) for position in range(results)]
+
+
+def takes_exception(store: wasmtime.Store) -> bool:
+    """Whether an exception was thrown that nothing caught; it is forgotten. The public API has no word for it."""
+    exception = ffi.wasmtime_exnref_t()
+    if not ffi.wasmtime_context_take_exception(store._context(), ctypes.byref(exception)):
+        return False
+    ffi.wasmtime_exnref_unroot(ctypes.byref(exception))
+    return True
 
 
 # -- host functions ----------------------------------------------------------------------------------------------------

@@ -82,8 +82,6 @@ class WholeInstance:
             return ffi.call(self._store, self._export(name), arguments, results)
         except ffi.GuestTrapped as trap:
             raise self._explain(trap) from trap
-        except ffi.EngineError as problem:
-            raise GuestTrap(f"the engine stopped the guest: {_first_line(problem)}") from problem
 
     def _explain(self, trap: ffi.GuestTrapped) -> BaseException:
         frames = self._code.original_frames(trap.frames)
@@ -103,7 +101,7 @@ class WholeInstance:
             return StackExhausted("the initializer exhausted the guest's stack", frames=frames)
         if trap.code == _INTERRUPT:
             return self._deadline.error()
-        if trap.code == ffi.UNCAUGHT_EXCEPTION:
+        if ffi.takes_exception(self._store) or trap.code == ffi.UNCAUGHT_EXCEPTION:
             return UncaughtException("an exception left the initializer", frames=frames)
         return GuestTrap(f"the initializer trapped: {_first_line(trap)}", frames=frames)
 
@@ -205,6 +203,6 @@ def check(wasm: bytes) -> None:
 
 def _first_line(problem: Exception) -> str:
     """The line of an engine's message that says most, without its own backtrace."""
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    lines = [re.sub(r"^\d+: ", "", line.strip()) for line in str(problem).splitlines() if line.strip()]
     said = [line for line in lines if line.startswith("wasm trap:")]
-    return (said or lines or ["no message"])[0].removeprefix("wasm trap: ")
+    return (said or lines[-1:] or ["no message"])[0].removeprefix("wasm trap: ")

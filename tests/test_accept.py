@@ -1,0 +1,275 @@
+"""What is captured, and where the output starts."""
+
+from __future__ import annotations
+
+import pytest
+from support import Running, assert_same_state, build_text, instantiate, text_of, wasm
+
+from preinit import Options
+from preinit.binary.module import SectionId, parse
+
+INIT = '(export "preinit_initialize")'
+
+#: Name -> module with an initializer `preinit_initialize`: the output's state must be the state after it.
+SHAPES = {
+    "globals_of_all_numeric_types": f"""(module
+        (global $i (mut i32) (i32.const 1)) (global $l (mut i64) (i64.const 1))
+        (global $f (mut f32) (f32.const 1)) (global $d (mut f64) (f64.const 1))
+        (global $v (mut v128) (v128.const i64x2 0 0)) (global $constant i32 (i32.const 9))
+        (func {INIT}
+            (global.set $i (i32.const -2147483648)) (global.set $l (i64.const -9223372036854775808))
+            (global.set $f (f32.const -0)) (global.set $d (f64.const inf))
+            (global.set $v (v128.const i64x2 0x0123456789abcdef -2))))""",
+    "a_signalling_nan_stays_one": f"""(module
+        (global $f (mut f32) (f32.const 0)) (global $d (mut f64) (f64.const 0))
+        (func {INIT}
+            (global.set $f (f32.reinterpret_i32 (i32.const 0x7fa00001)))
+            (global.set $d (f64.reinterpret_i64 (i64.const 0xfff4000000000001)))))""",
+    "a_memory_that_grew": f"""(module (memory 1 10)
+        (func {INIT} (drop (memory.grow (i32.const 3))) (i32.store (i32.const 262140) (i32.const 0x01020304))))""",
+    "a_memory_without_data_section": f"""(module (memory 1)
+        (func {INIT} (i32.store8 (i32.const 0) (i32.const 7)) (i32.store8 (i32.const 65535) (i32.const 9))))""",
+    "no_memory_at_all": f"(module (global $g (mut i32) (i32.const 0)) (func {INIT} (global.set $g (i32.const 5))))",
+    "a_memory_cleared_by_the_initializer": f"""(module (memory 1) (data (i32.const 100) "some data")
+        (func {INIT} (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536))))""",
+    "several_memories": f"""(module (memory $a 1) (memory $b 2 4) (memory $c 0) (memory $d 1)
+        (data (memory $b) (i32.const 70000) "hello")
+        (func {INIT} (i32.store $a (i32.const 8) (i32.const 1)) (i32.store $b (i32.const 100000) (i32.const 2))
+            (drop (memory.grow $c (i32.const 1))) (i32.store8 $c (i32.const 65535) (i32.const 3))))""",
+    "a_64_bit_memory": f"""(module (memory i64 1 4) (data (i64.const 5) "abc")
+        (func {INIT} (drop (memory.grow (i64.const 2))) (i64.store (i64.const 196600) (i64.const -1))))""",
+    "a_memory_full_to_its_maximum": f"""(module (memory 2 2)
+        (func {INIT} (memory.fill (i32.const 0) (i32.const 255) (i32.const 131072))))""",
+    "custom_page_sizes": f"""(module (memory 100 200 (pagesize 1)) (data (i32.const 95) "abcd")
+        (func {INIT} (drop (memory.grow (i32.const 7))) (i32.store8 (i32.const 106) (i32.const 9))))""",
+    "a_shared_memory_of_its_own": f"""(module (memory 1 4 shared)
+        (func {INIT} (drop (i32.atomic.rmw.add (i32.const 8) (i32.const 5))) (drop (memory.grow (i32.const 1)))))""",
+    "a_start_function": f"""(module (memory 1) (global $g (mut i32) (i32.const 0)) (start $s)
+        (func $s (global.set $g (i32.add (global.get $g) (i32.const 1))) (i32.store8 (i32.const 3) (i32.const 4)))
+        (func {INIT} (global.set $g (i32.mul (global.get $g) (i32.const 10)))))""",
+    "an_exception_caught_in_the_initializer": f"""(module (tag $e (param i32)) (global $g (mut i32) (i32.const 0))
+        (func $throws (throw $e (i32.const 42)))
+        (func {INIT} (block $h (result i32) (try_table (catch $e $h) (call $throws)) (i32.const 0)) (global.set $g)))""",
+    "tail_calls": f"""(module (global $g (mut i32) (i32.const 0))
+        (func $loop (param i32) (if (i32.eqz (local.get 0)) (then (return)))
+            (global.set $g (i32.add (global.get $g) (i32.const 1)))
+            (return_call $loop (i32.sub (local.get 0) (i32.const 1))))
+        (func {INIT} (call $loop (i32.const 100000))))""",
+    "simd_and_relaxed_simd": f"""(module (memory 1)
+        (func {INIT} (v128.store (i32.const 16) (f32x4.relaxed_madd (v128.const f32x4 1 2 3 nan)
+            (v128.const f32x4 0.1 0.2 0.3 0.4) (v128.const f32x4 5 6 7 8)))))""",
+    "wide_arithmetic": f"""(module (global $lo (mut i64) (i64.const 0)) (global $hi (mut i64) (i64.const 0))
+        (func {INIT} (i64.mul_wide_u (i64.const -1) (i64.const -1)) (global.set $hi) (global.set $lo)))""",
+    "multi_value": f"""(module (global $a (mut i32) (i32.const 0)) (global $b (mut i64) (i64.const 0))
+        (func $two (result i32 i64) (i32.const 3) (i64.const 4))
+        (func {INIT} (call $two) (global.set $b) (global.set $a)))""",
+    "live_and_dropped_passive_data": f"""(module (memory 1) (data $active (i32.const 10) "active")
+        (data $dropped "passive, dropped") (data $live "passive, live") (data $empty "")
+        (func {INIT} (memory.init $dropped (i32.const 50) (i32.const 0) (i32.const 16)) (data.drop $dropped))
+        (func (export "use") (memory.init $live (i32.const 90) (i32.const 0) (i32.const 13))))""",
+    "tables_that_stay_as_they_are": f"""(module (table 4 funcref) (elem (i32.const 1) $a $b)
+        (table (export "t") 2 externref) (type $v (func (result i32)))
+        (global $g (mut i32) (i32.const 0))
+        (func $a (result i32) (i32.const 7)) (func $b (result i32) (i32.const 8))
+        (func {INIT} (global.set $g (call_indirect 0 (type $v) (i32.const 2))))
+        (func (export "call") (param i32) (result i32) (call_indirect 0 (type $v) (local.get 0))))""",
+    "reference_globals_that_stay_as_they_are": f"""(module (func $f) (elem declare func $f)
+        (type $t (func)) (global (mut funcref) (ref.func $f)) (global (mut externref) (ref.null extern))
+        (global (ref $t) (ref.func $f)) (global $i (mut i31ref) (ref.i31 (i32.const 5)))
+        (func {INIT}))""",
+    "extended_constant_expressions": f"""(module (memory 1) (global $a i32 (i32.add (i32.const 3) (i32.const 4)))
+        (data (offset (i32.mul (i32.const 5) (i32.const 6))) "x") (func {INIT} (i32.store8 (i32.const 1) (i32.const 2))))""",
+    "functions_of_gc_types": f"""(module (rec (type $s (struct (field (mut i32) i8 (ref null $s)))) (type $f (func)))
+        (type $sub (sub $s2 (struct (field i32)))) (type $s2 (sub (struct (field i32)))) (type $arr (array (mut v128)))
+        (global $g (mut i32) (i32.const 0))
+        (func {INIT} (type $f) (global.set $g (struct.get $s 0 (struct.new $s (i32.const 6) (i32.const 1) (ref.null $s))))))""".replace(
+        "(type $sub (sub $s2 (struct (field i32)))) (type $s2 (sub (struct (field i32))))",
+        "(type $s2 (sub (struct (field i32)))) (type $sub (sub $s2 (struct (field i32))))",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("layout", ["balanced", "size"])
+def test_the_output_starts_where_the_initializer_ended(name: str, layout: str) -> None:
+    result = assert_same_state(wasm(SHAPES[name]), Options(cache=False, layout=layout))
+    assert "preinit_initialize" not in parse(result.wasm).exported_names
+
+
+def test_a_memory_of_65536_pages_is_captured_to_its_last_byte() -> None:
+    result = build_text("""(module (memory (export "memory") 1 65536)
+        (func (export "preinit_initialize") (drop (memory.grow (i32.const 65535)))
+            (i32.store8 (i32.const -1) (i32.const 1)) (i32.store (i32.const 2147483646) (i32.const 77)))
+        (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0))))""")
+    assert parse(result.wasm).memories[0].minimum == 65536
+    store, exports = instantiate(result.wasm)
+    assert [exports["load"](store, at) for at in (-1, -2, 2147483646, 0)] == [1, 0, 77, 0]
+
+
+def test_a_start_function_and_initialize_run_once_and_are_gone() -> None:
+    result = build_text("""(module (global $g (mut i32) (i32.const 0)) (start $s)
+        (func $s (global.set $g (i32.add (global.get $g) (i32.const 1))))
+        (func (export "_initialize") (global.set $g (i32.add (global.get $g) (i32.const 10))))
+        (func (export "wizer.initialize") (global.set $g (i32.add (global.get $g) (i32.const 100))))
+        (func (export "get") (result i32) (global.get $g)))""")
+    assert [run.function for run in result.report.runs] == ["start function", "_initialize", "wizer.initialize"]
+    module = parse(result.wasm)
+    assert module.start is None
+    assert module.exported_names == {"get"}
+    store, exports = instantiate(result.wasm)
+    assert exports["get"](store) == 111
+
+
+COUNTER = """(module (global $g (mut i32) (i32.const 0)) (global $f (mut f64) (f64.const 0))
+    (func (export "add") (param i32 i32) (global.set $g (i32.add (global.get $g) (i32.sub (local.get 0) (local.get 1)))))
+    (func (export "double") (global.set $g (i32.mul (global.get $g) (i32.const 2))))
+    (func (export "set") (param f64) (global.set $f (local.get 0)))
+    (func (export "double(1,2)") (global.set $g (i32.const -1)))
+    (func (export "status") (result i32 f32) (i32.const 3) (f32.const 0.5))
+    (func (export "get") (result i32) (global.get $g)) (func (export "getf") (result f64) (global.get $f)))"""
+
+
+def test_initializers_run_in_order_with_number_arguments() -> None:
+    result = build_text(COUNTER, init_funcs=("add(7,2)", "double", "set(-2.5e3)", "add(0x10, -1)"))
+    store, exports = instantiate(result.wasm)
+    assert (exports["get"](store), exports["getf"](store)) == (27, -2500.0)
+    assert {"add", "double", "set"}.isdisjoint(exports)
+
+
+def test_an_initializer_may_run_twice() -> None:
+    store, exports = instantiate(build_text(COUNTER, init_funcs=("add(1,0)", "double", "double")).wasm)
+    assert exports["get"](store) == 4
+
+
+def test_an_export_of_exactly_that_name_comes_before_arguments() -> None:
+    store, exports = instantiate(build_text(COUNTER, init_funcs=("double(1,2)",)).wasm)
+    assert exports["get"](store) == -1
+    assert "double" in exports
+
+
+def test_what_an_initializer_returns_is_in_the_report() -> None:
+    assert build_text(COUNTER, init_funcs=("status",)).report.runs[0].results == (3, 0.5)
+
+
+def test_initializers_are_kept_when_asked_for() -> None:
+    result = build_text(COUNTER, init_funcs=("double",), keep_init_func=True)
+    assert "double" in parse(result.wasm).exported_names
+
+
+def test_initialize_is_removed_even_then_unless_it_was_named() -> None:
+    text = """(module (func (export "_initialize")) (func (export "init")) (func (export "f")))"""
+    assert parse(build_text(text, init_funcs=("init",), keep_init_func=True).wasm).exported_names == {"init", "f"}
+    named = build_text(text, init_funcs=("_initialize",), keep_init_func=True)
+    assert parse(named.wasm).exported_names == {"_initialize", "init", "f"}
+
+
+def test_a_renamed_export_replaces_the_one_whose_name_it_takes() -> None:
+    result = build_text(
+        """(module (func (export "preinit_initialize")) (func (export "_start") (unreachable))
+        (func (export "resume")) (memory (export "memory") 1))""",
+        rename_funcs=(("_start", "resume"),),
+    )
+    store, exports = instantiate(result.wasm)
+    exports["_start"](store)
+    assert set(exports) == {"_start", "memory"}
+
+
+def test_only_the_start_function_runs_when_asked_for() -> None:
+    text = """(module (global $g (mut i32) (i32.const 0)) (start $s) (func $s (global.set $g (i32.const 3)))
+        (func (export "get") (result i32) (global.get $g)))"""
+    store, exports = instantiate(build_text(text, start_only=True).wasm)
+    assert exports["get"](store) == 3
+
+
+def test_the_first_of_the_usual_names_is_run() -> None:
+    text = """(module (global $g (mut i32) (i32.const 0)) (func (export "preinit_initialize") unreachable)
+        (func (export "wizer-initialize") (global.set $g (i32.const 1))) (func (export "wizer.initialize") unreachable))"""
+    assert build_text(text).report.runs[0].function == "wizer-initialize"
+
+
+def test_code_keeps_its_bytes() -> None:
+    binary = wasm(SHAPES["live_and_dropped_passive_data"])
+    output = build_text(SHAPES["live_and_dropped_passive_data"]).wasm
+    sections = [m.payload(s) for m in (parse(binary), parse(output)) if (s := m.section(SectionId.CODE))]
+    assert sections[0] == sections[1]
+
+
+def test_memory_init_of_a_dropped_segment_traps_and_of_a_live_one_works() -> None:
+    result = build_text("""(module (memory (export "memory") 1) (data $active (i32.const 10) "active")
+        (data $dropped "gone") (data $live "alive") (data $last (i32.const 200) "last")
+        (func (export "preinit_initialize") (data.drop $dropped) (i32.store8 (i32.const 300) (i32.const 1)))
+        (func (export "active") (param i32) (memory.init $active (i32.const 0) (i32.const 0) (local.get 0)))
+        (func (export "dropped") (param i32) (memory.init $dropped (i32.const 0) (i32.const 0) (local.get 0)))
+        (func (export "live") (param i32) (memory.init $live (i32.const 0) (i32.const 0) (local.get 0)))
+        (func (export "last") (param i32) (memory.init $last (i32.const 0) (i32.const 0) (local.get 0))))""")
+    running = Running(result.wasm)
+    for name, traps_at_one in (("active", True), ("dropped", True), ("live", False), ("last", True)):
+        running.call(name, b"\0")
+        if traps_at_one:
+            with pytest.raises(Exception, match="out of bounds"):
+                running.call(name, b"\1")
+        else:
+            running.call(name, b"\5")
+    assert running.state().memories[0][:5] == b"alive"
+    assert result.report.snapshot.dropped_data_segments == (1,)
+
+
+def test_data_segments_that_code_does_not_name_go_with_their_count() -> None:
+    text = """(module (memory 1) (data (i32.const 0) "a") (data "passive") (data (i32.const 9) "b")
+        (func (export "preinit_initialize") (i32.store8 (i32.const 50) (i32.const 1))))"""
+    # Text that names no segment has no count: the same module with one.
+    binary = wasm(text.replace("(func (export", '(func (export "x") (data.drop 0)) (func (export'))
+    assert parse(binary).section(SectionId.DATA_COUNT)
+    assert parse(build_text(text).wasm).section(SectionId.DATA_COUNT) is None
+
+
+def test_a_module_without_bulk_memory_needs_none_afterwards() -> None:
+    import subprocess
+
+    from preinit.tools import wasm_tools
+
+    result = build_text("""(module (memory 1) (data (i32.const 0) "a") (table 2 funcref) (elem (i32.const 0) $f)
+        (global $g (mut i32) (i32.const 0)) (func $f)
+        (func (export "preinit_initialize") (i32.store (i32.const 4000) (i32.const 1)) (global.set $g (i32.const 1))))""")
+    command = [wasm_tools(), "validate", "--features", "wasm1,mutable-global", "-"]
+    subprocess.run(command, input=result.wasm, check=True)
+
+
+def test_a_function_that_only_its_export_declared_can_still_be_referenced() -> None:
+    result = build_text("""(module (table 1 funcref)
+        (func $init (export "preinit_initialize"))
+        (func (export "set") (table.set (i32.const 0) (ref.func $init)) (call_indirect (i32.const 0))))""")
+    store, exports = instantiate(result.wasm)
+    exports["set"](store)
+    assert "elem" in text_of(result.wasm)
+
+
+def test_no_element_segment_is_added_without_need() -> None:
+    result = build_text("""(module (func (export "preinit_initialize")) (func (export "f")))""")
+    assert parse(result.wasm).section(SectionId.ELEMENT) is None
+
+
+def test_imports_that_are_never_called_are_kept() -> None:
+    result = build_text("""(module (import "env" "f" (func $f (param i32 v128 externref) (result i64)))
+        (import "env" "f" (func $again (result i32))) (func (export "preinit_initialize")))""")
+    assert [entry.name for entry in parse(result.wasm).imports] == ["f", "f"]
+
+
+def test_the_report_tells_what_the_snapshot_holds() -> None:
+    report = build_text(SHAPES["a_memory_that_grew"], measure_gzip=True).report
+    memory = report.snapshot.memories[0]
+    assert (memory.pages_before, memory.pages, memory.segments, memory.bytes_written) == (1, 4, 1, 4)
+    assert report.input.sha256 != report.output.sha256
+    assert sum(report.output.sections.values()) + 8 == report.output.size
+    assert report.output.gzip_size
+
+
+def test_both_compilers_give_the_same_bytes() -> None:
+    for name in ("globals_of_all_numeric_types", "a_64_bit_memory", "several_memories", "a_start_function"):
+        outputs = {build_text(SHAPES[name], compiler=compiler).wasm for compiler in ("winch", "cranelift")}
+        assert len(outputs) == 1, name
+
+
+def test_the_compiler_that_was_used_is_in_the_report() -> None:
+    assert build_text(SHAPES["a_memory_that_grew"]).report.compiler == "winch"
+    assert build_text(SHAPES["an_exception_caught_in_the_initializer"]).report.compiler == "cranelift"
