@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import suppress
 from typing import Any
 
 from ..binary.module import Module
@@ -20,7 +20,6 @@ from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
 from .wasi.files import Descriptor, preopen
 from .wasi.functions import Functions
 from .wasi.memory import GuestMemory
-from .wasi.refused import REFUSED
 
 _TYPES = {"i32": I32, "i64": I64}
 
@@ -34,30 +33,33 @@ class World:
     def __init__(self, module: Module, host: Host, deadline: Deadline) -> None:
         self._module = module
         self.deadline = deadline
-        self._memory: Callable[[], memoryview] | None = None
+        self._view: Callable[[], memoryview] | None = None
+        self._memory = GuestMemory(self._current_view)
         self.calls: Counter[str] = Counter()
         output = _drop if host.quiet else _to_stderr
-        self._wasi = Functions(host, GuestMemory(self._view), _preopens(host), output)
+        self._wasi = Functions(host, self._memory, output, deadline.check)
+        self._wasi.preopen(_preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
-        self._memory = memory
+        self._view = memory
 
     def close(self) -> None:
+        """Closes what is open on the host. May come while a call of the guest is under way, when time is over."""
         self._wasi.close()
 
     @property
     def random_bytes(self) -> int:
         """How many random bytes the guest took."""
-        return self._wasi.random.taken
+        return self._wasi.random_bytes
 
-    def _view(self) -> memoryview:
-        if self._memory is None:
+    def _current_view(self) -> memoryview:
+        if self._view is None:
             raise GuestTrap(
                 "the initializer called WASI, but the module does not export its memory as `memory`",
                 hint="WASI functions find the guest's memory by that export: export it.",
             )
-        return self._memory()
+        return self._view()
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
@@ -86,26 +88,20 @@ class World:
         return parameters if self._module.types.functions[entry.type_index] == expected else None
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
-        if name in REFUSED:
-            return partial(self._refuse, name)
-        method = getattr(self._wasi, name)
-        calls, deadline = self.calls, self.deadline
+        function = self._wasi[name]
+        calls, check, memory = self.calls, self.deadline.check, self._memory
 
         def call(*arguments: int) -> int:
             calls[name] += 1
-            deadline.check()
+            check()
+            memory.current = None
             try:
-                method(*arguments)
+                function(*arguments)
             except WasiError as problem:
                 return problem.number
             return 0
 
         return call
-
-    def _refuse(self, name: str, *_arguments: int) -> int:
-        self.calls[name] += 1
-        self.deadline.check()
-        return REFUSED[name]
 
     def _fault(self, position: int) -> None:
         entry = self._module.imports[position]
@@ -123,21 +119,26 @@ def _preopens(host: Host) -> list[Descriptor]:
     for folder, guest_path in host.dirs:
         try:
             opened.append(preopen(folder, guest_path))
-        except OSError as problem:
+        except (OSError, ValueError) as problem:
             for entry in opened:
                 entry.close()
-            raise UsageError(f"the folder {folder!r} can't be opened: {problem.strerror}") from problem
+            reason = problem.strerror if isinstance(problem, OSError) else problem
+            raise UsageError(f"the folder {folder!r} can't be opened: {reason}") from problem
     return opened
 
 
 def _to_stderr(data: bytes) -> None:
-    """The guest's output goes to standard error, so that the module on standard output stays clean."""
-    stream = getattr(sys.stderr, "buffer", None)
-    if stream is None:
-        sys.stderr.write(data.decode("utf-8", "replace"))
-    else:
-        stream.write(data)
-        stream.flush()
+    """The guest's output goes to standard error, so that the module on standard output stays clean.
+
+    Where nobody reads it any more, it is lost: what the guest sees, and so the module, must not depend on that.
+    """
+    with suppress(OSError, ValueError):
+        stream = getattr(sys.stderr, "buffer", None)
+        if stream is not None:
+            stream.write(data)
+            stream.flush()
+        elif sys.stderr is not None:
+            sys.stderr.write(data.decode("utf-8", "replace"))
 
 
 def _drop(_data: bytes) -> None:

@@ -25,7 +25,11 @@ def provider(module: Module, imports: list[tuple[int, Import]]) -> tuple[bytes, 
     tags: list[bytes] = []
     exports: list[bytes] = []
     names = []
+    known_tags: dict[Import, str] = {}
     for position, entry in imports:
+        if entry in known_tags:  # one tag, imported twice: what is thrown with one must be caught with the other
+            names.append(known_tags[entry])
+            continue
         name = str(position)
         names.append(name)
         if entry.kind == ExternKind.FUNC:
@@ -34,6 +38,7 @@ def provider(module: Module, imports: list[tuple[int, Import]]) -> tuple[bytes, 
             bodies.append(write.code_entry(b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"))
         else:
             exports.append(write.export(name, ExternKind.TAG, len(tags)))
+            known_tags[entry] = name
             tags.append(b"\0" + write.uleb(index_of[entry.type_index]))
     fault = write.name("preinit") + write.name("fault") + bytes((ExternKind.FUNC,)) + write.uleb(fault_type)
     sections = [

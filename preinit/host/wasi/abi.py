@@ -6,7 +6,10 @@ https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md
 from __future__ import annotations
 
 import errno
+import struct
 from enum import IntEnum
+
+from ...errors import InitializerFailed
 
 MODULE = "wasi_snapshot_preview1"
 
@@ -35,17 +38,17 @@ class Errno(IntEnum):
     SPIPE = 70
 
 
-#: What an error of the host's file system is called in WASI. Anything else is IO.
+#: What an error that comes from a folder's content is called in WASI.
 FROM_HOST = {
     errno.EACCES: Errno.ACCES,
     errno.ELOOP: Errno.LOOP,
-    errno.EMFILE: Errno.MFILE,
     errno.ENAMETOOLONG: Errno.NAMETOOLONG,
     errno.ENOENT: Errno.NOENT,
     errno.ENOTDIR: Errno.NOTDIR,
     errno.EPERM: Errno.PERM,
     errno.EISDIR: Errno.ISDIR,
     errno.EINVAL: Errno.INVAL,
+    errno.EILSEQ: Errno.ILSEQ,
 }
 
 
@@ -73,11 +76,17 @@ FILE_RIGHTS = Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL | Rights.FD_FILES
 DIRECTORY_RIGHTS = (
     Rights.PATH_OPEN | Rights.FD_READDIR | Rights.PATH_READLINK | Rights.PATH_FILESTAT_GET | Rights.FD_FILESTAT_GET
 )
+#: What wasi-libc may ask for below a directory: it drops other rights without a word, and then a file that was to be
+#: written would open, and only the writing fail.
+INHERITED_RIGHTS = DIRECTORY_RIGHTS | FILE_RIGHTS | Rights.FD_WRITE
 
 #: `oflags` of path_open.
 CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE = 1, 2, 4, 8
 #: `lookupflags`.
 SYMLINK_FOLLOW = 1
+
+#: A `filestat`: device, inode, type, links, size, times of access, modification, change.
+FILESTAT = struct.Struct("<QQB7xQQQQQ")
 
 _I, _L = "i32", "i64"
 
@@ -144,4 +153,14 @@ class WasiError(Exception):
 
 
 def from_host(problem: OSError) -> WasiError:
-    return WasiError(FROM_HOST.get(problem.errno or 0, Errno.IO))
+    """The errno for an error of the host's file system.
+
+    Raises `InitializerFailed` for one that says something about the host (too many open files, a broken disk): a
+    snapshot would freeze that the guest once met it.
+    """
+    if problem.errno not in FROM_HOST:
+        raise InitializerFailed(
+            f"the host failed while the initializer used its files: {problem.strerror or problem}",
+            hint="Try again when the host can read the folders that were given with `--dir`.",
+        ) from problem
+    return WasiError(FROM_HOST[problem.errno])

@@ -3,19 +3,21 @@
 A path is walked one component at a time, each opened relative to its parent and without following symbolic links;
 those are expanded here. So neither `..`, nor a link, nor a link that is made while we look, leads out of a folder.
 Modification times, inode and device numbers are not the host's: two copies of one folder look the same.
+Paths are bytes, UTF-8 as in WASI: how Python would decode them depends on the user's locale.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
-from .abi import Errno, FileType, WasiError, from_host
+from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
 _MOST_LINKS = 40
 _OPEN_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -29,44 +31,59 @@ class Metadata:
 
     type: FileType
     size: int
-    guest_path: str
+    guest_path: bytes
 
     @property
     def inode(self) -> int:
-        return int.from_bytes(hashlib.sha256(self.guest_path.encode("utf-8", "surrogateescape")).digest()[:8], "little")
+        return int.from_bytes(hashlib.sha256(self.guest_path).digest()[:8], "little")
+
+
+def pack_metadata(seen: Metadata) -> bytes:
+    """A `filestat`. One device for all: nothing tells two folders of the host apart but their guest paths."""
+    return FILESTAT.pack(1, seen.inode, seen.type, 1, seen.size, 0, 0, 0)
 
 
 @dataclass
 class Descriptor:
-    """An open file or directory of the host. `guest_path` is its normalized path in the guest."""
+    """An open file or directory of the host. `guest_path` is its normalized path in the guest.
+
+    `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
+    """
 
     host_fd: int
-    guest_path: str
+    guest_path: bytes
     is_directory: bool
     position: int = 0
-    preopen: str | None = None
-    entries: list[tuple[str, Metadata]] = field(default_factory=list)
+    preopen: bytes | None = None
+    entries: list[tuple[bytes, Metadata]] | None = None
 
     def close(self) -> None:
-        os.close(self.host_fd)
+        with suppress(OSError):  # nothing was written that could be lost
+            os.close(self.host_fd)
 
     def metadata(self) -> Metadata:
-        return _metadata(os.fstat(self.host_fd), self.guest_path)
+        try:
+            return _metadata(os.fstat(self.host_fd), self.guest_path)
+        except OSError as problem:
+            raise from_host(problem) from problem
 
-    def listing(self) -> list[tuple[str, Metadata]]:
+    def listing(self) -> list[tuple[bytes, Metadata]]:
         """The entries, sorted by name, with `.` and `..` first. A name that is not UTF-8 can't be told to a guest."""
-        result = [(name, Metadata(FileType.DIRECTORY, 0, self.guest_path)) for name in (".", "..")]
-        for name in sorted(os.listdir(self.host_fd)):  # noqa: PTH208 - a descriptor has no Path
-            try:
-                name.encode("utf-8")
-                status = os.stat(name, dir_fd=self.host_fd, follow_symlinks=False)
-            except (UnicodeEncodeError, FileNotFoundError):
-                continue
-            result.append((name, _metadata(status, f"{self.guest_path}/{name}")))
+        result = [(name, Metadata(FileType.DIRECTORY, 0, self.guest_path)) for name in (b".", b"..")]
+        try:
+            for name in sorted(map(os.fsencode, os.listdir(self.host_fd))):  # noqa: PTH208 - a descriptor has no Path
+                try:
+                    name.decode("utf-8")
+                    status = os.stat(name, dir_fd=self.host_fd, follow_symlinks=False)
+                except (UnicodeDecodeError, FileNotFoundError):
+                    continue
+                result.append((name, _metadata(status, self.guest_path + b"/" + name)))
+        except OSError as problem:
+            raise from_host(problem) from problem
         return result
 
 
-def _metadata(status: os.stat_result, guest_path: str) -> Metadata:
+def _metadata(status: os.stat_result, guest_path: bytes) -> Metadata:
     mode = status.st_mode
     if stat.S_ISREG(mode):
         return Metadata(FileType.REGULAR_FILE, status.st_size, guest_path)
@@ -78,9 +95,12 @@ def _metadata(status: os.stat_result, guest_path: str) -> Metadata:
 
 
 def preopen(host_path: str, guest_path: str) -> Descriptor:
-    """The descriptor of a folder of the host. Raises `OSError`."""
+    """The descriptor of a folder of the host. Raises `OSError`, `ValueError`."""
+    if os.open not in os.supports_dir_fd:
+        raise OSError(errno.ENOTSUP, "this system can't open files relative to a folder")
+    encoded = guest_path.encode("utf-8", "surrogateescape")
     host_fd = os.open(host_path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    return Descriptor(host_fd, guest_path.rstrip("/"), True, preopen=guest_path)
+    return Descriptor(host_fd, encoded.rstrip(b"/"), True, preopen=encoded)
 
 
 @dataclass(frozen=True)
@@ -88,73 +108,68 @@ class _Place:
     """The last component of a path, in the directory `parent_fd`."""
 
     parent_fd: int
-    name: str
-    guest_path: str
+    name: bytes
+    guest_path: bytes
 
 
 @contextmanager
-def _walk(base: Descriptor, path: str, follow: bool) -> Iterator[_Place]:
-    """Resolves all but the last component of `path`, and that too as far as it is a link and `follow`."""
-    if not base.is_directory:
-        raise WasiError(Errno.NOTDIR)
+def _walk(base: Descriptor, path: bytes, follow: bool) -> Iterator[_Place]:
+    """Resolves all but the last component of `path`, and that too as far as it is a link and `follow`.
+
+    `base` must be a directory. An `OSError` in the body becomes a `WasiError`.
+    """
     if not path:
         raise WasiError(Errno.NOENT)
-    if path.startswith("/"):
+    if path.startswith(b"/"):
         raise WasiError(Errno.PERM)
-    todo = deque(path.split("/"))
+    todo = deque(path.split(b"/"))
     parents = [base.host_fd]
-    names: list[str] = []
+    names: list[bytes] = []
     links = 0
+    last = b"."
     try:
-        name = "."
         while todo:
             name = todo.popleft()
-            is_last = not any(part for part in todo)
-            if name in ("", "."):
-                name = "."
+            if name in (b"", b"."):
                 continue
-            if name == "..":
+            if name == b"..":
                 if len(parents) == 1:
                     raise WasiError(Errno.PERM)
                 os.close(parents.pop())
                 names.pop()
-                name = "."
                 continue
-            if not is_last or follow or todo:  # a slash at the end follows, too
+            if follow or todo:  # a slash at the end follows, too
                 target = _read_link(name, parents[-1])
                 if target is not None:
                     links += 1
                     if links > _MOST_LINKS:
                         raise WasiError(Errno.LOOP)
-                    if target.startswith("/"):
+                    if target.startswith(b"/"):
                         raise WasiError(Errno.PERM)
-                    todo.extendleft(reversed(target.split("/")))
-                    name = "."
+                    todo.extendleft(reversed(target.split(b"/")))
                     continue
-            if is_last and not todo:
+            if not todo:
+                last = name
                 break
             parents.append(os.open(name, _OPEN_DIRECTORY, dir_fd=parents[-1]))
             names.append(name)
-            name = "."
-        full = "/".join([base.guest_path, *names, *([name] if name != "." else [])])
-        yield _Place(parents[-1], name, full)
+        full = b"/".join([base.guest_path, *names, *([last] if last != b"." else [])])
+        yield _Place(parents[-1], last, full)
     except OSError as problem:
         raise from_host(problem) from problem
-    except ValueError as problem:  # a name that the host can't have
-        raise WasiError(Errno.INVAL) from problem
     finally:
         for host_fd in parents[1:]:
             os.close(host_fd)
 
 
-def _read_link(name: str, directory: int) -> str | None:
+def _read_link(name: bytes, directory: int) -> bytes | None:
     try:
         return os.readlink(name, dir_fd=directory)
     except OSError:
         return None
 
 
-def open_path(base: Descriptor, path: str, follow: bool, must_be_directory: bool) -> Descriptor:
+def open_path(base: Descriptor, path: bytes, follow: bool, must_be_directory: bool) -> Descriptor:
     """Opens a regular file or a directory to be read. Raises `WasiError`."""
     with _walk(base, path, follow) as place:
         status = os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False)
@@ -172,13 +187,13 @@ def open_path(base: Descriptor, path: str, follow: bool, must_be_directory: bool
         return Descriptor(host_fd, place.guest_path, is_directory)
 
 
-def path_metadata(base: Descriptor, path: str, follow: bool) -> Metadata:
+def path_metadata(base: Descriptor, path: bytes, follow: bool) -> Metadata:
     """What a path leads to. Raises `WasiError`."""
     with _walk(base, path, follow) as place:
         return _metadata(os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False), place.guest_path)
 
 
-def link_target(base: Descriptor, path: str) -> bytes:
+def link_target(base: Descriptor, path: bytes) -> bytes:
     """What a symbolic link says. Raises `WasiError`."""
     with _walk(base, path, False) as place:
-        return os.fsencode(os.readlink(place.name, dir_fd=place.parent_fd))
+        return os.readlink(place.name, dir_fd=place.parent_fd)

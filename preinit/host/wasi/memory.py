@@ -10,18 +10,34 @@ from .abi import Errno, WasiError
 #: An iovec: pointer and length, 32 bits each.
 _IOVEC = struct.Struct("<II")
 
+#: Buffers, and bytes in all, that one call reads or writes; the guest is told how much it was, as in POSIX.
+MOST_VECTORS = 1024
+LARGEST_TRANSFER = 64 << 20
+
+#: Bytes of a path, as on Linux.
+LONGEST_PATH = 4096
+
 
 class GuestMemory:
-    """Reads and writes through `view`, which gives the memory as it is now: it may have grown since."""
+    """Reads and writes through `view`, which gives the memory as it is now.
+
+    `current` is kept during a call, as asking the engine costs more than most calls; set it to None whenever the guest
+    ran, for its memory may have grown.
+    """
 
     def __init__(self, view: Callable[[], memoryview]) -> None:
         self._view = view
+        self.current: memoryview | None = None
 
     def span(self, address: int, size: int) -> memoryview:
         """The bytes `address:address+size`; errno FAULT when they are not all inside the memory."""
-        memory = self._view()
+        memory = self.current
+        if memory is None:
+            memory = self.current = self._view()
         if address + size > len(memory):
             raise WasiError(Errno.FAULT)
+        if not size:  # the view of an empty memory can't be written to
+            return memoryview(bytearray())
         return memory[address : address + size]
 
     def read(self, address: int, size: int) -> bytes:
@@ -37,16 +53,26 @@ class GuestMemory:
         self.write(address, (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little"))
 
     def vectors(self, address: int, count: int) -> list[memoryview]:
-        """The buffers that an array of `count` iovecs at `address` names, in order."""
-        array = self.span(address, count * _IOVEC.size)
-        return [self.span(start, size) for start, size in _IOVEC.iter_unpack(array)]
+        """The buffers that an array of `count` iovecs at `address` names, in order: as many as one call handles."""
+        self.span(address, count * _IOVEC.size)
+        spans = []
+        room = LARGEST_TRANSFER
+        for start, size in _IOVEC.iter_unpack(self.read(address, min(count, MOST_VECTORS) * _IOVEC.size)):
+            span = self.span(start, size)[:room]
+            spans.append(span)
+            room -= len(span)
+        return spans
 
-    def path(self, address: int, size: int) -> str:
-        """A path; ILSEQ if it is not UTF-8, INVAL if it has a NUL."""
+    def path(self, address: int, size: int) -> bytes:
+        """A path. Errno ILSEQ if it is not UTF-8, INVAL if it has a NUL, NAMETOOLONG."""
+        span = self.span(address, size)
+        if size > LONGEST_PATH:
+            raise WasiError(Errno.NAMETOOLONG)
+        path = bytes(span)
         try:
-            text = self.read(address, size).decode("utf-8")
+            path.decode("utf-8")
         except UnicodeDecodeError:
             raise WasiError(Errno.ILSEQ) from None
-        if "\0" in text:
+        if b"\0" in path:
             raise WasiError(Errno.INVAL)
-        return text
+        return path

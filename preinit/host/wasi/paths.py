@@ -1,0 +1,65 @@
+"""The functions that take a path, relative to an open directory."""
+
+from __future__ import annotations
+
+from .abi import CREATE, DIRECTORY, EXCLUSIVE, SYMLINK_FOLLOW, TRUNCATE, Errno, FileType, Rights, WasiError
+from .files import Descriptor, link_target, open_path, pack_metadata, path_metadata
+from .memory import GuestMemory
+from .table import Table
+
+
+class PathFunctions:
+    """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`."""
+
+    def __init__(self, memory: GuestMemory, table: Table) -> None:
+        self._memory = memory
+        self._table = table
+
+    def path_filestat_get(self, fd: int, flags: int, path: int, size: int, result: int) -> None:
+        name = self._memory.path(path, size)
+        seen = path_metadata(self._table.directory(fd), name, bool(flags & SYMLINK_FOLLOW))
+        self._memory.write(result, pack_metadata(seen))
+
+    def path_open(
+        self,
+        fd: int,
+        flags: int,
+        path: int,
+        size: int,
+        open_flags: int,
+        rights: int,
+        _inheriting: int,
+        _fd_flags: int,
+        result: int,
+    ) -> None:
+        name = self._memory.path(path, size)
+        base = self._table.directory(fd)
+        follow = bool(flags & SYMLINK_FOLLOW)
+        writes = bool(rights & Rights.FD_WRITE or open_flags & TRUNCATE)
+        if writes or open_flags & CREATE:
+            _refuse_changes(base, name, follow, open_flags, writes)
+        self._table.check_room()
+        opened = open_path(base, name, follow, bool(open_flags & DIRECTORY))
+        self._memory.write_u32(result, self._table.add(opened))
+
+    def path_readlink(self, fd: int, path: int, path_size: int, buffer: int, size: int, result: int) -> None:
+        target = link_target(self._table.directory(fd), self._memory.path(path, path_size))[:size]
+        self._memory.write(buffer, target)
+        self._memory.write_u32(result, len(target))
+
+
+def _refuse_changes(base: Descriptor, name: bytes, follow: bool, open_flags: int, writes: bool) -> None:
+    """The errno that opening to write or to create has in a read-only file system; nothing where nothing would change.
+
+    A missing file is NOENT unless it is to be created: programs try several places, and fall back to reading on ROFS.
+    """
+    try:
+        seen = path_metadata(base, name, follow)
+    except WasiError as problem:
+        if problem.number == Errno.NOENT and open_flags & CREATE:
+            raise WasiError(Errno.ROFS) from None
+        raise
+    if open_flags & CREATE and open_flags & EXCLUSIVE:
+        raise WasiError(Errno.EXIST)
+    if writes:
+        raise WasiError(Errno.ISDIR if seen.type == FileType.DIRECTORY else Errno.ROFS)

@@ -1,0 +1,144 @@
+"""What a process sees besides files: arguments, environment, clocks, random numbers, waiting, its end."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from ...errors import GuestExit, GuestTrap, UsageError
+from ...options import Host
+from .abi import Errno, WasiError
+from .entropy import RandomStream
+from .memory import GuestMemory
+from .table import Table
+
+_EVENT = struct.Struct("<QHB5xQH6x")
+_SUBSCRIPTION_SIZE = 48
+_CLOCK_SUBSCRIPTION = struct.Struct("<IxxxxQQH")
+_ABSOLUTE = 1
+
+#: Subscriptions of one poll: room to read and to write for all descriptors, and for some clocks.
+MOST_SUBSCRIPTIONS = 4096
+
+#: How far the monotonic clock moves each time it is read, in nanoseconds.
+MONOTONIC_STEP = 1_000
+REALTIME = 0
+_LATEST = (1 << 63) - 1
+_REALTIME_CLOCK = 0
+_CLOCKS = 4
+
+#: Random bytes between two looks at the deadline.
+_RANDOM_CHUNK = 1 << 16
+
+
+class ProcessFunctions:
+    """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
+
+    `check` is called every now and then in what may take long; it raises when time is over.
+    """
+
+    def __init__(self, host: Host, memory: GuestMemory, table: Table, check: Callable[[], None]) -> None:
+        self._memory = memory
+        self._table = table
+        self._check = check
+        self._args = [_encoded(text) for text in host.args]
+        self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
+        self._monotonic = 0
+        self.random = RandomStream(host.seed)
+
+    # -- arguments and environment
+
+    def _strings_get(self, strings: list[bytes], array: int, buffer: int) -> None:
+        for text in strings:
+            self._memory.write_u32(array, buffer)
+            self._memory.write(buffer, text)
+            array += 4
+            buffer += len(text)
+
+    def _sizes_get(self, strings: list[bytes], count: int, size: int) -> None:
+        self._memory.write_u32(count, len(strings))
+        self._memory.write_u32(size, sum(map(len, strings)))
+
+    def args_get(self, array: int, buffer: int) -> None:
+        self._strings_get(self._args, array, buffer)
+
+    def args_sizes_get(self, count: int, size: int) -> None:
+        self._sizes_get(self._args, count, size)
+
+    def environ_get(self, array: int, buffer: int) -> None:
+        self._strings_get(self._environ, array, buffer)
+
+    def environ_sizes_get(self, count: int, size: int) -> None:
+        self._sizes_get(self._environ, count, size)
+
+    # -- clocks and random numbers
+
+    def _advance(self, nanoseconds: int) -> int:
+        self._monotonic = min(self._monotonic + nanoseconds, _LATEST)
+        return self._monotonic
+
+    def clock_res_get(self, clock: int, result: int) -> None:
+        if clock >= _CLOCKS:
+            raise WasiError(Errno.INVAL)
+        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else MONOTONIC_STEP)
+
+    def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
+        if clock >= _CLOCKS:
+            raise WasiError(Errno.INVAL)
+        self._memory.write_u64(result, REALTIME if clock == _REALTIME_CLOCK else self._advance(MONOTONIC_STEP))
+
+    def random_get(self, buffer: int, size: int) -> None:
+        span = self._memory.span(buffer, size)
+        for start in range(0, size, _RANDOM_CHUNK):
+            self._check()
+            part = span[start : start + _RANDOM_CHUNK]
+            part[:] = self.random.take(len(part))
+
+    # -- scheduling
+
+    def sched_yield(self) -> None:
+        pass
+
+    def poll_oneoff(self, subscriptions: int, events: int, count: int, result: int) -> None:
+        """Nobody waits: descriptors are ready at once, and time jumps to the first clock's end."""
+        if not 0 < count <= MOST_SUBSCRIPTIONS:
+            raise WasiError(Errno.INVAL)
+        ready: list[bytes] = []
+        clocks: list[tuple[int, int]] = []
+        wanted = self._memory.read(subscriptions, count * _SUBSCRIPTION_SIZE)
+        for start in range(0, len(wanted), _SUBSCRIPTION_SIZE):
+            user, tag = struct.unpack_from("<QB", wanted, start)
+            if tag == 0:
+                clock, timeout, _precision, flags = _CLOCK_SUBSCRIPTION.unpack_from(wanted, start + 16)
+                if clock >= _CLOCKS:
+                    ready.append(_EVENT.pack(user, Errno.INVAL, tag, 0, 0))
+                    continue
+                now = REALTIME if clock == _REALTIME_CLOCK else self._monotonic
+                clocks.append((max(0, timeout - now) if flags & _ABSOLUTE else timeout, user))
+            elif tag in (1, 2):
+                (fd,) = struct.unpack_from("<I", wanted, start + 16)
+                number = Errno.SUCCESS if fd in self._table else Errno.BADF
+                ready.append(_EVENT.pack(user, number, tag, 1, 0))
+            else:
+                raise WasiError(Errno.INVAL)
+        if not ready:
+            soonest = min(wait for wait, _ in clocks)
+            self._advance(soonest)
+            ready = [_EVENT.pack(user, Errno.SUCCESS, 0, 0, 0) for wait, user in clocks if wait == soonest]
+        self._memory.write(events, b"".join(ready))
+        self._memory.write_u32(result, len(ready))
+
+    # -- the end
+
+    def proc_exit(self, code: int) -> None:
+        raise GuestExit(f"the initializer called proc_exit({code})")
+
+    def proc_raise(self, signal: int) -> None:
+        raise GuestTrap(f"the initializer raised signal {signal}")
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape") + b"\0"
+    except UnicodeEncodeError:
+        raise UsageError(f"{text!r} can't be written in UTF-8, so no guest can see it") from None
