@@ -87,12 +87,13 @@ def test_the_output_of_any_module_has_the_state_of_the_original(text: str, layou
 # -- modules by wasm-tools smith ---------------------------------------------------------------------------------------
 
 SMITH = {
-    "plain": {"max-imports": 0, "max-memories": 2, "min-memories": 1, "min-data-segments": 1},
+    "plain": {"gc-enabled": False, "max-imports": 0, "max-memories": 2, "min-memories": 1, "min-data-segments": 1},
     "many proposals": {
         "max-imports": 0,
         "min-memories": 1,
         "max-memories": 3,
         "min-uleb-size": 3,
+        "gc-enabled": False,
         "memory64-enabled": True,
         "simd-enabled": True,
         "relaxed-simd-enabled": True,
