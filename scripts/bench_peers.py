@@ -170,7 +170,7 @@ def warm_up(found: Sequence[str], folder: Path) -> None:
 
 
 def bench(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    about = {"machine": machine()}
+    about = {"machine": machine(), "versions": versions()}
     found = tools()
     for peer in ("wizer", "wasmtime wizer"):
         if peer not in found:
@@ -204,7 +204,6 @@ def bench(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     warm = library.builds(next(subjects(["tiny"], folder)).path, folder)
     print(f"**library**: medians of {library.STARTS} starts and {library.BUILDS} builds\n")
     show(library.table(starts, warm))
-    about["versions"] = versions()
     show([["what", "which"], *([k, v] for facts in about.values() for k, v in facts.items())], left=2)
     return about | {"modules": results, "library": {"starts": starts, "builds": warm}}
 
