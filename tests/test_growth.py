@@ -86,16 +86,9 @@ VARIANTS = {
 def test_growth_is_found_in_generated_modules_where_wasm_tools_sees_it(variant: str) -> None:
     kinds: Counter[str] = Counter()
     for seed in range(50):
-        command = [
-            wasm_tools(),
-            "smith",
-            "--compact-imports-enabled=false",
-            "--min-funcs=6",
-            "--max-instructions=600",
-            *VARIANTS[variant],
-        ]
+        command = [wasm_tools(), "smith", "--min-funcs=6", "--max-instructions=600", *VARIANTS[variant]]
         done = subprocess.run(command, input=random.Random(seed).randbytes(20_000), capture_output=True)
-        if done.returncode == 2:  # "failed to generate a module from the input seed (happens rarely)"
+        if b"failed to generate module" in done.stderr:  # not every seed gives one
             continue
         assert done.returncode == 0, done.stderr
         expected = dumped(done.stdout)
@@ -248,12 +241,15 @@ def raw_module(body: bytes, memories: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("index", [b"\0", b"\x80\0", b"\x80\x80\x80\x80\0", b"\x81\0", b"\x81\x80\x80\x80\0"])
-@pytest.mark.parametrize("memories", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("index", "memories"),
+    [
+        *[(padded, memories) for padded in (b"\0", b"\x80\0", b"\x80\x80\x80\x80\0") for memories in (1, 2, 3)],
+        *[(padded, memories) for padded in (b"\x81\0", b"\x81\x80\x80\x80\0") for memories in (2, 3)],
+    ],
+)
 def test_growth_is_found_when_its_index_is_padded(index: bytes, memories: int) -> None:
     target = index[0] & 0x7F
-    if target >= memories:
-        pytest.skip("there is no such memory")
     grow = b"\x41\x02\x40" + index + b"\x1a"
     table = b"\xd0\x70\x41\0\xfc\x8f\x80\x80\x80\0\x80\x80\x80\x80\0\x1a" + b"\xd0\x70\x41\0\xfc\x0f\x80\0\x1a"
     data = raw_module(b"\0" + grow + table + grow + b"\x0b", memories)

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 
 import click
 
-from ..errors import InputError, UsageError
+from ..errors import UsageError, printable
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, LAYOUTS, Host, Options
+from .arguments import Size, folder, mapped_folder, read, renaming, variable
 from .failure import explained, leave, style
-from .output import STANDARD_OUTPUT, check_writable, write_output
-
-_UNITS = {"": 1, "k": 10, "m": 20, "g": 30}
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes, with an optional unit: 64MiB, 2G."""
-
-    name = "size"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d{1,18})\s*([kmg]?)(?:i?b)?", str(value).strip(), re.IGNORECASE)
-        if not match:
-            self.fail(f"{value!r} is not a size such as 64MiB", param, ctx)
-        unit = _UNITS[match[2].lower()]
-        return int(match[1]) << unit if match[2] else int(match[1])
+from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
+from .wizer import Command, spellings
 
 
 @click.command(
     name="build",
+    cls=Command,
     epilog="""\b
 Examples:
   preinit build engine.wasm -o ready.wasm
@@ -63,7 +48,13 @@ Examples:
 @click.option(
     "-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output."
 )
-@click.option("--keep-init-func/--no-keep-init-func", default=False, help="Keep the exports that were run.")
+@click.option(
+    "--keep-init-func",
+    type=click.BOOL,
+    default=False,
+    metavar="[=BOOL]",
+    help="Keep the exports that were run. A value comes only after =.",
+)
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
@@ -96,6 +87,7 @@ Examples:
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+@spellings
 def command(
     source: str,
     output: str,
@@ -115,6 +107,9 @@ def command(
     report: str | None,
     quiet: bool,
     debug: bool,
+    inherit_env: bool,
+    mapdir: tuple[str, ...],
+    **_ignored: bool,
 ) -> None:
     """Run the initializer of the module IN and write a module that starts where it ended.
 
@@ -128,12 +123,14 @@ def command(
                 raise UsageError("the module and the report can't both go to standard output", hint="Name one: -o OUT.")
             if sys.stdout.isatty():
                 raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
+        if report and same_file(output, report):
+            raise UsageError(f"the module and the report can't both go to {output!r}")
         for target in filter(None, (output, report)):
             check_writable(target)
         options = Options(
             init_funcs=init_func,
             start_only=init == "none",
-            rename_funcs=tuple(_pair(text, "=", "-r DST=SRC") for text in rename_func),
+            rename_funcs=tuple(map(renaming, rename_func)),
             keep_init_func=keep_init_func,
             layout=layout,  # type: ignore[arg-type]
             compiler=engine,  # type: ignore[arg-type]
@@ -141,16 +138,16 @@ def command(
             timeout=timeout,
             max_memory=max_memory,
             host=Host(
-                env=tuple(_variable(text) for text in env),
+                env=_environment(env, inherit_env),
                 args=args,
-                dirs=tuple(_folder(text) for text in dirs),
-                stdin=_read(stdin) if stdin else b"",
+                dirs=(*map(folder, dirs), *map(mapped_folder, mapdir)),
+                stdin=read(stdin) if stdin else b"",
             ),
             measure_gzip=report is not None,
         )
         from ..pipeline import build  # imports the engine
 
-        result = build(_read(source), options)
+        result = build(read(source), options)
         write_output(output, result.wasm)
         if report:
             from ..report.json import dumps
@@ -161,44 +158,12 @@ def command(
 
             for warning in result.report.warnings:
                 label = style(f"warning[{warning.code}]:", fg="yellow", bold=True)
-                click.echo(f"{label} {warning.message}\n  what to do: {warning.hint}", err=True)
+                click.echo(f"{label} {printable(warning.message)}\n  what to do: {warning.hint}", err=True)
             for line in summary(result.report):
-                click.echo(line, err=True)
+                click.echo(printable(line), err=True)
     leave(0)
 
 
-def _read(path: str) -> bytes:
-    try:
-        if path == STANDARD_OUTPUT:
-            return sys.stdin.buffer.read()
-        with open(path, "rb") as stream:  # noqa: PTH123 - a path may be /dev/stdin
-            return stream.read()
-    except OSError as problem:
-        raise InputError(f"the file {path!r} can't be read: {problem.strerror}") from problem
-
-
-def _pair(text: str, separator: str, form: str) -> tuple[str, str]:
-    left, found, right = text.partition(separator)
-    if not (left and found and right):
-        raise UsageError(f"{text!r} is not of the form {form}")
-    return left, right
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not name:
-        raise UsageError(f"{text!r} is not of the form --env K=V")
-    if found:
-        return name, value
-    if name not in os.environ:
-        raise UsageError(
-            f"there is no environment variable {name!r} to pass on", hint=f"Give it a value: --env {name}=..."
-        )
-    return name, os.environ[name]
-
-
-def _folder(text: str) -> tuple[str, str]:
-    host, found, guest = text.partition("::")
-    if not host or (found and not guest):
-        raise UsageError(f"{text!r} is not of the form --dir HOST[::GUEST]")
-    return host, guest if found else host
+def _environment(given: tuple[str, ...], inherited: bool) -> tuple[tuple[str, str], ...]:
+    """What the user gave; before that, with wizer's `--inherit-env`, all of our own."""
+    return tuple({**(os.environ if inherited else {}), **dict(map(variable, given))}.items())

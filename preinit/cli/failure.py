@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from ..errors import Interrupted, PreinitError
+from ..errors import Interrupted, PreinitError, printable
 
 
 def style(text: str, **how: object) -> str:
@@ -66,4 +66,5 @@ def explained(debug: bool) -> Iterator[None]:
 def _say(problem: PreinitError, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(f"{style(f'error[{problem.code}]:', fg='red', bold=True)} {problem}", err=True)
+    said = "\n".join(map(printable, str(problem).split("\n")))  # a name in it must not steer the terminal
+    click.echo(f"{style(f'error[{problem.code}]:', fg='red', bold=True)} {said}", err=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from ..version import VERSION
+from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
 COMMANDS = {"build": "Run a module's initializer, write a module that starts where it ended."}
@@ -23,6 +25,10 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f".{cmd_name}", __package__).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with explained(debug=False):  # an interrupt while a command is imported
+            return super().invoke(ctx)
 
 
 @click.group(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import stat
 import sys
 from pathlib import Path
@@ -18,22 +20,28 @@ def write_output(target: str, data: bytes) -> None:
     A regular file is replaced in one step; until then it stays as it was. A symbolic link is followed; a device or
     pipe is written to. Raises `OutputNotWritable`.
     """
-    if target == STANDARD_OUTPUT:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
     try:
-        _replace(Path(os.path.realpath(target)), data)
+        if target == STANDARD_OUTPUT:
+            sys.stdout.flush()
+            _write_all(sys.stdout.fileno(), data)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
+        elif _is_stream(target):
+            with open(target, "wb", buffering=0) as stream:  # noqa: PTH123 - may be /dev/stdout
+                _write_all(stream.fileno(), data)
+        else:
+            _replace(Path(os.path.realpath(target)), data)
+    except BrokenPipeError:
+        raise
     except OSError as problem:
+        place = "standard output" if target == STANDARD_OUTPUT else f"the output {target!r}"
         raise OutputNotWritable(
-            f"the output {target!r} can't be written: {problem.strerror or problem}",
+            f"{place} can't be written: {problem.strerror or problem}",
             hint="Name another file with `-o`, or make its folder writable.",
         ) from problem
 
 
 def check_writable(target: str) -> None:
     """Finds out before a long build whether the output's folder exists. Raises `OutputNotWritable`."""
-    if target == STANDARD_OUTPUT:
+    if target == STANDARD_OUTPUT or _is_stream(target):
         return
     path = Path(os.path.realpath(target))
     if path.is_dir():
@@ -42,17 +50,28 @@ def check_writable(target: str) -> None:
         raise OutputNotWritable(f"the folder of the output {target!r} does not exist", hint="Make it first.")
 
 
+def same_file(one: str, other: str) -> bool:
+    """Whether two targets would overwrite each other."""
+    if STANDARD_OUTPUT in (one, other):
+        return one == other
+    return os.path.realpath(one) == os.path.realpath(other) and not _is_stream(one)
+
+
+def _is_stream(target: str) -> bool:
+    """Whether `target` is a device or a pipe, asked before links are resolved: /dev/stdout may lead to a pipe."""
+    try:
+        mode = os.stat(target).st_mode  # noqa: PTH116
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def _replace(path: Path, data: bytes) -> None:
     mode = None
     if path.exists():
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            with path.open("wb", buffering=0) as stream:
-                _write_all(stream.fileno(), data)
-            return
         if not os.access(path, os.W_OK):
-            raise PermissionError(13, "Permission denied")
-        mode = stat.S_IMODE(status.st_mode)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        mode = stat.S_IMODE(path.stat().st_mode)
     partial = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.partial")
     try:
         # Mode 0o666 less the umask, as for any file that a program makes.
@@ -72,4 +91,7 @@ def _replace(path: Path, data: bytes) -> None:
 def _write_all(number: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(number, view) :]
+        try:
+            view = view[os.write(number, view) :]
+        except BlockingIOError:  # a pipe that whoever started us made non-blocking
+            select.select([], [number], [])

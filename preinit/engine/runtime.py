@@ -24,6 +24,9 @@ THREAD_STACK = GUEST_STACK + (16 << 20)
 #: Elements that a guest's tables may have, each: 10 million are 80 MB.
 TABLE_ELEMENTS = 10_000_000
 
+#: The engine takes limits as signed 64-bit integers.
+_LARGEST = (1 << 63) - 1
+
 #: How long to wait for a guest to notice that its time is over, in seconds.
 _GRACE = 2.0
 
@@ -80,7 +83,7 @@ def new_engine(settings: EngineSettings) -> wasmtime.Engine:
 def new_store(engine: wasmtime.Engine, max_memory: int, interruptible: bool) -> wasmtime.Store:
     """A store with limits: `max_memory` in bytes for each memory."""
     store = wasmtime.Store(engine)
-    store.set_limits(memory_size=max_memory, table_elements=TABLE_ELEMENTS)
+    store.set_limits(memory_size=min(max_memory, _LARGEST), table_elements=TABLE_ELEMENTS)
     if interruptible:
         store.set_epoch_deadline(1)
     return store
@@ -109,6 +112,8 @@ class Deadline:
             raise self.error()
 
     def error(self) -> TimeLimit:
+        if self.seconds is None:  # interrupted: nobody will see it
+            return TimeLimit("the build was interrupted")
         return TimeLimit(f"the build took longer than its time limit of {self.seconds:g} seconds")
 
     def cancel(self) -> None:
@@ -122,7 +127,9 @@ class Deadline:
 
     def remaining(self) -> float | None:
         """Seconds that are left, None for no limit."""
-        return None if self.seconds is None else max(0.0, self.started + self.seconds - time.monotonic())
+        if self.seconds is None:
+            return None
+        return min(max(0.0, self.started + self.seconds - time.monotonic()), threading.TIMEOUT_MAX)
 
 
 class Pending(Generic[T]):

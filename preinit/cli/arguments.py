@@ -1,0 +1,86 @@
+"""From what the user wrote to what `Options` holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import click
+
+from ..errors import InputError, UsageError, printable
+from .output import STANDARD_OUTPUT
+
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, with an optional unit: 64MiB, 2G."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,30})\s*([kmg]?)(?:i?b)?", str(value).strip(), re.IGNORECASE)
+        if not match:
+            self.fail(f"{value!r} is not a size such as 64MiB", param, ctx)
+        return int(match[1]) << _UNITS[match[2].lower()]
+
+
+def read(path: str) -> bytes:
+    """A file's bytes, standard input's for "-". Raises `InputError`."""
+    try:
+        if path == STANDARD_OUTPUT:
+            return sys.stdin.buffer.read()
+        with open(path, "rb") as stream:  # noqa: PTH123 - a path may be /dev/stdin
+            return stream.read()
+    except OSError as problem:
+        raise InputError(f"the file {path!r} can't be read: {problem.strerror}") from problem
+
+
+def renaming(text: str) -> tuple[str, str]:
+    """Destination and source of `-r DST=SRC`. Raises `UsageError`."""
+    left, found, right = text.partition("=")
+    if not (left and found and right):
+        raise UsageError(f"{text!r} is not of the form -r DST=SRC")
+    return _unicode(left), _unicode(right)
+
+
+def variable(text: str) -> tuple[str, str]:
+    """Name and value of `--env K[=V]`. Raises `UsageError`."""
+    name, found, value = text.partition("=")
+    if not name:
+        raise UsageError(f"{text!r} is not of the form --env K=V")
+    if found:
+        return name, value
+    if name not in os.environ:
+        raise UsageError(
+            f"there is no environment variable {name!r} to pass on", hint=f"Give it a value: --env {name}=..."
+        )
+    return name, os.environ[name]
+
+
+def folder(text: str) -> tuple[str, str]:
+    """Folder and guest path of `--dir HOST[::GUEST]`. Raises `UsageError`."""
+    host, found, guest = text.partition("::")
+    if not host or (found and not guest):
+        raise UsageError(f"{text!r} is not of the form --dir HOST[::GUEST]")
+    return host, _unicode(guest if found else host)
+
+
+def mapped_folder(text: str) -> tuple[str, str]:
+    """The same of wizer's `--mapdir GUEST::HOST`. Raises `UsageError`."""
+    guest, _, host = text.partition("::")
+    if not (guest and host):
+        raise UsageError(f"{text!r} is not of the form --mapdir GUEST::HOST")
+    return host, _unicode(guest)
+
+
+def _unicode(name: str) -> str:
+    """A name that the guest or the output will hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the name '{printable(name)}' is not UTF-8, as names in a module have to be") from None
+    return name
