@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from command import GOOD
 from hypothesis import HealthCheck, settings
+from support import wasm
 
 # Examples start an engine: a deadline would only measure the machine.
 settings.register_profile("preinit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("preinit")
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """The file of a module that initializes."""
+    path = tmp_path / "good.wasm"
+    path.write_bytes(wasm(GOOD))
+    return path

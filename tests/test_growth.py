@@ -1,63 +1,19 @@
-"""Growth instructions are found where wasm-tools sees them, and a growth that a limit refuses ends the build."""
+"""Growth instructions are found where wasm-tools sees them."""
 
 from __future__ import annotations
 
 import random
-import re
 import subprocess
 from collections import Counter
 
 import pytest
-from support import build_text, wasm
+from raw import dumped, found
+from support import wasm
 
 from preinit import build
 from preinit.binary import encoder as write
-from preinit.binary.cursor import Cursor
-from preinit.binary.growth import growing_functions
-from preinit.binary.instructions import MEMORY_GROW
-from preinit.binary.module import parse
-from preinit.engine.runtime import TABLE_ELEMENTS
-from preinit.errors import GrowthRefused, GuestTrap, MemoryLimit
 from preinit.options import Options
 from preinit.tools import wasm_tools
-
-PAGE = 65536
-
-#: A growth instruction as (position of the function in the code section, byte offset, "memory" or "table", index).
-Found = list[tuple[int, int, str, int]]
-
-
-def found(data: bytes) -> Found:
-    module = parse(data)
-    return [
-        (defined, growth.start, "memory" if growth.opcode == MEMORY_GROW else "table", growth.target)
-        for defined, growths in sorted(growing_functions(module).items())
-        for growth in growths
-    ]
-
-
-def dumped(data: bytes) -> Found:
-    """What `wasm-tools dump` says."""
-    done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True, check=True)
-    result: Found = []
-    defined = -1
-    for line in done.stdout.decode().splitlines():
-        if line.startswith("============== func"):
-            defined += 1
-        match = re.match(r" *0x([0-9a-f]+) \| [0-9a-f ]+\| (memory|table)_grow (?:mem|table):(\d+)", line)
-        if match:
-            result.append((defined, int(match[1], 16), match[2], int(match[3])))
-    return result
-
-
-def offsets_of(data: bytes, instruction: str) -> list[int]:
-    """Where an instruction stands, by its name in `wasm-tools dump`."""
-    done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True, check=True)
-    pattern = rf"^ *0x([0-9a-f]+) \| [0-9a-f ]+\| {instruction}\b"
-    return [int(text, 16) for text in re.findall(pattern, done.stdout.decode(), re.MULTILINE)]
-
-
-# -- where they are ----------------------------------------------------------------------------------------------------
 
 EVERYTHING = [
     f"--{name}-enabled={str(name != 'compact-imports').lower()}"
@@ -261,141 +217,3 @@ def test_growth_is_found_when_its_index_is_padded(index: bytes, memories: int) -
 
 def test_a_module_without_memory_and_table_has_no_growth() -> None:
     assert found(wasm("(module (func (block unreachable) (drop (i32.const 64))))")) == []
-
-
-# -- what a refused growth does ----------------------------------------------------------------------------------------
-
-
-def refused(text: str, **options: object) -> GrowthRefused:
-    with pytest.raises(GrowthRefused) as problem:
-        build_text(text, **options)
-    return problem.value
-
-
-def test_a_growth_that_our_limit_refuses_names_the_function_and_the_instruction() -> None:
-    text = """(module (memory (export "memory") 1)
-      (func $allocate (param i32) (result i32) (nop) (memory.grow (local.get 0)))
-      (func $start_up (export "wizer-initialize") (drop (call $allocate (i32.const 1)))
-        (drop (call $allocate (i32.const 100)))))"""
-    problem = refused(text, max_memory=10 * PAGE)
-    assert [frame.name for frame in problem.frames] == ["allocate", "start_up"]
-    assert [frame.offset for frame in problem.frames] == [
-        offsets_of(wasm(text), "memory_grow")[0],
-        offsets_of(wasm(text), "call")[1],
-    ]
-    assert "--max-memory" in str(problem)
-
-
-def test_a_growth_within_the_limit_is_done() -> None:
-    result = build_text(
-        """(module (memory (export "memory") 1)
-          (func (export "wizer-initialize")
-            (if (i32.ne (memory.grow (i32.const 9)) (i32.const 1)) (then unreachable))))""",
-        max_memory=10 * PAGE,
-    )
-    assert result.report.snapshot.memories[0].pages == 10
-
-
-GROW_AND_STORE = """(module
-  (global $result (export "result") (mut {type}) ({type}.const 7)) {things}
-  (func (export "wizer-initialize") (global.set $result {grow})))"""
-
-
-def result_of(things: str, grow: str, kind: str = "i32", **options: object) -> int:
-    built = build_text(GROW_AND_STORE.format(things=things, grow=grow, type=kind), **options)
-    initializer = parse(built.wasm).globals[0].initializer
-    assert initializer is not None
-    return Cursor(initializer.raw, 1, len(initializer.raw), "constant").signed(64)
-
-
-@pytest.mark.parametrize(
-    ("things", "grow", "kind"),
-    [
-        ("(memory 1 4)", "(memory.grow (i32.const 4))", "i32"),
-        ("(memory 1 4)", "(memory.grow (i32.const -1))", "i32"),
-        ("(memory 1)", "(memory.grow (i32.const 65536))", "i32"),
-        ("(memory 1)", "(memory.grow (i32.const -1))", "i32"),
-        ("(memory 1) (memory 0 3)", "(memory.grow 1 (i32.const 4))", "i32"),
-        ("(memory i64 1 4)", "(memory.grow (i64.const 4))", "i64"),
-        ("(memory i64 1 4)", "(memory.grow (i64.const -1))", "i64"),
-        ("(memory i64 1)", "(memory.grow (i64.const 0x1_0000_0000_0000))", "i64"),
-        ("(memory 1 1 shared)", "(memory.grow (i32.const 1))", "i32"),
-        ("(table 1 4 funcref)", "(table.grow (ref.null func) (i32.const 4))", "i32"),
-        ("(table 1 4 funcref)", "(table.grow (ref.null func) (i32.const -1))", "i32"),
-        ("(table 1 funcref)", "(table.grow (ref.null func) (i32.const -1))", "i32"),
-        ("(table i64 1 4 externref)", "(table.grow (ref.null extern) (i64.const 4))", "i64"),
-    ],
-)
-def test_a_growth_beyond_the_module_s_own_maximum_gives_minus_one(things: str, grow: str, kind: str) -> None:
-    assert result_of(things, grow, kind) == -1
-
-
-@pytest.mark.parametrize(
-    ("things", "grow", "kind", "options"),
-    [
-        ("(memory 1)", "(memory.grow (i32.const 4))", "i32", {"max_memory": 4 * PAGE}),
-        ("(memory 1 5)", "(memory.grow (i32.const 4))", "i32", {"max_memory": 4 * PAGE}),
-        ("(memory 1) (memory 1)", "(memory.grow 1 (i32.const 4))", "i32", {"max_memory": 4 * PAGE}),
-        ("(memory i64 1)", "(memory.grow (i64.const 4))", "i64", {"max_memory": 4 * PAGE}),
-        ("(memory i64 1)", "(memory.grow (i64.const 0xffff_ffff_ffff))", "i64", {}),
-        ("(memory 1 (pagesize 1))", "(memory.grow (i32.const 100))", "i32", {"max_memory": 100}),
-        ("(memory i64 1 500 (pagesize 1))", "(memory.grow (i64.const 100))", "i64", {"max_memory": 100}),
-        ("(table 1 funcref)", f"(table.grow (ref.null func) (i32.const {TABLE_ELEMENTS}))", "i32", {}),
-        ("(table 1 externref)", f"(table.grow (ref.null extern) (i32.const {TABLE_ELEMENTS}))", "i32", {}),
-        ("(table i64 1 funcref)", f"(table.grow (ref.null func) (i64.const {TABLE_ELEMENTS}))", "i64", {}),
-        ("(table 1 20000000 funcref)", f"(table.grow (ref.null func) (i32.const {TABLE_ELEMENTS}))", "i32", {}),
-    ],
-)
-def test_a_growth_that_only_the_host_refuses_ends_the_build(
-    things: str, grow: str, kind: str, options: dict[str, object]
-) -> None:
-    text = GROW_AND_STORE.format(things=things, grow=grow, type=kind)
-    problem = refused(text, **options)
-    assert problem.frames[0].offset == found(wasm(text))[0][1]
-    assert problem.code == "growth-refused"
-
-
-@pytest.mark.parametrize("compiler", ["winch", "cranelift"])
-def test_custom_page_sizes_grow_by_bytes_up_to_the_limit(compiler: str) -> None:
-    things = "(memory 1 (pagesize 1))"
-    assert result_of(things, "(memory.grow (i32.const 99))", max_memory=100, compiler=compiler) == 1
-
-
-def test_a_memory_that_starts_above_the_limit_is_refused_before_it_runs() -> None:
-    with pytest.raises(MemoryLimit, match="memory 0 starts with"):
-        build_text('(module (memory 5) (func (export "wizer-initialize")))', max_memory=4 * PAGE)
-
-
-def test_a_growth_in_a_start_function_is_watched_too() -> None:
-    problem = refused(
-        '(module (memory 1) (func $begin (drop (memory.grow (i32.const 9)))) (start $begin) (func (export "f")))',
-        init_funcs=("f",),
-        max_memory=4 * PAGE,
-    )
-    assert [frame.name for frame in problem.frames] == ["begin"]
-
-
-@pytest.mark.parametrize("functions", [1, 200, 20_000])
-@pytest.mark.parametrize("compiler", ["winch", "cranelift"])
-def test_offsets_after_growth_are_those_of_the_original_file(functions: int, compiler: str) -> None:
-    """The more functions, the longer is the call that stands for a growth instruction in the copy that is run."""
-    text = f"""(module (memory 1) (table 1 funcref)
-      {"(func)" * functions}
-      (func $crash (param i32) (result i32)
-        (drop (i32.div_u (i32.const 1) (i32.eq (local.get 0) (i32.const 0))))
-        (drop (memory.grow (i32.const 1)))
-        (drop (i32.div_u (i32.const 1) (i32.eq (local.get 0) (i32.const 1))))
-        (drop (table.grow (ref.null func) (i32.const 1)))
-        (drop (memory.grow (i32.const 1)))
-        (drop (i32.div_u (i32.const 1) (i32.eq (local.get 0) (i32.const 2))))
-        (i32.const 0))
-      (func $init (export "init") (param i32)
-        (drop (memory.grow (i32.const 1))) (drop (call $crash (local.get 0))) (drop (memory.grow (i32.const 1)))))"""
-    text = text.replace("(i32.eq ", "(i32.ne ")
-    divisions = offsets_of(wasm(text), "i32_div_u")
-    assert len(divisions) == 3
-    calls = offsets_of(wasm(text), "call")
-    for number, place in enumerate(divisions):
-        with pytest.raises(GuestTrap) as problem:
-            build_text(text, init_funcs=(f"init({number})",), compiler=compiler)
-        assert [(frame.name, frame.offset) for frame in problem.value.frames] == [("crash", place), ("init", calls[0])]

@@ -247,19 +247,21 @@ class HostFunctions:
 # -- state -------------------------------------------------------------------------------------------------------------
 
 
-def memory_view(store: wasmtime.Store, extern: Any) -> memoryview:
-    """The bytes of a memory, not copied: for `Memory.data_ptr`, and for shared memories too.
-
-    Valid until the guest runs again. Writable.
-    """
+def memory_place(store: wasmtime.Store, extern: Any) -> tuple[int, int]:
+    """Address and size in bytes of a memory: for `Memory.data_ptr` and `data_len`, and for shared memories too."""
     if extern.kind == _KIND_MEMORY_SHARED:
-        address = ctypes.cast(ffi.wasmtime_sharedmemory_data(extern.of.sharedmemory), ctypes.c_void_p).value
+        pointer = ffi.wasmtime_sharedmemory_data(extern.of.sharedmemory)
         size = ffi.wasmtime_sharedmemory_data_size(extern.of.sharedmemory)
     else:
-        memory = ctypes.byref(extern.of.memory)
-        address = ctypes.cast(ffi.wasmtime_memory_data(store._context(), memory), ctypes.c_void_p).value
-        size = ffi.wasmtime_memory_data_size(store._context(), memory)
-    if not size or not address:
+        context, memory = store._context(), ctypes.byref(extern.of.memory)
+        pointer = ffi.wasmtime_memory_data(context, memory)
+        size = ffi.wasmtime_memory_data_size(context, memory)
+    return (ctypes.addressof(pointer.contents) if size else 0), size
+
+
+def memory_view(address: int, size: int) -> memoryview:
+    """The bytes of a memory, writable and not copied; valid until the guest runs again."""
+    if not size:
         return memoryview(b"")
     return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
 

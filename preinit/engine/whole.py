@@ -66,6 +66,8 @@ class WholeInstance:
         self._deadline = deadline
         self._store = store
         self._functions = ffi.HostFunctions(store)
+        self._externs: dict[str, Any] = {}
+        self._views: dict[str, tuple[tuple[int, int], memoryview]] = {}
         try:
             self._instance = ffi.instantiate(store, module, link(Linkage(store, self._functions)))
         except ffi.GuestTrapped as trap:
@@ -74,7 +76,10 @@ class WholeInstance:
             raise _link_problem(problem) from problem
 
     def _export(self, name: str) -> Any:
-        return ffi.export(self._store, self._instance, name)
+        extern = self._externs.get(name)
+        if extern is None:
+            extern = self._externs[name] = ffi.export(self._store, self._instance, name)
+        return extern
 
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         self._functions.raised = None
@@ -106,7 +111,12 @@ class WholeInstance:
         return GuestTrap(f"the initializer trapped: {_first_line(trap)}", frames=frames)
 
     def memory(self, name: str) -> memoryview:
-        return ffi.memory_view(self._store, self._export(name))
+        # Host functions ask for it in every call: only a memory that moved or grew needs a new view.
+        place = ffi.memory_place(self._store, self._export(name))
+        known = self._views.get(name)
+        if known is None or known[0] != place:
+            known = self._views[name] = (place, ffi.memory_view(*place))
+        return known[1]
 
     def global_value(self, name: str, size: int) -> ffi.RawValue:
         return ffi.global_value(self._store, self._export(name), size)

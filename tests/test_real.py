@@ -1,0 +1,162 @@
+"""Real modules: a JavaScript engine, Ruby and CPython are built, and their outputs do their work."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wasmtime
+
+from preinit import Host, Options, Result, build
+from preinit.binary.module import SectionId, parse
+from preinit.engine.runtime import Deadline, EngineSettings, new_engine
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+from real import RealModule, manifest, real_modules  # noqa: E402
+
+pytestmark = pytest.mark.real
+
+REAL = {entry.name: entry for entry in real_modules()}
+
+
+def module(name: str) -> RealModule:
+    if name not in REAL:
+        pytest.skip(f"scripts/fetch_real {name} fetches this module")
+    return REAL[name]
+
+
+def options(entry: RealModule, **more: object) -> Options:
+    return Options(init_funcs=entry.init_funcs, host=Host(dirs=entry.dirs), **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def built() -> Callable[[str], Result]:
+    results: dict[str, Result] = {}
+
+    def get(name: str) -> Result:
+        if name not in results:
+            entry = module(name)
+            results[name] = build(entry.path, options(entry))
+        return results[name]
+
+    return get
+
+
+def _define_ruby_handles(linker: wasmtime.Linker) -> None:
+    """What ruby.wasm's JavaScript glue provides so that Ruby objects have handles."""
+    handles: list[int] = []
+    i32 = wasmtime.ValType.i32
+
+    def new(value: int) -> int:
+        handles.append(value)
+        return len(handles) - 1
+
+    one_to_one = wasmtime.FuncType([i32()], [i32()])
+    linker.define_func("canonical_abi", "resource_new_rb-abi-value", one_to_one, new)
+    one_to_one = wasmtime.FuncType([i32()], [i32()])
+    linker.define_func("canonical_abi", "resource_get_rb-abi-value", one_to_one, handles.__getitem__)
+
+
+class Guest:
+    """An output in the engine's own WASI, with a deep stack; `out` collects what it prints."""
+
+    def __init__(self, binary: bytes, tmp_path: Path, argv: tuple[str, ...] = (), dirs: tuple[tuple[str, str], ...] = ()):
+        engine = new_engine(EngineSettings("cranelift"))
+        self._deadline = Deadline(None)
+        self.store = wasmtime.Store(engine)
+        self._out = tmp_path / "out"
+        wasi = wasmtime.WasiConfig()
+        wasi.argv = list(argv)
+        wasi.stdout_file = str(self._out)
+        for host, guest in dirs:
+            wasi.preopen_dir(host, guest)
+        self.store.set_wasi(wasi)
+        linker = wasmtime.Linker(engine)
+        linker.define_wasi()
+        _define_ruby_handles(linker)
+        compiled = wasmtime.Module(engine, binary)
+        linker.define_unknown_imports_as_traps(compiled)
+        self.exports = linker.instantiate(self.store, compiled).exports(self.store)
+        self.memory = self.exports["memory"]
+
+    def call(self, prefix: str, *arguments: int) -> Any:
+        """Calls the export whose name is, or starts with, `prefix`."""
+        names = [export for export in self.exports if export == prefix or export.startswith(prefix + ":")]
+        function = self.exports[names[0]]
+        return self._deadline.start(lambda: function(self.store, *arguments)).result()
+
+    def put(self, data: bytes) -> int:
+        place = int(self.call("cabi_realloc", 0, 0, 8, len(data)))
+        self.memory.write(self.store, data, place)
+        return place
+
+    def words(self, place: int, count: int) -> tuple[int, ...]:
+        return struct.unpack(f"<{count}I", self.memory.read(self.store, place, place + 4 * count))
+
+    def out(self) -> str:
+        return self._out.read_text(encoding="utf-8")
+
+
+def test_the_javascript_engine_runs_a_script(built: Callable[[str], Result], tmp_path: Path) -> None:
+    guest = Guest(built("javy").wasm, tmp_path)
+    source = b"console.log(JSON.stringify([1, 2, 3].map(x => x * x)), 6 * 7)"
+    failed, bytecode, size = guest.words(guest.call("compile-src", guest.put(source), len(source)), 3)
+    assert not failed
+    guest.call("invoke", bytecode, size, 0, 0, 0)
+    assert guest.out() == "[1,4,9] 42\n"
+
+
+def test_ruby_evaluates(built: Callable[[str], Result], tmp_path: Path) -> None:
+    guest = Guest(built("ruby").wasm, tmp_path)
+    arguments = [b"ruby.wasm\0", b"-EUTF-8\0", b"-e_=0\0"]
+    array = guest.put(b"".join(struct.pack("<II", guest.put(text), len(text)) for text in arguments))
+    guest.call("ruby-init", array, len(arguments))
+    guest.call("ruby-init-loadpath")
+    source = b"(1..10).map { |i| i ** 2 }.sum.to_s"
+    handle, state = guest.words(guest.call("rb-eval-string-protect", guest.put(source), len(source)), 2)
+    assert state == 0
+    text, size = guest.words(guest.call("rstring-ptr", handle), 2)
+    assert bytes(guest.memory.read(guest.store, text, text + size)) == b"385"
+
+
+def test_cpython_runs_code(built: Callable[[str], Result], tmp_path: Path) -> None:
+    entry = module("cpython")
+    code = "import json, sys; print(json.dumps([6 * 7, sys.version_info.major]))"
+    guest = Guest(built("cpython").wasm, tmp_path, ("python", "-c", code), entry.dirs)
+    assert guest.call("run") == 0
+    assert guest.out() == "[42, 3]\n"
+
+
+@pytest.mark.parametrize("name", manifest())
+def test_code_is_copied_and_nothing_runs_again(name: str, built: Callable[[str], Result]) -> None:
+    entry, output = module(name), parse(built(name).wasm)
+    original = parse(Path(entry.path).read_bytes())
+    codes = [m.payload(s) for m in (original, output) if (s := m.section(SectionId.CODE))]
+    assert codes[0] == codes[1]
+    assert output.start is None
+    assert not {"_initialize", *entry.init_funcs} & output.exported_names
+
+
+@pytest.mark.parametrize("name", ["javy", "ruby"])
+def test_two_processes_in_two_folders_write_the_same_bytes(name: str, tmp_path: Path) -> None:
+    entry = module(name)
+    outputs = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        arguments = [part for init in entry.init_funcs for part in ("-f", init)]
+        command = [sys.executable, "-m", "preinit", "build", entry.path, *arguments, "-q", "-o", "out.wasm"]
+        subprocess.run(command, cwd=tmp_path / folder, check=True)
+        outputs.append((tmp_path / folder / "out.wasm").read_bytes())
+    assert outputs[0] == outputs[1]
+
+
+def test_both_compilers_write_the_same_bytes_for_the_javascript_engine() -> None:
+    entry = module("javy")
+    outputs = {build(entry.path, options(entry, compiler=compiler)).wasm for compiler in ("winch", "cranelift")}
+    assert len(outputs) == 1
