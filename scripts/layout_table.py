@@ -8,6 +8,7 @@ import sys
 from real import real_modules
 
 from preinit import Host, Options, build
+from preinit.binary.module import SectionId, parse
 from preinit.rewrite.segments import PRICES
 
 DEFAULT_PRICES = (0, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096)
@@ -15,15 +16,21 @@ DEFAULT_PRICES = (0, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096)
 
 def main() -> None:
     prices = [int(text) for text in sys.argv[1:]] or DEFAULT_PRICES
-    print(f"{'module':<12}{'price':>6}{'raw':>14}{'gzip -6':>14}{'segments':>10}")
+    print(f"{'module':<10}{'price':>6}{'raw':>13}{'gzip -6':>12}{'data section':>14}{'its gzip':>11}{'segments':>10}")
     for entry in real_modules():
         options = Options(init_funcs=entry.init_funcs, host=Host(dirs=entry.dirs))
         for price in prices:
             PRICES["balanced"] = price
             result = build(entry.path, options)
             compressed = len(gzip.compress(result.wasm, 6, mtime=0))
-            segments = result.report.snapshot.data_segments
-            print(f"{entry.name:<12}{price:>6}{len(result.wasm):>14,}{compressed:>14,}{segments:>10,}", flush=True)
+            module = parse(result.wasm)
+            section = module.section(SectionId.DATA)
+            data = bytes(module.payload(section)) if section else b""
+            print(
+                f"{entry.name:<10}{price:>6}{len(result.wasm):>13,}{compressed:>12,}{len(data):>14,}"
+                f"{len(gzip.compress(data, 6, mtime=0)):>11,}{len(module.data_segments):>10,}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support import Running, assert_same_state, build_text, instantiate, text_of, wasm
 
-from preinit import Options
+from preinit import Options, build
 from preinit.binary.module import SectionId, parse
 
 INIT = '(export "preinit_initialize")'
@@ -253,6 +253,17 @@ def test_imports_that_are_never_called_are_kept() -> None:
     result = build_text("""(module (import "env" "f" (func $f (param i32 v128 externref) (result i64)))
         (import "env" "f" (func $again (result i32))) (func (export "preinit_initialize")))""")
     assert [entry.name for entry in parse(result.wasm).imports] == ["f", "f"]
+
+
+@pytest.mark.parametrize("form", [b"\0\x7f\x02\1f\0\0\1g\0\1", b"\0\x7e\0\0\x02\1f\1g"])
+def test_compact_imports_are_understood(form: bytes) -> None:
+    imports = b"\x01\x03env" + form
+    module = (
+        b"\0asm\1\0\0\0" + b"\x01\x08\x02\x60\0\0\x60\x01\x7f\0" + b"\x02" + bytes((len(imports),)) + imports
+        + b"\x03\x02\x01\0" + b"\x07\x16\x01\x12preinit_initialize\0\x02" + b"\x0a\x04\x01\x02\0\x0b"
+    )  # fmt: skip
+    result = build(module, Options(cache=False))
+    assert [(entry.module, entry.name) for entry in parse(result.wasm).imports] == [("env", "f"), ("env", "g")]
 
 
 def test_the_report_tells_what_the_snapshot_holds() -> None:

@@ -123,7 +123,6 @@ def smith(seed: int, config: dict[str, object]) -> bytes | None:
         **config,
     }
     options |= {
-        "compact-imports-enabled": False,
         "max-memory64-bytes": 1 << 20,
         "max-table-elements": 100,
         "allow-start-export": True,

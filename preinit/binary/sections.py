@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
-from ..errors import UnsupportedProposal
 from .constexpr import ConstantExpression, read_constant_expression
 from .cursor import Cursor
 from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
@@ -113,12 +112,9 @@ def _read_global_type(cursor: Cursor) -> tuple[ValType, bool]:
 
 #: After an empty name, where a kind stands: several imports share a module name, or that and a type.
 #: https://github.com/WebAssembly/compact-import-section
-_COMPACT_IMPORTS = (0x7E, 0x7F)
 
 
-def _read_import(cursor: Cursor) -> Import:
-    module, name = cursor.name(), cursor.name()
-    kind = cursor.byte()
+def _read_import_type(cursor: Cursor, module: str, name: str, kind: int) -> Import:
     if kind == ExternKind.FUNC:
         return Import(module, name, ExternKind.FUNC, type_index=cursor.u32())
     if kind == ExternKind.TABLE:
@@ -129,13 +125,32 @@ def _read_import(cursor: Cursor) -> Import:
         return Import(module, name, ExternKind.GLOBAL, global_=Global(*_read_global_type(cursor), None))
     if kind == ExternKind.TAG:
         return Import(module, name, ExternKind.TAG, type_index=_read_tag(cursor))
-    if kind in _COMPACT_IMPORTS and not name:
-        raise UnsupportedProposal("the module uses compact imports", where=f"byte offset {cursor.position - 1:#x}")
     raise cursor.fail(f"an import of unknown kind {kind:#x}", cursor.position - 1)
 
 
+#: Several imports of one module, each with its type, or all of one type:
+#: https://github.com/WebAssembly/compact-import-section
+_ONE_MODULE, _ONE_TYPE = 0x7F, 0x7E
+
+
+def _read_import_group(cursor: Cursor) -> Iterator[Import]:
+    """One entry of the import section: an import, or in the compact form several."""
+    module, name = cursor.name(), cursor.name()
+    kind = cursor.byte()
+    if name or kind not in (_ONE_MODULE, _ONE_TYPE):
+        yield _read_import_type(cursor, module, name, kind)
+    elif kind == _ONE_MODULE:
+        for _ in range(cursor.count(3)):
+            name = cursor.name()
+            yield _read_import_type(cursor, module, name, cursor.byte())
+    else:
+        shared = _read_import_type(cursor, module, "", cursor.byte())
+        for _ in range(cursor.count(1)):
+            yield shared._replace(name=cursor.name())
+
+
 def read_imports(cursor: Cursor) -> tuple[Import, ...]:
-    return tuple(_read_import(cursor) for _ in range(cursor.count(4)))
+    return tuple(entry for _ in range(cursor.count(4)) for entry in _read_import_group(cursor))
 
 
 def read_tables(cursor: Cursor) -> tuple[Table, ...]:

@@ -95,6 +95,11 @@ def use_winch(config: wasmtime.Config) -> None:
     ffi.wasmtime_config_strategy_set(config.ptr(), STRATEGY_WINCH)
 
 
+def allow_compact_imports(config: wasmtime.Config) -> None:
+    """For `Config.wasm_compact_imports = True`, which the public class does not have."""
+    ffi.wasmtime_config_wasm_compact_imports_set(config.ptr(), True)
+
+
 def set_stack(config: wasmtime.Config, size: int) -> None:
     """For `Config.max_wasm_stack = size` (bytes), which panics while the async stack is smaller."""
     ffi.wasmtime_config_async_stack_size_set(config.ptr(), size + (1 << 20))

@@ -60,6 +60,7 @@ def new_engine(settings: EngineSettings) -> wasmtime.Engine:
     config.wasm_memory64 = True
     config.wasm_wide_arithmetic = True
     config.wasm_relaxed_simd_deterministic = True
+    ffi.allow_compact_imports(config)
     if settings.compiler == "winch":
         ffi.use_winch(config)  # with winch, naming the proposals below aborts the process
     else:

@@ -21,7 +21,7 @@ from ..options import Layout
 MOST_SEGMENTS = 100_000
 
 #: Bytes that a segment costs beside its header.
-PRICES: dict[Layout, int] = {"balanced": 24, "size": 0, "gzip": 64, "few": 4096}
+PRICES: dict[Layout, int] = {"balanced": 16, "size": 0, "gzip": 256, "few": 4096}
 
 #: Zeros are skipped at this grain before anything looks at single bytes, at the speed of memcmp.
 _GRAIN = 1 << 16
