@@ -6,9 +6,10 @@ Path("ready.wasm").write_bytes(result.wasm)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers know the name; importing typing would take longer than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from .errors import Frame, PreinitError
     from .options import Host, Options
     from .pipeline import build
