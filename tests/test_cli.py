@@ -194,6 +194,16 @@ def test_the_report_is_json_with_everything_in_it(good: Path, tmp_path: Path) ->
     assert facts["warnings"] == []
 
 
+def test_a_failed_build_reports_its_code_and_backtrace(tmp_path: Path) -> None:
+    (tmp_path / "in.wat").write_text(TRAP)
+    run("build", tmp_path / "in.wat", "-o", tmp_path / "out.wasm", "--report", tmp_path / "r.json", code=1)
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["version"] == 1
+    assert report["error"]["code"] == "trap"
+    assert [frame["name"] for frame in report["error"]["frames"]] == ["divide", "prepare", "init"]
+    assert not (tmp_path / "out.wasm").exists()
+
+
 def test_the_report_goes_to_standard_output_when_the_module_does_not(good: Path, tmp_path: Path) -> None:
     done = run("build", good, "-o", tmp_path / "out.wasm", "--report", "-", code=0)
     assert json.loads(done.stdout)["version"] == 1

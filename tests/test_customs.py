@@ -116,7 +116,9 @@ def test_relocations_are_dropped() -> None:
 
 
 def test_a_source_map_and_a_signature_are_warned_about() -> None:
-    plain = wasm('(module (global (mut i32) (i32.const 0)) (func (export "preinit_initialize") (global.set 0 (i32.const 77777))))')
+    plain = wasm(
+        '(module (global (mut i32) (i32.const 0)) (func (export "preinit_initialize") (global.set 0 (i32.const 77777))))'
+    )
     marked = with_customs(plain, (99, "sourceMappingURL", write.name("a.map")), (99, "signature", b"x"))
     codes = {warning.code for warning in build(marked, Options(cache=False)).report.warnings}
     assert codes == {"source-map-moved", "signature"}

@@ -66,7 +66,9 @@ def _define_ruby_handles(linker: wasmtime.Linker) -> None:
 class Guest:
     """An output in the engine's own WASI, with a deep stack; `out` collects what it prints."""
 
-    def __init__(self, binary: bytes, tmp_path: Path, argv: tuple[str, ...] = (), dirs: tuple[tuple[str, str], ...] = ()):
+    def __init__(
+        self, binary: bytes, tmp_path: Path, argv: tuple[str, ...] = (), dirs: tuple[tuple[str, str], ...] = ()
+    ):
         engine = new_engine(EngineSettings("cranelift"))
         self._deadline = Deadline(None)
         self.store = wasmtime.Store(engine)

@@ -110,10 +110,6 @@ def _read_global_type(cursor: Cursor) -> tuple[ValType, bool]:
     return value_type, bool(mutability)
 
 
-#: After an empty name, where a kind stands: several imports share a module name, or that and a type.
-#: https://github.com/WebAssembly/compact-import-section
-
-
 def _read_import_type(cursor: Cursor, module: str, name: str, kind: int) -> Import:
     if kind == ExternKind.FUNC:
         return Import(module, name, ExternKind.FUNC, type_index=cursor.u32())

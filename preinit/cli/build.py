@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from ..errors import UsageError, printable
+from ..errors import PreinitError, UsageError, printable
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, LAYOUTS, Host, Options
 from .arguments import Size, folder, mapped_folder, read, renaming, variable
 from .failure import explained, leave, style
@@ -147,12 +147,19 @@ def command(
         )
         from ..pipeline import build  # imports the engine
 
-        result = build(read(source), options)
-        write_output(output, result.wasm)
-        if report:
+        try:
+            result = build(read(source), options)
+        except PreinitError as problem:
+            if report:
+                from ..report.json import failure
+
+                write_output(report, failure(problem).encode())
+            raise
+        if report:  # before the module: if it can't be written, the module is not written either
             from ..report.json import dumps
 
             write_output(report, dumps(result.report).encode())
+        write_output(output, result.wasm)
         if not quiet:
             from ..report.text import summary
 

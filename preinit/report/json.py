@@ -6,7 +6,9 @@ import json
 import math
 from typing import Any
 
-from ..result import Report
+from ..errors import PreinitError
+from ..result import REPORT_VERSION, Report
+from ..version import VERSION
 
 
 def _plain(value: Any) -> Any:
@@ -20,5 +22,21 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _text(value: Any) -> str:
+    return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
+
+
 def dumps(report: Report) -> str:
-    return json.dumps(_plain(report.to_dict()), indent=2, ensure_ascii=True) + "\n"
+    return _text(report.to_dict())
+
+
+def failure(problem: PreinitError) -> str:
+    """What a failed build says instead: the error's code, what happened, where, what to do, the guest's backtrace."""
+    error = {
+        "code": problem.code,
+        "what": problem.what,
+        "where": problem.where,
+        "hint": problem.hint,
+        "frames": [frame._asdict() for frame in problem.frames],
+    }
+    return _text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
