@@ -61,9 +61,10 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         exports = output_exports(module, calls, options)
     with watch("instrument"):
         instrumented = instrument(module)
-    deadline = Deadline(options.timeout)
+    deadline = Deadline(options.timeout, grace=not options.process_ends)
     with watch("compile"):
-        settings = EngineSettings(options.compiler, _cache(options), interruptible=options.timeout is not None)
+        interruptible = options.timeout is not None and not options.process_ends
+        settings = EngineSettings(options.compiler, _cache(options), interruptible)
         pending = deadline.start(lambda: compile_guest(instrumented.code, settings))
         # The engine compiles outside of Python's lock: what is needed only later is imported meanwhile.
         from .facts import make_report

@@ -143,6 +143,7 @@ def command(
                 dirs=(*map(folder, dirs), *map(mapped_folder, mapdir)),
                 stdin=read(stdin) if stdin else b"",
             ),
+            process_ends=True,
             measure_gzip=report is not None,
         )
         from ..pipeline import build  # imports the engine

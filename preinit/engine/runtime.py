@@ -97,8 +97,9 @@ class Deadline:
     thread behind: it ends by itself after compiling, or at the next check of interruptible code.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, grace: bool = True) -> None:
         self.seconds = seconds
+        self.grace = grace  # whether to wait a moment for the guest to end
         self.started = time.monotonic()
         self.cancelled = False
         self._engine: wasmtime.Engine | None = None
@@ -155,7 +156,7 @@ class Pending(Generic[T]):
             self._thread.join(self._deadline.remaining())
             if self._thread.is_alive():
                 self._deadline.cancel()
-                self._thread.join(_GRACE)
+                self._thread.join(_GRACE if self._deadline.grace else 0)
                 raise self._deadline.error()
         except KeyboardInterrupt:
             self._deadline.cancel()
