@@ -62,6 +62,13 @@ REFUSED = {
         errors.UnsupportedState,
         "dropped element segment 0",
     ),
+    "objects_in_a_passive_segment": (
+        f"""(module (type $s (struct (field (mut i32)))) (table 1 (ref null $s)) (elem $e (ref $s) (struct.new_default $s))
+            (func {INIT} (table.init $e (i32.const 0) (i32.const 0) (i32.const 1))
+                (struct.set $s 0 (table.get (i32.const 0)) (i32.const 5)) (table.set (i32.const 0) (ref.null $s))))""",
+        errors.UnsupportedState,
+        "element segment 0 holds objects",
+    ),
     "a_trap": (
         f"(module (func $inner unreachable) (func $outer {INIT} (call $inner)))",
         errors.GuestTrap,

@@ -17,11 +17,15 @@ _END = 0x0B
 
 
 class ConstantExpression(NamedTuple):
-    """An expression as it stands in the file, with what it refers to (index spaces)."""
+    """An expression as it stands in the file, with what it refers to (index spaces).
+
+    `allocates`: it makes an object (struct or array), another one each time that it is evaluated.
+    """
 
     raw: bytes
     functions: tuple[int, ...] = ()
     globals: tuple[int, ...] = ()
+    allocates: bool = False
 
 
 def read_constant_expression(cursor: Cursor) -> ConstantExpression:
@@ -36,6 +40,7 @@ def read_constant_expression(cursor: Cursor) -> ConstantExpression:
         return ConstantExpression(simple[0])
     functions: list[int] = []
     globals_: list[int] = []
+    allocates = False
     while True:
         at = cursor.position
         opcode = cursor.byte()
@@ -60,15 +65,16 @@ def read_constant_expression(cursor: Cursor) -> ConstantExpression:
         elif opcode == 0xFD and cursor.u32() == 0x0C:  # v128.const
             cursor.skip(16)
         elif opcode == 0xFB:
-            _skip_gc_instruction(cursor, at)
+            allocates |= _skip_gc_instruction(cursor, at)
         else:
             raise UnsupportedProposal(
                 f"{cursor.what}: instruction {opcode:#x} in a constant expression", where=f"byte offset {at:#x}"
             )
-    return ConstantExpression(cursor.buffer[start : cursor.position], tuple(functions), tuple(globals_))
+    return ConstantExpression(cursor.buffer[start : cursor.position], tuple(functions), tuple(globals_), allocates)
 
 
-def _skip_gc_instruction(cursor: Cursor, at: int) -> None:
+def _skip_gc_instruction(cursor: Cursor, at: int) -> bool:
+    """Skips the immediates; tells whether the instruction makes an object."""
     code = cursor.u32()
     if code in (0, 1, 6, 7):  # struct.new, struct.new_default, array.new, array.new_default
         cursor.u32()
@@ -79,6 +85,7 @@ def _skip_gc_instruction(cursor: Cursor, at: int) -> None:
         raise UnsupportedProposal(
             f"{cursor.what}: instruction 0xfb {code} in a constant expression", where=f"byte offset {at:#x}"
         )
+    return code <= 8
 
 
 def constant(value_type: ValType, bits: bytes) -> bytes:

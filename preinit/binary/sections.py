@@ -66,7 +66,8 @@ class Export(NamedTuple):
 
 
 class ElementSegment(NamedTuple):
-    """`raw` is the range of the whole entry in the file, `functions` what it refers to, `length` its elements."""
+    """`raw` is the range of the whole entry in the file, `functions` what it refers to, `length` its elements,
+    `allocates` whether it holds objects."""
 
     mode: Mode
     flags: int
@@ -75,6 +76,7 @@ class ElementSegment(NamedTuple):
     length: int
     functions: tuple[int, ...]
     raw: tuple[int, int]
+    allocates: bool = False
 
 
 class DataSegment(NamedTuple):
@@ -192,12 +194,15 @@ def _read_element(cursor: Cursor) -> ElementSegment:
             raise cursor.fail("an element kind that is not funcref", cursor.position - 1)
     count = cursor.count()
     functions: list[int] = []
+    allocates = False
     if flags & _EXPRESSIONS:
         for _ in range(count):
-            functions.extend(read_constant_expression(cursor).functions)
+            expression = read_constant_expression(cursor)
+            functions.extend(expression.functions)
+            allocates |= expression.allocates
     else:
         functions = cursor.u32s(count)
-    return ElementSegment(mode, flags, table, value_type, count, tuple(functions), (start, cursor.position))
+    return ElementSegment(mode, flags, table, value_type, count, tuple(functions), (start, cursor.position), allocates)
 
 
 def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:

@@ -20,7 +20,7 @@ def capture(module: Module, instrumented: Instrumented, instance: Instance, befo
     Raises `UnsupportedState` for changes that can't be written back yet.
     """
     check_unchanged(module, before, observe_references(module, instrumented, instance))
-    check_elements_kept(instrumented, instance)
+    check_elements_kept(module, instrumented, instance)
     dropped_data = capture_dropped_data(instrumented, instance)  # runs probes, so it comes before the views
     return Snapshot(
         memories=capture_memories(module, instrumented, instance),
