@@ -14,7 +14,7 @@ from .binary.growth import Growth, growing_functions
 from .binary.instructions import MEMORY_GROW
 from .binary.module import Module, SectionId
 from .binary.sections import ExternKind, Mode
-from .binary.types import I32, I64, FuncType, Limits, ValType, is_numeric
+from .binary.types import FUNCREF, I32, I64, FuncType, Limits, ValType, is_numeric
 from .engine.guest import GrowthGuard, GuestCode, Instrumented
 
 Pieces = list[bytes | memoryview]
@@ -31,6 +31,7 @@ class _Additions:
         self.tables: list[bytes] = []
         self.memories: list[bytes] = []
         self.exports: list[bytes] = []
+        self.elements: list[bytes] = []
         self.bodies: list[bytes] = []
         self._type_indices: dict[FuncType, int] = {}
 
@@ -63,6 +64,7 @@ def instrument(module: Module) -> Instrumented:
     }
     tables = {i: add.export(ExternKind.TABLE, i, "table") for i in range(len(module.tables))}
     start = None if module.start is None else add.export(ExternKind.FUNC, module.start, "start")
+    candidates = _candidates(add)
     probes = _data_probes(add)
     element_probes = _element_probes(add)
     guards: dict[int, GrowthGuard] = {}
@@ -82,9 +84,11 @@ def instrument(module: Module) -> Instrumented:
             SectionId.TABLE: add.tables,
             SectionId.MEMORY: add.memories,
             SectionId.EXPORT: add.exports,
+            SectionId.ELEMENT: add.elements,
         }.get(SectionId(number), [])
         sections.extend(_extended(module, number, added))
-    guest = GuestCode(module, write.assemble(sections), guards, shifts)
+    references = module.references if candidates else ()
+    guest = GuestCode(module, write.assemble(sections), guards, shifts, candidates, references)
     return Instrumented(guest, memories, globals_, tables, start, probes, element_probes)
 
 
@@ -112,6 +116,20 @@ def _extended(module: Module, number: int, added: Sequence[bytes]) -> Iterator[P
     tail = b"".join(added)
     total = len(head) + len(payload) - size + len(tail)
     yield [bytes((number,)) + write.uleb(total) + head, payload[size:], tail]
+
+
+def _candidates(add: _Additions) -> str | None:
+    """A table that holds every function that a reference can name: who reads it knows each by its identity."""
+    module = add.module
+    holds_references = module.tables or any(g.mutable and not is_numeric(g.type) for g in module.globals)
+    if not module.references or not holds_references:
+        return None
+    table = len(module.tables) + len(add.tables)
+    size = len(module.references)
+    add.tables.append(FUNCREF + write.limits(Limits(size, size)))
+    functions = write.vector([write.uleb(index) for index in module.references])
+    add.elements.append(b"\x02" + write.uleb(table) + _CONST_0 + _END + b"\x00" + functions)
+    return add.export(ExternKind.TABLE, table, "candidates")
 
 
 # -- probes ------------------------------------------------------------------------------------------------------------

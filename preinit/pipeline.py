@@ -76,7 +76,9 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
     world = World(module, options.host, deadline)
     try:
         paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
-        rewritten, plan = write_valid(module, paused.snapshot, variants(module, Plan(exports, options.layout)), watch)
+        rewritten, plan = write_valid(
+            module, paused.snapshot, variants(module, paused.snapshot, Plan(exports, options.layout)), watch
+        )
     finally:
         world.close()
     report = make_report(

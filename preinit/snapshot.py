@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class I31(NamedTuple):
+    """An i31 reference: a number of 31 bits, signed."""
+
+    value: int
+
+
+#: A reference that can be written: null, a function by its index, an i31.
+Reference = int | I31 | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,9 +29,13 @@ class Snapshot:
     """All state of an instance that can differ from the state after instantiation.
 
     `memories` by memory index. `globals`: index of a mutable global of a numeric type -> its raw little-endian bytes.
-    `dropped_data`: indices of passive data segments that were dropped.
+    `tables`: index of a table that changed -> all its entries. `references`: index of a mutable reference global that
+    changed -> its value. `dropped_data`, `dropped_elements`: indices of passive segments that were dropped.
     """
 
     memories: tuple[MemoryState, ...]
     globals: dict[int, bytes]
+    tables: dict[int, tuple[Reference, ...]]
+    references: dict[int, Reference]
     dropped_data: frozenset[int]
+    dropped_elements: frozenset[int]

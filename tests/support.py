@@ -10,6 +10,7 @@ import wasmtime
 from preinit import Options, Result, build
 from preinit.binary.module import Module, parse
 from preinit.binary.types import NUMERIC_SIZES, is_numeric
+from preinit.engine.ffi import RawValue
 from preinit.engine.runtime import Deadline, EngineSettings
 from preinit.engine.whole import WholeInstance, compile_guest
 from preinit.host import World
@@ -42,13 +43,14 @@ def text_of(binary: bytes) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """All that can be seen of an instance: bytes, bits, which references are null, which segments are dropped."""
+    """All that can be seen of an instance: bytes, bits, what references refer to, which segments are dropped."""
 
     memories: tuple[bytes, ...]
     globals: dict[int, bytes]
     references: dict[int, str]
     tables: tuple[tuple[str, ...], ...]
     dropped_data: frozenset[int]
+    dropped_elements: frozenset[int]
 
 
 class Running:
@@ -86,6 +88,12 @@ class Running:
         if self._instrumented.start:
             self.call(self._instrumented.start)
 
+    def _reference(self, value: RawValue) -> str:
+        """What a reference is, in words that are the same for another instance: the index of a function, say."""
+        if value.kind == "func":
+            return f"function {self.instance.resolve_function(value.bits)}"
+        return f"{value.kind} {value.bits.hex()}"
+
     def state(self) -> State:
         names = self._instrumented
         return State(
@@ -96,15 +104,16 @@ class Running:
                 if i in names.globals and is_numeric(entry.type)
             },
             references={
-                i: self.instance.global_value(names.globals[i], 0).kind
+                i: self._reference(self.instance.global_value(names.globals[i], 0))
                 for i, entry in enumerate(self.module.globals)
                 if i in names.globals and not is_numeric(entry.type)
             },
             tables=tuple(
-                tuple(value.kind for value in self.instance.table_values(names.tables[i]))
+                tuple(map(self._reference, self.instance.table_values(names.tables[i])))
                 for i in range(len(self.module.tables))
             ),
             dropped_data=frozenset(i for i, probe in names.probes.items() if self.instance.traps(probe)),
+            dropped_elements=frozenset(i for i, probe in names.element_probes.items() if self.instance.traps(probe)),
         )
 
 
@@ -119,6 +128,9 @@ def assert_same_state(binary: bytes, options: Options) -> Result:
     assert found.globals == expected.globals
     assert found.references == expected.references
     assert found.tables == expected.tables
+    for index in original._instrumented.element_probes:
+        emptied = not resumed.module.elements[index].length
+        assert emptied == (index in expected.dropped_elements), f"element segment {index}"
     return result
 
 

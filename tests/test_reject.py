@@ -15,52 +15,11 @@ REFUSED = {
     "an_imported_table": ('(module (import "a" "t" (table 1 funcref)))', errors.ImportedState, "a.t"),
     "an_imported_global": ('(module (import "a" "g" (global i32)))', errors.ImportedState, "a.g"),
     "stack_switching": ("(module (type $f (func)) (type $c (cont $f)))", errors.UnsupportedProposal, "stack switching"),
-    "a_table_that_was_set": (
-        f"(module (table 2 funcref) (func $f {INIT} (table.set (i32.const 1) (ref.func $f))))",
-        errors.UnsupportedState,
-        "element 1",
-    ),
-    "a_table_entry_that_was_cleared": (
-        f"(module (table 2 funcref) (elem (i32.const 0) $f) (func $f {INIT} (table.set (i32.const 0) (ref.null func))))",
-        errors.UnsupportedState,
-        "element 0",
-    ),
-    "a_table_that_grew": (
-        f"(module (table 2 funcref) (func {INIT} (drop (table.grow (ref.null func) (i32.const 1)))))",
-        errors.UnsupportedState,
-        "grew table 0 of funcref from 2 to 3",
-    ),
-    "a_table_changed_by_the_start_function": (
-        f"(module (table 1 funcref) (start $s) (func $s (table.set (i32.const 0) (ref.func $s))) (func {INIT}))",
-        errors.UnsupportedState,
-        "changed table 0",
-    ),
-    "entries_that_were_swapped": (
-        f"""(module (table 2 funcref) (elem (i32.const 0) $a $b) (func $a) (func $b)
-            (func {INIT} (table.set (i32.const 0) (table.get (i32.const 1)))))""",
-        errors.UnsupportedState,
-        "element 0",
-    ),
-    "a_changed_reference_global": (
-        f"(module (global $r (mut funcref) (ref.null func)) (func $f {INIT} (global.set $r (ref.func $f))))",
-        errors.UnsupportedState,
-        "global 0 (r) of funcref",
-    ),
-    "a_changed_i31_global": (
-        f"(module (global $r (mut i31ref) (ref.i31 (i32.const 1))) (func {INIT} (global.set $r (ref.i31 (i32.const 2)))))",
-        errors.UnsupportedState,
-        "global 0",
-    ),
     "an_object_in_a_global": (
         f"""(module (type $s (struct (field (mut i32)))) (global $o (ref $s) (struct.new $s (i32.const 1)))
             (func {INIT} (struct.set $s 0 (global.get $o) (i32.const 2))))""",
         errors.UnsupportedState,
         "holds an object",
-    ),
-    "a_dropped_element_segment": (
-        f"(module (table 1 funcref) (elem $e func $f) (func $f {INIT} (elem.drop $e)))",
-        errors.UnsupportedState,
-        "dropped element segment 0",
     ),
     "objects_in_a_passive_segment": (
         f"""(module (type $s (struct (field (mut i32)))) (table 1 (ref null $s)) (elem $e (ref $s) (struct.new_default $s))

@@ -144,6 +144,20 @@ class Module:
         type_index = self.function_types[index]
         return self.types.functions[type_index] if type_index < len(self.types.functions) else None
 
+    @cached_property
+    def references(self) -> tuple[int, ...]:
+        """The functions that a reference can name, in order: C.refs of the specification's validation.
+
+        https://webassembly.github.io/spec/core/valid/modules.html#valid-module
+        """
+        found = {e.target for e in self.exports if e.kind == read.ExternKind.FUNC}
+        for segment in self.elements:
+            found.update(segment.functions)
+        initializers = [entry.initializer for entry in self.globals] + [table.initializer for table in self.tables]
+        for expression in filter(None, initializers):
+            found.update(expression.functions)
+        return tuple(sorted(found))
+
     def exported(self, title: str) -> read.Export | None:
         return next((export for export in self.exports if export.name == title), None)
 

@@ -7,8 +7,8 @@ from ..engine.guest import Instance, Instrumented
 from ..snapshot import Snapshot
 from .globals import capture_globals
 from .memory import capture_memories
-from .references import References, check_unchanged, observe_references
-from .segments import capture_dropped_data, check_elements_kept
+from .references import References, capture_reference_globals, capture_tables, observe_references
+from .segments import capture_dropped_data, capture_dropped_elements
 
 __all__ = ["References", "capture", "observe_references"]
 
@@ -17,13 +17,18 @@ def capture(module: Module, instrumented: Instrumented, instance: Instance, befo
     """The state of an instance after its initializer.
 
     `before`: what `observe_references` gave before it ran. The snapshot's memories are views of the instance: keep it.
-    Raises `UnsupportedState` for changes that can't be written back yet.
+    Raises `UnsupportedState` for what can't be written to a module.
     """
-    check_unchanged(module, before, observe_references(module, instrumented, instance))
-    check_elements_kept(module, instrumented, instance)
+    after = observe_references(module, instrumented, instance)
+    tables = capture_tables(module, before, after, instance)
+    references = capture_reference_globals(module, before, after, instance)
+    dropped_elements = capture_dropped_elements(module, instrumented, instance)
     dropped_data = capture_dropped_data(instrumented, instance)  # runs probes, so it comes before the views
     return Snapshot(
         memories=capture_memories(module, instrumented, instance),
         globals=capture_globals(module, instrumented, instance),
+        tables=tables,
+        references=references,
         dropped_data=dropped_data,
+        dropped_elements=dropped_elements,
     )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.types import is_numeric, type_name
 from ..engine.ffi import RawValue
 from ..engine.guest import Instance, Instrumented
 from ..errors import UnsupportedState
+from ..snapshot import I31, Reference
 
-_HINT = "Writing changed references back is not supported yet: keep the initializer from changing them."
 
-
-@dataclass(frozen=True)
-class References:
+class References(NamedTuple):
     """The entries of each table, and the value of each reference global, by index."""
 
     tables: dict[int, list[RawValue]]
@@ -33,33 +31,57 @@ def observe_references(module: Module, instrumented: Instrumented, instance: Ins
     )
 
 
-def check_unchanged(module: Module, before: References, after: References) -> None:
-    """Raises `UnsupportedState` where a table or reference global changed, or holds an object with state of its own."""
+def capture_tables(
+    module: Module, before: References, after: References, instance: Instance
+) -> dict[int, tuple[Reference, ...]]:
+    """All entries of each table that changed, by its index. Raises `UnsupportedState` with the element."""
+    captured = {}
     for index, entries in after.tables.items():
-        earlier = before.tables[index]
         table = f"table {index} of {type_name(module.tables[index].type)}"
-        if len(entries) != len(earlier):
-            raise UnsupportedState(
-                f"the initializer grew {table} from {len(earlier)} to {len(entries)} elements", hint=_HINT
-            )
-        if entries != earlier:
-            slot = next(i for i, (old, new) in enumerate(zip(earlier, entries, strict=True)) if old != new)
-            raise UnsupportedState(f"the initializer changed {table}", where=f"element {slot}", hint=_HINT)
-        for slot, value in enumerate(entries):
-            if value.kind == "object":
-                raise _object(table, f"element {slot}")
+        if entries == before.tables[index]:
+            for slot, value in enumerate(entries):
+                _check_no_object(value, table, f"element {slot}")
+            continue
+        captured[index] = tuple(
+            _reference(instance, value, table, f"element {slot}") for slot, value in enumerate(entries)
+        )
+    return captured
+
+
+def capture_reference_globals(
+    module: Module, before: References, after: References, instance: Instance
+) -> dict[int, Reference]:
+    """The value of each reference global that changed, by its index. Raises `UnsupportedState`."""
+    captured = {}
     for index, value in after.globals.items():
         name = module.names.globals.get(index)
         what = f"global {index}{f' ({name})' if name else ''} of {type_name(module.globals[index].type)}"
+        _check_no_object(value, what, None)
         if value != before.globals[index]:
-            raise UnsupportedState(f"the initializer changed {what}", hint=_HINT)
-        if value.kind == "object":
-            raise _object(what, None)
+            captured[index] = _reference(instance, value, what, None)
+    return captured
 
 
-def _object(holder: str, where: str | None) -> UnsupportedState:
-    return UnsupportedState(
-        f"{holder} holds an object (a struct, array, exception or host reference), whose contents may have changed",
-        where=where,
-        hint="Objects of the engine's heap can't be written to a module yet.",
-    )
+def _reference(instance: Instance, value: RawValue, holder: str, where: str | None) -> Reference:
+    if value.kind == "null":
+        return None
+    if value.kind == "i31":
+        return I31(int.from_bytes(value.bits, "little", signed=True))
+    _check_no_object(value, holder, where)
+    function = instance.resolve_function(value.bits)
+    if function is None:
+        raise UnsupportedState(
+            f"{holder} holds a function of another module",
+            where=where,
+            hint="Only the module's own functions and imports can be named in it: clear that entry in the initializer.",
+        )
+    return function
+
+
+def _check_no_object(value: RawValue, holder: str, where: str | None) -> None:
+    if value.kind == "object":
+        raise UnsupportedState(
+            f"{holder} holds an object (a struct, array, exception or host reference), whose contents may have changed",
+            where=where,
+            hint="Objects of the engine's heap can't be written to a module yet.",
+        )

@@ -12,16 +12,16 @@ def capture_dropped_data(instrumented: Instrumented, instance: Instance) -> froz
     return frozenset(index for index, probe in instrumented.probes.items() if instance.traps(probe))
 
 
-def check_elements_kept(module: Module, instrumented: Instrumented, instance: Instance) -> None:
-    """Raises `UnsupportedState` where a passive element segment was dropped, or holds objects that may have changed."""
-    for index, probe in instrumented.element_probes.items():
-        if instance.traps(probe):
-            raise UnsupportedState(
-                f"the initializer dropped element segment {index}",
-                hint="Writing dropped element segments back is not supported yet: don't use `elem.drop` there.",
-            )
+def capture_dropped_elements(module: Module, instrumented: Instrumented, instance: Instance) -> frozenset[int]:
+    """The indices of the passive element segments that were dropped.
+
+    Raises `UnsupportedState` where a live one holds objects, which may have changed.
+    """
+    dropped = frozenset(index for index, probe in instrumented.element_probes.items() if instance.traps(probe))
+    for index in instrumented.element_probes.keys() - dropped:
         if module.elements[index].allocates:
             raise UnsupportedState(
                 f"element segment {index} holds objects (structs or arrays), whose contents may have changed",
                 hint="Objects of the engine's heap can't be written to a module yet.",
             )
+    return dropped

@@ -10,6 +10,7 @@ Nothing here checks what comes from outside: callers hand over modules that were
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -304,18 +305,44 @@ def global_value(store: wasmtime.Store, extern: Any, size: int) -> RawValue:
     return _read_value(store, value, size)
 
 
+def function_pointer(extern: Any) -> bytes | None:
+    """A function's identity, as `RawValue.bits` has it; None for an extern of another kind."""
+    if extern.kind != ffi.WASMTIME_EXTERN_FUNC.value:
+        return None
+    offset = ffi.wasmtime_extern_t.of.offset + 8  # after the store's identity, as in a value
+    return ctypes.string_at(ctypes.addressof(extern) + offset, 8)
+
+
 def table_size(store: wasmtime.Store, extern: Any) -> int:
     """For `Table.size`, which is reached only through an export's type."""
     return int(ffi.wasmtime_table_size(store._context(), ctypes.byref(extern.of.table)))
 
 
+#: `wasmtime_table_get` with addresses as plain numbers: building a pointer object for each entry takes longer.
+_TABLE_GET = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
+    ("wasmtime_table_get", ffi.dll)
+)
+#: Kind, store identity and function pointer of a value.
+_FUNCREF = struct.Struct(f"<B7x8s8s{ctypes.sizeof(ffi.wasmtime_val_t) - 24}x")
+_NULL = RawValue("null", b"")
+
+
 def table_values(store: wasmtime.Store, extern: Any) -> list[RawValue]:
     """For `Table.get` at every index: that makes an object of each function, and a `Val` of null."""
-    value = ffi.wasmtime_val_t()
-    context, table, pointer = store._context(), ctypes.byref(extern.of.table), ctypes.byref(value)
-    result = []
-    for index in range(table_size(store, extern)):
-        if not ffi.wasmtime_table_get(context, table, index, pointer):
+    size = table_size(store, extern)
+    values = (ffi.wasmtime_val_t * size)()
+    context = ctypes.addressof(store._context().contents)
+    table, first, step = ctypes.addressof(extern.of.table), ctypes.addressof(values), ctypes.sizeof(ffi.wasmtime_val_t)
+    for index in range(size):
+        if not _TABLE_GET(context, table, index, first + index * step):
             raise IndexError(index)
-        result.append(_read_value(store, value, 0))
+    result = []
+    null = bytes(8)
+    for index, (kind, identity, pointer) in enumerate(_FUNCREF.iter_unpack(values)):
+        if identity == null:
+            result.append(_NULL)
+        elif kind == _VAL_FUNCREF:
+            result.append(RawValue("func", pointer))
+        else:
+            result.append(_read_value(store, values[index], 0))
     return result

@@ -24,7 +24,8 @@ class GrowthGuard(NamedTuple):
 class GuestCode(NamedTuple):
     """The copy of a module that is run: `wasm`, made from `original`.
 
-    Functions keep their index. `guards` are the functions that were added as growth guards, by index. `shifts` tells,
+    Functions keep their index. `candidates` is the export of a table that holds the functions `references`: all that a
+    reference can name. `guards` are the functions that were added as growth guards, by index. `shifts` tells,
     for each function whose body was changed, which code offsets moved: `(offset in the copy's body, bytes added)`.
     """
 
@@ -32,6 +33,8 @@ class GuestCode(NamedTuple):
     wasm: bytes
     guards: Mapping[int, GrowthGuard]
     shifts: Mapping[int, Sequence[tuple[int, int]]]
+    candidates: str | None
+    references: tuple[int, ...]
 
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """The frames that are the guest's own, with names and offsets of the original file."""
@@ -87,6 +90,9 @@ class Instance(Protocol):
 
     def table_values(self, name: str) -> list[RawValue]:
         """All entries of a table."""
+
+    def resolve_function(self, pointer: bytes) -> int | None:
+        """The index of the function with that identity (`RawValue.bits`); None for one of another module."""
 
     def traps(self, name: str) -> bool:
         """Calls an export of type () -> () and tells whether it trapped."""

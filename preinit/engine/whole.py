@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import wasmtime
@@ -69,7 +70,8 @@ class WholeInstance:
         self._externs: dict[str, Any] = {}
         self._views: dict[str, tuple[tuple[int, int], memoryview]] = {}
         try:
-            self._instance = ffi.instantiate(store, module, link(Linkage(store, self._functions)))
+            self._imports = link(Linkage(store, self._functions))
+            self._instance = ffi.instantiate(store, module, self._imports)
         except ffi.GuestTrapped as trap:
             raise GuestTrap(f"instantiating the module trapped: {_first_line(trap)}") from trap
         except ffi.EngineError as problem:
@@ -123,6 +125,20 @@ class WholeInstance:
 
     def table_values(self, name: str) -> list[ffi.RawValue]:
         return ffi.table_values(self._store, self._export(name))
+
+    def resolve_function(self, pointer: bytes) -> int | None:
+        return self._functions_by_pointer.get(pointer)
+
+    @cached_property
+    def _functions_by_pointer(self) -> dict[bytes, int]:
+        # An imported function may be seen under the host's pointer, and under one of this instance's own.
+        host = (pointer for pointer in map(ffi.function_pointer, self._imports) if pointer)
+        result = {pointer: index for index, pointer in enumerate(host)}
+        if self._code.candidates:
+            values = self.table_values(self._code.candidates)
+            for index, value in zip(self._code.references, values, strict=True):
+                result[value.bits] = index
+        return result
 
     def traps(self, name: str) -> bool:
         try:

@@ -10,7 +10,7 @@ from ..binary.module import Module, Section, SectionId
 from ..binary.sections import Mode
 from ..options import Layout
 from ..snapshot import Snapshot
-from . import customs
+from . import customs, elements
 from . import sections as build
 from .segments import MOST_SEGMENTS, Run, runs_of_memory, within_limit
 
@@ -42,14 +42,14 @@ class Rewritten:
     segments: int
 
 
-def variants(module: Module, plan: Plan) -> Iterator[Plan]:
+def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
     """The ways to write the output, best first: the first that validates is right.
 
     Whether code names a data segment, or takes a reference to a function that an export declared, only a look at all
     code could tell; the validation that every build does anyway tells it too.
     """
     nameable = bool(module.data_segments) and module.section(SectionId.DATA_COUNT) is not None
-    lost = tuple(build.lost_declarations(module, plan.exports))
+    lost = elements.lost_declarations(module, snapshot, plan.exports)
     for declared in ((), lost) if lost else ((),):
         for keep_slots in (False, True) if nameable else (False,):
             yield replace(plan, keep_slots=keep_slots, declared=declared)
@@ -72,12 +72,15 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan) -> Rewritten:
     changed[SectionId.DATA] = data if segments else []
     if module.memories:
         changed[SectionId.MEMORY] = build.memory_section(module, snapshot)
-    if snapshot.globals:
+    if snapshot.tables:
+        changed[SectionId.TABLE] = elements.table_section(module, snapshot)
+    if snapshot.globals or snapshot.references:
         changed[SectionId.GLOBAL] = build.global_section(module, snapshot)
     if module.section(SectionId.EXPORT):
         changed[SectionId.EXPORT] = build.export_section(plan.exports)
-    if plan.declared:
-        changed[SectionId.ELEMENT] = build.element_section(module, plan.declared)
+    if plan.declared or snapshot.tables or snapshot.dropped_elements:
+        entries = elements.element_entries(module, snapshot, plan.declared)
+        changed[SectionId.ELEMENT] = elements.element_section(entries) if entries else []
     if plan.keep_slots and module.section(SectionId.DATA_COUNT):
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(segments))
     return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(runs), segments)

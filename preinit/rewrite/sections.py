@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from ..binary import encoder as write
 from ..binary.constexpr import constant, offset_constant
 from ..binary.module import Module, SectionId
-from ..binary.sections import DataSegment, ExternKind, Mode
+from ..binary.sections import DataSegment, Mode
 from ..errors import OutputTooLarge
 from ..snapshot import Snapshot
+from .elements import reference_expression
 from .segments import Run
 
 Pieces = list[bytes | memoryview]
@@ -25,42 +26,21 @@ def memory_section(module: Module, snapshot: Snapshot) -> Pieces:
 
 
 def global_section(module: Module, snapshot: Snapshot) -> Pieces:
-    """Mutable numeric globals start with their value now; all others keep their initializer."""
+    """Globals that were captured start with their value now; all others keep their initializer."""
     entries = []
     for index, entry in enumerate(module.globals):
         assert entry.initializer is not None
-        bits = snapshot.globals.get(index)
-        initializer = entry.initializer.raw if bits is None else constant(entry.type, bits)
+        initializer = entry.initializer.raw
+        if index in snapshot.globals:
+            initializer = constant(entry.type, snapshot.globals[index])
+        elif index in snapshot.references:
+            initializer = reference_expression(snapshot.references[index], entry.type)
         entries.append(entry.type + bytes((entry.mutable,)) + initializer)
     return write.section(SectionId.GLOBAL, write.vector(entries))
 
 
 def export_section(exports: Sequence[tuple[str, int, int]]) -> Pieces:
     return write.section(SectionId.EXPORT, write.vector([write.export(*entry) for entry in exports]))
-
-
-def element_section(module: Module, declared: Sequence[int]) -> Pieces:
-    """The element segments as they are, and a declarative one for functions that lost their declaration."""
-    raw = memoryview(module.data)
-    entries: list[bytes | memoryview] = [raw[entry.raw[0] : entry.raw[1]] for entry in module.elements]
-    if declared:
-        entries.append(b"\x03\x00" + write.vector([write.uleb(index) for index in declared]))
-    payload = [write.uleb(len(entries)), *entries]
-    return [bytes((SectionId.ELEMENT,)) + write.uleb(sum(map(len, payload))), *payload]
-
-
-def lost_declarations(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[int]:
-    """Functions that only an export declared (for `ref.func`) which the output no longer has."""
-    kept = {index for _, kind, index in exports if kind == ExternKind.FUNC}
-    for segment in module.elements:
-        kept.update(segment.functions)
-    for entry in module.globals:
-        if entry.initializer:
-            kept.update(entry.initializer.functions)
-    for table in module.tables:
-        if table.initializer:
-            kept.update(table.initializer.functions)
-    return sorted({e.target for e in module.exports if e.kind == ExternKind.FUNC} - kept)
 
 
 def data_section(module: Module, snapshot: Snapshot, runs: Sequence[Run], keep_slots: bool) -> tuple[Pieces, int]:
