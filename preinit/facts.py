@@ -57,7 +57,7 @@ def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) ->
     changed = []
     for index, bits in snapshot.globals.items():
         initializer = module.globals[index].initializer
-        if initializer is None or initializer.raw != constant(module.globals[index].type, bits):
+        if initializer and initializer.raw != constant(module.globals[index].type, bits):
             changed.append(index)
     return SnapshotFacts(
         tuple(memories),

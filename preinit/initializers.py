@@ -10,6 +10,7 @@ from .binary.module import Module
 from .binary.sections import ExternKind
 from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_numeric, type_name
 from .errors import InitializerType, NoInitializer, UnknownExport, UsageError, printable
+from .numbers import encode
 from .options import DEFAULT_INITIALIZERS, Options
 
 #: What a reactor exports to have its constructors run:
@@ -91,14 +92,8 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
 def _argument(value_type: ValType, text: str, where: str) -> bytes:
     """The raw 16 bytes of a number that the user wrote."""
     try:
-        if value_type in (I32, I64):
-            bits = 32 if value_type == I32 else 64
-            number = int(text, 0)
-            if not -(1 << bits - 1) <= number < 1 << bits:
-                raise ValueError("out of range")
-            return (number & (1 << bits) - 1).to_bytes(16, "little")
-        return struct.pack("<f12x" if value_type == F32 else "<d8x", float(text))
-    except (ValueError, OverflowError):
+        return encode(value_type, text).ljust(16, b"\0")
+    except ValueError:
         raise InitializerType(f"{text!r} is not a number of type {type_name(value_type)}", where=where) from None
 
 
@@ -147,11 +142,32 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
                 hint="Keep it with `--keep-init-func`.",
             )
     replaced = set(new_names.values())
-    return tuple(
+    exports = tuple(
         (new_names.get(e.name, e.name), e.kind, e.target)
         for e in module.exports
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )
+    return exports if options.imports == "keep" else _with_defined(module, exports)
+
+
+def _with_defined(module: Module, exports: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
+    """The exports and, by the names of their imports, what the module now defines itself. Raises `UsageError`."""
+    result = dict.fromkeys(exports)
+    by_name = {name: (kind, index) for name, kind, index in exports}
+    counts = dict.fromkeys(ExternKind, 0)
+    for entry in module.imports:
+        index = counts[entry.kind]
+        counts[entry.kind] += 1
+        if entry.kind not in (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL):
+            continue
+        if by_name.setdefault(entry.name, (entry.kind, index)) != (entry.kind, index):
+            raise UsageError(
+                f"two things would be exported as {printable(entry.name)!r}: the import "
+                f"`{printable(entry.module)}.{printable(entry.name)}`, and an export or import of the same name",
+                hint="Rename the export: -r NEW=PRESENT.",
+            )
+        result[(entry.name, int(entry.kind), index)] = None
+    return tuple(result)
 
 
 def numeric_results(call: Call, raw: list[bytes]) -> tuple[int | float | None, ...]:

@@ -6,14 +6,12 @@ no use for them, and names are taken from the original.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from .binary import encoder as write
-from .binary.cursor import leading_u32
+from .binary.extend import extended_section
 from .binary.growth import Growth, growing_functions
 from .binary.instructions import MEMORY_GROW
 from .binary.module import Module, SectionId
-from .binary.sections import ExternKind, Mode
+from .binary.sections import ExternKind, Global, Mode
 from .binary.types import FUNCREF, I32, I64, FuncType, Limits, ValType, is_numeric
 from .engine.guest import GrowthGuard, GuestCode, Instrumented
 
@@ -54,13 +52,13 @@ class _Additions:
 
 
 def instrument(module: Module) -> Instrumented:
-    """The instrumented copy of a module that defines all its memories, tables and globals."""
+    """The instrumented copy of a module."""
     add = _Additions(module, _free_prefix(module))
     memories = {i: add.export(ExternKind.MEMORY, i, "memory") for i in range(len(module.memories))}
     globals_ = {
         i: add.export(ExternKind.GLOBAL, i, "global")
         for i, entry in enumerate(module.globals)
-        if entry.mutable or not is_numeric(entry.type)
+        if entry.mutable or not is_numeric(entry.type) or _is_from_outside(entry)
     }
     tables = {i: add.export(ExternKind.TABLE, i, "table") for i in range(len(module.tables))}
     start = None if module.start is None else add.export(ExternKind.FUNC, module.start, "start")
@@ -86,10 +84,15 @@ def instrument(module: Module) -> Instrumented:
             SectionId.EXPORT: add.exports,
             SectionId.ELEMENT: add.elements,
         }.get(SectionId(number), [])
-        sections.extend(_extended(module, number, added))
+        sections.append(extended_section(module, number, added))
     references = module.references if candidates else ()
     guest = GuestCode(module, write.assemble(sections), guards, shifts, candidates, references)
     return Instrumented(guest, memories, globals_, tables, start, probes, element_probes)
+
+
+def _is_from_outside(entry: Global) -> bool:
+    """Whether a constant global's value is not written in the module: imported, or computed from one that is."""
+    return entry.initializer is None or bool(entry.initializer.globals)
 
 
 def _free_prefix(module: Module) -> str:
@@ -98,24 +101,6 @@ def _free_prefix(module: Module) -> str:
     while any(name.startswith(prefix) for name in module.exported_names):
         prefix = "_" + prefix
     return prefix
-
-
-def _extended(module: Module, number: int, added: Sequence[bytes]) -> Iterator[Pieces]:
-    """A section with items added at its end; the present ones are not copied."""
-    section = module.section(number)
-    if section is None:
-        if added:
-            yield write.section(number, write.vector(added))
-        return
-    payload = module.payload(section)
-    if not added:
-        yield write.section(number, payload)
-        return
-    present, size = leading_u32(payload)
-    head = write.uleb(present + len(added))
-    tail = b"".join(added)
-    total = len(head) + len(payload) - size + len(tail)
-    yield [bytes((number,)) + write.uleb(total) + head, payload[size:], tail]
 
 
 def _candidates(add: _Additions) -> str | None:

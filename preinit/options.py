@@ -14,6 +14,9 @@ LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "gzip", "few")
 Compiler = Literal["auto", "winch", "cranelift"]
 COMPILERS: tuple[Compiler, ...] = ("auto", "winch", "cranelift")
 
+Imports = Literal["keep", "define"]
+IMPORTS: tuple[Imports, ...] = ("keep", "define")
+
 #: Export names that are run when none is given, in this order.
 DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initialize")
 
@@ -62,6 +65,10 @@ class Options:
     start_only: run only the start function and `_initialize`.
     rename_funcs: `(destination, source)` pairs: the export `source` becomes `destination`.
     keep_init_func: keep the exports that were run.
+    imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
+        the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
+        names that they were imported by.
+    import_globals: `(MODULE.NAME, number)` pairs: values of imported globals at build time.
     layout: how memory is cut into data segments, see `rewrite.segments`.
     compiler: which of the engine's compilers; "auto" is the fast one where it can.
     cache: keep compiled code for the next build of the same module.
@@ -78,6 +85,8 @@ class Options:
     start_only: bool = False
     rename_funcs: tuple[tuple[str, str], ...] = ()
     keep_init_func: bool = False
+    imports: Imports = "keep"
+    import_globals: tuple[tuple[str, str], ...] = ()
     layout: Layout = "balanced"
     compiler: Compiler = "auto"
     cache: bool = True
@@ -103,6 +112,8 @@ class Options:
             raise UsageError("an initializer was named, and also that none is to be run")
         if self.layout not in LAYOUTS:
             raise UsageError(f"there is no layout {self.layout!r}", hint=f"One of {', '.join(LAYOUTS)}.")
+        if self.imports not in IMPORTS:
+            raise UsageError(f"imports can't be treated as {self.imports!r}", hint=f"One of {', '.join(IMPORTS)}.")
         if self.compiler not in COMPILERS:
             raise UsageError(f"there is no compiler {self.compiler!r}", hint=f"One of {', '.join(COMPILERS)}.")
         if self.timeout is not None and not self.timeout > 0:

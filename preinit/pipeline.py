@@ -13,7 +13,16 @@ from .cache import default_folder, engine_configuration
 from .engine.guest import Instrumented
 from .engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings
 from .engine.whole import CompiledGuest, WholeInstance, check, compile_guest
-from .errors import ImportedState, InputError, InvalidModule, MemoryLimit, OutputInvalid, UnsupportedProposal
+from .errors import (
+    ImportedState,
+    InputError,
+    InvalidModule,
+    MemoryLimit,
+    OutputInvalid,
+    UnsupportedProposal,
+    UsageError,
+    printable,
+)
 from .initializers import Call, choose, numeric_results, output_exports
 from .instrument import instrument
 from .options import Options
@@ -73,12 +82,11 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         from .rewrite import Plan, variants
 
         compiled = pending.result()
-    world = World(module, options.host, deadline)
+    world = World(module, options.host, deadline, dict(options.import_globals))
     try:
         paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
-        rewritten, plan = write_valid(
-            module, paused.snapshot, variants(module, paused.snapshot, Plan(exports, options.layout)), watch
-        )
+        plan = Plan(exports, options.layout, keep_imports=options.imports == "keep")
+        rewritten, plan = write_valid(module, paused.snapshot, variants(module, paused.snapshot, plan), watch)
     finally:
         world.close()
     report = make_report(
@@ -104,9 +112,16 @@ def check_supported(module: Module, options: Options) -> None:
     if module.types.has_continuations:
         raise UnsupportedProposal("the module uses stack switching, which the engine can't run")
     for entry in module.imports:
-        if entry.kind in (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL):
-            kind = entry.kind.name.lower()
-            raise ImportedState(f"the module imports a {kind}", where=f"import `{entry.module}.{entry.name}`")
+        if entry.memory and entry.memory.shared and options.imports == "keep":
+            raise ImportedState(
+                "the module imports a shared memory: each further instance, a thread, would overwrite what is in use",
+                where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                hint="Make it the module's own, where only one instance uses it: `--imports define`.",
+            )
+    imported = {f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_}
+    unknown = next((name for name, _ in options.import_globals if name not in imported), None)
+    if unknown is not None:
+        raise UsageError(f"the module imports no global {printable(unknown)!r}", hint="Write it as MODULE.NAME=VALUE.")
     for index, memory in enumerate(module.memories):
         size = memory.minimum * memory.page_size
         if size > options.max_memory:

@@ -28,9 +28,10 @@ class MemoryState:
 class Snapshot:
     """All state of an instance that can differ from the state after instantiation.
 
-    `memories` by memory index. `globals`: index of a mutable global of a numeric type -> its raw little-endian bytes.
-    `tables`: index of a table that changed -> all its entries. `references`: index of a mutable reference global that
-    changed -> its value. `dropped_data`, `dropped_elements`: indices of passive segments that were dropped.
+    `memories` by memory index. `globals`: index of a global of a numeric type, mutable or imported or computed from an
+    imported one -> its raw little-endian bytes.
+    `tables`: index of a table that changed -> all its entries. `references`: index of a reference global that changed
+    or is imported -> its value. `dropped_data`, `dropped_elements`: indices of passive segments that were dropped.
     """
 
     memories: tuple[MemoryState, ...]

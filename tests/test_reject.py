@@ -11,9 +11,17 @@ INIT = '(export "preinit_initialize")'
 
 #: Name -> module, error, what its text must contain.
 REFUSED = {
-    "an_imported_memory": ('(module (import "a" "m" (memory 1)))', errors.ImportedState, "a.m"),
-    "an_imported_table": ('(module (import "a" "t" (table 1 funcref)))', errors.ImportedState, "a.t"),
-    "an_imported_global": ('(module (import "a" "g" (global i32)))', errors.ImportedState, "a.g"),
+    "an_imported_shared_memory": ('(module (import "a" "m" (memory 1 2 shared)))', errors.ImportedState, "a.m"),
+    "an_imported_constant_without_a_value": (
+        f'(module (import "a" "g" (global i32)) (func {INIT}))',
+        errors.ImportedState,
+        "--import-global a.g=VALUE",
+    ),
+    "an_imported_table_without_null": (
+        f'(module (type $t (func)) (import "a" "t" (table 1 (ref $t))) (func {INIT}))',
+        errors.ImportedState,
+        "a.t",
+    ),
     "stack_switching": ("(module (type $f (func)) (type $c (cont $f)))", errors.UnsupportedProposal, "stack switching"),
     "an_object_in_a_global": (
         f"""(module (type $s (struct (field (mut i32)))) (global $o (ref $s) (struct.new $s (i32.const 1)))

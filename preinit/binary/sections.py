@@ -67,7 +67,7 @@ class Export(NamedTuple):
 
 class ElementSegment(NamedTuple):
     """`raw` is the range of the whole entry in the file, `functions` what it refers to, `length` its elements,
-    `allocates` whether it holds objects."""
+    `allocates` whether it holds objects, `uses_globals` whether its offset or an element depends on a global."""
 
     mode: Mode
     flags: int
@@ -77,6 +77,7 @@ class ElementSegment(NamedTuple):
     functions: tuple[int, ...]
     raw: tuple[int, int]
     allocates: bool = False
+    uses_globals: bool = False
 
 
 class DataSegment(NamedTuple):
@@ -180,12 +181,13 @@ def _read_element(cursor: Cursor) -> ElementSegment:
     if flags > 7:
         raise cursor.fail(f"an element segment with unknown flags {flags:#x}", start)
     table = -1
+    uses_globals = False
     if flags & _PASSIVE_OR_DECLARATIVE:
         mode = Mode.DECLARATIVE if flags & _EXPLICIT else Mode.PASSIVE
     else:
         mode = Mode.ACTIVE
         table = cursor.u32() if flags & _EXPLICIT else 0
-        read_constant_expression(cursor)
+        uses_globals = bool(read_constant_expression(cursor).globals)
     value_type = FUNCREF
     if flags & (_PASSIVE_OR_DECLARATIVE | _EXPLICIT):
         if flags & _EXPRESSIONS:
@@ -200,9 +202,11 @@ def _read_element(cursor: Cursor) -> ElementSegment:
             expression = read_constant_expression(cursor)
             functions.extend(expression.functions)
             allocates |= expression.allocates
+            uses_globals |= bool(expression.globals)
     else:
         functions = cursor.u32s(count)
-    return ElementSegment(mode, flags, table, value_type, count, tuple(functions), (start, cursor.position), allocates)
+    raw = (start, cursor.position)
+    return ElementSegment(mode, flags, table, value_type, count, tuple(functions), raw, allocates, uses_globals)
 
 
 def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:

@@ -8,9 +8,9 @@ from ..engine.guest import Instance, Instrumented
 
 
 def capture_globals(module: Module, instrumented: Instrumented, instance: Instance) -> dict[int, bytes]:
-    """The raw little-endian bytes of each mutable global of a number or vector type, by index."""
+    """The raw little-endian bytes of each global of a number or vector type whose value the module does not say."""
     return {
-        index: instance.global_value(instrumented.globals[index], NUMERIC_SIZES[entry.type]).bits
-        for index, entry in enumerate(module.globals)
-        if entry.mutable and is_numeric(entry.type)
+        index: instance.global_value(name, NUMERIC_SIZES[module.globals[index].type]).bits
+        for index, name in instrumented.globals.items()
+        if is_numeric(module.globals[index].type)
     }

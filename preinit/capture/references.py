@@ -34,11 +34,11 @@ def observe_references(module: Module, instrumented: Instrumented, instance: Ins
 def capture_tables(
     module: Module, before: References, after: References, instance: Instance
 ) -> dict[int, tuple[Reference, ...]]:
-    """All entries of each table that changed, by its index. Raises `UnsupportedState` with the element."""
+    """All entries of each table that changed or depends on globals, by its index. Raises `UnsupportedState`."""
     captured = {}
     for index, entries in after.tables.items():
         table = f"table {index} of {type_name(module.tables[index].type)}"
-        if entries == before.tables[index]:
+        if entries == before.tables[index] and not _depends_on_globals(module, index):
             for slot, value in enumerate(entries):
                 _check_no_object(value, table, f"element {slot}")
             continue
@@ -48,16 +48,24 @@ def capture_tables(
     return captured
 
 
+def _depends_on_globals(module: Module, index: int) -> bool:
+    """Whether what a table starts with depends on imported globals, whose values were given at build time."""
+    initializer = module.tables[index].initializer
+    return bool(initializer and initializer.globals) or any(
+        segment.table == index and segment.uses_globals for segment in module.elements
+    )
+
+
 def capture_reference_globals(
     module: Module, before: References, after: References, instance: Instance
 ) -> dict[int, Reference]:
-    """The value of each reference global that changed, by its index. Raises `UnsupportedState`."""
+    """The value of each reference global that changed or is imported, by its index. Raises `UnsupportedState`."""
     captured = {}
     for index, value in after.globals.items():
         name = module.names.globals.get(index)
         what = f"global {index}{f' ({name})' if name else ''} of {type_name(module.globals[index].type)}"
         _check_no_object(value, what, None)
-        if value != before.globals[index]:
+        if value != before.globals[index] or index < module.imported_globals:
             captured[index] = _reference(instance, value, what, None)
     return captured
 

@@ -47,6 +47,14 @@ def renaming(text: str) -> tuple[str, str]:
     return _unicode(left), _unicode(right)
 
 
+def imported_global(text: str) -> tuple[str, str]:
+    """Name and value of `--import-global MODULE.NAME=VALUE`; names may contain `=`. Raises `UsageError`."""
+    name, found, value = text.rpartition("=")
+    if not (name and found and value):
+        raise UsageError(f"{text!r} is not of the form --import-global MODULE.NAME=VALUE")
+    return _unicode(name), value
+
+
 def variable(text: str) -> tuple[str, str]:
     """Name and value of `--env K[=V]`. Raises `UsageError`."""
     name, found, value = text.partition("=")

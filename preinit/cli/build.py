@@ -9,8 +9,8 @@ import sys
 import click
 
 from ..errors import PreinitError, UsageError, printable
-from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, LAYOUTS, Host, Options
-from .arguments import Size, folder, mapped_folder, read, renaming, variable
+from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, IMPORTS, LAYOUTS, Host, Options
+from .arguments import Size, folder, imported_global, mapped_folder, read, renaming, variable
 from .failure import explained, leave, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .wizer import Command, spellings
@@ -56,6 +56,20 @@ Examples:
     help="Keep the exports that were run. A value comes only after =.",
 )
 @click.option(
+    "--imports",
+    type=click.Choice(IMPORTS),
+    default="keep",
+    show_default=True,
+    help="Imported memories, tables and globals stay imports, or become the output's own (define).",
+)
+@click.option(
+    "--import-global",
+    "import_globals",
+    multiple=True,
+    metavar="MODULE.NAME=VALUE",
+    help="Value of an imported global.",
+)
+@click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
     default="balanced",
@@ -95,6 +109,8 @@ def command(
     init: str,
     rename_func: tuple[str, ...],
     keep_init_func: bool,
+    imports: str,
+    import_globals: tuple[str, ...],
     layout: str,
     dirs: tuple[str, ...],
     env: tuple[str, ...],
@@ -132,6 +148,8 @@ def command(
             start_only=init == "none",
             rename_funcs=tuple(map(renaming, rename_func)),
             keep_init_func=keep_init_func,
+            imports=imports,  # type: ignore[arg-type]
+            import_globals=tuple(map(imported_global, import_globals)),
             layout=layout,  # type: ignore[arg-type]
             compiler=engine,  # type: ignore[arg-type]
             cache=cache,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,8 +30,11 @@ class World:
     Raises `UsageError` where a folder can't be opened.
     """
 
-    def __init__(self, module: Module, host: Host, deadline: Deadline) -> None:
+    def __init__(
+        self, module: Module, host: Host, deadline: Deadline, import_globals: Mapping[str, str] | None = None
+    ) -> None:
         self._module = module
+        self._values = import_globals or {}
         self.deadline = deadline
         self._view: Callable[[], memoryview] | None = None
         self._memory = GuestMemory(self._current_view)
@@ -73,7 +76,7 @@ class World:
             results = () if entry.name in NO_RESULT else ("i32",)
             externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
         if others:
-            wasm, names = provider(self._module, others)
+            wasm, names = provider(self._module, others, self._values)
             fault = linkage.define(("i32",), (), self._fault)
             for (position, _), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
                 externs[position] = extern

@@ -6,51 +6,102 @@ can't build all of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..binary import encoder as write
+from ..binary.constexpr import constant
 from ..binary.cursor import leading_u32
 from ..binary.module import Module, SectionId
-from ..binary.sections import ExternKind, Import
-from ..binary.types import I32, FuncType
+from ..binary.sections import ExternKind, Global, Import
+from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
+from ..errors import ImportedState, UsageError, printable
+from ..numbers import encode
 
 
-def provider(module: Module, imports: list[tuple[int, Import]]) -> tuple[bytes, list[str]]:
+def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[str, str]) -> tuple[bytes, list[str]]:
     """The module, and the name of its export for each of `imports` (position among all imports, entry).
 
     It imports one function of type (i32) -> (): each function that it exports calls it with its position, then traps.
+    Memories, tables and globals are fresh ones; `values`: `MODULE.NAME` of an imported global -> number.
+    Raises `ImportedState` where something needs a value that nobody gave.
     """
     types, index_of, fault_type = _types(module, imports)
-    functions: list[bytes] = []
+    parts: dict[SectionId, list[bytes]] = {}
     bodies: list[bytes] = []
-    tags: list[bytes] = []
     exports: list[bytes] = []
-    names = []
+    names: list[str] = []
     known_tags: dict[Import, str] = {}
+
+    def add(section: SectionId, kind: ExternKind, content: bytes, before: int = 0) -> None:
+        entries = parts.setdefault(section, [])
+        exports.append(write.export(names[-1], kind, before + len(entries)))
+        entries.append(content)
+
     for position, entry in imports:
         if entry in known_tags:  # one tag, imported twice: what is thrown with one must be caught with the other
             names.append(known_tags[entry])
             continue
-        name = str(position)
-        names.append(name)
+        names.append(str(position))
         if entry.kind == ExternKind.FUNC:
-            exports.append(write.export(name, ExternKind.FUNC, 1 + len(functions)))
-            functions.append(write.uleb(index_of[entry.type_index]))
+            add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=1)
             bodies.append(write.code_entry(b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"))
-        else:
-            exports.append(write.export(name, ExternKind.TAG, len(tags)))
-            known_tags[entry] = name
-            tags.append(b"\0" + write.uleb(index_of[entry.type_index]))
+        elif entry.kind == ExternKind.TAG:
+            add(SectionId.TAG, ExternKind.TAG, b"\0" + write.uleb(index_of[entry.type_index]))
+            known_tags[entry] = names[-1]
+        elif entry.memory:
+            add(SectionId.MEMORY, ExternKind.MEMORY, write.limits(entry.memory))
+        elif entry.table:
+            _check_nullable(entry, entry.table.type)
+            add(SectionId.TABLE, ExternKind.TABLE, entry.table.type + write.limits(entry.table.limits))
+        elif entry.global_:
+            add(SectionId.GLOBAL, ExternKind.GLOBAL, _global(entry, entry.global_, values))
     fault = write.name("preinit") + write.name("fault") + bytes((ExternKind.FUNC,)) + write.uleb(fault_type)
-    sections = [
-        types,
-        write.section(SectionId.IMPORT, write.vector([fault])),
-        write.section(SectionId.FUNCTION, write.vector(functions)),
-        *([write.section(SectionId.TAG, write.vector(tags))] if tags else []),
-        write.section(SectionId.EXPORT, write.vector(exports)),
-        write.section(SectionId.CODE, write.vector(bodies)),
-        write.custom_section("name", b"\0" + write.uleb(len(write.name(GENERATED))) + write.name(GENERATED)),
-    ]
+    parts[SectionId.IMPORT] = [fault]
+    parts[SectionId.EXPORT] = exports
+    parts[SectionId.CODE] = bodies
+    sections = [types]
+    sections += [write.section(n, write.vector(parts[SectionId(n)])) for n in write.SECTION_ORDER if n in parts]
+    name = write.name(GENERATED)
+    sections.append(write.custom_section("name", b"\0" + write.uleb(len(name)) + name))
     return write.assemble(sections), names
+
+
+def _label(entry: Import) -> str:
+    return f"import `{printable(entry.module)}.{printable(entry.name)}`"
+
+
+def _check_nullable(entry: Import, reference_type: ValType) -> None:
+    if reference_type[0] == 0x64:
+        raise ImportedState(
+            f"an imported {entry.kind.name.lower()} of {type_name(reference_type)} needs a value that can't be made",
+            where=_label(entry),
+            hint="Import it with a type that has null, or let the module define it.",
+        )
+
+
+def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
+    """A global's entry: with the value that was given; a mutable one without any starts at zero or null."""
+    head = value.type + bytes((value.mutable,))
+    given = values.get(f"{entry.module}.{entry.name}")
+    if not is_numeric(value.type):
+        _check_nullable(entry, value.type)
+        heap = value.type[1:] if value.type[0] == 0x63 else value.type
+        return head + b"\xd0" + heap + b"\x0b"
+    if given is None:
+        if not value.mutable:
+            raise ImportedState(
+                f"the imported constant global of type {type_name(value.type)} needs its value at build time",
+                where=_label(entry),
+                hint=f"Give it: --import-global {printable(entry.module)}.{printable(entry.name)}=VALUE.",
+            )
+        return head + constant(value.type, bytes(NUMERIC_SIZES[value.type]))
+    try:
+        return head + constant(value.type, encode(value.type, given))
+    except ValueError:
+        raise UsageError(
+            f"{given!r} is not a number of type {type_name(value.type)}", where=f"--import-global for {_label(entry)}"
+        ) from None
 
 
 def _types(module: Module, imports: list[tuple[int, Import]]) -> tuple[list[bytes | memoryview], dict[int, int], int]:
@@ -61,13 +112,17 @@ def _types(module: Module, imports: list[tuple[int, Import]]) -> tuple[list[byte
     extra = write.function_type(FuncType((I32,), ()))
     functions = module.types.functions
     if not module.types.has_gc:
-        used = sorted({entry.type_index for _, entry in imports})
+        used = sorted({entry.type_index for _, entry in imports if entry.kind in (ExternKind.FUNC, ExternKind.TAG)})
         signatures = [functions[index] for index in used]
-        if all(s is not None and all(len(t) == 1 for t in s.params + s.results) for s in signatures):
+        holders = [holder for _, entry in imports if (holder := entry.table or entry.global_)]
+        mentioned = [holder.type for holder in holders]
+        mentioned += [t for signature in signatures if signature for t in signature.params + signature.results]
+        if None not in signatures and all(len(t) == 1 for t in mentioned):
             content = write.vector([*(write.function_type(s) for s in signatures if s is not None), extra])
             return write.section(SectionId.TYPE, content), {old: new for new, old in enumerate(used)}, len(used)
     section = module.section(SectionId.TYPE)
-    assert section is not None
+    if section is None:  # only types that need no section are imported
+        return write.section(SectionId.TYPE, write.vector([extra])), {}, 0
     groups, size = leading_u32(module.payload(section))
     content = write.uleb(groups + 1) + bytes(module.payload(section)[size:]) + extra
     return write.section(SectionId.TYPE, content), {index: index for index in range(len(functions))}, len(functions)

@@ -49,10 +49,10 @@ def _fill(table: Table, entries: Sequence[Reference]) -> Reference:
     return Counter(entries).most_common(1)[0][0]
 
 
-def table_section(module: Module, snapshot: Snapshot) -> Pieces:
-    """Changed tables start with their size now."""
+def table_section(module: Module, snapshot: Snapshot, first: int) -> Pieces:
+    """Changed tables start with their size now; `first` is the first that the output defines."""
     entries = []
-    for index, table in enumerate(module.tables):
+    for index, table in list(enumerate(module.tables))[first:]:
         limits, initializer = table.limits, table.initializer.raw if table.initializer else None
         content = snapshot.tables.get(index)
         if content is not None:
@@ -64,7 +64,7 @@ def table_section(module: Module, snapshot: Snapshot) -> Pieces:
                 initializer = reference_expression(fill, table.type)
         head = b"" if initializer is None else b"\x40\x00"
         entries.append(head + table.type + write.limits(limits) + (initializer or b""))
-    return write.section(SectionId.TABLE, write.vector(entries))
+    return write.section(SectionId.TABLE, write.vector(entries)) if entries else []
 
 
 def _runs(entries: Sequence[Reference], fill: Reference) -> Iterator[tuple[int, Sequence[Reference]]]:

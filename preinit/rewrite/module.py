@@ -10,7 +10,7 @@ from ..binary.module import Module, Section, SectionId
 from ..binary.sections import Mode
 from ..options import Layout
 from ..snapshot import Snapshot
-from . import customs, elements
+from . import customs, elements, imports
 from . import sections as build
 from .segments import MOST_SEGMENTS, Run, runs_of_memory, within_limit
 
@@ -24,13 +24,15 @@ class Plan:
     """What to write besides the snapshot.
 
     `exports`: name, kind and index of each export of the output. `keep_slots`: data segments keep their indices.
-    `declared`: functions to declare in an element segment of their own.
+    `declared`: functions to declare in an element segment of their own. `keep_imports`: imported memories, tables and
+    globals stay imports; else they become the output's own.
     """
 
     exports: tuple[tuple[str, int, int], ...]
     layout: Layout
     keep_slots: bool = False
     declared: tuple[int, ...] = ()
+    keep_imports: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +72,18 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan) -> Rewritten:
     data, segments = build.data_section(module, snapshot, runs, plan.keep_slots)
     changed: dict[int, Pieces] = {SectionId.START: [], SectionId.DATA_COUNT: []}
     changed[SectionId.DATA] = data if segments else []
+    defines = not plan.keep_imports
     if module.memories:
-        changed[SectionId.MEMORY] = build.memory_section(module, snapshot)
-    if snapshot.tables:
-        changed[SectionId.TABLE] = elements.table_section(module, snapshot)
+        changed[SectionId.MEMORY] = build.memory_section(module, snapshot, 0 if defines else module.imported_memories)
+    if snapshot.tables or (defines and module.imported_tables):
+        changed[SectionId.TABLE] = elements.table_section(module, snapshot, 0 if defines else module.imported_tables)
     if snapshot.globals or snapshot.references:
-        changed[SectionId.GLOBAL] = build.global_section(module, snapshot)
-    if module.section(SectionId.EXPORT):
+        changed[SectionId.GLOBAL] = build.global_section(module, snapshot, 0 if defines else module.imported_globals)
+    if imports.has_imported_state(module):
+        changed[SectionId.IMPORT] = imports.import_section(module, snapshot, plan.keep_imports)
+        if plan.keep_imports:
+            changed.update(imports.start_sections(module, snapshot))
+    if module.section(SectionId.EXPORT) or plan.exports:
         changed[SectionId.EXPORT] = build.export_section(plan.exports)
     if plan.declared or snapshot.tables or snapshot.dropped_elements:
         entries = elements.element_entries(module, snapshot, plan.declared)

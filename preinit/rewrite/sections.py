@@ -16,27 +16,26 @@ from .segments import Run
 Pieces = list[bytes | memoryview]
 
 
-def memory_section(module: Module, snapshot: Snapshot) -> Pieces:
-    """Each memory starts as large as it is now."""
+def memory_section(module: Module, snapshot: Snapshot, first: int) -> Pieces:
+    """Each memory starts as large as it is now; `first` is the first that the output defines."""
     entries = [
         write.limits(limits._replace(minimum=state.pages))
-        for limits, state in zip(module.memories, snapshot.memories, strict=True)
+        for limits, state in list(zip(module.memories, snapshot.memories, strict=True))[first:]
     ]
-    return write.section(SectionId.MEMORY, write.vector(entries))
+    return write.section(SectionId.MEMORY, write.vector(entries)) if entries else []
 
 
-def global_section(module: Module, snapshot: Snapshot) -> Pieces:
+def global_section(module: Module, snapshot: Snapshot, first: int) -> Pieces:
     """Globals that were captured start with their value now; all others keep their initializer."""
     entries = []
-    for index, entry in enumerate(module.globals):
-        assert entry.initializer is not None
-        initializer = entry.initializer.raw
+    for index, entry in list(enumerate(module.globals))[first:]:
+        initializer = entry.initializer.raw if entry.initializer else b""
         if index in snapshot.globals:
             initializer = constant(entry.type, snapshot.globals[index])
         elif index in snapshot.references:
             initializer = reference_expression(snapshot.references[index], entry.type)
         entries.append(entry.type + bytes((entry.mutable,)) + initializer)
-    return write.section(SectionId.GLOBAL, write.vector(entries))
+    return write.section(SectionId.GLOBAL, write.vector(entries)) if entries else []
 
 
 def export_section(exports: Sequence[tuple[str, int, int]]) -> Pieces:

@@ -1,0 +1,97 @@
+"""Imported memories, tables and globals: kept as imports, or made the module's own.
+
+A kept import starts with what it holds now when whoever instantiates the output passes fresh memories and tables, as
+for the input. Globals are different: a mutable one is set by a start function, since its value comes from outside; and
+where a constant one has another value than at build time, that function traps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..binary import encoder as write
+from ..binary.constexpr import constant
+from ..binary.extend import extended_section
+from ..binary.module import Module, SectionId
+from ..binary.sections import ExternKind
+from ..binary.types import F32, F64, I32, I64, FuncType
+from ..snapshot import Snapshot
+from .elements import reference_expression
+
+Pieces = list[bytes | memoryview]
+
+_STATE = (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL)
+
+#: For each type, the instructions that tell two values apart bit by bit: what to do with each, then how to compare.
+_DIFFERS = {
+    I32: (b"", b"\x47"),
+    I64: (b"", b"\x52"),
+    F32: (b"\xbc", b"\x47"),  # i32.reinterpret_f32, i32.ne
+    F64: (b"\xbd", b"\x52"),  # i64.reinterpret_f64, i64.ne
+}
+_V128_DIFFERS = b"\xfd\x24\xfd\x53"  # i8x16.ne, v128.any_true
+
+
+def has_imported_state(module: Module) -> bool:
+    return bool(module.imported_memories or module.imported_tables or module.imported_globals)
+
+
+def import_section(module: Module, snapshot: Snapshot, keep: bool) -> Pieces:
+    """The imports, with memories and tables as large as they are now; without `keep`, only functions and tags."""
+    entries = []
+    counts = dict.fromkeys(ExternKind, 0)
+    for entry in module.imports:
+        index = counts[entry.kind]
+        counts[entry.kind] += 1
+        if entry.kind in _STATE and not keep:
+            continue
+        head = write.name(entry.module) + write.name(entry.name) + bytes((entry.kind,))
+        if entry.memory:
+            described = write.limits(entry.memory._replace(minimum=snapshot.memories[index].pages))
+        elif entry.table:
+            content = snapshot.tables.get(index)
+            minimum = entry.table.limits.minimum if content is None else len(content)
+            described = entry.table.type + write.limits(entry.table.limits._replace(minimum=minimum))
+        elif entry.global_:
+            described = entry.global_.type + bytes((entry.global_.mutable,))
+        elif entry.kind == ExternKind.TAG:
+            described = b"\x00" + write.uleb(entry.type_index)
+        else:
+            described = write.uleb(entry.type_index)
+        entries.append(head + described)
+    return write.section(SectionId.IMPORT, write.vector(entries)) if entries else []
+
+
+def _start_body(module: Module, snapshot: Snapshot) -> Iterator[bytes]:
+    for index in range(module.imported_globals):
+        entry = module.globals[index]
+        place = write.uleb(index)
+        if index in snapshot.globals:
+            value = constant(entry.type, snapshot.globals[index])[:-1]
+            if entry.mutable:
+                yield value + b"\x24" + place
+            elif entry.type in _DIFFERS:
+                convert, compare = _DIFFERS[entry.type]
+                yield b"\x23" + place + convert + value + convert + compare + b"\x04\x40\x00\x0b"
+            else:
+                yield b"\x23" + place + value + _V128_DIFFERS + b"\x04\x40\x00\x0b"
+        elif entry.mutable and index in snapshot.references:
+            yield reference_expression(snapshot.references[index], entry.type)[:-1] + b"\x24" + place
+
+
+def start_sections(module: Module, snapshot: Snapshot) -> dict[int, Pieces]:
+    """The sections that a start function changes which sets imported globals; none where there is nothing to set."""
+    body = b"".join(_start_body(module, snapshot))
+    if not body:
+        return {}
+    nothing = FuncType((), ())
+    if nothing in module.types.functions and not module.types.has_gc:
+        type_index, added = module.types.functions.index(nothing), []
+    else:
+        type_index, added = len(module.types.functions), [write.function_type(nothing)]
+    return {
+        SectionId.TYPE: extended_section(module, SectionId.TYPE, added),
+        SectionId.FUNCTION: extended_section(module, SectionId.FUNCTION, [write.uleb(type_index)]),
+        SectionId.START: write.section(SectionId.START, write.uleb(len(module.function_types))),
+        SectionId.CODE: extended_section(module, SectionId.CODE, [write.code_entry(b"\x00" + body + b"\x0b")]),
+    }

@@ -1,0 +1,119 @@
+"""Imported memories, tables and globals: kept as imports, or made the output's own."""
+
+from __future__ import annotations
+
+import pytest
+from support import Running, build_text, wasm
+
+from preinit import Options, build, errors
+from preinit.binary.module import parse
+from preinit.binary.sections import ExternKind
+
+INIT = '(export "preinit_initialize")'
+
+STATE = f"""(module (type $v (func (result i32)))
+    (import "wasi_snapshot_preview1" "sched_yield" (func $h (result i32)))
+    (import "e" "mem" (memory 1 10)) (import "e" "t" (table $t 3 20 funcref))
+    (import "e" "sp" (global $sp (mut i32))) (import "e" "base" (global $base i32))
+    (import "e" "vg" (global $vg (mut v128))) (import "e" "fimm" (global $fi f32))
+    (import "e" "dimm" (global $di f64)) (import "e" "limm" (global $li i64))
+    (import "e" "fref" (global $fr (mut funcref)))
+    (global $k i32 (global.get $base)) (data (global.get $base) "hello") (elem (global.get $k) $a $h)
+    (func $a (result i32) (i32.const 5)) (memory $own 1) (global $mine (mut i64) (i64.const 3))
+    (table $other 2 funcref) (elem (table $other) (i32.const 0) func $a)
+    (func {INIT} (global.set $sp (i32.const 777)) (global.set $vg (v128.const i64x2 5 6))
+        (drop (memory.grow (i32.const 2))) (i32.store (i32.const 150000) (i32.const 99)) (global.set $mine (i64.const 4))
+        (i32.store $own (i32.const 8) (i32.const 1)) (global.set $fr (ref.func $a))
+        (drop (table.grow $t (ref.func $a) (i32.const 2))))
+    (func (export "a") (result i32) (global.get $sp))
+    (func (export "b") (param i32) (result i32) (i32.load (local.get 0)))
+    (func (export "c") (param i32) (result i32) (call_indirect $t (type $v) (local.get 0)))
+    (func (export "d") (result i32) (i32.add (memory.size) (table.size $t)))
+    (func (export "e") (result i32) (i32.add (global.get $k) (global.get $base)))
+    (func (export "v") (result i64) (i64x2.extract_lane 1 (global.get $vg)))
+    (func (export "r") (result i32) (table.set $other (i32.const 1) (global.get $fr))
+        (call_indirect $other (type $v) (i32.const 1))))"""
+VALUES = (("e.base", "1"), ("e.fimm", "0.5"), ("e.dimm", "-2"), ("e.limm", "0x10"))
+CALLS = [("a",), *[("b", i) for i in (1, 0, 150000)], *[("c", i) for i in range(6)], ("d",), ("e",), ("v",), ("r",)]
+
+
+def answers(running: Running) -> list[object]:
+    result: list[object] = []
+    for name, *arguments in CALLS:
+        results = len(running.module.function_type(running.module.exported(name).target).results)  # type: ignore[union-attr]
+        try:
+            raw = [int(number).to_bytes(4, "little") for number in arguments]
+            result.append(running.call(str(name), *raw, results=results)[0][:8])
+        except errors.GuestTrap as trap:
+            result.append(trap.what)
+    return result
+
+
+@pytest.mark.parametrize("imports", ["keep", "define"])
+def test_the_output_starts_where_the_initializer_ended(imports: str) -> None:
+    original = Running(wasm(STATE), values=dict(VALUES))
+    original.initialize(Options())
+    result = build_text(STATE, imports=imports, import_globals=VALUES)
+    resumed = Running(result.wasm, values=dict(VALUES))
+    resumed.start()
+    assert resumed.state().memories == original.state().memories
+    assert resumed.state().tables == original.state().tables
+    assert answers(resumed) == answers(original)
+
+
+def test_kept_imports_ask_for_what_is_needed() -> None:
+    output = parse(build_text(STATE, import_globals=VALUES).wasm)
+    assert [entry.name for entry in output.imports] == [entry.name for entry in parse(wasm(STATE)).imports]
+    assert (output.memories[0].minimum, output.memories[0].maximum) == (3, 10)
+    assert (output.tables[0].limits.minimum, output.tables[0].limits.maximum) == (5, 20)
+
+
+def test_a_constant_with_another_value_than_at_build_time_traps_at_the_start() -> None:
+    result = build_text(STATE, import_globals=VALUES)
+    for name, other in (("e.base", "2"), ("e.fimm", "-0.5"), ("e.dimm", "nan"), ("e.limm", "0")):
+        with pytest.raises(errors.GuestTrap, match="unreachable"):
+            Running(result.wasm, values={**dict(VALUES), name: other}).start()
+
+
+def test_defined_imports_are_exported_by_their_names() -> None:
+    output = parse(build_text(STATE, imports="define", import_globals=VALUES).wasm)
+    assert [entry.kind for entry in output.imports] == [ExternKind.FUNC]
+    assert {"mem", "t", "sp", "base", "vg", "fimm", "fref"} <= output.exported_names
+    assert output.start is None
+
+
+def test_an_export_in_the_way_of_a_defined_import_is_refused() -> None:
+    text = f'(module (import "e" "x" (memory 1)) (func {INIT}) (func (export "x")))'
+    with pytest.raises(errors.UsageError, match="exported as 'x'"):
+        build_text(text, imports="define")
+
+
+def test_an_import_that_is_exported_by_its_name_anyway_is_exported_once() -> None:
+    text = f'(module (import "e" "memory" (memory 1)) (export "memory" (memory 0)) (func {INIT} (i32.store8 (i32.const 1) (i32.const 1))))'
+    output = parse(build_text(text, imports="define").wasm)
+    assert [entry.name for entry in output.exports] == ["memory"]
+
+
+def test_no_start_function_is_added_without_imported_globals() -> None:
+    text = f'(module (import "e" "m" (memory 1)) (func {INIT} (i32.store8 (i32.const 1) (i32.const 7))))'
+    assert parse(build_text(text).wasm).start is None
+
+
+def test_an_imported_shared_memory_can_be_defined() -> None:
+    text = f'(module (import "e" "m" (memory 1 2 shared)) (func {INIT} (i32.store8 (i32.const 1) (i32.const 7))))'
+    output = build_text(text, imports="define")
+    assert Running(output.wasm).state().memories[0][:2] == b"\0\7"
+
+
+@pytest.mark.parametrize("value", [("e.g", "x"), ("e.g", "4294967296"), ("e.other", "1")])
+def test_a_value_that_fits_no_import_is_a_usage_error(value: tuple[str, str]) -> None:
+    with pytest.raises(errors.UsageError):
+        build_text(f'(module (import "e" "g" (global i32)) (func {INIT}))', import_globals=(value,))
+
+
+def test_wasi_finds_an_imported_memory_that_is_exported() -> None:
+    text = f"""(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32) (result i32)))
+        (import "e" "m" (memory 1)) (export "memory" (memory 0)) (func {INIT} (drop (call $r (i32.const 0) (i32.const 8)))))"""
+    result = build(wasm(text), Options(cache=False))
+    assert result.report.host.random_bytes == 8
+    assert result.report.snapshot.memories[0].bytes_written
