@@ -69,6 +69,8 @@ class Options:
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
         names that they were imported by.
     import_globals: `(MODULE.NAME, number)` pairs: values of imported globals at build time.
+    preloads: `(NAME, module)` pairs, a module as bytes or a path: what it exports is what the guest imports from NAME.
+        Its own state is not captured: the output's host must provide the same.
     layout: how memory is cut into data segments, see `rewrite.segments`.
     compiler: which of the engine's compilers; "auto" is the fast one where it can.
     cache: keep compiled code for the next build of the same module.
@@ -87,6 +89,7 @@ class Options:
     keep_init_func: bool = False
     imports: Imports = "keep"
     import_globals: tuple[tuple[str, str], ...] = ()
+    preloads: tuple[tuple[str, bytes | str], ...] = ()
     layout: Layout = "balanced"
     compiler: Compiler = "auto"
     cache: bool = True
@@ -112,6 +115,8 @@ class Options:
             raise UsageError("an initializer was named, and also that none is to be run")
         if self.layout not in LAYOUTS:
             raise UsageError(f"there is no layout {self.layout!r}", hint=f"One of {', '.join(LAYOUTS)}.")
+        if len({name for name, _ in self.preloads}) < len(self.preloads):
+            raise UsageError("two modules are preloaded under one name")
         if self.imports not in IMPORTS:
             raise UsageError(f"imports can't be treated as {self.imports!r}", hint=f"One of {', '.join(IMPORTS)}.")
         if self.compiler not in COMPILERS:

@@ -68,13 +68,14 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         check_supported(module, options)
         calls = choose(module, options)
         exports = output_exports(module, calls, options)
+        preloads, beside = read_preloads(options)
     with watch("instrument"):
         instrumented = instrument(module)
     deadline = Deadline(options.timeout, grace=not options.process_ends)
     with watch("compile"):
         interruptible = options.timeout is not None and not options.process_ends
         settings = EngineSettings(options.compiler, _cache(options), interruptible)
-        pending = deadline.start(lambda: compile_guest(instrumented.code, settings))
+        pending = deadline.start(lambda: compile_guest(instrumented.code, settings, beside))
         # The engine compiles outside of Python's lock: what is needed only later is imported meanwhile.
         from .facts import make_report
         from .host import World
@@ -82,7 +83,7 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         from .rewrite import Plan, variants
 
         compiled = pending.result()
-    world = World(module, options.host, deadline, dict(options.import_globals))
+    world = World(module, options.host, deadline, dict(options.import_globals), preloads)
     try:
         paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
         plan = Plan(exports, options.layout, keep_imports=options.imports == "keep")
@@ -105,6 +106,17 @@ def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
         except OSError as problem:
             raise InputError(f"the input {os.fspath(wasm)!r} can't be read: {problem.strerror}") from problem
     return parse_text(data) if data[:1024].lstrip()[:1] in (b"(", b";") else data
+
+
+def read_preloads(options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:
+    """The preloaded modules, parsed, and what to compile of each. Raises `UsageError`, or what parsing raises."""
+    if not options.preloads:
+        return {}, {}
+    from .host.preload import check_preloads, without_names
+
+    modules = {name: parse(binary(given)) for name, given in options.preloads}
+    check_preloads(modules.items())
+    return modules, {name: without_names(module) for name, module in modules.items()}
 
 
 def check_supported(module: Module, options: Options) -> None:

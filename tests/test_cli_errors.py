@@ -35,7 +35,7 @@ def test_a_folder_is_no_input(tmp_path: Path) -> None:
         (wasm("(component)"), "component", "not a core module"),
         (b"\0asm\1\0\0\0\0\x09\x07linking\x02", "relocatable-object", "wasm-ld"),
         (b"\0asm\1\0\0\0\0\x09\x08dylink.0", "dynamic-library", "dylink.0"),
-        (wasm('(module (import "m" "mem" (memory 1)) (func (export "wizer-initialize")))'), "imported-state", "m.mem"),
+        (wasm('(module (import "m" "mem" (memory 1 2 shared)) (func (export "wizer-initialize")))'), "imported-state", "m.mem"),
     ],
     ids=lambda value: value if isinstance(value, str) and "-" in value else "",
 )

@@ -117,3 +117,39 @@ def test_wasi_finds_an_imported_memory_that_is_exported() -> None:
     result = build(wasm(text), Options(cache=False))
     assert result.report.host.random_bytes == 8
     assert result.report.snapshot.memories[0].bytes_written
+
+
+CALLS_OUT = f"""(module (import "host" "call" (func $call (param i32) (result i32)))
+    (import "host" "base" (global $base i32)) (global $g (mut i32) (i32.const 0))
+    (func {INIT} (global.set $g (i32.add (global.get $base) (call $call (i32.const 20)))))
+    (func (export "get") (result i32) (global.get $g)))"""
+STUB = """(module (import "deeper" "half" (func $half (param i32) (result i32))) (global (export "base") i32 (i32.const 7))
+    (func (export "call") (param i32) (result i32) (call $half (local.get 0))))"""
+DEEPER = """(module (func (export "half") (param i32) (result i32) (i32.div_u (local.get 0) (i32.const 2))))"""
+
+
+def test_a_preloaded_module_provides_what_the_initializer_calls() -> None:
+    preloads = (("deeper", DEEPER.encode()), ("host", STUB.encode()))
+    result = build_text(CALLS_OUT, preloads=preloads)
+    value = Running(result.wasm, values={"host.base": "7"}).state().globals[1]
+    assert [entry.name for entry in parse(result.wasm).imports] == ["call", "base"]
+    assert int.from_bytes(value, "little") == 17
+
+
+def test_a_preloaded_module_with_imports_that_nobody_provides_is_refused() -> None:
+    with pytest.raises(errors.UsageError, match=r"deeper\.half"):
+        build_text(CALLS_OUT, preloads=(("host", STUB.encode()),))
+
+
+def test_a_trap_in_a_preloaded_module_shows_the_frames_of_the_guest() -> None:
+    text = f'(module (import "host" "f" (func $f)) (func $outer {INIT} (call $f)))'
+    with pytest.raises(errors.GuestTrap) as caught:
+        build_text(text, preloads=(("host", b'(module (func $inner (export "f") unreachable))'),))
+    assert [frame.name for frame in caught.value.frames] == ["outer"]
+
+
+def test_a_preloaded_function_of_another_type_is_an_error() -> None:
+    with pytest.raises(errors.PreinitError, match="incompatible"):
+        build_text(
+            CALLS_OUT, preloads=(("host", b'(module (func (export "call")))'),), import_globals=(("host.base", "1"),)
+        )

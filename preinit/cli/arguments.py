@@ -55,6 +55,14 @@ def imported_global(text: str) -> tuple[str, str]:
     return _unicode(name), value
 
 
+def preload(text: str) -> tuple[str, bytes]:
+    """Name and content of `--preload NAME=FILE`. Raises `UsageError`, `InputError`."""
+    name, found, path = text.partition("=")
+    if not (name and found and path):
+        raise UsageError(f"{text!r} is not of the form --preload NAME=FILE")
+    return _unicode(name), read(path)
+
+
 def variable(text: str) -> tuple[str, str]:
     """Name and value of `--env K[=V]`. Raises `UsageError`."""
     name, found, value = text.partition("=")

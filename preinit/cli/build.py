@@ -10,7 +10,7 @@ import click
 
 from ..errors import PreinitError, UsageError, printable
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, IMPORTS, LAYOUTS, Host, Options
-from .arguments import Size, folder, imported_global, mapped_folder, read, renaming, variable
+from .arguments import Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
 from .failure import explained, leave, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .wizer import Command, spellings
@@ -63,6 +63,13 @@ Examples:
     help="Imported memories, tables and globals stay imports, or become the output's own (define).",
 )
 @click.option(
+    "--preload",
+    "preloads",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
+)
+@click.option(
     "--import-global",
     "import_globals",
     multiple=True,
@@ -111,6 +118,7 @@ def command(
     keep_init_func: bool,
     imports: str,
     import_globals: tuple[str, ...],
+    preloads: tuple[str, ...],
     layout: str,
     dirs: tuple[str, ...],
     env: tuple[str, ...],
@@ -150,6 +158,7 @@ def command(
             keep_init_func=keep_init_func,
             imports=imports,  # type: ignore[arg-type]
             import_globals=tuple(map(imported_global, import_globals)),
+            preloads=tuple(map(preload, preloads)),
             layout=layout,  # type: ignore[arg-type]
             compiler=engine,  # type: ignore[arg-type]
             cache=cache,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -39,9 +39,12 @@ _LACKS = re.compile(
 class Linkage:
     """What a host can use to provide the imports of one instance."""
 
-    def __init__(self, store: wasmtime.Store, functions: ffi.HostFunctions) -> None:
+    def __init__(
+        self, store: wasmtime.Store, functions: ffi.HostFunctions, preloads: Mapping[str, wasmtime.Module]
+    ) -> None:
         self._store = store
         self._functions = functions
+        self._preloads = preloads
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
         """An extern that calls `function` with unsigned 64-bit integers; types are "i32" or "i64"."""
@@ -49,7 +52,14 @@ class Linkage:
 
     def provider(self, wasm: bytes, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """The exports `names` of a fresh instance of a module that preinit generated."""
-        instance = ffi.instantiate(self._store, ffi.compile_module(self._store.engine, wasm), externs)
+        return self._exports(ffi.compile_module(self._store.engine, wasm), externs, names)
+
+    def preload(self, name: str, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        """The exports `names` of an instance of the preloaded module `name`."""
+        return self._exports(self._preloads[name], externs, names)
+
+    def _exports(self, module: wasmtime.Module, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        instance = ffi.instantiate(self._store, module, externs)
         return [ffi.export(self._store, instance, name) for name in names]
 
 
@@ -61,7 +71,13 @@ class WholeInstance:
     """An instance of a module that was compiled as a whole. See `guest.Instance`."""
 
     def __init__(
-        self, code: GuestCode, store: wasmtime.Store, module: wasmtime.Module, link: Linker, deadline: Deadline
+        self,
+        code: GuestCode,
+        store: wasmtime.Store,
+        module: wasmtime.Module,
+        preloads: Mapping[str, wasmtime.Module],
+        link: Linker,
+        deadline: Deadline,
     ):
         self._code = code
         self._deadline = deadline
@@ -70,7 +86,7 @@ class WholeInstance:
         self._externs: dict[str, Any] = {}
         self._views: dict[str, tuple[tuple[int, int], memoryview]] = {}
         try:
-            self._imports = link(Linkage(store, self._functions))
+            self._imports = link(Linkage(store, self._functions, preloads))
             self._instance = ffi.instantiate(store, module, self._imports)
         except ffi.GuestTrapped as trap:
             raise GuestTrap(f"instantiating the module trapped: {_first_line(trap)}") from trap
@@ -156,6 +172,7 @@ class CompiledGuest(NamedTuple):
     interruptible: bool
     engine: wasmtime.Engine
     module: wasmtime.Module
+    preloads: Mapping[str, wasmtime.Module]
 
     def instantiate(self, max_memory: int, link: Linker, deadline: Deadline) -> WholeInstance:
         """A fresh instance; nothing of the guest has run in it. `max_memory` in bytes for each memory.
@@ -164,11 +181,15 @@ class CompiledGuest(NamedTuple):
         """
         deadline.watch(self.engine)
         store = new_store(self.engine, max_memory, self.interruptible)
-        return WholeInstance(self.code, store, self.module, link, deadline)
+        return WholeInstance(self.code, store, self.module, self.preloads, link, deadline)
 
 
-def compile_guest(code: GuestCode, settings: EngineSettings) -> CompiledGuest:
-    """Compiles. `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
+def compile_guest(
+    code: GuestCode, settings: EngineSettings, preloads: Mapping[str, bytes] | None = None
+) -> CompiledGuest:
+    """Compiles the guest, and the modules that are preloaded beside it.
+
+    `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
 
     Raises `InvalidModule`, `UnsupportedProposal`: the engine refuses the module.
     """
@@ -180,7 +201,8 @@ def compile_guest(code: GuestCode, settings: EngineSettings) -> CompiledGuest:
         engine = new_engine(settings._replace(compiler=compiler))
         try:
             module = ffi.compile_module(engine, code.wasm)
-            return CompiledGuest(code, compiler, settings.interruptible, engine, module)
+            beside = {name: ffi.compile_module(engine, wasm) for name, wasm in (preloads or {}).items()}
+            return CompiledGuest(code, compiler, settings.interruptible, engine, module, beside)
         except ffi.EngineError as refusal:
             problem = refusal
     assert problem is not None

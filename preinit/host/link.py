@@ -31,10 +31,16 @@ class World:
     """
 
     def __init__(
-        self, module: Module, host: Host, deadline: Deadline, import_globals: Mapping[str, str] | None = None
+        self,
+        module: Module,
+        host: Host,
+        deadline: Deadline,
+        import_globals: Mapping[str, str] | None = None,
+        preloads: Mapping[str, Module] | None = None,
     ) -> None:
         self._module = module
         self._values = import_globals or {}
+        self._preloads = preloads or {}
         self.deadline = deadline
         self._view: Callable[[], memoryview] | None = None
         self._memory = GuestMemory(self._current_view)
@@ -66,15 +72,23 @@ class World:
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
+        preloaded: dict[tuple[str, str], Any] = {}
+        for name, module in self._preloads.items():
+            exports = [export.name for export in module.exports]
+            wanted = [preloaded[entry.module, entry.name] for entry in module.imports]
+            for title, extern in zip(exports, linkage.preload(name, wanted, exports), strict=True):
+                preloaded[name, title] = extern
         externs: dict[int, Any] = {}
         others: list[tuple[int, Import]] = []
         for position, entry in enumerate(self._module.imports):
             parameters = self._wasi_parameters(entry)
-            if parameters is None:
+            if (entry.module, entry.name) in preloaded:
+                externs[position] = preloaded[entry.module, entry.name]
+            elif parameters is None:
                 others.append((position, entry))
-                continue
-            results = () if entry.name in NO_RESULT else ("i32",)
-            externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
+            else:
+                results = () if entry.name in NO_RESULT else ("i32",)
+                externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
         if others:
             wasm, names = provider(self._module, others, self._values)
             fault = linkage.define(("i32",), (), self._fault)

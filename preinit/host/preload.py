@@ -1,0 +1,34 @@
+"""Modules that provide imports of the guest while it initializes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..binary import encoder as write
+from ..binary.module import Module, SectionId
+from ..engine.guest import GENERATED
+from ..errors import UsageError, printable
+
+
+def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
+    """A preloaded module may import what those before it export, and nothing else. Raises `UsageError`."""
+    provided: set[tuple[str, str]] = set()
+    for name, module in preloads:
+        for entry in module.imports:
+            if (entry.module, entry.name) not in provided:
+                raise UsageError(
+                    f"the preloaded module {printable(name)!r} imports "
+                    f"`{printable(entry.module)}.{printable(entry.name)}`, which no earlier one exports",
+                    hint="Preload modules that need nothing from outside, each before the ones that import it.",
+                )
+        provided.update((name, export.name) for export in module.exports)
+
+
+def without_names(module: Module) -> bytes:
+    """The module without custom sections, under the name that tells its frames from the guest's."""
+    view = memoryview(module.data)
+    kept: list[list[bytes | memoryview]] = [
+        [view[section.header : section.end]] for section in module.sections if section.id != SectionId.CUSTOM
+    ]
+    name = write.name(GENERATED)
+    return write.assemble([*kept, write.custom_section("name", b"\0" + write.uleb(len(name)) + name)])
