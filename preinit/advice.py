@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .binary.constexpr import constant
 from .binary.module import Module
 from .binary.sections import ExternKind
 from .initializers import REACTOR_START, Call
@@ -41,9 +40,8 @@ def _stack_pointer(module: Module, snapshot: Snapshot) -> list[Warning]:
     for index, name in module.names.globals.items():
         if name != "__stack_pointer" or index not in snapshot.globals:
             continue
-        entry = module.globals[index]
         now = snapshot.globals[index]
-        if entry.initializer and entry.initializer.raw != constant(entry.type, now):
+        if now != snapshot.globals_before[index]:
             return [
                 Warning(
                     "stack-pointer",

@@ -35,11 +35,9 @@ def engine_configuration(folder: Path) -> str | None:
     """The path of a cache configuration for the engine that keeps its files in `folder`; None if it can't be used."""
     try:
         folder = folder.absolute()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.lstat()
-        if os.name == "posix" and (
-            not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022
-        ):
+        for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+        if os.name == "posix" and (folder.is_symlink() or not _is_ours_alone(folder.resolve())):
             return None
         directory = str(folder / "wasmtime").replace("\\", "\\\\").replace('"', '\\"')
         text = f'[cache]\ndirectory = "{directory}"\n'
@@ -51,3 +49,15 @@ def engine_configuration(folder: Path) -> str | None:
         return str(configuration)
     except (OSError, UnicodeError):
         return None
+
+
+def _is_ours_alone(folder: Path) -> bool:
+    """Whether nobody else can write to the folder, or put another one in its place: its ancestors count, too."""
+    if folder.stat().st_uid != os.geteuid():
+        return False
+    for place in (folder, *folder.parents):
+        status = place.stat()
+        others_write = status.st_mode & 0o022 and not (status.st_mode & stat.S_ISVTX and place != folder)
+        if not stat.S_ISDIR(status.st_mode) or others_write or status.st_uid not in (0, os.geteuid()):
+            return False
+    return True

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from .advice import warnings
-from .binary.constexpr import constant
-from .binary.module import Module, SectionId, parse
+from .binary.module import Module, Section, SectionId, read_sections
 from .host import World
 from .initializers import Call
 from .options import Options
@@ -28,17 +27,17 @@ from .version import VERSION
 GZIP_LEVEL = 6
 
 
-def module_facts(module: Module, measure_gzip: bool) -> ModuleFacts:
-    """Hash and sizes of a module."""
+def module_facts(data: bytes, found: Sequence[Section], measure_gzip: bool) -> ModuleFacts:
+    """Hash and sizes of a module, `data`, with the sections `found` in it."""
     sections: dict[str, int] = {}
-    for section in module.sections:
+    for section in found:
         label = f"custom:{section.title}" if section.id == SectionId.CUSTOM else SectionId(section.id).name.lower()
         sections[label] = sections.get(label, 0) + section.end - section.header
     return ModuleFacts(
-        hashlib.sha256(module.data).hexdigest(),
-        len(module.data),
+        hashlib.sha256(data).hexdigest(),
+        len(data),
         sections,
-        _gzip_size(module.data) if measure_gzip else None,
+        _gzip_size(data) if measure_gzip else None,
     )
 
 
@@ -54,11 +53,7 @@ def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) ->
         runs = [run for run in rewritten.runs if run.memory == index]
         written = sum(run.end - run.start for run in runs)
         memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, len(runs), written))
-    changed = []
-    for index, bits in snapshot.globals.items():
-        initializer = module.globals[index].initializer
-        if initializer and initializer.raw != constant(module.globals[index].type, bits):
-            changed.append(index)
+    changed = [index for index, bits in snapshot.globals.items() if bits != snapshot.globals_before[index]]
     return SnapshotFacts(
         tuple(memories),
         len(snapshot.globals),
@@ -68,9 +63,8 @@ def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) ->
     )
 
 
-def _code_offset(module: Module) -> int | None:
-    section = module.section(SectionId.CODE)
-    return section.start if section else None
+def _code_offset(sections: Sequence[Section]) -> int | None:
+    return next((section.start for section in sections if section.id == SectionId.CODE), None)
 
 
 def make_report(
@@ -86,15 +80,15 @@ def make_report(
     passes: dict[str, float],
 ) -> Report:
     """The report of a build that succeeded."""
-    output = parse(rewritten.wasm)
-    moved = _code_offset(module) != _code_offset(output)
+    written = read_sections(rewritten.wasm)
+    moved = _code_offset(module.sections) != _code_offset(written)
     return Report(
         version=REPORT_VERSION,
         preinit=VERSION,
         layout=options.layout,
         compiler=compiler,
-        input=module_facts(module, options.measure_gzip),
-        output=module_facts(output, options.measure_gzip),
+        input=module_facts(module.data, module.sections, options.measure_gzip),
+        output=module_facts(rewritten.wasm, written, options.measure_gzip),
         runs=runs,
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),

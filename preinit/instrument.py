@@ -67,7 +67,7 @@ def instrument(module: Module) -> Instrumented:
     element_probes = _element_probes(add)
     guards: dict[int, GrowthGuard] = {}
     shifts: dict[int, list[tuple[int, int]]] = {}
-    code = _code(add, guards, shifts)
+    code, unknown = _code(add, guards, shifts)
     sections: list[Pieces] = []
     for number in write.SECTION_ORDER:
         if number == SectionId.START:
@@ -86,7 +86,7 @@ def instrument(module: Module) -> Instrumented:
         }.get(SectionId(number), [])
         sections.append(extended_section(module, number, added))
     references = module.references if candidates else ()
-    guest = GuestCode(module, write.assemble(sections), guards, shifts, candidates, references)
+    guest = GuestCode(module, write.assemble(sections), guards, shifts, candidates, references, unknown)
     return Instrumented(guest, memories, globals_, tables, start, probes, element_probes)
 
 
@@ -130,7 +130,7 @@ def _data_probes(add: _Additions) -> dict[int, str]:
     if not passive or module.section(SectionId.DATA_COUNT) is None:  # without a count, no code can drop one
         return {}
     scratch = len(module.memories) + len(add.memories)
-    add.memories.append(write.limits(Limits(1, 1)))
+    add.memories.append(write.limits(Limits(1, 1, page_size_log2=0)))
     probes = {}
     for index in passive:
         init = b"\xfc\x08" + write.uleb(index) + write.uleb(scratch)
@@ -160,7 +160,9 @@ def _element_probes(add: _Additions) -> dict[int, str]:
 # -- growth guards -----------------------------------------------------------------------------------------------------
 
 
-def _code(add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, list[tuple[int, int]]]) -> Pieces:
+def _code(
+    add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, list[tuple[int, int]]]
+) -> tuple[Pieces, int | None]:
     """The code section's payload, with every growth instruction replaced by a call of a guard.
 
     A refused growth gives the guest -1, it goes on with what it has, and a snapshot would freeze that. The guard traps
@@ -168,8 +170,8 @@ def _code(add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, lis
     """
     module = add.module
     if module.section(SectionId.CODE) is None and not add.bodies:
-        return []
-    found = growing_functions(module)
+        return [], None
+    found, unknown = growing_functions(module)
     ranges = module.bodies if found else ()
     numbers: dict[tuple[int, int], int] = {}
     pieces: Pieces = []
@@ -199,7 +201,7 @@ def _code(add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, lis
         position = end
     if base:
         pieces.append(view[position : base.end])
-    return [write.uleb(count + len(add.bodies)), *pieces, *add.bodies]
+    return [write.uleb(count + len(add.bodies)), *pieces, *add.bodies], unknown
 
 
 def _guard(add: _Additions, growth: Growth) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .binary.module import Module, parse
 from .binary.sections import ExternKind
+from .binary.types import FuncType
 from .cache import default_folder, engine_configuration
 from .engine.guest import Instrumented
 from .engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings
@@ -19,6 +20,7 @@ from .errors import (
     InvalidModule,
     MemoryLimit,
     OutputInvalid,
+    Unsupported,
     UnsupportedProposal,
     UsageError,
     printable,
@@ -29,10 +31,13 @@ from .options import Options
 from .stopwatch import Stopwatch
 from .tools import parse_text
 
+#: Engines take 100 memories and 100 tables; a few are added to the copy that is run.
+MOST_MEMORIES, MOST_TABLES = 99, 90
+
 if TYPE_CHECKING:
     from .host import World
     from .result import Result, RunFacts
-    from .rewrite import Plan, Rewritten
+    from .rewrite import Plan, Rewritten, Run
     from .snapshot import Snapshot
 
 
@@ -63,6 +68,7 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
     if options is None:
         options = Options.of(fields)
     watch = Stopwatch()
+    deadline = Deadline(options.timeout, grace=not options.process_ends)
     with watch("parse"):
         module = parse(binary(wasm))
         check_supported(module, options)
@@ -71,7 +77,7 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         preloads, beside = read_preloads(options)
     with watch("instrument"):
         instrumented = instrument(module)
-    deadline = Deadline(options.timeout, grace=not options.process_ends)
+    deadline.check_time()
     with watch("compile"):
         interruptible = options.timeout is not None and not options.process_ends
         settings = EngineSettings(options.compiler, _cache(options), interruptible)
@@ -82,12 +88,16 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         from .result import Result
         from .rewrite import Plan, variants
 
-        compiled = pending.result()
-    world = World(module, options.host, deadline, dict(options.import_globals), preloads)
+        world = World(module, options.host, deadline, dict(options.import_globals), preloads)
     try:
+        with watch("compile"):
+            compiled = pending.result()
+        check_watched(compiled)
+        instrumented = instrumented._replace(code=compiled.code)
         paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
         plan = Plan(exports, options.layout, keep_imports=options.imports == "keep")
-        rewritten, plan = write_valid(module, paused.snapshot, variants(module, paused.snapshot, plan), watch)
+        plans = variants(module, paused.snapshot, plan)
+        rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
     finally:
         world.close()
     report = make_report(
@@ -123,6 +133,11 @@ def check_supported(module: Module, options: Options) -> None:
     """Refuses what would abort the engine, or can't be written back yet. Raises an `Unsupported` or `MemoryLimit`."""
     if module.types.has_continuations:
         raise UnsupportedProposal("the module uses stack switching, which the engine can't run")
+    if module.start is not None and module.function_type(module.start) != FuncType((), ()):
+        # The copy that runs has no start section, so the engine would not notice.
+        raise InvalidModule(
+            f"the start function {module.start} has type {module.function_type(module.start)}, not () -> ()"
+        )
     for entry in module.imports:
         if entry.memory and entry.memory.shared and options.imports == "keep":
             raise ImportedState(
@@ -136,14 +151,32 @@ def check_supported(module: Module, options: Options) -> None:
         raise UsageError(f"the module imports no global {printable(unknown)!r}", hint="Write it as MODULE.NAME=VALUE.")
     for index, memory in enumerate(module.memories):
         size = memory.minimum * memory.page_size
+        if memory.shared and (memory.maximum or 0) * memory.page_size > options.max_memory:
+            most = (memory.maximum or 0) * memory.page_size  # the engine's own limits don't hold for shared memories
+            raise MemoryLimit(f"shared memory {index} may grow to {most} bytes, the limit is {options.max_memory}")
         if size > options.max_memory:
             raise MemoryLimit(f"memory {index} starts with {size} bytes, the limit is {options.max_memory}")
-    for index, table in enumerate(module.tables):
-        if table.limits.minimum > TABLE_ELEMENTS:
-            raise MemoryLimit(
-                f"table {index} starts with {table.limits.minimum} elements, the limit is {TABLE_ELEMENTS}",
-                hint="Make the table smaller.",
-            )
+    elements = sum(table.limits.minimum for table in module.tables)
+    if elements > TABLE_ELEMENTS:
+        raise MemoryLimit(
+            f"the tables start with {elements} elements, the limit is {TABLE_ELEMENTS}", hint="Make them smaller."
+        )
+    if len(module.memories) > MOST_MEMORIES or len(module.tables) > MOST_TABLES:
+        raise Unsupported(
+            f"the module has {len(module.memories)} memories and {len(module.tables)} tables, of which preinit takes "
+            f"{MOST_MEMORIES} and {MOST_TABLES}: it adds some of its own while the initializer runs",
+            hint="Use fewer.",
+        )
+
+
+def check_watched(compiled: CompiledGuest) -> None:
+    """Refuses a valid module where growth can't be watched. Raises `UnsupportedProposal`."""
+    offset = compiled.code.unknown_instruction
+    if offset is not None:
+        raise UnsupportedProposal(
+            "an instruction is not known, and a memory may grow behind it without being watched",
+            where=f"byte offset {offset:#x}",
+        )
 
 
 def run(
@@ -180,14 +213,20 @@ def run(
     return Paused(instance, snapshot, tuple(runs))
 
 
-def write_valid(module: Module, snapshot: Snapshot, plans: Iterable[Plan], watch: Stopwatch) -> tuple[Rewritten, Plan]:
+def write_valid(
+    module: Module, snapshot: Snapshot, plans: Iterable[Plan], deadline: Deadline, watch: Stopwatch
+) -> tuple[Rewritten, Plan]:
     """The first of the plans whose output validates. Raises `OutputInvalid`, `OutputTooLarge`."""
-    from .rewrite import write_module
+    from .rewrite import memory_runs, write_module
 
+    runs: list[Run] | None = None
     problem: Exception | None = None
     for plan in plans:
+        deadline.check_time()
         with watch("rewrite"):
-            rewritten = write_module(module, snapshot, plan)
+            if runs is None:
+                runs = memory_runs(module, snapshot, plan.layout)
+            rewritten = write_module(module, snapshot, plan, runs)
         try:
             with watch("validate"):
                 check(rewritten.wasm)

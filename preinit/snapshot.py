@@ -29,13 +29,14 @@ class Snapshot:
     """All state of an instance that can differ from the state after instantiation.
 
     `memories` by memory index. `globals`: index of a global of a numeric type, mutable or imported or computed from an
-    imported one -> its raw little-endian bytes.
-    `tables`: index of a table that changed -> all its entries. `references`: index of a reference global that changed
-    or is imported -> its value. `dropped_data`, `dropped_elements`: indices of passive segments that were dropped.
+    imported one -> its raw little-endian bytes; `globals_before`: the same before anything ran. `tables`: index of a
+    table that changed -> all its entries. `references`: index of a reference global that changed or is imported -> its
+    value. `dropped_data`, `dropped_elements`: indices of passive segments that were dropped.
     """
 
     memories: tuple[MemoryState, ...]
     globals: dict[int, bytes]
+    globals_before: dict[int, bytes]
     tables: dict[int, tuple[Reference, ...]]
     references: dict[int, Reference]
     dropped_data: frozenset[int]

@@ -22,7 +22,7 @@ def found(data: bytes) -> Found:
     module = parse(data)
     return [
         (defined, growth.start, "memory" if growth.opcode == MEMORY_GROW else "table", growth.target)
-        for defined, growths in sorted(growing_functions(module).items())
+        for defined, growths in sorted(growing_functions(module)[0].items())
         for growth in growths
     ]
 

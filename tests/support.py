@@ -101,7 +101,7 @@ class Running:
             globals={
                 i: self.instance.global_value(names.globals[i], NUMERIC_SIZES[entry.type]).bits
                 for i, entry in enumerate(self.module.globals)
-                if i in names.globals and is_numeric(entry.type)
+                if i in names.globals and is_numeric(entry.type) and entry.mutable
             },
             references={
                 i: self._reference(self.instance.global_value(names.globals[i], 0))

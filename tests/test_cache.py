@@ -124,3 +124,12 @@ def test_damaged_entries_are_not_run(tmp_path: Path) -> None:
     for path in files(tmp_path / "cache" / "wasmtime"):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert build(wasm(TINY), options).wasm == expected
+
+
+def test_a_folder_under_one_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
+    """Whoever can write to the parent can put another folder in its place."""
+    (tmp_path / "open" / "cache").mkdir(parents=True, mode=0o700)
+    (tmp_path / "open").chmod(0o777)
+    assert engine_configuration(tmp_path / "open" / "cache") is None
+    (tmp_path / "open").chmod(0o1777)  # as /tmp: only its owner can move it
+    assert engine_configuration(tmp_path / "open" / "cache")

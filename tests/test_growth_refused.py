@@ -6,6 +6,8 @@ import pytest
 from raw import found, offsets_of
 from support import build_text, wasm
 
+from preinit import Options, build
+from preinit.binary import encoder as write
 from preinit.binary.cursor import Cursor
 from preinit.binary.module import parse
 from preinit.engine.runtime import TABLE_ELEMENTS
@@ -147,3 +149,38 @@ def test_offsets_after_growth_are_those_of_the_original_file(functions: int, com
         with pytest.raises(GuestTrap) as problem:
             build_text(text, init_funcs=(f"init({number})",), compiler=compiler)
         assert [(frame.name, frame.offset) for frame in problem.value.frames] == [("crash", place), ("init", calls[0])]
+
+
+#: Instructions whose second opcode takes more bytes than it needs: valid, and written by no compiler.
+PADDED = {
+    "memory.fill": "41 00 41 00 41 00 fc 8b 80 00 00",
+    "saturating truncation": "43 00 00 80 3f fc 80 00 1a",
+    "a vector constant": "fd 8c 00 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 1a",
+    "a vector load": "41 00 fd 80 80 00 04 00 1a",
+    "an atomic load": "41 00 fe 90 80 00 02 00 1a",
+}
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_growth_behind_a_padded_opcode_is_watched(name: str) -> None:
+    grow = "41 00 41 e4 00 40 00 36 02 00 0b"  # i32.store(0, memory.grow(100))
+    body = b"\0" + bytes.fromhex(PADDED[name] + grow)
+    sections = [
+        write.section(1, bytes.fromhex("01 60 00 00")),
+        write.section(3, b"\1\0"),
+        write.section(5, bytes.fromhex("01 00 01")),
+        write.section(7, write.vector([write.export("preinit_initialize", 0, 0)])),
+        write.section(10, write.vector([write.code_entry(body)])),
+    ]
+    binary = write.assemble(sections)
+    build(binary, Options(cache=False))
+    with pytest.raises(GrowthRefused):
+        build(binary, Options(cache=False, max_memory=10 << 16))
+
+
+def test_a_shared_memory_may_not_grow_past_the_limit() -> None:
+    text = (
+        """(module (memory 1 4096 shared) (func (export "preinit_initialize") (drop (memory.grow (i32.const 2000)))))"""
+    )
+    with pytest.raises(MemoryLimit, match="268435456"):
+        build_text(text, max_memory=10 << 16)

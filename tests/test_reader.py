@@ -167,7 +167,7 @@ def test_a_damaged_module_is_read_or_refused(data: bytes) -> None:
 @settings(max_examples=300)
 @given(damaged(), st.integers(0, 400))
 def test_a_damaged_body_gives_no_instructions_or_some(data: bytes, start: int) -> None:
-    for begin, end, _, index in growth_instructions(data, min(start, len(data)), len(data)):
+    for begin, end, _, index in growth_instructions(data, min(start, len(data)), len(data)).found:
         assert start <= begin < end <= len(data)
         assert index >= 0
 

@@ -6,6 +6,8 @@ import pytest
 from support import build_text, wasm
 
 from preinit import Options, build, errors
+from preinit.binary import encoder as write
+from preinit.binary.types import FuncType
 
 INIT = '(export "preinit_initialize")'
 
@@ -83,7 +85,7 @@ REFUSED = {
         "externref",
     ),
     "a_large_memory": ("(module (memory i64 65537))", errors.MemoryLimit, "4295032832"),
-    "a_large_table": ("(module (table 10000001 funcref))", errors.MemoryLimit, "10000001"),
+    "a_large_table": ("(module (table 1000001 funcref))", errors.MemoryLimit, "1000001"),
 }
 
 
@@ -207,3 +209,45 @@ def test_an_invalid_module_is_named_with_the_offset_in_the_original_file() -> No
     with pytest.raises(errors.InvalidModule) as caught:
         build(bytes(binary), Options(cache=False))
     assert f"{place + 2:#x}" in str(caught.value)
+
+
+@pytest.mark.parametrize("counts", [(1, 0), (0, 1), (0, 1000)])
+def test_a_start_function_of_another_type_is_refused_before_the_engine_sees_it(counts: tuple[int, int]) -> None:
+    """It is called without a look at its type: the engine would write past the array for its values."""
+    function = FuncType((b"\x7e",) * counts[0], (b"\x7e",) * counts[1])
+    body = b"\0" + b"\x42\0" * counts[1] + b"\x0b"
+    sections = [
+        write.section(1, write.vector([write.function_type(FuncType((), ())), write.function_type(function)])),
+        write.section(3, b"\2\0\1"),
+        write.section(7, write.vector([write.export("preinit_initialize", 0, 0)])),
+        write.section(8, b"\1"),
+        write.section(10, write.vector([write.code_entry(b"\0\x0b"), write.code_entry(body)])),
+    ]
+    with pytest.raises(errors.InvalidModule, match="start function"):
+        build(write.assemble(sections), Options(cache=False))
+
+
+def test_passive_segments_up_to_the_limit_leave_no_room() -> None:
+    text = f"""(module (memory 1) {"(data)" * 100_000}
+        (func {INIT} (i32.store8 (i32.const 1) (i32.const 1)) (data.drop 0)))"""
+    with pytest.raises(errors.PreinitError) as caught:
+        build_text(text)
+    assert caught.value.code == "output-too-large" or "bug in preinit" not in str(caught.value)
+
+
+def test_options_and_fields_together_are_a_usage_error() -> None:
+    with pytest.raises(errors.UsageError):
+        build(wasm("(module)"), Options(), layout="few")
+
+
+def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
+    import threading
+
+    text = b'(module (func (export "preinit_initialize") (loop (br 0))))'
+    for milliseconds in range(1, 40, 3):
+        with pytest.raises(errors.TimeLimit):
+            build(wasm(text.decode()), cache=False, timeout=milliseconds / 1000)
+    for thread in threading.enumerate():
+        if thread.name == "preinit-guest":
+            thread.join(20)
+            assert not thread.is_alive()

@@ -40,33 +40,43 @@ class Growth(NamedTuple):
     target: int
 
 
-def growing_functions(module: Module) -> dict[int, list[Growth]]:
-    """The growth instructions of each defined function that has any, by position in the code section, in order."""
+def growing_functions(module: Module) -> tuple[dict[int, list[Growth]], int | None]:
+    """The growth instructions of each defined function that has any, by position in the code section, in order.
+
+    And the offset of an instruction that is not known with candidates behind it; None where all are accounted for.
+    """
     section = module.section(SectionId.CODE)
     if section is None or not (module.memories or module.tables):
-        return {}
+        return {}, None
     hits = _candidates(module, section.start, section.end)
     if not hits:
-        return {}
+        return {}, None
     ranges = module.bodies
     starts = [body.start for body in ranges]
     last_hit = {}
     for hit in sorted(hits):
         last_hit[bisect_right(starts, hit) - 1] = hit
     result = {}
+    unknown = None
     for defined, hit in last_hit.items():
         if defined < 0:
             continue
         body = ranges[defined]
         end = min(body.end, hit + _LONGEST_GROWTH)
+        search = growth_instructions(module.data, body.start, end)
+        if search.unknown is not None and search.unknown <= hit:
+            # The candidate may lie inside an instruction that is cut off here: a long constant, a branch table.
+            search = growth_instructions(module.data, body.start, body.end)
+            if search.unknown is not None and search.unknown <= hit:
+                unknown = search.unknown
         growths = [
             Growth(*found)
-            for found in growth_instructions(module.data, body.start, end)
+            for found in search.found
             if found[3] < (len(module.memories) if found[2] == MEMORY_GROW else len(module.tables))
         ]
         if growths:
             result[defined] = growths
-    return result
+    return result, unknown
 
 
 def _candidates(module: Module, start: int, end: int) -> list[int]:

@@ -9,10 +9,11 @@ ones where it stops. An instruction that isn't known ends the search: nothing is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..errors import InputError
 from .cursor import Cursor
+from .encoder import uleb
 from .types import read_value_type
 
 _LEB = rb"[\x80-\xff]*+[\x00-\x7f]"
@@ -27,7 +28,7 @@ _MEMARG = (
 )
 _BLOCK_TYPE = rb"(?:[\x63\x64]" + _LEB + rb"|" + _LEB + rb")"
 
-_UNINTERESTING = re.compile(
+_INSTRUCTION = (
     rb"(?:"
     + rb"|".join(
         [
@@ -60,9 +61,14 @@ _UNINTERESTING = re.compile(
             + rb"|[\x0f\x1a-\x1e])",
         ]
     )
-    + rb")*+",
-    re.DOTALL,
+    + rb")"
 )
+_ONE = re.compile(_INSTRUCTION, re.DOTALL)
+_UNINTERESTING = re.compile(_INSTRUCTION + rb"*+", re.DOTALL)
+
+_PREFIXES = (0xFB, 0xFC, 0xFD, 0xFE)
+#: No immediates are longer: the 16 bytes of a vector, two padded 64-bit integers and an index.
+_LONGEST_IMMEDIATES = 32
 
 MEMORY_GROW = 0x40
 TABLE_GROW = 0xFC0F
@@ -90,13 +96,36 @@ def _skip_variable_length(at: Cursor, opcode: int) -> bool:
     return True
 
 
-def growth_instructions(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """The `memory.grow` and `table.grow` instructions of the function body `data[start:end]`.
+def _skip_padded(at: Cursor, opcode: int) -> bool:
+    """Moves past an instruction whose second opcode is written in more bytes than it needs; False if it isn't one."""
+    if opcode not in _PREFIXES:
+        return False
+    at.position += 1
+    second = at.u32()
+    canonical = bytes((opcode,)) + uleb(second)
+    match = _ONE.match(canonical + at.buffer[at.position : min(at.end, at.position + _LONGEST_IMMEDIATES)])
+    if not match:
+        return False
+    at.skip(match.end() - len(canonical))
+    return True
 
-    Yields `(start, end, opcode, index)` of each: its range in `data`, MEMORY_GROW or TABLE_GROW, and the memory's or
-    table's index. Stops early at an instruction that is not known.
+
+class Search(NamedTuple):
+    """What a function body holds: `(start, end, opcode, index)` of each growth instruction, its range in the file.
+
+    `opcode` is MEMORY_GROW or TABLE_GROW, `index` the memory's or table's. `unknown`: the offset of an instruction that
+    is not known, where the search ended; None if it came to the end.
     """
+
+    found: list[tuple[int, int, int, int]]
+    unknown: int | None
+
+
+def growth_instructions(data: bytes, start: int, end: int) -> Search:
+    """The `memory.grow` and `table.grow` instructions of the function body `data[start:end]`."""
     at = Cursor(data, start, end, "function body")
+    found: list[tuple[int, int, int, int]] = []
+    begin = start
     try:
         for _ in range(at.count(2)):  # locals
             at.u32()
@@ -105,15 +134,21 @@ def growth_instructions(data: bytes, start: int, end: int) -> Iterator[tuple[int
             at.position = _UNINTERESTING.match(data, at.position, end).end()  # type: ignore[union-attr]
             begin = at.position
             if begin >= end:
-                return
+                return Search(found, None)
             opcode = at.byte()
             if opcode == MEMORY_GROW:
                 index = at.u32()
-                yield begin, at.position, MEMORY_GROW, index
-            elif opcode == 0xFC and at.u32() == 0x0F:
+                found.append((begin, at.position, MEMORY_GROW, index))
+                continue
+            if opcode == 0xFC and at.u32() == 0x0F:
                 index = at.u32()
-                yield begin, at.position, TABLE_GROW, index
-            elif not _skip_variable_length(at, opcode):
-                return
+                found.append((begin, at.position, TABLE_GROW, index))
+                continue
+            at.position = begin + 1
+            if _skip_variable_length(at, opcode):
+                continue
+            at.position = begin
+            if not _skip_padded(at, opcode):
+                return Search(found, begin)
     except InputError:
-        return  # a malformed body: the engine's validation says what is wrong with it
+        return Search(found, begin)

@@ -186,7 +186,7 @@ def parse(data: bytes) -> Module:
     UnsupportedProposal: a type or constant expression that this version does not know.
     """
     _check_preamble(data)
-    found = _read_sections(data)
+    found = read_sections(data)
     by_id = {section.id: section for section in found if section.id}
 
     def cursor(number: SectionId) -> Cursor:
@@ -259,7 +259,8 @@ def _check_preamble(data: bytes) -> None:
     raise NotWasm(f"the input does not start with the Wasm magic number (it starts with {data[:4].hex(' ')})")
 
 
-def _read_sections(data: bytes) -> tuple[Section, ...]:
+def read_sections(data: bytes) -> tuple[Section, ...]:
+    """Where a module's sections are, in order. Raises `Truncated`, `Malformed`."""
     order = {number: place for place, number in enumerate(SECTION_ORDER)}
     at = Cursor(data, len(PREAMBLE), len(data), "module")
     found: list[Section] = []

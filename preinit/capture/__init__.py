@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..binary.module import Module
 from ..engine.guest import Instance, Instrumented
 from ..snapshot import Snapshot
-from .globals import capture_globals
 from .memory import capture_memories
 from .references import References, capture_reference_globals, capture_tables, observe_references
 from .segments import capture_dropped_data, capture_dropped_elements
@@ -26,7 +25,8 @@ def capture(module: Module, instrumented: Instrumented, instance: Instance, befo
     dropped_data = capture_dropped_data(instrumented, instance)  # runs probes, so it comes before the views
     return Snapshot(
         memories=capture_memories(module, instrumented, instance),
-        globals=capture_globals(module, instrumented, instance),
+        globals=after.numbers,
+        globals_before=before.numbers,
         tables=tables,
         references=references,
         dropped_data=dropped_data,

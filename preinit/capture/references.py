@@ -10,17 +10,19 @@ from ..engine.ffi import RawValue
 from ..engine.guest import Instance, Instrumented
 from ..errors import UnsupportedState
 from ..snapshot import I31, Reference
+from .globals import capture_globals
 
 
 class References(NamedTuple):
-    """The entries of each table, and the value of each reference global, by index."""
+    """The entries of each table, the value of each reference global, the bits of each numeric one, by index."""
 
     tables: dict[int, list[RawValue]]
     globals: dict[int, RawValue]
+    numbers: dict[int, bytes]
 
 
 def observe_references(module: Module, instrumented: Instrumented, instance: Instance) -> References:
-    """What tables and reference globals hold now."""
+    """What tables and globals hold now."""
     return References(
         {index: instance.table_values(name) for index, name in instrumented.tables.items()},
         {
@@ -28,6 +30,7 @@ def observe_references(module: Module, instrumented: Instrumented, instance: Ins
             for index, name in instrumented.globals.items()
             if not is_numeric(module.globals[index].type)
         },
+        capture_globals(module, instrumented, instance),
     )
 
 

@@ -178,7 +178,7 @@ def call(store: wasmtime.Store, function: Any, arguments: Sequence[bytes], resul
 
     `arguments` and the results are raw values of 16 bytes each, little-endian. Raises `EngineError`, `GuestTrapped`.
     """
-    size = max(len(arguments), results)
+    size = max(len(arguments), results)  # the caller knows the function's type: the engine writes past a shorter array
     values = (ffi.wasmtime_val_raw_t * max(size, 1))()
     for position, bits in enumerate(arguments):
         ctypes.memmove(ctypes.byref(values[position]), bits, 16)

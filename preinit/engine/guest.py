@@ -24,9 +24,10 @@ class GrowthGuard(NamedTuple):
 class GuestCode(NamedTuple):
     """The copy of a module that is run: `wasm`, made from `original`.
 
-    Functions keep their index. `candidates` is the export of a table that holds the functions `references`: all that a
-    reference can name. `guards` are the functions that were added as growth guards, by index. `shifts` tells,
+    Functions keep their index. `guards` are the functions that were added as growth guards, by index. `shifts` tells,
     for each function whose body was changed, which code offsets moved: `(offset in the copy's body, bytes added)`.
+    `candidates` is the export of a table that holds the functions `references`: all that a reference can name.
+    `unknown_instruction` is the offset of one behind which growth can't be watched, or None.
     """
 
     original: Module
@@ -35,6 +36,7 @@ class GuestCode(NamedTuple):
     shifts: Mapping[int, Sequence[tuple[int, int]]]
     candidates: str | None
     references: tuple[int, ...]
+    unknown_instruction: int | None
 
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """The frames that are the guest's own, with names and offsets of the original file."""

@@ -21,8 +21,8 @@ GUEST_STACK = 64 << 20
 #: Bytes of stack of the thread it runs in: the guest's, and room for the host functions that it calls.
 THREAD_STACK = GUEST_STACK + (16 << 20)
 
-#: Elements that a guest's tables may have, each: 10 million are 80 MB.
-TABLE_ELEMENTS = 10_000_000
+#: Elements that each of a guest's tables may have; every one of them is looked at.
+TABLE_ELEMENTS = 1_000_000
 
 #: The engine takes limits as signed 64-bit integers.
 _LARGEST = (1 << 63) - 1
@@ -111,6 +111,12 @@ class Deadline:
     def check(self) -> None:
         """Raises `TimeLimit` once cancelled. Host functions call it, so that a guest that calls them ends too."""
         if self.cancelled:
+            raise self.error()
+
+    def check_time(self) -> None:
+        """Raises `TimeLimit` once the time is over: between passes that can't be stopped."""
+        if self.remaining() == 0.0:
+            self.cancel()
             raise self.error()
 
     def error(self) -> TimeLimit:

@@ -26,6 +26,7 @@ from .runtime import Deadline, EngineSettings, has_winch, new_engine, new_store
 
 _STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
 _INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
+_OUT_OF_BOUNDS = (wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS.value, wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS.value)
 _UNREACHABLE = wasmtime.TrapCode.UNREACHABLE.value
 
 #: What the engine says when a module uses a proposal that it does not have, or that is off.
@@ -101,6 +102,7 @@ class WholeInstance:
 
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         self._functions.raised = None
+        self._deadline.check()
         try:
             return ffi.call(self._store, self._export(name), arguments, results)
         except ffi.GuestTrapped as trap:
@@ -159,7 +161,9 @@ class WholeInstance:
     def traps(self, name: str) -> bool:
         try:
             ffi.call(self._store, self._export(name), (), 0)
-        except ffi.GuestTrapped:
+        except ffi.GuestTrapped as trap:
+            if trap.code not in _OUT_OF_BOUNDS:
+                raise self._explain(trap) from trap
             return True
         return False
 
@@ -181,6 +185,7 @@ class CompiledGuest(NamedTuple):
         """
         deadline.watch(self.engine)
         store = new_store(self.engine, max_memory, self.interruptible)
+        deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
         return WholeInstance(self.code, store, self.module, self.preloads, link, deadline)
 
 
@@ -193,6 +198,8 @@ def compile_guest(
 
     Raises `InvalidModule`, `UnsupportedProposal`: the engine refuses the module.
     """
+    if settings.compiler == "winch" and not has_winch():
+        raise Unsupported("the compiler winch is not available on this machine", hint="Use `--engine cranelift`.")
     compilers = [settings.compiler]
     if settings.compiler == "auto":
         compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
@@ -202,27 +209,31 @@ def compile_guest(
         try:
             module = ffi.compile_module(engine, code.wasm)
             beside = {name: ffi.compile_module(engine, wasm) for name, wasm in (preloads or {}).items()}
+            code = code._replace(wasm=b"")  # compiled: as large as the module, and no longer needed
             return CompiledGuest(code, compiler, settings.interruptible, engine, module, beside)
         except ffi.EngineError as refusal:
             problem = refusal
     assert problem is not None
-    raise _refusal(code, problem) from problem
+    raise _refusal(code, problem, settings.compiler) from problem
 
 
 def _link_problem(problem: ffi.EngineError) -> PreinitError:
     message = _first_line(problem)
-    if "memory" in message or "mmap" in message:
+    if re.search(r"exceeds memory limits|mmap|allocat|reserv", message):
         return MemoryLimit(f"the module's memory could not be created: {message}")
     return Unsupported(f"the module can't be instantiated: {message}")
 
 
-def _refusal(code: GuestCode, problem: ffi.EngineError) -> PreinitError:
+def _refusal(code: GuestCode, problem: ffi.EngineError, compiler: str) -> PreinitError:
     """The error for a module that the engine refuses, in terms of the original file."""
     try:
         check(code.original.data)
     except (InvalidModule, UnsupportedProposal) as original:
         return original
-    return Unsupported(f"the engine refuses the module: {_first_line(problem)}", hint="Try `--engine cranelift`.")
+    return Unsupported(
+        f"the engine refuses the module: {_first_line(problem)}",
+        hint="Try `--engine cranelift`." if compiler == "winch" else None,
+    )
 
 
 def check(wasm: bytes) -> None:

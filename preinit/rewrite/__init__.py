@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .module import Plan, Rewritten, variants, write_module
+from .module import Plan, Rewritten, memory_runs, variants, write_module
+from .segments import Run
 
-__all__ = ["Plan", "Rewritten", "variants", "write_module"]
+__all__ = ["Plan", "Rewritten", "Run", "memory_runs", "variants", "write_module"]

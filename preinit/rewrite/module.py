@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..binary import encoder as write
 from ..binary.module import Module, Section, SectionId
 from ..binary.sections import Mode
+from ..errors import OutputTooLarge
 from ..options import Layout
 from ..snapshot import Snapshot
 from . import customs, elements, imports
@@ -51,24 +52,37 @@ def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
     code could tell; the validation that every build does anyway tells it too.
     """
     nameable = bool(module.data_segments) and module.section(SectionId.DATA_COUNT) is not None
+    slots: tuple[bool, ...] = (False, True) if nameable else (False,)
+    if snapshot.dropped_data:  # by code, which names them by their index
+        slots = (True,)
     lost = elements.lost_declarations(module, snapshot, plan.exports)
     for declared in ((), lost) if lost else ((),):
-        for keep_slots in (False, True) if nameable else (False,):
+        for keep_slots in slots:
             yield replace(plan, keep_slots=keep_slots, declared=declared)
 
 
-def write_module(module: Module, snapshot: Snapshot, plan: Plan) -> Rewritten:
-    """Writes the output. The code section is copied byte for byte.
+def memory_runs(module: Module, snapshot: Snapshot, layout: Layout) -> list[Run]:
+    """The parts of all memories that the data segments will hold."""
+    runs: list[Run] = []
+    for index, state in enumerate(snapshot.memories):
+        runs += runs_of_memory(state.content, index, module.memories[index].is_64, layout)
+    return runs
+
+
+def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> Rewritten:
+    """Writes the output; `runs` are those of `memory_runs`. The code section is copied byte for byte.
 
     Raises `OutputTooLarge`.
     """
-    runs: list[Run] = []
-    for index, state in enumerate(snapshot.memories):
-        runs += runs_of_memory(state.content, index, module.memories[index].is_64, plan.layout)
     retained = 0
     if plan.keep_slots:
         retained = sum(segment.mode is Mode.PASSIVE for segment in module.data_segments)
-    runs = within_limit(runs, max(1, MOST_SEGMENTS - retained))
+    runs = within_limit(runs, MOST_SEGMENTS - retained)
+    if len(runs) + retained > MOST_SEGMENTS:
+        raise OutputTooLarge(
+            f"the module's {retained} passive data segments leave no room for the snapshot's memory",
+            hint=f"Engines take {MOST_SEGMENTS} data segments in all: use fewer passive ones.",
+        )
     data, segments = build.data_section(module, snapshot, runs, plan.keep_slots)
     changed: dict[int, Pieces] = {SectionId.START: [], SectionId.DATA_COUNT: []}
     changed[SectionId.DATA] = data if segments else []
