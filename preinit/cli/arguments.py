@@ -32,11 +32,16 @@ def read(path: str) -> bytes:
     """A file's bytes, standard input's for "-". Raises `InputError`."""
     try:
         if path == STANDARD_OUTPUT:
+            if sys.stdin is None:
+                raise InputError("standard input can't be read: it is closed", hint="Name a file.")
             return sys.stdin.buffer.read()
         with open(path, "rb") as stream:  # noqa: PTH123 - a path may be /dev/stdin
             return stream.read()
     except OSError as problem:
-        raise InputError(f"the file {path!r} can't be read: {problem.strerror}") from problem
+        shown = "standard input" if path == STANDARD_OUTPUT else f"the file {path!r}"
+        raise InputError(
+            f"{shown} can't be read: {problem.strerror}", hint="Name a file that exists and that you may read."
+        ) from problem
 
 
 def renaming(text: str) -> tuple[str, str]:

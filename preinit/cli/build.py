@@ -8,10 +8,10 @@ import sys
 
 import click
 
-from ..errors import PreinitError, UsageError, printable
+from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, IMPORTS, LAYOUTS, Host, Options
 from .arguments import Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
-from .failure import explained, leave, style
+from .failure import explained, leave, say, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .wizer import Command, spellings
 
@@ -141,16 +141,12 @@ def command(
     files, a clock that stands still and random numbers that are the same in every build, unless you say otherwise.
     """
     gc.disable()  # one build and the process ends: collecting cycles would only cost time
-    with explained(debug):
-        if output == STANDARD_OUTPUT:
-            if report == STANDARD_OUTPUT:
-                raise UsageError("the module and the report can't both go to standard output", hint="Name one: -o OUT.")
-            if sys.stdout.isatty():
-                raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
-        if report and same_file(output, report):
-            raise UsageError(f"the module and the report can't both go to {output!r}")
-        for target in filter(None, (output, report)):
-            check_writable(target)
+    with explained(debug) as progress:
+        _check_targets(source, output, report, stdin)
+        progress.report = report
+        if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
+            raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
+        check_writable(output)
         options = Options(
             init_funcs=init_func,
             start_only=init == "none",
@@ -173,30 +169,62 @@ def command(
             process_ends=True,
             measure_gzip=report is not None,
         )
+        data = read(source)
         from ..pipeline import build  # imports the engine
 
         try:
-            result = build(read(source), options)
+            result = build(data, options)
         except PreinitError as problem:
-            if report:
-                from ..report.json import failure
-
-                write_output(report, failure(problem).encode())
+            _name_input(problem, source)
             raise
-        if report:  # before the module: if it can't be written, the module is not written either
+        progress.writing = True
+        write_output(output, result.wasm)
+        if report:
             from ..report.json import dumps
 
-            write_output(report, dumps(result.report).encode())
-        write_output(output, result.wasm)
+            try:
+                write_output(report, dumps(result.report).encode(), "--report")
+            except OutputNotWritable as problem:
+                raise OutputNotWritable(f"{problem.what}; the module was written", hint=problem.hint) from problem
         if not quiet:
             from ..report.text import summary
 
             for warning in result.report.warnings:
                 label = style(f"warning[{warning.code}]:", fg="yellow", bold=True)
-                click.echo(f"{label} {printable(warning.message)}\n  what to do: {warning.hint}", err=True)
+                say(f"{label} {printable(warning.message)}\n  what to do: {warning.hint}")
             for line in summary(result.report):
-                click.echo(printable(line), err=True)
+                say(printable(line))
     leave(0)
+
+
+def _check_targets(source: str, output: str, report: str | None, stdin: str | None) -> None:
+    """Refuses names that would have the report overwrite something, or two readers share one stream."""
+    for option, name in (("-o", output), ("--report", report), ("--stdin", stdin)):
+        if name == "":
+            raise UsageError(f"the file name of `{option}` is empty")
+    if source == stdin == STANDARD_OUTPUT:
+        raise UsageError(
+            "the module and the guest's standard input can't both be read from standard input",
+            hint="Give one of them as a file.",
+        )
+    if report is None:
+        return
+    if same_file(output, report):
+        where = "standard output" if output == STANDARD_OUTPUT else repr(output)
+        raise UsageError(f"the module and the report can't both go to {where}", hint="Name one: -o OUT.")
+    for used in (source, stdin):
+        if used and STANDARD_OUTPUT not in (used, report) and same_file(used, report):
+            raise UsageError(
+                f"the report would overwrite the input {used!r}", hint="Name another file with `--report`."
+            )
+    check_writable(report, "--report")
+
+
+def _name_input(problem: PreinitError, source: str) -> None:
+    """Puts the input's name in front of the place in it. The time limit and wrong options have other causes."""
+    if not isinstance(problem, UsageError | TimeLimit):
+        name = "standard input" if source == STANDARD_OUTPUT else source
+        problem.where = f"{name}, {problem.where}" if problem.where else name
 
 
 def _environment(given: tuple[str, ...], inherited: bool) -> tuple[tuple[str, str], ...]:

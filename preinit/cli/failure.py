@@ -1,4 +1,4 @@
-"""From exceptions to messages and exit codes."""
+"""From exceptions to messages, failure reports and exit codes."""
 
 from __future__ import annotations
 
@@ -6,65 +6,95 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
-from ..errors import Interrupted, PreinitError, printable
+from ..errors import Interrupted, OutputNotWritable, PreinitError, printable
+from .output import write_output
 
 
 def style(text: str, **how: object) -> str:
     """`text` in colour, on a terminal and without NO_COLOR only."""
-    if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
+    if os.environ.get("NO_COLOR") or sys.stderr is None or not sys.stderr.isatty():
         return text
     return click.style(text, **how)  # type: ignore[arg-type]
+
+
+def say(text: str) -> None:
+    """Writes a line to standard error. Where nobody reads it, it is lost: the exit code still tells the truth."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
 
 
 def leave(code: int) -> None:
     """Ends the process now: a thread may still be compiling, and nothing can stop it."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:
+                stream.flush()
         except (OSError, ValueError):
-            code = code or 1
+            code = code or int(stream is sys.stdout)
     os._exit(code)
 
 
+class Progress:
+    """How far a command is. `report`: where a failure is reported; None while that could overwrite something else."""
+
+    def __init__(self) -> None:
+        self.report: str | None = None
+        self.writing = False
+
+
 @contextmanager
-def explained(debug: bool) -> Iterator[None]:
-    """Turns what is raised inside into a message on standard error and an exit code. With `debug`, a traceback too."""
+def explained(debug: bool) -> Iterator[Progress]:
+    """Turns what is raised inside into a message, a report of the failure and an exit code.
+
+    With `debug`, shows a traceback too.
+    """
+    progress = Progress()
     try:
-        yield
-    except PreinitError as problem:
-        _say(problem, debug)
-        leave(problem.exit_code)
-    except KeyboardInterrupt:
-        _say(Interrupted("interrupted; nothing was written"), debug)
-        leave(Interrupted.exit_code)
-    except BrokenPipeError:
-        # Nobody reads any more. Python would complain while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        yield progress
+    except (click.ClickException, click.exceptions.Exit, SystemExit):
+        raise
+    except BrokenPipeError:  # nobody reads any more, so there is nobody to tell
+        _report(OutputNotWritable("whoever read the output has stopped reading"), progress)
+        # Python would complain while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         leave(141)
-    except click.ClickException:
-        raise
-    except click.exceptions.Exit:
-        raise
-    except MemoryError:
-        _say(PreinitError("there is not enough memory to build this module"), debug)
-        leave(1)
-    except Exception as problem:
-        _say(
-            PreinitError(
-                f"unexpected: {type(problem).__name__}: {problem}",
-                hint="This is a bug in preinit: please report it with the output of `--debug`.",
-            ),
-            debug,
-        )
-        leave(1)
+    except BaseException as caught:
+        problem = _problem(caught, progress)
+        if debug:
+            say(traceback.format_exc().rstrip())
+        said = "\n".join(map(printable, str(problem).split("\n")))  # a name in it must not steer the terminal
+        say(f"{style(f'error[{problem.code}]:', fg='red', bold=True)} {said}")
+        _report(problem, progress)
+        leave(problem.exit_code)
 
 
-def _say(problem: PreinitError, debug: bool) -> None:
-    if debug:
-        traceback.print_exc()
-    said = "\n".join(map(printable, str(problem).split("\n")))  # a name in it must not steer the terminal
-    click.echo(f"{style(f'error[{problem.code}]:', fg='red', bold=True)} {said}", err=True)
+def _problem(caught: BaseException, progress: Progress) -> PreinitError:
+    if isinstance(caught, PreinitError):
+        return caught
+    if isinstance(caught, KeyboardInterrupt):
+        return Interrupted("interrupted while writing" if progress.writing else "interrupted; nothing was written")
+    if isinstance(caught, MemoryError):
+        return PreinitError("there is not enough memory to build this module")
+    return PreinitError(
+        f"unexpected: {type(caught).__name__}: {caught}",
+        hint="This is a bug in preinit: please report it with the output of `--debug`.",
+    )
+
+
+def _report(problem: PreinitError, progress: Progress) -> None:
+    """Writes the report of a failure. That this fails in its turn must not hide the first problem."""
+    if progress.report is None:
+        return
+    from ..report.json import failure
+
+    try:
+        write_output(progress.report, failure(problem).encode(), "--report")
+    except BrokenPipeError:
+        pass
+    except PreinitError as second:
+        if str(second) != str(problem):
+            say(printable(f"and {second.what}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -37,7 +38,7 @@ class LazyGroup(click.Group):
     epilog="Run `preinit COMMAND --help` for a command's options and examples.",
 )
 @click.version_option(VERSION, prog_name="preinit")
-def main() -> None:
+def group() -> None:
     """Pre-initialize WebAssembly modules.
 
     \b
@@ -45,3 +46,24 @@ def main() -> None:
       preinit build engine.wasm -o ready.wasm
       preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
     """
+
+
+def run() -> int:
+    """Runs the command and returns its exit code. Raises `KeyboardInterrupt`, outside of commands too."""
+    _open_standard_streams()
+    try:
+        return int(group.main(prog_name="preinit", standalone_mode=False) or 0)
+    except click.ClickException as problem:
+        problem.show()
+        return problem.exit_code
+    except click.Abort:  # click's word for an interrupt
+        raise KeyboardInterrupt from None
+
+
+def _open_standard_streams() -> None:
+    """Makes streams that are closed lead nowhere: else the next file that is opened would be taken for one of them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free

@@ -14,14 +14,20 @@ from ..errors import OutputNotWritable
 STANDARD_OUTPUT = "-"
 
 
-def write_output(target: str, data: bytes) -> None:
-    """Writes `data` to the file `target`, or to standard output for "-".
+#: What the file that an option names is called.
+_NOUNS = {"-o": "output", "--report": "report"}
+
+
+def write_output(target: str, data: bytes, option: str = "-o") -> None:
+    """Writes `data` to the file `target` that `option` named, or to standard output for "-".
 
     A regular file is replaced in one step; until then it stays as it was. A symbolic link is followed; a device or
     pipe is written to. Raises `OutputNotWritable`.
     """
     try:
         if target == STANDARD_OUTPUT:
+            if sys.stdout is None:
+                raise OSError(errno.EBADF, "it is closed")
             sys.stdout.flush()
             _write_all(sys.stdout.fileno(), data)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
         elif _is_stream(target):
@@ -32,22 +38,38 @@ def write_output(target: str, data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as problem:
-        place = "standard output" if target == STANDARD_OUTPUT else f"the output {target!r}"
-        raise OutputNotWritable(
-            f"{place} can't be written: {problem.strerror or problem}",
-            hint="Name another file with `-o`, or make its folder writable.",
-        ) from problem
+        raise _not_writable(target, option, problem) from problem
 
 
-def check_writable(target: str) -> None:
-    """Finds out before a long build whether the output's folder exists. Raises `OutputNotWritable`."""
+def check_writable(target: str, option: str = "-o") -> None:
+    """Finds out before a long build whether the output can be written. Raises `OutputNotWritable`."""
     if target == STANDARD_OUTPUT or _is_stream(target):
         return
-    path = Path(os.path.realpath(target))
-    if path.is_dir():
-        raise OutputNotWritable(f"the output {target!r} is a folder", hint="Name a file with `-o`.")
-    if not path.parent.is_dir():
-        raise OutputNotWritable(f"the folder of the output {target!r} does not exist", hint="Make it first.")
+    shown = f"the {_NOUNS[option]} {target!r}"
+    path = os.path.realpath(target)
+    try:
+        parent = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120
+        if not stat.S_ISDIR(parent.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except FileNotFoundError:
+        raise OutputNotWritable(f"the folder of {shown} does not exist", hint="Make it first.") from None
+    except OSError as problem:
+        raise _not_writable(target, option, problem) from problem
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116
+            raise OutputNotWritable(f"{shown} is a folder", hint=f"Name a file with `{option}`.")
+    except FileNotFoundError:
+        pass
+    except OSError as problem:
+        raise _not_writable(target, option, problem) from problem
+
+
+def _not_writable(target: str, option: str, problem: OSError) -> OutputNotWritable:
+    place = "standard output" if target == STANDARD_OUTPUT else f"the {_NOUNS[option]} {target!r}"
+    return OutputNotWritable(
+        f"{place} can't be written: {problem.strerror or problem}",
+        hint=f"Name another file with `{option}`, or make its folder writable.",
+    )
 
 
 def same_file(one: str, other: str) -> bool:
@@ -72,7 +94,7 @@ def _replace(path: Path, data: bytes) -> None:
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         mode = stat.S_IMODE(path.stat().st_mode)
-    partial = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}.partial")
+    partial = path.with_name(f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
     try:
         # Mode 0o666 less the umask, as for any file that a program makes.
         number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
