@@ -10,8 +10,8 @@ import wasmtime
 from preinit import Options, Result, build
 from preinit.binary.module import Module, parse
 from preinit.binary.types import NUMERIC_SIZES, is_numeric
-from preinit.engine.ffi import RawValue
 from preinit.engine.runtime import Deadline, EngineSettings
+from preinit.engine.values import RawValue
 from preinit.engine.whole import WholeInstance, compile_guest
 from preinit.host import World
 from preinit.initializers import choose

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.types import is_numeric, type_name
-from ..engine.ffi import RawValue
 from ..engine.guest import Instance, Instrumented
+from ..engine.values import RawValue
 from ..errors import UnsupportedState
 from ..snapshot import I31, Reference
 from .globals import capture_globals

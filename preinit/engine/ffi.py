@@ -12,10 +12,12 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import wasmtime
 from wasmtime import _ffi as ffi
+
+from .values import EngineError, GuestTrapped, RawFrame, RawValue
 
 STRATEGY_WINCH = 2
 
@@ -24,30 +26,6 @@ _VAL_FUNCREF, _VAL_EXTERNREF, _VAL_ANYREF, _VAL_EXNREF = 5, 6, 7, 8
 
 #: A trap's code when an exception left the outermost function.
 UNCAUGHT_EXCEPTION = wasmtime.TrapCode.UNCAUGHT_EXCEPTION.value
-
-
-class EngineError(Exception):
-    """The engine refused: a module that doesn't validate, a proposal that it lacks, an instance that doesn't link."""
-
-
-class RawFrame(NamedTuple):
-    """One frame of a trap: function index and code offset within that function, in the module that was run.
-
-    `module` is the module's name in its name section; only generated modules carry one.
-    """
-
-    function: int
-    offset: int
-    module: str | None
-
-
-class GuestTrapped(Exception):
-    """The guest trapped. `code` is the engine's trap code, None for a trap that the host made."""
-
-    def __init__(self, message: str, code: int | None, frames: tuple[RawFrame, ...]) -> None:
-        super().__init__(message)
-        self.code = code
-        self.frames = frames
 
 
 def _raise_error(pointer: Any) -> None:
@@ -270,13 +248,6 @@ def memory_view(address: int, size: int) -> memoryview:
     if not size:
         return memoryview(b"")
     return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
-
-
-class RawValue(NamedTuple):
-    """A value's bits. `kind` is one of "number", "null", "func", "i31", "object" (any other reference)."""
-
-    kind: str
-    bits: bytes
 
 
 def _read_value(store: wasmtime.Store, value: Any, size: int) -> RawValue:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..binary.module import Module
 from ..errors import Frame
-from .ffi import RawFrame, RawValue
+from .values import RawFrame, RawValue
 
 #: The module name of modules that preinit generates: their frames are not the guest's.
 GENERATED = "preinit"

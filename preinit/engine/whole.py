@@ -23,6 +23,7 @@ from ..errors import (
 from . import ffi
 from .guest import GuestCode
 from .runtime import Deadline, EngineSettings, has_winch, new_engine, new_store
+from .values import EngineError, GuestTrapped, RawValue
 
 _STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
 _INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
@@ -89,9 +90,9 @@ class WholeInstance:
         try:
             self._imports = link(Linkage(store, self._functions, preloads))
             self._instance = ffi.instantiate(store, module, self._imports)
-        except ffi.GuestTrapped as trap:
+        except GuestTrapped as trap:
             raise GuestTrap(f"instantiating the module trapped: {_first_line(trap)}") from trap
-        except ffi.EngineError as problem:
+        except EngineError as problem:
             raise _link_problem(problem) from problem
 
     def _export(self, name: str) -> Any:
@@ -105,10 +106,10 @@ class WholeInstance:
         self._deadline.check()
         try:
             return ffi.call(self._store, self._export(name), arguments, results)
-        except ffi.GuestTrapped as trap:
+        except GuestTrapped as trap:
             raise self._explain(trap) from trap
 
-    def _explain(self, trap: ffi.GuestTrapped) -> BaseException:
+    def _explain(self, trap: GuestTrapped) -> BaseException:
         frames = self._code.original_frames(trap.frames)
         raised = self._functions.raised
         if raised is not None:
@@ -138,10 +139,10 @@ class WholeInstance:
             known = self._views[name] = (place, ffi.memory_view(*place))
         return known[1]
 
-    def global_value(self, name: str, size: int) -> ffi.RawValue:
+    def global_value(self, name: str, size: int) -> RawValue:
         return ffi.global_value(self._store, self._export(name), size)
 
-    def table_values(self, name: str) -> list[ffi.RawValue]:
+    def table_values(self, name: str) -> list[RawValue]:
         return ffi.table_values(self._store, self._export(name))
 
     def resolve_function(self, pointer: bytes) -> int | None:
@@ -161,7 +162,7 @@ class WholeInstance:
     def traps(self, name: str) -> bool:
         try:
             ffi.call(self._store, self._export(name), (), 0)
-        except ffi.GuestTrapped as trap:
+        except GuestTrapped as trap:
             if trap.code not in _OUT_OF_BOUNDS:
                 raise self._explain(trap) from trap
             return True
@@ -203,7 +204,7 @@ def compile_guest(
     compilers = [settings.compiler]
     if settings.compiler == "auto":
         compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
-    problem: ffi.EngineError | None = None
+    problem: EngineError | None = None
     for compiler in compilers:
         engine = new_engine(settings._replace(compiler=compiler))
         try:
@@ -211,20 +212,20 @@ def compile_guest(
             beside = {name: ffi.compile_module(engine, wasm) for name, wasm in (preloads or {}).items()}
             code = code._replace(wasm=b"")  # compiled: as large as the module, and no longer needed
             return CompiledGuest(code, compiler, settings.interruptible, engine, module, beside)
-        except ffi.EngineError as refusal:
+        except EngineError as refusal:
             problem = refusal
     assert problem is not None
     raise _refusal(code, problem, settings.compiler) from problem
 
 
-def _link_problem(problem: ffi.EngineError) -> PreinitError:
+def _link_problem(problem: EngineError) -> PreinitError:
     message = _first_line(problem)
     if re.search(r"exceeds memory limits|mmap|allocat|reserv", message):
         return MemoryLimit(f"the module's memory could not be created: {message}")
     return Unsupported(f"the module can't be instantiated: {message}")
 
 
-def _refusal(code: GuestCode, problem: ffi.EngineError, compiler: str) -> PreinitError:
+def _refusal(code: GuestCode, problem: EngineError, compiler: str) -> PreinitError:
     """The error for a module that the engine refuses, in terms of the original file."""
     try:
         check(code.original.data)
@@ -243,7 +244,7 @@ def check(wasm: bytes) -> None:
     """
     try:
         ffi.validate(new_engine(EngineSettings("cranelift")), wasm)
-    except ffi.EngineError as problem:
+    except EngineError as problem:
         text = str(problem)
         offset = re.search(r"\(at offset (0x[0-9a-f]+|\d+)\)", text)
         where = f"byte offset {int(offset[1], 0):#x}" if offset else None

@@ -1,0 +1,36 @@
+"""What the engine gives: values, frames, and the two ways in which it ends a call."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class EngineError(Exception):
+    """The engine refused: a module that doesn't validate, a proposal that it lacks, an instance that doesn't link."""
+
+
+class RawFrame(NamedTuple):
+    """One frame of a trap: function index and code offset within that function, in the module that was run.
+
+    `module` is the module's name in its name section; only generated modules carry one.
+    """
+
+    function: int
+    offset: int
+    module: str | None
+
+
+class GuestTrapped(Exception):
+    """The guest trapped. `code` is the engine's trap code, None for a trap that the host made."""
+
+    def __init__(self, message: str, code: int | None, frames: tuple[RawFrame, ...]) -> None:
+        super().__init__(message)
+        self.code = code
+        self.frames = frames
+
+
+class RawValue(NamedTuple):
+    """A value's bits. `kind` is one of "number", "null", "func", "i31", "object" (any other reference)."""
+
+    kind: str
+    bits: bytes
