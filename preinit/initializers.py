@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .binary.module import Module
 from .binary.sections import ExternKind
-from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_numeric, type_name
+from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_nullable, is_numeric, type_name
 from .errors import InitializerType, NoInitializer, UnknownExport, UsageError, printable
 from .numbers import encode
 from .options import DEFAULT_INITIALIZERS, Options
@@ -121,11 +122,18 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
     """Name, kind and index of each export of the output.
 
     What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
-    would run the constructors a second time. A renamed export replaces the one whose name it takes.
-    Raises `UnknownExport`, `UsageError`.
+    would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
+    the module's own. A renamed export replaces the one whose name it takes.
+    Raises `UnknownExport`, `UsageError`, `InitializerType`.
     """
     removed = {call.name for call in calls}
-    if options.keep_init_func:
+    noops: dict[str, int] = {}
+    if options.keep_init_func == "noop":
+        for call in calls:
+            _check_noop(call)
+        noops = {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
+        removed.clear()
+    elif options.keep_init_func:
         named = {call.name for call in calls if call.name != REACTOR_START}
         if any(text == REACTOR_START for text in options.init_funcs):
             named.add(REACTOR_START)
@@ -143,11 +151,49 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
             )
     replaced = set(new_names.values())
     exports = tuple(
-        (new_names.get(e.name, e.name), e.kind, e.target)
+        (new_names.get(e.name, e.name), e.kind, noops.get(e.name, e.target))
         for e in module.exports
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )
     return exports if options.imports == "keep" else _with_defined(module, exports)
+
+
+def _check_noop(call: Call) -> None:
+    unfit = next((t for t in call.type.results if not is_numeric(t) and not is_nullable(t)), None)
+    if unfit:
+        raise InitializerType(
+            f"a function that does nothing can't return a {type_name(unfit)}",
+            where=f"export {printable(call.name)!r} of type {call.type}",
+            hint="Leave it out of the output: no `--keep-init-func`.",
+        )
+
+
+def _type_index(module: Module, name: str) -> int:
+    export = module.exported(name)
+    assert export is not None
+    return module.function_types[export.target]
+
+
+def _stand_ins(module: Module, calls: Sequence[Call]) -> dict[str, int]:
+    """Which of the functions of `no_ops` each export that was run becomes: one for each type, or for what returns."""
+    numbers: dict[str | int, int] = {}
+    return {
+        call.name: numbers.setdefault(call.name if call.type.results else _type_index(module, call.name), len(numbers))
+        for call in calls
+    }
+
+
+def no_ops(
+    module: Module, calls: Sequence[Call], returned: Sequence[Sequence[bytes]], options: Options
+) -> tuple[tuple[int, Sequence[bytes]], ...]:
+    """The functions that the output has in place of what was run: index of the type, and what its last run returned."""
+    if options.keep_init_func != "noop":
+        return ()
+    numbers = _stand_ins(module, calls)
+    found = {
+        numbers[call.name]: (_type_index(module, call.name), raw) for call, raw in zip(calls, returned, strict=True)
+    }
+    return tuple(found[number] for number in range(len(found)))
 
 
 def _with_defined(module: Module, exports: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:

@@ -17,6 +17,8 @@ COMPILERS: tuple[Compiler, ...] = ("auto", "winch", "cranelift")
 Imports = Literal["keep", "define"]
 IMPORTS: tuple[Imports, ...] = ("keep", "define")
 
+KeepInitFunc = bool | Literal["noop"]
+
 #: Export names that are run when none is given, in this order.
 DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initialize")
 
@@ -64,7 +66,8 @@ class Options:
         the module has.
     start_only: run only the start function and `_initialize`.
     rename_funcs: `(destination, source)` pairs: the export `source` becomes `destination`.
-    keep_init_func: keep the exports that were run.
+    keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
+        the run returned (null for a reference), for a host that calls them.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
         names that they were imported by.
@@ -86,7 +89,7 @@ class Options:
     init_funcs: tuple[str, ...] = ()
     start_only: bool = False
     rename_funcs: tuple[tuple[str, str], ...] = ()
-    keep_init_func: bool = False
+    keep_init_func: KeepInitFunc = False
     imports: Imports = "keep"
     import_globals: tuple[tuple[str, str], ...] = ()
     preloads: tuple[tuple[str, bytes | str], ...] = ()
@@ -113,6 +116,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.start_only and self.init_funcs:
             raise UsageError("an initializer was named, and also that none is to be run")
+        if self.keep_init_func not in (False, True, "noop"):
+            raise UsageError(f"initializers can't be kept as {self.keep_init_func!r}", hint="True, False or 'noop'.")
         if self.layout not in LAYOUTS:
             raise UsageError(f"there is no layout {self.layout!r}", hint=f"One of {', '.join(LAYOUTS)}.")
         if len({name for name, _ in self.preloads}) < len(self.preloads):

@@ -25,7 +25,7 @@ from .errors import (
     UsageError,
     printable,
 )
-from .initializers import Call, choose, numeric_results, output_exports
+from .initializers import Call, choose, no_ops, numeric_results, output_exports
 from .instrument import instrument
 from .options import Options
 from .stopwatch import Stopwatch
@@ -42,11 +42,12 @@ if TYPE_CHECKING:
 
 
 class Paused(NamedTuple):
-    """A guest after its initializer. The snapshot's memories are views of the instance."""
+    """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results."""
 
     instance: WholeInstance
     snapshot: Snapshot
     runs: tuple[RunFacts, ...]
+    returned: tuple[list[bytes], ...]
 
 
 def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, **fields: Any) -> Result:
@@ -95,7 +96,8 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         check_watched(compiled)
         instrumented = instrumented._replace(code=compiled.code)
         paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
-        plan = Plan(exports, options.layout, keep_imports=options.imports == "keep")
+        noops = no_ops(module, calls, paused.returned, options)
+        plan = Plan(exports, options.layout, keep_imports=options.imports == "keep", noops=noops)
         plans = variants(module, paused.snapshot, plan)
         rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
     finally:
@@ -200,6 +202,7 @@ def run(
     with watch("capture"):
         before = observe_references(module, instrumented, instance)
     runs = []
+    returned = []
     if instrumented.start:
         with watch("run"):
             instance.call(instrumented.start, (), 0)
@@ -207,10 +210,11 @@ def run(
     for call in calls:
         with watch("run"):
             results = instance.call(call.name, call.raw, len(call.type.results))
+        returned.append(results)
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before)
-    return Paused(instance, snapshot, tuple(runs))
+    return Paused(instance, snapshot, tuple(runs), tuple(returned))
 
 
 def write_valid(

@@ -209,7 +209,7 @@ MUTATIONS: dict[str, Mutation] = {
     "an imported table's minimum is not raised": Mutation(
         "imports.import_section", with_snapshot(original_sizes), "imported_state"
     ),
-    "an imported mutable global is not set": Mutation("imports.start_sections", always({}), "imported_state"),
+    "an imported mutable global is not set": Mutation("imports.start_body", always(b""), "imported_state"),
     "an imported global is set to another number": Mutation(
         "imports.constant",
         lambda original: lambda kind, bits: original(kind, b"\1" + bits[1:]),
@@ -218,7 +218,7 @@ MUTATIONS: dict[str, Mutation] = {
     "an imported reference global is set to another function": Mutation(
         "imports.reference_expression", first_argument(other_function), "imported_state"
     ),
-    "an imported constant is not compared": Mutation("imports.start_sections", always({}), "an_imported_constant"),
+    "an imported constant is not compared": Mutation("imports.start_body", always(b""), "an_imported_constant"),
     "an imported constant is compared as a number, which takes -0 for 0": Mutation(
         "imports._DIFFERS", lambda original: {**original, F32: (b"", b"\x5c")}, "an_imported_constant_of_zero"
     ),

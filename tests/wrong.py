@@ -130,9 +130,9 @@ def without_start_change(original: Any) -> Any:
 
 
 def exports_kept(original: Any) -> Any:
-    def function(module: Any, snapshot: Any, plan: Any) -> Any:
+    def function(module: Any, snapshot: Any, plan: Any, *rest: Any) -> Any:
         exports = tuple((e.name, e.kind, e.target) for e in module.exports)
-        return original(module, snapshot, replace(plan, exports=exports))
+        return original(module, snapshot, replace(plan, exports=exports), *rest)
 
     return function
 

@@ -62,6 +62,10 @@ def is_numeric(value_type: ValType) -> bool:
     return value_type in NUMERIC_SIZES
 
 
+def is_nullable(reference_type: ValType) -> bool:
+    return reference_type[0] != _REF
+
+
 def read_value_type(cursor: Cursor) -> ValType:
     start = cursor.position
     code = cursor.byte()

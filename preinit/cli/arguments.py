@@ -28,6 +28,15 @@ class Size(click.ParamType[int]):
         return int(match[1]) << _UNITS[match[2].lower()]
 
 
+class Kept(click.ParamType[bool | str]):
+    """What `--keep-init-func` takes: a boolean, or noop."""
+
+    name = "kept"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bool | str:
+        return "noop" if value == "noop" else click.BOOL.convert(value, param, ctx)
+
+
 def read(path: str) -> bytes:
     """A file's bytes, standard input's for "-". Raises `InputError`."""
     try:

@@ -10,7 +10,7 @@ import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, IMPORTS, LAYOUTS, Host, Options
-from .arguments import Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
+from .arguments import Kept, Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
 from .failure import explained, leave, say, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .wizer import Command, spellings
@@ -50,10 +50,10 @@ Examples:
 )
 @click.option(
     "--keep-init-func",
-    type=click.BOOL,
+    type=Kept(),
     default=False,
-    metavar="[=BOOL]",
-    help="Keep the exports that were run. A value comes only after =.",
+    metavar="[=BOOL|noop]",
+    help="Keep the exports that were run; noop: as functions that do nothing. A value comes only after =.",
 )
 @click.option(
     "--imports",
@@ -115,7 +115,7 @@ def command(
     init_func: tuple[str, ...],
     init: str,
     rename_func: tuple[str, ...],
-    keep_init_func: bool,
+    keep_init_func: bool | str,
     imports: str,
     import_globals: tuple[str, ...],
     preloads: tuple[str, ...],
@@ -151,7 +151,7 @@ def command(
             init_funcs=init_func,
             start_only=init == "none",
             rename_funcs=tuple(map(renaming, rename_func)),
-            keep_init_func=keep_init_func,
+            keep_init_func=keep_init_func,  # type: ignore[arg-type]
             imports=imports,  # type: ignore[arg-type]
             import_globals=tuple(map(imported_global, import_globals)),
             preloads=tuple(map(preload, preloads)),

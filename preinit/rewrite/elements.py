@@ -14,7 +14,7 @@ from ..binary import encoder as write
 from ..binary.constexpr import offset_constant
 from ..binary.module import Module, SectionId
 from ..binary.sections import ElementSegment, ExternKind, Mode, Table
-from ..binary.types import FUNCREF, ValType
+from ..binary.types import FUNCREF, ValType, is_nullable
 from ..errors import OutputTooLarge
 from ..snapshot import I31, Reference, Snapshot
 from .segments import MOST_SEGMENTS
@@ -22,10 +22,6 @@ from .segments import MOST_SEGMENTS
 Pieces = list[bytes | memoryview]
 
 _EXPLICIT, _EXPRESSIONS = 2, 4
-
-
-def is_nullable(reference_type: ValType) -> bool:
-    return reference_type[0] != 0x64
 
 
 def heap_type(reference_type: ValType) -> bytes:

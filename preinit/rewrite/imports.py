@@ -11,10 +11,9 @@ from collections.abc import Iterator
 
 from ..binary import encoder as write
 from ..binary.constexpr import constant
-from ..binary.extend import extended_section
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind
-from ..binary.types import F32, F64, I32, I64, FuncType
+from ..binary.types import F32, F64, I32, I64
 from ..snapshot import Snapshot
 from .elements import reference_expression
 
@@ -62,6 +61,11 @@ def import_section(module: Module, snapshot: Snapshot, keep: bool) -> Pieces:
     return write.section(SectionId.IMPORT, write.vector(entries)) if entries else []
 
 
+def start_body(module: Module, snapshot: Snapshot) -> bytes:
+    """The instructions of a start function that sets kept imports' globals; none where there is nothing to set."""
+    return b"".join(_start_body(module, snapshot))
+
+
 def _start_body(module: Module, snapshot: Snapshot) -> Iterator[bytes]:
     for index in range(module.imported_globals):
         entry = module.globals[index]
@@ -77,21 +81,3 @@ def _start_body(module: Module, snapshot: Snapshot) -> Iterator[bytes]:
                 yield b"\x23" + place + value + _V128_DIFFERS + b"\x04\x40\x00\x0b"
         elif entry.mutable and index in snapshot.references:
             yield reference_expression(snapshot.references[index], entry.type)[:-1] + b"\x24" + place
-
-
-def start_sections(module: Module, snapshot: Snapshot) -> dict[int, Pieces]:
-    """The sections that a start function changes which sets imported globals; none where there is nothing to set."""
-    body = b"".join(_start_body(module, snapshot))
-    if not body:
-        return {}
-    nothing = FuncType((), ())
-    if nothing in module.types.functions and not module.types.has_gc:
-        type_index, added = module.types.functions.index(nothing), []
-    else:
-        type_index, added = len(module.types.functions), [write.function_type(nothing)]
-    return {
-        SectionId.TYPE: extended_section(module, SectionId.TYPE, added),
-        SectionId.FUNCTION: extended_section(module, SectionId.FUNCTION, [write.uleb(type_index)]),
-        SectionId.START: write.section(SectionId.START, write.uleb(len(module.function_types))),
-        SectionId.CODE: extended_section(module, SectionId.CODE, [write.code_entry(b"\x00" + body + b"\x0b")]),
-    }

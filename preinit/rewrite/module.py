@@ -11,7 +11,7 @@ from ..binary.sections import Mode
 from ..errors import OutputTooLarge
 from ..options import Layout
 from ..snapshot import Snapshot
-from . import customs, elements, imports
+from . import customs, elements, functions, imports
 from . import sections as build
 from .segments import MOST_SEGMENTS, Run, runs_of_memory, within_limit
 
@@ -26,7 +26,8 @@ class Plan:
 
     `exports`: name, kind and index of each export of the output. `keep_slots`: data segments keep their indices.
     `declared`: functions to declare in an element segment of their own. `keep_imports`: imported memories, tables and
-    globals stay imports; else they become the output's own.
+    globals stay imports; else they become the output's own. `noops`: functions to append that do nothing, which
+    `exports` may name.
     """
 
     exports: tuple[tuple[str, int, int], ...]
@@ -34,6 +35,7 @@ class Plan:
     keep_slots: bool = False
     declared: tuple[int, ...] = ()
     keep_imports: bool = True
+    noops: tuple[functions.NoOp, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +97,8 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
         changed[SectionId.GLOBAL] = build.global_section(module, snapshot, 0 if defines else module.imported_globals)
     if imports.has_imported_state(module):
         changed[SectionId.IMPORT] = imports.import_section(module, snapshot, plan.keep_imports)
-        if plan.keep_imports:
-            changed.update(imports.start_sections(module, snapshot))
+    start = imports.start_body(module, snapshot) if plan.keep_imports else b""
+    changed.update(functions.function_sections(module, plan.noops, start))
     if module.section(SectionId.EXPORT) or plan.exports:
         changed[SectionId.EXPORT] = build.export_section(plan.exports)
     if plan.declared or snapshot.tables or snapshot.dropped_elements:
