@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .errors import UsageError
+from . import checks
+from .errors import UsageError, printable
 
 Layout = Literal["balanced", "size", "gzip", "few"]
 LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "gzip", "few")
@@ -32,9 +33,9 @@ class Host:
 
     Parameters
     ----------
-    env: environment variables.
+    env: environment variables; `(name, value)` pairs or a dict.
     args: the argument vector, the program's name first.
-    dirs: `(host folder, guest path)` pairs; the guest can read them, not write.
+    dirs: `(host folder, guest path)` pairs or a dict; the guest can read them, not write.
     stdin: what the guest can read from standard input.
     seed: seeds the stream that the guest's random numbers come from.
     quiet: drop the guest's output instead of passing it to the standard error.
@@ -48,17 +49,25 @@ class Host:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in self.env:
-            if not name or "=" in name or "\0" in name + value:
-                raise UsageError(f"{name!r} can't be the name of an environment variable")
-        for text in self.args:
-            if "\0" in text:
-                raise UsageError("an argument contains a NUL character")
+        checks.normalize(self, _HOST)
+        for name, _ in self.env:
+            if not name or "=" in name:
+                raise UsageError(f"'{printable(name)}' can't be the name of an environment variable")
+
+
+_HOST: dict[str, checks.Check] = {
+    "env": checks.pairs(checks.string, checks.string),
+    "args": checks.several(checks.string),
+    "dirs": checks.pairs(checks.path, checks.string),
+    "stdin": lambda option, value: bytes(checks.data(option, value)),
+    "seed": checks.whole,
+    "quiet": checks.flag,
+}
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to build.
+    """How to build. Lists are taken for tuples, dicts for pairs. Raises `UsageError` for what does not fit.
 
     Parameters
     ----------
@@ -105,32 +114,46 @@ class Options:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Options:
-        """Options from keyword arguments; lists are taken for tuples. Raises `UsageError` for an unknown name."""
+        """Options from keyword arguments. Raises `UsageError` for an unknown name."""
         known = cls.__dataclass_fields__
         unknown = next((name for name in fields if name not in known), None)
         if unknown:
             raise UsageError(f"there is no option {unknown!r}", hint=f"One of {', '.join(known)}.")
-        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
-        return cls(**given)
+        return cls(**fields)
 
     def __post_init__(self) -> None:
+        checks.normalize(self, _OPTIONS)
         if self.start_only and self.init_funcs:
             raise UsageError("an initializer was named, and also that none is to be run")
         if self.keep_init_func not in (False, True, "noop"):
             raise UsageError(f"initializers can't be kept as {self.keep_init_func!r}", hint="True, False or 'noop'.")
-        if self.layout not in LAYOUTS:
-            raise UsageError(f"there is no layout {self.layout!r}", hint=f"One of {', '.join(LAYOUTS)}.")
         if len({name for name, _ in self.preloads}) < len(self.preloads):
             raise UsageError("two modules are preloaded under one name")
-        if self.imports not in IMPORTS:
-            raise UsageError(f"imports can't be treated as {self.imports!r}", hint=f"One of {', '.join(IMPORTS)}.")
-        if self.compiler not in COMPILERS:
-            raise UsageError(f"there is no compiler {self.compiler!r}", hint=f"One of {', '.join(COMPILERS)}.")
         if self.timeout is not None and not self.timeout > 0:
-            raise UsageError("the time limit must be more than 0 seconds")
+            raise UsageError("the time limit must be more than 0 seconds", hint="Leave it out for no limit.")
         if self.max_memory < 0:
             raise UsageError("the memory limit can't be negative")
         destinations = [destination for destination, _ in self.rename_funcs]
         sources = [source for _, source in self.rename_funcs]
         if len(set(destinations)) < len(destinations) or len(set(sources)) < len(sources):
             raise UsageError("each name can stand once as source and once as destination of a renaming")
+
+
+_OPTIONS: dict[str, checks.Check] = {
+    "init_funcs": checks.several(checks.name),
+    "start_only": checks.flag,
+    "rename_funcs": checks.pairs(checks.name, checks.name),
+    "keep_init_func": checks.one_of(False, True, "noop"),
+    "imports": checks.one_of(*IMPORTS),
+    "import_globals": checks.pairs(checks.name, checks.name),
+    "preloads": checks.pairs(checks.name, checks.path_or_data),
+    "layout": checks.one_of(*LAYOUTS),
+    "compiler": checks.one_of(*COMPILERS),
+    "cache": checks.flag,
+    "cache_dir": checks.optional(checks.path),
+    "timeout": checks.optional(checks.number),
+    "max_memory": checks.whole,
+    "host": checks.instance(Host, "a Host"),
+    "process_ends": checks.flag,
+    "measure_gzip": checks.flag,
+}

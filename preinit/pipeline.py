@@ -29,7 +29,7 @@ from .initializers import Call, choose, no_ops, numeric_results, output_exports
 from .instrument import instrument
 from .options import Options
 from .stopwatch import Stopwatch
-from .tools import parse_text
+from .tools import is_text, parse_text
 
 #: Engines take 100 memories and 100 tables; a few are added to the copy that is run.
 MOST_MEMORIES, MOST_TABLES = 99, 90
@@ -68,6 +68,10 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
     """
     if options is None:
         options = Options.of(fields)
+    elif not isinstance(options, Options):
+        raise UsageError(f"options must be Options, not {type(options).__name__}")
+    elif fields:
+        raise UsageError(f"options were given, and {next(iter(fields))!r} beside them", hint="Put all into Options.")
     watch = Stopwatch()
     deadline = Deadline(options.timeout, grace=not options.process_ends)
     with watch("parse"):
@@ -109,15 +113,25 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
 
 
 def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
-    """The bytes of a binary module, from bytes or a file, text or binary. Raises an `InputError`."""
+    """The bytes of a binary module, from bytes or a file, text or binary. Raises `InputError`, `UsageError`."""
     if isinstance(wasm, bytes | bytearray | memoryview):
         data = bytes(wasm)
-    else:
+    elif isinstance(wasm, str | os.PathLike):
+        name = os.fsdecode(os.fspath(wasm))
         try:
-            data = Path(wasm).read_bytes()
-        except OSError as problem:
-            raise InputError(f"the input {os.fspath(wasm)!r} can't be read: {problem.strerror}") from problem
-    return parse_text(data) if data[:1024].lstrip()[:1] in (b"(", b";") else data
+            data = Path(name).read_bytes()
+        except (OSError, ValueError) as problem:
+            reason = (isinstance(problem, OSError) and problem.strerror) or problem
+            raise InputError(
+                f"the input '{printable(name)}' can't be read: {reason}",
+                hint="Give the path of a file that exists, or the bytes of a module.",
+            ) from problem
+    else:
+        raise UsageError(
+            f"a module must be bytes or a path, not {type(wasm).__name__}",
+            hint="Give the content of an open file: file.read()." if hasattr(wasm, "read") else None,
+        )
+    return parse_text(data) if is_text(data) else data
 
 
 def read_preloads(options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:

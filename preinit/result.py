@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: Version of the report's JSON form.
@@ -95,5 +95,5 @@ class Report:
 class Result:
     """The output module and the report about it."""
 
-    wasm: bytes
+    wasm: bytes = field(repr=False)
     report: Report

@@ -38,13 +38,25 @@ def wasm_tools() -> str:
     raise ToolMissing("the program wasm-tools was not found; it is needed to read the text format")
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a module is in the text format: it starts with a parenthesis or a comment, after any white space."""
+    return data.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] in (b"(", b";")
+
+
 def parse_text(text: bytes) -> bytes:
     """The binary of a module in the text format. Raises `TextSyntax` with line and column, `ToolMissing`."""
     import subprocess
 
     try:
         done = subprocess.run(
-            [wasm_tools(), "parse", "-"], input=text, capture_output=True, timeout=_PATIENCE, check=False
+            [wasm_tools(), "parse", "-"],
+            input=text.removeprefix(_BYTE_ORDER_MARK),
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise ToolMissing(f"wasm-tools could not read the text: {problem}") from problem
