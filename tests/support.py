@@ -9,6 +9,7 @@ import wasmtime
 
 from preinit import Options, Result, build
 from preinit.binary.module import Module, parse
+from preinit.binary.sections import Mode
 from preinit.binary.types import NUMERIC_SIZES, is_numeric
 from preinit.engine.runtime import Deadline, EngineSettings
 from preinit.engine.values import RawValue
@@ -128,6 +129,13 @@ def assert_same_state(binary: bytes, options: Options) -> Result:
     assert found.globals == expected.globals
     assert found.references == expected.references
     assert found.tables == expected.tables
+    output = resumed.module.data_segments
+    kept = [segment.mode for segment in output[: len(original.module.data_segments)]]
+    for index, segment in enumerate(original.module.data_segments):
+        # Where code names segments, they keep their index; where it doesn't, no probe could tell.
+        if segment.mode.value == "passive" and Mode.PASSIVE in kept:
+            emptied = output[index].start == output[index].end
+            assert emptied == (index in expected.dropped_data or segment.start == segment.end), f"data segment {index}"
     for index in original._instrumented.element_probes:
         emptied = not resumed.module.elements[index].length
         assert emptied == (index in expected.dropped_elements), f"element segment {index}"

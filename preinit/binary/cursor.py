@@ -11,6 +11,14 @@ from ..errors import Malformed, Truncated
 LEB32 = re.compile(rb"[\x80-\xff]{0,4}+[\x00-\x7f]")
 
 
+#: Most types, functions, imports and so on that engines take:
+#: https://webassembly.github.io/spec/js-api/#limits (implementation-defined limits).
+MOST_ITEMS = 1_000_000
+
+#: Most elements of a segment.
+MOST_ELEMENTS = 10_000_000
+
+
 class Cursor:
     """Reads `buffer` from `position` up to `end`, absolute offsets in the file."""
 
@@ -101,12 +109,17 @@ class Cursor:
         self.position = position
         return result
 
-    def count(self, smallest_item: int = 1) -> int:
-        """The length of a vector whose items take at least `smallest_item` bytes each: bounded by what is left."""
+    def count(self, smallest_item: int = 1, most: int = MOST_ITEMS) -> int:
+        """The length of a vector whose items take at least `smallest_item` bytes each: bounded by what is left.
+
+        No more than `most`: what engines refuse need not be read first.
+        """
         start = self.position
         number = self.u32()
         if number * smallest_item > self.remaining:
             raise self.fail(f"claims {number} items, more than fit in the {self.remaining} bytes left", start)
+        if number > most:
+            raise self.fail(f"has {number} items, engines take {most}", start)
         return number
 
     def skip(self, size: int) -> int:

@@ -8,7 +8,7 @@ from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
 from .constexpr import ConstantExpression, read_constant_expression
-from .cursor import Cursor
+from .cursor import MOST_ELEMENTS, Cursor
 from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
 
 T = TypeVar("T")
@@ -194,7 +194,7 @@ def _read_element(cursor: Cursor) -> ElementSegment:
             value_type = read_value_type(cursor)
         elif cursor.byte() != 0:
             raise cursor.fail("an element kind that is not funcref", cursor.position - 1)
-    count = cursor.count()
+    count = cursor.count(most=MOST_ELEMENTS)
     functions: list[int] = []
     allocates = False
     if flags & _EXPRESSIONS:
