@@ -25,8 +25,10 @@ def manifest() -> dict[str, dict]:
 
 
 def real_modules() -> Iterator[RealModule]:
-    """Those that have been fetched."""
+    """Those that have been fetched and that these options build: not those with a `test` of their own."""
     for name, entry in manifest().items():
+        if "test" in entry:
+            continue
         folder = FOLDER / name
         if (folder / entry["module"]).exists():
             dirs = tuple((str(folder / host), guest) for host, guest in entry.get("dirs", []))
