@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def quoted(name: str) -> str:
+    """A name as messages show it: as it is, between quotation marks."""
+    return f"'{printable(name)}'"
+
+
 class PreinitError(Exception):
     """Root of all errors that preinit raises on purpose.
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from .binary.module import Module
 from .binary.sections import ExternKind
 from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_nullable, is_numeric, type_name
-from .errors import InitializerType, NoInitializer, UnknownExport, UsageError, printable
-from .numbers import encode
+from .errors import InitializerType, NoInitializer, UnknownExport, UsageError, printable, quoted
+from .numbers import encode, expected
 from .options import DEFAULT_INITIALIZERS, Options
 
 #: What a reactor exports to have its constructors run:
@@ -19,7 +19,8 @@ from .options import DEFAULT_INITIALIZERS, Options
 REACTOR_START = "_initialize"
 
 _WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)", re.DOTALL)
-_FEW = 12
+#: Candidates that a message lists.
+_FEW = 24
 
 
 class Call(NamedTuple):
@@ -65,13 +66,15 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
             name, arguments = match[1], match[2]
     if name not in functions:
         if name in module.exported_names:
-            raise InitializerType(f"the export {printable(name)!r} is not a function")
-        raise UnknownExport(f"the module exports no function {printable(name)!r}", hint=_candidates(module, functions))
+            raise InitializerType(f"the export {quoted(name)} is not a function", hint=_candidates(module, functions))
+        raise UnknownExport(f"the module exports no function {quoted(name)}", hint=_candidates(module, functions))
     function_type = module.function_type(functions[name])
     if function_type is None:
-        raise InitializerType(f"the export {printable(name)!r} has no function type that can be called")
+        raise InitializerType(
+            f"the export {quoted(name)} has no function type that can be called", hint=_candidates(module, functions)
+        )
     parts = tuple(part.strip() for part in arguments.split(",")) if arguments.strip() else ()
-    where = f"export {printable(name)!r} of type {function_type}"
+    where = f"export {quoted(name)} of type {function_type}"
     unfit = next((t for t in function_type.params if t not in (I32, I64, F32, F64)), None)
     if unfit:
         raise InitializerType(
@@ -80,11 +83,12 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
             hint="Only numbers can be given: export a function without that parameter, which calls this one.",
         )
     if len(parts) != len(function_type.params):
-        wanted = ",".join(type_name(t).upper() for t in function_type.params)
+        wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
+        takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"
         raise InitializerType(
-            f"the initializer takes {len(function_type.params)} arguments, {len(parts)} were given",
+            f"the initializer takes {takes} argument{'s' * (takes != 1)}, {given}",
             where=where,
-            hint=f"Write them as numbers: -f '{printable(name)}({wanted})'." if wanted else "Leave them out.",
+            hint=f"Write numbers for them: -f '{printable(name)}({wanted})'." if wanted else "Leave them out.",
         )
     raw = tuple(_argument(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
     return Call(name, function_type, parts, raw)
@@ -95,19 +99,24 @@ def _argument(value_type: ValType, text: str, where: str) -> bytes:
     try:
         return encode(value_type, text).ljust(16, b"\0")
     except ValueError:
-        raise InitializerType(f"{text!r} is not a number of type {type_name(value_type)}", where=where) from None
-
-
-def _plain(module: Module, functions: dict[str, int]) -> list[str]:
-    return [name for name, index in functions.items() if module.function_type(index) == FuncType((), ())]
+        raise InitializerType(
+            f"{quoted(text)} is not a number of type {type_name(value_type)}", where=where, hint=expected(value_type)
+        ) from None
 
 
 def _candidates(module: Module, functions: dict[str, int]) -> str:
-    plain = _plain(module, functions)
-    if not plain:
-        return "The module exports no function of type () -> ()."
-    listed = ", ".join(printable(name) for name in plain[:_FEW])
-    return f"Exported functions of type () -> (): {listed}{', ...' if len(plain) > _FEW else ''}."
+    """Which functions could be named: first those that take nothing and return nothing, then others, with types."""
+    plain, others = [], []
+    for name, index in functions.items():
+        function_type = module.function_type(index)
+        if function_type == FuncType((), ()):
+            plain.append(quoted(name))
+        elif function_type and all(t in (I32, I64, F32, F64) for t in function_type.params):
+            others.append(f"{quoted(name)} {function_type}")
+    found = plain + others
+    if not found:
+        return "The module exports no function that takes nothing but numbers."
+    return f"Exported functions: {', '.join(found[:_FEW])}{f' and {len(found) - _FEW} more' * (len(found) > _FEW)}."
 
 
 def _no_initializer(module: Module, functions: dict[str, int]) -> NoInitializer:
@@ -141,15 +150,14 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
     new_names = {source: destination for destination, source in options.rename_funcs}
     for source in new_names:
         if source not in module.exported_names:
-            raise UnknownExport(
-                f"there is no export {printable(source)!r} to rename", hint="Write it as -r NEW=PRESENT."
-            )
+            raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as -r NEW=PRESENT.")
         if source in removed:
             raise UsageError(
-                f"the export {printable(source)!r} is an initializer that was run: it is removed, not renamed",
+                f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",
                 hint="Keep it with `--keep-init-func`.",
             )
     replaced = set(new_names.values())
+    _check_replaced(module, new_names, removed)
     exports = tuple(
         (new_names.get(e.name, e.name), e.kind, noops.get(e.name, e.target))
         for e in module.exports
@@ -158,12 +166,24 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
     return exports if options.imports == "keep" else _with_defined(module, exports)
 
 
+def _check_replaced(module: Module, new_names: dict[str, str], removed: set[str]) -> None:
+    """A function may take the place of a function, not of a memory: whoever imports that would find another thing."""
+    for source, destination in new_names.items():
+        new, old = module.exported(source), module.exported(destination)
+        if new and old and new.kind != old.kind and destination not in removed and destination not in new_names:
+            kinds = [ExternKind(export.kind).name.lower() for export in (new, old)]
+            raise UsageError(
+                f"the {kinds[0]} {quoted(source)} would replace the {kinds[1]} {quoted(destination)}",
+                hint="Rename it to another name, or rename what has that name, too.",
+            )
+
+
 def _check_noop(call: Call) -> None:
     unfit = next((t for t in call.type.results if not is_numeric(t) and not is_nullable(t)), None)
     if unfit:
         raise InitializerType(
             f"a function that does nothing can't return a {type_name(unfit)}",
-            where=f"export {printable(call.name)!r} of type {call.type}",
+            where=f"export {quoted(call.name)} of type {call.type}",
             hint="Leave it out of the output: no `--keep-init-func`.",
         )
 
@@ -208,7 +228,7 @@ def _with_defined(module: Module, exports: tuple[tuple[str, int, int], ...]) -> 
             continue
         if by_name.setdefault(entry.name, (entry.kind, index)) != (entry.kind, index):
             raise UsageError(
-                f"two things would be exported as {printable(entry.name)!r}: the import "
+                f"two things would be exported as {quoted(entry.name)}: the import "
                 f"`{printable(entry.module)}.{printable(entry.name)}`, and an export or import of the same name",
                 hint="Rename the export: -r NEW=PRESENT.",
             )

@@ -136,7 +136,10 @@ class Options:
         destinations = [destination for destination, _ in self.rename_funcs]
         sources = [source for _, source in self.rename_funcs]
         if len(set(destinations)) < len(destinations) or len(set(sources)) < len(sources):
-            raise UsageError("each name can stand once as source and once as destination of a renaming")
+            raise UsageError(
+                "each name can stand once as source and once as destination of a renaming",
+                hint="Leave one of the renamings out.",
+            )
 
 
 _OPTIONS: dict[str, checks.Check] = {

@@ -20,10 +20,12 @@ from .errors import (
     InvalidModule,
     MemoryLimit,
     OutputInvalid,
+    PreinitError,
     Unsupported,
     UnsupportedProposal,
     UsageError,
     printable,
+    quoted,
 )
 from .initializers import Call, choose, no_ops, numeric_results, output_exports
 from .instrument import instrument
@@ -140,7 +142,13 @@ def read_preloads(options: Options) -> tuple[dict[str, Module], dict[str, bytes]
         return {}, {}
     from .host.preload import check_preloads, without_names
 
-    modules = {name: parse(binary(given)) for name, given in options.preloads}
+    modules: dict[str, Module] = {}
+    for name, given in options.preloads:
+        try:
+            modules[name] = parse(binary(given))
+        except PreinitError as problem:
+            problem.where = f"preloaded module {quoted(name)}" + (f", {problem.where}" if problem.where else "")
+            raise
     check_preloads(modules.items())
     return modules, {name: without_names(module) for name, module in modules.items()}
 
@@ -164,7 +172,7 @@ def check_supported(module: Module, options: Options) -> None:
     imported = {f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_}
     unknown = next((name for name, _ in options.import_globals if name not in imported), None)
     if unknown is not None:
-        raise UsageError(f"the module imports no global {printable(unknown)!r}", hint="Write it as MODULE.NAME=VALUE.")
+        raise UsageError(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
     for index, memory in enumerate(module.memories):
         size = memory.minimum * memory.page_size
         if memory.shared and (memory.maximum or 0) * memory.page_size > options.max_memory:

@@ -30,12 +30,16 @@ def test_a_folder_is_no_input(tmp_path: Path) -> None:
         (b"\0asm\1\0\0\0\1\x50\1", "truncated", "byte offset 0x8"),
         (b"\0asm\1\0\0\0\x63\0", "malformed", "unknown section number 99"),
         (b"(module\n  (func\n    (i32.cons 1)))", "text-syntax", "line 3, column 6"),
-        (b"(module (func (result i32) (i64.const 1)))", "no-initializer", "no function of type () -> ()"),
+        (b"(module (func (result i32) (i64.const 1)))", "no-initializer", "no function that takes nothing but numbers"),
         (wasm('(module (func (export "wizer-initialize") (drop)))'), "invalid-module", "byte offset 0x"),
         (wasm("(component)"), "component", "not a core module"),
         (b"\0asm\1\0\0\0\0\x09\x07linking\x02", "relocatable-object", "wasm-ld"),
         (b"\0asm\1\0\0\0\0\x09\x08dylink.0", "dynamic-library", "dylink.0"),
-        (wasm('(module (import "m" "mem" (memory 1 2 shared)) (func (export "wizer-initialize")))'), "imported-state", "m.mem"),
+        (
+            wasm('(module (import "m" "mem" (memory 1 2 shared)) (func (export "wizer-initialize")))'),
+            "imported-state",
+            "m.mem",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and "-" in value else "",
 )
@@ -46,6 +50,14 @@ def test_an_input_that_is_no_module_is_told_what_it_is(data: bytes, code: str, w
     assert "what to do:" in said
 
 
+def test_the_input_is_named_where_something_is_wrong_in_it(tmp_path: Path) -> None:
+    (tmp_path / "in.wasm").write_bytes(b"\0asm\1\0\0\0\1\x50\1")
+    assert f"where: {tmp_path}/in.wasm, byte offset 0x8" in fails("build", tmp_path / "in.wasm")
+    assert "where: standard input" in fails("build", "-", stdin=b"")
+    said = fails("build", "-", "--preload", f"m={tmp_path / 'in.wasm'}", stdin=wasm(GOOD))
+    assert "preloaded module 'm', byte offset 0x8" in said
+
+
 # -- what to run -------------------------------------------------------------------------------------------------------
 
 
@@ -53,17 +65,22 @@ def test_without_an_initializer_the_candidates_are_listed() -> None:
     text = '(module (func (export "warm-up")) (func (export "start") (param i32)) (func (export "boot")))'
     said = fails("build", "-", stdin=wasm(text))
     assert "error[no-initializer]" in said
-    assert "warm-up, boot." in said
+    assert "'warm-up', 'boot', 'start' (i32) -> ()." in said
 
 
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "code", "words"),
     [
-        (["-f", "with-argument"], 1, "initializer-type", "-f 'with-argument(I32)'"),
+        (["-f", "with-argument"], 1, "initializer-type", "-f 'with-argument(<i32>)'"),
         (["-f", "with-argument(one)"], 1, "initializer-type", "'one' is not a number of type i32"),
         (["-f", "with-argument(99999999999)"], 1, "initializer-type", "is not a number of type i32"),
-        (["-f", "with-argument(1,2)"], 1, "initializer-type", "takes 1 arguments, 2 were given"),
+        (["-f", "with-argument(1,2)"], 1, "initializer-type", "takes 1 argument, 2 were given"),
         (["-f", "memory"], 1, "initializer-type", "not a function"),
+        (["-f", "with-argument(1_0)"], 1, "initializer-type", "from -2147483648 to 4294967295, decimal or 0x..."),
+        (["-f", "run(1)"], 1, "initializer-type", "takes 0 arguments, 1 was given"),
+        (["-r", "memory=run"], 2, "usage", "the func 'run' would replace the memory 'memory'"),
+        (["--dir", "no-such-folder"], 2, "usage", "Name a folder that exists"),
+        (["-f", "back\\slash"], 1, "unknown-export", "no function 'back\\slash'"),
         (["-f", "vector(1)"], 1, "initializer-type", "v128"),
         (["-f", "missing"], 1, "unknown-export", "wizer-initialize"),
         (["-r", "a=missing"], 1, "unknown-export", "-r NEW=PRESENT"),
@@ -89,6 +106,8 @@ def test_an_option_that_does_not_fit_is_explained(arguments: list[str], exit_cod
     said = fails("build", "-", *arguments, stdin=wasm(text), code=exit_code)
     assert f"error[{code}]: " in said
     assert words in said
+    if code != "usage" or arguments[0] in ("-r", "--dir", "--timeout", "--env"):
+        assert "what to do:" in said
 
 
 @pytest.mark.parametrize(

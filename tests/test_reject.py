@@ -77,7 +77,7 @@ REFUSED = {
     "a_parameter_without_argument": (
         f"(module (func {INIT} (param i32 f64)))",
         errors.InitializerType,
-        "preinit_initialize(I32,F64)",
+        "preinit_initialize(<i32>,<f64>)",
     ),
     "a_parameter_that_is_no_number": (
         f"(module (func {INIT} (param externref)))",

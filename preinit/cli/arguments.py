@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from ..errors import InputError, UsageError, printable
+from ..errors import InputError, UsageError, quoted
 from .output import STANDARD_OUTPUT
 
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
@@ -57,7 +57,7 @@ def renaming(text: str) -> tuple[str, str]:
     """Destination and source of `-r DST=SRC`. Raises `UsageError`."""
     left, found, right = text.partition("=")
     if not (left and found and right):
-        raise UsageError(f"{text!r} is not of the form -r DST=SRC")
+        raise UsageError(f"{quoted(text)} is not of the form -r DST=SRC", hint="For example: -r _start=resume")
     return _unicode(left), _unicode(right)
 
 
@@ -65,7 +65,10 @@ def imported_global(text: str) -> tuple[str, str]:
     """Name and value of `--import-global MODULE.NAME=VALUE`; names may contain `=`. Raises `UsageError`."""
     name, found, value = text.rpartition("=")
     if not (name and found and value):
-        raise UsageError(f"{text!r} is not of the form --import-global MODULE.NAME=VALUE")
+        raise UsageError(
+            f"{quoted(text)} is not of the form --import-global MODULE.NAME=VALUE",
+            hint="For example: --import-global env.base=1024",
+        )
     return _unicode(name), value
 
 
@@ -73,7 +76,9 @@ def preload(text: str) -> tuple[str, bytes]:
     """Name and content of `--preload NAME=FILE`. Raises `UsageError`, `InputError`."""
     name, found, path = text.partition("=")
     if not (name and found and path):
-        raise UsageError(f"{text!r} is not of the form --preload NAME=FILE")
+        raise UsageError(
+            f"{quoted(text)} is not of the form --preload NAME=FILE", hint="For example: --preload env=library.wasm"
+        )
     return _unicode(name), read(path)
 
 
@@ -81,7 +86,7 @@ def variable(text: str) -> tuple[str, str]:
     """Name and value of `--env K[=V]`. Raises `UsageError`."""
     name, found, value = text.partition("=")
     if not name:
-        raise UsageError(f"{text!r} is not of the form --env K=V")
+        raise UsageError(f"{quoted(text)} is not of the form --env K=V", hint="For example: --env LANG=C")
     if found:
         return name, value
     if name not in os.environ:
@@ -95,7 +100,9 @@ def folder(text: str) -> tuple[str, str]:
     """Folder and guest path of `--dir HOST[::GUEST]`. Raises `UsageError`."""
     host, found, guest = text.partition("::")
     if not host or (found and not guest):
-        raise UsageError(f"{text!r} is not of the form --dir HOST[::GUEST]")
+        raise UsageError(
+            f"{quoted(text)} is not of the form --dir HOST[::GUEST]", hint="For example: --dir lib::/usr/lib"
+        )
     return host, _unicode(guest if found else host)
 
 
@@ -103,7 +110,9 @@ def mapped_folder(text: str) -> tuple[str, str]:
     """The same of wizer's `--mapdir GUEST::HOST`. Raises `UsageError`."""
     guest, _, host = text.partition("::")
     if not (guest and host):
-        raise UsageError(f"{text!r} is not of the form --mapdir GUEST::HOST")
+        raise UsageError(
+            f"{quoted(text)} is not of the form --mapdir GUEST::HOST", hint="For example: --mapdir /usr/lib::lib"
+        )
     return host, _unicode(guest)
 
 
@@ -112,5 +121,7 @@ def _unicode(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"the name '{printable(name)}' is not UTF-8, as names in a module have to be") from None
+        raise UsageError(
+            f"the name {quoted(name)} is not UTF-8, as names in a module have to be", hint="Write it in UTF-8."
+        ) from None
     return name

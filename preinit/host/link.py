@@ -13,7 +13,7 @@ from ..binary.sections import ExternKind, Import
 from ..binary.types import I32, I64, FuncType
 from ..engine.runtime import Deadline
 from ..engine.whole import Linkage
-from ..errors import GuestTrap, ImportCalled, UsageError, printable
+from ..errors import GuestTrap, ImportCalled, UsageError, printable, quoted
 from ..options import Host
 from .provider import provider
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
@@ -140,7 +140,10 @@ def _preopens(host: Host) -> list[Descriptor]:
             for entry in opened:
                 entry.close()
             reason = problem.strerror if isinstance(problem, OSError) else problem
-            raise UsageError(f"the folder {folder!r} can't be opened: {reason}") from problem
+            raise UsageError(
+                f"the folder {quoted(folder)} can't be opened: {reason}",
+                hint="Name a folder that exists and that you may read.",
+            ) from problem
     return opened
 
 

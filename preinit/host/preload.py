@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..binary import encoder as write
 from ..binary.module import Module, SectionId
 from ..engine.guest import GENERATED
-from ..errors import UsageError, printable
+from ..errors import UsageError, printable, quoted
 
 
 def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
@@ -17,7 +17,7 @@ def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
         for entry in module.imports:
             if (entry.module, entry.name) not in provided:
                 raise UsageError(
-                    f"the preloaded module {printable(name)!r} imports "
+                    f"the preloaded module {quoted(name)} imports "
                     f"`{printable(entry.module)}.{printable(entry.name)}`, which no earlier one exports",
                     hint="Preload modules that need nothing from outside, each before the ones that import it.",
                 )

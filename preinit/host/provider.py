@@ -15,8 +15,8 @@ from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import
 from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, UsageError, printable
-from ..numbers import encode
+from ..errors import ImportedState, UsageError, printable, quoted
+from ..numbers import encode, expected
 
 
 def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[str, str]) -> tuple[bytes, list[str]]:
@@ -100,7 +100,9 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
         return head + constant(value.type, encode(value.type, given))
     except ValueError:
         raise UsageError(
-            f"{given!r} is not a number of type {type_name(value.type)}", where=f"--import-global for {_label(entry)}"
+            f"{quoted(given)} is not a number of type {type_name(value.type)}",
+            where=f"--import-global for {_label(entry)}",
+            hint=expected(value.type),
         ) from None
 
 
