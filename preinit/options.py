@@ -125,8 +125,6 @@ class Options:
         checks.normalize(self, _OPTIONS)
         if self.start_only and self.init_funcs:
             raise UsageError("an initializer was named, and also that none is to be run")
-        if self.keep_init_func not in (False, True, "noop"):
-            raise UsageError(f"initializers can't be kept as {self.keep_init_func!r}", hint="True, False or 'noop'.")
         if len({name for name, _ in self.preloads}) < len(self.preloads):
             raise UsageError("two modules are preloaded under one name")
         if self.timeout is not None and not self.timeout > 0:

@@ -120,7 +120,7 @@ def test_a_reference_that_can_not_be_null_is_refused() -> None:
 
 
 def test_another_word_is_a_usage_error() -> None:
-    with pytest.raises(errors.UsageError, match="kept as 'yes'"):
+    with pytest.raises(errors.UsageError, match="can't be 'yes'"):
         build_text(COUNTER, init_funcs=("init",), keep_init_func="yes")
 
 
