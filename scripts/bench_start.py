@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import platform
 import statistics
@@ -56,13 +57,19 @@ def measure(linker: wasmtime.Linker, module: wasmtime.Module, scenario: Scenario
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 41
+    parser = argparse.ArgumentParser(prog="scripts/bench_start", description=__doc__)
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=41, help="1 or more; 41 if left out")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("ROUNDS must be 1 or more")
     cases: list[tuple[str, str, Options, Scenario]] = [
         ("primes", str(FIXTURES / "primes/primes.wasm"), Options(), primes),
     ]
     for real in real_modules():
         if real.name == "javy":
             cases.append((real.name, real.path, Options(init_funcs=real.init_funcs, host=Host(dirs=real.dirs)), javy))
+    if len(cases) == 1:
+        print("javy is missing: `scripts/fetch_real javy` fetches it", file=sys.stderr)
     print("| module | from start to first answer, as it was | pre-initialized | times faster |")
     print("|---|---:|---:|---:|")
     for name, path, options, scenario in cases:

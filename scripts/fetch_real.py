@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import shutil
 import subprocess
@@ -47,8 +48,13 @@ def digest(path: Path) -> str:
 
 
 def main() -> None:
-    wanted = sys.argv[1:]
-    for name, entry in manifest().items():
+    known = manifest()
+    parser = argparse.ArgumentParser(prog="scripts/fetch_real", description=__doc__)
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"all if left out: {', '.join(known)}")
+    wanted = parser.parse_args().names
+    if unknown := [name for name in wanted if name not in known]:
+        parser.error(f"there is no module {unknown[0]!r}; one of {', '.join(known)}")
+    for name, entry in known.items():
         if wanted and name not in wanted:
             continue
         folder = FOLDER / name
