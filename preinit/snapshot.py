@@ -18,10 +18,14 @@ Reference = int | I31 | None
 
 @dataclass(frozen=True, eq=False)
 class MemoryState:
-    """A memory's size in pages, and its bytes: a view of the running instance, not a copy."""
+    """A memory's size in pages, and its bytes: a view of the running instance, not a copy.
+
+    `touched`: ranges outside of which all is zero; None where that isn't known.
+    """
 
     pages: int
     content: memoryview
+    touched: list[tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

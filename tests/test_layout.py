@@ -77,6 +77,17 @@ def test_the_smallest_gaps_are_merged_over_the_limit(parts: list[tuple[int, int,
     assert covered >= {(r.memory, byte) for r in runs for byte in range(r.start, r.end)}
 
 
+@given(ISLANDS, st.lists(st.integers(0, 300), max_size=6, unique=True))
+def test_what_was_never_touched_is_not_read(islands: list[tuple[int, bytes]], places: list[int]) -> None:
+    """The ranges that were touched are all that is looked at, however they are cut."""
+    content = memory_of(islands, 70000)
+    cuts = sorted({0, len(content), *(min(place * 997, len(content)) for place in places)})
+    touched = [(low, high) for low, high in itertools.pairwise(cuts) if any(content[low:high])]
+    assert [(run.start, run.end) for run in runs_of_memory(memoryview(content), 0, False, "size", touched)] == [
+        (run.start, run.end) for run in runs_of_memory(memoryview(content), 0, False, "size")
+    ]
+
+
 def test_more_islands_than_segments_are_allowed_still_make_a_valid_module() -> None:
     # One byte in 16 is set: with the layout `size`, each would be a segment of its own.
     text = """(module (memory (export "memory") 40)

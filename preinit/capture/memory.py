@@ -11,6 +11,7 @@ def capture_memories(module: Module, instrumented: Instrumented, instance: Insta
     """Views of all memories, in the order of their index; valid until the guest runs again."""
     states = []
     for index, limits in enumerate(module.memories):
-        content = instance.memory(instrumented.memories[index])
-        states.append(MemoryState(len(content) // limits.page_size, content))
+        name = instrumented.memories[index]
+        content = instance.memory(name)
+        states.append(MemoryState(len(content) // limits.page_size, content, instance.touched(name)))
     return tuple(states)

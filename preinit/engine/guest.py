@@ -87,6 +87,9 @@ class Instance(Protocol):
     def memory(self, name: str) -> memoryview:
         """A memory's bytes, not copied; valid until the guest runs again."""
 
+    def touched(self, name: str) -> list[tuple[int, int]] | None:
+        """The ranges of a memory outside of which nothing was ever written; None where that isn't known."""
+
     def global_value(self, name: str, size: int) -> RawValue:
         """A global's value; `size` in bytes for a numeric type."""
 

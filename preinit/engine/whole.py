@@ -22,6 +22,7 @@ from ..errors import (
 )
 from . import ffi
 from .guest import GuestCode
+from .pages import touched_extents
 from .runtime import Deadline, EngineSettings, has_winch, new_engine, new_store
 from .values import EngineError, GuestTrapped, RawValue
 
@@ -138,6 +139,9 @@ class WholeInstance:
         if known is None or known[0] != place:
             known = self._views[name] = (place, ffi.memory_view(*place))
         return known[1]
+
+    def touched(self, name: str) -> list[tuple[int, int]] | None:
+        return touched_extents(*ffi.memory_place(self._store, self._export(name)))
 
     def global_value(self, name: str, size: int) -> RawValue:
         return ffi.global_value(self._store, self._export(name), size)

@@ -67,7 +67,7 @@ def memory_runs(module: Module, snapshot: Snapshot, layout: Layout) -> list[Run]
     """The parts of all memories that the data segments will hold."""
     runs: list[Run] = []
     for index, state in enumerate(snapshot.memories):
-        runs += runs_of_memory(state.content, index, module.memories[index].is_64, layout)
+        runs += runs_of_memory(state.content, index, module.memories[index].is_64, layout, state.touched)
     return runs
 
 

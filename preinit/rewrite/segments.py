@@ -47,8 +47,16 @@ def header_size(memory: int, start: int, size: int, is_64: bool) -> int:
     return (1 if memory == 0 else 1 + uleb_size(memory)) + 1 + sleb_size(signed) + 1 + uleb_size(size)
 
 
-def runs_of_memory(content: memoryview, memory: int, is_64: bool, layout: Layout) -> list[Run]:
+def runs_of_memory(
+    content: memoryview,
+    memory: int,
+    is_64: bool,
+    layout: Layout,
+    touched: Sequence[tuple[int, int]] | None = None,
+) -> list[Run]:
     """The parts of one memory to write as segments, in order; everything outside of them is zero.
+
+    `touched`: ranges outside of which all is known to be zero, so that nothing there is read.
 
     Time is linear in the size of the memory; the content is not copied.
     """
@@ -57,7 +65,7 @@ def runs_of_memory(content: memoryview, memory: int, is_64: bool, layout: Layout
     gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
     runs: list[Run] = []
     start = end = -1  # of the run that may still grow
-    for part_start, part_end in _parts(content, gap):
+    for part_start, part_end in _parts(content, gap, touched):
         if start >= 0:
             split = header_size(memory, part_start, part_end - part_start, is_64) + price
             merged = part_start - end + uleb_size(part_end - start) - uleb_size(end - start)
@@ -71,9 +79,11 @@ def runs_of_memory(content: memoryview, memory: int, is_64: bool, layout: Layout
     return runs
 
 
-def _parts(content: memoryview, gap: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+def _parts(
+    content: memoryview, gap: re.Pattern[bytes], touched: Sequence[tuple[int, int]] | None
+) -> Iterator[tuple[int, int]]:
     """Maximal ranges without a gap, that start and end with a byte that is not zero."""
-    for low, high in _extents(content):
+    for low, high in _extents(content, touched):
         first = _NON_ZERO.search(content, low, high)
         assert first is not None
         start = first.start()
@@ -91,20 +101,20 @@ def _last_non_zero(content: memoryview, start: int, high: int) -> int:
     return high
 
 
-def _extents(content: memoryview) -> Iterator[tuple[int, int]]:
+def _extents(content: memoryview, touched: Sequence[tuple[int, int]] | None) -> Iterator[tuple[int, int]]:
     """Ranges outside of which everything is zero, each with some byte that is not, cut at multiples of the grain."""
-    low = -1
-    size = len(content)
-    for at in range(0, size, _GRAIN):
-        block = content[at : at + _GRAIN]
-        if block.tobytes() == (_ZEROS if len(block) == _GRAIN else _ZEROS[: len(block)]):
-            if low >= 0:
-                yield low, at
-                low = -1
-        elif low < 0:
-            low = at
-    if low >= 0:
-        yield low, size
+    for start, end in [(0, len(content))] if touched is None else touched:
+        low = -1
+        for at in range(start, end, _GRAIN):
+            block = content[at : min(at + _GRAIN, end)]
+            if block.tobytes() == (_ZEROS if len(block) == _GRAIN else _ZEROS[: len(block)]):
+                if low >= 0:
+                    yield low, at
+                    low = -1
+            elif low < 0:
+                low = at
+        if low >= 0:
+            yield low, end
 
 
 def within_limit(runs: Sequence[Run], most: int) -> list[Run]:
