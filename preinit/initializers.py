@@ -163,7 +163,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
         for e in module.exports
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )
-    return exports if options.imports == "keep" else _with_defined(module, exports)
+    return exports if options.imports != "define" else _with_defined(module, exports)
 
 
 def _check_replaced(module: Module, new_names: dict[str, str], removed: set[str]) -> None:

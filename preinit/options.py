@@ -15,8 +15,8 @@ LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "gzip", "few")
 Compiler = Literal["auto", "winch", "cranelift"]
 COMPILERS: tuple[Compiler, ...] = ("auto", "winch", "cranelift")
 
-Imports = Literal["keep", "define"]
-IMPORTS: tuple[Imports, ...] = ("keep", "define")
+Imports = Literal["keep", "define", "restore"]
+IMPORTS: tuple[Imports, ...] = ("keep", "define", "restore")
 
 KeepInitFunc = bool | Literal["noop"]
 
@@ -79,7 +79,8 @@ class Options:
         the run returned (null for a reference), for a host that calls them.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
-        names that they were imported by.
+        names that they were imported by; "restore": they stay imports, and a start function fills them, whatever they
+        hold.
     import_globals: `(MODULE.NAME, number)` pairs: values of imported globals at build time.
     preloads: `(NAME, module)` pairs, a module as bytes or a path: what it exports is what the guest imports from NAME.
         Its own state is not captured: the output's host must provide the same.

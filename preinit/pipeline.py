@@ -103,7 +103,8 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         instrumented = instrumented._replace(code=compiled.code)
         paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
         noops = no_ops(module, calls, paused.returned, options)
-        plan = Plan(exports, options.layout, keep_imports=options.imports == "keep", noops=noops)
+        keeps, restores = options.imports != "define", options.imports == "restore"
+        plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
         rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
     finally:
@@ -163,7 +164,7 @@ def check_supported(module: Module, options: Options) -> None:
             f"the start function {module.start} has type {module.function_type(module.start)}, not () -> ()"
         )
     for entry in module.imports:
-        if entry.memory and entry.memory.shared and options.imports == "keep":
+        if entry.memory and entry.memory.shared and options.imports != "define":
             raise ImportedState(
                 "the module imports a shared memory: each further instance, a thread, would overwrite what is in use",
                 where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
@@ -235,7 +236,7 @@ def run(
         returned.append(results)
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):
-        snapshot = capture(module, instrumented, instance, before)
+        snapshot = capture(module, instrumented, instance, before, options.imports == "restore")
     return Paused(instance, snapshot, tuple(runs), tuple(returned))
 
 

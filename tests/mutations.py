@@ -51,7 +51,7 @@ MUTATIONS: dict[str, Mutation] = {
         "a_function_that_only_an_emptied_segment_declared",
     ),
     "an emptied active segment is removed, so that indices move": Mutation(
-        "elements.element_entries", result(lambda entries: entries[1:]), "segments_keep_their_index"
+        "elements.element_entries", result(lambda made: (made[0][1:], made[1])), "segments_keep_their_index"
     ),
     "a dropped passive element segment is live again": Mutation(
         "elements.element_entries",
@@ -125,7 +125,7 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "the declaring segment is left out": Mutation(
         "elements.element_entries",
-        lambda original: lambda module, snapshot, _: original(module, snapshot, ()),
+        lambda original: lambda module, snapshot, _, restored: original(module, snapshot, (), restored),
         "a_function_that_only_an_emptied_segment_declared",
     ),
     # Globals
@@ -223,10 +223,10 @@ MUTATIONS: dict[str, Mutation] = {
         "imports._DIFFERS", lambda original: {**original, F32: (b"", b"\x5c")}, "an_imported_constant_of_zero"
     ),
     "a kept import is left out": Mutation(
-        "imports.import_section", lambda original: lambda m, s, _: original(m, s, False), "imported_state"
+        "imports.import_section", lambda original: lambda m, s, _, r: original(m, s, False, r), "imported_state"
     ),
     "a defined memory is an import still": Mutation(
-        "imports.import_section", lambda original: lambda m, s, _: original(m, s, True), "defined_imports"
+        "imports.import_section", lambda original: lambda m, s, _, r: original(m, s, True, r), "defined_imports"
     ),
     "a defined memory is not defined": Mutation(
         "sections.memory_section",

@@ -57,14 +57,25 @@ class State:
 class Running:
     """An instance of a module (a build's input or its output) in which everything can be read."""
 
-    def __init__(self, binary: bytes, host: Host | None = None, values: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        binary: bytes,
+        host: Host | None = None,
+        values: dict[str, str] | None = None,
+        preloads: dict[str, bytes] | None = None,
+    ) -> None:
         self.module: Module = parse(binary)
         self._instrumented = instrument(self.module)
         deadline = Deadline(None)
-        self._world = World(self.module, host or Host(), deadline, values)
+        beside = preloads or {}
+        self._world = World(
+            self.module, host or Host(), deadline, values, {n: parse(wasm) for n, wasm in beside.items()}
+        )
         settings = EngineSettings("cranelift")
         self.instance: WholeInstance = deadline.start(
-            lambda: compile_guest(self._instrumented.code, settings).instantiate(4 << 30, self._world.link, deadline)
+            lambda: compile_guest(self._instrumented.code, settings, beside).instantiate(
+                4 << 30, self._world.link, deadline
+            )
         ).result()
         self._deadline = deadline
         if self.module.exported("memory"):

@@ -49,7 +49,7 @@ def answers(running: Running) -> list[object]:
     return result
 
 
-@pytest.mark.parametrize("imports", ["keep", "define"])
+@pytest.mark.parametrize("imports", ["keep", "define", "restore"])
 def test_the_output_starts_where_the_initializer_ended(imports: str) -> None:
     original = Running(wasm(STATE), values=dict(VALUES))
     original.initialize(Options())
@@ -117,6 +117,55 @@ def test_wasi_finds_an_imported_memory_that_is_exported() -> None:
     result = build(wasm(text), Options(cache=False))
     assert result.report.host.random_bytes == 8
     assert result.report.snapshot.memories[0].bytes_written
+
+
+#: A host whose memory, table and globals are in use already, and larger than the module asks for.
+DIRTY = """(module (memory (export "mem") 2 10) (table (export "t") 4 20 funcref) (func $x (result i32) (i32.const 66))
+    (data (i32.const 0) "rubbish") (data (i32.const 131000) "more") (elem (i32.const 0) $x $x $x $x)
+    (global (export "sp") (mut i32) (i32.const 13)) (global (export "base") i32 (i32.const 1))
+    (global (export "vg") (mut v128) (v128.const i64x2 9 9)) (global (export "fimm") f32 (f32.const 0.5))
+    (global (export "dimm") f64 (f64.const -2)) (global (export "limm") i64 (i64.const 0x10))
+    (global (export "fref") (mut funcref) (ref.func $x)))"""
+
+
+def test_a_memory_and_table_that_are_in_use_are_restored() -> None:
+    original = Running(wasm(STATE), values=dict(VALUES))
+    original.initialize(Options())
+    result = build_text(STATE, imports="restore", import_globals=VALUES)
+    output = parse(result.wasm)
+    assert (output.memories[0].minimum, output.tables[0].limits.minimum) == (1, 3)
+    resumed = Running(result.wasm, preloads={"e": wasm(DIRTY)})
+    resumed.start()
+    assert resumed.state().memories == original.state().memories
+    assert resumed.state().tables == original.state().tables
+    assert answers(resumed) == answers(original)
+
+
+@pytest.mark.parametrize(("kind", "limits"), [("i64 ", "1 4"), ("", "1 4"), ("", "100 70000 (pagesize 1)")])
+def test_every_kind_of_memory_is_restored(kind: str, limits: str) -> None:
+    address = "i64" if kind else "i32"
+    text = f"""(module (import "e" "m" (memory {kind}{limits})) (import "e" "t" (table {kind}2 9 funcref)) (func $f)
+        (elem declare func $f) (data $live "live")
+        (func {INIT} (drop (memory.grow ({address}.const 2))) (i32.store ({address}.const 96) (i32.const 7))
+            (table.set 0 ({address}.const 1) (ref.func $f)))
+        (func (export "use") (memory.init $live ({address}.const 0) (i32.const 0) (i32.const 4))))"""
+    original = Running(wasm(text))
+    original.initialize(Options())
+    dirty = f"""(module (memory (export "m") {kind}{limits}) (table (export "t") {kind}2 9 funcref) (func $x)
+        (data ({address}.const 1) "rubbish") (elem (table 0) ({address}.const 0) func $x $x))"""
+    resumed = Running(build_text(text, imports="restore").wasm, preloads={"e": wasm(dirty)})
+    resumed.start()
+    assert resumed.state().memories == original.state().memories
+    assert resumed.state().tables == original.state().tables
+    resumed.call("use")
+    assert resumed.state().memories[0][:4] == b"live"
+
+
+def test_a_memory_that_can_not_grow_back_to_its_size_traps_at_the_start() -> None:
+    text = f"""(module (import "e" "m" (memory 1 4)) (func {INIT} (drop (memory.grow (i32.const 3)))))"""
+    output = build_text(text, imports="restore").wasm
+    with pytest.raises(errors.PreinitError):
+        Running(output, preloads={"e": wasm('(module (memory (export "m") 1 2))')}).start()
 
 
 CALLS_OUT = f"""(module (import "host" "call" (func $call (param i32) (result i32)))

@@ -12,14 +12,17 @@ from .segments import capture_dropped_data, capture_dropped_elements
 __all__ = ["References", "capture", "observe_references"]
 
 
-def capture(module: Module, instrumented: Instrumented, instance: Instance, before: References) -> Snapshot:
+def capture(
+    module: Module, instrumented: Instrumented, instance: Instance, before: References, imported: bool
+) -> Snapshot:
     """The state of an instance after its initializer.
 
-    `before`: what `observe_references` gave before it ran. The snapshot's memories are views of the instance: keep it.
+    `before`: what `observe_references` gave before it ran. `imported`: capture imported tables even where they did not
+    change. The snapshot's memories are views of the instance: keep it.
     Raises `UnsupportedState` for what can't be written to a module.
     """
     after = observe_references(module, instrumented, instance)
-    tables = capture_tables(module, before, after, instance)
+    tables = capture_tables(module, before, after, instance, imported)
     references = capture_reference_globals(module, before, after, instance)
     dropped_elements = capture_dropped_elements(module, instrumented, instance)
     dropped_data = capture_dropped_data(instrumented, instance)  # runs probes, so it comes before the views

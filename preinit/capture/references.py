@@ -35,13 +35,14 @@ def observe_references(module: Module, instrumented: Instrumented, instance: Ins
 
 
 def capture_tables(
-    module: Module, before: References, after: References, instance: Instance
+    module: Module, before: References, after: References, instance: Instance, imported: bool
 ) -> dict[int, tuple[Reference, ...]]:
-    """All entries of each table that changed or depends on globals, by its index. Raises `UnsupportedState`."""
+    """All entries of each table that changed, depends on globals, or is `imported`. Raises `UnsupportedState`."""
     captured = {}
     for index, entries in after.tables.items():
         table = f"table {index} of {type_name(module.tables[index].type)}"
-        if entries == before.tables[index] and not _depends_on_globals(module, index):
+        wanted = _depends_on_globals(module, index) or (imported and index < module.imported_tables)
+        if entries == before.tables[index] and not wanted:
             for slot, value in enumerate(entries):
                 _check_no_object(value, table, f"element {slot}")
             continue

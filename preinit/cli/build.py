@@ -60,7 +60,8 @@ Examples:
     type=click.Choice(IMPORTS),
     default="keep",
     show_default=True,
-    help="Imported memories, tables and globals stay imports, or become the output's own (define).",
+    help="Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
+    "(define), or are filled by a start function, whatever they hold (restore).",
 )
 @click.option(
     "--preload",

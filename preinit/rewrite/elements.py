@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from ..binary import encoder as write
 from ..binary.constexpr import offset_constant
@@ -22,6 +23,15 @@ from .segments import MOST_SEGMENTS
 Pieces = list[bytes | memoryview]
 
 _EXPLICIT, _EXPRESSIONS = 2, 4
+
+
+class Placed(NamedTuple):
+    """A passive element segment, and where in a table its `length` elements belong."""
+
+    table: int
+    start: int
+    length: int
+    segment: int
 
 
 def heap_type(reference_type: ValType) -> bytes:
@@ -97,8 +107,12 @@ def _emptied(module: Module, segment: ElementSegment) -> bytes:
     return bytes((flags,)) + place + kind + b"\x00"
 
 
-def element_entries(module: Module, snapshot: Snapshot, declared: Sequence[int]) -> list[bytes | memoryview]:
-    """The entries of the element section. Raises `OutputTooLarge` over the engines' limit."""
+def element_entries(
+    module: Module, snapshot: Snapshot, declared: Sequence[int], restored: int
+) -> tuple[list[bytes | memoryview], list[Placed]]:
+    """The entries of the element section; tables below index `restored` are filled by a start function, from passive
+    segments, which are told where they belong. Raises `OutputTooLarge` over the engines' limit.
+    """
     raw = memoryview(module.data)
     entries: list[bytes | memoryview] = []
     for number, segment in enumerate(module.elements):
@@ -109,13 +123,21 @@ def element_entries(module: Module, snapshot: Snapshot, declared: Sequence[int])
     }
     if len(entries) + sum(map(len, parts.values())) + 1 > MOST_SEGMENTS:
         parts = {index: [(0, content)] for index, content in snapshot.tables.items()}  # holes as references too
+    placed: list[Placed] = []
     for index, runs in parts.items():
-        entries += [_active(index, module.tables[index], start, content) for start, content in runs]
+        table = module.tables[index]
+        for start, content in runs:
+            if index < restored:
+                placed.append(Placed(index, start, len(content), len(entries)))
+                expressions = [reference_expression(entry, table.type) for entry in content]
+                entries.append(b"\x05" + table.type + write.vector(expressions))
+            else:
+                entries.append(_active(index, table, start, content))
     if declared:
         entries.append(b"\x03\x00" + write.vector([write.uleb(function) for function in declared]))
     if len(entries) > MOST_SEGMENTS:
         raise OutputTooLarge(f"the output would have {len(entries)} element segments, engines take {MOST_SEGMENTS}")
-    return entries
+    return entries, placed
 
 
 def element_section(entries: Sequence[bytes | memoryview]) -> Pieces:

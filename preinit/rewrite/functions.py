@@ -13,6 +13,8 @@ from .elements import heap_type
 
 Pieces = list[bytes | memoryview]
 
+_NO_LOCALS = b"\x00"
+
 #: The index of a function's type, and the raw values that it returns.
 NoOp = tuple[int, Sequence[bytes]]
 
@@ -31,13 +33,13 @@ def _no_op_body(module: Module, noop: NoOp) -> bytes:
     return b"".join(_value(*result) for result in zip(function_type.results, raw, strict=True))
 
 
-def function_sections(module: Module, noops: Sequence[NoOp], start: bytes) -> dict[int, Pieces]:
+def function_sections(module: Module, noops: Sequence[NoOp], start: bytes, start_locals: bytes) -> dict[int, Pieces]:
     """The sections that change where functions are added: `noops` in their order, then one of `start`'s instructions.
 
     That one becomes the start function; there is none where `start` is empty.
     """
     types = [type_index for type_index, _ in noops]
-    bodies = [_no_op_body(module, noop) for noop in noops]
+    bodies = [_NO_LOCALS + _no_op_body(module, noop) for noop in noops]
     changed: dict[int, Pieces] = {}
     if start:
         nothing = FuncType((), ())
@@ -46,12 +48,12 @@ def function_sections(module: Module, noops: Sequence[NoOp], start: bytes) -> di
         else:
             types.append(len(module.types.functions))
             changed[SectionId.TYPE] = extended_section(module, SectionId.TYPE, [write.function_type(nothing)])
-        bodies.append(start)
+        bodies.append(start_locals + start)
         index = len(module.function_types) + len(noops)
         changed[SectionId.START] = write.section(SectionId.START, write.uleb(index))
     if bodies:
         functions = [write.uleb(type_index) for type_index in types]
         changed[SectionId.FUNCTION] = extended_section(module, SectionId.FUNCTION, functions)
-        code = [write.code_entry(b"\x00" + body + b"\x0b") for body in bodies]  # no locals
+        code = [write.code_entry(body + b"\x0b") for body in bodies]
         changed[SectionId.CODE] = extended_section(module, SectionId.CODE, code)
     return changed

@@ -35,8 +35,11 @@ def has_imported_state(module: Module) -> bool:
     return bool(module.imported_memories or module.imported_tables or module.imported_globals)
 
 
-def import_section(module: Module, snapshot: Snapshot, keep: bool) -> Pieces:
-    """The imports, with memories and tables as large as they are now; without `keep`, only functions and tags."""
+def import_section(module: Module, snapshot: Snapshot, keep: bool, as_they_were: bool) -> Pieces:
+    """The imports, with memories and tables as large as they are now; without `keep`, only functions and tags.
+
+    `as_they_were`: memories and tables need not be larger than for the input.
+    """
     entries = []
     counts = dict.fromkeys(ExternKind, 0)
     for entry in module.imports:
@@ -46,10 +49,11 @@ def import_section(module: Module, snapshot: Snapshot, keep: bool) -> Pieces:
             continue
         head = write.name(entry.module) + write.name(entry.name) + bytes((entry.kind,))
         if entry.memory:
-            described = write.limits(entry.memory._replace(minimum=snapshot.memories[index].pages))
+            pages = entry.memory.minimum if as_they_were else snapshot.memories[index].pages
+            described = write.limits(entry.memory._replace(minimum=pages))
         elif entry.table:
             content = snapshot.tables.get(index)
-            minimum = entry.table.limits.minimum if content is None else len(content)
+            minimum = entry.table.limits.minimum if content is None or as_they_were else len(content)
             described = entry.table.type + write.limits(entry.table.limits._replace(minimum=minimum))
         elif entry.global_:
             described = entry.global_.type + bytes((entry.global_.mutable,))

@@ -11,7 +11,7 @@ from ..binary.sections import Mode
 from ..errors import OutputTooLarge
 from ..options import Layout
 from ..snapshot import Snapshot
-from . import customs, elements, functions, imports
+from . import customs, elements, functions, imports, restore
 from . import sections as build
 from .segments import MOST_SEGMENTS, Run, runs_of_memory, within_limit
 
@@ -26,7 +26,8 @@ class Plan:
 
     `exports`: name, kind and index of each export of the output. `keep_slots`: data segments keep their indices.
     `declared`: functions to declare in an element segment of their own. `keep_imports`: imported memories, tables and
-    globals stay imports; else they become the output's own. `noops`: functions to append that do nothing, which
+    globals stay imports; else they become the output's own. `restore`: a start function fills imported memories and
+    tables, whatever they hold. `noops`: functions to append that do nothing, which
     `exports` may name.
     """
 
@@ -35,6 +36,7 @@ class Plan:
     keep_slots: bool = False
     declared: tuple[int, ...] = ()
     keep_imports: bool = True
+    restore: bool = False
     noops: tuple[functions.NoOp, ...] = ()
 
 
@@ -55,7 +57,9 @@ def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
     """
     nameable = bool(module.data_segments) and module.section(SectionId.DATA_COUNT) is not None
     slots: tuple[bool, ...] = (False, True) if nameable else (False,)
-    if snapshot.dropped_data:  # by code, which names them by their index
+    if snapshot.dropped_data or (plan.restore and nameable):
+        # Code that dropped some names them by their index; and beside segments that a start function names, the
+        # validation would not notice that code names others.
         slots = (True,)
     lost = elements.lost_declarations(module, snapshot, plan.exports)
     for declared in ((), lost) if lost else ((),):
@@ -80,12 +84,14 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     if plan.keep_slots:
         retained = sum(segment.mode is Mode.PASSIVE for segment in module.data_segments)
     runs = within_limit(runs, MOST_SEGMENTS - retained)
+    filled = [run for run in runs if plan.restore and run.memory < module.imported_memories]
     if len(runs) + retained > MOST_SEGMENTS:
         raise OutputTooLarge(
             f"the module's {retained} passive data segments leave no room for the snapshot's memory",
             hint=f"Engines take {MOST_SEGMENTS} data segments in all: use fewer passive ones.",
         )
-    data, segments = build.data_section(module, snapshot, runs, plan.keep_slots)
+    active = [run for run in runs if not (plan.restore and run.memory < module.imported_memories)]
+    data, segments = build.data_section(module, snapshot, active, plan.keep_slots, filled)
     changed: dict[int, Pieces] = {SectionId.START: [], SectionId.DATA_COUNT: []}
     changed[SectionId.DATA] = data if segments else []
     defines = not plan.keep_imports
@@ -96,15 +102,25 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     if snapshot.globals or snapshot.references:
         changed[SectionId.GLOBAL] = build.global_section(module, snapshot, 0 if defines else module.imported_globals)
     if imports.has_imported_state(module):
-        changed[SectionId.IMPORT] = imports.import_section(module, snapshot, plan.keep_imports)
-    start = imports.start_body(module, snapshot) if plan.keep_imports else b""
-    changed.update(functions.function_sections(module, plan.noops, start))
+        changed[SectionId.IMPORT] = imports.import_section(module, snapshot, plan.keep_imports, plan.restore)
     if module.section(SectionId.EXPORT) or plan.exports:
         changed[SectionId.EXPORT] = build.export_section(plan.exports)
+    placed: list[elements.Placed] = []
     if plan.declared or snapshot.tables or snapshot.dropped_elements:
-        entries = elements.element_entries(module, snapshot, plan.declared)
+        restored = module.imported_tables if plan.restore else 0
+        entries, placed = elements.element_entries(module, snapshot, plan.declared, restored)
         changed[SectionId.ELEMENT] = elements.element_section(entries) if entries else []
-    if plan.keep_slots and module.section(SectionId.DATA_COUNT):
+    start = imports.start_body(module, snapshot) if plan.keep_imports else b""
+    if plan.restore:
+        numbered = list(zip(filled, range(segments - len(filled), segments), strict=True))
+        for index in range(module.imported_memories):
+            own = [entry for entry in numbered if entry[0].memory == index]
+            start += restore.restore_memory(index, module.memories[index], snapshot.memories[index].pages, own)
+        for index in range(module.imported_tables):
+            parts = [part for part in placed if part.table == index]
+            start += restore.restore_table(index, module.tables[index], len(snapshot.tables[index]), parts)
+    changed.update(functions.function_sections(module, plan.noops, start, restore.LOCALS))
+    if filled or (plan.keep_slots and module.section(SectionId.DATA_COUNT)):
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(segments))
     return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(runs), segments)
 
@@ -138,7 +154,7 @@ def _custom(module: Module, section: Section, plan: Plan) -> Pieces:
     if section == module.custom("producers"):
         return write.custom_section("producers", customs.producers(module))
     if section == module.custom("target_features"):
-        needed = ["bulk-memory", "reference-types"] if plan.declared else []
+        needed = ["bulk-memory", "reference-types"] if plan.declared or plan.restore else []
         return write.custom_section("target_features", customs.target_features(module, section, needed))
     return [memoryview(module.data)[section.header : section.end]]
 

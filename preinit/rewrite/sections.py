@@ -42,8 +42,10 @@ def export_section(exports: Sequence[tuple[str, int, int]]) -> Pieces:
     return write.section(SectionId.EXPORT, write.vector([write.export(*entry) for entry in exports]))
 
 
-def data_section(module: Module, snapshot: Snapshot, runs: Sequence[Run], keep_slots: bool) -> tuple[Pieces, int]:
-    """The data section and its number of segments.
+def data_section(
+    module: Module, snapshot: Snapshot, runs: Sequence[Run], keep_slots: bool, passive: Sequence[Run] = ()
+) -> tuple[Pieces, int]:
+    """The data section and its number of segments; `passive` runs come last, as passive ones.
 
     With `keep_slots`, every segment that code can name keeps its index: a passive one its content, or nothing if it
     was dropped; an active one is dropped after instantiation anyway, so its slot holds a run, or nothing.
@@ -60,6 +62,9 @@ def data_section(module: Module, snapshot: Snapshot, runs: Sequence[Run], keep_s
                 run = next(todo, None)
                 entries.append(_active(module, snapshot, run) if run else [_empty(module, segment)])
     entries.extend(_active(module, snapshot, run) for run in todo)
+    for run in passive:
+        content = snapshot.memories[run.memory].content[run.start : run.end]
+        entries.append([b"\x01" + write.uleb(len(content)), content])
     head = write.uleb(len(entries))
     size = len(head) + sum(len(piece) for pieces in entries for piece in pieces)
     if size > write.LARGEST_SECTION:
