@@ -16,13 +16,20 @@ CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 
 
 def warnings(
-    module: Module, snapshot: Snapshot, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]], code_moved: bool
+    module: Module,
+    snapshot: Snapshot,
+    calls: Sequence[Call],
+    exports: Sequence[tuple[str, int, int]],
+    code_moved: bool,
+    asks_for_more: bool,
 ) -> tuple[Warning, ...]:
     """The warnings for a build that ran `calls` and whose output has `exports`.
 
-    `code_moved`: the code section has another offset in the output than in the input.
+    `asks_for_more`: imported memories and tables stay imports, as large as they are now. `code_moved`: the code section has another offset in the output than in the input.
     """
     found = [*_stack_pointer(module, snapshot), *_command(module, calls, exports)]
+    if asks_for_more:
+        found += _larger_imports(module, snapshot)
     if module.custom("sourceMappingURL") and code_moved:
         found.append(
             Warning(
@@ -34,6 +41,35 @@ def warnings(
     if module.custom("signature"):
         found.append(Warning("signature", "the module's signature does not fit the output", "Sign the output instead."))
     return tuple(found)
+
+
+def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:
+    """Imports that now ask for more than they did: a loader that makes them must know."""
+    found = []
+    memories = [entry for entry in module.imports if entry.memory]
+    for entry, limits, state in zip(memories, module.memories, snapshot.memories, strict=False):
+        if state.pages > limits.minimum:
+            found.append(
+                Warning(
+                    "imported-memory-grew",
+                    f"the imported memory `{entry.module}.{entry.name}` must now have {state.pages} pages "
+                    f"({state.pages * limits.page_size} bytes) at least; it had to have {limits.minimum}",
+                    "Give the loader that makes it the new size (with Emscripten's, INITIAL_MEMORY), or use "
+                    "`--imports restore`.",
+                )
+            )
+    tables = [entry for entry in module.imports if entry.table]
+    for index, entry in enumerate(tables):
+        content = snapshot.tables.get(index, ())
+        if len(content) > module.tables[index].limits.minimum:
+            found.append(
+                Warning(
+                    "imported-table-grew",
+                    f"the imported table `{entry.module}.{entry.name}` must now have {len(content)} elements at least",
+                    "Give the loader that makes it the new size, or use `--imports restore`.",
+                )
+            )
+    return found
 
 
 def _stack_pointer(module: Module, snapshot: Snapshot) -> list[Warning]:

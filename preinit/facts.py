@@ -93,5 +93,5 @@ def make_report(
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
         host=HostFacts(dict(sorted(world.calls.items())), world.random_bytes),
-        warnings=warnings(module, snapshot, calls, plan.exports, moved),
+        warnings=warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore),
     )

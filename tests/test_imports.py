@@ -94,6 +94,13 @@ def test_an_import_that_is_exported_by_its_name_anyway_is_exported_once() -> Non
     assert [entry.name for entry in output.exports] == ["memory"]
 
 
+def test_a_loader_is_told_of_imports_that_grew() -> None:
+    codes = [warning.code for warning in build_text(STATE, import_globals=VALUES).report.warnings]
+    assert codes == ["imported-memory-grew", "imported-table-grew"]
+    assert not build_text(STATE, imports="define", import_globals=VALUES).report.warnings
+    assert not build_text(STATE, imports="restore", import_globals=VALUES).report.warnings
+
+
 def test_no_start_function_is_added_without_imported_globals() -> None:
     text = f'(module (import "e" "m" (memory 1)) (func {INIT} (i32.store8 (i32.const 1) (i32.const 7))))'
     assert parse(build_text(text).wasm).start is None
