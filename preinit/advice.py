@@ -25,7 +25,8 @@ def warnings(
 ) -> tuple[Warning, ...]:
     """The warnings for a build that ran `calls` and whose output has `exports`.
 
-    `asks_for_more`: imported memories and tables stay imports, as large as they are now. `code_moved`: the code section has another offset in the output than in the input.
+    `asks_for_more`: imported memories and tables stay imports, as large as they are now. `code_moved`: the code section
+    has another offset in the output than in the input.
     """
     found = [*_stack_pointer(module, snapshot), *_command(module, calls, exports)]
     if asks_for_more:

@@ -170,6 +170,15 @@ def check_supported(module: Module, options: Options) -> None:
                 where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
                 hint="Make it the module's own, where only one instance uses it: `--imports define`.",
             )
+    state = [entry for entry in module.imports if entry.memory or entry.table or entry.global_]
+    for entry in state:
+        same = [other for other in state if (other.module, other.name) == (entry.module, entry.name)]
+        if any(other != entry for other in same) or (len(same) > 1 and options.imports == "define"):
+            raise ImportedState(
+                "the module imports one thing twice, under different types or to be defined: it would become two",
+                where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                hint="Import it once, or under one type with `--imports keep`.",
+            )
     imported = {f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_}
     unknown = next((name for name, _ in options.import_globals if name not in imported), None)
     if unknown is not None:

@@ -101,6 +101,24 @@ def test_a_loader_is_told_of_imports_that_grew() -> None:
     assert not build_text(STATE, imports="restore", import_globals=VALUES).report.warnings
 
 
+@pytest.mark.parametrize("imports", ["keep", "restore"])
+def test_one_memory_that_is_imported_twice_is_one(imports: str) -> None:
+    text = f"""(module (import "e" "m" (memory $a 1)) (import "e" "m" (memory $b 1)) (global $g (mut i32) (i32.const 0))
+        (func {INIT} (i32.store8 $a (i32.const 5) (i32.const 9)) (global.set $g (i32.load8_u $b (i32.const 5)))))"""
+    resumed = Running(build_text(text, imports=imports).wasm)
+    resumed.start()
+    assert resumed.state().globals[0] == b"\x09\0\0\0"
+    assert resumed.state().memories[0][5] == resumed.state().memories[1][5] == 9
+
+
+def test_one_thing_that_is_imported_twice_can_not_become_two() -> None:
+    text = f'(module (import "e" "m" (memory 1)) (import "e" "m" (memory {{}})) (func {INIT}))'
+    with pytest.raises(errors.ImportedState, match="twice"):
+        build_text(text.format("1"), imports="define")
+    with pytest.raises(errors.ImportedState, match="twice"):
+        build_text(text.format("0"))
+
+
 def test_no_start_function_is_added_without_imported_globals() -> None:
     text = f'(module (import "e" "m" (memory 1)) (func {INIT} (i32.store8 (i32.const 1) (i32.const 7))))'
     assert parse(build_text(text).wasm).start is None

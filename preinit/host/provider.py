@@ -31,7 +31,7 @@ def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[
     bodies: list[bytes] = []
     exports: list[bytes] = []
     names: list[str] = []
-    known_tags: dict[Import, str] = {}
+    known: dict[Import, str] = {}
 
     def add(section: SectionId, kind: ExternKind, content: bytes, before: int = 0) -> None:
         entries = parts.setdefault(section, [])
@@ -39,16 +39,17 @@ def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[
         entries.append(content)
 
     for position, entry in imports:
-        if entry in known_tags:  # one tag, imported twice: what is thrown with one must be caught with the other
-            names.append(known_tags[entry])
+        if entry in known:  # one thing, imported twice: what is done to one of them shows in the other
+            names.append(known[entry])
             continue
         names.append(str(position))
+        if entry.kind != ExternKind.FUNC:
+            known[entry] = names[-1]
         if entry.kind == ExternKind.FUNC:
             add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=1)
             bodies.append(write.code_entry(b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"))
         elif entry.kind == ExternKind.TAG:
             add(SectionId.TAG, ExternKind.TAG, b"\0" + write.uleb(index_of[entry.type_index]))
-            known_tags[entry] = names[-1]
         elif entry.memory:
             add(SectionId.MEMORY, ExternKind.MEMORY, write.limits(entry.memory))
         elif entry.table:
