@@ -14,6 +14,7 @@ from .errors import (
     UnsupportedProposal,
     UsageError,
     printable,
+    quoted,
 )
 from .options import Options
 
