@@ -227,3 +227,27 @@ def test_a_preloaded_function_of_another_type_is_an_error() -> None:
         build_text(
             CALLS_OUT, preloads=(("host", b'(module (func (export "call")))'),), import_globals=(("host.base", "1"),)
         )
+
+
+FOREIGN = b"""(module (func $own) (elem declare func $own) (func (export "function") (result funcref) (ref.func $own))
+    (func (export "object") (result externref) (extern.convert_any (ref.i31 (i32.const 5)))))"""
+
+
+@pytest.mark.parametrize(
+    ("held", "fragments"),
+    [
+        ("(table $t 3 funcref)", ("table 0 of funcref", "another module", "element 2")),
+        ("(global $g (mut funcref) (ref.null func))", ("global 0 (g) of funcref", "another module")),
+        ("(table $t 3 externref)", ("table 0 of externref", "holds an object", "element 2")),
+        ("(global $g (mut externref) (ref.null extern))", ("global 0 (g) of externref", "holds an object")),
+    ],
+)
+def test_what_comes_from_another_module_is_named_with_its_place(held: str, fragments: tuple[str, ...]) -> None:
+    kind = "externref" if "externref" in held else "funcref"
+    source = "object" if kind == "externref" else "function"
+    store = "(table.set $t (i32.const 2) (call $get))" if "table" in held else "(global.set $g (call $get))"
+    text = f'(module (import "h" "{source}" (func $get (result {kind}))) {held} (func {INIT} {store}))'
+    with pytest.raises(errors.UnsupportedState) as caught:
+        build_text(text, preloads=(("h", FOREIGN),))
+    assert all(fragment in str(caught.value) for fragment in fragments), str(caught.value)
+    assert caught.value.hint
