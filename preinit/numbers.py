@@ -6,7 +6,7 @@ import math
 import re
 import struct
 
-from .binary.types import F32, F64, I32, I64, ValType
+from .binary.types import F32, F64, I32, I64, V128, ValType
 
 #: Python would take underscores and the digits of every script, too.
 _INTEGER = re.compile(r"[+-]?(?:[0-9]+|0[xX](?P<hex>[0-9a-fA-F]+))")
@@ -29,6 +29,8 @@ def encode(value_type: ValType, text: str) -> bytes:
         if not -(1 << bits - 1) <= number < 1 << bits:
             raise ValueError("out of range")
         return (number & (1 << bits) - 1).to_bytes(bits // 8, "little")
+    if value_type == V128 and re.fullmatch("0x[0-9a-fA-F]{1,32}", text):
+        return int(text, 16).to_bytes(16, "little")
     if value_type not in (F32, F64):
         raise ValueError("not a number type")
     try:

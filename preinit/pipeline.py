@@ -75,7 +75,7 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         check_supported(module, options)
         calls = choose(module, options)
         exports = output_exports(module, calls, options)
-        preloads, beside = read_preloads(options)
+        preloads, beside = read_preloads(module, options)
     with watch("instrument"):
         instrumented = instrument(module)
     deadline.check_time()
@@ -89,7 +89,7 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         from .result import Result
         from .rewrite import Plan, variants
 
-        world = World(module, options.host, deadline, dict(options.import_globals), preloads)
+        world = World(module, options.host, deadline, dict(options.import_globals), preloads, options.imports == "keep")
     try:
         with watch("compile"):
             compiled = pending.result()
@@ -131,11 +131,11 @@ def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
     return parse_text(data) if is_text(data) else data
 
 
-def read_preloads(options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:
+def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:
     """The preloaded modules, parsed, and what to compile of each. Raises `UsageError`, or what parsing raises."""
     if not options.preloads:
         return {}, {}
-    from .host.preload import check_preloads, without_names
+    from .host.preload import check_preloads, check_uses, without_names
 
     modules: dict[str, Module] = {}
     for name, given in options.preloads:
@@ -145,7 +145,8 @@ def read_preloads(options: Options) -> tuple[dict[str, Module], dict[str, bytes]
             problem.where = f"preloaded module {quoted(name)}" + (f", {problem.where}" if problem.where else "")
             raise
     check_preloads(modules.items())
-    return modules, {name: without_names(module) for name, module in modules.items()}
+    check_uses(module, modules, options)
+    return modules, {name: without_names(preload) for name, preload in modules.items()}
 
 
 def check_watched(compiled: CompiledGuest) -> None:
@@ -190,7 +191,7 @@ def run(
         returned.append(results)
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):
-        snapshot = capture(module, instrumented, instance, before, options.imports == "restore")
+        snapshot = capture(module, instrumented, instance, before, options.imports)
     return Paused(instance, snapshot, tuple(runs), tuple(returned))
 
 

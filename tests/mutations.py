@@ -97,7 +97,7 @@ MUTATIONS: dict[str, Mutation] = {
         "elements.table_section", while_it_runs("is_nullable", lambda _: False), "tables_of_every_type"
     ),
     "a table without null is filled with the wrong function": Mutation(
-        "elements.table_section", while_it_runs("_fill", least_common), "tables_of_every_type"
+        "elements.table_section", while_it_runs("fill_of", least_common), "tables_of_every_type"
     ),
     "a typed table gets entries of funcref": Mutation(
         "elements._active",

@@ -251,3 +251,73 @@ def test_what_comes_from_another_module_is_named_with_its_place(held: str, fragm
         build_text(text, preloads=(("h", FOREIGN),))
     assert all(fragment in str(caught.value) for fragment in fragments), str(caught.value)
     assert caught.value.hint
+
+
+def test_globals_that_the_initializer_left_alone_are_the_hosts_to_choose() -> None:
+    text = f"""(module (import "e" "sp" (global $g (mut i32))) (import "e" "f" (global $f (mut funcref)))
+        (global $k (mut i32) (i32.const 0)) (func {INIT} (global.set $k (i32.const 1)))
+        (func (export "sp") (result i32) (global.get $g)) (func (export "f") (result i32) (ref.is_null (global.get $f))))"""
+    host = """(module (func $x) (global (export "sp") (mut i32) (i32.const 65536))
+        (global (export "f") (mut funcref) (ref.func $x)))"""
+    for imports in ("keep", "restore"):
+        resumed = Running(build_text(text, imports=imports).wasm, preloads={"e": wasm(host)})
+        resumed.start()
+        assert [int.from_bytes(resumed.call(name, results=1)[0][:4], "little") for name in ("sp", "f")] == [65536, 0]
+
+
+def test_a_constant_reference_from_outside_needs_a_value() -> None:
+    text = f'(module (import "a" "e" (global $e externref)) (table 1 externref (global.get $e)) (func {INIT}))'
+    with pytest.raises(errors.ImportedState, match="needs its value"):
+        build_text(text)
+
+
+def test_preloaded_state_does_not_become_two() -> None:
+    text = f'(module (import "e" "m" (memory 1)) (func {INIT} (i32.store8 (i32.const 9) (i32.const 1))))'
+    fresh, used = (f'(module (memory (export "m") 1) {data})'.encode() for data in ("", '(data (i32.const 0) "abcd")'))
+    build_text(text, preloads=(("e", fresh),))
+    with pytest.raises(errors.ImportedState, match="in use before"):
+        build_text(text, preloads=(("e", used),))
+    with pytest.raises(errors.ImportedState, match="can't become the output's own"):
+        build_text(text, preloads=(("e", fresh),), imports="define")
+    output = build_text(
+        text.replace("1))))", "0)) (i32.store8 (i32.const 0) (i32.const 0))))"),
+        preloads=(("e", used),),
+        imports="restore",
+    ).wasm
+    resumed = Running(output, preloads={"e": wasm(used.decode())})
+    resumed.start()
+    assert resumed.state().memories[0][:5] == b"\0bcd\0"
+
+
+def test_a_tag_under_two_type_indices_is_one_tag() -> None:
+    text = f"""(module (type $x (func)) (type $y (func)) (import "a" "t" (tag $t (type $x))) (import "a" "t" (tag $u (type $y)))
+        (global $k (mut i32) (i32.const 0))
+        (func {INIT} (block $o (block $h (try_table (catch $u $h) (catch_all $o) (throw $t))) (global.set $k (i32.const 5)))))"""
+    assert Running(build_text(text).wasm).state().globals[0] == b"\5\0\0\0"
+
+
+@pytest.mark.parametrize("imports", ["keep", "restore"])
+def test_a_function_that_only_the_start_function_names_is_declared(imports: str) -> None:
+    text = f"""(module (import "a" "f" (global $f (mut funcref))) (table $t 1 funcref) (elem (i32.const 0) $x) (func $x)
+        (func {INIT} (global.set $f (table.get $t (i32.const 0))) (table.set $t (i32.const 0) (ref.null func)))
+        (func (export "null") (result i32) (ref.is_null (global.get $f))))"""
+    resumed = Running(build_text(text, imports=imports).wasm)
+    resumed.start()
+    assert resumed.call("null", results=1)[0][:4] == bytes(4)
+
+
+def test_a_table_without_null_is_restored() -> None:
+    text = f"""(module (import "e" "t" (table $t 2 (ref i31))) (func {INIT} (table.set $t (i32.const 1) (ref.i31 (i32.const 9))))
+        (func (export "at") (param i32) (result i32) (i31.get_s (table.get $t (local.get 0)))))"""
+    host = '(module (table (export "t") 2 (ref i31) (ref.i31 (i32.const {}))))'
+    output = build_text(text, preloads=(("e", host.format(7).encode()),), imports="restore").wasm
+    resumed = Running(output, preloads={"e": wasm(host.format(3))})
+    resumed.start()
+    assert [resumed.call("at", bytes((i,)), results=1)[0][0] for i in (0, 1)] == [7, 9]
+
+
+def test_a_vector_can_be_given_and_a_reference_can_not() -> None:
+    vector = f'(module (import "a" "v" (global $v v128)) (global $k (mut v128) (v128.const i64x2 0 0)) (func {INIT} (global.set $k (global.get $v))))'
+    build_text(vector, import_globals=(("a.v", "0x0123456789abcdef0123456789abcdef"),))
+    with pytest.raises(errors.UsageError):
+        build_text(f'(module (import "a" "f" (global (mut funcref))) (func {INIT}))', import_globals=(("a.f", "7"),))

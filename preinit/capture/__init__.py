@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..binary.module import Module
 from ..engine.guest import Instance, Instrumented
+from ..options import Imports
 from ..snapshot import Snapshot
 from .memory import capture_memories
 from .references import References, capture_reference_globals, capture_tables, observe_references
@@ -13,17 +14,17 @@ __all__ = ["References", "capture", "observe_references"]
 
 
 def capture(
-    module: Module, instrumented: Instrumented, instance: Instance, before: References, imported: bool
+    module: Module, instrumented: Instrumented, instance: Instance, before: References, imports: Imports
 ) -> Snapshot:
     """The state of an instance after its initializer.
 
-    `before`: what `observe_references` gave before it ran. `imported`: capture imported tables even where they did not
-    change. The snapshot's memories are views of the instance: keep it.
+    `before`: what `observe_references` gave before it ran. `imports`: what becomes of imports; where they don't just
+    stay, they are captured even if they did not change. The snapshot's memories are views of the instance: keep it.
     Raises `UnsupportedState` for what can't be written to a module.
     """
     after = observe_references(module, instrumented, instance)
-    tables = capture_tables(module, before, after, instance, imported)
-    references = capture_reference_globals(module, before, after, instance)
+    tables = capture_tables(module, before, after, instance, imports != "keep")
+    references = capture_reference_globals(module, before, after, instance, imports == "define")
     dropped_elements = capture_dropped_elements(module, instrumented, instance)
     dropped_data = capture_dropped_data(instrumented, instance)  # runs probes, so it comes before the views
     return Snapshot(

@@ -61,15 +61,15 @@ def _depends_on_globals(module: Module, index: int) -> bool:
 
 
 def capture_reference_globals(
-    module: Module, before: References, after: References, instance: Instance
+    module: Module, before: References, after: References, instance: Instance, imported: bool
 ) -> dict[int, Reference]:
-    """The value of each reference global that changed or is imported, by its index. Raises `UnsupportedState`."""
+    """The value of each reference global that changed or is `imported`, by its index. Raises `UnsupportedState`."""
     captured = {}
     for index, value in after.globals.items():
         name = module.names.globals.get(index)
         what = f"global {index}{f' ({name})' if name else ''} of {type_name(module.globals[index].type)}"
         _check_no_object(value, what, None)
-        if value != before.globals[index] or index < module.imported_globals:
+        if value != before.globals[index] or (imported and index < module.imported_globals):
             captured[index] = _reference(instance, value, what, None)
     return captured
 

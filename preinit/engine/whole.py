@@ -61,6 +61,14 @@ class Linkage:
         """The exports `names` of an instance of the preloaded module `name`."""
         return self._exports(self._preloads[name], externs, names)
 
+    def in_use(self, extern: Any, is_table: bool) -> bool:
+        """Whether a memory or table holds anything but zeros or null."""
+        if is_table:
+            return any(value.kind != "null" for value in ffi.table_values(self._store, extern))
+        content = ffi.memory_view(*ffi.memory_place(self._store, extern))
+        parts = (content[at : at + (1 << 20)] for at in range(0, len(content), 1 << 20))
+        return any(part.tobytes().strip(b"\0") for part in parts)
+
     def _exports(self, module: wasmtime.Module, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         instance = ffi.instantiate(self._store, module, externs)
         return [ffi.export(self._store, instance, name) for name in names]

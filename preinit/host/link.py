@@ -13,7 +13,7 @@ from ..binary.sections import ExternKind, Import
 from ..binary.types import I32, I64, FuncType
 from ..engine.runtime import Deadline
 from ..engine.whole import Linkage
-from ..errors import GuestTrap, ImportCalled, UsageError, printable, quoted
+from ..errors import GuestTrap, ImportCalled, ImportedState, UsageError, printable, quoted
 from ..options import Host
 from .provider import provider
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
@@ -37,10 +37,12 @@ class World:
         deadline: Deadline,
         import_globals: Mapping[str, str] | None = None,
         preloads: Mapping[str, Module] | None = None,
+        must_be_fresh: bool = False,
     ) -> None:
         self._module = module
         self._values = import_globals or {}
         self._preloads = preloads or {}
+        self._must_be_fresh = must_be_fresh
         self.deadline = deadline
         self._view: Callable[[], memoryview] | None = None
         self._memory = GuestMemory(self._current_view)
@@ -83,7 +85,15 @@ class World:
         for position, entry in enumerate(self._module.imports):
             parameters = self._wasi_parameters(entry)
             if (entry.module, entry.name) in preloaded:
-                externs[position] = preloaded[entry.module, entry.name]
+                extern = externs[position] = preloaded[entry.module, entry.name]
+                holds = entry.memory or entry.table
+                if self._must_be_fresh and holds and linkage.in_use(extern, entry.table is not None):
+                    # A kept import is written as if it started empty: what the initializer cleared would come back.
+                    raise ImportedState(
+                        f"the preloaded {entry.kind.name.lower()} is in use before the initializer starts",
+                        where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                        hint="Use `--imports restore`, which fills whatever it is given.",
+                    )
             elif parameters is None:
                 others.append((position, entry))
             else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..binary import encoder as write
 from ..binary.module import Module, SectionId
 from ..engine.guest import GENERATED
-from ..errors import UsageError, printable, quoted
+from ..errors import ImportedState, UsageError, printable, quoted
+from ..options import Options
 
 
 def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
@@ -22,6 +23,26 @@ def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
                     hint="Preload modules that need nothing from outside, each before the ones that import it.",
                 )
         provided.update((name, export.name) for export in module.exports)
+
+
+def check_uses(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
+    """Refuses options that fit no preloaded import. Raises `ImportedState`, `UsageError`."""
+    given = {name for name, _ in options.import_globals}
+    for entry in module.imports:
+        provider = preloads.get(entry.module)
+        if provider is None or entry.name not in provider.exported_names:
+            continue
+        if f"{entry.module}.{entry.name}" in given:
+            raise UsageError(
+                f"the global `{printable(entry.module)}.{printable(entry.name)}` is preloaded, and also given a value",
+                hint="Leave out `--import-global` for it.",
+            )
+        if options.imports == "define" and (entry.memory or entry.table or (entry.global_ and entry.global_.mutable)):
+            raise ImportedState(
+                "what a preloaded module shares with the guest can't become the output's own",
+                where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                hint="Use `--imports keep` or `--imports restore`.",
+            )
 
 
 def without_names(module: Module) -> bytes:

@@ -31,7 +31,7 @@ def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[
     bodies: list[bytes] = []
     exports: list[bytes] = []
     names: list[str] = []
-    known: dict[Import, str] = {}
+    known: dict[object, str] = {}
 
     def add(section: SectionId, kind: ExternKind, content: bytes, before: int = 0) -> None:
         entries = parts.setdefault(section, [])
@@ -39,12 +39,15 @@ def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[
         entries.append(content)
 
     for position, entry in imports:
-        if entry in known:  # one thing, imported twice: what is done to one of them shows in the other
-            names.append(known[entry])
+        # A tag's type may be written twice, under two indices.
+        tag = (entry.module, entry.name, module.types.functions[entry.type_index])
+        key: object = tag if entry.kind == ExternKind.TAG else entry
+        if key in known:  # one thing, imported twice: what is done to one of them shows in the other
+            names.append(known[key])
             continue
         names.append(str(position))
         if entry.kind != ExternKind.FUNC:
-            known[entry] = names[-1]
+            known[key] = names[-1]
         if entry.kind == ExternKind.FUNC:
             add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=1)
             bodies.append(write.code_entry(b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"))
@@ -86,6 +89,16 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
     head = value.type + bytes((value.mutable,))
     given = values.get(f"{entry.module}.{entry.name}")
     if not is_numeric(value.type):
+        if given is not None:
+            raise UsageError(
+                f"{given!r} can't be the value of a global of {type_name(value.type)}", where=_label(entry)
+            )
+        if not value.mutable:
+            raise ImportedState(
+                f"the imported constant global of {type_name(value.type)} needs its value at build time",
+                where=_label(entry),
+                hint="A preloaded module can provide it: --preload NAME=FILE.",
+            )
         _check_nullable(entry, value.type)
         heap = value.type[1:] if value.type[0] == 0x63 else value.type
         return head + b"\xd0" + heap + b"\x0b"

@@ -48,7 +48,7 @@ def reference_expression(reference: Reference, reference_type: ValType) -> bytes
     return b"\xd2" + write.uleb(reference) + b"\x0b"
 
 
-def _fill(table: Table, entries: Sequence[Reference]) -> Reference:
+def fill_of(table: Table, entries: Sequence[Reference]) -> Reference:
     """What most entries are: a table of a type without null needs a value for all before segments are applied."""
     if is_nullable(table.type) or not entries:
         return None
@@ -63,7 +63,7 @@ def table_section(module: Module, snapshot: Snapshot, first: int) -> Pieces:
         content = snapshot.tables.get(index)
         if content is not None:
             limits = limits._replace(minimum=len(content))
-            fill = _fill(table, content)
+            fill = fill_of(table, content)
             if is_nullable(table.type):
                 initializer = None
             elif fill is not None:
@@ -119,7 +119,8 @@ def element_entries(
         gone = segment.table in snapshot.tables if segment.mode is Mode.ACTIVE else number in snapshot.dropped_elements
         entries.append(_emptied(module, segment) if gone else raw[segment.raw[0] : segment.raw[1]])
     parts = {
-        index: list(_runs(content, _fill(module.tables[index], content))) for index, content in snapshot.tables.items()
+        index: list(_runs(content, fill_of(module.tables[index], content)))
+        for index, content in snapshot.tables.items()
     }
     if len(entries) + sum(map(len, parts.values())) + 1 > MOST_SEGMENTS:
         parts = {index: [(0, content)] for index, content in snapshot.tables.items()}  # holes as references too
@@ -145,7 +146,9 @@ def element_section(entries: Sequence[bytes | memoryview]) -> Pieces:
     return [bytes((SectionId.ELEMENT,)) + write.uleb(sum(map(len, payload))), *payload]
 
 
-def lost_declarations(module: Module, snapshot: Snapshot, exports: Sequence[tuple[str, int, int]]) -> tuple[int, ...]:
+def lost_declarations(
+    module: Module, snapshot: Snapshot, exports: Sequence[tuple[str, int, int]], keep_imports: bool
+) -> tuple[int, ...]:
     """Functions that something declared (for `ref.func` in code) which the output no longer has."""
     kept = {index for _, kind, index in exports if kind == ExternKind.FUNC}
     for number, segment in enumerate(module.elements):
@@ -157,7 +160,10 @@ def lost_declarations(module: Module, snapshot: Snapshot, exports: Sequence[tupl
     for index, table in enumerate(module.tables):
         if table.initializer and index not in snapshot.tables:
             kept.update(table.initializer.functions)
-    for value in (*snapshot.references.values(), *(entry for content in snapshot.tables.values() for entry in content)):
+    # A kept import's value is set by code, which declares nothing.
+    first = module.imported_globals if keep_imports else 0
+    own = [value for index, value in snapshot.references.items() if index >= first]
+    for value in (*own, *(entry for content in snapshot.tables.values() for entry in content)):
         if isinstance(value, int):
             kept.add(value)
     return tuple(index for index in module.references if index not in kept)

@@ -77,7 +77,8 @@ def _start_body(module: Module, snapshot: Snapshot) -> Iterator[bytes]:
         if index in snapshot.globals:
             value = constant(entry.type, snapshot.globals[index])[:-1]
             if entry.mutable:
-                yield value + b"\x24" + place
+                if snapshot.globals[index] != snapshot.globals_before[index]:  # else it is the host's to choose
+                    yield value + b"\x24" + place
             elif entry.type in _DIFFERS:
                 convert, compare = _DIFFERS[entry.type]
                 yield b"\x23" + place + convert + value + convert + compare + b"\x04\x40\x00\x0b"

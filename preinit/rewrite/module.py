@@ -61,7 +61,7 @@ def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
         # Code that dropped some names them by their index; and beside segments that a start function names, the
         # validation would not notice that code names others.
         slots = (True,)
-    lost = elements.lost_declarations(module, snapshot, plan.exports)
+    lost = elements.lost_declarations(module, snapshot, plan.exports, plan.keep_imports)
     for declared in ((), lost) if lost else ((),):
         for keep_slots in slots:
             yield replace(plan, keep_slots=keep_slots, declared=declared)
@@ -118,7 +118,8 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
             start += restore.restore_memory(index, module.memories[index], snapshot.memories[index].pages, own)
         for index in range(module.imported_tables):
             parts = [part for part in placed if part.table == index]
-            start += restore.restore_table(index, module.tables[index], len(snapshot.tables[index]), parts)
+            content = snapshot.tables[index]
+            start += restore.restore_table(index, module.tables[index], content, parts)
     changed.update(functions.function_sections(module, plan.noops, start, restore.LOCALS))
     if filled or (plan.keep_slots and module.section(SectionId.DATA_COUNT)):
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(segments))

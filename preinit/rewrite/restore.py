@@ -6,11 +6,14 @@ then. One that is larger than it was stays larger.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..binary import encoder as write
 from ..binary.constexpr import offset_constant
 from ..binary.sections import Table
-from ..binary.types import Limits
-from .elements import Placed, heap_type
+from ..binary.types import Limits, is_nullable
+from ..snapshot import Reference
+from .elements import Placed, fill_of, reference_expression
 from .segments import Run
 
 #: One local of each address type, with which memories are cleared: an i32 and an i64.
@@ -52,20 +55,22 @@ def restore_memory(index: int, limits: Limits, pages: int, runs: list[tuple[Run,
         code += b"\x0c\x00" + _END + _END
     for run, segment in runs:
         number = write.uleb(segment)
-        length = b"\x41" + write.sleb(run.end - run.start)
+        length = _number(run.end - run.start, False)
         code += _number(run.start, is_64) + _ZERO + length + b"\xfc\x08" + number + memory + b"\xfc\x09" + number
     return code
 
 
-def restore_table(index: int, table: Table, length: int, placed: list[Placed]) -> bytes:
-    """For table `index` of a type with null, which had `length` elements; `placed` are its segments."""
+def restore_table(index: int, table: Table, content: Sequence[Reference], placed: list[Placed]) -> bytes:
+    """For table `index`, which held `content`; `placed` are its segments."""
+    if not content and not is_nullable(table.type):
+        return b""  # nothing to put into it
     number, is_64 = write.uleb(index), table.limits.is_64
-    null = b"\xd0" + heap_type(table.type)
+    null = reference_expression(fill_of(table, content), table.type)[:-1]
     size = b"\xfc\x10" + number
-    code = _grow(size, b"\xfc\x0f" + number, null, length, is_64)
+    code = _grow(size, b"\xfc\x0f" + number, null, len(content), is_64)
     code += _number(0, is_64) + null + size + b"\xfc\x11" + number
     for part in placed:
         segment = write.uleb(part.segment)
-        count = b"\x41" + write.sleb(part.length)
+        count = _number(part.length, False)
         code += _number(part.start, is_64) + _ZERO + count + b"\xfc\x0c" + segment + number + b"\xfc\x0d" + segment
     return code
