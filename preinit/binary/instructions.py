@@ -63,7 +63,6 @@ _INSTRUCTION = (
     )
     + rb")"
 )
-_ONE = re.compile(_INSTRUCTION, re.DOTALL)
 _UNINTERESTING = re.compile(_INSTRUCTION + rb"*+", re.DOTALL)
 
 _PREFIXES = (0xFB, 0xFC, 0xFD, 0xFE)
@@ -103,7 +102,8 @@ def _skip_padded(at: Cursor, opcode: int) -> bool:
     at.position += 1
     second = at.u32()
     canonical = bytes((opcode,)) + uleb(second)
-    match = _ONE.match(canonical + at.buffer[at.position : min(at.end, at.position + _LONGEST_IMMEDIATES)])
+    rest = at.buffer[at.position : min(at.end, at.position + _LONGEST_IMMEDIATES)]
+    match = re.compile(_INSTRUCTION, re.DOTALL).match(canonical + rest)
     if not match:
         return False
     at.skip(match.end() - len(canonical))
