@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from .binary.module import Module
 from .binary.sections import ExternKind
+from .binary.types import is_numeric
 from .initializers import REACTOR_START, Call
 from .result import Warning
 from .snapshot import Snapshot
@@ -22,13 +23,16 @@ def warnings(
     exports: Sequence[tuple[str, int, int]],
     code_moved: bool,
     asks_for_more: bool,
+    given: Collection[str],
 ) -> tuple[Warning, ...]:
     """The warnings for a build that ran `calls` and whose output has `exports`.
 
     `asks_for_more`: imported memories and tables stay imports, as large as they are now. `code_moved`: the code section
-    has another offset in the output than in the input.
+    has another offset in the output than in the input. `given`: `MODULE.NAME` of imported globals with a value, and
+    names of preloaded modules.
     """
     found = [*_stack_pointer(module, snapshot), *_command(module, calls, exports)]
+    found += _assumed_globals(module, given)
     if asks_for_more:
         found += _larger_imports(module, snapshot)
     if module.custom("sourceMappingURL") and code_moved:
@@ -42,6 +46,22 @@ def warnings(
     if module.custom("signature"):
         found.append(Warning("signature", "the module's signature does not fit the output", "Sign the output instead."))
     return tuple(found)
+
+
+def _assumed_globals(module: Module, given: Collection[str]) -> list[Warning]:
+    """Imported mutable numbers that nobody gave a value: the initializer saw zero."""
+    return [
+        Warning(
+            "assumed-global",
+            f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
+            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
+        )
+        for entry in module.imports
+        if entry.global_
+        and entry.global_.mutable
+        and is_numeric(entry.global_.type)
+        and not {entry.module, f"{entry.module}.{entry.name}"} & set(given)
+    ]
 
 
 def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:

@@ -81,6 +81,7 @@ def make_report(
 ) -> Report:
     """The report of a build that succeeded."""
     written = read_sections(rewritten.wasm)
+    given = [name for name, _ in (*options.import_globals, *options.preloads)]
     moved = _code_offset(module.sections) != _code_offset(written)
     return Report(
         version=REPORT_VERSION,
@@ -93,5 +94,5 @@ def make_report(
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
         host=HostFacts(dict(sorted(world.calls.items())), world.random_bytes),
-        warnings=warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore),
+        warnings=warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
     )

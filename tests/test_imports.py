@@ -95,10 +95,20 @@ def test_an_import_that_is_exported_by_its_name_anyway_is_exported_once() -> Non
 
 
 def test_a_loader_is_told_of_imports_that_grew() -> None:
-    codes = [warning.code for warning in build_text(STATE, import_globals=VALUES).report.warnings]
-    assert codes == ["imported-memory-grew", "imported-table-grew"]
-    assert not build_text(STATE, imports="define", import_globals=VALUES).report.warnings
-    assert not build_text(STATE, imports="restore", import_globals=VALUES).report.warnings
+    def codes(imports: str) -> list[str]:
+        values = (*VALUES, ("e.sp", "0"), ("e.vg", "0x0"))
+        return [w.code for w in build_text(STATE, imports=imports, import_globals=values).report.warnings]
+
+    assert codes("keep") == ["imported-memory-grew", "imported-table-grew"]
+    assert codes("define") == codes("restore") == []
+
+
+def test_a_global_that_was_assumed_to_be_zero_is_warned_about() -> None:
+    text = f'(module (import "env" "__stack_pointer" (global $sp (mut i32))) (func {INIT}))'
+    (warning,) = build_text(text).report.warnings
+    assert warning.code == "assumed-global"
+    assert "--import-global env.__stack_pointer=VALUE" in warning.hint
+    assert not build_text(text, import_globals=(("env.__stack_pointer", "65536"),)).report.warnings
 
 
 @pytest.mark.parametrize("imports", ["keep", "restore"])
