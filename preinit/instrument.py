@@ -9,8 +9,8 @@ from __future__ import annotations
 from .binary import encoder as write
 from .binary.extend import extended_section
 from .binary.growth import Growth, growing_functions
-from .binary.instructions import MEMORY_GROW
 from .binary.module import Module, SectionId
+from .binary.opcodes import MEMORY_GROW
 from .binary.sections import ExternKind, Global, Mode
 from .binary.types import FUNCREF, I32, I64, FuncType, Limits, ValType, is_numeric
 from .engine.guest import GrowthGuard, GuestCode, Instrumented

@@ -9,8 +9,8 @@ import pytest
 
 from preinit.binary import encoder as write
 from preinit.binary.growth import growing_functions
-from preinit.binary.instructions import MEMORY_GROW
 from preinit.binary.module import parse
+from preinit.binary.opcodes import MEMORY_GROW
 from preinit.errors import PreinitError
 from preinit.tools import wasm_tools
 

@@ -11,8 +11,9 @@ from raw import offset_of, section
 from support import wasm
 
 from preinit.binary import encoder as write
-from preinit.binary.instructions import growth_instructions
+from preinit.binary.instructions import Decoder
 from preinit.binary.module import Module, parse
+from preinit.binary.opcodes import Kind
 from preinit.binary.sections import Mode
 from preinit.engine.runtime import Deadline, EngineSettings
 from preinit.engine.whole import compile_guest
@@ -167,9 +168,11 @@ def test_a_damaged_module_is_read_or_refused(data: bytes) -> None:
 @settings(max_examples=300)
 @given(damaged(), st.integers(0, 400))
 def test_a_damaged_body_gives_no_instructions_or_some(data: bytes, start: int) -> None:
-    for begin, end, _, index in growth_instructions(data, min(start, len(data)), len(data)).found:
-        assert start <= begin < end <= len(data)
-        assert index >= 0
+    for instruction in Decoder(Kind).search(data, min(start, len(data)), len(data)).found:
+        assert start <= instruction.start < instruction.end <= len(data)
+        for reference in instruction.references:
+            assert instruction.start < reference.start < reference.end <= instruction.end
+            assert reference.target >= 0
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -6,8 +6,9 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple
 
-from .instructions import MEMORY_GROW, growth_instructions
+from .instructions import decoder
 from .module import Module, SectionId
+from .opcodes import MEMORY_GROW, TABLE_GROW, Kind
 
 #: `memory.grow`; no index in the pattern, which could end with the opcode of the next one.
 _MEMORY_GROW = re.compile(rb"\x40")
@@ -27,12 +28,15 @@ _FEW_TAGS = 11
 #: alignment, memory, offset.
 _LANE_STORE = 1 + 5 + 5 + 5 + 10
 
+GROWTH = frozenset((MEMORY_GROW, TABLE_GROW))
+_NOTHING: frozenset[Kind] = frozenset()
+
 #: Bytes of the longest growth instruction, with padded integers: what comes after the last candidate isn't decoded.
 _LONGEST_GROWTH = 12
 
 
 class Growth(NamedTuple):
-    """One instruction: its range in the file, `instructions.MEMORY_GROW` or `TABLE_GROW`, and what it grows."""
+    """One instruction: its range in the file, `opcodes.MEMORY_GROW` or `TABLE_GROW`, and what it grows."""
 
     start: int
     end: int
@@ -63,16 +67,17 @@ def growing_functions(module: Module) -> tuple[dict[int, list[Growth]], int | No
             continue
         body = ranges[defined]
         end = min(body.end, hit + _LONGEST_GROWTH)
-        search = growth_instructions(module.data, body.start, end)
+        search = decoder(_NOTHING, GROWTH).search(module.data, body.start, end)
         if search.unknown is not None and search.unknown <= hit:
             # The candidate may lie inside an instruction that is cut off here: a long constant, a branch table.
-            search = growth_instructions(module.data, body.start, body.end)
+            search = decoder(_NOTHING, GROWTH).search(module.data, body.start, body.end)
             if search.unknown is not None and search.unknown <= hit:
                 unknown = search.unknown
+        growths = [Growth(g.start, g.end, g.opcode, g.references[0].target) for g in search.found]
         growths = [
-            Growth(*found)
-            for found in search.found
-            if found[3] < (len(module.memories) if found[2] == MEMORY_GROW else len(module.tables))
+            growth
+            for growth in growths
+            if growth.target < (len(module.memories) if growth.opcode == MEMORY_GROW else len(module.tables))
         ]
         if growths:
             result[defined] = growths

@@ -1,7 +1,5 @@
 """Finding instructions in function bodies at the speed of `re`.
 
-https://webassembly.github.io/spec/core/binary/instructions.html
-
 One possessive pattern matches a whole run of instructions that are of no interest; a few lines of Python handle the
 ones where it stops. An instruction that isn't known ends the search: nothing is guessed.
 """
@@ -9,146 +7,213 @@ ones where it stops. An instruction that isn't known ends the search: nothing is
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from functools import cache
 from typing import NamedTuple
 
 from ..errors import InputError
 from .cursor import Cursor
-from .encoder import uleb
+from .opcodes import (
+    BLOCK_TYPE,
+    BRANCH_TABLE,
+    BYTES,
+    CATCHES,
+    HEAP_TYPE,
+    IMMEDIATES,
+    INTEGER,
+    MEMORY_ARGUMENT,
+    PREFIXES,
+    Kind,
+    code,
+    instruction_pattern,
+)
 from .types import read_value_type
 
-_LEB = rb"[\x80-\xff]*+[\x00-\x7f]"
-# The alignment's bit 6 says that a memory index follows (multi-memory).
-_MEMARG = (
-    rb"(?:[\x00-\x3f]|[\x80-\xbf][\x80-\xff]*+[\x00-\x7f]|(?:[\x40-\x7f]|[\xc0-\xff]"
-    + _LEB
-    + rb")"
-    + _LEB
-    + rb")"
-    + _LEB
-)
-_BLOCK_TYPE = rb"(?:[\x63\x64]" + _LEB + rb"|" + _LEB + rb")"
 
-_INSTRUCTION = (
-    rb"(?:"
-    + rb"|".join(
-        [
-            rb"[\x20-\x26\x41\x42\x0c\x0d\x10\x12]" + _LEB,  # variables, constants, branches, calls
-            rb"[\x00\x01\x05\x0a\x0b\x0f\x19\x1a\x1b\x45-\xc4\xd1\xd3\xd4]",  # no immediates
-            rb"[\x28-\x3e]" + _MEMARG,
-            rb"[\x02-\x04\x06]" + _BLOCK_TYPE,
-            rb"[\x07-\x09\x14\x15\x18\x3f\xd0\xd2\xd5\xd6]" + _LEB,
-            rb"[\x11\x13]" + _LEB + _LEB,  # indirect calls
-            rb"\x43.{4}",
-            rb"\x44.{8}",
-            rb"\xfc(?:[\x00-\x07\x13-\x16]|[\x09\x0b\x0d\x10\x11]"
-            + _LEB
-            + rb"|[\x08\x0a\x0c\x0e]"
-            + _LEB
-            + _LEB
-            + rb")",
-            rb"\xfd(?:[\x00-\x0b\x5c\x5d]" + _MEMARG + rb"|[\x0c\x0d].{16}|[\x15-\x22].|[\x54-\x5b]" + _MEMARG + rb"."
-            rb"|[\x0e-\x14\x23-\x53\x5e-\x7f]|[\x80-\xff][\x01-\x03])",
-            rb"\xfe(?:[\x00-\x02\x10-\x4e]" + _MEMARG + rb"|\x03\x00)",
-            rb"\xfb(?:[\x00\x01\x06\x07\x0b-\x0e\x10\x14-\x17]"
-            + _LEB
-            + rb"|[\x02-\x05\x08-\x0a\x11-\x13]"
-            + _LEB
-            + _LEB
-            + rb"|[\x18\x19]."
-            + _LEB
-            + _LEB
-            + _LEB
-            + rb"|[\x0f\x1a-\x1e])",
-        ]
-    )
-    + rb")"
-)
-_UNINTERESTING = re.compile(_INSTRUCTION + rb"*+", re.DOTALL)
+class Reference(NamedTuple):
+    """An index among an instruction's immediates: it stands at `start:end` in the file."""
 
-_PREFIXES = (0xFB, 0xFC, 0xFD, 0xFE)
-#: No immediates are longer: the 16 bytes of a vector, two padded 64-bit integers and an index.
-_LONGEST_IMMEDIATES = 32
-
-MEMORY_GROW = 0x40
-TABLE_GROW = 0xFC0F
+    kind: str
+    start: int
+    end: int
+    target: int
 
 
-def _skip_variable_length(at: Cursor, opcode: int) -> bool:
-    """Moves past one of the instructions whose length a pattern can't tell; False if it isn't one."""
-    if opcode == 0x0E:  # br_table
-        at.u32s(at.count() + 1)
-    elif opcode == 0x1C:  # select with types
-        for _ in range(at.count()):
-            read_value_type(at)
-    elif opcode == 0x1F:  # try_table
-        match = re.compile(_BLOCK_TYPE).match(at.buffer, at.position, at.end)
-        if not match:
-            return False
-        at.position = match.end()
-        for _ in range(at.count(2)):
-            kind = at.byte()
-            if kind > 3:
-                return False
-            at.u32s(2 if kind < 2 else 1)
-    else:
-        return False
-    return True
+class Instruction(NamedTuple):
+    """An instruction is `start:end` in the file, immediates included. `opcode` as in `opcodes.IMMEDIATES`."""
 
-
-def _skip_padded(at: Cursor, opcode: int) -> bool:
-    """Moves past an instruction whose second opcode is written in more bytes than it needs; False if it isn't one."""
-    if opcode not in _PREFIXES:
-        return False
-    at.position += 1
-    second = at.u32()
-    canonical = bytes((opcode,)) + uleb(second)
-    rest = at.buffer[at.position : min(at.end, at.position + _LONGEST_IMMEDIATES)]
-    match = re.compile(_INSTRUCTION, re.DOTALL).match(canonical + rest)
-    if not match:
-        return False
-    at.skip(match.end() - len(canonical))
-    return True
+    opcode: int
+    start: int
+    end: int
+    references: tuple[Reference, ...]
 
 
 class Search(NamedTuple):
-    """What a function body holds: `(start, end, opcode, index)` of each growth instruction, its range in the file.
+    """What was found in a function body, in order. `types` are type indices among its locals.
 
-    `opcode` is MEMORY_GROW or TABLE_GROW, `index` the memory's or table's. `unknown`: the offset of an instruction that
-    is not known, where the search ended; None if it came to the end.
+    `unknown`: the offset of an instruction that is not known, where the search ended; None if it came to the end.
     """
 
-    found: list[tuple[int, int, int, int]]
+    found: list[Instruction]
+    types: list[Reference]
     unknown: int | None
 
 
-def growth_instructions(data: bytes, start: int, end: int) -> Search:
-    """The `memory.grow` and `table.grow` instructions of the function body `data[start:end]`."""
-    at = Cursor(data, start, end, "function body")
-    found: list[tuple[int, int, int, int]] = []
-    begin = start
-    try:
-        for _ in range(at.count(2)):  # locals
-            at.u32()
-            read_value_type(at)
-        while True:
-            at.position = _UNINTERESTING.match(data, at.position, end).end()  # type: ignore[union-attr]
-            begin = at.position
-            if begin >= end:
-                return Search(found, None)
-            opcode = at.byte()
-            if opcode == MEMORY_GROW:
-                index = at.u32()
-                found.append((begin, at.position, MEMORY_GROW, index))
-                continue
-            if opcode == 0xFC and at.u32() == 0x0F:
-                index = at.u32()
-                found.append((begin, at.position, TABLE_GROW, index))
-                continue
-            at.position = begin + 1
-            if _skip_variable_length(at, opcode):
-                continue
-            at.position = begin
-            if not _skip_padded(at, opcode):
-                return Search(found, begin)
-    except InputError:
-        return Search(found, begin)
+#: A 32-bit integer.
+_INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
+
+
+class Decoder:
+    """Finds the instructions that refer to an index of one of `kinds`, and those with one of `opcodes`.
+
+    Of the former, references of other kinds are left out.
+    """
+
+    def __init__(self, kinds: Collection[Kind] = (), opcodes: Collection[int] = ()) -> None:
+        self._kinds = frozenset(kind.value for kind in kinds)
+        self._opcodes = frozenset(opcodes)
+        # Most stops are at calls: those with nothing but an index of one byte opcodes are read by the pattern, too.
+        simple = [n for n, immediates in IMMEDIATES.items() if n < 0x100 and immediates in self._kinds]
+        stop = b"|".join(re.escape(bytes((number,))) for number in simple) or rb"(?!)"
+        skip = instruction_pattern(self._kinds, self._opcodes)
+        self._next = re.compile(skip + rb"*+(?:(" + stop + rb")(" + _INDEX + rb"))?", re.DOTALL).match
+        self._kind_of = {number: IMMEDIATES[number] for number in simple}
+
+    def search(self, data: bytes, start: int, end: int) -> Search:
+        """What the function body `data[start:end]`, locals and expression, holds."""
+        at = Cursor(data, start, end, "function body")
+        found: list[Instruction] = []
+        types: list[Reference] = []
+        begin = start
+        following, kind_of = self._next, self._kind_of
+        try:
+            for _ in range(at.count(2)):  # locals
+                at.u32()
+                types += _value_type(at)
+            position = at.position
+            while True:
+                match = following(data, position, end)
+                assert match is not None  # the pattern matches nothing, too
+                position = match.end()
+                if match.lastindex:
+                    begin, index_start = match.span(2)[0] - 1, match.start(2)
+                    opcode = data[begin]
+                    index = data[index_start] if position - index_start == 1 else _u32(data, index_start, position)
+                    reference = Reference(kind_of[opcode], index_start, position, index)
+                    found.append(Instruction(opcode, begin, position, (reference,)))
+                    continue
+                begin = position
+                if begin >= end:
+                    return Search(found, types, None)
+                at.position = begin
+                instruction = _read(at)
+                if instruction is None:
+                    return Search(found, types, begin)
+                if instruction.opcode in self._opcodes:
+                    found.append(instruction)
+                elif instruction.references:
+                    wanted = tuple(r for r in instruction.references if r.kind in self._kinds)
+                    if wanted:
+                        found.append(instruction._replace(references=wanted))
+                position = at.position
+        except InputError:
+            return Search(found, types, begin)
+
+
+def _read(at: Cursor) -> Instruction | None:
+    """Any instruction; None if it isn't known."""
+    start = at.position
+    opcode = at.byte()
+    if opcode in PREFIXES:
+        opcode = code(opcode, at.u32())
+    immediates = IMMEDIATES.get(opcode)
+    if immediates is None:
+        return None
+    references: list[Reference] = []
+    for immediate in immediates:
+        if immediate == INTEGER:
+            _skip_integer(at)
+        elif immediate in BYTES:
+            at.skip(BYTES[immediate])
+        elif immediate in (BLOCK_TYPE, HEAP_TYPE):
+            references += _type(at, immediate)
+        elif immediate == MEMORY_ARGUMENT:
+            references += _memory_argument(at)
+        elif immediate == BRANCH_TABLE:
+            at.u32s(at.count() + 1)
+        elif immediate == CATCHES:
+            references += _catches(at)
+        elif immediate in _KINDS:
+            references += _index(at, immediate)
+        else:
+            for _ in range(at.count()):
+                references += _value_type(at)
+    return Instruction(opcode, start, at.position, tuple(references))
+
+
+def _index(at: Cursor, kind: str) -> list[Reference]:
+    start = at.position
+    index = at.u32()
+    return [Reference(kind, start, at.position, index)]
+
+
+def _type(at: Cursor, immediate: str) -> list[Reference]:
+    """A heap type, or a block type: empty, a value type or a type index."""
+    start = at.position
+    if immediate == BLOCK_TYPE and at.peek() & 0x40 and at.peek() < 0x80:
+        if at.peek() == 0x40:
+            at.skip(1)
+            return []
+        return _value_type(at)
+    index = at.signed(33)
+    return [Reference(Kind.TYPE, start, at.position, index)] if index >= 0 else []
+
+
+def _value_type(at: Cursor) -> list[Reference]:
+    start = at.position
+    if len(read_value_type(at)) == 1:
+        return []
+    end, at.position = at.position, start + 1
+    found = _type(at, HEAP_TYPE)
+    at.position = end
+    return found
+
+
+def _memory_argument(at: Cursor) -> list[Reference]:
+    found = _index(at, Kind.MEMORY) if at.u32() & 0x40 else []
+    at.u64()
+    return found
+
+
+def _catches(at: Cursor) -> list[Reference]:
+    found: list[Reference] = []
+    for _ in range(at.count(2)):
+        kind = at.byte()
+        if kind > 3:
+            raise at.fail(f"a catch clause of unknown kind {kind}")
+        if kind < 2:
+            found += _index(at, Kind.TAG)
+        at.u32()
+    return found
+
+
+_KINDS = frozenset(kind.value for kind in Kind)
+
+
+@cache
+def decoder(kinds: frozenset[Kind], opcodes: frozenset[int] = frozenset()) -> Decoder:
+    """The decoder for those: its pattern is compiled once."""
+    return Decoder(kinds, opcodes)
+
+
+def _u32(data: bytes, start: int, end: int) -> int:
+    """An integer of several bytes that is known to end there. Raises `Malformed` if it has more than 32 bits."""
+    return Cursor(data, start, end, "function body").u32()
+
+
+def _skip_integer(at: Cursor) -> None:
+    """Past an integer of at most 64 bits, signed or not."""
+    for _ in range(10):
+        if at.byte() < 0x80:
+            return
+    raise at.fail("an integer of more than 64 bits")
