@@ -12,7 +12,8 @@ from .binary.sections import ExternKind
 from .cache import default_folder, engine_configuration
 from .engine.guest import Instrumented
 from .engine.runtime import Deadline, EngineSettings
-from .engine.whole import CompiledGuest, WholeInstance, check, compile_guest
+from .engine.validation import check
+from .engine.whole import CompiledGuest, WholeInstance, compile_guest
 from .errors import (
     InputError,
     InvalidModule,

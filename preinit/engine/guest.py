@@ -40,25 +40,32 @@ class GuestCode(NamedTuple):
 
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """The frames that are the guest's own, with names and offsets of the original file."""
-        ranges = self.original.bodies
-        result = []
-        for frame in frames:
-            defined = frame.function - self.original.imported_functions
-            if frame.module == GENERATED or not 0 <= defined < len(ranges):
-                continue
-            offset = frame.offset
-            moved = self.shifts.get(frame.function, ())
-            before = bisect_right([at for at, _ in moved], offset)
-            if before:
-                offset -= moved[before - 1][1]
-            body = ranges[defined]
-            place = body.start + offset if body.start + offset < body.end else None
-            result.append(Frame(frame.function, self.original.function_name(frame.function), place))
-        return tuple(result)
+        found = (
+            original_frame(self.original, frame.function, frame.offset, self.shifts.get(frame.function, ()))
+            for frame in frames
+            if frame.module != GENERATED
+        )
+        return tuple(frame for frame in found if frame)
 
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         """The guard that trapped, if the innermost frame is one."""
         return self.guards.get(frames[0].function) if frames and frames[0].module != GENERATED else None
+
+
+def original_frame(module: Module, function: int, offset: int, moved: Sequence[tuple[int, int]]) -> Frame | None:
+    """A frame of the function with that index in the original; None if the module defines no such function.
+
+    `offset` is one in the body that was run, `moved` how that differs: `(offset in it, bytes added up to there)`.
+    """
+    defined = function - module.imported_functions
+    if not 0 <= defined < len(module.bodies):
+        return None
+    before = bisect_right([at for at, _ in moved], offset)
+    if before:
+        offset -= moved[before - 1][1]
+    body = module.bodies[defined]
+    place = body.start + offset if body.start + offset < body.end else None
+    return Frame(function, module.function_name(function), place)
 
 
 class Instrumented(NamedTuple):

@@ -11,8 +11,8 @@ from typing import Any
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
 from ..binary.types import I32, I64, FuncType
+from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
-from ..engine.whole import Linkage
 from ..errors import GuestTrap, ImportCalled, ImportedState, UsageError, printable, quoted
 from ..options import Host
 from .provider import provider

@@ -1,0 +1,152 @@
+"""What instances have in common, however their code came to be compiled."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import wasmtime
+
+from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
+from . import ffi
+from .guest import GrowthGuard
+from .pages import touched_extents
+from .runtime import Deadline
+from .validation import first_line
+from .values import GuestTrapped, RawFrame, RawValue
+
+_STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
+_INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
+_OUT_OF_BOUNDS = (wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS.value, wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS.value)
+_UNREACHABLE = wasmtime.TrapCode.UNREACHABLE.value
+
+
+class Linkage:
+    """What a host can use to provide the imports of one instance."""
+
+    def __init__(
+        self, store: wasmtime.Store, functions: ffi.HostFunctions, preloads: Mapping[str, wasmtime.Module]
+    ) -> None:
+        self._store = store
+        self._functions = functions
+        self._preloads = preloads
+
+    def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
+        """An extern that calls `function` with unsigned 64-bit integers; types are "i32" or "i64"."""
+        return self._functions.define(parameters, results, function)
+
+    def provider(self, wasm: bytes, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        """The exports `names` of a fresh instance of a module that preinit generated."""
+        return self._exports(ffi.compile_module(self._store.engine, wasm), externs, names)
+
+    def preload(self, name: str, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        """The exports `names` of an instance of the preloaded module `name`."""
+        return self._exports(self._preloads[name], externs, names)
+
+    def in_use(self, extern: Any, is_table: bool) -> bool:
+        """Whether a memory or table holds anything but zeros or null."""
+        if is_table:
+            return any(value.kind != "null" for value in ffi.table_values(self._store, extern))
+        content = ffi.memory_view(*ffi.memory_place(self._store, extern))
+        parts = (content[at : at + (1 << 20)] for at in range(0, len(content), 1 << 20))
+        return any(part.tobytes().strip(b"\0") for part in parts)
+
+    def _exports(self, module: wasmtime.Module, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+        instance = ffi.instantiate(self._store, module, externs)
+        return [ffi.export(self._store, instance, name) for name in names]
+
+
+#: Gives the externs for a module's imports, in their order.
+Linker = Callable[[Linkage], Sequence[Any]]
+
+
+class EngineInstance(ABC):
+    """An instance of which all state is exported under known names. See `guest.Instance`."""
+
+    def __init__(self, store: wasmtime.Store, deadline: Deadline) -> None:
+        self._store = store
+        self._deadline = deadline
+        self._functions = ffi.HostFunctions(store)
+        self._externs: dict[str, Any] = {}
+        self._views: dict[str, tuple[tuple[int, int], memoryview]] = {}
+        self._instance: Any = None
+
+    @abstractmethod
+    def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """The frames that are the guest's own, with names and offsets of the original file."""
+
+    @abstractmethod
+    def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        """The guard that trapped, if the innermost frame is one."""
+
+    def _function(self, name: str) -> Any:
+        return self._export(name)
+
+    def _export(self, name: str) -> Any:
+        extern = self._externs.get(name)
+        if extern is None:
+            extern = self._externs[name] = ffi.export(self._store, self._instance, name)
+        return extern
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        self._functions.raised = None
+        self._deadline.check()
+        function = self._function(name)
+        try:
+            return ffi.call(self._store, function, arguments, results)
+        except GuestTrapped as trap:
+            raise self._explain(trap) from trap
+
+    def _explain(self, trap: GuestTrapped) -> BaseException:
+        raised = self._functions.raised
+        if raised is not None and not isinstance(raised, PreinitError):
+            return raised
+        frames = self.original_frames(trap.frames)
+        if raised is not None:
+            raised.frames = raised.frames or frames
+            return raised
+        guard = self.guard_of(trap.frames)
+        if guard and trap.code == _UNREACHABLE:
+            return GrowthRefused(
+                f"{guard.kind} {guard.target} could not grow; the guest would have gone on with what it had",
+                frames=frames,
+                hint=None if guard.kind == "memory" else "Make the initializer's tables smaller.",
+            )
+        if trap.code == _STACK_OVERFLOW:
+            return StackExhausted("the initializer exhausted the guest's stack", frames=frames)
+        if trap.code == _INTERRUPT:
+            return self._deadline.error()
+        if ffi.takes_exception(self._store) or trap.code == ffi.UNCAUGHT_EXCEPTION:
+            return UncaughtException("an exception left the initializer", frames=frames)
+        return GuestTrap(f"the initializer trapped: {first_line(trap)}", frames=frames)
+
+    def memory(self, name: str) -> memoryview:
+        # Host functions ask for it in every call: only a memory that moved or grew needs a new view.
+        place = ffi.memory_place(self._store, self._export(name))
+        known = self._views.get(name)
+        if known is None or known[0] != place:
+            known = self._views[name] = (place, ffi.memory_view(*place))
+        return known[1]
+
+    def touched(self, name: str) -> list[tuple[int, int]] | None:
+        return touched_extents(*ffi.memory_place(self._store, self._export(name)))
+
+    def global_value(self, name: str, size: int) -> RawValue:
+        return ffi.global_value(self._store, self._export(name), size)
+
+    def table_values(self, name: str) -> list[RawValue]:
+        return ffi.table_values(self._store, self._export(name))
+
+    @abstractmethod
+    def resolve_function(self, pointer: bytes) -> int | None:
+        """See `guest.Instance`."""
+
+    def traps(self, name: str) -> bool:
+        try:
+            ffi.call(self._store, self._function(name), (), 0)
+        except GuestTrapped as trap:
+            if trap.code not in _OUT_OF_BOUNDS:
+                raise self._explain(trap) from trap
+            return True
+        return False

@@ -1,0 +1,68 @@
+"""Whether the engine takes a module, and what to say where it does not."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import InvalidModule, MemoryLimit, PreinitError, Unsupported, UnsupportedProposal
+from . import ffi
+from .guest import GuestCode
+from .runtime import EngineSettings, new_engine
+from .values import EngineError
+
+#: What the engine says when a module uses a proposal that it does not have, or that is off.
+_LACKS = re.compile(
+    r"(support is not enabled|feature required|proposal not enabled|must be enabled|not enabled|requires the `?\S+`? "
+    r"(?:feature|proposal)|is not supported|not yet implemented|Unsupported|illegal opcode|unknown opcode)",
+    re.IGNORECASE,
+)
+
+
+def link_problem(problem: EngineError) -> PreinitError:
+    message = first_line(problem)
+    if re.search(r"exceeds memory limits|mmap|allocat|reserv", message):
+        return MemoryLimit(f"the module's memory could not be created: {message}")
+    return Unsupported(f"the module can't be instantiated: {message}")
+
+
+def refusal(code: GuestCode, problem: EngineError, compiler: str) -> PreinitError:
+    """The error for a module that the engine refuses, in terms of the original file."""
+    try:
+        check(code.original.data)
+    except (InvalidModule, UnsupportedProposal) as original:
+        return original
+    return Unsupported(
+        f"the engine refuses the module: {first_line(problem)}",
+        hint="Try `--compiler cranelift`." if compiler == "winch" else None,
+    )
+
+
+def check(wasm: bytes) -> None:
+    """Validates a module with every proposal that the engine has.
+
+    Raises `InvalidModule` or `UnsupportedProposal`, with the byte offset.
+    """
+    try:
+        ffi.validate(new_engine(EngineSettings("cranelift")), wasm)
+    except EngineError as problem:
+        text = str(problem)
+        offset = re.search(r"\(at offset (0x[0-9a-f]+|\d+)\)", text)
+        where = f"byte offset {int(offset[1], 0):#x}" if offset else None
+        lines = [line.strip() for line in text.splitlines() if line.strip() and "Caused by" not in line]
+        detail = re.sub(r"^\d+: |\s*\(at offset \S+\)", "", lines[-1]) if lines else text
+        if "legacy" in detail.lower() or "legacy_exceptions" in text:
+            raise UnsupportedProposal(
+                f"the module uses the legacy exception handling: {detail}",
+                where=where,
+                hint="Translate it with `wasm-opt --translate-to-exnref -all`, or compile with the exnref proposal.",
+            ) from problem
+        if _LACKS.search(detail):
+            raise UnsupportedProposal(f"the engine lacks a proposal: {detail}", where=where) from problem
+        raise InvalidModule(f"the module is not valid: {detail}", where=where) from problem
+
+
+def first_line(problem: Exception) -> str:
+    """The line of an engine's message that says most, without its own backtrace."""
+    lines = [re.sub(r"^\d+: ", "", line.strip()) for line in str(problem).splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("wasm trap:")]
+    return (said or lines[-1:] or ["no message"])[0].removeprefix("wasm trap: ")
