@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from .advice import warnings
 from .binary.module import Module, Section, SectionId, read_sections
-from .host import World
 from .initializers import Call
 from .options import Options
 from .result import (
@@ -16,10 +15,10 @@ from .result import (
     MemoryFacts,
     ModuleFacts,
     Report,
-    RunFacts,
     SnapshotFacts,
 )
 from .rewrite import Plan, Rewritten
+from .runner import Paused
 from .snapshot import Snapshot
 from .version import VERSION
 
@@ -71,15 +70,13 @@ def make_report(
     module: Module,
     calls: Sequence[Call],
     plan: Plan,
-    snapshot: Snapshot,
-    runs: tuple[RunFacts, ...],
-    compiler: str,
-    world: World,
+    paused: Paused,
     rewritten: Rewritten,
     options: Options,
     passes: dict[str, float],
 ) -> Report:
     """The report of a build that succeeded."""
+    snapshot, world = paused.snapshot, paused.world
     written = read_sections(rewritten.wasm)
     given = [name for name, _ in (*options.import_globals, *options.preloads)]
     moved = _code_offset(module.sections) != _code_offset(written)
@@ -87,10 +84,10 @@ def make_report(
         version=REPORT_VERSION,
         preinit=VERSION,
         layout=options.layout,
-        compiler=compiler,
+        engine=paused.engine,
         input=module_facts(module.data, module.sections, options.measure_gzip),
         output=module_facts(rewritten.wasm, written, options.measure_gzip),
-        runs=runs,
+        runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
         host=HostFacts(dict(sorted(world.calls.items())), world.random_bytes),

@@ -12,6 +12,9 @@ from .errors import UsageError, printable
 Layout = Literal["balanced", "size", "gzip", "few"]
 LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "gzip", "few")
 
+Engine = Literal["auto", "whole", "ondemand"]
+ENGINES: tuple[Engine, ...] = ("auto", "whole", "ondemand")
+
 Compiler = Literal["auto", "winch", "cranelift"]
 COMPILERS: tuple[Compiler, ...] = ("auto", "winch", "cranelift")
 
@@ -85,6 +88,8 @@ class Options:
     preloads: `(NAME, module)` pairs, a module as bytes or a path: what it exports is what the guest imports from NAME.
         Its own state is not captured: the output's host must provide the same.
     layout: how memory is cut into data segments, see `rewrite.segments`.
+    engine: compile the "whole" module before it runs, or each function "ondemand", when it is called; "auto" chooses.
+        A module that can't be compiled on demand is compiled as a whole: the report says why.
     compiler: which of the engine's compilers; "auto" is the fast one where it can.
     cache: keep compiled code for the next build of the same module.
     cache_dir: where; None for the user's cache folder.
@@ -104,6 +109,7 @@ class Options:
     import_globals: tuple[tuple[str, str], ...] = ()
     preloads: tuple[tuple[str, bytes | str], ...] = ()
     layout: Layout = "balanced"
+    engine: Engine = "auto"
     compiler: Compiler = "auto"
     cache: bool = True
     cache_dir: str | None = None
@@ -150,6 +156,7 @@ _OPTIONS: dict[str, checks.Check] = {
     "import_globals": checks.pairs(checks.name, checks.name),
     "preloads": checks.pairs(checks.name, checks.path_or_data),
     "layout": checks.one_of(*LAYOUTS),
+    "engine": checks.one_of(*ENGINES),
     "compiler": checks.one_of(*COMPILERS),
     "cache": checks.flag,
     "cache_dir": checks.optional(checks.path),

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .binary.module import Module, parse
-from .binary.sections import ExternKind
-from .cache import default_folder, engine_configuration
-from .engine.guest import Instrumented
-from .engine.runtime import Deadline, EngineSettings
+from .engine.runtime import Deadline
 from .engine.validation import check
-from .engine.whole import CompiledGuest, WholeInstance, compile_guest
 from .errors import (
     InputError,
     InvalidModule,
@@ -24,27 +20,17 @@ from .errors import (
     printable,
     quoted,
 )
-from .initializers import Call, choose, no_ops, numeric_results, output_exports
-from .instrument import instrument
+from .initializers import choose, no_ops, output_exports
 from .options import Options
+from .runner import Job, run_guest
 from .stopwatch import Stopwatch
 from .supported import check_supported
 from .tools import is_text, parse_text
 
 if TYPE_CHECKING:
-    from .host import World
-    from .result import Result, RunFacts
+    from .result import Result
     from .rewrite import Plan, Rewritten, Run
     from .snapshot import Snapshot
-
-
-class Paused(NamedTuple):
-    """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results."""
-
-    instance: WholeInstance
-    snapshot: Snapshot
-    runs: tuple[RunFacts, ...]
-    returned: tuple[list[bytes], ...]
 
 
 def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, **fields: Any) -> Result:
@@ -77,37 +63,27 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         calls = choose(module, options)
         exports = output_exports(module, calls, options)
         preloads, beside = read_preloads(module, options)
-    with watch("instrument"):
-        instrumented = instrument(module)
-    deadline.check_time()
-    with watch("compile"):
-        interruptible = options.timeout is not None and not options.process_ends
-        settings = EngineSettings(options.compiler, _cache(options), interruptible)
-        pending = deadline.start(lambda: compile_guest(instrumented.code, settings, beside))
-        # The engine compiles outside of Python's lock: what is needed only later is imported meanwhile.
+    job = Job(module, tuple(calls), options, preloads, beside, deadline)
+    paused = run_guest(job, watch, _import_the_rest)
+    try:
         from .facts import make_report
-        from .host import World
         from .result import Result
         from .rewrite import Plan, variants
 
-        world = World(module, options.host, deadline, dict(options.import_globals), preloads, options.imports == "keep")
-    try:
-        with watch("compile"):
-            compiled = pending.result()
-        check_watched(compiled)
-        instrumented = instrumented._replace(code=compiled.code)
-        paused = deadline.start(lambda: run(module, instrumented, compiled, calls, options, world, watch)).result()
         noops = no_ops(module, calls, paused.returned, options)
         keeps, restores = options.imports != "define", options.imports == "restore"
         plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
         rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
     finally:
-        world.close()
-    report = make_report(
-        module, calls, plan, paused.snapshot, paused.runs, compiled.compiler, world, rewritten, options, watch.seconds
-    )
+        paused.world.close()
+    report = make_report(module, calls, plan, paused, rewritten, options, watch.seconds)
     return Result(rewritten.wasm, report)
+
+
+def _import_the_rest() -> None:
+    """Imports what is needed only when the guest has run: there is time for that while the engine compiles."""
+    from . import capture, facts, result, rewrite  # noqa: F401
 
 
 def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
@@ -150,52 +126,6 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
     return modules, {name: without_names(preload) for name, preload in modules.items()}
 
 
-def check_watched(compiled: CompiledGuest) -> None:
-    """Refuses a valid module where growth can't be watched. Raises `UnsupportedProposal`."""
-    offset = compiled.code.unknown_instruction
-    if offset is not None:
-        raise UnsupportedProposal(
-            "an instruction is not known, and a memory may grow behind it without being watched",
-            where=f"byte offset {offset:#x}",
-        )
-
-
-def run(
-    module: Module,
-    instrumented: Instrumented,
-    compiled: CompiledGuest,
-    calls: Sequence[Call],
-    options: Options,
-    world: World,
-    watch: Stopwatch,
-) -> Paused:
-    """Runs the start function and the initializers in a fresh instance, and captures what they left."""
-    from .capture import capture, observe_references
-    from .result import RunFacts
-
-    with watch("instantiate"):
-        instance = compiled.instantiate(options.max_memory, world.link, world.deadline)
-        exported = module.exported("memory")
-        if exported and exported.kind == ExternKind.MEMORY:
-            world.bind(lambda: instance.memory("memory"))
-    with watch("capture"):
-        before = observe_references(module, instrumented, instance)
-    runs = []
-    returned = []
-    if instrumented.start:
-        with watch("run"):
-            instance.call(instrumented.start, (), 0)
-        runs.append(RunFacts("start function", (), (), watch.last))
-    for call in calls:
-        with watch("run"):
-            results = instance.call(call.name, call.raw, len(call.type.results))
-        returned.append(results)
-        runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
-    with watch("capture"):
-        snapshot = capture(module, instrumented, instance, before, options.imports)
-    return Paused(instance, snapshot, tuple(runs), tuple(returned))
-
-
 def write_valid(
     module: Module, snapshot: Snapshot, plans: Iterable[Plan], deadline: Deadline, watch: Stopwatch
 ) -> tuple[Rewritten, Plan]:
@@ -217,10 +147,3 @@ def write_valid(
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal
     raise OutputInvalid(f"the output does not validate: {problem}") from problem
-
-
-def _cache(options: Options) -> str | None:
-    if not options.cache:
-        return None
-    folder = Path(options.cache_dir) if options.cache_dir else default_folder()
-    return engine_configuration(folder) if folder else None

@@ -30,6 +30,22 @@ class ModuleFacts:
 
 
 @dataclass(frozen=True)
+class EngineFacts:
+    """How the guest was compiled: `name` is "whole" or "ondemand", `reason` why, `compiler` "winch" or "cranelift".
+
+    Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules.
+    """
+
+    name: str
+    compiler: str
+    reason: str
+    functions: int
+    functions_compiled: int
+    bytes_compiled: int
+    chunks: int
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers."""
 
@@ -77,7 +93,7 @@ class Report:
     version: int
     preinit: str
     layout: str
-    compiler: str
+    engine: EngineFacts
     input: ModuleFacts
     output: ModuleFacts
     runs: tuple[RunFacts, ...]

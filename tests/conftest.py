@@ -20,3 +20,14 @@ def good(tmp_path: Path) -> Path:
     path = tmp_path / "good.wasm"
     path.write_bytes(wasm(GOOD))
     return path
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ondemand", action="store_true", help="let small modules be compiled on demand, too")
+
+
+@pytest.fixture(autouse=True)
+def _on_demand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--ondemand`, every module that can be compiled on demand is: all tests hold for both engines."""
+    if request.config.getoption("--ondemand"):
+        monkeypatch.setattr("preinit.runner.worthwhile", lambda module: True)

@@ -65,7 +65,7 @@ class Running:
         preloads: dict[str, bytes] | None = None,
     ) -> None:
         self.module: Module = parse(binary)
-        self._instrumented = instrument(self.module)
+        code, self._instrumented = instrument(self.module)
         deadline = Deadline(None)
         beside = preloads or {}
         self._world = World(
@@ -73,9 +73,7 @@ class Running:
         )
         settings = EngineSettings("cranelift")
         self.instance: WholeInstance = deadline.start(
-            lambda: compile_guest(self._instrumented.code, settings, beside).instantiate(
-                4 << 30, self._world.link, deadline
-            )
+            lambda: compile_guest(code, settings, beside).instantiate(4 << 30, self._world.link, deadline)
         ).result()
         self._deadline = deadline
         if self.module.exported("memory"):

@@ -305,5 +305,5 @@ def test_both_compilers_give_the_same_bytes() -> None:
 
 
 def test_the_compiler_that_was_used_is_in_the_report() -> None:
-    assert build_text(SHAPES["a_memory_that_grew"]).report.compiler == "winch"
-    assert build_text(SHAPES["an_exception_caught_in_the_initializer"]).report.compiler == "cranelift"
+    assert build_text(SHAPES["a_memory_that_grew"]).report.engine.compiler == "winch"
+    assert build_text(SHAPES["an_exception_caught_in_the_initializer"]).report.engine.compiler == "cranelift"

@@ -182,7 +182,7 @@ def test_the_report_is_json_with_everything_in_it(good: Path, tmp_path: Path) ->
     facts = json.loads(report.read_text())
     assert facts["version"] == 1
     assert set(facts) >= {
-        *("version", "preinit", "layout", "compiler", "input", "output", "runs", "passes", "snapshot", "host"),
+        *("version", "preinit", "layout", "engine", "input", "output", "runs", "passes", "snapshot", "host"),
         "warnings",
     }
     assert facts["input"]["size"] == good.stat().st_size

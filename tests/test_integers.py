@@ -153,4 +153,4 @@ def test_a_function_that_claims_billions_of_locals_costs_nothing() -> None:
     data = write.PREAMBLE + b"\x01\x04\x01\x60\0\0" + b"\x03\x02\x01\0" + b"\x05\x03\x01\0\1"
     data += section(10, b"\x01" + write.uleb(len(body)) + body)
     with pytest.raises(PreinitError, match="too many locals"):
-        compile_guest(instrument(parse(data)).code, EngineSettings("auto"))
+        compile_guest(instrument(parse(data))[0], EngineSettings("auto"))

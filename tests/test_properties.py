@@ -204,7 +204,7 @@ def test_modules_by_smith_have_the_state_of_the_original(config: str) -> None:
             except FAIR:
                 continue
             result = assert_same_state(binary, options)
-            other = "cranelift" if result.report.compiler == "winch" else "auto"
+            other = "cranelift" if result.report.engine.compiler == "winch" else "auto"
             assert build(binary, replace(options, compiler=other)).wasm == result.wasm
             built += 1
     assert built >= 8, "most seeds should give a module that can be built"

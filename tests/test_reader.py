@@ -101,7 +101,7 @@ def read_everything(data: bytes, engine: bool = True) -> None:
         for index in range(len(module.function_types)):
             module.function_type(index)
         assert isinstance(module.names.functions, dict)
-        code = instrument(module).code
+        code, _ = instrument(module)
         if engine:
             deadline = Deadline(None)
             deadline.start(lambda: compile_guest(code, ENGINE)).result()

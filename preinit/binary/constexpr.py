@@ -73,6 +73,14 @@ def read_constant_expression(cursor: Cursor) -> ConstantExpression:
     return ConstantExpression(cursor.buffer[start : cursor.position], tuple(functions), tuple(globals_), allocates)
 
 
+def integer_of(expression: ConstantExpression) -> int | None:
+    """The value of `i32.const N end` or `i64.const N end`, unsigned as an offset is; None for any other expression."""
+    if not _SIMPLE.fullmatch(expression.raw):
+        return None
+    bits = 32 if expression.raw[0] == 0x41 else 64
+    return Cursor(expression.raw, 1, len(expression.raw), "constant").signed(bits) & ((1 << bits) - 1)
+
+
 def _skip_gc_instruction(cursor: Cursor, at: int) -> bool:
     """Skips the immediates; tells whether the instruction makes an object."""
     code = cursor.u32()

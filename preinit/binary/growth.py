@@ -6,9 +6,11 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple
 
+from . import encoder as write
 from .instructions import decoder
 from .module import Module, SectionId
 from .opcodes import MEMORY_GROW, TABLE_GROW, Kind
+from .types import I32, I64, FuncType, ValType
 
 #: `memory.grow`; no index in the pattern, which could end with the opcode of the next one.
 _MEMORY_GROW = re.compile(rb"\x40")
@@ -104,3 +106,42 @@ def _candidates(module: Module, start: int, end: int) -> list[int]:
     if module.tables:
         hits += [match.start() for match in _TABLE_GROW.finditer(data, start, end)]
     return hits
+
+
+def guard(module: Module, opcode: int, target: int, place: int | None = None) -> tuple[FuncType, bytes]:
+    """A function's type and body: it grows a memory or table, and traps where a size within its maximum is refused.
+
+    `target` is the index in `module`, `place` the one in the module that the function is for, if that is another.
+    """
+    index = write.uleb(target if place is None else place)
+    if opcode == MEMORY_GROW:
+        limits = module.memories[target]
+        operands: tuple[ValType, ...] = ()
+        size, grow = b"\x3f" + index, b"\x40" + index
+        highest = ((1 << 64) if limits.is_64 else (1 << 32)) // limits.page_size
+    else:
+        table = module.tables[target]
+        limits, operands = table.limits, (table.type,)
+        size, grow = b"\xfc\x10" + index, b"\xfc\x0f" + index
+        highest = 1 << (64 if limits.is_64 else 32)
+    address = I64 if limits.is_64 else I32
+    width = 64 if limits.is_64 else 32
+    maximum = min(limits.maximum if limits.maximum is not None else highest, highest, (1 << width) - 1)
+    const = b"\x42" if limits.is_64 else b"\x41"
+    signed = maximum - (1 << width) if maximum >> (width - 1) else maximum
+    equal, subtract, at_most = (b"\x51", b"\x7d", b"\x58") if limits.is_64 else (b"\x46", b"\x6b", b"\x4d")
+    delta = len(operands)
+    result = delta + 1
+    pushed = b"".join(b"\x20" + write.uleb(i) for i in range(len(operands)))
+    body = (
+        b"\x01\x01" + address  # one local, the result
+        + pushed + b"\x20" + write.uleb(delta) + grow + b"\x22" + write.uleb(result)
+        + const + write.sleb(-1) + equal + b"\x04\x40"  # refused: was delta <= maximum - size?
+        + b"\x20" + write.uleb(delta) + const + write.sleb(signed) + size + subtract + at_most
+        + b"\x04\x40" + _UNREACHABLE + _END + _END
+        + b"\x20" + write.uleb(result) + _END
+    )  # fmt: skip
+    return FuncType((*operands, address), (address,)), body
+
+
+_END, _UNREACHABLE = b"\x0b", b"\x00"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ..errors import InputError
 from .cursor import Cursor
 from .opcodes import (
+    ABSTRACT,
     BLOCK_TYPE,
     BRANCH_TABLE,
     BYTES,
@@ -166,7 +167,11 @@ def _type(at: Cursor, immediate: str) -> list[Reference]:
             return []
         return _value_type(at)
     index = at.signed(33)
-    return [Reference(Kind.TYPE, start, at.position, index)] if index >= 0 else []
+    if index >= 0:
+        return [Reference(Kind.TYPE, start, at.position, index)]
+    if at.buffer[start] not in ABSTRACT:
+        raise at.fail("a type that is not known", start)
+    return []
 
 
 def _value_type(at: Cursor) -> list[Reference]:

@@ -82,7 +82,8 @@ _PREFIXED: dict[int, tuple[tuple[str, tuple[int | tuple[int, int], ...]], ...]] 
         ("G", (0x0C, 0x0D)),
         ("1", ((0x15, 0x22),)),
         ("a1", ((0x54, 0x5B),)),
-        ("", ((0x0E, 0x14), (0x23, 0x53), (0x5E, 0x113))),
+        ("", ((0x0E, 0x14), (0x23, 0x53), (0x5E, 0x99), (0x9B, 0xA1), 0xA3, 0xA4, (0xA7, 0xAE), 0xB1, (0xB5, 0xBA))),
+        ("", ((0xBC, 0xC1), 0xC3, 0xC4, (0xC7, 0xCE), 0xD1, (0xD5, 0xE1), (0xE3, 0xED), (0xEF, 0x113))),
     ),
     THREADS_PREFIX: (("a", ((0x00, 0x02), (0x10, 0x4E))), ("1", (0x03,))),
     GC_PREFIX: (
@@ -119,11 +120,14 @@ LEB = rb"[\x80-\xff]*+[\x00-\x7f]"
 #: Alignment and offset; the alignment's bit 6 says that a memory index stands between them (multi-memory).
 _MEMORY_0 = rb"(?:[\x00-\x3f]|[\x80-\xbf]" + LEB + rb")" + LEB
 _MEMORY_N = rb"(?:[\x40-\x7f]|[\xc0-\xff]" + LEB + rb")" + LEB + LEB
-#: A type index is a non-negative signed integer; all other block types and heap types are one negative byte, but
-#: `(ref ht)` and `(ref null ht)`, which a heap type follows.
-_ABSTRACT = rb"[\x40-\x7f]"
-_NO_INDEX = rb"(?:[\x40-\x62\x65-\x7f]|[\x63\x64]" + _ABSTRACT + rb")"
-BLOCK = rb"(?:[\x63\x64]" + LEB + rb"|" + LEB + rb")"
+#: A type index is a non-negative signed integer; all other heap types and block types are one byte, but `(ref ht)` and
+#: `(ref null ht)`, which a heap type follows. Other bytes are of proposals that aren't known: more may follow.
+ABSTRACT = range(0x68, 0x76)
+_TYPE_INDEX = rb"[\x80-\xff]*+[\x00-\x3f]"
+_ABSTRACT = rb"[\x68-\x75]"
+_HEAP = rb"(?:" + _ABSTRACT + rb"|" + _TYPE_INDEX + rb")"
+_NO_INDEX = rb"(?:[\x40\x68-\x75\x7b-\x7f]|[\x63\x64]" + _ABSTRACT + rb")"
+_BLOCK = rb"(?:[\x40\x68-\x75\x7b-\x7f]|[\x63\x64]" + _HEAP + rb"|" + _TYPE_INDEX + rb")"
 
 
 def _pattern(immediate: str, kinds: Collection[str]) -> bytes | None:
@@ -134,9 +138,11 @@ def _pattern(immediate: str, kinds: Collection[str]) -> bytes | None:
         return rb".{%d}" % BYTES[immediate]
     if immediate == MEMORY_ARGUMENT:
         return _MEMORY_0 if Kind.MEMORY in kinds else rb"(?:" + _MEMORY_0 + rb"|" + _MEMORY_N + rb")"
-    if Kind.TYPE in kinds and immediate in BLOCK_TYPE + HEAP_TYPE:
-        return _NO_INDEX if immediate == BLOCK_TYPE else _ABSTRACT
-    return BLOCK if immediate == BLOCK_TYPE else LEB
+    if immediate == BLOCK_TYPE:
+        return _NO_INDEX if Kind.TYPE in kinds else _BLOCK
+    if immediate == HEAP_TYPE:
+        return _ABSTRACT if Kind.TYPE in kinds else _HEAP
+    return LEB
 
 
 def _byte_class(numbers: Collection[int]) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
-from .constexpr import ConstantExpression, read_constant_expression
+from .constexpr import ConstantExpression, integer_of, read_constant_expression
 from .cursor import MOST_ELEMENTS, Cursor
 from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
 
@@ -67,7 +67,8 @@ class Export(NamedTuple):
 
 class ElementSegment(NamedTuple):
     """`raw` is the range of the whole entry in the file, `functions` what it refers to, `length` its elements,
-    `allocates` whether it holds objects, `uses_globals` whether its offset or an element depends on a global."""
+    `allocates` whether it holds objects, `uses_globals` whether its offset or an element depends on a global,
+    `offset` where an active one goes."""
 
     mode: Mode
     flags: int
@@ -78,6 +79,7 @@ class ElementSegment(NamedTuple):
     raw: tuple[int, int]
     allocates: bool = False
     uses_globals: bool = False
+    offset: ConstantExpression | None = None
 
 
 class DataSegment(NamedTuple):
@@ -182,12 +184,14 @@ def _read_element(cursor: Cursor) -> ElementSegment:
         raise cursor.fail(f"an element segment with unknown flags {flags:#x}", start)
     table = -1
     uses_globals = False
+    offset = None
     if flags & _PASSIVE_OR_DECLARATIVE:
         mode = Mode.DECLARATIVE if flags & _EXPLICIT else Mode.PASSIVE
     else:
         mode = Mode.ACTIVE
         table = cursor.u32() if flags & _EXPLICIT else 0
-        uses_globals = bool(read_constant_expression(cursor).globals)
+        offset = read_constant_expression(cursor)
+        uses_globals = bool(offset.globals)
     value_type = FUNCREF
     if flags & (_PASSIVE_OR_DECLARATIVE | _EXPLICIT):
         if flags & _EXPRESSIONS:
@@ -206,7 +210,7 @@ def _read_element(cursor: Cursor) -> ElementSegment:
     else:
         functions = cursor.u32s(count)
     raw = (start, cursor.position)
-    return ElementSegment(mode, flags, table, value_type, count, tuple(functions), raw, allocates, uses_globals)
+    return ElementSegment(mode, flags, table, value_type, count, tuple(functions), raw, allocates, uses_globals, offset)
 
 
 def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:
@@ -237,6 +241,14 @@ def _read_data_segment(cursor: Cursor) -> DataSegment:
     size = cursor.u32()
     start = cursor.skip(size)
     return DataSegment(Mode.ACTIVE, memory, raw_start, start, start + size)
+
+
+def data_offset(data: bytes, segment: DataSegment) -> int | None:
+    """Where an active segment goes, if its offset is a plain constant: unsigned."""
+    cursor = Cursor(data, segment.raw_start, segment.start, "data segment")
+    if cursor.u32() == _EXPLICIT:
+        cursor.u32()
+    return integer_of(read_constant_expression(cursor))
 
 
 def read_data(cursor: Cursor) -> tuple[DataSegment, ...]:

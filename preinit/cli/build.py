@@ -9,7 +9,7 @@ import sys
 import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
-from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, IMPORTS, LAYOUTS, Host, Options
+from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Host, Options
 from .arguments import Kept, Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
 from .failure import explained, leave, say, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
@@ -92,6 +92,13 @@ Examples:
 @click.option("--stdin", metavar="FILE", help="What the guest reads from standard input.")
 @click.option(
     "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="Compile the whole module before it runs, or each function when it is called (ondemand).",
+)
+@click.option(
+    "--compiler",
     type=click.Choice(COMPILERS),
     default="auto",
     show_default=True,
@@ -126,6 +133,7 @@ def command(
     args: tuple[str, ...],
     stdin: str | None,
     engine: str,
+    compiler: str,
     cache: bool,
     timeout: float | None,
     max_memory: int,
@@ -157,7 +165,8 @@ def command(
             import_globals=tuple(map(imported_global, import_globals)),
             preloads=tuple(map(preload, preloads)),
             layout=layout,  # type: ignore[arg-type]
-            compiler=engine,  # type: ignore[arg-type]
+            engine=engine,  # type: ignore[arg-type]
+            compiler=compiler,  # type: ignore[arg-type]
             cache=cache,
             timeout=timeout,
             max_memory=max_memory,

@@ -21,12 +21,25 @@ class GrowthGuard(NamedTuple):
     target: int
 
 
+class ActiveData(NamedTuple):
+    """Bytes `start:end` of the original, to be written to a memory at `offset` before anything runs.
+
+    The engine makes a program of all active data segments, and compiles that: 20 us for each.
+    """
+
+    memory: str
+    offset: int
+    start: int
+    end: int
+
+
 class GuestCode(NamedTuple):
     """The copy of a module that is run: `wasm`, made from `original`.
 
     Functions keep their index. `guards` are the functions that were added as growth guards, by index. `shifts` tells,
     for each function whose body was changed, which code offsets moved: `(offset in the copy's body, bytes added)`.
     `candidates` is the export of a table that holds the functions `references`: all that a reference can name.
+    `data`: memory's export -> what its active data segments hold, which the copy lacks: see `ActiveData`.
     `unknown_instruction` is the offset of one behind which growth can't be watched, or None.
     """
 
@@ -37,6 +50,7 @@ class GuestCode(NamedTuple):
     candidates: str | None
     references: tuple[int, ...]
     unknown_instruction: int | None
+    data: Sequence[ActiveData] = ()
 
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """The frames that are the guest's own, with names and offsets of the original file."""
@@ -50,6 +64,23 @@ class GuestCode(NamedTuple):
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         """The guard that trapped, if the innermost frame is one."""
         return self.guards.get(frames[0].function) if frames and frames[0].module != GENERATED else None
+
+
+class StateCode(NamedTuple):
+    """A module with the state of `original` and none of its functions: see `ondemand`.
+
+    `tables`, `memories`, `globals`, `tags`: the export of each, in the order of the original's index spaces.
+    `entries`: names under which a function can be called besides its exports -> its index.
+    """
+
+    original: Module
+    wasm: bytes
+    tables: tuple[str, ...]
+    memories: tuple[str, ...]
+    globals: tuple[str, ...]
+    tags: tuple[str, ...]
+    entries: Mapping[str, int]
+    data: Sequence[ActiveData] = ()
 
 
 def original_frame(module: Module, function: int, offset: int, moved: Sequence[tuple[int, int]]) -> Frame | None:
@@ -69,14 +100,13 @@ def original_frame(module: Module, function: int, offset: int, moved: Sequence[t
 
 
 class Instrumented(NamedTuple):
-    """The code to run, and under which export each thing can be reached.
+    """Under which export each thing can be reached.
 
     `memories`, `globals`, `tables`: index in the original -> export. `start`: the start function's export.
     `probes`: index of a passive data segment -> export of a function that traps if the segment was dropped;
     `element_probes` the same for element segments.
     """
 
-    code: GuestCode
     memories: dict[int, str]
     globals: dict[int, str]
     tables: dict[int, str]
@@ -108,3 +138,6 @@ class Instance(Protocol):
 
     def traps(self, name: str) -> bool:
         """Calls an export of type () -> () and tells whether it trapped."""
+
+    def compiled(self) -> tuple[int, int, int]:
+        """How many functions were compiled, how many bytes of their code, in how many modules."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import wasmtime
 
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
-from .guest import GrowthGuard
+from .guest import ActiveData, GrowthGuard
 from .pages import touched_extents
 from .runtime import Deadline
 from .validation import first_line
@@ -77,6 +78,10 @@ class EngineInstance(ABC):
         """The frames that are the guest's own, with names and offsets of the original file."""
 
     @abstractmethod
+    def compiled(self) -> tuple[int, int, int]:
+        """See `guest.Instance`."""
+
+    @abstractmethod
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         """The guard that trapped, if the innermost frame is one."""
 
@@ -120,6 +125,18 @@ class EngineInstance(ABC):
         if ffi.takes_exception(self._store) or trap.code == ffi.UNCAUGHT_EXCEPTION:
             return UncaughtException("an exception left the initializer", frames=frames)
         return GuestTrap(f"the initializer trapped: {first_line(trap)}", frames=frames)
+
+    def _write_data(self, original: bytes, segments: Sequence[ActiveData]) -> None:
+        """Does what active data segments do. Raises `GuestTrap` where one does not fit."""
+        view = memoryview(original)
+        for name, of_one in groupby(segments, key=lambda segment: segment.memory):
+            memory = self.memory(name)
+            size = len(memory)
+            for _, offset, start, end in of_one:
+                last = offset + end - start
+                if last > size:
+                    raise GuestTrap("instantiating the module trapped: out of bounds memory access")
+                memory[offset:last] = view[start:end]
 
     def memory(self, name: str) -> memoryview:
         # Host functions ask for it in every call: only a memory that moved or grew needs a new view.

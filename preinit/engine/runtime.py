@@ -18,8 +18,11 @@ T = TypeVar("T")
 #: Bytes of stack for the guest: language interpreters recurse deeply, and unoptimized code has large frames.
 GUEST_STACK = 64 << 20
 
+#: The same where a call may go through a stub: that has a frame, too.
+DEEP_STACK = 2 * GUEST_STACK
+
 #: Bytes of stack of the thread it runs in: the guest's, and room for the host functions that it calls.
-THREAD_STACK = GUEST_STACK + (16 << 20)
+THREAD_STACK = DEEP_STACK + (16 << 20)
 
 #: Elements that each of a guest's tables may have; every one of them is looked at.
 TABLE_ELEMENTS = 1_000_000
@@ -51,8 +54,11 @@ def has_winch() -> bool:
     return platform.machine() in _WINCH_MACHINES
 
 
-def new_engine(settings: EngineSettings) -> wasmtime.Engine:
-    """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD."""
+def new_engine(settings: EngineSettings, stack: int = GUEST_STACK) -> wasmtime.Engine:
+    """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD.
+
+    `stack` in bytes, at most `DEEP_STACK`.
+    """
     config = wasmtime.Config()
     config.shared_memory = True
     config.wasm_custom_page_sizes = True
@@ -75,16 +81,16 @@ def new_engine(settings: EngineSettings) -> wasmtime.Engine:
     config.cranelift_nan_canonicalization = True
     config.epoch_interruption = settings.interruptible
     config.memory_init_cow = False  # one instance: an image of its memory would never be used twice
-    ffi.set_stack(config, GUEST_STACK)
+    ffi.set_stack(config, stack)
     if settings.cache:
         ffi.load_cache(config, settings.cache)
     return wasmtime.Engine(config)
 
 
-def new_store(engine: wasmtime.Engine, max_memory: int, interruptible: bool) -> wasmtime.Store:
-    """A store with limits: `max_memory` in bytes for each memory."""
+def new_store(engine: wasmtime.Engine, max_memory: int, interruptible: bool, instances: int = 10_000) -> wasmtime.Store:
+    """A store with limits: `max_memory` in bytes for each memory, how many `instances` of modules."""
     store = wasmtime.Store(engine)
-    store.set_limits(memory_size=min(max_memory, _LARGEST), table_elements=TABLE_ELEMENTS)
+    store.set_limits(memory_size=min(max_memory, _LARGEST), table_elements=TABLE_ELEMENTS, instances=instances)
     if interruptible:
         store.set_epoch_deadline(1)
     return store

@@ -34,3 +34,14 @@ class RawValue(NamedTuple):
 
     kind: str
     bits: bytes
+
+
+class Unsuited(Exception):
+    """A module can't be compiled on demand, in words for the user: it is compiled as a whole instead.
+
+    `compiler`: the compiler to try first, where another one was at fault.
+    """
+
+    def __init__(self, reason: str, compiler: str | None = None) -> None:
+        super().__init__(reason)
+        self.compiler = compiler

@@ -34,6 +34,7 @@ class WholeInstance(EngineInstance):
         try:
             self._imports = link(Linkage(store, self._functions, preloads))
             self._instance = ffi.instantiate(store, module, self._imports)
+            self._write_data(code.original.data, code.data)
         except GuestTrapped as trap:
             raise GuestTrap(f"instantiating the module trapped: {first_line(trap)}") from trap
         except EngineError as problem:
@@ -47,6 +48,10 @@ class WholeInstance(EngineInstance):
 
     def resolve_function(self, pointer: bytes) -> int | None:
         return self._functions_by_pointer.get(pointer)
+
+    def compiled(self) -> tuple[int, int, int]:
+        bodies = self._code.original.bodies
+        return len(bodies), sum(body.end - body.start for body in bodies), 1
 
     @cached_property
     def _functions_by_pointer(self) -> dict[bytes, int]:

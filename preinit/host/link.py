@@ -27,6 +27,7 @@ _TYPES = {"i32": I32, "i64": I64}
 class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
+    `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -38,6 +39,7 @@ class World:
         import_globals: Mapping[str, str] | None = None,
         preloads: Mapping[str, Module] | None = None,
         must_be_fresh: bool = False,
+        shown: int = 0,
     ) -> None:
         self._module = module
         self._values = import_globals or {}
@@ -47,8 +49,8 @@ class World:
         self._view: Callable[[], memoryview] | None = None
         self._memory = GuestMemory(self._current_view)
         self.calls: Counter[str] = Counter()
-        output = _drop if host.quiet else _to_stderr
-        self._wasi = Functions(host, self._memory, output, deadline.check)
+        self._output = _Output(_drop if host.quiet else _to_stderr, shown)
+        self._wasi = Functions(host, self._memory, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -58,6 +60,11 @@ class World:
     def close(self) -> None:
         """Closes what is open on the host. May come while a call of the guest is under way, when time is over."""
         self._wasi.close()
+
+    @property
+    def printed(self) -> int:
+        """How many bytes the guest printed."""
+        return self._output.total
 
     @property
     def random_bytes(self) -> int:
@@ -155,6 +162,21 @@ def _preopens(host: Host) -> list[Descriptor]:
                 hint="Name a folder that exists and that you may read.",
             ) from problem
     return opened
+
+
+class _Output:
+    """Passes on what the guest prints, but for the first `shown` bytes."""
+
+    def __init__(self, write: Callable[[bytes], None], shown: int) -> None:
+        self._write = write
+        self._shown = shown
+        self.total = 0
+
+    def __call__(self, data: bytes) -> None:
+        left_out = max(0, self._shown - self.total)
+        self.total += len(data)
+        if left_out < len(data):
+            self._write(data[left_out:])
 
 
 def _to_stderr(data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..result import Report
+from ..result import EngineFacts, Report
 
 
 def summary(report: Report) -> list[str]:
@@ -18,5 +18,11 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {report.snapshot.data_segments:,} data segments; "
         f"{len(report.snapshot.globals_changed)} globals changed",
-        f"{sum(report.passes.values()):.2f} s ({report.compiler})",
+        f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+def _engine(engine: EngineFacts) -> str:
+    if engine.name == "whole":
+        return f"{engine.compiler}, whole: {engine.reason}"
+    return f"{engine.compiler}, on demand: {engine.functions_compiled:,} of {engine.functions:,} functions compiled"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from ..binary import encoder as write
 from ..binary.constexpr import constant
+from ..binary.externs import imported
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind
 from ..binary.types import F32, F64, I32, I64
@@ -47,21 +48,13 @@ def import_section(module: Module, snapshot: Snapshot, keep: bool, as_they_were:
         counts[entry.kind] += 1
         if entry.kind in _STATE and not keep:
             continue
-        head = write.name(entry.module) + write.name(entry.name) + bytes((entry.kind,))
-        if entry.memory:
-            pages = entry.memory.minimum if as_they_were else snapshot.memories[index].pages
-            described = write.limits(entry.memory._replace(minimum=pages))
-        elif entry.table:
-            content = snapshot.tables.get(index)
-            minimum = entry.table.limits.minimum if content is None or as_they_were else len(content)
-            described = entry.table.type + write.limits(entry.table.limits._replace(minimum=minimum))
-        elif entry.global_:
-            described = entry.global_.type + bytes((entry.global_.mutable,))
-        elif entry.kind == ExternKind.TAG:
-            described = b"\x00" + write.uleb(entry.type_index)
-        else:
-            described = write.uleb(entry.type_index)
-        entries.append(head + described)
+        if entry.memory and not as_they_were:
+            pages = snapshot.memories[index].pages
+            entry = entry._replace(memory=entry.memory._replace(minimum=pages))
+        elif entry.table and index in snapshot.tables and not as_they_were:
+            limits = entry.table.limits._replace(minimum=len(snapshot.tables[index]))
+            entry = entry._replace(table=entry.table._replace(limits=limits))
+        entries.append(write.name(entry.module) + write.name(entry.name) + imported(entry))
     return write.section(SectionId.IMPORT, write.vector(entries)) if entries else []
 
 

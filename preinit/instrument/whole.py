@@ -6,59 +6,25 @@ no use for them, and names are taken from the original.
 
 from __future__ import annotations
 
-from .binary import encoder as write
-from .binary.extend import extended_section
-from .binary.growth import Growth, growing_functions
-from .binary.module import Module, SectionId
-from .binary.opcodes import MEMORY_GROW
-from .binary.sections import ExternKind, Global, Mode
-from .binary.types import FUNCREF, I32, I64, FuncType, Limits, ValType, is_numeric
-from .engine.guest import GrowthGuard, GuestCode, Instrumented
+from ..binary import encoder as write
+from ..binary.extend import extended_section
+from ..binary.growth import growing_functions, guard
+from ..binary.module import Module, SectionId
+from ..binary.opcodes import MEMORY_GROW
+from ..binary.sections import ExternKind, Mode
+from ..binary.types import FUNCREF, FuncType, Limits, ValType, is_numeric
+from ..engine.guest import GrowthGuard, GuestCode, Instrumented
+from .additions import Additions, active_data, free_prefix, is_read, without_active_data
 
 Pieces = list[bytes | memoryview]
 
 
-class _Additions:
-    """What one call of `instrument` adds to each section."""
-
-    def __init__(self, module: Module, prefix: str) -> None:
-        self.module = module
-        self.prefix = prefix
-        self.types: list[bytes] = []
-        self.functions: list[bytes] = []
-        self.tables: list[bytes] = []
-        self.memories: list[bytes] = []
-        self.exports: list[bytes] = []
-        self.elements: list[bytes] = []
-        self.bodies: list[bytes] = []
-        self._type_indices: dict[FuncType, int] = {}
-
-    def type(self, value: FuncType) -> int:
-        if value not in self._type_indices:
-            self._type_indices[value] = len(self.module.types.functions) + len(self.types)
-            self.types.append(write.function_type(value))
-        return self._type_indices[value]
-
-    def function(self, value: FuncType, body: bytes) -> int:
-        """Adds a function; `body` is locals and expression. Returns its index."""
-        self.functions.append(write.uleb(self.type(value)))
-        self.bodies.append(write.code_entry(body))
-        return len(self.module.function_types) + len(self.functions) - 1
-
-    def export(self, kind: ExternKind, index: int, label: str) -> str:
-        name = f"{self.prefix}{label}{index}"
-        self.exports.append(write.export(name, kind, index))
-        return name
-
-
-def instrument(module: Module) -> Instrumented:
-    """The instrumented copy of a module."""
-    add = _Additions(module, _free_prefix(module))
+def instrument(module: Module) -> tuple[GuestCode, Instrumented]:
+    """The instrumented copy of a module, and where to find things in it."""
+    add = Additions(module, free_prefix(module), len(module.types.functions))
     memories = {i: add.export(ExternKind.MEMORY, i, "memory") for i in range(len(module.memories))}
     globals_ = {
-        i: add.export(ExternKind.GLOBAL, i, "global")
-        for i, entry in enumerate(module.globals)
-        if entry.mutable or not is_numeric(entry.type) or _is_from_outside(entry)
+        i: add.export(ExternKind.GLOBAL, i, "global") for i, entry in enumerate(module.globals) if is_read(entry)
     }
     tables = {i: add.export(ExternKind.TABLE, i, "table") for i in range(len(module.tables))}
     start = None if module.start is None else add.export(ExternKind.FUNC, module.start, "start")
@@ -68,6 +34,7 @@ def instrument(module: Module) -> Instrumented:
     guards: dict[int, GrowthGuard] = {}
     shifts: dict[int, list[tuple[int, int]]] = {}
     code, unknown = _code(add, guards, shifts)
+    data = active_data(module, memories) or ()
     sections: list[Pieces] = []
     for number in write.SECTION_ORDER:
         if number == SectionId.START:
@@ -75,6 +42,9 @@ def instrument(module: Module) -> Instrumented:
         if number == SectionId.CODE:
             if code:
                 sections.append([bytes((number,)) + write.uleb(sum(map(len, code))), *code])
+            continue
+        if number == SectionId.DATA and data:
+            sections.append(without_active_data(module))
             continue
         added = {
             SectionId.TYPE: add.types,
@@ -86,24 +56,11 @@ def instrument(module: Module) -> Instrumented:
         }.get(SectionId(number), [])
         sections.append(extended_section(module, number, added))
     references = module.references if candidates else ()
-    guest = GuestCode(module, write.assemble(sections), guards, shifts, candidates, references, unknown)
-    return Instrumented(guest, memories, globals_, tables, start, probes, element_probes)
+    guest = GuestCode(module, write.assemble(sections), guards, shifts, candidates, references, unknown, data)
+    return guest, Instrumented(memories, globals_, tables, start, probes, element_probes)
 
 
-def _is_from_outside(entry: Global) -> bool:
-    """Whether a constant global's value is not written in the module: imported, or computed from one that is."""
-    return entry.initializer is None or bool(entry.initializer.globals)
-
-
-def _free_prefix(module: Module) -> str:
-    """A prefix that no export of the module has."""
-    prefix = "preinit:"
-    while any(name.startswith(prefix) for name in module.exported_names):
-        prefix = "_" + prefix
-    return prefix
-
-
-def _candidates(add: _Additions) -> str | None:
+def _candidates(add: Additions) -> str | None:
     """A table that holds every function that a reference can name: who reads it knows each by its identity."""
     module = add.module
     holds_references = module.tables or any(g.mutable and not is_numeric(g.type) for g in module.globals)
@@ -123,7 +80,7 @@ _CONST_0, _CONST_1, _END, _UNREACHABLE = b"\x41\x00", b"\x41\x01", b"\x0b", b"\x
 _NO_LOCALS = b"\0"
 
 
-def _data_probes(add: _Additions) -> dict[int, str]:
+def _data_probes(add: Additions) -> dict[int, str]:
     """`memory.init` of one byte into a scratch memory: traps if and only if the segment was dropped."""
     module = add.module
     passive = [i for i, s in enumerate(module.data_segments) if s.mode is Mode.PASSIVE and s.end > s.start]
@@ -139,7 +96,7 @@ def _data_probes(add: _Additions) -> dict[int, str]:
     return probes
 
 
-def _element_probes(add: _Additions) -> dict[int, str]:
+def _element_probes(add: Additions) -> dict[int, str]:
     """`table.init` of one element into a scratch table of the segment's type."""
     module = add.module
     scratch: dict[ValType, int] = {}
@@ -161,7 +118,7 @@ def _element_probes(add: _Additions) -> dict[int, str]:
 
 
 def _code(
-    add: _Additions, guards: dict[int, GrowthGuard], shifts: dict[int, list[tuple[int, int]]]
+    add: Additions, guards: dict[int, GrowthGuard], shifts: dict[int, list[tuple[int, int]]]
 ) -> tuple[Pieces, int | None]:
     """The code section's payload, with every growth instruction replaced by a call of a guard.
 
@@ -188,7 +145,7 @@ def _code(
         for growth in growths:
             key = (growth.opcode, growth.target)
             if key not in numbers:
-                numbers[key] = _guard(add, growth)
+                numbers[key] = add.function(*guard(module, growth.opcode, growth.target))
                 guards[numbers[key]] = GrowthGuard("memory" if growth.opcode == MEMORY_GROW else "table", growth.target)
             call = b"\x10" + write.uleb(numbers[key])
             body += [view[at : growth.start], call]
@@ -202,35 +159,3 @@ def _code(
     if base:
         pieces.append(view[position : base.end])
     return [write.uleb(count + len(add.bodies)), *pieces, *add.bodies], unknown
-
-
-def _guard(add: _Additions, growth: Growth) -> int:
-    """A function that grows, and traps when a size within the declared maximum is refused. Returns its index."""
-    if growth.opcode == MEMORY_GROW:
-        limits = add.module.memories[growth.target]
-        operands: tuple[ValType, ...] = ()
-        size, grow = b"\x3f" + write.uleb(growth.target), b"\x40" + write.uleb(growth.target)
-        highest = ((1 << 64) if limits.is_64 else (1 << 32)) // limits.page_size
-    else:
-        table = add.module.tables[growth.target]
-        limits, operands = table.limits, (table.type,)
-        size, grow = b"\xfc\x10" + write.uleb(growth.target), b"\xfc\x0f" + write.uleb(growth.target)
-        highest = 1 << (64 if limits.is_64 else 32)
-    address = I64 if limits.is_64 else I32
-    width = 64 if limits.is_64 else 32
-    maximum = min(limits.maximum if limits.maximum is not None else highest, highest, (1 << width) - 1)
-    const = b"\x42" if limits.is_64 else b"\x41"
-    signed = maximum - (1 << width) if maximum >> (width - 1) else maximum
-    equal, subtract, at_most = (b"\x51", b"\x7d", b"\x58") if limits.is_64 else (b"\x46", b"\x6b", b"\x4d")
-    delta = len(operands)
-    result = delta + 1
-    pushed = b"".join(b"\x20" + write.uleb(i) for i in range(len(operands)))
-    body = (
-        b"\x01\x01" + address  # one local, the result
-        + pushed + b"\x20" + write.uleb(delta) + grow + b"\x22" + write.uleb(result)
-        + const + write.sleb(-1) + equal + b"\x04\x40"  # refused: was delta <= maximum - size?
-        + b"\x20" + write.uleb(delta) + const + write.sleb(signed) + size + subtract + at_most
-        + b"\x04\x40" + _UNREACHABLE + _END + _END
-        + b"\x20" + write.uleb(result) + _END
-    )  # fmt: skip
-    return add.function(FuncType((*operands, address), (address,)), body)

@@ -1,0 +1,43 @@
+"""Everything that goes past wasmtime's public Python classes, in one folder.
+
+The public classes are right for most programs; for a tool that takes any module they are not: they abort the process
+on types that they don't know (v128, typed references), copy whole modules, quieten signalling NaNs and hide pointers.
+Each function here says which public call it stands for, and why.
+
+Nothing here checks what comes from outside: callers hand over modules that were parsed, and names that exist.
+"""
+
+from .config import allow_compact_imports, load_cache, set_stack, use_winch
+from .host import HostFunction, HostFunctions
+from .links import copy_functions, deserialize, get_function, new_counter, new_function_table, serialize, set_function
+from .modules import UNCAUGHT_EXCEPTION, call, compile_module, export, instantiate, takes_exception, validate
+from .state import function_pointer, global_value, memory_place, memory_view, table_size, table_values
+
+__all__ = [
+    "UNCAUGHT_EXCEPTION",
+    "HostFunction",
+    "HostFunctions",
+    "allow_compact_imports",
+    "call",
+    "compile_module",
+    "copy_functions",
+    "deserialize",
+    "export",
+    "function_pointer",
+    "get_function",
+    "global_value",
+    "instantiate",
+    "load_cache",
+    "memory_place",
+    "memory_view",
+    "new_counter",
+    "new_function_table",
+    "serialize",
+    "set_function",
+    "set_stack",
+    "table_size",
+    "table_values",
+    "takes_exception",
+    "use_winch",
+    "validate",
+]

@@ -1,0 +1,35 @@
+"""Settings that the public class `Config` lacks, or refuses."""
+
+from __future__ import annotations
+
+import ctypes
+
+import wasmtime
+from wasmtime import _ffi as ffi
+
+STRATEGY_WINCH = 2
+
+
+def use_winch(config: wasmtime.Config) -> None:
+    """For `Config.strategy = "winch"`: the property refuses the word, the C API takes it."""
+    ffi.wasmtime_config_strategy_set(config.ptr(), STRATEGY_WINCH)
+
+
+def allow_compact_imports(config: wasmtime.Config) -> None:
+    """For `Config.wasm_compact_imports = True`, which the public class does not have."""
+    ffi.wasmtime_config_wasm_compact_imports_set(config.ptr(), True)
+
+
+def set_stack(config: wasmtime.Config, size: int) -> None:
+    """For `Config.max_wasm_stack = size` (bytes), which panics while the async stack is smaller."""
+    ffi.wasmtime_config_async_stack_size_set(config.ptr(), size + (1 << 20))
+    config.max_wasm_stack = size
+
+
+def load_cache(config: wasmtime.Config, path: str) -> bool:
+    """For `Config.cache = path`: False instead of an exception when the folder can't be used."""
+    error = ffi.wasmtime_config_cache_config_load(config.ptr(), ctypes.create_string_buffer(path.encode()))
+    if error:
+        wasmtime.WasmtimeError._from_ptr(error)  # owns the error: it is freed with it
+        return False
+    return True

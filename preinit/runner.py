@@ -1,0 +1,196 @@
+"""Running a guest up to the end of its initializer: which way to compile it, and another one where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .binary.module import Module
+from .binary.sections import ExternKind
+from .cache import default_folder, engine_configuration
+from .engine.guest import Instance, Instrumented
+from .engine.runtime import Deadline, EngineSettings, has_winch
+from .engine.suitability import unsuitable, worthwhile
+from .engine.values import Unsuited
+from .errors import UnsupportedProposal
+from .initializers import Call, numeric_results
+from .options import Options
+from .stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from .engine.ondemand import OnDemandGuest
+    from .engine.whole import CompiledGuest
+    from .host import World
+    from .result import EngineFacts, RunFacts
+    from .snapshot import Snapshot
+
+
+class Job(NamedTuple):
+    """What is to be run: `calls` after the start function. `preloads`: modules that it imports from, parsed, and what
+    to compile of each."""
+
+    module: Module
+    calls: tuple[Call, ...]
+    options: Options
+    preloads: Mapping[str, Module]
+    beside: Mapping[str, bytes]
+    deadline: Deadline
+
+
+class Paused(NamedTuple):
+    """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results."""
+
+    instance: Instance
+    snapshot: Snapshot
+    runs: tuple[RunFacts, ...]
+    returned: tuple[list[bytes], ...]
+    world: World
+    engine: EngineFacts
+
+
+class _Way(NamedTuple):
+    """How to compile: with `engine` "whole" or "ondemand", `compiler` as in the options; why not another way."""
+
+    engine: str
+    compiler: str
+    reason: str
+
+
+def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Paused:
+    """Compiles the guest, runs it in a fresh instance, and captures what it left. Close its `world` afterwards.
+
+    `meanwhile` is called while the engine compiles. Raises what compiling and running raise.
+    """
+    ways = _ways(job)
+    way = next(ways)
+    shown = 0
+    while True:
+        world = _world(job, shown)
+        try:
+            return _attempt(job, way, world, watch, meanwhile)
+        except Unsuited as problem:
+            # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
+            shown = max(shown, world.printed)
+            world.close()
+            way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
+            if way.engine == "whole":
+                way = way._replace(reason=str(problem))
+        except BaseException:
+            world.close()
+            raise
+
+
+def _ways(job: Job) -> Iterator[_Way]:
+    """The ways to try, one after the other. The last one is always the whole module."""
+    options, module = job.options, job.module
+    whole = _Way("whole", options.compiler, "asked for")
+    if options.engine != "whole":
+        reason = unsuitable(module)
+        if reason is None and options.engine == "auto" and not worthwhile(module):
+            reason = "its code is small"
+        if reason is None:
+            why = "asked for" if options.engine == "ondemand" else "its code is large"
+            compilers = [options.compiler]
+            if options.compiler == "auto":
+                # The baseline compiler has no exceptions, and a module with tags uses them.
+                compilers = ["winch", "cranelift"] if has_winch() and not module.tags else ["cranelift"]
+            for compiler in compilers:
+                yield _Way("ondemand", compiler, why)
+        else:
+            whole = whole._replace(reason=reason)
+    yield whole
+
+
+def _world(job: Job, shown: int) -> World:
+    from .host import World
+
+    options = job.options
+    values = dict(options.import_globals)
+    return World(job.module, options.host, job.deadline, values, job.preloads, options.imports == "keep", shown)
+
+
+def _attempt(job: Job, way: _Way, world: World, watch: Stopwatch, meanwhile: Callable[[], object]) -> Paused:
+    options, deadline = job.options, job.deadline
+    interruptible = options.timeout is not None and not options.process_ends
+    settings = EngineSettings(way.compiler, _cache(options), interruptible)
+    guest: CompiledGuest | OnDemandGuest
+    if way.engine == "whole":
+        from .engine.whole import compile_guest
+        from .instrument import instrument
+
+        with watch("instrument"):
+            code, instrumented = instrument(job.module)
+        deadline.check_time()
+        with watch("compile"):
+            pending = deadline.start(lambda: compile_guest(code, settings, job.beside))
+            meanwhile()  # the engine compiles outside of Python's lock
+            guest = pending.result()
+        _check_watched(guest)
+    else:
+        from .engine.ondemand import prepare_guest
+        from .instrument import instrument_state
+
+        with watch("instrument"):
+            state, instrumented = instrument_state(job.module)
+        deadline.check_time()
+        with watch("compile"):
+            preparing = deadline.start(lambda: prepare_guest(state, settings, job.beside))
+            meanwhile()
+            guest = preparing.result()
+    return deadline.start(lambda: _run(job, way, guest, instrumented, world, watch)).result()
+
+
+def _check_watched(compiled: CompiledGuest) -> None:
+    """Refuses a valid module where growth can't be watched. Raises `UnsupportedProposal`."""
+    offset = compiled.code.unknown_instruction
+    if offset is not None:
+        raise UnsupportedProposal(
+            "an instruction is not known, and a memory may grow behind it without being watched",
+            where=f"byte offset {offset:#x}",
+        )
+
+
+def _run(
+    job: Job,
+    way: _Way,
+    guest: CompiledGuest | OnDemandGuest,
+    instrumented: Instrumented,
+    world: World,
+    watch: Stopwatch,
+) -> Paused:
+    """Runs the start function and the initializers in a fresh instance, and captures what they left."""
+    from .capture import capture, observe_references
+    from .result import EngineFacts, RunFacts
+
+    module = job.module
+    with watch("instantiate"):
+        instance = guest.instantiate(job.options.max_memory, world.link, world.deadline)
+        exported = module.exported("memory")
+        if exported and exported.kind == ExternKind.MEMORY:
+            name = instrumented.memories[exported.target]
+            world.bind(lambda: instance.memory(name))
+    with watch("capture"):
+        before = observe_references(module, instrumented, instance)
+    runs: list[RunFacts] = []
+    returned: list[list[bytes]] = []
+    if instrumented.start:
+        with watch("run"):
+            instance.call(instrumented.start, (), 0)
+        runs.append(RunFacts("start function", (), (), watch.last))
+    for call in job.calls:
+        with watch("run"):
+            results = instance.call(call.name, call.raw, len(call.type.results))
+        returned.append(results)
+        runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
+    with watch("capture"):
+        snapshot = capture(module, instrumented, instance, before, job.options.imports)
+    facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
+    return Paused(instance, snapshot, tuple(runs), tuple(returned), world, facts)
+
+
+def _cache(options: Options) -> str | None:
+    if not options.cache:
+        return None
+    folder = Path(options.cache_dir) if options.cache_dir else default_folder()
+    return engine_configuration(folder) if folder else None
