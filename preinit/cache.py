@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 
 VARIABLE = "PREINIT_CACHE_DIR"
@@ -31,24 +32,75 @@ def default_folder() -> Path | None:
     return Path(home) / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "preinit"
 
 
-def engine_configuration(folder: Path) -> str | None:
-    """The path of a cache configuration for the engine that keeps its files in `folder`; None if it can't be used."""
+def usable(folder: Path) -> Path | None:
+    """The folder, made if it is missing; None if it can't be used."""
     try:
         folder = folder.absolute()
         for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
             missing.mkdir(mode=0o700, exist_ok=True)
         if os.name == "posix" and (folder.is_symlink() or not _is_ours_alone(folder.resolve())):
             return None
+        return folder
+    except OSError:
+        return None
+
+
+def engine_configuration(folder: Path) -> str | None:
+    """The path of a cache configuration for the engine that keeps its files in `folder`; None if it can't be used.
+
+    `folder` is one that is `usable`.
+    """
+    try:
         directory = str(folder / "wasmtime").replace("\\", "\\\\").replace('"', '\\"')
         text = f'[cache]\ndirectory = "{directory}"\n'
         configuration = folder / "wasmtime.toml"
         if not configuration.exists() or configuration.read_text(encoding="utf-8") != text:
-            partial = folder / f"wasmtime.toml.{os.getpid()}"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(configuration)
+            _write(configuration, text.encode())
         return str(configuration)
     except (OSError, UnicodeError):
         return None
+
+
+#: Profiles that are kept, and bytes of them: those that were used last.
+_MOST_PROFILES = 64
+_MOST_BYTES = 1 << 30
+
+
+def read_profile(folder: Path, name: str) -> bytes | None:
+    """The profile of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
+    try:
+        path = folder / "profiles" / name
+        data = path.read_bytes()
+        os.utime(path)  # used last
+        return data
+    except OSError:
+        return None
+
+
+def write_profile(folder: Path, name: str, data: bytes) -> None:
+    """Keeps a profile, and forgets those that were used least recently. What can't be written is not kept."""
+    try:
+        place = folder / "profiles"
+        place.mkdir(mode=0o700, exist_ok=True)
+        _write(place / name, data)
+        kept = sorted(((s.st_mtime, s.st_size, p) for p in place.iterdir() if (s := p.stat())), reverse=True)
+        total = 0
+        for number, (_, size, path) in enumerate(kept, 1):
+            total += size
+            if number > _MOST_PROFILES or total > _MOST_BYTES:
+                path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _is_ours_alone(folder: Path) -> bool:

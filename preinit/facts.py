@@ -26,14 +26,14 @@ from .version import VERSION
 GZIP_LEVEL = 6
 
 
-def module_facts(data: bytes, found: Sequence[Section], measure_gzip: bool) -> ModuleFacts:
-    """Hash and sizes of a module, `data`, with the sections `found` in it."""
+def module_facts(data: bytes, sha256: str, found: Sequence[Section], measure_gzip: bool) -> ModuleFacts:
+    """Sizes of a module, `data`, with the sections `found` in it."""
     sections: dict[str, int] = {}
     for section in found:
         label = f"custom:{section.title}" if section.id == SectionId.CUSTOM else SectionId(section.id).name.lower()
         sections[label] = sections.get(label, 0) + section.end - section.header
     return ModuleFacts(
-        hashlib.sha256(data).hexdigest(),
+        sha256,
         len(data),
         sections,
         _gzip_size(data) if measure_gzip else None,
@@ -85,8 +85,8 @@ def make_report(
         preinit=VERSION,
         layout=options.layout,
         engine=paused.engine,
-        input=module_facts(module.data, module.sections, options.measure_gzip),
-        output=module_facts(rewritten.wasm, written, options.measure_gzip),
+        input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
+        output=module_facts(rewritten.wasm, hashlib.sha256(rewritten.wasm).hexdigest(), written, options.measure_gzip),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .binary.module import Module
 from .binary.sections import ExternKind
-from .cache import default_folder, engine_configuration
+from .cache import default_folder, engine_configuration, usable
 from .engine.guest import Instance, Instrumented
+from .engine.profile import Profile
 from .engine.runtime import Deadline, EngineSettings, has_winch
 from .engine.suitability import unsuitable, worthwhile
 from .engine.values import Unsuited
 from .errors import UnsupportedProposal
 from .initializers import Call, numeric_results
 from .options import Options
+from .profiles import ProfileStore
 from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ class Job(NamedTuple):
     beside: Mapping[str, bytes]
     deadline: Deadline
 
+    @property
+    def interruptible(self) -> bool:
+        """Whether the guest must be stopped when time is over: otherwise the process ends."""
+        return self.options.timeout is not None and not self.options.process_ends
+
 
 class Paused(NamedTuple):
     """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results."""
@@ -47,14 +54,19 @@ class Paused(NamedTuple):
     returned: tuple[list[bytes], ...]
     world: World
     engine: EngineFacts
+    profile: Profile | None
 
 
 class _Way(NamedTuple):
-    """How to compile: with `engine` "whole" or "ondemand", `compiler` as in the options; why not another way."""
+    """How to compile: with `engine` "whole" or "ondemand", `compiler` as in the options; why not another way.
+
+    `profile`: what an earlier build learnt.
+    """
 
     engine: str
     compiler: str
     reason: str
+    profile: Profile | None = None
 
 
 def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Paused:
@@ -62,13 +74,16 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
 
     `meanwhile` is called while the engine compiles. Raises what compiling and running raise.
     """
-    ways = _ways(job)
+    store = ProfileStore(job.module, job.options, job.interruptible)
+    ways = _ways(job, store)
     way = next(ways)
     shown = 0
     while True:
         world = _world(job, shown)
         try:
-            return _attempt(job, way, world, watch, meanwhile)
+            paused = _attempt(job, way, world, store.keeps, watch, meanwhile)
+            store.write(paused.profile)
+            return paused
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             shown = max(shown, world.printed)
@@ -76,12 +91,13 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
             if way.engine == "whole":
                 way = way._replace(reason=str(problem))
+                store.write(Profile("", str(problem)))
         except BaseException:
             world.close()
             raise
 
 
-def _ways(job: Job) -> Iterator[_Way]:
+def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
     """The ways to try, one after the other. The last one is always the whole module."""
     options, module = job.options, job.module
     whole = _Way("whole", options.compiler, "asked for")
@@ -89,14 +105,19 @@ def _ways(job: Job) -> Iterator[_Way]:
         reason = unsuitable(module)
         if reason is None and options.engine == "auto" and not worthwhile(module):
             reason = "its code is small"
+        profile = None if reason else store.read()
+        if profile and options.engine == "auto":
+            reason = profile.whole or None
         if reason is None:
             why = "asked for" if options.engine == "ondemand" else "its code is large"
             compilers = [options.compiler]
             if options.compiler == "auto":
                 # The baseline compiler has no exceptions, and a module with tags uses them.
                 compilers = ["winch", "cranelift"] if has_winch() and not module.tags else ["cranelift"]
+            if profile and profile.compiler in compilers:
+                compilers = compilers[compilers.index(profile.compiler) :]
             for compiler in compilers:
-                yield _Way("ondemand", compiler, why)
+                yield _Way("ondemand", compiler, why, profile)
         else:
             whole = whole._replace(reason=reason)
     yield whole
@@ -110,10 +131,11 @@ def _world(job: Job, shown: int) -> World:
     return World(job.module, options.host, job.deadline, values, job.preloads, options.imports == "keep", shown)
 
 
-def _attempt(job: Job, way: _Way, world: World, watch: Stopwatch, meanwhile: Callable[[], object]) -> Paused:
-    options, deadline = job.options, job.deadline
-    interruptible = options.timeout is not None and not options.process_ends
-    settings = EngineSettings(way.compiler, _cache(options), interruptible)
+def _attempt(
+    job: Job, way: _Way, world: World, keeps: bool, watch: Stopwatch, meanwhile: Callable[[], object]
+) -> Paused:
+    deadline = job.deadline
+    settings = EngineSettings(way.compiler, None, job.interruptible)
     guest: CompiledGuest | OnDemandGuest
     if way.engine == "whole":
         from .engine.whole import compile_guest
@@ -123,21 +145,23 @@ def _attempt(job: Job, way: _Way, world: World, watch: Stopwatch, meanwhile: Cal
             code, instrumented = instrument(job.module)
         deadline.check_time()
         with watch("compile"):
-            pending = deadline.start(lambda: compile_guest(code, settings, job.beside))
+            cached = settings._replace(cache=_cache(job.options))
+            pending = deadline.start(lambda: compile_guest(code, cached, job.beside))
             meanwhile()  # the engine compiles outside of Python's lock
             guest = pending.result()
         _check_watched(guest)
     else:
-        from .engine.ondemand import prepare_guest
+        from .engine.ondemand import OnDemandGuest
+        from .engine.prepared import prepare
         from .instrument import instrument_state
 
         with watch("instrument"):
             state, instrumented = instrument_state(job.module)
         deadline.check_time()
         with watch("compile"):
-            preparing = deadline.start(lambda: prepare_guest(state, settings, job.beside))
+            preparing = deadline.start(lambda: prepare(state, settings, job.beside, keeps, way.profile))
             meanwhile()
-            guest = preparing.result()
+            guest = OnDemandGuest(preparing.result())
     return deadline.start(lambda: _run(job, way, guest, instrumented, world, watch)).result()
 
 
@@ -186,11 +210,12 @@ def _run(
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before, job.options.imports)
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
-    return Paused(instance, snapshot, tuple(runs), tuple(returned), world, facts)
+    return Paused(instance, snapshot, tuple(runs), tuple(returned), world, facts, instance.profile())
 
 
 def _cache(options: Options) -> str | None:
     if not options.cache:
         return None
     folder = Path(options.cache_dir) if options.cache_dir else default_folder()
-    return engine_configuration(folder) if folder else None
+    place = usable(folder) if folder else None
+    return engine_configuration(place) if place else None

@@ -11,7 +11,7 @@ import pytest
 from support import wasm
 
 from preinit import Options, build
-from preinit.cache import VARIABLE, default_folder, engine_configuration
+from preinit.cache import VARIABLE, default_folder, engine_configuration, usable
 
 TINY = """(module (memory 1) (func (export "wizer-initialize") (i32.store (i32.const 0) (i32.const 7))))"""
 
@@ -47,12 +47,18 @@ def test_without_the_variable_the_folder_is_the_platform_s(no_variables: pytest.
     assert default_folder() == Path("/home/somebody/Library/Caches/preinit")
 
 
+def configured(folder: Path) -> str | None:
+    """What a build does with its cache folder."""
+    place = usable(folder)
+    return engine_configuration(place) if place else None
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX systems")
 def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "cache"
     before = os.umask(0)
     try:
-        configuration = engine_configuration(folder)
+        configuration = configured(folder)
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -63,7 +69,7 @@ def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_folder_name_with_quotes_and_spaces_is_a_name_all_the_same(tmp_path: Path) -> None:
     folder = tmp_path / 'a "quoted" \\ cäche\tfolder'
-    configuration = engine_configuration(folder)
+    configuration = configured(folder)
     assert configuration is not None
     text = Path(configuration).read_text(encoding="utf-8")
     assert tomllib.loads(text)["cache"]["directory"] == str(folder / "wasmtime")
@@ -75,7 +81,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int
     folder = tmp_path / "cache"
     folder.mkdir()
     folder.chmod(mode)
-    assert engine_configuration(folder) is None
+    assert configured(folder) is None
     assert build(wasm(TINY), Options(cache_dir=str(folder))).report.runs
     assert list(folder.iterdir()) == []
 
@@ -85,13 +91,13 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     folder.mkdir(mode=0o700)
     os.chown(folder, 12345, 12345)
-    assert engine_configuration(folder) is None
+    assert configured(folder) is None
 
 
 def test_a_symbolic_link_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir(mode=0o700)
     (tmp_path / "cache").symlink_to(tmp_path / "target")
-    assert engine_configuration(tmp_path / "cache") is None
+    assert configured(tmp_path / "cache") is None
 
 
 @pytest.mark.parametrize("place", ["file/cache", "file", "a\nb/cache", "a" * 300])
@@ -130,6 +136,6 @@ def test_a_folder_under_one_that_others_can_write_to_is_not_used(tmp_path: Path)
     """Whoever can write to the parent can put another folder in its place."""
     (tmp_path / "open" / "cache").mkdir(parents=True, mode=0o700)
     (tmp_path / "open").chmod(0o777)
-    assert engine_configuration(tmp_path / "open" / "cache") is None
+    assert configured(tmp_path / "open" / "cache") is None
     (tmp_path / "open").chmod(0o1777)  # as /tmp: only its owner can move it
-    assert engine_configuration(tmp_path / "open" / "cache")
+    assert configured(tmp_path / "open" / "cache")

@@ -77,8 +77,18 @@ def integer_of(expression: ConstantExpression) -> int | None:
     """The value of `i32.const N end` or `i64.const N end`, unsigned as an offset is; None for any other expression."""
     if not _SIMPLE.fullmatch(expression.raw):
         return None
-    bits = 32 if expression.raw[0] == 0x41 else 64
-    return Cursor(expression.raw, 1, len(expression.raw), "constant").signed(bits) & ((1 << bits) - 1)
+    return constant_value(expression.raw[:-1])
+
+
+def constant_value(instruction: bytes) -> int:
+    """The operand of `i32.const` or `i64.const`, as unsigned. Bits beyond the type's are cut off."""
+    result = shift = 0
+    for byte in instruction[1:]:
+        result |= (byte & 0x7F) << shift
+        shift += 7
+    if byte & 0x40:
+        result -= 1 << shift
+    return result & (0xFFFFFFFF if instruction[0] == 0x41 else 0xFFFFFFFFFFFFFFFF)
 
 
 def _skip_gc_instruction(cursor: Cursor, at: int) -> bool:

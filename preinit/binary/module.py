@@ -6,6 +6,7 @@ file.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -87,6 +88,11 @@ class Module:
     imported_tables: int
     imported_memories: int
     imported_globals: int
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
 
     def section(self, number: int) -> Section | None:
         """The non-custom section with that number."""

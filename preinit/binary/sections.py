@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
-from .constexpr import ConstantExpression, integer_of, read_constant_expression
+from .constexpr import ConstantExpression, constant_value, integer_of, read_constant_expression
 from .cursor import MOST_ELEMENTS, Cursor
 from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
 
@@ -83,13 +83,17 @@ class ElementSegment(NamedTuple):
 
 
 class DataSegment(NamedTuple):
-    """`start:end` are the bytes, `raw_start:end` the whole entry in the file. `memory` is -1 for a passive one."""
+    """`start:end` are the bytes, `raw_start:end` the whole entry in the file. `memory` is -1 for a passive one.
+
+    `offset` is where an active one goes, if that is a plain constant.
+    """
 
     mode: Mode
     memory: int
     raw_start: int
     start: int
     end: int
+    offset: int | None = None
 
 
 def read_table(cursor: Cursor) -> Table:
@@ -218,17 +222,17 @@ def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:
 
 
 #: An active segment of memory 0 with a constant offset, up to its content: nearly all are of this form.
-_PLAIN_DATA = re.compile(rb"\x00[\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f]\x0b([\x80-\xff]{0,3}[\x00-\x7f])")
+_PLAIN_DATA = re.compile(rb"\x00([\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f])\x0b([\x80-\xff]{0,3}[\x00-\x7f])")
 
 
 def _read_data_segment(cursor: Cursor) -> DataSegment:
     raw_start = cursor.position
     plain = _PLAIN_DATA.match(cursor.buffer, raw_start, cursor.end)
     if plain:
-        cursor.position = plain.start(1)
+        cursor.position = plain.start(2)
         size = cursor.u32()
         start = cursor.skip(size)
-        return DataSegment(Mode.ACTIVE, 0, raw_start, start, start + size)
+        return DataSegment(Mode.ACTIVE, 0, raw_start, start, start + size, constant_value(plain[1]))
     flags = cursor.u32()
     if flags == 1:
         size = cursor.u32()
@@ -237,18 +241,10 @@ def _read_data_segment(cursor: Cursor) -> DataSegment:
     if flags not in (0, 2):
         raise cursor.fail(f"a data segment with unknown flags {flags:#x}", raw_start)
     memory = cursor.u32() if flags == 2 else 0
-    read_constant_expression(cursor)
+    offset = integer_of(read_constant_expression(cursor))
     size = cursor.u32()
     start = cursor.skip(size)
-    return DataSegment(Mode.ACTIVE, memory, raw_start, start, start + size)
-
-
-def data_offset(data: bytes, segment: DataSegment) -> int | None:
-    """Where an active segment goes, if its offset is a plain constant: unsigned."""
-    cursor = Cursor(data, segment.raw_start, segment.start, "data segment")
-    if cursor.u32() == _EXPLICIT:
-        cursor.u32()
-    return integer_of(read_constant_expression(cursor))
+    return DataSegment(Mode.ACTIVE, memory, raw_start, start, start + size, offset)
 
 
 def read_data(cursor: Cursor) -> tuple[DataSegment, ...]:

@@ -31,7 +31,7 @@ _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
 
 
 class Chunk(NamedTuple):
-    """Code for `functions`, indices in the guest.
+    """Code for `functions`, indices in the guest. `title` is the name of the module, in which frames are found.
 
     `imports`: the functions that it imports, `guards`: the growth that it leaves to guards, both in the order of its
     imports; then come the guest's tables, memories, globals and tags. Function number i is exported as `str(i)`;
@@ -39,6 +39,7 @@ class Chunk(NamedTuple):
     """
 
     wasm: bytes
+    title: str
     functions: tuple[int, ...]
     imports: tuple[int, ...]
     guards: tuple[tuple[int, int], ...]
@@ -111,7 +112,7 @@ def _tag_types(module: Module) -> dict[int, int]:
     return {index: position for position, index in enumerate(dict.fromkeys(module.tags))}
 
 
-def assemble(module: Module, bodies: Bodies, functions: Sequence[int], number: int, shared: bytes) -> Chunk:
+def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: str, shared: bytes) -> Chunk:
     """The chunk with those functions. Raises `Unsuited` where they hold what no chunk can."""
     needs = _Needs(module, bodies, functions)
     kinds = module.function_types
@@ -125,7 +126,7 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], number: i
     named = {f"r{function}": function for function in needs.named}
     exports |= {name: needs.places[function] for name, function in named.items()}
     code = [write.code_entry(_body(module, bodies, needs, function)) for function in functions]
-    title = write.name(f"{PREFIX}{number}")
+    name = write.name(title)
     wasm = write.assemble(
         [
             write.section(SectionId.TYPE, write.vector([write.function_type(s) for s in signatures if s])),
@@ -133,10 +134,10 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], number: i
             write.section(SectionId.FUNCTION, write.vector([needs.type_codes[kinds[f]] for f in functions])),
             write.section(SectionId.EXPORT, write.vector([write.export(n, 0, i) for n, i in exports.items()])),
             write.section(SectionId.CODE, write.vector(code)),
-            write.custom_section("name", b"\0" + write.uleb(len(title)) + title),
+            write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
         ]
     )
-    return Chunk(wasm, tuple(functions), tuple(needs.imports), tuple(needs.guards), named)
+    return Chunk(wasm, title, tuple(functions), tuple(needs.imports), tuple(needs.guards), named)
 
 
 def moved(module: Module, bodies: Bodies, chunk: Chunk, position: int) -> list[tuple[int, int]]:

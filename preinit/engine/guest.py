@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..binary.module import Module
 from ..errors import Frame
+from .profile import Profile
 from .values import RawFrame, RawValue
 
 #: The module name of modules that preinit generates: their frames are not the guest's.
@@ -141,3 +142,6 @@ class Instance(Protocol):
 
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""
+
+    def profile(self) -> Profile | None:
+        """What to keep for the next build of the module; None if there is nothing new."""

@@ -13,6 +13,7 @@ from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhaust
 from . import ffi
 from .guest import ActiveData, GrowthGuard
 from .pages import touched_extents
+from .profile import Profile
 from .runtime import Deadline
 from .validation import first_line
 from .values import GuestTrapped, RawFrame, RawValue
@@ -80,6 +81,10 @@ class EngineInstance(ABC):
     @abstractmethod
     def compiled(self) -> tuple[int, int, int]:
         """See `guest.Instance`."""
+
+    def profile(self) -> Profile | None:
+        """See `guest.Instance`."""
+        return None
 
     @abstractmethod
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..binary import encoder as write
 from ..binary.module import Module, SectionId
-from ..binary.sections import ExternKind, Global, Mode, data_offset
+from ..binary.sections import ExternKind, Global, Mode
 from ..binary.types import FuncType, is_numeric
 from ..engine.guest import ActiveData
 
@@ -71,10 +71,9 @@ def active_data(module: Module, memories: Mapping[int, str]) -> list[ActiveData]
     for segment in module.data_segments:
         if segment.mode is not Mode.ACTIVE:
             continue
-        offset = data_offset(module.data, segment)
-        if offset is None or segment.memory not in memories:
+        if segment.offset is None or segment.memory not in memories:
             return None
-        found.append(ActiveData(memories[segment.memory], offset, segment.start, segment.end))
+        found.append(ActiveData(memories[segment.memory], segment.offset, segment.start, segment.end))
     return found
 
 

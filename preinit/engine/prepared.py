@@ -1,0 +1,95 @@
+"""What on-demand compilation has before the guest runs: an engine, the guest's state, code of earlier builds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import wasmtime
+
+from . import ffi
+from .guest import StateCode
+from .profile import Profile
+from .runtime import DEEP_STACK, EngineSettings, new_engine
+from .validation import first_line
+from .values import EngineError, Unsuited
+
+
+class Prepared(NamedTuple):
+    """A module whose state is compiled, and nothing else.
+
+    `keeps_code`: whether there will be a profile. `stored`: that of an earlier build, `stored_chunks`: function ->
+    number of its chunk in that.
+    """
+
+    code: StateCode
+    compiler: str
+    interruptible: bool
+    engine: wasmtime.Engine
+    state: wasmtime.Module
+    preloads: Mapping[str, wasmtime.Module]
+    keeps_code: bool
+    stored: Profile
+    stored_chunks: Mapping[int, int]
+
+    @property
+    def tail_calls(self) -> bool:
+        """Whether the engine has them: then stubs need no stack, where the guest counts on that."""
+        return self.compiler != "winch"
+
+    def compile(self, wasm: bytes) -> wasmtime.Module:
+        """A part of the guest, compiled. Raises `Unsuited`."""
+        return _compile(self.engine, self.compiler, wasm)
+
+    def instantiate(self, store: wasmtime.Store, module: wasmtime.Module, externs: Sequence[Any]) -> Any:
+        """A part's instance. Raises `Unsuited`."""
+        try:
+            return ffi.instantiate(store, module, externs)
+        except EngineError as problem:  # too little memory, perhaps; what doesn't link was found before
+            raise Unsuited(f"a part of it can't be instantiated: {first_line(problem)}") from problem
+
+
+def _compile(engine: wasmtime.Engine, compiler: str, wasm: bytes) -> wasmtime.Module:
+    try:
+        return ffi.compile_module(engine, wasm)
+    except EngineError as problem:
+        other = "cranelift" if compiler == "winch" else None
+        raise Unsuited(f"the engine refuses a part of it: {first_line(problem)}", other) from problem
+
+
+def prepare(
+    code: StateCode,
+    settings: EngineSettings,
+    preloads: Mapping[str, bytes] | None = None,
+    keeps_code: bool = False,
+    stored: Profile | None = None,
+) -> Prepared:
+    """Compiles what is needed before the guest runs, see `Prepared`. Raises `Unsuited`."""
+    engine = new_engine(settings, DEEP_STACK)
+    state = _compile(engine, settings.compiler, code.wasm)
+    beside = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
+    known = Profile(settings.compiler, "")
+    if stored and stored.compiler == settings.compiler and _fits(engine, stored):
+        known = stored
+    places = {function: number for number, chunk in enumerate(known.chunks) for function in chunk.functions}
+    return Prepared(
+        code._replace(wasm=b""),
+        settings.compiler,
+        settings.interruptible,
+        engine,
+        state,
+        beside,
+        keeps_code,
+        known,
+        places,
+    )
+
+
+def _fits(engine: wasmtime.Engine, stored: Profile) -> bool:
+    """Whether the engine takes code of that profile: not if another version compiled it, or for another machine."""
+    try:
+        for code in [entry.code for entry in stored.chunks][:1]:
+            ffi.deserialize(engine, code)
+        return True
+    except EngineError:
+        return False

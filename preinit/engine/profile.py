@@ -1,0 +1,95 @@
+"""What a build learnt about a module, for the next build of it: which functions are called, and their code.
+
+https://docs.wasmtime.dev/api/wasmtime/struct.Module.html#method.serialize : compiled code is run as it is, so a
+profile is taken only from a folder that nobody else can write to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..binary.module import Module
+
+_MAGIC = b"preinit profile 1\n"
+_DIGEST = 32
+_LENGTH = 8
+
+
+class StoredStubs(NamedTuple):
+    """A compiled module of stubs: see `stubs.StubModule`."""
+
+    types: tuple[tuple[int, int], ...]
+    code: bytes
+
+
+class StoredChunk(NamedTuple):
+    """A compiled chunk: see `chunk.Chunk`."""
+
+    functions: tuple[int, ...]
+    imports: tuple[int, ...]
+    guards: tuple[tuple[int, int], ...]
+    named: dict[str, int]
+    code: bytes
+
+
+class Profile(NamedTuple):
+    """`compiler` is the one that took all of the module; `whole` why it can't be compiled on demand, "" if it can."""
+
+    compiler: str
+    whole: str
+    stubs: tuple[StoredStubs, ...] = ()
+    chunks: tuple[StoredChunk, ...] = ()
+
+
+def encode(profile: Profile) -> bytes:
+    """The profile as bytes, with a checksum."""
+    index = {
+        "compiler": profile.compiler,
+        "whole": profile.whole,
+        "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
+        "chunks": [(c.functions, c.imports, c.guards, c.named, len(c.code)) for c in profile.chunks],
+    }
+    head = json.dumps(index, separators=(",", ":")).encode()
+    pieces = [len(head).to_bytes(_LENGTH, "little"), head]
+    pieces += [entry.code for entry in profile.stubs]
+    pieces += [entry.code for entry in profile.chunks]
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return b"".join([_MAGIC, digest.digest(), *pieces])
+
+
+def decode(data: bytes, module: Module) -> Profile | None:
+    """The profile of that module; None for anything that `encode` did not write."""
+    start = len(_MAGIC) + _DIGEST
+    view = memoryview(data)
+    if not data.startswith(_MAGIC) or hashlib.sha256(view[start:]).digest() != data[len(_MAGIC) : start]:
+        return None
+    try:
+        at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
+        index: dict[str, Any] = json.loads(data[start + _LENGTH : at])
+        codes: list[bytes] = []
+        for size in [entry[-1] for entry in index["stubs"] + index["chunks"]]:
+            codes.append(data[at : at + size])
+            at += size
+        stubs = [StoredStubs(_pairs(types), code) for (types, _), code in zip(index["stubs"], codes, strict=False)]
+        chunks = [
+            StoredChunk(tuple(functions), tuple(imports), _pairs(guards), dict(named), code)
+            for (functions, imports, guards, named, _), code in zip(index["chunks"], codes[len(stubs) :], strict=True)
+        ]
+        profile = Profile(str(index["compiler"]), str(index["whole"]), tuple(stubs), tuple(chunks))
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    known, first = len(module.function_types), module.imported_functions
+    for chunk in chunks:
+        mentioned = (*chunk.functions, *chunk.imports, *chunk.named.values())
+        if min(chunk.functions) < first or min(mentioned) < 0 or max(mentioned) >= known:
+            return None
+    return profile if at == len(data) else None
+
+
+def _pairs(values: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(first), int(second)) for first, second in values)

@@ -1,0 +1,42 @@
+"""Profiles of modules in the cache: what one build learns about a module is there for the next."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+from .binary.module import Module
+from .cache import default_folder, read_profile, usable, write_profile
+from .engine.profile import Profile, decode, encode
+from .options import Options
+from .version import VERSION
+
+
+class ProfileStore:
+    """Where the profile of one module is kept, for builds with such options. Without a cache, nothing is."""
+
+    def __init__(self, module: Module, options: Options, interruptible: bool) -> None:
+        self._module = module
+        self._parts = (VERSION, options.compiler, str(interruptible))
+        folder = Path(options.cache_dir) if options.cache_dir else default_folder()
+        self._folder = usable(folder) if options.cache and folder else None
+
+    @property
+    def keeps(self) -> bool:
+        return self._folder is not None
+
+    def read(self) -> Profile | None:
+        """What an earlier build learnt; None if there was none."""
+        data = read_profile(self._folder, self._name) if self._folder else None
+        return decode(data, self._module) if data else None
+
+    def write(self, profile: Profile | None) -> None:
+        """Keeps a profile, if there is one and a place for it."""
+        if self._folder and profile:
+            write_profile(self._folder, self._name, encode(profile))
+
+    @cached_property
+    def _name(self) -> str:
+        """Says all that compiled code depends on, but for the engine's version: the engine knows its own code."""
+        return hashlib.sha256("\n".join((*self._parts, self._module.sha256)).encode()).hexdigest()
