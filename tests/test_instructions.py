@@ -338,7 +338,7 @@ def test_an_index_of_more_than_32_bits_ends_the_search(index: bytes) -> None:
 
 
 def test_a_body_that_is_cut_off_is_read_up_to_the_instruction_that_is_cut() -> None:
-    for body in Writer(0, longest=4).bodies():
+    for body in [*Writer(0, longest=4).bodies(), *Writer(1, longest=4).bodies()]:
         everything = FULL.search(body, 0, len(body))
         starts = [instruction.start for instruction in everything.found]
         for question in QUESTIONS:
