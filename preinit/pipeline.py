@@ -33,7 +33,13 @@ if TYPE_CHECKING:
     from .snapshot import Snapshot
 
 
-def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, **fields: Any) -> Result:
+def build(
+    wasm: bytes | str | os.PathLike[str],
+    options: Options | None = None,
+    *,
+    watch: Stopwatch | None = None,
+    **fields: Any,
+) -> Result:
     """Runs a module's initializer and writes a module that starts where it ended.
 
     Parameters
@@ -43,6 +49,8 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
 
         result = preinit.build("engine.wasm", init_funcs=["initialize-runtime"])
         Path("ready.wasm").write_bytes(result.wasm)
+
+    watch: where another thread can see how far the build is.
 
     Returns the output and a report. Raises a `PreinitError`; which, says what is wrong.
 
@@ -55,7 +63,7 @@ def build(wasm: bytes | str | os.PathLike[str], options: Options | None = None, 
         raise UsageError(f"options must be Options, not {type(options).__name__}")
     elif fields:
         raise UsageError(f"options were given, and {next(iter(fields))!r} beside them", hint="Put all into Options.")
-    watch = Stopwatch()
+    watch = watch or Stopwatch()
     deadline = Deadline(options.timeout, grace=not options.process_ends)
     with watch("parse"):
         module = parse(binary(wasm))

@@ -82,7 +82,8 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
         world = _world(job, shown)
         try:
             paused = _attempt(job, way, world, store.keeps, watch, meanwhile)
-            store.write(paused.profile)
+            with watch("profile"):
+                store.write(paused.profile)
             return paused
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
@@ -194,6 +195,8 @@ def _run(
         if exported and exported.kind == ExternKind.MEMORY:
             name = instrumented.memories[exported.target]
             world.bind(lambda: instance.memory(name))
+    if way.engine == "ondemand":
+        watch.compiled = instance.compiled
     with watch("capture"):
         before = observe_references(module, instrumented, instance)
     runs: list[RunFacts] = []

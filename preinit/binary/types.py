@@ -70,7 +70,9 @@ def read_value_type(cursor: Cursor) -> ValType:
     start = cursor.position
     code = cursor.byte()
     if code in (_REF, _REF_NULL):
-        cursor.signed(33)
+        heap = cursor.peek()
+        if cursor.signed(33) < 0 and (cursor.position != start + 2 or bytes((heap,)) not in _NAMES or heap > 0x75):
+            raise cursor.fail(f"{heap:#x} is not a heap type", start + 1)
     elif bytes((code,)) not in _NAMES:
         raise cursor.fail(f"{code:#x} is not a value type", start)
     return cursor.buffer[start : cursor.position]

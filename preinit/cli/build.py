@@ -10,9 +10,11 @@ import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Host, Options
+from ..stopwatch import Stopwatch
 from .arguments import Kept, Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
 from .failure import explained, leave, say, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
+from .progress import shown
 from .wizer import Command, spellings
 
 
@@ -182,8 +184,10 @@ def command(
         data = read(source)
         from ..pipeline import build  # imports the engine
 
+        watch = Stopwatch()
         try:
-            result = build(data, options)
+            with shown(watch, quiet):
+                result = build(data, options, watch=watch)
         except PreinitError as problem:
             _name_input(problem, source)
             raise

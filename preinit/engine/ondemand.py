@@ -54,6 +54,7 @@ class OnDemandInstance(EngineInstance):
         self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
         self._new_chunks: list[StoredChunk] = []
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
+        self._bytes = 0  # of code that is loaded
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
         self._guards: dict[tuple[int, int], Any] = {}
         try:
@@ -118,6 +119,9 @@ class OnDemandInstance(EngineInstance):
         self._bodies.forget(chunk.functions)
         self.__dict__.pop("_functions_by_pointer", None)  # there are more now
         for position, loaded in enumerate(chunk.functions):
+            if loaded not in self._loaded:  # chunks of different builds may overlap
+                body = self._bodies.range(loaded)
+                self._bytes += body.end - body.start
             self._loaded[loaded] = (number, position)
             self._stubs.link(loaded, self._extern(loaded))
 
@@ -193,8 +197,7 @@ class OnDemandInstance(EngineInstance):
         return self._functions_by_pointer.get(pointer)
 
     def compiled(self) -> tuple[int, int, int]:
-        bodies = map(self._bodies.range, self._loaded)
-        return len(self._loaded), sum(body.end - body.start for body in bodies), len(self._chunks)
+        return len(self._loaded), self._bytes, len(self._chunks)
 
     @cached_property
     def _functions_by_pointer(self) -> dict[bytes, int]:
