@@ -6,7 +6,7 @@ their indices stay. Functions and types get new indices: each type of a module c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..binary import encoder as write
@@ -59,15 +59,26 @@ class Bodies:
         return self._ranges[function - self._module.imported_functions]
 
     def __getitem__(self, function: int) -> Search:
-        """What a function's body refers to. Raises `Unsuited` where that isn't known."""
+        """What a function's body refers to. Raises `Unsuited` where that isn't known, or nothing for a chunk."""
         search = self._searches.get(function)
         if search is None:
             body = self.range(function)
             search = self._decoder.search(self._module.data, body.start, body.end)
             if search.unknown is not None:
                 raise Unsuited(f"an instruction is not known (byte offset {search.unknown:#x})")
+            for instruction in search.found:
+                if any(r.kind in (Kind.DATA, Kind.ELEMENT) for r in instruction.references):
+                    raise Unsuited(f"code names a segment (byte offset {instruction.start:#x})")
             self._searches[function] = search
         return search
+
+    def is_known(self, function: int) -> bool:
+        """Whether a chunk can hold that function."""
+        try:
+            self[function]
+        except Unsuited:
+            return False
+        return True
 
     def forget(self, functions: Sequence[int]) -> None:
         """Drops what is kept about functions that are loaded."""
@@ -75,8 +86,11 @@ class Bodies:
             self._searches.pop(function, None)
 
 
-def choose(module: Module, bodies: Bodies, function: int, loaded: Mapping[int, object]) -> list[int]:
-    """The functions to load when `function` is called: itself, and what is likely to be called next."""
+def choose(module: Module, bodies: Bodies, function: int, taken: Container[int]) -> list[int]:
+    """The functions to load when `function` is called: itself, and what is likely to be called next, unless `taken`.
+
+    Raises `Unsuited` if no chunk can hold the first.
+    """
     chosen = [function]
     seen = {function}
     room = CHUNK
@@ -87,11 +101,11 @@ def choose(module: Module, bodies: Bodies, function: int, loaded: Mapping[int, o
                 if reference.kind != Kind.FUNCTION or callee in seen or instruction.opcode == REF_FUNC:
                     continue
                 seen.add(callee)
-                if callee in loaded or not module.imported_functions <= callee < len(module.function_types):
+                if callee in taken or not module.imported_functions <= callee < len(module.function_types):
                     continue
                 body = bodies.range(callee)
                 size = body.end - body.start
-                if size <= min(LONGEST, room):
+                if size <= min(LONGEST, room) and bodies.is_known(callee):
                     room -= size
                     chosen.append(callee)
     return chosen
@@ -174,10 +188,8 @@ class _Needs:
                 for reference in instruction.references:
                     if reference.kind == Kind.FUNCTION:
                         self._function(reference.target, instruction.opcode == REF_FUNC, inside)
-                    elif reference.kind == Kind.TYPE:
-                        self._type(reference.target)
                     else:
-                        raise Unsuited(f"code names a segment (byte offset {instruction.start:#x})")
+                        self._type(reference.target)
         for function in self.imports:
             self._type(module.function_types[function])
         order: list[int | tuple[int, int]] = [*self.imports, *self.guards, *functions]

@@ -50,6 +50,7 @@ class OnDemandInstance(EngineInstance):
         self._module = prepared.code.original
         self._bodies = Bodies(self._module)
         self._shared_imports = shared_imports(self._module)
+        self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
         self._chunks: list[_Loaded] = []
         self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
         self._new_chunks: list[StoredChunk] = []
@@ -131,15 +132,18 @@ class OnDemandInstance(EngineInstance):
             return None
         stored = self._prepared.stored.chunks[number]
         module = ffi.deserialize(self._prepared.engine, stored.code)
-        return Chunk(b"", f"{PREFIX}{number}", stored.functions, stored.imports, stored.guards, stored.named), module
+        return Chunk(
+            b"", f"{PREFIX}{stored.number}", stored.functions, stored.imports, stored.guards, stored.named
+        ), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module]:
-        title = f"{PREFIX}{len(self._prepared.stored.chunks) + len(self._new_chunks)}"
+        number = self._next_number
+        self._next_number += 1
         chosen = choose(self._module, self._bodies, function, self._loaded)
-        chunk = assemble(self._module, self._bodies, chosen, title, self._shared_imports)
+        chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = ffi.serialize(module) if self._prepared.keeps_code else b""
-        self._new_chunks.append(StoredChunk(chunk.functions, chunk.imports, chunk.guards, chunk.named, code))
+        self._new_chunks.append(StoredChunk(number, chunk.functions, chunk.imports, chunk.guards, chunk.named, code))
         return chunk._replace(wasm=b""), module
 
     def profile(self) -> Profile | None:

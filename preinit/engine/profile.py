@@ -26,8 +26,9 @@ class StoredStubs(NamedTuple):
 
 
 class StoredChunk(NamedTuple):
-    """A compiled chunk: see `chunk.Chunk`."""
+    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title."""
 
+    number: int
     functions: tuple[int, ...]
     imports: tuple[int, ...]
     guards: tuple[tuple[int, int], ...]
@@ -50,7 +51,7 @@ def encode(profile: Profile) -> bytes:
         "compiler": profile.compiler,
         "whole": profile.whole,
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
-        "chunks": [(c.functions, c.imports, c.guards, c.named, len(c.code)) for c in profile.chunks],
+        "chunks": [(c.number, c.functions, c.imports, c.guards, c.named, len(c.code)) for c in profile.chunks],
     }
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
@@ -77,8 +78,10 @@ def decode(data: bytes, module: Module) -> Profile | None:
             at += size
         stubs = [StoredStubs(_pairs(types), code) for (types, _), code in zip(index["stubs"], codes, strict=False)]
         chunks = [
-            StoredChunk(tuple(functions), tuple(imports), _pairs(guards), dict(named), code)
-            for (functions, imports, guards, named, _), code in zip(index["chunks"], codes[len(stubs) :], strict=True)
+            StoredChunk(int(number), tuple(functions), tuple(imports), _pairs(guards), dict(named), code)
+            for (number, functions, imports, guards, named, _), code in zip(
+                index["chunks"], codes[len(stubs) :], strict=True
+            )
         ]
         profile = Profile(str(index["compiler"]), str(index["whole"]), tuple(stubs), tuple(chunks))
     except (ValueError, KeyError, TypeError, IndexError):
