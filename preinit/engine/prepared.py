@@ -65,7 +65,7 @@ def prepare(
     stored: Profile | None = None,
 ) -> Prepared:
     """Compiles what is needed before the guest runs, see `Prepared`. Raises `Unsuited`."""
-    engine = new_engine(settings, DEEP_STACK)
+    engine = new_engine(settings, DEEP_STACK, parallel=settings.compiler != "winch")
     state = _compile(engine, settings.compiler, code.wasm)
     beside = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import threading
 import time
@@ -54,10 +55,11 @@ def has_winch() -> bool:
     return platform.machine() in _WINCH_MACHINES
 
 
-def new_engine(settings: EngineSettings, stack: int = GUEST_STACK) -> wasmtime.Engine:
+def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: bool = True) -> wasmtime.Engine:
     """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD.
 
-    `stack` in bytes, at most `DEEP_STACK`.
+    `stack` in bytes, at most `DEEP_STACK`. `parallel`: whether one module's functions are compiled on all cores, which
+    takes longer than it saves for a few functions with the baseline compiler.
     """
     config = wasmtime.Config()
     config.shared_memory = True
@@ -81,6 +83,10 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK) -> wasmtime.E
     config.cranelift_nan_canonicalization = True
     config.epoch_interruption = settings.interruptible
     config.memory_init_cow = False  # one instance: an image of its memory would never be used twice
+    if os.name == "posix":  # only debuggers need it: the engine finds its frames by itself
+        ffi.leave_out_unwind_info(config)
+    if not parallel:
+        ffi.compile_in_one_thread(config)
     ffi.set_stack(config, stack)
     if settings.cache:
         ffi.load_cache(config, settings.cache)

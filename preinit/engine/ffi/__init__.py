@@ -7,7 +7,14 @@ Each function here says which public call it stands for, and why.
 Nothing here checks what comes from outside: callers hand over modules that were parsed, and names that exist.
 """
 
-from .config import allow_compact_imports, load_cache, set_stack, use_winch
+from .config import (
+    allow_compact_imports,
+    compile_in_one_thread,
+    leave_out_unwind_info,
+    load_cache,
+    set_stack,
+    use_winch,
+)
 from .host import HostFunction, HostFunctions
 from .links import copy_functions, deserialize, get_function, new_counter, new_function_table, serialize, set_function
 from .modules import UNCAUGHT_EXCEPTION, call, compile_module, export, instantiate, takes_exception, validate
@@ -19,6 +26,8 @@ __all__ = [
     "HostFunctions",
     "allow_compact_imports",
     "call",
+    "compile_in_one_thread",
+    "leave_out_unwind_info",
     "compile_module",
     "copy_functions",
     "deserialize",

@@ -26,6 +26,16 @@ def set_stack(config: wasmtime.Config, size: int) -> None:
     config.max_wasm_stack = size
 
 
+def leave_out_unwind_info(config: wasmtime.Config) -> None:
+    """For `Config.native_unwind_info = False`, which the public class does not have."""
+    ffi.wasmtime_config_native_unwind_info_set(config.ptr(), False)
+
+
+def compile_in_one_thread(config: wasmtime.Config) -> None:
+    """For `Config.parallel_compilation = False`, which the public class does not have."""
+    ffi.wasmtime_config_parallel_compilation_set(config.ptr(), False)
+
+
 def load_cache(config: wasmtime.Config, path: str) -> bool:
     """For `Config.cache = path`: False instead of an exception when the folder can't be used."""
     error = ffi.wasmtime_config_cache_config_load(config.ptr(), ctypes.create_string_buffer(path.encode()))
