@@ -78,12 +78,13 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
     ways = _ways(job, store)
     way = next(ways)
     shown = 0
+    learnt: Profile | None = None
     while True:
         world = _world(job, shown)
         try:
             paused = _attempt(job, way, world, store.keeps, watch, meanwhile)
             with watch("profile"):
-                store.write(paused.profile)
+                store.write(learnt or paused.profile)
             return paused
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
@@ -92,7 +93,7 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
             if way.engine == "whole":
                 way = way._replace(reason=str(problem))
-                store.write(Profile("", str(problem)))
+                learnt = Profile("", str(problem))  # if it works: what it failed for may depend on the options
         except BaseException:
             world.close()
             raise

@@ -54,6 +54,7 @@ class Bodies:
         self._decoder = decoder(_KINDS, GROWTH)
         self._searches: dict[int, Search] = {}
         self._ranges = module.bodies
+        self._declared = frozenset(module.references)
 
     def range(self, function: int) -> Body:
         return self._ranges[function - self._module.imported_functions]
@@ -69,6 +70,9 @@ class Bodies:
             for instruction in search.found:
                 if any(r.kind in (Kind.DATA, Kind.ELEMENT) for r in instruction.references):
                     raise Unsuited(f"code names a segment (byte offset {instruction.start:#x})")
+                if instruction.opcode == REF_FUNC and instruction.references[0].target not in self._declared:
+                    # A chunk exports its functions, and that declares them.
+                    raise Unsuited(f"code names a function that nothing declares (byte offset {instruction.start:#x})")
             self._searches[function] = search
         return search
 

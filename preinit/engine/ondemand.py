@@ -27,7 +27,7 @@ from .profile import Profile, StoredChunk
 from .runtime import Deadline, new_store
 from .stubtable import StubTable
 from .validation import first_line
-from .values import EngineError, GuestTrapped, RawFrame, Unsuited
+from .values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
 _INSTANCES = 1 << 30
@@ -58,24 +58,27 @@ class OnDemandInstance(EngineInstance):
         self._bytes = 0  # of code that is loaded
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
         self._guards: dict[tuple[int, int], Any] = {}
+        self._first_values: dict[str, list[RawValue]] = {}
         try:
             imports = link(Linkage(store, self._functions, prepared.preloads))
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
+            if len(set(map(ffi.function_pointer, self._imports))) < len(self._imports):
+                raise Unsuited("it imports one function twice")  # a reference to it would name either
             self._instance = ffi.instantiate(store, prepared.state, imports)
         except GuestTrapped as trap:
             raise Unsuited(f"instantiating it trapped: {first_line(trap)}") from trap
         except EngineError as problem:
             raise Unsuited(f"it can't be instantiated: {first_line(problem)}") from problem
-        self._write_data(self._module.data, self._code.data)
         names = (*self._code.tables, *self._code.memories, *self._code.globals, *self._code.tags)
         self._shared = [self._export(name) for name in names]
         self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault))
         self._fill_tables()
+        self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
 
     def _fill_tables(self) -> None:
         """Does what active element segments do."""
-        segments = [s for s in self._module.elements if s.mode is Mode.ACTIVE and s.length]
+        segments = [s for s in self._module.elements if s.mode is Mode.ACTIVE]
         first = self._module.imported_functions
         self._stubs.prepare({f for segment in segments for f in segment.functions if f >= first})
         for segment in segments:
@@ -83,7 +86,7 @@ class OnDemandInstance(EngineInstance):
             table = self._export(self._code.tables[segment.table])
             if start is None or start + segment.length > ffi.table_size(self._store, table):
                 raise Unsuited("an element segment does not fit its table")
-            if min(segment.functions) >= first:
+            if min(segment.functions, default=first) >= first:
                 self._stubs.fill(table, start, segment.functions)
                 continue
             for index, function in enumerate(segment.functions, start):
@@ -131,7 +134,9 @@ class OnDemandInstance(EngineInstance):
         if number is None:
             return None
         stored = self._prepared.stored.chunks[number]
-        module = ffi.deserialize(self._prepared.engine, stored.code)
+        module = self._prepared.load(stored.code)
+        if module is None:
+            return None
         return Chunk(
             b"", f"{PREFIX}{stored.number}", stored.functions, stored.imports, stored.guards, stored.named
         ), module
@@ -196,6 +201,17 @@ class OnDemandInstance(EngineInstance):
             return None
         opcode, target = map(int, (frames[0].module or "").removeprefix(GUARD).split(":"))
         return GrowthGuard("memory" if opcode == MEMORY_GROW else "table", target)
+
+    def table_values(self, name: str) -> list[RawValue]:
+        """A function has several pointers: where it stood when this was asked first, it is given the one it had."""
+        values = super().table_values(name)
+        first = self._first_values.setdefault(name, values)
+        if values == first:
+            return first
+        known = self._functions_by_pointer
+        pairs = list(zip(first, values, strict=False))
+        same = [old if known.get(old.bits, old) == known.get(new.bits, new) else new for old, new in pairs]
+        return same + values[len(same) :]
 
     def resolve_function(self, pointer: bytes) -> int | None:
         return self._functions_by_pointer.get(pointer)

@@ -41,6 +41,10 @@ class Prepared(NamedTuple):
         """A part of the guest, compiled. Raises `Unsuited`."""
         return _compile(self.engine, self.compiler, wasm)
 
+    def load(self, code: bytes) -> wasmtime.Module | None:
+        """A part that an earlier build compiled; None if the engine does not take it."""
+        return _load(self.engine, code)
+
     def instantiate(self, store: wasmtime.Store, module: wasmtime.Module, externs: Sequence[Any]) -> Any:
         """A part's instance. Raises `Unsuited`."""
         try:
@@ -87,9 +91,12 @@ def prepare(
 
 def _fits(engine: wasmtime.Engine, stored: Profile) -> bool:
     """Whether the engine takes code of that profile: not if another version compiled it, or for another machine."""
+    codes = [chunk.code for chunk in stored.chunks[:1]] + [stubs.code for stubs in stored.stubs[:1]]
+    return all(_load(engine, code) for code in codes)
+
+
+def _load(engine: wasmtime.Engine, code: bytes) -> wasmtime.Module | None:
     try:
-        for code in [entry.code for entry in stored.chunks][:1]:
-            ffi.deserialize(engine, code)
-        return True
+        return ffi.deserialize(engine, code)
     except EngineError:
-        return False
+        return None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..binary.growth import GROWTH
 from ..binary.module import Module
+from ..binary.opcodes import MEMORY_GROW
 
 _MAGIC = b"preinit profile 1\n"
 _DIGEST = 32
@@ -78,20 +80,39 @@ def decode(data: bytes, module: Module) -> Profile | None:
             at += size
         stubs = [StoredStubs(_pairs(types), code) for (types, _), code in zip(index["stubs"], codes, strict=False)]
         chunks = [
-            StoredChunk(int(number), tuple(functions), tuple(imports), _pairs(guards), dict(named), code)
+            StoredChunk(int(number), _numbers(functions), _numbers(imports), _pairs(guards), _named(named), code)
             for (number, functions, imports, guards, named, _), code in zip(
                 index["chunks"], codes[len(stubs) :], strict=True
             )
         ]
         profile = Profile(str(index["compiler"]), str(index["whole"]), tuple(stubs), tuple(chunks))
-    except (ValueError, KeyError, TypeError, IndexError):
+        return profile if at == len(data) and all(_is_of(module, chunk) for chunk in chunks) else None
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return None
+
+
+def _is_of(module: Module, chunk: StoredChunk) -> bool:
+    """Whether a chunk can be one of that module: whether all that it names exists."""
     known, first = len(module.function_types), module.imported_functions
-    for chunk in chunks:
-        mentioned = (*chunk.functions, *chunk.imports, *chunk.named.values())
-        if min(chunk.functions) < first or min(mentioned) < 0 or max(mentioned) >= known:
-            return None
-    return profile if at == len(data) else None
+    mentioned = (*chunk.functions, *chunk.imports, *chunk.named.values())
+    return (
+        min(chunk.functions) >= first
+        and min(mentioned) >= 0
+        and max(mentioned) < known
+        and all(name == f"r{function}" for name, function in chunk.named.items())
+        and all(
+            opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables)
+            for opcode, target in chunk.guards
+        )
+    )
+
+
+def _numbers(values: Sequence[int]) -> tuple[int, ...]:
+    return tuple(map(int, values))
+
+
+def _named(values: Mapping[str, int]) -> dict[str, int]:
+    return {name: int(function) for name, function in values.items()}
 
 
 def _pairs(values: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:

@@ -76,9 +76,8 @@ class StubTable:
     def _add_module(self, types: Iterable[int] | None) -> None:
         made = self._stubs.add_module(types)
         stored = next((s for s in self._prepared.stored.stubs if s.types == made.types), None)
-        if stored:
-            module = ffi.deserialize(self._prepared.engine, stored.code)
-        else:
+        module = self._prepared.load(stored.code) if stored else None
+        if module is None:
             module = self._prepared.compile(made.wasm)
             if self._prepared.keeps_code:
                 self.compiled.append(StoredStubs(made.types, ffi.serialize(module)))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from ..binary import encoder as write
 from ..binary.constexpr import integer_of
-from ..binary.module import Module
+from ..binary.module import Module, SectionId
 from ..binary.sections import Mode
 from ..binary.types import NUMERIC_SIZES, ValType
+from . import ffi
+from .runtime import EngineSettings, new_engine
+from .values import EngineError
 
 #: Bytes of code below which compiling everything is as fast.
 WORTHWHILE = 300_000
@@ -14,15 +18,17 @@ WORTHWHILE = 300_000
 #: language has would cost more than is gained.
 MOST_STATE = 200
 
+#: A body that is valid whatever the function's type: no locals, `unreachable`, `end`.
+_UNREACHABLE = b"\0\0\x0b"
+
 
 def unsuitable(module: Module) -> str | None:
     """Why a module can't be compiled on demand; None if it can.
 
     What this does not find, an instruction that no piece of code can hold, is found when that code is needed.
     """
-    reason = _invalid(module)
-    if reason:
-        return reason
+    if not _is_valid(module):
+        return "it is not valid"  # compiling the whole module says why
     if not module.bodies:
         return "it has no functions of its own"
     if module.types.has_gc:
@@ -40,7 +46,7 @@ def unsuitable(module: Module) -> str | None:
     for segment in module.elements:
         if segment.mode is Mode.PASSIVE and segment.length:
             return "it has passive element segments"
-        if segment.mode is Mode.ACTIVE and segment.length:
+        if segment.mode is Mode.ACTIVE:
             if segment.length != len(segment.functions) or segment.offset is None:
                 return "an element segment has other elements than functions, or no constant offset"
             if integer_of(segment.offset) is None:
@@ -55,19 +61,24 @@ def _is_typed(value_type: ValType) -> bool:
     return len(value_type) > 1 and value_type not in NUMERIC_SIZES
 
 
-def _invalid(module: Module) -> str | None:
-    """Whether an index is out of range: compiling the whole module says which."""
-    functions, types = len(module.function_types), module.types.functions
-    if len(module.bodies) != functions - module.imported_functions:
-        return "it is not valid"
-    used_types = {*module.function_types, *module.tags}
-    named = {e.target for e in module.exports if e.kind == 0} | ({module.start} if module.start is not None else set())
-    named.update(max(segment.functions, default=0) for segment in module.elements)
-    if any(index >= len(types) or types[index] is None for index in used_types) or any(i >= functions for i in named):
-        return "it is not valid"
-    if any(segment.table >= len(module.tables) for segment in module.elements):
-        return "it is not valid"
-    return None
+def _is_valid(module: Module) -> bool:
+    """Whether a module is valid, apart from its functions' bodies and what is in its data segments.
+
+    What is left out of the module that is run would not be validated: exports, segments, the start function.
+    """
+    view = memoryview(module.data)
+    pieces: list[list[bytes | memoryview]] = []
+    for section in module.sections:
+        if section.id == SectionId.CODE:
+            count = len(module.bodies)
+            pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
+        elif section.id != SectionId.CUSTOM:
+            pieces.append([view[section.header : section.end]])
+    try:
+        ffi.validate(new_engine(EngineSettings("cranelift")), write.assemble(pieces))
+    except EngineError:
+        return False
+    return True
 
 
 def worthwhile(module: Module) -> bool:
