@@ -21,7 +21,7 @@ from .values import Unsuited
 #: A chunk has at most so many bytes of code besides the function that is needed, and no other function of more bytes:
 #: four of five functions that are named in one that was called are called, too, but long ones cost most.
 CHUNK = 128_000
-LONGEST = 4_000
+LONGEST = 16_000
 
 #: The name of a chunk's module starts with this, its number follows; that of a guard's with the other.
 PREFIX = "preinit:chunk:"

@@ -204,7 +204,7 @@ class OnDemandInstance(EngineInstance):
 
     def table_values(self, name: str) -> list[RawValue]:
         """A function has several pointers: where it stood when this was asked first, it is given the one it had."""
-        values = super().table_values(name)
+        values = self._stubs.as_filled(super().table_values(name))
         first = self._first_values.setdefault(name, values)
         if values == first:
             return first

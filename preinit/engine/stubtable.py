@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import wasmtime
@@ -12,7 +12,7 @@ from .prepared import Prepared
 from .profile import StoredStubs
 from .runtime import TABLE_ELEMENTS
 from .stubs import Stubs
-from .values import Unsuited
+from .values import RawValue, Unsuited
 
 
 class StubTable:
@@ -23,6 +23,8 @@ class StubTable:
         self._store = store
         self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
         self._modules: list[wasmtime.Module] = []
+        self._filled: list[tuple[Any, dict[int, int]]] = []  # tables, and where in them a function was put
+        self._stub_of: dict[bytes, bytes] = {}
         self.compiled: list[StoredStubs] = []  # what no earlier build had
         capacity = self._stubs.capacity
         if capacity > TABLE_ELEMENTS:
@@ -39,10 +41,18 @@ class StubTable:
         return ffi.get_function(self._store, self._table, self._slot(function))
 
     def link(self, function: int, extern: Any) -> None:
-        """Has a function's stub, if there is one, call `extern` from now on."""
+        """Has a function's stub, if there is one, call `extern` from now on; in tables, `extern` takes its place."""
         slot = self._stubs.slot_of.get(function)
-        if slot is not None:
-            ffi.set_function(self._store, self._link, slot, extern)
+        if slot is None:
+            return
+        ffi.set_function(self._store, self._link, slot, extern)
+        for table, places in self._filled:
+            place = places.get(function)
+            if place is not None:
+                stub = ffi.function_pointer(ffi.get_function(self._store, self._table, slot))
+                # The guest may have put something else there. What the table holds now is the same function to it.
+                if stub and ffi.replace_function(self._store, table, place, stub, extern):
+                    self._stub_of[ffi.function_pointer(extern) or b""] = stub
 
     def prepare(self, functions: Iterable[int]) -> None:
         """Compiles what is needed for the stubs of all these functions at once."""
@@ -50,14 +60,22 @@ class StubTable:
         if types:
             self._add_module(types)
 
-    def fill(self, table: Any, start: int, functions: Iterable[int]) -> None:
+    def fill(self, table: Any, start: int, functions: Sequence[int]) -> None:
         """Puts the stubs of `functions` into a table, from `start` on."""
+        self._filled.append((table, dict(zip(functions, range(start, start + len(functions)), strict=True))))
         ffi.copy_functions(self._store, self._table, map(self._slot, functions), table, start)
 
     def pointers(self) -> dict[bytes, int]:
-        """The identity of each stub -> its function."""
-        values = ffi.table_values(self._store, self._table)
-        return {v.bits: f for v, f in zip(values, self._stubs.functions, strict=False) if f >= 0}
+        """The identity of each stub, and of what took its place in a table -> its function."""
+        functions = self._stubs.functions
+        values = ffi.table_values(self._store, self._table, len(functions))
+        stubs = {v.bits: f for v, f in zip(values, functions, strict=True) if f >= 0}
+        return stubs | {direct: stubs[stub] for direct, stub in self._stub_of.items()}
+
+    def as_filled(self, values: list[RawValue]) -> list[RawValue]:
+        """A table's entries, with the stubs that functions took the place of: so a table that did not change shows."""
+        stub_of = self._stub_of
+        return [RawValue("func", stub_of[v.bits]) if v.bits in stub_of else v for v in values]
 
     def _slot(self, function: int) -> int:
         stubs = self._stubs

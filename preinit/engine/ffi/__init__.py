@@ -16,7 +16,16 @@ from .config import (
     use_winch,
 )
 from .host import HostFunction, HostFunctions
-from .links import copy_functions, deserialize, get_function, new_counter, new_function_table, serialize, set_function
+from .links import (
+    copy_functions,
+    deserialize,
+    get_function,
+    new_counter,
+    new_function_table,
+    replace_function,
+    serialize,
+    set_function,
+)
 from .modules import UNCAUGHT_EXCEPTION, call, compile_module, export, instantiate, takes_exception, validate
 from .state import function_pointer, global_value, memory_place, memory_view, table_size, table_values
 
@@ -27,7 +36,6 @@ __all__ = [
     "allow_compact_imports",
     "call",
     "compile_in_one_thread",
-    "leave_out_unwind_info",
     "compile_module",
     "copy_functions",
     "deserialize",
@@ -36,11 +44,13 @@ __all__ = [
     "get_function",
     "global_value",
     "instantiate",
+    "leave_out_unwind_info",
     "load_cache",
     "memory_place",
     "memory_view",
     "new_counter",
     "new_function_table",
+    "replace_function",
     "serialize",
     "set_function",
     "set_stack",

@@ -48,6 +48,17 @@ def set_function(store: wasmtime.Store, table: Any, index: int, function: Any) -
     raise_error(ffi.wasmtime_table_set(store._context(), ctypes.byref(table.of.table), index, ctypes.byref(value)))
 
 
+def replace_function(store: wasmtime.Store, table: Any, index: int, known: bytes, function: Any) -> bool:
+    """Puts `function` there, if what is there now has the identity `known`; says whether."""
+    value = ffi.wasmtime_val_t()
+    if not ffi.wasmtime_table_get(store._context(), ctypes.byref(table.of.table), index, ctypes.byref(value)):
+        return False
+    if ctypes.string_at(ctypes.addressof(value) + ffi.wasmtime_val_t.of.offset + 8, 8) != known:
+        return False
+    set_function(store, table, index, function)
+    return True
+
+
 def copy_functions(store: wasmtime.Store, source: Any, places: Iterable[int], target: Any, start: int) -> None:
     """Puts what `source` has at `places` into `target`, from `start` on. Both must be large enough."""
     value = ffi.wasmtime_val_t()

@@ -82,9 +82,12 @@ _FUNCREF = struct.Struct(f"<B7x8s8s{ctypes.sizeof(ffi.wasmtime_val_t) - 24}x")
 _NULL = RawValue("null", b"")
 
 
-def table_values(store: wasmtime.Store, extern: Any) -> list[RawValue]:
-    """For `Table.get` at every index: that makes an object of each function, and a `Val` of null."""
-    size = table_size(store, extern)
+def table_values(store: wasmtime.Store, extern: Any, first: int | None = None) -> list[RawValue]:
+    """For `Table.get` at every index: that makes an object of each function, and a `Val` of null.
+
+    `first`: how many entries to read, if not all.
+    """
+    size = table_size(store, extern) if first is None else first
     values = (ffi.wasmtime_val_t * size)()
     context = ctypes.addressof(store._context().contents)
     table, first, step = ctypes.addressof(extern.of.table), ctypes.addressof(values), ctypes.sizeof(ffi.wasmtime_val_t)
