@@ -114,6 +114,14 @@ def test_the_javascript_engine_runs_a_script(built: Callable[[str], Result], tmp
     assert guest.out() == "[1,4,9] 42\n"
 
 
+@pytest.mark.parametrize("name", ["javy", "ruby", "cpython"])
+def test_both_ways_to_compile_give_the_same_bytes(built: Callable[[str], Result], name: str) -> None:
+    entry = module(name)
+    results = {engine: build(entry.path, options(entry, engine=engine)) for engine in ("whole", "ondemand")}
+    assert {engine: result.report.engine.name for engine, result in results.items()} == {e: e for e in results}
+    assert results["whole"].wasm == results["ondemand"].wasm == built(name).wasm
+
+
 def test_ruby_evaluates(built: Callable[[str], Result], tmp_path: Path) -> None:
     guest = Guest(built("ruby").wasm, tmp_path)
     arguments = [b"ruby.wasm\0", b"-EUTF-8\0", b"-e_=0\0"]

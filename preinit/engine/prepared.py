@@ -14,9 +14,12 @@ from .runtime import DEEP_STACK, EngineSettings, new_engine
 from .validation import first_line
 from .values import EngineError, Unsuited
 
+#: Bytes of a part from which on it is compiled on all cores: for smaller ones, that takes longer than it saves.
+SMALL = 8_000
+
 
 class Prepared(NamedTuple):
-    """A module whose state is compiled, and nothing else.
+    """A module whose state is compiled, and nothing else. `engine` runs it, `solo` compiles on one core.
 
     `keeps_code`: whether there will be a profile. `stored`: that of an earlier build, `stored_chunks`: function ->
     number of its chunk in that.
@@ -26,6 +29,7 @@ class Prepared(NamedTuple):
     compiler: str
     interruptible: bool
     engine: wasmtime.Engine
+    solo: wasmtime.Engine
     state: wasmtime.Module
     preloads: Mapping[str, wasmtime.Module]
     keeps_code: bool
@@ -39,7 +43,10 @@ class Prepared(NamedTuple):
 
     def compile(self, wasm: bytes) -> wasmtime.Module:
         """A part of the guest, compiled. Raises `Unsuited`."""
-        return _compile(self.engine, self.compiler, wasm)
+        if len(wasm) >= SMALL:
+            return _compile(self.engine, self.compiler, wasm)
+        # Code of one engine runs in another with the same settings, once it was written down.
+        return ffi.deserialize(self.engine, ffi.serialize(_compile(self.solo, self.compiler, wasm)))
 
     def load(self, code: bytes) -> wasmtime.Module | None:
         """A part that an earlier build compiled; None if the engine does not take it."""
@@ -69,7 +76,8 @@ def prepare(
     stored: Profile | None = None,
 ) -> Prepared:
     """Compiles what is needed before the guest runs, see `Prepared`. Raises `Unsuited`."""
-    engine = new_engine(settings, DEEP_STACK, parallel=settings.compiler != "winch")
+    engine = new_engine(settings, DEEP_STACK)
+    solo = new_engine(settings, DEEP_STACK, parallel=False)
     state = _compile(engine, settings.compiler, code.wasm)
     beside = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler, "")
@@ -81,6 +89,7 @@ def prepare(
         settings.compiler,
         settings.interruptible,
         engine,
+        solo,
         state,
         beside,
         keeps_code,

@@ -12,7 +12,7 @@ from .runtime import EngineSettings, new_engine
 from .values import EngineError
 
 #: Bytes of code below which compiling everything is as fast.
-WORTHWHILE = 300_000
+WORTHWHILE = 1_000_000
 
 #: Every piece of code imports all of the module's tables, memories, globals and tags: more of them than a compiled
 #: language has would cost more than is gained.
