@@ -7,6 +7,7 @@ from ..binary.constexpr import integer_of
 from ..binary.module import Module, SectionId
 from ..binary.sections import Mode
 from ..binary.types import NUMERIC_SIZES, ValType
+from ..errors import InputError
 from . import ffi
 from .runtime import EngineSettings, new_engine
 from .values import EngineError
@@ -68,9 +69,12 @@ def _is_valid(module: Module) -> bool:
     """
     view = memoryview(module.data)
     pieces: list[list[bytes | memoryview]] = []
+    try:
+        count = len(module.bodies)
+    except InputError:
+        return False
     for section in module.sections:
         if section.id == SectionId.CODE:
-            count = len(module.bodies)
             pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
         elif section.id != SectionId.CUSTOM:
             pieces.append([view[section.header : section.end]])
