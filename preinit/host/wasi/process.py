@@ -93,6 +93,10 @@ class ProcessFunctions:
             return self._host_now(clock)
         return self._realtime if clock == _REALTIME_CLOCK else self._monotonic
 
+    def wall_clock(self) -> int:
+        """Nanoseconds since 1970."""
+        return self._now(_REALTIME_CLOCK)
+
     def clock_res_get(self, clock: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
