@@ -71,6 +71,7 @@ class EngineInstance(ABC):
         self._deadline = deadline
         self._functions = ffi.HostFunctions(store)
         self._externs: dict[str, Any] = {}
+        self._places: dict[str, Callable[[], tuple[int, int]]] = {}
         self._views: dict[str, tuple[tuple[int, int], memoryview]] = {}
         self._instance: Any = None
 
@@ -145,7 +146,10 @@ class EngineInstance(ABC):
 
     def memory(self, name: str) -> memoryview:
         # Host functions ask for it in every call: only a memory that moved or grew needs a new view.
-        place = ffi.memory_place(self._store, self._export(name))
+        places = self._places.get(name)
+        if places is None:
+            places = self._places[name] = ffi.memory_places(self._store, self._export(name))
+        place = places()
         known = self._views.get(name)
         if known is None or known[0] != place:
             known = self._views[name] = (place, ffi.memory_view(*place))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import wasmtime
@@ -25,6 +26,23 @@ def memory_place(store: wasmtime.Store, extern: Any) -> tuple[int, int]:
         pointer = ffi.wasmtime_memory_data(context, memory)
         size = ffi.wasmtime_memory_data_size(context, memory)
     return (ctypes.addressof(pointer.contents) if size else 0), size
+
+
+_ADDRESS = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(("wasmtime_memory_data", ffi.dll))
+_SIZE = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)(("wasmtime_memory_data_size", ffi.dll))
+
+
+def memory_places(store: wasmtime.Store, extern: Any) -> Callable[[], tuple[int, int]]:
+    """What gives `memory_place` of one memory, for callers that ask often. Valid as long as the store."""
+    if extern.kind == _KIND_MEMORY_SHARED:
+        return lambda: memory_place(store, extern)
+    context, memory = ctypes.addressof(store._context().contents), ctypes.addressof(extern.of.memory)
+
+    def place() -> tuple[int, int]:
+        size = _SIZE(context, memory)
+        return (_ADDRESS(context, memory) if size else 0), size
+
+    return place
 
 
 def memory_view(address: int, size: int) -> memoryview:

@@ -165,6 +165,6 @@ def from_host(problem: OSError) -> WasiError:
     if problem.errno not in FROM_HOST:
         raise InitializerFailed(
             f"the host failed while the initializer used its files: {problem.strerror or problem}",
-            hint="Try again when the host can read the folders that were given with `--dir`, and write them if it has to.",
+            hint="Try again when the host can read (or write) the folders that were given with `--dir`.",
         ) from problem
     return WasiError(FROM_HOST[problem.errno])

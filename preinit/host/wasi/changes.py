@@ -58,17 +58,13 @@ class ChangeFunctions:
         return entry
 
     def _times(self, status: os.stat_result, access: int, modification: int, flags: int) -> tuple[int, int]:
-        if flags & _ACCESS and flags & _ACCESS_NOW or flags & _MODIFICATION and flags & _MODIFICATION_NOW:
+        if (flags & _ACCESS and flags & _ACCESS_NOW) or (flags & _MODIFICATION and flags & _MODIFICATION_NOW):
             raise WasiError(Errno.INVAL)
         if (access if flags & _ACCESS else 0) >> 63 or (modification if flags & _MODIFICATION else 0) >> 63:
             raise WasiError(Errno.INVAL)
         return (
             access if flags & _ACCESS else self._now() if flags & _ACCESS_NOW else status.st_atime_ns,
-            modification
-            if flags & _MODIFICATION
-            else self._now()
-            if flags & _MODIFICATION_NOW
-            else status.st_mtime_ns,
+            modification if flags & _MODIFICATION else self._now() if flags & _MODIFICATION_NOW else status.st_mtime_ns,
         )
 
     # -- paths

@@ -66,7 +66,7 @@ class Descriptor:
     host_fd: int
     guest_path: bytes
     is_directory: bool
-    policy: Policy = Policy()
+    policy: Policy
     writes: bool = False
     appends: bool = False
     position: int = 0

@@ -1,5 +1,4 @@
-"""Functions that would change files where those are only read, or need a network: their errno, whatever they are given.
-"""
+"""Functions that would change files which are only read, or need a network: their errno, whatever they are given."""
 
 from __future__ import annotations
 
