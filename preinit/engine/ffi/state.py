@@ -28,21 +28,8 @@ def memory_place(store: wasmtime.Store, extern: Any) -> tuple[int, int]:
     return (ctypes.addressof(pointer.contents) if size else 0), size
 
 
-_ADDRESS = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(("wasmtime_memory_data", ffi.dll))
+#: `wasmtime_memory_data_size` with addresses as plain numbers, see `TABLE_GET`.
 _SIZE = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)(("wasmtime_memory_data_size", ffi.dll))
-
-
-def memory_places(store: wasmtime.Store, extern: Any) -> Callable[[], tuple[int, int]]:
-    """What gives `memory_place` of one memory, for callers that ask often. Valid as long as the store."""
-    if extern.kind == _KIND_MEMORY_SHARED:
-        return lambda: memory_place(store, extern)
-    context, memory = ctypes.addressof(store._context().contents), ctypes.addressof(extern.of.memory)
-
-    def place() -> tuple[int, int]:
-        size = _SIZE(context, memory)
-        return (_ADDRESS(context, memory) if size else 0), size
-
-    return place
 
 
 def memory_view(address: int, size: int) -> memoryview:
@@ -50,6 +37,27 @@ def memory_view(address: int, size: int) -> memoryview:
     if not size:
         return memoryview(b"")
     return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
+
+
+def memory_reader(store: wasmtime.Store, extern: Any) -> Callable[[], memoryview]:
+    """What gives `memory_view` of one memory as it is now, for callers that ask in every call. Valid as the store is.
+
+    A memory moves only when it grows, so only another size needs a new view.
+    """
+    if extern.kind == _KIND_MEMORY_SHARED:
+        return lambda: memory_view(*memory_place(store, extern))
+    context, memory = ctypes.addressof(store._context().contents), ctypes.addressof(extern.of.memory)
+    known, view = 0, memoryview(b"")
+
+    def read() -> memoryview:
+        nonlocal known, view
+        size = _SIZE(context, memory)
+        if size != known:
+            view = memory_view(*memory_place(store, extern))
+            known = size
+        return view
+
+    return read
 
 
 def _read_value(store: wasmtime.Store, value: Any, size: int) -> RawValue:

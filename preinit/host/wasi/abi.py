@@ -10,7 +10,7 @@ import struct
 from enum import IntEnum
 
 from ...errors import InitializerFailed
-from .errnos import Errno
+from .errnos import Errno as Errno
 
 MODULE = "wasi_snapshot_preview1"
 

@@ -33,6 +33,9 @@ class Policy(NamedTuple):
     time: int | None = 0
 
 
+READ_ONLY = Policy()
+
+
 @dataclass(frozen=True)
 class Metadata:
     """What the guest sees of a file: `guest_path` stands for device and inode.
@@ -66,7 +69,7 @@ class Descriptor:
     host_fd: int
     guest_path: bytes
     is_directory: bool
-    policy: Policy
+    policy: Policy = READ_ONLY
     writes: bool = False
     appends: bool = False
     position: int = 0
@@ -116,7 +119,7 @@ def _metadata(status: os.stat_result, guest_path: bytes, policy: Policy) -> Meta
     return Metadata(FileType.UNKNOWN, 0, guest_path, times)
 
 
-def preopen(host_path: str, guest_path: str, policy: Policy) -> Descriptor:
+def preopen(host_path: str, guest_path: str, policy: Policy = READ_ONLY) -> Descriptor:
     """The descriptor of a folder of the host. Raises `OSError`, `ValueError`."""
     if os.open not in os.supports_dir_fd:
         raise OSError(errno.ENOTSUP, "this system can't open files relative to a folder")
