@@ -255,59 +255,6 @@ def test_changes_that_can_not_be_have_the_errno_of_posix_and_change_nothing(fold
     assert snapshot(folder.parent) == before
 
 
-# -- times
-
-DAY = 86_400 * 10**9
-ACCESS, ACCESS_NOW, MODIFICATION, MODIFICATION_NOW = 1, 2, 4, 8
-
-
-def times(folder: Path, path: str, world: Host) -> tuple[int, ...]:
-    """Access and modification times that a guest sees; the same of its listing's metadata."""
-    guest = Guest()
-    place = guest.room(64)
-    guest.call("path_filestat_get", 3, 0, *guest.text(path), place)
-    seen = guest.run(world)
-    assert seen.errnos == (0,)
-    return seen.u64(place + 40), seen.u64(place + 48)
-
-
-def test_times_of_files_are_the_clock_s_unless_the_host_s_are_asked_for(folder: Path) -> None:
-    os.utime(folder / "hello.txt", ns=(3 * DAY, 2 * DAY))
-    dirs = ((str(folder), "/"),)
-    assert times(folder, "hello.txt", Host(dirs=dirs)) == (0, 0)
-    assert times(folder, "hello.txt", Host(dirs=dirs, clock=7)) == (7 * 10**9,) * 2
-    assert times(folder, "hello.txt", Host(dirs=dirs, clock="host")) == (0, 0)
-    assert times(folder, "hello.txt", Host(dirs=dirs, clock=7, file_times="host")) == (3 * DAY, 2 * DAY)
-
-
-def test_times_from_before_1970_are_shown_as_its_start(folder: Path) -> None:
-    os.utime(folder / "hello.txt", ns=(-DAY, -DAY))
-    assert times(folder, "hello.txt", Host(dirs=((str(folder), "/"),), file_times="host")) == (0, 0)
-
-
-def test_times_are_set_to_what_is_given_or_to_the_clock(folder: Path) -> None:
-    os.utime(folder / "sub" / "data", ns=(5 * DAY, 6 * DAY))
-    (folder / "link").symlink_to("../secret/key")
-    secret = (folder.parent / "secret" / "key").stat().st_mtime_ns
-    guest = Guest()
-    name = guest.text("hello.txt")
-    guest.call("path_filestat_set_times", 3, FOLLOW, *name, 2 * DAY, 3 * DAY, ACCESS | MODIFICATION)
-    guest.open("sub/data")
-    guest.call("fd_filestat_set_times", 4, 1, 1, MODIFICATION_NOW)
-    guest.call("fd_filestat_set_times", 4, 1, 1, ACCESS | ACCESS_NOW)
-    guest.call("fd_filestat_set_times", 4, 1, 1 << 63, MODIFICATION)
-    guest.call("fd_filestat_set_times", 1, 1, 1, ACCESS)
-    guest.call("path_filestat_set_times", 3, FOLLOW, *guest.text("link"), 1, 1, ACCESS | MODIFICATION)
-    guest.call("path_filestat_set_times", 3, 0, *guest.text("link"), 7, 8, ACCESS | MODIFICATION)
-    seen = guest.run(host(folder, clock=86_400))
-    assert seen.errnos == (0, 0, 0, Errno.INVAL, Errno.INVAL, Errno.BADF, Errno.PERM, 0)
-    hello, data = (folder / "hello.txt").stat(), (folder / "sub" / "data").stat()
-    assert (hello.st_atime_ns, hello.st_mtime_ns) == (2 * DAY, 3 * DAY)
-    assert (data.st_atime_ns, data.st_mtime_ns) == (5 * DAY, DAY)
-    assert (folder / "link").lstat().st_mtime_ns == 8
-    assert (folder.parent / "secret" / "key").stat().st_mtime_ns == secret
-
-
 # -- the command
 
 
