@@ -7,6 +7,7 @@ from ..binary.constexpr import integer_of
 from ..binary.module import Module, SectionId
 from ..binary.sections import Mode
 from ..binary.types import NUMERIC_SIZES, ValType
+from ..errors import InputError
 from . import ffi
 from .runtime import EngineSettings, new_engine
 from .values import EngineError
@@ -35,6 +36,9 @@ def unsuitable(module: Module) -> str | None:
         return "it has recursion groups or subtypes"
     if any(t is None or any(map(_is_typed, t.params + t.results)) for t in module.types.functions):
         return "it has types that refer to types"
+    if any(memory.shared for memory in module.memories):
+        # The engine takes each module that imports one for its owner, and aborts where two own what was out of bounds.
+        return "it has a shared memory"
     holders = [table.type for table in module.tables] + [entry.type for entry in module.globals]
     if any(map(_is_typed, holders)):
         return "a table or global holds typed references"
@@ -68,9 +72,12 @@ def _is_valid(module: Module) -> bool:
     """
     view = memoryview(module.data)
     pieces: list[list[bytes | memoryview]] = []
+    try:
+        count = len(module.bodies)
+    except InputError:
+        return False
     for section in module.sections:
         if section.id == SectionId.CODE:
-            count = len(module.bodies)
             pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
         elif section.id != SectionId.CUSTOM:
             pieces.append([view[section.header : section.end]])
