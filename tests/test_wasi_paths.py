@@ -20,7 +20,9 @@ from wasi_guest import FOLLOW, NO_FOLLOW, Guest, make_folder, needs_folders, ope
 from wasi_guest import given as giving
 
 from preinit.host.wasi.abi import FROM_HOST, Errno, FileType, WasiError
-from preinit.host.wasi.files import Descriptor, open_path, path_metadata, preopen
+from preinit.host.wasi.changes import ChangeFunctions, open_to_change
+from preinit.host.wasi.files import Descriptor, Policy, open_path, path_metadata, preopen
+from preinit.host.wasi.table import Table
 
 pytestmark = needs_folders
 
@@ -250,3 +252,57 @@ def test_a_path_leads_where_the_kernel_finds_it_below_the_folder(
         ours = os.fstat(opened_by_us.host_fd)
         opened_by_us.close()
         assert (ours.st_dev, ours.st_ino) == (status.st_dev, status.st_ino)
+
+
+class Raw:
+    """A guest's memory with two paths in it: the address says which."""
+
+    def __init__(self, *paths: str) -> None:
+        self._paths = [path.encode() for path in paths]
+
+    def path(self, address: int, _size: int) -> bytes:
+        return self._paths[address]
+
+
+CHANGES: dict[str, tuple[int, ...]] = {
+    "path_create_directory": (3, 0, 0),
+    "path_filestat_set_times": (3, 1, 0, 0, 1, 1, 5),
+    "path_link": (3, 1, 0, 0, 3, 1, 0),
+    "path_remove_directory": (3, 0, 0),
+    "path_rename": (3, 0, 0, 3, 1, 0),
+    "path_symlink": (0, 0, 3, 1, 0),
+    "path_unlink_file": (3, 0, 0),
+}
+STEPS = st.tuples(st.sampled_from(("open", *CHANGES)), PATHS, PATHS, st.integers(0, 15), st.booleans())
+
+
+def held_by(place: Path) -> list[tuple[object, ...]]:
+    """All that is in a folder, and its times."""
+    found = [place, *sorted(place.rglob("*"))]
+    return [(p, p.lstat().st_mtime_ns, p.lstat().st_size, p.lstat().st_nlink) for p in found]
+
+
+@settings(max_examples=250)
+@given(tree=FOLDERS, steps=st.lists(STEPS, min_size=1, max_size=8))
+def test_whatever_is_changed_lies_in_the_folder(
+    tree: dict[str, object], steps: list[tuple[str, str, str, int, bool]]
+) -> None:
+    with planted(tree) as (inside, base):
+        base.policy = Policy(writable=True)
+        outside = inside.parent / "outside"
+        before = held_by(outside), sorted(p.name for p in inside.parent.iterdir())
+        table = Table([])
+        table.add(base)
+        for name, path, other, how, follow in steps:
+            functions = ChangeFunctions(Raw(path, other), table, lambda: 0)  # type: ignore[arg-type]
+            try:
+                if name == "open":
+                    found = open_to_change(base, path.encode(), follow, how, True, False)
+                    os.write(found.host_fd, b"changed")
+                    found.close()
+                else:
+                    getattr(functions, name)(*CHANGES[name])
+                event(f"{name}: done")
+            except WasiError as refusal:
+                event(f"{name}: {refusal.number.name}")
+        assert (held_by(outside), sorted(p.name for p in inside.parent.iterdir())) == before

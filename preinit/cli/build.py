@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
+from typing import Any
 
 import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
-from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Host, Options
+from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
 from ..stopwatch import Stopwatch
-from .arguments import Kept, Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
+from .arguments import Kept, Size, imported_global, preload, read, renaming, stub
 from .failure import explained, leave, say, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
 from .wizer import Command, spellings
+from .world import host, world_options
 
 
 @click.command(
@@ -27,6 +28,7 @@ Examples:
   preinit build engine.wasm -f initialize-runtime -o ready.wasm
   preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm
   preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm
+  preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm
   preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm
 """,
 )
@@ -73,6 +75,13 @@ Examples:
     help="Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
 )
 @click.option(
+    "--stub",
+    "stubs",
+    multiple=True,
+    metavar="MODULE.NAME=trap|zero|ERRNO",
+    help="What an imported function does at build time: fail the build, return zeros, or an errno of WASI.",
+)
+@click.option(
     "--import-global",
     "import_globals",
     multiple=True,
@@ -86,12 +95,7 @@ Examples:
     show_default=True,
     help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
 )
-@click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that the guest may read.")
-@click.option("--env", "env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, ours.")
-@click.option(
-    "--arg", "args", multiple=True, metavar="ARG", help="Argument of the guest; the first is its program name."
-)
-@click.option("--stdin", metavar="FILE", help="What the guest reads from standard input.")
+@world_options
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
@@ -129,11 +133,8 @@ def command(
     imports: str,
     import_globals: tuple[str, ...],
     preloads: tuple[str, ...],
+    stubs: tuple[str, ...],
     layout: str,
-    dirs: tuple[str, ...],
-    env: tuple[str, ...],
-    args: tuple[str, ...],
-    stdin: str | None,
     engine: str,
     compiler: str,
     cache: bool,
@@ -142,9 +143,7 @@ def command(
     report: str | None,
     quiet: bool,
     debug: bool,
-    inherit_env: bool,
-    mapdir: tuple[str, ...],
-    **_ignored: bool,
+    **world: Any,
 ) -> None:
     """Run the initializer of the module IN and write a module that starts where it ended.
 
@@ -153,7 +152,7 @@ def command(
     """
     gc.disable()  # one build and the process ends: collecting cycles would only cost time
     with explained(debug) as progress:
-        _check_targets(source, output, report, stdin)
+        _check_targets(source, output, report, world["stdin"])
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
@@ -166,18 +165,14 @@ def command(
             imports=imports,  # type: ignore[arg-type]
             import_globals=tuple(map(imported_global, import_globals)),
             preloads=tuple(map(preload, preloads)),
+            stubs=tuple(map(stub, stubs)),
             layout=layout,  # type: ignore[arg-type]
             engine=engine,  # type: ignore[arg-type]
             compiler=compiler,  # type: ignore[arg-type]
             cache=cache,
             timeout=timeout,
             max_memory=max_memory,
-            host=Host(
-                env=_environment(env, inherit_env),
-                args=args,
-                dirs=(*map(folder, dirs), *map(mapped_folder, mapdir)),
-                stdin=read(stdin) if stdin else b"",
-            ),
+            host=host(world),
             process_ends=True,
             measure_gzip=report is not None,
         )
@@ -239,8 +234,3 @@ def _name_input(problem: PreinitError, source: str) -> None:
     if not isinstance(problem, UsageError | TimeLimit):
         name = "standard input" if source == STANDARD_OUTPUT else source
         problem.where = f"{name}, {problem.where}" if problem.where else name
-
-
-def _environment(given: tuple[str, ...], inherited: bool) -> tuple[tuple[str, str], ...]:
-    """What the user gave; before that, with wizer's `--inherit-env`, all of our own."""
-    return tuple({**(os.environ if inherited else {}), **dict(map(variable, given))}.items())
