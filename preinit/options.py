@@ -42,6 +42,7 @@ class Host:
     stdin: what the guest can read from standard input.
     seed: seeds the stream that the guest's random numbers come from.
     quiet: drop the guest's output instead of passing it to the standard error.
+    public_env: names of variables whose values may be in the output: no warning says that they are.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -50,6 +51,7 @@ class Host:
     stdin: bytes = b""
     seed: int = 0
     quiet: bool = False
+    public_env: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checks.normalize(self, _HOST)
@@ -65,6 +67,7 @@ _HOST: dict[str, checks.Check] = {
     "stdin": lambda option, value: bytes(checks.data(option, value)),
     "seed": checks.whole,
     "quiet": checks.flag,
+    "public_env": checks.several(checks.string),
 }
 
 
@@ -98,6 +101,8 @@ class Options:
     host: what the guest sees.
     process_ends: the caller ends its process after a `TimeLimit`, so the guest need not be stopped: code that can be
         stopped compiles in 1.8 times the time.
+    audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
+    scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
     measure_gzip: put compressed sizes into the report, which takes a second for a module of 20 MB.
     """
 
@@ -117,6 +122,8 @@ class Options:
     max_memory: int = DEFAULT_MAX_MEMORY
     host: Host = field(default_factory=Host)
     process_ends: bool = False
+    audit: bool = False
+    scrub_stack: bool = False
     measure_gzip: bool = False
 
     @classmethod
@@ -164,5 +171,7 @@ _OPTIONS: dict[str, checks.Check] = {
     "max_memory": checks.whole,
     "host": checks.instance(Host, "a Host"),
     "process_ends": checks.flag,
+    "audit": checks.flag,
+    "scrub_stack": checks.flag,
     "measure_gzip": checks.flag,
 }

@@ -20,6 +20,7 @@ from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
 from .wasi.files import Descriptor, preopen
 from .wasi.functions import Functions
 from .wasi.memory import GuestMemory
+from .wasi.process import Clock
 
 _TYPES = {"i32": I32, "i64": I64}
 
@@ -28,6 +29,7 @@ class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
+    `clock`: other clocks than the usual ones.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -40,6 +42,7 @@ class World:
         preloads: Mapping[str, Module] | None = None,
         must_be_fresh: bool = False,
         shown: int = 0,
+        clock: Clock | None = None,
     ) -> None:
         self._module = module
         self._values = import_globals or {}
@@ -50,7 +53,7 @@ class World:
         self._memory = GuestMemory(self._current_view)
         self.calls: Counter[str] = Counter()
         self._output = _Output(_drop if host.quiet else _to_stderr, shown)
-        self._wasi = Functions(host, self._memory, self._output, deadline.check)
+        self._wasi = Functions(host, self._memory, self._output, deadline.check, clock or Clock())
         self._wasi.preopen(_preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:

@@ -10,7 +10,7 @@ from .descriptors import DescriptorFunctions
 from .files import Descriptor
 from .memory import GuestMemory
 from .paths import PathFunctions
-from .process import ProcessFunctions
+from .process import Clock, ProcessFunctions
 from .refused import REFUSED
 from .streams import Stream
 from .table import Table
@@ -25,13 +25,19 @@ class Functions:
     memory: the guest's.
     output: where the guest's standard output and error go.
     check: raises when the guest's time is over.
+    clock: what the guest's clocks say.
     """
 
     def __init__(
-        self, host: Host, memory: GuestMemory, output: Callable[[bytes], None], check: Callable[[], None]
+        self,
+        host: Host,
+        memory: GuestMemory,
+        output: Callable[[bytes], None],
+        check: Callable[[], None],
+        clock: Clock = Clock(),  # noqa: B008 - immutable
     ) -> None:
         self._table = Table([Stream(data=host.stdin), Stream(sink=output), Stream(sink=output)])
-        self._process = ProcessFunctions(host, memory, self._table, check)
+        self._process = ProcessFunctions(host, memory, self._table, check, clock)
         self._parts = (self._process, DescriptorFunctions(memory, self._table), PathFunctions(memory, self._table))
 
     def preopen(self, entries: Iterable[Descriptor]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ...errors import GuestExit, GuestTrap, UsageError
 from ...options import Host
@@ -31,18 +32,26 @@ _CLOCKS = 4
 _RANDOM_CHUNK = 1 << 16
 
 
+class Clock(NamedTuple):
+    """What the guest reads from its clocks, in nanoseconds: the time, and how far the monotonic clock moves."""
+
+    realtime: int = REALTIME
+    step: int = MONOTONIC_STEP
+
+
 class ProcessFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
 
     `check` is called every now and then in what may take long; it raises when time is over.
     """
 
-    def __init__(self, host: Host, memory: GuestMemory, table: Table, check: Callable[[], None]) -> None:
+    def __init__(self, host: Host, memory: GuestMemory, table: Table, check: Callable[[], None], clock: Clock) -> None:
         self._memory = memory
         self._table = table
         self._check = check
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
+        self._clock = clock
         self._monotonic = 0
         self.random = RandomStream(host.seed)
 
@@ -80,12 +89,13 @@ class ProcessFunctions:
     def clock_res_get(self, clock: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else MONOTONIC_STEP)
+        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else self._clock.step)
 
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        self._memory.write_u64(result, REALTIME if clock == _REALTIME_CLOCK else self._advance(MONOTONIC_STEP))
+        now = self._clock.realtime if clock == _REALTIME_CLOCK else self._advance(self._clock.step)
+        self._memory.write_u64(result, now)
 
     def random_get(self, buffer: int, size: int) -> None:
         span = self._memory.span(buffer, size)
@@ -113,7 +123,7 @@ class ProcessFunctions:
                 if clock >= _CLOCKS:
                     ready.append(_EVENT.pack(user, Errno.INVAL, tag, 0, 0))
                     continue
-                now = REALTIME if clock == _REALTIME_CLOCK else self._monotonic
+                now = self._clock.realtime if clock == _REALTIME_CLOCK else self._monotonic
                 clocks.append((max(0, timeout - now) if flags & _ABSOLUTE else timeout, user))
             elif tag in (1, 2):
                 (fd,) = struct.unpack_from("<I", wanted, start + 16)
