@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from ..binary.module import Module
 from ..binary.types import is_numeric
@@ -42,9 +41,8 @@ def compare(module: Module, first: Paused, other: Paused) -> Found:
 
 def _singles(module: Module, first: Paused, other: Paused) -> Iterator[tuple[str, int]]:
     a, b = first.snapshot, other.snapshot
-    yield from (
-        ("result", number) for number, (x, y) in enumerate(zip_longest(first.returned, other.returned)) if x != y
-    )
+    returned = enumerate(zip(first.returned, other.returned, strict=True))
+    yield from (("result", number) for number, (x, y) in returned if x != y)
     memories = enumerate(zip(a.memories, b.memories, strict=True))
     yield from (("memory size", index) for index, (x, y) in memories if x.pages != y.pages)
     yield from (("global", index) for index, bits in a.globals.items() if bits != b.globals[index])

@@ -78,7 +78,7 @@ def _merged(module: Module, first: Paused, found: Sequence[tuple[str, Found]]) -
         for index in sorted({index for _, one in found for of, index in one.ranges if of == kind}):
             ranges = {cause: one.ranges[kind, index] for cause, one in found if (kind, index) in one.ranges}
             entries = table_entries(first, index) if kind == "table" else []
-            for start, end, causes in by_cause(ranges):
+            for start, end, on in by_cause(ranges):
                 functions = places.functions(entries[start:end])
                 name = places.memory(index, start, end) if kind == "memory" else functions
-                yield Difference(kind, index, causes, start, end - start, name)
+                yield Difference(kind, index, on, start, end - start, name)

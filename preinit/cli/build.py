@@ -185,7 +185,7 @@ def command(
                 args=args,
                 dirs=(*map(folder, dirs), *map(mapped_folder, mapdir)),
                 stdin=read(stdin) if stdin else b"",
-                public_env=tuple(name for name, found, _ in (entry.partition("=") for entry in env) if found),
+                public_env=_public(env),
             ),
             audit=audit,
             scrub_stack=scrub_stack,
@@ -255,3 +255,9 @@ def _name_input(problem: PreinitError, source: str) -> None:
 def _environment(given: tuple[str, ...], inherited: bool) -> tuple[tuple[str, str], ...]:
     """What the user gave; before that, with wizer's `--inherit-env`, all of our own."""
     return tuple({**(os.environ if inherited else {}), **dict(map(variable, given))}.items())
+
+
+def _public(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The variables of which the user wrote the value: those of our environment may hold secrets."""
+    written = {name: bool(found) for name, found, _ in (text.partition("=") for text in given)}
+    return tuple(name for name, found in written.items() if found)
