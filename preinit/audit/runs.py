@@ -16,8 +16,8 @@ from .compare import Found, compare, table_entries
 from .places import Places
 from .ranges import by_cause
 
-#: A time of which no byte is zero, in nanoseconds, and a step unlike the usual one.
-_OTHER_CLOCK = Clock(realtime=0x1765_4321_89AB_CDEF, step=1_234_567)
+#: So far ahead that every byte of the time is another one, and a step unlike the usual one.
+_OTHER_CLOCK = Clock(ahead=0x1765_4321_89AB_CDEF, step=1_234_567)
 _EXTRA_VARIABLE = ("PREINIT_AUDIT", "another environment")
 
 

@@ -33,9 +33,9 @@ _RANDOM_CHUNK = 1 << 16
 
 
 class Clock(NamedTuple):
-    """What the guest reads from its clocks, in nanoseconds: the time, and how far the monotonic clock moves."""
+    """What an audit changes: how far the wall clock is ahead, how far the monotonic one moves, in nanoseconds."""
 
-    realtime: int = REALTIME
+    ahead: int = 0
     step: int = MONOTONIC_STEP
 
 
@@ -51,7 +51,8 @@ class ProcessFunctions:
         self._check = check
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
-        self._clock = clock
+        self._realtime = REALTIME + clock.ahead
+        self._step = clock.step
         self._monotonic = 0
         self.random = RandomStream(host.seed)
 
@@ -89,12 +90,12 @@ class ProcessFunctions:
     def clock_res_get(self, clock: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else self._clock.step)
+        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else self._step)
 
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        now = self._clock.realtime if clock == _REALTIME_CLOCK else self._advance(self._clock.step)
+        now = self._realtime if clock == _REALTIME_CLOCK else self._advance(self._step)
         self._memory.write_u64(result, now)
 
     def random_get(self, buffer: int, size: int) -> None:
@@ -123,7 +124,7 @@ class ProcessFunctions:
                 if clock >= _CLOCKS:
                     ready.append(_EVENT.pack(user, Errno.INVAL, tag, 0, 0))
                     continue
-                now = self._clock.realtime if clock == _REALTIME_CLOCK else self._monotonic
+                now = self._realtime if clock == _REALTIME_CLOCK else self._monotonic
                 clocks.append((max(0, timeout - now) if flags & _ABSOLUTE else timeout, user))
             elif tag in (1, 2):
                 (fd,) = struct.unpack_from("<I", wanted, start + 16)
