@@ -262,9 +262,24 @@ def test_the_command_lists_places_and_never_values(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_command_tells_of_entropy_first(tmp_path: Path) -> None:
+    guest = Guest()
+    for address in range(20):
+        guest.call("environ_sizes_get", 0x2000 + 64 * address, 0x2020 + 64 * address)
+    guest.call("random_get", 0x4000, 8)
+    said, found = audited(tmp_path, guest.wat())
+    assert len(found) == 41
+    lines = said.splitlines()
+    start = lines.index("audit: 1 place depends on entropy: 8 bytes of memory")
+    assert lines[start + 1] == "audit: nothing depends on clock"
+    assert lines[start + 2].startswith("audit: 40 places depend on environment: ")
+    assert lines[start + 3] == "  memory 0, 0x4000 to 0x4008, 8 bytes: entropy"
+    assert "  ... and 29 more places: see --report" in lines
+
+
 def test_the_command_says_that_nothing_depends_on_the_world(tmp_path: Path, good: Path) -> None:
     said, found = audited(tmp_path, module("(i32.store (i32.const 16) (i32.const 42))"))
-    assert "audit: nothing depends on entropy, clock or environment\n" in said
+    assert "audit: nothing depends on entropy, clock, environment\n" in said
     assert found == []
 
 

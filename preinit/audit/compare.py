@@ -32,8 +32,10 @@ def compare(module: Module, first: Paused, other: Paused) -> Found:
         if ranges:
             found.ranges["memory", index] = ranges
     for index in first.instrumented.tables:
-        entries = zip(table_entries(first, index), table_entries(other, index), strict=False)
-        places = [slot for slot, (a, b) in enumerate(entries) if a != b]
+        before, now = table_entries(first, index), table_entries(other, index)
+        if len(before) != len(now):
+            found.singles.append(("table size", index))
+        places = [slot for slot, (x, y) in enumerate(zip(before, now, strict=False)) if x != y]
         if places:
             found.ranges["table", index] = list(_neighbours(places))
     return found
@@ -49,9 +51,6 @@ def _singles(module: Module, first: Paused, other: Paused) -> Iterator[tuple[str
     for index, entry in enumerate(module.globals):
         if not is_numeric(entry.type) and _global(first, index) != _global(other, index):
             yield "global", index
-    for index in first.instrumented.tables:
-        if len(table_entries(first, index)) != len(table_entries(other, index)):
-            yield "table size", index
     yield from (("data segment", index) for index in a.dropped_data ^ b.dropped_data)
     yield from (("element segment", index) for index in a.dropped_elements ^ b.dropped_elements)
 

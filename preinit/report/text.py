@@ -33,6 +33,8 @@ def _scrubbed(report: Report) -> list[str]:
 
 #: Places that the summary lists; the report has them all.
 _FEW = 12
+#: What a place can depend on; what matters most comes first.
+_CAUSES = ("entropy", "clock", "environment")
 
 
 def _audited(report: Report) -> list[str]:
@@ -40,8 +42,15 @@ def _audited(report: Report) -> list[str]:
     if found is None:
         return []
     if not found:
-        return ["audit: nothing depends on entropy, clock or environment"]
-    lines = ["audit: some of the output depends on the world"] + [_difference(entry) for entry in found[:_FEW]]
+        return [f"audit: nothing depends on {', '.join(_CAUSES)}"]
+    lines = []
+    for cause in _CAUSES:
+        own = [entry for entry in found if cause in entry.depends_on]
+        size = sum(entry.length for entry in own if entry.kind == "memory")
+        places = "nothing depends" if not own else "1 place depends" if len(own) == 1 else f"{len(own):,} places depend"
+        lines.append(f"audit: {places} on {cause}" + (f": {size:,} bytes of memory" if size else ""))
+    first = sorted(found, key=lambda entry: min(map(_CAUSES.index, entry.depends_on)))
+    lines += map(_difference, first[:_FEW])
     if len(found) > _FEW:
         lines.append(f"  ... and {len(found) - _FEW:,} more places: see --report")
     return lines
