@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ from .engine.suitability import unsuitable, worthwhile
 from .engine.values import Unsuited
 from .errors import UnsupportedProposal
 from .initializers import Call, numeric_results
-from .options import Host, Options
+from .options import Options
 from .profiles import ProfileStore
 from .stopwatch import Stopwatch
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .engine.ondemand import OnDemandGuest
     from .engine.whole import CompiledGuest
     from .host import Clock, World
+    from .options import Host
     from .result import EngineFacts, RunFacts
     from .snapshot import Snapshot
 
@@ -112,7 +114,9 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     """
     guest = first.guest.knowing(first.profile)
     way = _Way(first.engine.name, first.engine.compiler, first.engine.reason)
-    world = _world(job, 0, host, clock)
+    job = job._replace(options=dataclasses.replace(job.options, host=host))
+    world = _world(job, 0)
+    world.set_clock(clock)
     try:
         return job.deadline.start(lambda: _run(job, way, guest, first.instrumented, world, Stopwatch())).result()
     except Unsuited:  # it does what the first run did not do
@@ -120,7 +124,8 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     except BaseException:
         world.close()
         raise
-    other = _world(job, 0, host, clock)
+    other = _world(job, 0)
+    other.set_clock(clock)
     try:
         return _attempt(job, _Way("whole", job.options.compiler, ""), other, False, Stopwatch(), lambda: None)
     except BaseException:
@@ -154,13 +159,12 @@ def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
     yield whole
 
 
-def _world(job: Job, shown: int, host: Host | None = None, clock: Clock | None = None) -> World:
+def _world(job: Job, shown: int) -> World:
     from .host import World
 
     options = job.options
     values = dict(options.import_globals)
-    fresh = options.imports == "keep"
-    return World(job.module, host or options.host, job.deadline, values, job.preloads, fresh, shown, clock)
+    return World(job.module, options.host, job.deadline, values, job.preloads, options.imports == "keep", shown)
 
 
 def _attempt(

@@ -187,6 +187,16 @@ def test_functions_that_only_another_world_calls_are_no_hindrance(engine: str) -
     assert differences(text, engine=engine) == (Difference("memory", 0, ("environment",), 200, 1),)
 
 
+def test_another_world_may_call_what_can_not_be_compiled_on_demand() -> None:
+    text = module(
+        "(if (call $variables) (then (call $other))) (i64.store (i32.const 0) (i64.const 0))",
+        '(data $segment (i32.const 100) "x") (func $other (data.drop $segment) (i32.store (i32.const 200) (i32.const 1)))',
+    )
+    result = build_text(text, engine="ondemand", audit=True)
+    assert result.report.engine.name == "ondemand"
+    assert result.report.audit == (Difference("memory", 0, ("environment",), 200, 1),)
+
+
 def test_an_option_that_is_no_boolean_is_refused() -> None:
     with pytest.raises(UsageError, match="audit must be True or False"):
         build_text(HASH_MAP, audit=1)

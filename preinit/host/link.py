@@ -29,7 +29,6 @@ class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
-    `clock`: other clocks than the usual ones.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -42,7 +41,6 @@ class World:
         preloads: Mapping[str, Module] | None = None,
         must_be_fresh: bool = False,
         shown: int = 0,
-        clock: Clock | None = None,
     ) -> None:
         self._module = module
         self._values = import_globals or {}
@@ -53,12 +51,16 @@ class World:
         self._memory = GuestMemory(self._current_view)
         self.calls: Counter[str] = Counter()
         self._output = _Output(_drop if host.quiet else _to_stderr, shown)
-        self._wasi = Functions(host, self._memory, self._output, deadline.check, clock or Clock())
+        self._wasi = Functions(host, self._memory, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
         self._view = memory
+
+    def set_clock(self, clock: Clock) -> None:
+        """Other clocks than the usual ones, for a guest that has not run yet."""
+        self._wasi.set_clock(clock)
 
     def close(self) -> None:
         """Closes what is open on the host. May come while a call of the guest is under way, when time is over."""

@@ -25,25 +25,23 @@ class Functions:
     memory: the guest's.
     output: where the guest's standard output and error go.
     check: raises when the guest's time is over.
-    clock: what the guest's clocks say.
     """
 
     def __init__(
-        self,
-        host: Host,
-        memory: GuestMemory,
-        output: Callable[[bytes], None],
-        check: Callable[[], None],
-        clock: Clock = Clock(),  # noqa: B008 - immutable
+        self, host: Host, memory: GuestMemory, output: Callable[[bytes], None], check: Callable[[], None]
     ) -> None:
         self._table = Table([Stream(data=host.stdin), Stream(sink=output), Stream(sink=output)])
-        self._process = ProcessFunctions(host, memory, self._table, check, clock)
+        self._process = ProcessFunctions(host, memory, self._table, check)
         self._parts = (self._process, DescriptorFunctions(memory, self._table), PathFunctions(memory, self._table))
 
     def preopen(self, entries: Iterable[Descriptor]) -> None:
         """Takes folders over, in order."""
         for entry in entries:
             self._table.add(entry)
+
+    def set_clock(self, clock: Clock) -> None:
+        """Before the guest runs."""
+        self._process.clock = clock
 
     def close(self) -> None:
         """Closes what is open on the host."""

@@ -45,15 +45,14 @@ class ProcessFunctions:
     `check` is called every now and then in what may take long; it raises when time is over.
     """
 
-    def __init__(self, host: Host, memory: GuestMemory, table: Table, check: Callable[[], None], clock: Clock) -> None:
+    def __init__(self, host: Host, memory: GuestMemory, table: Table, check: Callable[[], None]) -> None:
         self._memory = memory
         self._table = table
         self._check = check
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
-        self._realtime = REALTIME + clock.ahead
-        self._step = clock.step
         self._monotonic = 0
+        self.clock = Clock()
         self.random = RandomStream(host.seed)
 
     # -- arguments and environment
@@ -90,12 +89,12 @@ class ProcessFunctions:
     def clock_res_get(self, clock: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else self._step)
+        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else self.clock.step)
 
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        now = self._realtime if clock == _REALTIME_CLOCK else self._advance(self._step)
+        now = REALTIME + self.clock.ahead if clock == _REALTIME_CLOCK else self._advance(self.clock.step)
         self._memory.write_u64(result, now)
 
     def random_get(self, buffer: int, size: int) -> None:
@@ -124,7 +123,7 @@ class ProcessFunctions:
                 if clock >= _CLOCKS:
                     ready.append(_EVENT.pack(user, Errno.INVAL, tag, 0, 0))
                     continue
-                now = self._realtime if clock == _REALTIME_CLOCK else self._monotonic
+                now = REALTIME + self.clock.ahead if clock == _REALTIME_CLOCK else self._monotonic
                 clocks.append((max(0, timeout - now) if flags & _ABSOLUTE else timeout, user))
             elif tag in (1, 2):
                 (fd,) = struct.unpack_from("<I", wanted, start + 16)
