@@ -75,6 +75,11 @@ def one_of(*choices: Any) -> Check:
     return check
 
 
+def word_or(check: Check, *words: str) -> Check:
+    """One of a few words, or what `check` takes."""
+    return lambda option, value: value if isinstance(value, str) and value in words else check(option, value)
+
+
 def several(check: Check) -> Check:
     """A list or tuple; one string alone would be taken for a list of its letters."""
 

@@ -207,6 +207,21 @@ class ImportCalled(InitializerFailed):
     hint = "Imports outside WASI preview 1 don't exist at build time: move the call out of the initializer."
 
 
+class WasiRefused(ImportCalled):
+    code = "wasi-refused"
+    hint = "Build without `--no-wasi`, or let a stub answer: --stub wasi_snapshot_preview1.NAME=zero."
+
+
+class RandomDenied(InitializerFailed):
+    code = "random-denied"
+    hint = "Move what needs random numbers out of the initializer, or give it some: `--random seed:N`."
+
+
+class OutputFlood(InitializerFailed):
+    code = "guest-output"
+    hint = "Have the initializer print less, or raise the limit with `--max-guest-output`."
+
+
 class StackExhausted(InitializerFailed):
     code = "stack-exhausted"
     hint = "The initializer recurses without end, or deeper than the guest stack allows."

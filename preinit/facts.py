@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .advice import warnings
 from .binary.module import Module, Section, SectionId, read_sections
+from .host.preload import state_warnings
 from .initializers import Call
 from .options import Options
 from .result import (
@@ -91,5 +92,8 @@ def make_report(
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
         host=HostFacts(dict(sorted(world.calls.items())), world.random_bytes),
-        warnings=warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
+        warnings=(
+            *warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
+            *state_warnings(module, world.preloads),
+        ),
     )

@@ -21,6 +21,17 @@ COMPILERS: tuple[Compiler, ...] = ("auto", "winch", "cranelift")
 Imports = Literal["keep", "define", "restore"]
 IMPORTS: tuple[Imports, ...] = ("keep", "define", "restore")
 
+#: Where random numbers come from: a seeded stream, nowhere (a call fails the build), the system.
+Random = Literal["seed", "deny", "host"]
+RANDOM: tuple[Random, ...] = ("seed", "deny", "host")
+
+#: What times of files a guest sees: the clock's, or the host's.
+FileTimes = Literal["fixed", "host"]
+FILE_TIMES: tuple[FileTimes, ...] = ("fixed", "host")
+
+#: Seconds that a clock can stand at: what fits in 63 bits as nanoseconds.
+LATEST_SECOND = ((1 << 63) - 1) // 10**9
+
 KeepInitFunc = bool | Literal["noop"]
 
 #: Export names that are run when none is given, in this order.
@@ -28,6 +39,9 @@ DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initial
 
 #: Bytes that each memory of a guest may have: all that a 32-bit memory can address.
 DEFAULT_MAX_MEMORY = 4 << 30
+
+#: Bytes that a guest may print.
+DEFAULT_MAX_OUTPUT = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -38,11 +52,18 @@ class Host:
     ----------
     env: environment variables; `(name, value)` pairs or a dict.
     args: the argument vector, the program's name first.
-    dirs: `(host folder, guest path)` pairs or a dict; the guest can read them, not write.
+    dirs: `(host folder, guest path)` pairs or a dict; the guest can read them, not write, unless they are `writable`.
     stdin: what the guest can read from standard input.
     seed: seeds the stream that the guest's random numbers come from.
     quiet: drop the guest's output instead of passing it to the standard error.
     public_env: names of variables whose values may be in the output: no warning says that they are.
+    clock: where the wall clock stands, in seconds since 1970; the other clocks move by a fixed step each time that they
+        are read. "host": the clocks of the system.
+    random: "seed": that stream; "deny": asking for random numbers fails the build; "host": those of the system.
+    writable: the folders may be written, too. What an initializer did to them stays, even if the build fails.
+    file_times: "fixed": all files have the time of the clock (0 with "host"); "host": their own.
+    wasi: False: a call of any function of WASI fails the build.
+    max_output: bytes that the guest may print; more fail the build.
     """
 
     env: tuple[tuple[str, str], ...] = ()
@@ -52,12 +73,34 @@ class Host:
     seed: int = 0
     quiet: bool = False
     public_env: tuple[str, ...] = ()
+    clock: int | Literal["host"] = 0
+    random: Random = "seed"
+    writable: bool = False
+    file_times: FileTimes = "fixed"
+    wasi: bool = True
+    max_output: int = DEFAULT_MAX_OUTPUT
 
     def __post_init__(self) -> None:
         checks.normalize(self, _HOST)
         for name, _ in self.env:
             if not name or "=" in name:
                 raise UsageError(f"'{printable(name)}' can't be the name of an environment variable")
+        if self.clock != "host" and not 0 <= self.clock <= LATEST_SECOND:
+            raise UsageError(
+                f"the clock can't stand at {self.clock} seconds",
+                hint=f"Give whole seconds since 1970, up to {LATEST_SECOND}.",
+            )
+        if self.max_output < 0:
+            raise UsageError("the limit of the guest's output can't be negative")
+        if self.random != "seed" and self.seed:
+            raise UsageError(
+                f"random numbers are of kind {self.random!r}, and a seed is given", hint="Leave one of them out."
+            )
+
+    @property
+    def time(self) -> int:
+        """Where the wall clock stands, in nanoseconds; 0 where it moves."""
+        return 0 if self.clock == "host" else self.clock * 10**9
 
 
 _HOST: dict[str, checks.Check] = {
@@ -68,6 +111,12 @@ _HOST: dict[str, checks.Check] = {
     "seed": checks.whole,
     "quiet": checks.flag,
     "public_env": checks.several(checks.string),
+    "clock": checks.word_or(checks.whole, "host"),
+    "random": checks.one_of(*RANDOM),
+    "writable": checks.flag,
+    "file_times": checks.one_of(*FILE_TIMES),
+    "wasi": checks.flag,
+    "max_output": checks.whole,
 }
 
 
@@ -90,6 +139,8 @@ class Options:
     import_globals: `(MODULE.NAME, number)` pairs: values of imported globals at build time.
     preloads: `(NAME, module)` pairs, a module as bytes or a path: what it exports is what the guest imports from NAME.
         Its own state is not captured: the output's host must provide the same.
+    stubs: `(MODULE.NAME, what)` pairs: what an imported function does at build time. "trap" fails the build with the
+        import's name (as without a stub), "zero" returns zeros and null, a name or number of a WASI errno returns that.
     layout: how memory is cut into data segments, see `rewrite.segments`.
     engine: compile the "whole" module before it runs, or each function "ondemand", when it is called; "auto" chooses.
         A module that can't be compiled on demand is compiled as a whole: the report says why.
@@ -113,6 +164,7 @@ class Options:
     imports: Imports = "keep"
     import_globals: tuple[tuple[str, str], ...] = ()
     preloads: tuple[tuple[str, bytes | str], ...] = ()
+    stubs: tuple[tuple[str, str], ...] = ()
     layout: Layout = "balanced"
     engine: Engine = "auto"
     compiler: Compiler = "auto"
@@ -141,6 +193,13 @@ class Options:
             raise UsageError("an initializer was named, and also that none is to be run")
         if len({name for name, _ in self.preloads}) < len(self.preloads):
             raise UsageError("two modules are preloaded under one name")
+        if len({name for name, _ in self.stubs}) < len(self.stubs):
+            raise UsageError("one import is stubbed twice", hint="Leave one of the stubs out.")
+        if self.audit and self.host.writable and self.host.dirs:
+            raise UsageError(
+                "an audit runs the initializer several times, and it may write files each time",
+                hint="Audit a build without `--writable`.",
+            )
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError("the time limit must be more than 0 seconds", hint="Leave it out for no limit.")
         if self.max_memory < 0:
@@ -162,6 +221,7 @@ _OPTIONS: dict[str, checks.Check] = {
     "imports": checks.one_of(*IMPORTS),
     "import_globals": checks.pairs(checks.name, checks.name),
     "preloads": checks.pairs(checks.name, checks.path_or_data),
+    "stubs": checks.pairs(checks.name, checks.name),
     "layout": checks.one_of(*LAYOUTS),
     "engine": checks.one_of(*ENGINES),
     "compiler": checks.one_of(*COMPILERS),

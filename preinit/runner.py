@@ -17,7 +17,7 @@ from .engine.suitability import unsuitable, worthwhile
 from .engine.values import Unsuited
 from .errors import UnsupportedProposal
 from .initializers import Call, numeric_results
-from .options import Options
+from .options import Host, Options
 from .profiles import ProfileStore
 from .stopwatch import Stopwatch
 
@@ -138,7 +138,7 @@ def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
     options, module = job.options, job.module
     whole = _Way("whole", options.compiler, "asked for")
     if options.engine != "whole":
-        reason = unsuitable(module)
+        reason = _irreversible(options.host) or unsuitable(module)
         if reason is None and options.engine == "auto" and not worthwhile(module):
             reason = "its code is small"
         profile = None if reason else store.read()
@@ -159,12 +159,24 @@ def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
     yield whole
 
 
+def _irreversible(host: Host) -> str | None:
+    """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
+    if host.writable and host.dirs:
+        return "it may write files, which can't be taken back"
+    if host.clock == "host":
+        return "it may read the host's clock, which would show another time to a second run"
+    if host.random == "host":
+        return "it may take the host's random numbers, which would be others in a second run"
+    return None
+
+
 def _world(job: Job, shown: int) -> World:
     from .host import World
 
     options = job.options
     values = dict(options.import_globals)
-    return World(job.module, options.host, job.deadline, values, job.preloads, options.imports == "keep", shown)
+    fresh = options.imports == "keep"
+    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs)
 
 
 def _attempt(

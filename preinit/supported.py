@@ -43,6 +43,10 @@ def check_supported(module: Module, options: Options) -> None:
     unknown = next((name for name, _ in options.import_globals if name not in imported), None)
     if unknown is not None:
         raise UsageError(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
+    if options.stubs:
+        from .host.stubs import stub_bodies
+
+        stub_bodies(module, options.stubs)
     for index, memory in enumerate(module.memories):
         size = memory.minimum * memory.page_size
         if memory.shared and (memory.maximum or 0) * memory.page_size > options.max_memory:

@@ -298,3 +298,33 @@ def test_the_report_has_null_where_no_audit_was_asked_for(tmp_path: Path, good: 
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["audit"] is None
     assert report["scrub_stack"] is None
+
+
+# -- with the host's own clocks and random numbers ---------------------------------------------------------------------
+
+
+def test_random_numbers_of_the_host_are_found_to_differ() -> None:
+    found = differences(HASH_MAP, host=Host(random="host"))
+    assert "entropy" in found[0].depends_on
+    assert found[0].offset == 4096
+
+
+def test_where_random_numbers_are_denied_nothing_depends_on_them() -> None:
+    assert differences(module("(i32.store (i32.const 16) (i32.const 42))"), host=Host(random="deny")) == ()
+
+
+def test_the_host_s_clock_is_found_to_differ() -> None:
+    guest = Guest()
+    guest.call("clock_time_get", 0, 0, guest.room(8))
+    assert "clock" in differences(guest.wat(), host=Host(clock="host"))[0].depends_on
+
+
+def test_a_clock_that_stands_elsewhere_is_moved_from_there() -> None:
+    guest = Guest()
+    guest.call("clock_time_get", 0, 0, guest.room(8))
+    assert [place.depends_on for place in differences(guest.wat(), host=Host(clock=1_700_000_000))] == [("clock",)]
+
+
+def test_folders_that_may_be_written_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="several times"):
+        build_text(HASH_MAP, audit=True, host=Host(dirs={tmp_path: "/"}, writable=True))

@@ -82,6 +82,17 @@ def preload(text: str) -> tuple[str, bytes]:
     return _unicode(name), read(path)
 
 
+def stub(text: str) -> tuple[str, str]:
+    """Name and what stands in for it of `--stub MODULE.NAME=WHAT`; names may contain `=`. Raises `UsageError`."""
+    name, found, what = text.rpartition("=")
+    if not (name and found and what):
+        raise UsageError(
+            f"{quoted(text)} is not of the form --stub MODULE.NAME=trap|zero|ERRNO",
+            hint="For example: --stub env.log=zero",
+        )
+    return _unicode(name), _unicode(what)
+
+
 def variable(text: str) -> tuple[str, str]:
     """Name and value of `--env K[=V]`. Raises `UsageError`."""
     name, found, value = text.partition("=")

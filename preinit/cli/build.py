@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
+from typing import Any
 
 import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
-from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Host, Options
+from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
 from ..stopwatch import Stopwatch
-from .arguments import Kept, Size, folder, imported_global, mapped_folder, preload, read, renaming, variable
+from .arguments import Kept, Size, imported_global, preload, read, renaming, stub
 from .failure import explained, leave, say, style
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
 from .wizer import Command, spellings
+from .world import host, world_options
 
 
 @click.command(
@@ -73,6 +74,13 @@ Examples:
     help="Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
 )
 @click.option(
+    "--stub",
+    "stubs",
+    multiple=True,
+    metavar="MODULE.NAME=trap|zero|ERRNO",
+    help="What an imported function does at build time: fail the build, return zeros, or an errno of WASI.",
+)
+@click.option(
     "--import-global",
     "import_globals",
     multiple=True,
@@ -86,12 +94,7 @@ Examples:
     show_default=True,
     help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
 )
-@click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that the guest may read.")
-@click.option("--env", "env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, ours.")
-@click.option(
-    "--arg", "args", multiple=True, metavar="ARG", help="Argument of the guest; the first is its program name."
-)
-@click.option("--stdin", metavar="FILE", help="What the guest reads from standard input.")
+@world_options
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
@@ -135,11 +138,8 @@ def command(
     imports: str,
     import_globals: tuple[str, ...],
     preloads: tuple[str, ...],
+    stubs: tuple[str, ...],
     layout: str,
-    dirs: tuple[str, ...],
-    env: tuple[str, ...],
-    args: tuple[str, ...],
-    stdin: str | None,
     engine: str,
     compiler: str,
     cache: bool,
@@ -150,9 +150,7 @@ def command(
     report: str | None,
     quiet: bool,
     debug: bool,
-    inherit_env: bool,
-    mapdir: tuple[str, ...],
-    **_ignored: bool,
+    **world: Any,
 ) -> None:
     """Run the initializer of the module IN and write a module that starts where it ended.
 
@@ -161,7 +159,7 @@ def command(
     """
     gc.disable()  # one build and the process ends: collecting cycles would only cost time
     with explained(debug) as progress:
-        _check_targets(source, output, report, stdin)
+        _check_targets(source, output, report, world["stdin"])
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
@@ -174,19 +172,14 @@ def command(
             imports=imports,  # type: ignore[arg-type]
             import_globals=tuple(map(imported_global, import_globals)),
             preloads=tuple(map(preload, preloads)),
+            stubs=tuple(map(stub, stubs)),
             layout=layout,  # type: ignore[arg-type]
             engine=engine,  # type: ignore[arg-type]
             compiler=compiler,  # type: ignore[arg-type]
             cache=cache,
             timeout=timeout,
             max_memory=max_memory,
-            host=Host(
-                env=_environment(env, inherit_env),
-                args=args,
-                dirs=(*map(folder, dirs), *map(mapped_folder, mapdir)),
-                stdin=read(stdin) if stdin else b"",
-                public_env=_public(env),
-            ),
+            host=host(world),
             audit=audit,
             scrub_stack=scrub_stack,
             process_ends=True,
@@ -250,14 +243,3 @@ def _name_input(problem: PreinitError, source: str) -> None:
     if not isinstance(problem, UsageError | TimeLimit):
         name = "standard input" if source == STANDARD_OUTPUT else source
         problem.where = f"{name}, {problem.where}" if problem.where else name
-
-
-def _environment(given: tuple[str, ...], inherited: bool) -> tuple[tuple[str, str], ...]:
-    """What the user gave; before that, with wizer's `--inherit-env`, all of our own."""
-    return tuple({**(os.environ if inherited else {}), **dict(map(variable, given))}.items())
-
-
-def _public(given: tuple[str, ...]) -> tuple[str, ...]:
-    """The variables of which the user wrote the value: those of our environment may hold secrets."""
-    written = {name: bool(found) for name, found, _ in (text.partition("=") for text in given)}
-    return tuple(name for name, found in written.items() if found)

@@ -71,7 +71,7 @@ class EngineInstance(ABC):
         self._deadline = deadline
         self._functions = ffi.HostFunctions(store)
         self._externs: dict[str, Any] = {}
-        self._views: dict[str, tuple[tuple[int, int], memoryview]] = {}
+        self._readers: dict[str, Callable[[], memoryview]] = {}
         self._instance: Any = None
 
     @abstractmethod
@@ -148,12 +148,10 @@ class EngineInstance(ABC):
                 memory[offset:last] = view[start:end]
 
     def memory(self, name: str) -> memoryview:
-        # Host functions ask for it in every call: only a memory that moved or grew needs a new view.
-        place = ffi.memory_place(self._store, self._export(name))
-        known = self._views.get(name)
-        if known is None or known[0] != place:
-            known = self._views[name] = (place, ffi.memory_view(*place))
-        return known[1]
+        reader = self._readers.get(name)
+        if reader is None:
+            reader = self._readers[name] = ffi.memory_reader(self._store, self._export(name))
+        return reader()
 
     def touched(self, name: str) -> list[tuple[int, int]] | None:
         return touched_extents(*ffi.memory_place(self._store, self._export(name)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,11 +13,21 @@ from ..binary.sections import ExternKind, Import
 from ..binary.types import I32, I64, FuncType
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
-from ..errors import GuestTrap, ImportCalled, ImportedState, UsageError, printable, quoted
+from ..errors import (
+    GuestTrap,
+    ImportCalled,
+    ImportedState,
+    OutputFlood,
+    UsageError,
+    WasiRefused,
+    printable,
+    quoted,
+)
 from ..options import Host
 from .provider import provider
+from .stubs import stub_bodies
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
-from .wasi.files import Descriptor, preopen
+from .wasi.files import Descriptor, Policy, preopen
 from .wasi.functions import Functions
 from .wasi.memory import GuestMemory
 from .wasi.process import Clock
@@ -41,22 +51,24 @@ class World:
         preloads: Mapping[str, Module] | None = None,
         must_be_fresh: bool = False,
         shown: int = 0,
+        stubs: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._module = module
+        self._has_wasi = host.wasi
+        self._stubs = stub_bodies(module, stubs)
         self._values = import_globals or {}
         self._preloads = preloads or {}
         self._must_be_fresh = must_be_fresh
         self.deadline = deadline
-        self._view: Callable[[], memoryview] | None = None
-        self._memory = GuestMemory(self._current_view)
+        self._memory = GuestMemory(_no_memory)
         self.calls: Counter[str] = Counter()
-        self._output = _Output(_drop if host.quiet else _to_stderr, shown)
+        self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
         self._wasi = Functions(host, self._memory, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
-        self._view = memory
+        self._memory.view = memory
 
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
@@ -67,6 +79,11 @@ class World:
         self._wasi.close()
 
     @property
+    def preloads(self) -> Mapping[str, Module]:
+        """The modules that some imports come from."""
+        return self._preloads
+
+    @property
     def printed(self) -> int:
         """How many bytes the guest printed."""
         return self._output.total
@@ -75,14 +92,6 @@ class World:
     def random_bytes(self) -> int:
         """How many random bytes the guest took."""
         return self._wasi.random_bytes
-
-    def _current_view(self) -> memoryview:
-        if self._view is None:
-            raise GuestTrap(
-                "the initializer called WASI, but the module does not export its memory as `memory`",
-                hint="WASI functions find the guest's memory by that export: export it.",
-            )
-        return self._view()
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
@@ -95,7 +104,8 @@ class World:
         externs: dict[int, Any] = {}
         others: list[tuple[int, Import]] = []
         for position, entry in enumerate(self._module.imports):
-            parameters = self._wasi_parameters(entry)
+            here = self._has_wasi and position not in self._stubs
+            parameters = self._wasi_parameters(entry) if here else None
             if (entry.module, entry.name) in preloaded:
                 extern = externs[position] = preloaded[entry.module, entry.name]
                 holds = entry.memory or entry.table
@@ -112,7 +122,7 @@ class World:
                 results = () if entry.name in NO_RESULT else ("i32",)
                 externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
         if others:
-            wasm, names = provider(self._module, others, self._values)
+            wasm, names = provider(self._module, others, self._values, self._stubs)
             fault = linkage.define(("i32",), (), self._fault)
             for (position, _), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
                 externs[position] = extern
@@ -145,6 +155,10 @@ class World:
     def _fault(self, position: int) -> None:
         entry = self._module.imports[position]
         name = printable(f"{entry.module}.{entry.name}")
+        if position in self._stubs:
+            raise ImportCalled(f"the initializer called the import `{name}`, which is stubbed to trap")
+        if entry.module == MODULE and not self._has_wasi:
+            raise WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
         if entry.module == MODULE and entry.name in SIGNATURES:
             raise ImportCalled(
                 f"the initializer called the import `{name}`, which has another type than WASI preview 1 gives it",
@@ -153,11 +167,19 @@ class World:
         raise ImportCalled(f"the initializer called the import `{name}`, which does not exist at build time")
 
 
+def _no_memory() -> memoryview:
+    raise GuestTrap(
+        "the initializer called WASI, but the module does not export its memory as `memory`",
+        hint="WASI functions find the guest's memory by that export: export it.",
+    )
+
+
 def _preopens(host: Host) -> list[Descriptor]:
     opened: list[Descriptor] = []
+    policy = Policy(host.writable, None if host.file_times == "host" else host.time)
     for folder, guest_path in host.dirs:
         try:
-            opened.append(preopen(folder, guest_path))
+            opened.append(preopen(folder, guest_path, policy))
         except (OSError, ValueError) as problem:
             for entry in opened:
                 entry.close()
@@ -170,14 +192,17 @@ def _preopens(host: Host) -> list[Descriptor]:
 
 
 class _Output:
-    """Passes on what the guest prints, but for the first `shown` bytes."""
+    """Passes on what the guest prints, but for the first `shown` bytes. Raises `OutputFlood` after `most` bytes."""
 
-    def __init__(self, write: Callable[[bytes], None], shown: int) -> None:
+    def __init__(self, write: Callable[[bytes], None], shown: int, most: int) -> None:
         self._write = write
         self._shown = shown
+        self._most = most
         self.total = 0
 
     def __call__(self, data: bytes) -> None:
+        if self.total + len(data) > self._most:
+            raise OutputFlood(f"the initializer printed more than {self._most:,} bytes")
         left_out = max(0, self._shown - self.total)
         self.total += len(data)
         if left_out < len(data):

@@ -19,10 +19,16 @@ from ..errors import ImportedState, UsageError, printable, quoted
 from ..numbers import encode, expected
 
 
-def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[str, str]) -> tuple[bytes, list[str]]:
+def provider(
+    module: Module,
+    imports: list[tuple[int, Import]],
+    values: Mapping[str, str],
+    stubs: Mapping[int, bytes | None],
+) -> tuple[bytes, list[str]]:
     """The module, and the name of its export for each of `imports` (position among all imports, entry).
 
-    It imports one function of type (i32) -> (): each function that it exports calls it with its position, then traps.
+    It imports one function of type (i32) -> (): each function that it exports calls it with its position, then traps,
+    unless `stubs` has a body (locals and expression) for that position.
     Memories, tables and globals are fresh ones; `values`: `MODULE.NAME` of an imported global -> number.
     Raises `ImportedState` where something needs a value that nobody gave.
     """
@@ -50,7 +56,8 @@ def provider(module: Module, imports: list[tuple[int, Import]], values: Mapping[
             known[key] = names[-1]
         if entry.kind == ExternKind.FUNC:
             add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=1)
-            bodies.append(write.code_entry(b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"))
+            trap = b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"
+            bodies.append(write.code_entry(stubs.get(position) or trap))
         elif entry.kind == ExternKind.TAG:
             add(SectionId.TAG, ExternKind.TAG, b"\0" + write.uleb(index_of[entry.type_index]))
         elif entry.memory:

@@ -27,7 +27,15 @@ from .links import (
     set_function,
 )
 from .modules import UNCAUGHT_EXCEPTION, call, compile_module, export, instantiate, takes_exception, validate
-from .state import function_pointer, global_value, memory_place, memory_view, table_size, table_values
+from .state import (
+    function_pointer,
+    global_value,
+    memory_place,
+    memory_reader,
+    memory_view,
+    table_size,
+    table_values,
+)
 
 __all__ = [
     "UNCAUGHT_EXCEPTION",
@@ -47,6 +55,7 @@ __all__ = [
     "leave_out_unwind_info",
     "load_cache",
     "memory_place",
+    "memory_reader",
     "memory_view",
     "new_counter",
     "new_function_table",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,14 @@ from wasmtime import _ffi as ffi
 
 #: A function of the host: takes the raw arguments (unsigned 64-bit), returns the raw result or None.
 HostFunction = Callable[..., int | None]
+
+#: The engine's callback type with addresses as plain numbers: pointer objects take longer than most functions.
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+
+#: Bytes of a raw value, and how arguments lie in them; a result as all 64 bits.
+_SLOT = 16
+_PACKED = {"i32": "I12x", "i64": "Q8x"}
+_RESULT = struct.Struct("<Q")
 
 
 class HostFunctions:
@@ -29,25 +38,28 @@ class HostFunctions:
         """An extern that calls `function`. Types are "i32" or "i64"; at most one result."""
         valtypes = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
         functype = wasmtime.FuncType([valtypes[t]() for t in parameters], [valtypes[t]() for t in results])
-        count = len(parameters)
-        values = ctypes.c_uint64 * (2 * max(count, len(results)))
-        masks = [0xFFFFFFFF if t == "i32" else 0xFFFFFFFFFFFFFFFF for t in parameters]
-        has_result = bool(results)
+        arguments = struct.Struct("<" + "".join(map(_PACKED.__getitem__, parameters))).unpack_from
+        values = ctypes.c_ubyte * (_SLOT * max(len(parameters), len(results)))
+        store_result = _RESULT.pack_into if results else None
+        place, slots = None, values()
 
-        def callback(_env: Any, _caller: Any, raw: Any, _size: int) -> int:
+        def callback(_env: Any, _caller: Any, raw: int | None, _size: int) -> int:
+            nonlocal place, slots
             try:
-                slots = values.from_address(ctypes.addressof(raw.contents)) if raw else values()
-                result = function(*[slots[2 * i] & masks[i] for i in range(count)])
-                if has_result:
-                    slots[0] = result or 0
+                if raw != place:  # a loop calls from the same depth of the stack
+                    place, slots = raw, values.from_address(raw) if raw else values()
+                mine = slots
+                result = function(*arguments(mine))
+                if store_result:
+                    store_result(mine, 0, result or 0)
                 return 0
             except BaseException as problem:  # an exception that leaves a callback would be printed and ignored
                 self.raised = problem
                 trap = ffi.wasmtime_trap_new(ctypes.create_string_buffer(b"host"), 4)
                 return ctypes.cast(trap, ctypes.c_void_p).value or 0
 
-        pointer = ffi.wasmtime_func_unchecked_callback_t(callback)
-        self._callbacks.append(pointer)
+        pointer = ctypes.cast(kept := _CALLBACK(callback), ffi.wasmtime_func_unchecked_callback_t)
+        self._callbacks.append(kept)
         extern = ffi.wasmtime_extern_t()
         extern.kind = ffi.WASMTIME_EXTERN_FUNC  # the annotation says c_ubyte, ctypes takes both
         no_finalizer = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import wasmtime
@@ -27,11 +28,36 @@ def memory_place(store: wasmtime.Store, extern: Any) -> tuple[int, int]:
     return (ctypes.addressof(pointer.contents) if size else 0), size
 
 
+#: `wasmtime_memory_data_size` with addresses as plain numbers, see `TABLE_GET`.
+_SIZE = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)(("wasmtime_memory_data_size", ffi.dll))
+
+
 def memory_view(address: int, size: int) -> memoryview:
     """The bytes of a memory, writable and not copied; valid until the guest runs again."""
     if not size:
         return memoryview(b"")
     return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
+
+
+def memory_reader(store: wasmtime.Store, extern: Any) -> Callable[[], memoryview]:
+    """What gives `memory_view` of one memory as it is now, for callers that ask in every call. Valid as the store is.
+
+    A memory moves only when it grows, so only another size needs a new view.
+    """
+    if extern.kind == _KIND_MEMORY_SHARED:
+        return lambda: memory_view(*memory_place(store, extern))
+    context, memory = ctypes.addressof(store._context().contents), ctypes.addressof(extern.of.memory)
+    known, view = 0, memoryview(b"")
+
+    def read() -> memoryview:
+        nonlocal known, view
+        size = _SIZE(context, memory)
+        if size != known:
+            view = memory_view(*memory_place(store, extern))
+            known = size
+        return view
+
+    return read
 
 
 def _read_value(store: wasmtime.Store, value: Any, size: int) -> RawValue:

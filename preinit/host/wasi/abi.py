@@ -10,32 +10,9 @@ import struct
 from enum import IntEnum
 
 from ...errors import InitializerFailed
+from .errnos import Errno as Errno
 
 MODULE = "wasi_snapshot_preview1"
-
-
-class Errno(IntEnum):
-    SUCCESS = 0
-    TOO_BIG = 1
-    ACCES = 2
-    BADF = 8
-    EXIST = 20
-    FAULT = 21
-    ILSEQ = 25
-    INVAL = 28
-    IO = 29
-    ISDIR = 31
-    LOOP = 32
-    MFILE = 33
-    NAMETOOLONG = 37
-    NOENT = 44
-    NOTDIR = 54
-    NOTSOCK = 57
-    NOTSUP = 58
-    OVERFLOW = 61
-    PERM = 63
-    ROFS = 69
-    SPIPE = 70
 
 
 #: What an error that comes from a folder's content is called in WASI.
@@ -49,6 +26,13 @@ FROM_HOST = {
     errno.EISDIR: Errno.ISDIR,
     errno.EINVAL: Errno.INVAL,
     errno.EILSEQ: Errno.ILSEQ,
+    errno.EEXIST: Errno.EXIST,
+    errno.EFBIG: Errno.FBIG,
+    errno.EMLINK: Errno.MLINK,
+    errno.ENOTEMPTY: Errno.NOTEMPTY,
+    errno.EROFS: Errno.ROFS,
+    errno.ETXTBSY: Errno.TXTBSY,
+    errno.EXDEV: Errno.XDEV,
 }
 
 
@@ -60,15 +44,21 @@ class FileType(IntEnum):
 
 
 class Rights(IntEnum):
+    FD_DATASYNC = 1 << 0
     FD_READ = 1 << 1
     FD_SEEK = 1 << 2
+    FD_FDSTAT_SET_FLAGS = 1 << 3
+    FD_SYNC = 1 << 4
     FD_TELL = 1 << 5
     FD_WRITE = 1 << 6
+    FD_ALLOCATE = 1 << 8
     PATH_OPEN = 1 << 13
     FD_READDIR = 1 << 14
     PATH_READLINK = 1 << 15
     PATH_FILESTAT_GET = 1 << 18
     FD_FILESTAT_GET = 1 << 21
+    FD_FILESTAT_SET_SIZE = 1 << 22
+    FD_FILESTAT_SET_TIMES = 1 << 23
     POLL_FD_READWRITE = 1 << 27
 
 
@@ -80,8 +70,22 @@ DIRECTORY_RIGHTS = (
 #: written would open, and only the writing fail.
 INHERITED_RIGHTS = DIRECTORY_RIGHTS | FILE_RIGHTS | Rights.FD_WRITE
 
+#: A file that was opened to be written, and what is below a folder that may be written: all but sockets.
+WRITTEN_RIGHTS = (
+    Rights.FD_DATASYNC
+    | Rights.FD_FDSTAT_SET_FLAGS
+    | Rights.FD_SYNC
+    | Rights.FD_WRITE
+    | Rights.FD_ALLOCATE
+    | Rights.FD_FILESTAT_SET_SIZE
+    | Rights.FD_FILESTAT_SET_TIMES
+)
+ALL_RIGHTS = (1 << 28) - 1
+
 #: `oflags` of path_open.
 CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE = 1, 2, 4, 8
+#: `fdflags`: only this one means anything for a file.
+APPEND = 1
 #: `lookupflags`.
 SYMLINK_FOLLOW = 1
 
@@ -161,6 +165,6 @@ def from_host(problem: OSError) -> WasiError:
     if problem.errno not in FROM_HOST:
         raise InitializerFailed(
             f"the host failed while the initializer used its files: {problem.strerror or problem}",
-            hint="Try again when the host can read the folders that were given with `--dir`.",
+            hint="Try again when the host can read (or write) the folders that were given with `--dir`.",
         ) from problem
     return WasiError(FROM_HOST[problem.errno])

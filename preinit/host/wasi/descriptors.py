@@ -6,10 +6,13 @@ import os
 import struct
 
 from .abi import (
+    ALL_RIGHTS,
+    APPEND,
     DIRECTORY_RIGHTS,
     FILE_RIGHTS,
     FILESTAT,
     INHERITED_RIGHTS,
+    WRITTEN_RIGHTS,
     Errno,
     FileType,
     Rights,
@@ -60,14 +63,30 @@ class DescriptorFunctions:
     def fd_write(self, fd: int, vectors: int, count: int, result: int) -> None:
         spans = self._memory.vectors(vectors, count)
         entry = self._table.any(fd)
-        if not isinstance(entry, Stream) or entry.sink is None:
-            raise WasiError(Errno.BADF)
         data = b"".join(spans)
-        entry.sink(data)
-        self._memory.write_u32(result, len(data))
+        if isinstance(entry, Stream):
+            if entry.sink is None:
+                raise WasiError(Errno.BADF)
+            entry.sink(data)
+            size = len(data)
+        else:
+            if not entry.writes:
+                raise WasiError(Errno.BADF)
+            self._memory.span(result, 4)  # nothing is written by a call that fails
+            place = entry.metadata().size if entry.appends else entry.position
+            size = _write_at(entry, data, place)
+            entry.position = place + size
+        self._memory.write_u32(result, size)
 
-    def fd_pwrite(self, fd: int, _vectors: int, _count: int, _offset: int, _result: int) -> None:
-        raise WasiError(Errno.SPIPE if isinstance(self._table.any(fd), Stream) else Errno.BADF)
+    def fd_pwrite(self, fd: int, vectors: int, count: int, offset: int, result: int) -> None:
+        entry = self._table.any(fd)
+        if isinstance(entry, Stream):
+            raise WasiError(Errno.SPIPE)
+        if not entry.writes:
+            raise WasiError(Errno.BADF)
+        data = b"".join(self._memory.vectors(vectors, count))
+        self._memory.span(result, 4)
+        self._memory.write_u32(result, _write_at(entry, data, offset))
 
     def fd_seek(self, fd: int, offset: int, whence: int, result: int) -> None:
         entry = self._table.file(fd)
@@ -104,9 +123,11 @@ class DescriptorFunctions:
             rights = Rights.POLL_FD_READWRITE | (Rights.FD_WRITE if entry.sink else Rights.FD_READ)
             packed = _FDSTAT.pack(FileType.UNKNOWN, 0, rights, 0)
         elif entry.is_directory:
-            packed = _FDSTAT.pack(FileType.DIRECTORY, 0, DIRECTORY_RIGHTS, INHERITED_RIGHTS)
+            both = (ALL_RIGHTS, ALL_RIGHTS) if entry.policy.writable else (DIRECTORY_RIGHTS, INHERITED_RIGHTS)
+            packed = _FDSTAT.pack(FileType.DIRECTORY, 0, *both)
         else:
-            packed = _FDSTAT.pack(FileType.REGULAR_FILE, 0, FILE_RIGHTS, 0)
+            rights = FILE_RIGHTS | (WRITTEN_RIGHTS if entry.writes else 0)
+            packed = _FDSTAT.pack(FileType.REGULAR_FILE, APPEND if entry.appends else 0, rights, 0)
         self._memory.write(result, packed)
 
     def fd_filestat_get(self, fd: int, result: int) -> None:
@@ -147,19 +168,28 @@ class DescriptorFunctions:
             used += len(record)
         self._memory.write_u32(result, used)
 
+    # -- reaching the disk
+
+    def fd_datasync(self, fd: int) -> None:
+        self.fd_sync(fd)
+
+    def fd_sync(self, fd: int) -> None:
+        entry = self._table.any(fd)
+        if isinstance(entry, Descriptor) and entry.writes:
+            try:
+                os.fsync(entry.host_fd)
+            except OSError as problem:
+                raise from_host(problem) from problem
+
     # -- what only changes things that a build can't show
 
     def fd_advise(self, fd: int, _offset: int, _length: int, _advice: int) -> None:
         self._table.any(fd)
 
-    def fd_datasync(self, fd: int) -> None:
-        self._table.any(fd)
-
-    def fd_sync(self, fd: int) -> None:
-        self._table.any(fd)
-
-    def fd_fdstat_set_flags(self, fd: int, _flags: int) -> None:
-        self._table.any(fd)
+    def fd_fdstat_set_flags(self, fd: int, flags: int) -> None:
+        entry = self._table.any(fd)
+        if isinstance(entry, Descriptor) and entry.writes:
+            entry.appends = bool(flags & APPEND)
 
     def fd_fdstat_set_rights(self, fd: int, _base: int, _inheriting: int) -> None:
         self._table.any(fd)
@@ -170,6 +200,15 @@ def _read_at(entry: Descriptor, size: int, offset: int) -> bytes:
         raise WasiError(Errno.INVAL)
     try:
         return os.pread(entry.host_fd, size, offset)
+    except OSError as problem:
+        raise from_host(problem) from problem
+
+
+def _write_at(entry: Descriptor, data: bytes, offset: int) -> int:
+    if (offset + len(data)) >> 63:
+        raise WasiError(Errno.INVAL if offset >> 63 else Errno.FBIG)
+    try:
+        return os.pwrite(entry.host_fd, data, offset) if data else 0
     except OSError as problem:
         raise from_host(problem) from problem
 

@@ -1,8 +1,9 @@
-"""Random numbers that are the same in every build."""
+"""Random numbers: the same in every build, or the system's."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 
 
 class RandomStream:
@@ -29,3 +30,15 @@ class RandomStream:
         self._rest = stream[size:]
         self.taken += size
         return stream[:size]
+
+
+class HostEntropy:
+    """The system's random numbers."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def take(self, size: int) -> bytes:
+        """`size` bytes."""
+        self.taken += size
+        return os.urandom(size)

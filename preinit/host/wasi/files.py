@@ -1,8 +1,8 @@
-"""Folders that the guest may read, and nothing outside of them.
+"""Folders that the guest may use, and nothing outside of them.
 
 A path is walked one component at a time, each opened relative to its parent and without following symbolic links;
 those are expanded here. So neither `..`, nor a link, nor a link that is made while we look, leads out of a folder.
-Modification times, inode and device numbers are not the host's: two copies of one folder look the same.
+Inode and device numbers are not the host's, nor are times unless asked for: two copies of one folder look the same.
 Paths are bytes, UTF-8 as in WASI: how Python would decode them depends on the user's locale.
 """
 
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
@@ -25,13 +26,27 @@ _OPEN_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_N
 _OPEN_ANY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
+class Policy(NamedTuple):
+    """What holds for all files of a folder: they may be changed; `time` (nanoseconds) is theirs, None for their own."""
+
+    writable: bool = False
+    time: int | None = 0
+
+
+READ_ONLY = Policy()
+
+
 @dataclass(frozen=True)
 class Metadata:
-    """What the guest sees of a file: `guest_path` stands for device and inode."""
+    """What the guest sees of a file: `guest_path` stands for device and inode.
+
+    `times` of access, modification and change, in nanoseconds.
+    """
 
     type: FileType
     size: int
     guest_path: bytes
+    times: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def inode(self) -> int:
@@ -40,7 +55,7 @@ class Metadata:
 
 def pack_metadata(seen: Metadata) -> bytes:
     """A `filestat`. One device for all: nothing tells two folders of the host apart but their guest paths."""
-    return FILESTAT.pack(1, seen.inode, seen.type, 1, seen.size, 0, 0, 0)
+    return FILESTAT.pack(1, seen.inode, seen.type, 1, seen.size, *seen.times)
 
 
 @dataclass
@@ -48,22 +63,26 @@ class Descriptor:
     """An open file or directory of the host. `guest_path` is its normalized path in the guest.
 
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
+    `writes`: it was opened to be written, at its end if `appends`.
     """
 
     host_fd: int
     guest_path: bytes
     is_directory: bool
+    policy: Policy = READ_ONLY
+    writes: bool = False
+    appends: bool = False
     position: int = 0
     preopen: bytes | None = None
     entries: list[tuple[bytes, Metadata]] | None = None
 
     def close(self) -> None:
-        with suppress(OSError):  # nothing was written that could be lost
+        with suppress(OSError):
             os.close(self.host_fd)
 
     def metadata(self) -> Metadata:
         try:
-            return _metadata(os.fstat(self.host_fd), self.guest_path)
+            return _metadata(os.fstat(self.host_fd), self.guest_path, self.policy)
         except OSError as problem:
             raise from_host(problem) from problem
 
@@ -77,43 +96,53 @@ class Descriptor:
                     status = os.stat(name, dir_fd=self.host_fd, follow_symlinks=False)
                 except (UnicodeDecodeError, FileNotFoundError):
                     continue
-                result.append((name, _metadata(status, self.guest_path + b"/" + name)))
+                result.append((name, _metadata(status, self.guest_path + b"/" + name, self.policy)))
         except OSError as problem:
             raise from_host(problem) from problem
         return result
 
 
-def _metadata(status: os.stat_result, guest_path: bytes) -> Metadata:
+def _metadata(status: os.stat_result, guest_path: bytes, policy: Policy) -> Metadata:
     mode = status.st_mode
+    if policy.time is None:  # WASI has unsigned times
+        own = (status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns)
+        access, modification, change = (min(max(0, moment), (1 << 64) - 1) for moment in own)
+        times = (access, modification, change)
+    else:
+        times = (policy.time,) * 3
     if stat.S_ISREG(mode):
-        return Metadata(FileType.REGULAR_FILE, status.st_size, guest_path)
+        return Metadata(FileType.REGULAR_FILE, status.st_size, guest_path, times)
     if stat.S_ISDIR(mode):
-        return Metadata(FileType.DIRECTORY, 0, guest_path)
+        return Metadata(FileType.DIRECTORY, 0, guest_path, times)
     if stat.S_ISLNK(mode):
-        return Metadata(FileType.SYMBOLIC_LINK, status.st_size, guest_path)
-    return Metadata(FileType.UNKNOWN, 0, guest_path)
+        return Metadata(FileType.SYMBOLIC_LINK, status.st_size, guest_path, times)
+    return Metadata(FileType.UNKNOWN, 0, guest_path, times)
 
 
-def preopen(host_path: str, guest_path: str) -> Descriptor:
+def preopen(host_path: str, guest_path: str, policy: Policy = READ_ONLY) -> Descriptor:
     """The descriptor of a folder of the host. Raises `OSError`, `ValueError`."""
     if os.open not in os.supports_dir_fd:
         raise OSError(errno.ENOTSUP, "this system can't open files relative to a folder")
     encoded = guest_path.encode("utf-8", "surrogateescape")
     host_fd = os.open(host_path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    return Descriptor(host_fd, encoded.rstrip(b"/"), True, preopen=encoded)
+    return Descriptor(host_fd, encoded.rstrip(b"/"), True, policy, preopen=encoded)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """The last component of a path, in the directory `parent_fd`."""
+class Place:
+    """The last component of a path, in the directory `parent_fd`, which is `depth` directories below the base.
+
+    `name` is `.` where the path leads to the base, or to the parent of something.
+    """
 
     parent_fd: int
     name: bytes
     guest_path: bytes
+    depth: int
 
 
 @contextmanager
-def _walk(base: Descriptor, path: bytes, follow: bool) -> Iterator[_Place]:
+def walk(base: Descriptor, path: bytes, follow: bool) -> Iterator[Place]:
     """Resolves all but the last component of `path`, and that too as far as it is a link and `follow`.
 
     `base` must be a directory. An `OSError` in the body becomes a `WasiError`.
@@ -154,7 +183,7 @@ def _walk(base: Descriptor, path: bytes, follow: bool) -> Iterator[_Place]:
             parents.append(os.open(name, _OPEN_DIRECTORY, dir_fd=parents[-1]))
             names.append(name)
         full = b"/".join([base.guest_path, *names, *([last] if last != b"." else [])])
-        yield _Place(parents[-1], last, full)
+        yield Place(parents[-1], last, full, len(names))
     except OSError as problem:
         raise from_host(problem) from problem
     finally:
@@ -171,7 +200,7 @@ def _read_link(name: bytes, directory: int) -> bytes | None:
 
 def open_path(base: Descriptor, path: bytes, follow: bool, must_be_directory: bool) -> Descriptor:
     """Opens a regular file or a directory to be read. Raises `WasiError`."""
-    with _walk(base, path, follow) as place:
+    with walk(base, path, follow) as place:
         status = os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
             raise WasiError(Errno.LOOP)
@@ -184,16 +213,17 @@ def open_path(base: Descriptor, path: bytes, follow: bool, must_be_directory: bo
         if not is_directory and not stat.S_ISREG(os.fstat(host_fd).st_mode):
             os.close(host_fd)
             raise WasiError(Errno.ACCES)
-        return Descriptor(host_fd, place.guest_path, is_directory)
+        return Descriptor(host_fd, place.guest_path, is_directory, base.policy)
 
 
 def path_metadata(base: Descriptor, path: bytes, follow: bool) -> Metadata:
     """What a path leads to. Raises `WasiError`."""
-    with _walk(base, path, follow) as place:
-        return _metadata(os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False), place.guest_path)
+    with walk(base, path, follow) as place:
+        status = os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False)
+        return _metadata(status, place.guest_path, base.policy)
 
 
 def link_target(base: Descriptor, path: bytes) -> bytes:
     """What a symbolic link says. Raises `WasiError`."""
-    with _walk(base, path, False) as place:
+    with walk(base, path, False) as place:
         return os.readlink(place.name, dir_fd=place.parent_fd)

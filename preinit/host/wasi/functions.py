@@ -1,4 +1,4 @@
-"""The functions of WASI preview 1, read-only and reproducible."""
+"""The functions of WASI preview 1."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from ...options import Host
 from .abi import Errno, WasiError
+from .changes import ChangeFunctions
 from .descriptors import DescriptorFunctions
 from .files import Descriptor
 from .memory import GuestMemory
@@ -21,7 +22,7 @@ class Functions:
 
     Parameters
     ----------
-    host: environment, arguments, standard input, seed of the random numbers.
+    host: environment, arguments, standard input, clock, random numbers, whether folders may be written.
     memory: the guest's.
     output: where the guest's standard output and error go.
     check: raises when the guest's time is over.
@@ -32,7 +33,13 @@ class Functions:
     ) -> None:
         self._table = Table([Stream(data=host.stdin), Stream(sink=output), Stream(sink=output)])
         self._process = ProcessFunctions(host, memory, self._table, check)
-        self._parts = (self._process, DescriptorFunctions(memory, self._table), PathFunctions(memory, self._table))
+        self._parts: list[object] = [
+            self._process,
+            DescriptorFunctions(memory, self._table),
+            PathFunctions(memory, self._table),
+        ]
+        if host.writable:
+            self._parts.append(ChangeFunctions(memory, self._table, self._process.wall_clock))
 
     def preopen(self, entries: Iterable[Descriptor]) -> None:
         """Takes folders over, in order."""
@@ -54,11 +61,11 @@ class Functions:
 
     def __getitem__(self, name: str) -> Callable[..., None]:
         """The function with that name in WASI; it takes unsigned integers, returns nothing or raises `WasiError`."""
-        if name in REFUSED:
-            return _refusing(REFUSED[name])
-        part = next(part for part in self._parts if hasattr(part, name))
-        function: Callable[..., None] = getattr(part, name)
-        return function
+        for part in self._parts:
+            function: Callable[..., None] | None = getattr(part, name, None)
+            if function:
+                return function
+        return _refusing(REFUSED[name])
 
 
 def _refusing(number: Errno) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from .abi import Errno, WasiError
 
 #: An iovec: pointer and length, 32 bits each.
 _IOVEC = struct.Struct("<II")
+_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 #: Buffers, and bytes in all, that one call reads or writes; the guest is told how much it was, as in POSIX.
 MOST_VECTORS = 1024
@@ -19,21 +20,23 @@ LONGEST_PATH = 4096
 
 
 class GuestMemory:
-    """Reads and writes through `view`, which gives the memory as it is now.
+    """Reads and writes through `view`, which gives the memory as it is now. It may be set anew.
 
     `current` is kept during a call, as asking the engine costs more than most calls; set it to None whenever the guest
     ran, for its memory may have grown.
     """
 
     def __init__(self, view: Callable[[], memoryview]) -> None:
-        self._view = view
+        self.view = view
         self.current: memoryview | None = None
+
+    def _now(self) -> memoryview:
+        self.current = self.view()
+        return self.current
 
     def span(self, address: int, size: int) -> memoryview:
         """The bytes `address:address+size`; errno FAULT when they are not all inside the memory."""
-        memory = self.current
-        if memory is None:
-            memory = self.current = self._view()
+        memory = self.current or self._now()
         if address + size > len(memory):
             raise WasiError(Errno.FAULT)
         if not size:  # the view of an empty memory can't be written to
@@ -47,10 +50,16 @@ class GuestMemory:
         self.span(address, len(data))[:] = data
 
     def write_u32(self, address: int, value: int) -> None:
-        self.write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+        try:
+            _U32.pack_into(self.current or self._now(), address, value & 0xFFFFFFFF)
+        except struct.error:
+            raise WasiError(Errno.FAULT) from None
 
     def write_u64(self, address: int, value: int) -> None:
-        self.write(address, (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little"))
+        try:
+            _U64.pack_into(self.current or self._now(), address, value & 0xFFFFFFFFFFFFFFFF)
+        except struct.error:
+            raise WasiError(Errno.FAULT) from None
 
     def vectors(self, address: int, count: int) -> list[memoryview]:
         """The buffers that an array of `count` iovecs at `address` names, in order: as many as one call handles."""

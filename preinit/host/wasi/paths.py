@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .abi import CREATE, DIRECTORY, EXCLUSIVE, SYMLINK_FOLLOW, TRUNCATE, Errno, FileType, Rights, WasiError
+from .abi import APPEND, CREATE, DIRECTORY, EXCLUSIVE, SYMLINK_FOLLOW, TRUNCATE, Errno, FileType, Rights, WasiError
+from .changes import open_to_change
 from .files import Descriptor, link_target, open_path, pack_metadata, path_metadata
 from .memory import GuestMemory
 from .table import Table
@@ -29,17 +30,23 @@ class PathFunctions:
         open_flags: int,
         rights: int,
         _inheriting: int,
-        _fd_flags: int,
+        fd_flags: int,
         result: int,
     ) -> None:
         name = self._memory.path(path, size)
         base = self._table.directory(fd)
         follow = bool(flags & SYMLINK_FOLLOW)
         writes = bool(rights & Rights.FD_WRITE or open_flags & TRUNCATE)
-        if writes or open_flags & CREATE:
+        changes = writes or bool(open_flags & CREATE)
+        if changes and not base.policy.writable:
             _refuse_changes(base, name, follow, open_flags, writes)
         self._table.check_room()
-        opened = open_path(base, name, follow, bool(open_flags & DIRECTORY))
+        if changes and base.policy.writable:
+            self._memory.span(result, 4)  # nothing is created for a call that fails
+            to_write = bool(rights & Rights.FD_WRITE)
+            opened = open_to_change(base, name, follow, open_flags, to_write, bool(fd_flags & APPEND))
+        else:
+            opened = open_path(base, name, follow, bool(open_flags & DIRECTORY))
         self._memory.write_u32(result, self._table.add(opened))
 
     def path_readlink(self, fd: int, path: int, path_size: int, buffer: int, size: int, result: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ...errors import GuestExit, GuestTrap, UsageError
+from ...errors import GuestExit, GuestTrap, RandomDenied, UsageError
 from ...options import Host
 from .abi import Errno, WasiError
-from .entropy import RandomStream
+from .entropy import HostEntropy, RandomStream
 from .memory import GuestMemory
 from .table import Table
 
@@ -23,10 +24,10 @@ MOST_SUBSCRIPTIONS = 4096
 
 #: How far the monotonic clock moves each time it is read, in nanoseconds.
 MONOTONIC_STEP = 1_000
-REALTIME = 0
 _LATEST = (1 << 63) - 1
-_REALTIME_CLOCK = 0
-_CLOCKS = 4
+_REALTIME_CLOCK, _MONOTONIC_CLOCK = 0, 1
+_HOST_CLOCKS = (time.time_ns, time.monotonic_ns, time.process_time_ns, time.thread_time_ns)
+_CLOCKS = len(_HOST_CLOCKS)
 
 #: Random bytes between two looks at the deadline.
 _RANDOM_CHUNK = 1 << 16
@@ -53,7 +54,10 @@ class ProcessFunctions:
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
         self._monotonic = 0
         self.clock = Clock()
-        self.random = RandomStream(host.seed)
+        self._realtime = host.time
+        self._host_clock = host.clock == "host"
+        self._denies_random = host.random == "deny"
+        self.random = HostEntropy() if host.random == "host" else RandomStream(host.seed)
 
     # -- arguments and environment
 
@@ -86,18 +90,40 @@ class ProcessFunctions:
         self._monotonic = min(self._monotonic + nanoseconds, _LATEST)
         return self._monotonic
 
+    def _host_now(self, clock: int) -> int:
+        """One of the system's clocks; the monotonic one is ahead by the time that the guest slept."""
+        if clock == _MONOTONIC_CLOCK:
+            return min(time.monotonic_ns() + self._monotonic, _LATEST)
+        return _HOST_CLOCKS[clock]()
+
+    def _now(self, clock: int) -> int:
+        """What a clock shows without moving it."""
+        if self._host_clock:
+            return self._host_now(clock)
+        return self._realtime + self.clock.ahead if clock == _REALTIME_CLOCK else self._monotonic
+
+    def wall_clock(self) -> int:
+        """Nanoseconds since 1970."""
+        return self._now(_REALTIME_CLOCK)
+
     def clock_res_get(self, clock: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        self._memory.write_u64(result, 1 if clock == _REALTIME_CLOCK else self.clock.step)
+        exact = self._host_clock or clock == _REALTIME_CLOCK
+        self._memory.write_u64(result, 1 if exact else self.clock.step)
 
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
-        now = REALTIME + self.clock.ahead if clock == _REALTIME_CLOCK else self._advance(self.clock.step)
+        if self._host_clock:
+            now = self._host_now(clock)
+        else:
+            now = self._now(clock) if clock == _REALTIME_CLOCK else self._advance(self.clock.step)
         self._memory.write_u64(result, now)
 
     def random_get(self, buffer: int, size: int) -> None:
+        if self._denies_random:
+            raise RandomDenied(f"the initializer asked for {size} random bytes, and there are none (--random deny)")
         span = self._memory.span(buffer, size)
         for start in range(0, size, _RANDOM_CHUNK):
             self._check()
@@ -123,8 +149,8 @@ class ProcessFunctions:
                 if clock >= _CLOCKS:
                     ready.append(_EVENT.pack(user, Errno.INVAL, tag, 0, 0))
                     continue
-                now = REALTIME + self.clock.ahead if clock == _REALTIME_CLOCK else self._monotonic
-                clocks.append((max(0, timeout - now) if flags & _ABSOLUTE else timeout, user))
+                wait = max(0, timeout - self._now(clock)) if flags & _ABSOLUTE else timeout
+                clocks.append((wait, user))
             elif tag in (1, 2):
                 (fd,) = struct.unpack_from("<I", wanted, start + 16)
                 number = Errno.SUCCESS if fd in self._table else Errno.BADF

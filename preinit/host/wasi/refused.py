@@ -1,4 +1,4 @@
-"""Functions that would change the host's files, or need a network: their errno, whatever the arguments."""
+"""Functions that would change files which are only read, or need a network: their errno, whatever they are given."""
 
 from __future__ import annotations
 
