@@ -32,8 +32,9 @@ def addresses(module: Module) -> dict[str, int]:
     """Address of each data symbol that the module exports, as linkers do: as a constant global."""
     found = {}
     for entry in module.exports:
-        if entry.kind == ExternKind.GLOBAL and not module.globals[entry.target].mutable:
-            address = initial_number(module, entry.target)
-            if address is not None:
-                found[entry.name] = address
+        if entry.kind != ExternKind.GLOBAL or entry.target >= len(module.globals):  # it may not have been validated yet
+            continue
+        address = None if module.globals[entry.target].mutable else initial_number(module, entry.target)
+        if address is not None:
+            found[entry.name] = address
     return found

@@ -10,7 +10,7 @@ from command import fails, run
 from support import Running, build_text, wasm
 
 from preinit import Result
-from preinit.errors import StackLayout, UsageError
+from preinit.errors import InvalidModule, StackLayout, UsageError
 
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
 
@@ -154,6 +154,12 @@ def test_what_is_not_proven_is_refused_with_the_reason(text: str, words: str) ->
     assert words in str(caught.value)
     assert caught.value.code == "stack-layout"
     build_text(text)
+
+
+def test_an_invalid_module_is_an_error_of_its_own() -> None:
+    text = module(f'(global {POINTER} (mut i32) (i32.const {TOP})) (export "__heap_base" (global 7))', body=EMPTY)
+    with pytest.raises(InvalidModule):
+        build_text(text, scrub_stack=True)
 
 
 def test_the_dead_stack_is_no_finding_of_an_audit() -> None:
