@@ -92,10 +92,6 @@ class Host:
             )
         if self.max_output < 0:
             raise UsageError("the limit of the guest's output can't be negative")
-        if self.random != "seed" and self.seed:
-            raise UsageError(
-                f"random numbers are of kind {self.random!r}, and a seed is given", hint="Leave one of them out."
-            )
 
     @property
     def time(self) -> int:

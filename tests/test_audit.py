@@ -305,8 +305,7 @@ def test_the_report_has_null_where_no_audit_was_asked_for(tmp_path: Path, good: 
 
 def test_random_numbers_of_the_host_are_found_to_differ() -> None:
     found = differences(HASH_MAP, host=Host(random="host"))
-    assert "entropy" in found[0].depends_on
-    assert found[0].offset == 4096
+    assert any("entropy" in place.depends_on for place in found if 4096 <= place.offset < 4112)
 
 
 def test_where_random_numbers_are_denied_nothing_depends_on_them() -> None:
@@ -316,7 +315,7 @@ def test_where_random_numbers_are_denied_nothing_depends_on_them() -> None:
 def test_the_host_s_clock_is_found_to_differ() -> None:
     guest = Guest()
     guest.call("clock_time_get", 0, 0, guest.room(8))
-    assert "clock" in differences(guest.wat(), host=Host(clock="host"))[0].depends_on
+    assert any("clock" in place.depends_on for place in differences(guest.wat(), host=Host(clock="host")))
 
 
 def test_a_clock_that_stands_elsewhere_is_moved_from_there() -> None:

@@ -28,8 +28,8 @@ def memory_place(store: wasmtime.Store, extern: Any) -> tuple[int, int]:
     return (ctypes.addressof(pointer.contents) if size else 0), size
 
 
-#: `wasmtime_memory_data_size` with addresses as plain numbers, see `TABLE_GET`.
-_SIZE = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)(("wasmtime_memory_data_size", ffi.dll))
+#: `wasmtime_memory_data_size` with addresses as plain numbers, see `TABLE_GET`; so short that it keeps Python's lock.
+_SIZE = ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)(("wasmtime_memory_data_size", ffi.dll))
 
 
 def memory_view(address: int, size: int) -> memoryview:

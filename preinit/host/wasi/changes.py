@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from .abi import CREATE, DIRECTORY, EXCLUSIVE, SYMLINK_FOLLOW, TRUNCATE, Errno, WasiError, from_host
 from .files import Descriptor, Place, open_path, walk
@@ -71,7 +72,7 @@ class ChangeFunctions:
 
     def path_create_directory(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with walk(self._table.directory(fd), name, False) as place:
+        with _last(self._table.directory(fd), name) as place:
             if place.name == b".":
                 raise WasiError(Errno.EXIST)
             os.mkdir(place.name, dir_fd=place.parent_fd)
@@ -90,21 +91,21 @@ class ChangeFunctions:
         base, to_base = self._table.directory(fd), self._table.directory(to_fd)
         if target.endswith(b"/"):
             raise WasiError(Errno.NOENT)
-        with walk(base, source, bool(lookup & SYMLINK_FOLLOW)) as place, walk(to_base, target, False) as to:
+        with walk(base, source, bool(lookup & SYMLINK_FOLLOW)) as place, _last(to_base, target) as to:
             _check_not_base(place, Errno.PERM)
             _check_not_base(to, Errno.EXIST)
             os.link(place.name, to.name, src_dir_fd=place.parent_fd, dst_dir_fd=to.parent_fd, follow_symlinks=False)
 
     def path_remove_directory(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with walk(self._table.directory(fd), name, False) as place:
+        with _last(self._table.directory(fd), name) as place:
             _check_not_base(place, Errno.INVAL)
             os.rmdir(place.name, dir_fd=place.parent_fd)
 
     def path_rename(self, fd: int, old: int, old_size: int, to_fd: int, new: int, new_size: int) -> None:
         source, target = self._memory.path(old, old_size), self._memory.path(new, new_size)
         base, to_base = self._table.directory(fd), self._table.directory(to_fd)
-        with walk(base, source, False) as place, walk(to_base, target, False) as to:
+        with _last(base, source) as place, _last(to_base, target) as to:
             _check_not_base(place, Errno.INVAL)
             _check_not_base(to, Errno.INVAL)
             if source.endswith(b"/") or target.endswith(b"/"):
@@ -117,7 +118,7 @@ class ChangeFunctions:
         base = self._table.directory(fd)
         if not target or name.endswith(b"/"):
             raise WasiError(Errno.NOENT)
-        with walk(base, name, False) as place:
+        with _last(base, name) as place:
             _check_not_base(place, Errno.EXIST)
             depth = place.depth
             for part in target.split(b"/"):
@@ -128,13 +129,18 @@ class ChangeFunctions:
 
     def path_unlink_file(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with walk(self._table.directory(fd), name, False) as place:
+        with _last(self._table.directory(fd), name) as place:
             _check_not_base(place, Errno.ISDIR)
             if name.endswith(b"/"):
                 _check_directory(place)
             if stat.S_ISDIR(os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False).st_mode):
                 raise WasiError(Errno.ISDIR)
             os.unlink(place.name, dir_fd=place.parent_fd)
+
+
+def _last(base: Descriptor, path: bytes, follow: bool = False) -> AbstractContextManager[Place]:
+    """As `walk`, for what may not be there yet: a slash at the end asks for no directory to walk into."""
+    return walk(base, path.rstrip(b"/") or path, follow)
 
 
 def _check_not_base(place: Place, number: Errno) -> None:
@@ -167,7 +173,7 @@ def open_to_change(
         raise WasiError(Errno.ISDIR)
     exclusive = bool(open_flags & CREATE and open_flags & EXCLUSIVE)
     changes = writes or bool(open_flags & TRUNCATE)
-    with walk(base, path, follow and not exclusive) as place:
+    with _last(base, path, follow and not exclusive) as place:
         how = (os.O_RDWR if changes else os.O_RDONLY) | _NOT_FOLLOWED
         try:
             mode = os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False).st_mode

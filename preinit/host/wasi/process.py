@@ -87,8 +87,11 @@ class ProcessFunctions:
     # -- clocks and random numbers
 
     def _advance(self, nanoseconds: int) -> int:
-        self._monotonic = min(self._monotonic + nanoseconds, _LATEST)
-        return self._monotonic
+        moment = self._monotonic + nanoseconds
+        if moment > _LATEST:
+            moment = _LATEST
+        self._monotonic = moment
+        return moment
 
     def _host_now(self, clock: int) -> int:
         """One of the system's clocks; the monotonic one is ahead by the time that the guest slept."""
