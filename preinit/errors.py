@@ -150,6 +150,13 @@ class ImportedState(Unsupported):
     hint = "Link the module so that it defines its own memory, table and globals (without `--import-memory` and alike)."
 
 
+class StackLayout(Unsupported):
+    """Which part of memory is the stack can't be proven."""
+
+    code = "stack-layout"
+    hint = "Leave out `--scrub-stack`, or link with `-Wl,--stack-first` and keep the name section."
+
+
 class UnsupportedState(Unsupported):
     """The initializer changed something that can't be written back yet."""
 

@@ -56,6 +56,7 @@ class Host:
     stdin: what the guest can read from standard input.
     seed: seeds the stream that the guest's random numbers come from.
     quiet: drop the guest's output instead of passing it to the standard error.
+    public_env: names of variables whose values may be in the output: no warning says that they are.
     clock: where the wall clock stands, in seconds since 1970; the other clocks move by a fixed step each time that they
         are read. "host": the clocks of the system.
     random: "seed": that stream; "deny": asking for random numbers fails the build; "host": those of the system.
@@ -71,6 +72,7 @@ class Host:
     stdin: bytes = b""
     seed: int = 0
     quiet: bool = False
+    public_env: tuple[str, ...] = ()
     clock: int | Literal["host"] = 0
     random: Random = "seed"
     writable: bool = False
@@ -104,6 +106,7 @@ _HOST: dict[str, checks.Check] = {
     "stdin": lambda option, value: bytes(checks.data(option, value)),
     "seed": checks.whole,
     "quiet": checks.flag,
+    "public_env": checks.several(checks.string),
     "clock": checks.word_or(checks.whole, "host"),
     "random": checks.one_of(*RANDOM),
     "writable": checks.flag,
@@ -145,6 +148,8 @@ class Options:
     host: what the guest sees.
     process_ends: the caller ends its process after a `TimeLimit`, so the guest need not be stopped: code that can be
         stopped compiles in 1.8 times the time.
+    audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
+    scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
     measure_gzip: put compressed sizes into the report, which takes a second for a module of 20 MB.
     """
 
@@ -165,6 +170,8 @@ class Options:
     max_memory: int = DEFAULT_MAX_MEMORY
     host: Host = field(default_factory=Host)
     process_ends: bool = False
+    audit: bool = False
+    scrub_stack: bool = False
     measure_gzip: bool = False
 
     @classmethod
@@ -184,6 +191,11 @@ class Options:
             raise UsageError("two modules are preloaded under one name")
         if len({name for name, _ in self.stubs}) < len(self.stubs):
             raise UsageError("one import is stubbed twice", hint="Leave one of the stubs out.")
+        if self.audit and self.host.writable and self.host.dirs:
+            raise UsageError(
+                "an audit runs the initializer several times, and it may write files each time",
+                hint="Audit a build without `--writable`.",
+            )
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError("the time limit must be more than 0 seconds", hint="Leave it out for no limit.")
         if self.max_memory < 0:
@@ -215,5 +227,7 @@ _OPTIONS: dict[str, checks.Check] = {
     "max_memory": checks.whole,
     "host": checks.instance(Host, "a Host"),
     "process_ends": checks.flag,
+    "audit": checks.flag,
+    "scrub_stack": checks.flag,
     "measure_gzip": checks.flag,
 }

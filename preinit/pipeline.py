@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,21 +72,37 @@ def build(
         calls = choose(module, options)
         exports = output_exports(module, calls, options)
         preloads, beside = read_preloads(module, options)
+        stack = None
+        if options.scrub_stack:
+            from .stack import find_stack, scrub
+
+            stack = find_stack(module)
     job = Job(module, tuple(calls), options, preloads, beside, deadline)
     paused = run_guest(job, watch, _import_the_rest)
     try:
         from .facts import make_report
+        from .leaks import leaks
         from .result import Result
         from .rewrite import Plan, variants
 
+        scrubbed = scrub(module, stack, paused.snapshot, options.layout) if stack else None
+        differences = None
+        if options.audit:
+            from .audit import audit
+
+            with watch("audit"):
+                differences = audit(job, paused, stack)
         noops = no_ops(module, calls, paused.returned, options)
         keeps, restores = options.imports != "define", options.imports == "restore"
         plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
         rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
+        leaked = leaks(module, options.host, paused.snapshot, rewritten.runs) if options.host.env else ()
     finally:
         paused.world.close()
     report = make_report(module, calls, plan, paused, rewritten, options, watch.seconds)
+    warnings = (*report.warnings, *leaked)
+    report = dataclasses.replace(report, audit=differences, scrub_stack=scrubbed, warnings=warnings)
     return Result(rewritten.wasm, report)
 
 

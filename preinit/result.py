@@ -87,8 +87,43 @@ class HostFacts:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A place where the initializer leaves something else in another world; never what it left.
+
+    `depends_on`: those of "entropy", "clock" and "environment" that it depends on. `kind`, with what `index` counts:
+    "memory" (`length` bytes from `offset` on), "memory size", "global", "table" (`length` entries from `offset` on),
+    "table size", "data segment" and "element segment" (dropped or not), "result" (of that run), or "outcome": there,
+    the build fails, and `name` is the error's code. `name` is otherwise what the module's names call it, if they do.
+    """
+
+    kind: str
+    index: int
+    depends_on: tuple[str, ...]
+    offset: int = 0
+    length: int = 0
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class ScrubFacts:
+    """The dead part of the stack, bytes 0 to `stack_pointer` of memory 0, of a stack that starts at `stack_top`.
+
+    `bytes_zeroed`: bytes in it that were not zero. `bytes_saved`: how much smaller the data segments are.
+    """
+
+    stack_top: int
+    stack_pointer: int
+    bytes_zeroed: int
+    bytes_saved: int
+
+
+@dataclass(frozen=True)
 class Report:
-    """Everything that a user could ask about a build. `passes`: seconds of each, in order."""
+    """Everything that a user could ask about a build. `passes`: seconds of each, in order.
+
+    `audit`: what depends on entropy, clock or environment, None if that was not asked for. `scrub_stack`: what was
+    zeroed, None if that was not asked for.
+    """
 
     version: int
     preinit: str
@@ -101,6 +136,8 @@ class Report:
     snapshot: SnapshotFacts
     host: HostFacts
     warnings: tuple[Warning, ...]
+    audit: tuple[Difference, ...] | None = None
+    scrub_stack: ScrubFacts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

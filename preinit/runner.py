@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +24,8 @@ from .stopwatch import Stopwatch
 if TYPE_CHECKING:
     from .engine.ondemand import OnDemandGuest
     from .engine.whole import CompiledGuest
-    from .host import World
+    from .host import Clock, World
+    from .options import Host
     from .result import EngineFacts, RunFacts
     from .snapshot import Snapshot
 
@@ -46,7 +48,10 @@ class Job(NamedTuple):
 
 
 class Paused(NamedTuple):
-    """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results."""
+    """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results.
+
+    `guest`: the compiled code, of which `instrumented` tells where things are.
+    """
 
     instance: Instance
     snapshot: Snapshot
@@ -55,6 +60,8 @@ class Paused(NamedTuple):
     world: World
     engine: EngineFacts
     profile: Profile | None
+    guest: CompiledGuest | OnDemandGuest
+    instrumented: Instrumented
 
 
 class _Way(NamedTuple):
@@ -82,7 +89,8 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
     while True:
         world = _world(job, shown)
         try:
-            paused = _attempt(job, way, world, store.keeps, watch, meanwhile)
+            keeps = store.keeps or job.options.audit  # what runs again needs not be compiled again
+            paused = _attempt(job, way, world, keeps, watch, meanwhile)
             with watch("profile"):
                 store.write(learnt or paused.profile)
             return paused
@@ -97,6 +105,32 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
         except BaseException:
             world.close()
             raise
+
+
+def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
+    """Runs the initializer in a fresh instance and in another world. Close its `world` and its `instance` afterwards.
+
+    Raises what running raises.
+    """
+    guest = first.guest.knowing(first.profile)
+    way = _Way(first.engine.name, first.engine.compiler, first.engine.reason)
+    job = job._replace(options=dataclasses.replace(job.options, host=host))
+    world = _world(job, 0)
+    world.set_clock(clock)
+    try:
+        return job.deadline.start(lambda: _run(job, way, guest, first.instrumented, world, Stopwatch())).result()
+    except Unsuited:  # it does what the first run did not do
+        world.close()
+    except BaseException:
+        world.close()
+        raise
+    other = _world(job, 0)
+    other.set_clock(clock)
+    try:
+        return _attempt(job, _Way("whole", job.options.compiler, ""), other, False, Stopwatch(), lambda: None)
+    except BaseException:
+        other.close()
+        raise
 
 
 def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
@@ -226,7 +260,9 @@ def _run(
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before, job.options.imports)
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
-    return Paused(instance, snapshot, tuple(runs), tuple(returned), world, facts, instance.profile())
+    return Paused(
+        instance, snapshot, tuple(runs), tuple(returned), world, facts, instance.profile(), guest, instrumented
+    )
 
 
 def _cache(options: Options) -> str | None:

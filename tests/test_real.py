@@ -166,6 +166,14 @@ def test_two_processes_in_two_folders_write_the_same_bytes(name: str, tmp_path: 
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.parametrize(("name", "causes"), [("javy", {"clock"}), ("ruby", {"environment"})])
+def test_no_byte_depends_on_entropy(name: str, causes: set[str]) -> None:
+    entry = module(name)
+    found = build(entry.path, options(entry, audit=True)).report.audit
+    assert found is not None
+    assert {cause for place in found for cause in place.depends_on} == causes
+
+
 def test_both_compilers_write_the_same_bytes_for_the_javascript_engine() -> None:
     entry = module("javy")
     outputs = {build(entry.path, options(entry, compiler=compiler)).wasm for compiler in ("winch", "cranelift")}

@@ -119,6 +119,12 @@ Examples:
     metavar="SIZE",
     help="Most that a memory may have.  [default: 4GiB]",
 )
+@click.option(
+    "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."
+)
+@click.option(
+    "--scrub-stack", is_flag=True, help="Zero what returned calls left on the stack; refused unless the stack is first."
+)
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
@@ -140,6 +146,8 @@ def command(
     cache: bool,
     timeout: float | None,
     max_memory: int,
+    audit: bool,
+    scrub_stack: bool,
     report: str | None,
     quiet: bool,
     debug: bool,
@@ -173,6 +181,8 @@ def command(
             timeout=timeout,
             max_memory=max_memory,
             host=host(world),
+            audit=audit,
+            scrub_stack=scrub_stack,
             process_ends=True,
             measure_gzip=report is not None,
         )

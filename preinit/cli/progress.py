@@ -21,6 +21,7 @@ _WORDS = {
     "instantiate": "instantiating the module",
     "run": "running the initializer",
     "capture": "taking the snapshot",
+    "audit": "running the initializer again",
     "profile": "keeping compiled code",
     "rewrite": "writing the module",
     "validate": "validating the output",

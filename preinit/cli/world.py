@@ -84,12 +84,19 @@ def host(given: Mapping[str, Any]) -> Host:
         file_times=given["file_times"],
         wasi=not given["no_wasi"],
         max_output=given["max_guest_output"],
+        public_env=_public(given["env"]),
     )
 
 
 def _environment(given: tuple[str, ...], inherited: bool) -> tuple[tuple[str, str], ...]:
     """What the user gave; before that, with wizer's `--inherit-env`, all of our own."""
     return tuple({**(os.environ if inherited else {}), **dict(map(variable, given))}.items())
+
+
+def _public(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The variables of which the user wrote the value: those of our environment may hold secrets."""
+    written = {name: bool(found) for name, found, _ in (text.partition("=") for text in given)}
+    return tuple(name for name, found in written.items() if found)
 
 
 def _clock(text: str | None) -> int | str:

@@ -143,5 +143,8 @@ class Instance(Protocol):
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""
 
+    def close(self) -> None:
+        """Frees it at once, memories included: no view of them may be used any more."""
+
     def profile(self) -> Profile | None:
         """What to keep for the next build of the module; None if there is nothing new."""

@@ -90,6 +90,10 @@ class EngineInstance(ABC):
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         """The guard that trapped, if the innermost frame is one."""
 
+    def close(self) -> None:
+        """Frees it at once, memories included: no view of them may be used any more."""
+        self._store.close()
+
     def _function(self, name: str) -> Any:
         return self._export(name)
 

@@ -241,6 +241,10 @@ class OnDemandGuest(NamedTuple):
     def compiler(self) -> str:
         return self.prepared.compiler
 
+    def knowing(self, profile: Profile | None) -> OnDemandGuest:
+        """The same guest, for which what an earlier instance compiled needs not be compiled again."""
+        return OnDemandGuest(self.prepared.with_code(profile)) if profile else self
+
     def instantiate(self, max_memory: int, link: Linker, deadline: Deadline) -> OnDemandInstance:
         """A fresh instance; nothing of the guest has run in it. `max_memory` in bytes for each memory.
 

@@ -36,6 +36,11 @@ class Prepared(NamedTuple):
     stored: Profile
     stored_chunks: Mapping[int, int]
 
+    def with_code(self, profile: Profile) -> Prepared:
+        """The same, that knows the code of `profile`."""
+        places = {function: number for number, chunk in enumerate(profile.chunks) for function in chunk.functions}
+        return self._replace(stored=profile, stored_chunks=places)
+
     @property
     def tail_calls(self) -> bool:
         """Whether the engine has them: then stubs need no stack, where the guest counts on that."""

@@ -12,6 +12,7 @@ from ..errors import Frame, GuestTrap, Unsupported
 from . import ffi
 from .guest import GrowthGuard, GuestCode
 from .instance import EngineInstance, Linkage, Linker
+from .profile import Profile
 from .runtime import Deadline, EngineSettings, has_winch, new_engine, new_store
 from .validation import first_line, link_problem, refusal
 from .values import EngineError, GuestTrapped, RawFrame
@@ -74,6 +75,10 @@ class CompiledGuest(NamedTuple):
     engine: wasmtime.Engine
     module: wasmtime.Module
     preloads: Mapping[str, wasmtime.Module]
+
+    def knowing(self, _profile: Profile | None) -> CompiledGuest:
+        """Itself: all is compiled."""
+        return self
 
     def instantiate(self, max_memory: int, link: Linker, deadline: Deadline) -> WholeInstance:
         """A fresh instance; nothing of the guest has run in it. `max_memory` in bytes for each memory.

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .link import World
+from .wasi.process import Clock
 
-__all__ = ["World"]
+__all__ = ["Clock", "World"]

@@ -30,6 +30,7 @@ from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
 from .wasi.files import Descriptor, Policy, preopen
 from .wasi.functions import Functions
 from .wasi.memory import GuestMemory
+from .wasi.process import Clock
 
 _TYPES = {"i32": I32, "i64": I64}
 
@@ -68,6 +69,10 @@ class World:
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
         self._memory.view = memory
+
+    def set_clock(self, clock: Clock) -> None:
+        """Other clocks than the usual ones, for a guest that has not run yet."""
+        self._wasi.set_clock(clock)
 
     def close(self) -> None:
         """Closes what is open on the host. May come while a call of the guest is under way, when time is over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..result import EngineFacts, Report
+from ..result import Difference, EngineFacts, Report
 
 
 def summary(report: Report) -> list[str]:
@@ -18,8 +18,55 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {report.snapshot.data_segments:,} data segments; "
         f"{len(report.snapshot.globals_changed)} globals changed",
+        *_scrubbed(report),
+        *_audited(report),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+def _scrubbed(report: Report) -> list[str]:
+    facts = report.scrub_stack
+    if facts is None:
+        return []
+    return [f"stack: {facts.bytes_zeroed:,} bytes zeroed, {facts.bytes_saved:,} bytes of the output saved"]
+
+
+#: Places that the summary lists; the report has them all.
+_FEW = 12
+#: What a place can depend on; what matters most comes first.
+_CAUSES = ("entropy", "clock", "environment")
+
+
+def _audited(report: Report) -> list[str]:
+    found = report.audit
+    if found is None:
+        return []
+    if not found:
+        return [f"audit: nothing depends on {', '.join(_CAUSES)}"]
+    lines = []
+    for cause in _CAUSES:
+        own = [entry for entry in found if cause in entry.depends_on]
+        size = sum(entry.length for entry in own if entry.kind == "memory")
+        places = "nothing depends" if not own else "1 place depends" if len(own) == 1 else f"{len(own):,} places depend"
+        lines.append(f"audit: {places} on {cause}" + (f": {size:,} bytes of memory" if size else ""))
+    first = sorted(found, key=lambda entry: min(map(_CAUSES.index, entry.depends_on)))
+    lines += map(_difference, first[:_FEW])
+    if len(found) > _FEW:
+        lines.append(f"  ... and {len(found) - _FEW:,} more places: see --report")
+    return lines
+
+
+def _difference(entry: Difference) -> str:
+    causes = ", ".join(entry.depends_on)
+    if entry.kind == "outcome":
+        return f"  the initializer fails ({entry.name}): {causes}"
+    name = f" ({entry.name})" if entry.name else ""
+    if entry.kind == "memory":
+        end = entry.offset + entry.length
+        return f"  memory {entry.index}, {entry.offset:#x} to {end:#x}, {entry.length:,} bytes{name}: {causes}"
+    if entry.kind == "table":
+        return f"  table {entry.index}, {entry.length:,} entries from {entry.offset} on{name}: {causes}"
+    return f"  {entry.kind} {entry.index}{name}: {causes}"
 
 
 def _engine(engine: EngineFacts) -> str:

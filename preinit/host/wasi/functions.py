@@ -11,7 +11,7 @@ from .descriptors import DescriptorFunctions
 from .files import Descriptor
 from .memory import GuestMemory
 from .paths import PathFunctions
-from .process import ProcessFunctions
+from .process import Clock, ProcessFunctions
 from .refused import REFUSED
 from .streams import Stream
 from .table import Table
@@ -45,6 +45,10 @@ class Functions:
         """Takes folders over, in order."""
         for entry in entries:
             self._table.add(entry)
+
+    def set_clock(self, clock: Clock) -> None:
+        """Before the guest runs."""
+        self._process.clock = clock
 
     def close(self) -> None:
         """Closes what is open on the host."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ...errors import GuestExit, GuestTrap, RandomDenied, UsageError
 from ...options import Host
@@ -32,6 +33,13 @@ _CLOCKS = len(_HOST_CLOCKS)
 _RANDOM_CHUNK = 1 << 16
 
 
+class Clock(NamedTuple):
+    """What an audit changes: how far the wall clock is ahead, how far the monotonic one moves, in nanoseconds."""
+
+    ahead: int = 0
+    step: int = MONOTONIC_STEP
+
+
 class ProcessFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
 
@@ -45,6 +53,7 @@ class ProcessFunctions:
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
         self._monotonic = 0
+        self.clock = Clock()
         self._realtime = host.time
         self._host_clock = host.clock == "host"
         self._denies_random = host.random == "deny"
@@ -94,7 +103,7 @@ class ProcessFunctions:
         """What a clock shows without moving it."""
         if self._host_clock:
             return self._host_now(clock)
-        return self._realtime if clock == _REALTIME_CLOCK else self._monotonic
+        return self._realtime + self.clock.ahead if clock == _REALTIME_CLOCK else self._monotonic
 
     def wall_clock(self) -> int:
         """Nanoseconds since 1970."""
@@ -104,7 +113,7 @@ class ProcessFunctions:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
         exact = self._host_clock or clock == _REALTIME_CLOCK
-        self._memory.write_u64(result, 1 if exact else MONOTONIC_STEP)
+        self._memory.write_u64(result, 1 if exact else self.clock.step)
 
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
@@ -112,7 +121,7 @@ class ProcessFunctions:
         if self._host_clock:
             now = self._host_now(clock)
         else:
-            now = self._realtime if clock == _REALTIME_CLOCK else self._advance(MONOTONIC_STEP)
+            now = self._now(clock) if clock == _REALTIME_CLOCK else self._advance(self.clock.step)
         self._memory.write_u64(result, now)
 
     def random_get(self, buffer: int, size: int) -> None:
