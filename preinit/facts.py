@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from .advice import warnings
 from .binary.module import Module, Section, SectionId, read_sections
+from .host.hazards import hazards
 from .initializers import Call
 from .options import Options
 from .result import (
     REPORT_VERSION,
-    HostFacts,
     MemoryFacts,
     ModuleFacts,
     Report,
@@ -76,7 +76,7 @@ def make_report(
     passes: dict[str, float],
 ) -> Report:
     """The report of a build that succeeded."""
-    snapshot, world = paused.snapshot, paused.world
+    snapshot = paused.snapshot
     written = read_sections(rewritten.wasm)
     given = [name for name, _ in (*options.import_globals, *options.preloads)]
     moved = _code_offset(module.sections) != _code_offset(written)
@@ -90,6 +90,9 @@ def make_report(
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
-        host=HostFacts(dict(sorted(world.calls.items())), world.random_bytes),
-        warnings=warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
+        host=paused.host,
+        warnings=(
+            *warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
+            *hazards(paused.host),
+        ),
     )

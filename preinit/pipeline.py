@@ -17,6 +17,7 @@ from .errors import (
     PreinitError,
     UnsupportedProposal,
     UsageError,
+    WarningsRefused,
     printable,
     quoted,
 )
@@ -86,6 +87,8 @@ def build(
     finally:
         paused.world.close()
     report = make_report(module, calls, plan, paused, rewritten, options, watch.seconds)
+    if options.strict and report.warnings:
+        raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in report.warnings))
     return Result(rewritten.wasm, report)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .engine.ondemand import OnDemandGuest
     from .engine.whole import CompiledGuest
     from .host import World
-    from .result import EngineFacts, RunFacts
+    from .result import EngineFacts, HostFacts, RunFacts
     from .snapshot import Snapshot
 
 
@@ -53,6 +53,7 @@ class Paused(NamedTuple):
     runs: tuple[RunFacts, ...]
     returned: tuple[list[bytes], ...]
     world: World
+    host: HostFacts
     engine: EngineFacts
     profile: Profile | None
 
@@ -213,8 +214,9 @@ def _run(
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before, job.options.imports)
+        host = world.settle(instance.original_frames)
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
-    return Paused(instance, snapshot, tuple(runs), tuple(returned), world, facts, instance.profile())
+    return Paused(instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile())
 
 
 def _cache(options: Options) -> str | None:

@@ -115,6 +115,7 @@ Examples:
     metavar="SIZE",
     help="Most that a memory may have.  [default: 4GiB]",
 )
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
@@ -139,6 +140,7 @@ def command(
     cache: bool,
     timeout: float | None,
     max_memory: int,
+    strict: bool,
     report: str | None,
     quiet: bool,
     debug: bool,
@@ -178,6 +180,7 @@ def command(
                 dirs=(*map(folder, dirs), *map(mapped_folder, mapdir)),
                 stdin=read(stdin) if stdin else b"",
             ),
+            strict=strict,
             process_ends=True,
             measure_gzip=report is not None,
         )

@@ -140,6 +140,9 @@ class Instance(Protocol):
     def traps(self, name: str) -> bool:
         """Calls an export of type () -> () and tells whether it trapped."""
 
+    def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """The frames that are the guest's own, with names and offsets of the original file."""
+
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""
 

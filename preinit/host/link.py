@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
@@ -15,11 +14,15 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, ImportCalled, ImportedState, UsageError, printable, quoted
 from ..options import Host
+from .ledger import Calls, Frames, settle
 from .provider import provider
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
 from .wasi.files import Descriptor, preopen
 from .wasi.functions import Functions
 from .wasi.memory import GuestMemory
+
+if TYPE_CHECKING:
+    from ..result import HostFacts
 
 _TYPES = {"i32": I32, "i64": I64}
 
@@ -42,13 +45,14 @@ class World:
         shown: int = 0,
     ) -> None:
         self._module = module
+        self._host = host
         self._values = import_globals or {}
         self._preloads = preloads or {}
         self._must_be_fresh = must_be_fresh
         self.deadline = deadline
         self._view: Callable[[], memoryview] | None = None
         self._memory = GuestMemory(self._current_view)
-        self.calls: Counter[str] = Counter()
+        self.calls = Calls()
         self._output = _Output(_drop if host.quiet else _to_stderr, shown)
         self._wasi = Functions(host, self._memory, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
@@ -66,10 +70,9 @@ class World:
         """How many bytes the guest printed."""
         return self._output.total
 
-    @property
-    def random_bytes(self) -> int:
-        """How many random bytes the guest took."""
-        return self._wasi.random_bytes
+    def settle(self, original_frames: Frames) -> HostFacts:
+        """What the guest asked for, up to now. To be called before `close`."""
+        return settle(self._host, self.calls, self._wasi, original_frames)
 
     def _current_view(self) -> memoryview:
         if self._view is None:
@@ -81,6 +84,7 @@ class World:
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
+        self.calls.backtrace = linkage.backtrace
         preloaded: dict[tuple[str, str], Any] = {}
         for name, module in self._preloads.items():
             exports = [export.name for export in module.exports]

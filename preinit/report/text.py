@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..result import EngineFacts, Report
+from ..result import EngineFacts, HostFacts, Report
 
 
 def summary(report: Report) -> list[str]:
@@ -18,8 +18,25 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {report.snapshot.data_segments:,} data segments; "
         f"{len(report.snapshot.globals_changed)} globals changed",
+        *_baked_in(report.host),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+def _baked_in(host: HostFacts) -> list[str]:
+    """One line about what the guest was given of the world, if it took anything."""
+    size = sum(file.size for file in host.files)
+    counted = (
+        (host.random_bytes, "random byte", ""),
+        (host.clock_reads, "reading", " of the time"),
+        (len(host.environment), "environment variable", ""),
+        (len(host.arguments), "argument", ""),
+        (host.stdin_bytes, "byte", " of standard input"),
+        (len(host.files), "file", f" ({size:,} bytes)"),
+        (len(host.open_descriptors), "open descriptor", ""),
+    )
+    said = [f"{number:,} {noun}{'s' if number != 1 else ''}{more}" for number, noun, more in counted if number]
+    return [f"baked in: {', '.join(said)}"] if said else []
 
 
 def _engine(engine: EngineFacts) -> str:

@@ -48,6 +48,7 @@ class Descriptor:
     """An open file or directory of the host. `guest_path` is its normalized path in the guest.
 
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
+    `was_read`: whether the guest read some of the content.
     """
 
     host_fd: int
@@ -56,6 +57,7 @@ class Descriptor:
     position: int = 0
     preopen: bytes | None = None
     entries: list[tuple[bytes, Metadata]] | None = None
+    was_read: bool = False
 
     def close(self) -> None:
         with suppress(OSError):  # nothing was written that could be lost

@@ -44,6 +44,7 @@ class ProcessFunctions:
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
         self._monotonic = 0
+        self.clock_reads = [0] * _CLOCKS
         self.random = RandomStream(host.seed)
 
     # -- arguments and environment
@@ -85,6 +86,7 @@ class ProcessFunctions:
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
+        self.clock_reads[clock] += 1
         self._memory.write_u64(result, REALTIME if clock == _REALTIME_CLOCK else self._advance(MONOTONIC_STEP))
 
     def random_get(self, buffer: int, size: int) -> None:
