@@ -103,8 +103,9 @@ class HostFacts:
 
     `calls` of each import of the host, `first_calls`: the guest's backtrace of the first one, innermost frame first.
     `clock_reads` of the time of day, `monotonic_reads` of other clocks. `environment`: the names of the variables that
-    were handed over; a guest gets all at once, or has not asked (`environment_read`). `arguments` the same way.
-    `folders`: guest paths; `folders_listed`: the guest asked for them. `open_descriptors`: at the end, besides those.
+    were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
+    answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
+    `open_descriptors`: at the end, besides those of `folders`.
     """
 
     calls: dict[str, int]

@@ -50,6 +50,14 @@ def test_frozen_hash_keys_are_a_warning_that_says_who_took_them(engine: str) -> 
     assert "first in `hashmap_random_keys`, called from `HashMap::new`" in said  # not in the C library's wrapper
 
 
+def test_where_the_innermost_function_has_no_name_its_index_is_said() -> None:
+    unnamed = HASHES.replace("$__wasi_random_get", "$a").replace("$hashmap_random_keys", "$b")
+    for name, index in (("$random_get", 0), ("$a", 1), ("$b", 2), ("$HashMap::new", 3)):
+        unnamed = unnamed.replace(f"(func {name}", "(func").replace(f"call {name}", f"call {index}")
+    said = build_text(unnamed).report.warnings[0].message
+    assert "(first in function 1, called from `wizer-initialize`)" in said
+
+
 @BOTH
 def test_a_strict_build_of_a_guest_that_hashes_with_random_keys_fails_and_explains_the_hazard(engine: str) -> None:
     with pytest.raises(WarningsRefused, match="a warning") as caught:
@@ -171,7 +179,7 @@ def test_open_descriptors_are_a_warning_with_paths(tmp_path: Path) -> None:
 @needs_folders
 def test_folders_that_the_guest_noted_are_a_warning(tmp_path: Path) -> None:
     guest = Guest()
-    guest.call("fd_prestat_dir_name", 3, guest.room(8), 8)
+    guest.call("fd_prestat_get", 3, guest.room(8))
     guest.open("hello.txt")
     guest.call("fd_close", 4)
     result = guest.build(given(make_folder(tmp_path), "/lib"))

@@ -88,9 +88,7 @@ def test_random_bytes_and_clock_reads_are_counted() -> None:
 
 def test_the_environment_and_the_arguments_are_listed_once_the_guest_asked_for_them() -> None:
     host = Host(env={"B": "2", "A": "1"}, args=("program", "-x"))
-    silent = Guest()
-    silent.call("environ_sizes_get", silent.room(4), silent.room(4))
-    facts = silent.build(host).report.host
+    facts = build_text(SEEDS, host=host).report.host
     assert (facts.environment_read, facts.environment, facts.arguments_read, facts.arguments) == (False, (), False, ())
     asking = Guest()
     asking.call("environ_get", asking.room(64), asking.room(64))
@@ -98,6 +96,14 @@ def test_the_environment_and_the_arguments_are_listed_once_the_guest_asked_for_t
     facts = asking.build(host).report.host
     assert (facts.environment_read, facts.environment) == (True, ("A", "B"))
     assert (facts.arguments_read, facts.arguments) == (True, ("program", "-x"))
+
+
+def test_who_only_asks_how_large_the_environment_is_has_read_it_too() -> None:
+    """wasi-libc does not fetch an empty one, and keeps that it is empty."""
+    guest = Guest()
+    guest.call("environ_sizes_get", guest.room(4), guest.room(4))
+    facts = guest.build().report.host
+    assert (facts.environment_read, facts.environment) == (True, ())
 
 
 def test_what_was_read_of_standard_input_is_counted() -> None:
@@ -186,3 +192,10 @@ def test_the_summary_has_a_line_about_what_was_baked_in() -> None:
     guest.call("environ_get", guest.room(64), guest.room(64))
     report = guest.build(Host(env={"A": "1", "B": "2"})).report
     assert "baked in: 1 random byte, 2 environment variables" in summary(report)
+
+
+def test_the_summary_says_that_the_guest_keeps_an_empty_environment_and_no_folders() -> None:
+    guest = Guest()
+    guest.call("environ_sizes_get", guest.room(4), guest.room(4))
+    guest.call("fd_prestat_get", 3, guest.room(8))
+    assert "baked in: an empty environment, no folders" in summary(guest.build().report)

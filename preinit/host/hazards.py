@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from ..errors import Frame
 from ..result import HostFacts, Warning
@@ -10,8 +10,8 @@ from ..result import HostFacts, Warning
 #: Names that a message lists, of variables and files; and functions, from the innermost on.
 _MOST_NAMES, _MOST_CALLERS = 5, 3
 
-#: How the C library calls its wrappers of WASI's functions: who called them is what one wants to know.
-_WRAPPER = "__wasi_"
+#: The C library's own functions around WASI's: who called them is what one wants to know.
+_WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
 
 
 def hazards(facts: HostFacts) -> Iterator[Warning]:
@@ -57,7 +57,7 @@ def hazards(facts: HostFacts) -> Iterator[Warning]:
     if facts.folders and facts.folders_listed:
         yield Warning(
             "folders-frozen",
-            f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_dir_name')}: it will "
+            f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_get')}: it will "
             "take the descriptors of an instance for the same ones",
             "Start each instance with the same guest paths in the same order: "
             + " ".join(f"--dir HOST::{path}" for path in facts.folders)
@@ -89,12 +89,11 @@ def _list(noun: str, names: Collection[str]) -> str:
 
 
 def _where(first: dict[str, tuple[Frame, ...]], name: str, verb: str = "first") -> str:
-    """Where a function was called first: the innermost functions that have a name, else the innermost."""
+    """Where a function was called first: the innermost function, and those behind it that have a name."""
     frames = first.get(name, ())
-    named = [frame for frame in frames if frame.name]
-    outside = [frame for frame in named if frame.name and not frame.name.startswith(_WRAPPER)]
-    found: Sequence[Frame] = (outside or named or frames)[:_MOST_CALLERS]
-    if not found:
+    frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
+    if not frames:
         return ""
+    found = [frames[0], *(frame for frame in frames[1:] if frame.name)][:_MOST_CALLERS]
     callers = [f"`{frame.name}`" if frame.name else f"function {frame.function_index}" for frame in found]
     return f" ({verb} in {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''})"

@@ -81,21 +81,20 @@ def settle(host: Host, calls: Calls, wasi: Functions, original_frames: Frames) -
     still_open = wasi.open_descriptors()
     for _, entry in still_open:
         wasi.files.note(entry)
-    environment_read, arguments_read = "environ_get" in calls, "args_get" in calls
     return HostFacts(
         calls=dict(sorted(calls.items())),
         first_calls={name: original_frames(frames) for name, frames in sorted(calls.first.items())},
         random_bytes=wasi.random_bytes,
         clock_reads=wasi.clock_reads[0],
         monotonic_reads=sum(wasi.clock_reads[1:]),
-        environment_read=environment_read,
-        environment=tuple(sorted(name for name, _ in host.env)) if environment_read else (),
-        arguments_read=arguments_read,
-        arguments=host.args if arguments_read else (),
+        environment_read="environ_sizes_get" in calls or "environ_get" in calls,
+        environment=tuple(sorted(name for name, _ in host.env)) if "environ_get" in calls else (),
+        arguments_read="args_sizes_get" in calls or "args_get" in calls,
+        arguments=host.args if "args_get" in calls else (),
         stdin_read=wasi.stdin.was_read,
         stdin_bytes=wasi.stdin.position,
         folders=tuple(guest for _, guest in host.dirs),
-        folders_listed="fd_prestat_dir_name" in calls,
+        folders_listed="fd_prestat_get" in calls or "fd_prestat_dir_name" in calls,
         files=wasi.files.facts(),
         open_descriptors=tuple(
             DescriptorFacts(number, _shown(entry.guest_path)) for number, entry in still_open if entry.preopen is None

@@ -35,7 +35,10 @@ def _baked_in(host: HostFacts) -> list[str]:
         (len(host.files), "file", f" ({size:,} bytes)"),
         (len(host.open_descriptors), "open descriptor", ""),
     )
+    empty = ["an empty environment"] if host.environment_read and not host.environment else []
+    empty += ["no folders"] if host.folders_listed and not host.folders else []
     said = [f"{number:,} {noun}{'s' if number != 1 else ''}{more}" for number, noun, more in counted if number]
+    said += empty
     return [f"baked in: {', '.join(said)}"] if said else []
 
 
