@@ -101,7 +101,8 @@ class DescriptorFacts:
 class HostFacts:
     """What the guest asked for while it initialized, so that the snapshot may hold it.
 
-    `calls` of each import of the host, `first_calls`: the guest's backtrace of the first one, innermost frame first.
+    `calls` of each import of the host, `first_calls`: the guest's backtrace of the first one, innermost frame first
+    (functions, without offsets; at most 20).
     `clock_reads` of the time of day, `monotonic_reads` of other clocks. `environment`: the names of the variables that
     were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
     answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.

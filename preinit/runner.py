@@ -214,7 +214,7 @@ def _run(
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before, job.options.imports)
-        host = world.settle(instance.original_frames)
+        host = world.settle(instance.original_functions)
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
     return Paused(instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile())
 

@@ -82,6 +82,10 @@ class EngineInstance(ABC):
         """The frames that are the guest's own, with names and offsets of the original file."""
 
     @abstractmethod
+    def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
+        """See `guest.Instance`."""
+
+    @abstractmethod
     def compiled(self) -> tuple[int, int, int]:
         """See `guest.Instance`."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ..binary.module import Module
 from ..engine.values import RawFrame
 from ..errors import Frame
 from ..options import Host
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 #: A longer file is listed without its SHA-256: of a huge one, a guest may have read a few bytes.
 LONGEST_HASHED = 256 << 20
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
-#: Frames from the engine to those of the original module.
-Frames = Callable[[Sequence[RawFrame]], tuple[Frame, ...]]
+#: From the engine's frames to indices of functions of the original module.
+Original = Callable[[Sequence[RawFrame]], list[int]]
 
 
 class Calls(dict[str, int]):
@@ -63,10 +64,11 @@ class FilesRead:
 
 def _sha256(host_fd: int) -> str:
     digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))  # a new one for each part would take longer than the digest
     at = 0
-    while part := os.pread(host_fd, _CHUNK, at):
-        digest.update(part)
-        at += len(part)
+    while size := os.preadv(host_fd, [buffer], at):
+        digest.update(buffer[:size])
+        at += size
     return digest.hexdigest()
 
 
@@ -74,7 +76,14 @@ def _shown(guest_path: bytes) -> str:
     return guest_path.decode("utf-8", "surrogateescape") or "/"
 
 
-def settle(host: Host, calls: Calls, wasi: Functions, original_frames: Frames) -> HostFacts:
+def _backtraces(module: Module, calls: Calls, original: Original) -> dict[str, tuple[Frame, ...]]:
+    """The backtraces of first calls, without offsets: for a guest that is compiled on demand, those take a while."""
+    functions = {name: original(frames) for name, frames in sorted(calls.first.items())}
+    names = module.function_names({index for indices in functions.values() for index in indices})
+    return {name: tuple(Frame(i, names.get(i)) for i in indices) for name, indices in functions.items()}
+
+
+def settle(module: Module, host: Host, calls: Calls, wasi: Functions, original: Original) -> HostFacts:
     """The facts about a guest that has ended and of which nothing was closed yet."""
     from ..result import DescriptorFacts, HostFacts
 
@@ -83,7 +92,7 @@ def settle(host: Host, calls: Calls, wasi: Functions, original_frames: Frames) -
         wasi.files.note(entry)
     return HostFacts(
         calls=dict(sorted(calls.items())),
-        first_calls={name: original_frames(frames) for name, frames in sorted(calls.first.items())},
+        first_calls=_backtraces(module, calls, original),
         random_bytes=wasi.random_bytes,
         clock_reads=wasi.clock_reads[0],
         monotonic_reads=sum(wasi.clock_reads[1:]),

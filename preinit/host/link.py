@@ -14,7 +14,7 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, ImportCalled, ImportedState, UsageError, printable, quoted
 from ..options import Host
-from .ledger import Calls, Frames, settle
+from .ledger import Calls, Original, settle
 from .provider import provider
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
 from .wasi.files import Descriptor, preopen
@@ -70,9 +70,9 @@ class World:
         """How many bytes the guest printed."""
         return self._output.total
 
-    def settle(self, original_frames: Frames) -> HostFacts:
+    def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""
-        return settle(self._host, self.calls, self._wasi, original_frames)
+        return settle(self._module, self._host, self.calls, self._wasi, original)
 
     def _current_view(self) -> memoryview:
         if self._view is None:
