@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command import run
 from support import build_text, wasm
-from wasi_guest import Guest, given, make_folder, needs_folders
+from wasi_guest import Guest, given, held, make_folder, needs_folders
 
 from preinit.host import ledger
 from preinit.options import Host
@@ -154,6 +154,22 @@ class TestFiles:
         guest.open("hello.txt")
         guest.read(4, 1)
         assert guest.build(given(make_folder(tmp_path))).report.host.files == (FileFacts("/hello.txt", 12, None),)
+
+    def test_large_files_are_digested_beside_the_guest_and_nothing_stays_open(self, tmp_path: Path) -> None:
+        folder = make_folder(tmp_path)
+        contents = {name: name.encode() * (5 << 20) for name in ("a", "b", "c")}
+        guest = Guest()
+        for number, (name, content) in enumerate(contents.items()):
+            (folder / name).write_bytes(content)
+            guest.open(name)
+            guest.read(4 + number, 8)
+        guest.call("fd_close", 4)
+        guest.call("fd_close", 5)
+        facts = guest.build(given(folder)).report.host
+        assert facts.files == tuple(
+            FileFacts(f"/{name}", 5 << 20, hashlib.sha256(content).hexdigest()) for name, content in contents.items()
+        )
+        assert held(folder) == []
 
     def test_folders_are_listed_and_whether_the_guest_asked_for_them(self, tmp_path: Path) -> None:
         host = given(make_folder(tmp_path), "/usr/lib")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 #: A longer file is listed without its SHA-256: of a huge one, a guest may have read a few bytes.
 LONGEST_HASHED = 256 << 20
 _CHUNK = 1 << 18
+#: Bytes of a file from which on a thread digests it: it takes 1 ms for each MB.
+_WORTH_A_THREAD = 4 << 20
 
 #: From the engine's frames to indices of functions of the original module.
 Original = Callable[[Sequence[RawFrame]], list[int]]
@@ -43,33 +46,61 @@ class Calls(dict[str, int]):
 
 
 class FilesRead:
-    """The files of which something was read: the first content under each path of the guest."""
+    """The files of which something was read: the first content under each path of the guest.
 
-    def __init__(self) -> None:
-        self._files: dict[bytes, tuple[int, str | None]] = {}
+    `beside`: a large file may be digested while the guest goes on. It must not be able to change files then.
+    """
+
+    def __init__(self, beside: bool = True) -> None:
+        self._files: dict[bytes, _File] = {}
+        self._beside = beside
+        self._working: threading.Thread | None = None
 
     def note(self, entry: Descriptor) -> None:
         """To be called for each descriptor before it is closed, and for those that are open at the end."""
         if not entry.was_read or entry.guest_path in self._files:
             return
         with suppress(OSError):
-            size = os.fstat(entry.host_fd).st_size
-            self._files[entry.guest_path] = size, _sha256(entry.host_fd) if size <= LONGEST_HASHED else None
+            file = self._files[entry.guest_path] = _File(os.fstat(entry.host_fd).st_size)
+            if file.size > LONGEST_HASHED:
+                return
+            busy = self._working is not None and self._working.is_alive()
+            if not self._beside or busy or file.size < _WORTH_A_THREAD:
+                file.digest(entry.host_fd)
+                return
+            host_fd = os.dup(entry.host_fd)
+            self._working = threading.Thread(target=file.digest_and_close, args=(host_fd,), daemon=True)
+            self._working.start()
 
     def facts(self) -> tuple[FileFacts, ...]:
+        """All of them, by path."""
         from ..result import FileFacts
 
-        return tuple(FileFacts(_shown(path), *content) for path, content in sorted(self._files.items()))
+        if self._working is not None:
+            self._working.join()
+        return tuple(FileFacts(_shown(path), file.size, file.sha256) for path, file in sorted(self._files.items()))
 
 
-def _sha256(host_fd: int) -> str:
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(_CHUNK))  # a new one for each part would take longer than the digest
-    at = 0
-    while size := os.preadv(host_fd, [buffer], at):
-        digest.update(buffer[:size])
-        at += size
-    return digest.hexdigest()
+class _File:
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.sha256: str | None = None
+
+    def digest(self, host_fd: int) -> None:
+        digest = hashlib.sha256()
+        buffer = memoryview(bytearray(_CHUNK))  # a new one for each part would take longer than the digest
+        at = 0
+        while size := os.preadv(host_fd, [buffer], at):
+            digest.update(buffer[:size])
+            at += size
+        self.sha256 = digest.hexdigest()
+
+    def digest_and_close(self, host_fd: int) -> None:
+        try:
+            with suppress(OSError):
+                self.digest(host_fd)
+        finally:
+            os.close(host_fd)
 
 
 def _shown(guest_path: bytes) -> str:
