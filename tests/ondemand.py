@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support import wasm
 
 from preinit import Options, build
-from preinit.engine import chunk
+from preinit.binary.module import SectionId, parse
+from preinit.engine import chunk, ffi
+from preinit.engine.chunk import PREFIX
+from preinit.engine.profile import Profile, decode
 from preinit.errors import Frame, PreinitError
 from preinit.result import Report
 
@@ -104,3 +108,50 @@ def given_up(source: str | bytes, **fields: Any) -> Outcome:
         assert found.told == expected.told
         assert found.report is None or found.report.engine.name == "whole"
     return found
+
+
+# -- profiles -----------------------------------------------------------------------------------------------------------
+
+#: Functions that are called directly, through a table, and depending on which initializer is run.
+VARIED = f"""(module {V} (memory 1) (table 4 funcref) (elem (i32.const 0) $a $b $c) (global $g (mut i32) (i32.const 0))
+    (func $a (result i32) (i32.const 1)) (func $b (result i32) (i32.const 2)) (func $c (result i32) (i32.const 3))
+    (func $add (param i32) (global.set $g (i32.add (i32.mul (global.get $g) (i32.const 10)) (local.get 0))))
+    (func $left (call $add (call_indirect (type $v) (i32.const 0))) (drop (memory.grow (i32.const 1))))
+    (func $right (call $add (call_indirect (type $v) (i32.const 1))) (table.set (i32.const 3) (ref.func $b)))
+    (func $crash (drop (i32.div_u (i32.const 1) (i32.const 0))))
+    (func {INIT} (call $left)) (func (export "right") (call $add (i32.const 7)) (call $right) (call $left))
+    (func (export "crash") (call $left) (call $crash)))"""
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "profiles").glob("*"))
+
+
+def built(folder: Path, source: str | bytes = VARIED, **fields: Any) -> Outcome:
+    return attempt(source, **{"engine": "ondemand", "cache_dir": str(folder), **fields})
+
+
+@contextmanager
+def compiled() -> Iterator[list[bytes]]:
+    """The modules that are compiled meanwhile, as the engine gets them, but for the guest's state: that has no code."""
+    given: list[bytes] = []
+    original = ffi.compile_module
+
+    def compile_module(engine: Any, data: bytes) -> Any:
+        if parse(data).section(SectionId.CODE):
+            given.append(data)
+        return original(engine, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ffi, "compile_module", compile_module)
+        yield given
+
+
+def chunks(given: list[bytes]) -> int:
+    return sum(PREFIX.encode() in data for data in given)
+
+
+def kept(folder: Path, source: str | bytes = VARIED) -> list[Profile]:
+    module = parse(wasm(source) if isinstance(source, str) else source)
+    profiles = [decode(path.read_bytes(), module) for path in files(folder)]
+    return [profile for profile in profiles if profile]

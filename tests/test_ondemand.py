@@ -22,9 +22,10 @@ SHAPES: dict[str, str] = {
 }
 
 #: Those that can't be compiled on demand, and why.
-DATA, ELEMENTS = "it has passive data segments", "it has passive element segments"
+DATA, ELEMENTS, SHARED = "it has passive data segments", "it has passive element segments", "it has a shared memory"
 TYPED, STARTS = "a table or global holds typed references", "a table or global starts with a function"
 GIVEN_UP = {
+    "a_shared_memory_of_its_own": SHARED,
     "live_and_dropped_passive_data": DATA,
     "reference_globals_that_stay_as_they_are": TYPED,
     "functions_of_gc_types": "it has recursion groups or subtypes",
@@ -32,6 +33,7 @@ GIVEN_UP = {
     "reference_globals": TYPED,
     "tables_of_every_type": TYPED,
     "a-data-segment-is-dropped": DATA,
+    "a-shared-memory-of-its-own": SHARED,
     "a-mutable-funcref-global": STARTS,
     "a-mutable-global-of-a-typed-reference": TYPED,
     "a-table-is-initialized-from-a-passive-segment": ELEMENTS,
@@ -106,6 +108,7 @@ REASONS = {
     f"{TYPED} ": f"(module (func $f) (elem declare func $f) (global (ref func) (ref.func $f)) (func {INIT}))",
     STARTS: f"(module (func $f) (global (mut funcref) (ref.func $f)) (func {INIT}))",
     f"{STARTS} ": f"(module (func $f) (table 2 funcref (ref.func $f)) (func {INIT}))",
+    SHARED: f"(module (memory 1) (memory 1 4 shared) (func {INIT} (i32.store 1 (i32.const 9) (i32.const 1))))",
     DATA: f'(module (memory 1) (data "x") (func {INIT}))',
     ELEMENTS: f"(module (func $f) (elem func $f) (func {INIT}))",
     "an element segment has other elements than functions, or no constant offset": f"""(module (table 2 funcref)

@@ -200,6 +200,19 @@ def test_segments_that_do_not_fit_are_the_same_trap(name: str) -> None:
     assert isinstance(instantiated(UNFIT[name]).error, errors.GuestTrap)
 
 
+def test_what_is_out_of_bounds_of_a_shared_memory_is_the_same_trap() -> None:
+    """It ended the process where several modules imported that memory."""
+    text = f"(module (memory 1 4 shared) (func $load (drop (i32.load (i32.const 65533)))) (func {INIT} (call $load)))"
+    whole, found = (attempt(text, engine=engine) for engine in ("whole", "ondemand"))
+    assert isinstance(found.error, errors.GuestTrap)
+    assert found.told == whole.told
+
+
+@pytest.mark.xfail(raises=TypeError, reason="the view of an empty memory can't be written to, not even nothing")
+def test_an_empty_segment_fits_an_empty_memory() -> None:
+    assert same(f'(module (memory 0) (data (i32.const 0) "") (global $g (mut i32) (i32.const 1)) (func {INIT}))').wasm
+
+
 @pytest.mark.parametrize("things", ["(table 2000000 funcref)", "(memory 60000 65536)", "(memory 1) (memory 60000)"])
 def test_more_than_the_limits_allow_is_the_same_error(things: str) -> None:
     text = f"(module {things} (func {INIT}))"

@@ -36,6 +36,9 @@ def unsuitable(module: Module) -> str | None:
         return "it has recursion groups or subtypes"
     if any(t is None or any(map(_is_typed, t.params + t.results)) for t in module.types.functions):
         return "it has types that refer to types"
+    if any(memory.shared for memory in module.memories):
+        # The engine takes each module that imports one for its owner, and aborts where two own what was out of bounds.
+        return "it has a shared memory"
     holders = [table.type for table in module.tables] + [entry.type for entry in module.globals]
     if any(map(_is_typed, holders)):
         return "a table or global holds typed references"
