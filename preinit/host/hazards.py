@@ -12,6 +12,8 @@ _MOST_NAMES, _MOST_CALLERS = 5, 3
 
 #: The C library's own functions around WASI's: who called them is what one wants to know.
 _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
+#: What the README has for that.
+_REFRESH = " (in C, `preinit_refresh()` of preinit.h)"
 
 
 def hazards(facts: HostFacts) -> Iterator[Warning]:
@@ -38,7 +40,7 @@ def hazards(facts: HostFacts) -> Iterator[Warning]:
             f"the guest was handed {_list('the environment variable', facts.environment)}"
             f"{_where(first, 'environ_get')}: C libraries keep that copy, and an instance's own environment is not "
             "looked at",
-            "Give only variables that all instances share, and never a secret.",
+            f"Have the instance fetch its own when it starts{_REFRESH}, and never give a secret.",
         )
     if facts.arguments:
         yield Warning(
@@ -59,9 +61,8 @@ def hazards(facts: HostFacts) -> Iterator[Warning]:
             "folders-frozen",
             f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_get')}: it will "
             "take the descriptors of an instance for the same ones",
-            "Start each instance with the same guest paths in the same order: "
-            + " ".join(f"--dir HOST::{path}" for path in facts.folders)
-            + ".",
+            f"Have the instance fetch its own when it starts{_REFRESH}, or give each one the same guest paths in the "
+            "same order: " + " ".join(f"--dir HOST::{path}" for path in facts.folders) + ".",
         )
     if facts.open_descriptors:
         names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
