@@ -140,7 +140,10 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
 def write_valid(
     module: Module, snapshot: Snapshot, plans: Iterable[Plan], deadline: Deadline, watch: Stopwatch
 ) -> tuple[Rewritten, Plan]:
-    """The first of the plans whose output validates. Raises `OutputInvalid`, `OutputTooLarge`."""
+    """The first of the plans whose output validates.
+
+    Raises `OutputInvalid`, `OutputTooLarge`; `InvalidModule` or `UnsupportedProposal` if the input is to blame.
+    """
     from .rewrite import memory_runs, write_module
 
     runs: list[Run] | None = None
@@ -157,4 +160,5 @@ def write_valid(
             return rewritten, plan
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal
+    check(module.data)  # on demand, code that was never called is seen here for the first time
     raise OutputInvalid(f"the output does not validate: {problem}") from problem

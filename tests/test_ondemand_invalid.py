@@ -99,7 +99,6 @@ def test_what_is_wrong_besides_code_is_found(name: str) -> None:
     assert isinstance(refused(f"(module {head} {FIELDS[name]} {tail})").error, errors.InvalidModule)
 
 
-@pytest.mark.xfail(reason="segments with a plain offset are written without the engine, which never sees the offset")
 def test_a_data_offset_of_another_type_is_found() -> None:
     assert isinstance(
         refused(f'(module {MEMORY} (data (i64.const 0) "abc") (func {INIT}))').error, errors.InvalidModule
@@ -119,7 +118,6 @@ def test_what_is_wrong_in_code_that_is_called_is_found(name: str, where: str) ->
     assert isinstance(refused(text).error, errors.InvalidModule)
 
 
-@pytest.mark.xfail(reason="the pipeline says OutputInvalid, a bug in preinit, where the input is to blame")
 @pytest.mark.parametrize("name", CODE)
 def test_what_is_wrong_in_code_that_is_not_called_is_found(name: str) -> None:
     things, code = CODE[name]

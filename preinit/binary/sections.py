@@ -85,7 +85,7 @@ class ElementSegment(NamedTuple):
 class DataSegment(NamedTuple):
     """`start:end` are the bytes, `raw_start:end` the whole entry in the file. `memory` is -1 for a passive one.
 
-    `offset` is where an active one goes, if that is a plain constant.
+    `offset` is where an active one goes, if that is a plain constant; `offset_is_64` whether it is one of 64 bits.
     """
 
     mode: Mode
@@ -94,6 +94,7 @@ class DataSegment(NamedTuple):
     start: int
     end: int
     offset: int | None = None
+    offset_is_64: bool = False
 
 
 def read_table(cursor: Cursor) -> Table:
@@ -225,6 +226,9 @@ def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:
 _PLAIN_DATA = re.compile(rb"\x00([\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f])\x0b([\x80-\xff]{0,3}[\x00-\x7f])")
 
 
+_I64_CONST = 0x42
+
+
 def _read_data_segment(cursor: Cursor) -> DataSegment:
     raw_start = cursor.position
     plain = _PLAIN_DATA.match(cursor.buffer, raw_start, cursor.end)
@@ -232,7 +236,9 @@ def _read_data_segment(cursor: Cursor) -> DataSegment:
         cursor.position = plain.start(2)
         size = cursor.u32()
         start = cursor.skip(size)
-        return DataSegment(Mode.ACTIVE, 0, raw_start, start, start + size, constant_value(plain[1]))
+        return DataSegment(
+            Mode.ACTIVE, 0, raw_start, start, start + size, constant_value(plain[1]), plain[1][0] == _I64_CONST
+        )
     flags = cursor.u32()
     if flags == 1:
         size = cursor.u32()
@@ -241,10 +247,11 @@ def _read_data_segment(cursor: Cursor) -> DataSegment:
     if flags not in (0, 2):
         raise cursor.fail(f"a data segment with unknown flags {flags:#x}", raw_start)
     memory = cursor.u32() if flags == 2 else 0
-    offset = integer_of(read_constant_expression(cursor))
+    offset = read_constant_expression(cursor)
     size = cursor.u32()
     start = cursor.skip(size)
-    return DataSegment(Mode.ACTIVE, memory, raw_start, start, start + size, offset)
+    is_64 = offset.raw[0] == _I64_CONST
+    return DataSegment(Mode.ACTIVE, memory, raw_start, start, start + size, integer_of(offset), is_64)
 
 
 def read_data(cursor: Cursor) -> tuple[DataSegment, ...]:

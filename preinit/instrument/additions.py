@@ -73,6 +73,8 @@ def active_data(module: Module, memories: Mapping[int, str]) -> list[ActiveData]
             continue
         if segment.offset is None or segment.memory not in memories:
             return None
+        if segment.offset_is_64 != module.memories[segment.memory].is_64:
+            return None  # not valid, and the engine says so
         found.append(ActiveData(memories[segment.memory], segment.offset, segment.start, segment.end))
     return found
 
