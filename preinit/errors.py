@@ -251,6 +251,23 @@ class Interrupted(PreinitError):
 # -- the output --------------------------------------------------------------------------------------------------------
 
 
+class WarningsRefused(PreinitError):
+    """A strict build has warnings, `hazards`: the stable code of each, what and where, what to do."""
+
+    code = "warnings"
+    hint = "Do what is said with each warning, or leave out `--strict` where it does not matter."
+
+    def __init__(self, hazards: tuple[tuple[str, str, str], ...]) -> None:
+        number = "a warning" if len(hazards) == 1 else f"{len(hazards)} warnings"
+        super().__init__(f"the build has {number}, and it is a strict one; nothing was written")
+        self.hazards = hazards
+
+    def __str__(self) -> str:
+        what, *rest = super().__str__().split("\n")
+        listed = (f"  {code}: {said}\n    what to do: {hint}" for code, said, hint in self.hazards)
+        return "\n".join([what, *listed, *rest])
+
+
 class OutputTooLarge(PreinitError):
     code = "output-too-large"
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from .advice import warnings
 from .binary.module import Module, Section, SectionId, read_sections
+from .host.hazards import hazards
 from .host.preload import state_warnings
 from .initializers import Call
 from .options import Options
 from .result import (
     REPORT_VERSION,
-    HostFacts,
     MemoryFacts,
     ModuleFacts,
     Report,
@@ -77,7 +77,7 @@ def make_report(
     passes: dict[str, float],
 ) -> Report:
     """The report of a build that succeeded."""
-    snapshot, world = paused.snapshot, paused.world
+    snapshot = paused.snapshot
     written = read_sections(rewritten.wasm)
     given = [name for name, _ in (*options.import_globals, *options.preloads)]
     moved = _code_offset(module.sections) != _code_offset(written)
@@ -91,9 +91,10 @@ def make_report(
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
-        host=HostFacts(dict(sorted(world.calls.items())), world.random_bytes),
+        host=paused.host,
         warnings=(
             *warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
-            *state_warnings(module, world.preloads),
+            *state_warnings(module, paused.world.preloads),
+            *hazards(paused.host),
         ),
     )

@@ -146,6 +146,7 @@ class Options:
     timeout: seconds for the whole build, None for no limit.
     max_memory: bytes that each memory may have.
     host: what the guest sees.
+    strict: a build with warnings fails, with all of them.
     process_ends: the caller ends its process after a `TimeLimit`, so the guest need not be stopped: code that can be
         stopped compiles in 1.8 times the time.
     audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
@@ -169,6 +170,7 @@ class Options:
     timeout: float | None = None
     max_memory: int = DEFAULT_MAX_MEMORY
     host: Host = field(default_factory=Host)
+    strict: bool = False
     process_ends: bool = False
     audit: bool = False
     scrub_stack: bool = False
@@ -226,6 +228,7 @@ _OPTIONS: dict[str, checks.Check] = {
     "timeout": checks.optional(checks.number),
     "max_memory": checks.whole,
     "host": checks.instance(Host, "a Host"),
+    "strict": checks.flag,
     "process_ends": checks.flag,
     "audit": checks.flag,
     "scrub_stack": checks.flag,

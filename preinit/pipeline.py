@@ -18,6 +18,7 @@ from .errors import (
     PreinitError,
     UnsupportedProposal,
     UsageError,
+    WarningsRefused,
     printable,
     quoted,
 )
@@ -103,6 +104,8 @@ def build(
     report = make_report(module, calls, plan, paused, rewritten, options, watch.seconds)
     warnings = (*report.warnings, *leaked)
     report = dataclasses.replace(report, audit=differences, scrub_stack=scrubbed, warnings=warnings)
+    if options.strict and report.warnings:
+        raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in report.warnings))
     return Result(rewritten.wasm, report)
 
 

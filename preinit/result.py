@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import Frame
+
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
 
@@ -79,11 +81,49 @@ class SnapshotFacts:
 
 
 @dataclass(frozen=True)
+class FileFacts:
+    """A file that the guest read: its path in the guest, bytes in all, SHA-256 in hex (None if it is huge)."""
+
+    path: str
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class DescriptorFacts:
+    """A file or folder that the guest had open, and its path in the guest."""
+
+    number: int
+    path: str
+
+
+@dataclass(frozen=True)
 class HostFacts:
-    """Calls of each WASI function, and how many random bytes the guest took."""
+    """What the guest asked for while it initialized, so that the snapshot may hold it.
+
+    `calls` of each import of the host, `first_calls`: the guest's backtrace of the first one, innermost frame first
+    (functions, without offsets; at most 20).
+    `clock_reads` of the time of day, `monotonic_reads` of other clocks. `environment`: the names of the variables that
+    were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
+    answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
+    `open_descriptors`: at the end, besides those of `folders`.
+    """
 
     calls: dict[str, int]
+    first_calls: dict[str, tuple[Frame, ...]]
     random_bytes: int
+    clock_reads: int
+    monotonic_reads: int
+    environment_read: bool
+    environment: tuple[str, ...]
+    arguments_read: bool
+    arguments: tuple[str, ...]
+    stdin_read: bool
+    stdin_bytes: int
+    folders: tuple[str, ...]
+    folders_listed: bool
+    files: tuple[FileFacts, ...]
+    open_descriptors: tuple[DescriptorFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -141,7 +181,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
-        return dataclasses.asdict(self)
+        facts = dataclasses.asdict(self)
+        first = self.host.first_calls
+        facts["host"]["first_calls"] = {name: [frame._asdict() for frame in first[name]] for name in first}
+        return facts
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .engine.whole import CompiledGuest
     from .host import Clock, World
     from .options import Host
-    from .result import EngineFacts, RunFacts
+    from .result import EngineFacts, HostFacts, RunFacts
     from .snapshot import Snapshot
 
 
@@ -58,6 +58,7 @@ class Paused(NamedTuple):
     runs: tuple[RunFacts, ...]
     returned: tuple[list[bytes], ...]
     world: World
+    host: HostFacts
     engine: EngineFacts
     profile: Profile | None
     guest: CompiledGuest | OnDemandGuest
@@ -259,9 +260,10 @@ def _run(
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before, job.options.imports)
+        host = world.settle(instance.original_functions)
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
     return Paused(
-        instance, snapshot, tuple(runs), tuple(returned), world, facts, instance.profile(), guest, instrumented
+        instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile(), guest, instrumented
     )
 
 

@@ -7,6 +7,7 @@ file.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -170,6 +171,13 @@ class Module:
     @cached_property
     def exported_names(self) -> frozenset[str]:
         return frozenset(export.name for export in self.exports)
+
+    def function_names(self, wanted: Collection[int]) -> dict[int, str]:
+        """What `function_name` says of several functions that the module defines, without reading all names."""
+        exported = {e.target: e.name for e in reversed(self.exports) if e.kind == read.ExternKind.FUNC}
+        named = self.names.functions_among(wanted)
+        found = {index: named.get(index) or exported.get(index) for index in wanted}
+        return {index: name for index, name in found.items() if name}
 
     def function_name(self, index: int) -> str | None:
         """What to call a function: its name in the name section, else its import's or an export's."""

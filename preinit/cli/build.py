@@ -125,6 +125,7 @@ Examples:
 @click.option(
     "--scrub-stack", is_flag=True, help="Zero what returned calls left on the stack; refused unless the stack is first."
 )
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
@@ -148,6 +149,7 @@ def command(
     max_memory: int,
     audit: bool,
     scrub_stack: bool,
+    strict: bool,
     report: str | None,
     quiet: bool,
     debug: bool,
@@ -183,6 +185,7 @@ def command(
             host=host(world),
             audit=audit,
             scrub_stack=scrub_stack,
+            strict=strict,
             process_ends=True,
             measure_gzip=report is not None,
         )

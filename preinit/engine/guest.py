@@ -62,6 +62,12 @@ class GuestCode(NamedTuple):
         )
         return tuple(frame for frame in found if frame)
 
+    def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
+        """The functions of the frames that are the guest's own, by their index in the original."""
+        first = self.original.imported_functions
+        defined = range(first, first + len(self.original.bodies))
+        return [frame.function for frame in frames if frame.module != GENERATED and frame.function in defined]
+
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         """The guard that trapped, if the innermost frame is one."""
         return self.guards.get(frames[0].function) if frames and frames[0].module != GENERATED else None
@@ -139,6 +145,9 @@ class Instance(Protocol):
 
     def traps(self, name: str) -> bool:
         """Calls an export of type () -> () and tells whether it trapped."""
+
+    def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
+        """The functions of the frames that are the guest's own, by their index in the original."""
 
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""

@@ -11,6 +11,7 @@ import wasmtime
 
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
+from .backtrace import Backtraces
 from .guest import ActiveData, GrowthGuard
 from .pages import touched_extents
 from .profile import Profile
@@ -33,6 +34,8 @@ class Linkage:
         self._store = store
         self._functions = functions
         self._preloads = preloads
+        #: Where the guest is, in a host function that it called.
+        self.backtrace = Backtraces(store)
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
         """An extern that calls `function` with unsigned 64-bit integers; types are "i32" or "i64"."""
@@ -77,6 +80,10 @@ class EngineInstance(ABC):
     @abstractmethod
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """The frames that are the guest's own, with names and offsets of the original file."""
+
+    @abstractmethod
+    def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
+        """See `guest.Instance`."""
 
     @abstractmethod
     def compiled(self) -> tuple[int, int, int]:

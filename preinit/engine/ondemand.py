@@ -196,6 +196,15 @@ class OnDemandInstance(EngineInstance):
             result.append(original_frame(self._module, function, frame.offset, shifts[key]))
         return tuple(frame for frame in result if frame)
 
+    def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
+        result = []
+        for frame in frames:
+            number = self._numbers.get(frame.module or "")
+            if number is not None:
+                chunk = self._chunks[number].chunk
+                result.append(chunk.functions[frame.function - len(chunk.imports) - len(chunk.guards)])
+        return result
+
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         if not frames or not (frames[0].module or "").startswith(GUARD):
             return None

@@ -44,6 +44,9 @@ class WholeInstance(EngineInstance):
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         return self._code.original_frames(frames)
 
+    def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
+        return self._code.original_functions(frames)
+
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         return self._code.guard_of(frames)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
@@ -24,6 +23,7 @@ from ..errors import (
     quoted,
 )
 from ..options import Host
+from .ledger import Calls, Original, settle
 from .provider import provider
 from .stubs import stub_bodies
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
@@ -31,6 +31,9 @@ from .wasi.files import Descriptor, Policy, preopen
 from .wasi.functions import Functions
 from .wasi.memory import GuestMemory
 from .wasi.process import Clock
+
+if TYPE_CHECKING:
+    from ..result import HostFacts
 
 _TYPES = {"i32": I32, "i64": I64}
 
@@ -56,12 +59,13 @@ class World:
         self._module = module
         self._has_wasi = host.wasi
         self._stubs = stub_bodies(module, stubs)
+        self._host = host
         self._values = import_globals or {}
         self._preloads = preloads or {}
         self._must_be_fresh = must_be_fresh
         self.deadline = deadline
         self._memory = GuestMemory(_no_memory)
-        self.calls: Counter[str] = Counter()
+        self.calls = Calls()
         self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
         self._wasi = Functions(host, self._memory, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
@@ -88,13 +92,13 @@ class World:
         """How many bytes the guest printed."""
         return self._output.total
 
-    @property
-    def random_bytes(self) -> int:
-        """How many random bytes the guest took."""
-        return self._wasi.random_bytes
+    def settle(self, original: Original) -> HostFacts:
+        """What the guest asked for, up to now. To be called before `close`."""
+        return settle(self._module, self._host, self.calls, self._wasi, original)
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
+        self.calls.backtrace = linkage.backtrace
         preloaded: dict[tuple[str, str], Any] = {}
         for name, module in self._preloads.items():
             exports = [export.name for export in module.exports]

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from ..errors import PreinitError
+from ..errors import PreinitError, WarningsRefused
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
 
@@ -32,11 +32,13 @@ def dumps(report: Report) -> str:
 
 def failure(problem: PreinitError) -> str:
     """What a failed build says instead: the error's code, what happened, where, what to do, the guest's backtrace."""
-    error = {
+    error: dict[str, Any] = {
         "code": problem.code,
         "what": problem.what,
         "where": problem.where,
         "hint": problem.hint,
         "frames": [frame._asdict() for frame in problem.frames],
     }
+    if isinstance(problem, WarningsRefused):
+        error["warnings"] = [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in problem.hazards]
     return _text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})

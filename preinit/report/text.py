@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..result import Difference, EngineFacts, Report
+from ..result import Difference, EngineFacts, HostFacts, Report
 
 
 def summary(report: Report) -> list[str]:
@@ -18,6 +18,7 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {report.snapshot.data_segments:,} data segments; "
         f"{len(report.snapshot.globals_changed)} globals changed",
+        *_baked_in(report.host),
         *_scrubbed(report),
         *_audited(report),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
@@ -67,6 +68,25 @@ def _difference(entry: Difference) -> str:
     if entry.kind == "table":
         return f"  table {entry.index}, {entry.length:,} entries from {entry.offset} on{name}: {causes}"
     return f"  {entry.kind} {entry.index}{name}: {causes}"
+
+
+def _baked_in(host: HostFacts) -> list[str]:
+    """One line about what the guest was given of the world, if it took anything."""
+    size = sum(file.size for file in host.files)
+    counted = (
+        (host.random_bytes, "random byte", ""),
+        (host.clock_reads, "reading", " of the time"),
+        (len(host.environment), "environment variable", ""),
+        (len(host.arguments), "argument", ""),
+        (host.stdin_bytes, "byte", " of standard input"),
+        (len(host.files), "file", f" ({size:,} bytes)"),
+        (len(host.open_descriptors), "open descriptor", ""),
+    )
+    empty = ["an empty environment"] if host.environment_read and not host.environment else []
+    empty += ["no folders"] if host.folders_listed and not host.folders else []
+    said = [f"{number:,} {noun}{'s' if number != 1 else ''}{more}" for number, noun, more in counted if number]
+    said += empty
+    return [f"baked in: {', '.join(said)}"] if said else []
 
 
 def _engine(engine: EngineFacts) -> str:

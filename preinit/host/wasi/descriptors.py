@@ -198,6 +198,7 @@ class DescriptorFunctions:
 def _read_at(entry: Descriptor, size: int, offset: int) -> bytes:
     if offset >> 63:
         raise WasiError(Errno.INVAL)
+    entry.was_read = True
     try:
         return os.pread(entry.host_fd, size, offset)
     except OSError as problem:

@@ -64,6 +64,7 @@ class Descriptor:
 
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
     `writes`: it was opened to be written, at its end if `appends`.
+    `was_read`: whether the guest read some of the content.
     """
 
     host_fd: int
@@ -75,6 +76,7 @@ class Descriptor:
     position: int = 0
     preopen: bytes | None = None
     entries: list[tuple[bytes, Metadata]] | None = None
+    was_read: bool = False
 
     def close(self) -> None:
         with suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...options import Host
+from ..ledger import FilesRead
 from .abi import Errno, WasiError
 from .changes import ChangeFunctions
 from .descriptors import DescriptorFunctions
@@ -31,7 +32,9 @@ class Functions:
     def __init__(
         self, host: Host, memory: GuestMemory, output: Callable[[bytes], None], check: Callable[[], None]
     ) -> None:
-        self._table = Table([Stream(data=host.stdin), Stream(sink=output), Stream(sink=output)])
+        self.stdin = Stream(data=host.stdin)
+        self.files = FilesRead(beside=not host.writable)
+        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=output)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check)
         self._parts: list[object] = [
             self._process,
@@ -58,6 +61,15 @@ class Functions:
     def random_bytes(self) -> int:
         """How many random bytes the guest took."""
         return self._process.random.taken
+
+    @property
+    def clock_reads(self) -> list[int]:
+        """How often the guest read each clock."""
+        return self._process.clock_reads
+
+    def open_descriptors(self) -> list[tuple[int, Descriptor]]:
+        """Files and directories that are open now, by number."""
+        return self._table.descriptors()
 
     def __getitem__(self, name: str) -> Callable[..., None]:
         """The function with that name in WASI; it takes unsigned integers, returns nothing or raises `WasiError`."""

@@ -58,6 +58,7 @@ class ProcessFunctions:
         self._host_clock = host.clock == "host"
         self._denies_random = host.random == "deny"
         self.random = HostEntropy() if host.random == "host" else RandomStream(host.seed)
+        self.clock_reads = [0] * _CLOCKS
 
     # -- arguments and environment
 
@@ -118,6 +119,7 @@ class ProcessFunctions:
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
+        self.clock_reads[clock] += 1
         if self._host_clock:
             now = self._host_now(clock)
         else:

@@ -12,9 +12,11 @@ class Stream:
 
     data: bytes = b""
     sink: Callable[[bytes], None] | None = None
-    _position: int = 0
+    position: int = 0
+    was_read: bool = False
 
     def read(self, size: int) -> bytes:
-        part = self.data[self._position : self._position + size]
-        self._position += len(part)
+        self.was_read = True
+        part = self.data[self.position : self.position + size]
+        self.position += len(part)
         return part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .abi import Errno, WasiError
 from .files import Descriptor
@@ -18,10 +18,11 @@ class Table:
     """What each number stands for: 0, 1, 2 are streams, what is added comes after them.
 
     `close` may come from another thread while a call is under way (time is over): whoever takes an entry out of the
-    table closes it.
+    table closes it. `closing` is called with what the guest closes, before that is done.
     """
 
-    def __init__(self, streams: Iterable[Stream]) -> None:
+    def __init__(self, streams: Iterable[Stream], closing: Callable[[Descriptor], None]) -> None:
+        self._closing = closing
         self._open: dict[int, Descriptor | Stream] = dict(enumerate(streams))
         self._closed = False
 
@@ -56,6 +57,10 @@ class Table:
             raise WasiError(Errno.ISDIR)
         return entry
 
+    def descriptors(self) -> list[tuple[int, Descriptor]]:
+        """Files and directories that are open, by number."""
+        return [(number, entry) for number, entry in sorted(self._open.items()) if isinstance(entry, Descriptor)]
+
     def check_room(self) -> None:
         """Errno MFILE when no descriptor can be added."""
         if len(self._open) >= MOST_DESCRIPTORS:
@@ -76,7 +81,10 @@ class Table:
         if entry is None:
             raise WasiError(Errno.BADF)
         if isinstance(entry, Descriptor):
-            entry.close()
+            try:
+                self._closing(entry)
+            finally:
+                entry.close()
 
     def renumber(self, number: int, to: int) -> None:
         """Moves an entry onto another, which is closed."""
