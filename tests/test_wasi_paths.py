@@ -291,7 +291,7 @@ def test_whatever_is_changed_lies_in_the_folder(
         base.policy = Policy(writable=True)
         outside = inside.parent / "outside"
         before = held_by(outside), sorted(p.name for p in inside.parent.iterdir())
-        table = Table([])
+        table = Table([], lambda entry: None)
         table.add(base)
         for name, path, other, how, follow in steps:
             functions = ChangeFunctions(Raw(path, other), table, lambda: 0)  # type: ignore[arg-type]
