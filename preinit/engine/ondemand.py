@@ -83,11 +83,12 @@ class OnDemandInstance(EngineInstance):
         self._stubs.prepare({f for segment in segments for f in segment.functions if f >= first})
         for segment in segments:
             start = integer_of(segment.offset) if segment.offset else None
-            table = self._export(self._code.tables[segment.table])
+            name = self._code.tables[segment.table]
+            table = self._export(name)
             if start is None or start + segment.length > ffi.table_size(self._store, table):
                 raise Unsuited("an element segment does not fit its table")
             if min(segment.functions, default=first) >= first:
-                self._stubs.fill(table, start, segment.functions)
+                self._stubs.fill(name, table, start, segment.functions)
                 continue
             for index, function in enumerate(segment.functions, start):
                 ffi.set_function(self._store, table, index, self._extern(function))

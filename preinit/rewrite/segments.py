@@ -73,6 +73,7 @@ def runs_of_memory(
                 end = part_end
                 continue
             runs.append(Run(memory, start, end))
+            runs = trimmed(runs)
         start, end = part_start, part_end
     if start >= 0:
         runs.append(Run(memory, start, end))
@@ -115,6 +116,15 @@ def _extents(content: memoryview, touched: Sequence[tuple[int, int]] | None) -> 
                 low = at
         if low >= 0:
             yield low, end
+
+
+#: Runs that are kept while a memory is read: the ones that `within_limit` chooses in the end are among them.
+_KEPT = 2 * MOST_SEGMENTS
+
+
+def trimmed(runs: list[Run]) -> list[Run]:
+    """The runs, or `_KEPT` of them once there are twice as many: a memory can have one in every 30 bytes."""
+    return within_limit(runs, _KEPT) if len(runs) >= 2 * _KEPT else runs
 
 
 def within_limit(runs: Sequence[Run], most: int) -> list[Run]:

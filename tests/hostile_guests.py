@@ -1,0 +1,389 @@
+"""Guests that do harm while they run, and modules that are larger than any compiler makes them."""
+
+from __future__ import annotations
+
+import hostile as big
+from hostile import BOTH, BUILT, EMPTY, END, EVERY, INIT, Hostile, functions, long_body, module
+
+WASI = "wasi_snapshot_preview1"
+OVER = ("time-limit",)
+SECOND = ("--timeout", "1")
+SMALL = ("--max-memory", "64MiB")
+
+
+def text(body: str, *parts: str) -> str:
+    """A module with `parts`, imports first, whose initializer has that body."""
+    return f'(module {" ".join(parts)} (func $init (export "{INIT}") {body}))'
+
+
+def imported(name: str, parameters: str, result: str = "(result i32)") -> str:
+    return f'(import "{WASI}" "{name}" (func ${name} (param {parameters}) {result}))'
+
+
+def forever(body: str, *parts: str) -> str:
+    return text(f"(loop $again {body} (br $again))", *parts)
+
+
+MEM = '(memory (export "memory") 1)'
+WRITE = imported("fd_write", "i32 i32 i32 i32")
+ONE_BYTE = f'{MEM} (data (i32.const 0) "\\10\\00\\00\\00\\01\\00\\00\\00") (data (i32.const 16) "x")'
+EVIL = "\\1b]0;owned\\07\\1b[2J\\c2\\9b31m\\e2\\80\\ae"
+
+
+def errno(call: str, expected: int) -> str:
+    """Traps unless the call gives that errno."""
+    return f"(if (i32.ne {call} (i32.const {expected})) (then unreachable))"
+
+
+ENDLESS: dict[str, Hostile] = {
+    "an endless loop": Hostile(lambda: forever(""), OVER, SECOND, EVERY),
+    "an endless loop in the start function": Hostile(
+        lambda: f'(module (func $f (loop (br 0))) (start $f) (func (export "{INIT}")))', OVER, SECOND, BOTH
+    ),
+    "an endless loop of calls": Hostile(lambda: forever("(call $f)", "(func $f)"), OVER, SECOND, BOTH),
+    "an endless loop through a table": Hostile(
+        lambda: forever(
+            "(call_indirect (i32.const 0)) (call_indirect (i32.const 1))",
+            "(func $f) (func $g (call_indirect (i32.const 0))) (table funcref (elem $f $g))",
+        ),
+        OVER,
+        SECOND,
+        BOTH,
+    ),
+    "endless tail calls": Hostile(lambda: text("(return_call $init)"), OVER, SECOND, BOTH),
+    "endless recursion": Hostile(lambda: text("(call $init)"), ("stack-exhausted",), (), EVERY),
+    "endless recursion through a table": Hostile(
+        lambda: text("(call_indirect (i32.const 0))", "(table funcref (elem $init))"), ("stack-exhausted",), (), BOTH
+    ),
+    "endless recursion of two functions": Hostile(
+        lambda: text("(call $f)", "(func $f (call $init))"), ("stack-exhausted",), (), BOTH
+    ),
+    "endless recursion with 1000 parameters": Hostile(
+        lambda: big.many_parameters(1000), ("stack-exhausted",), (), BOTH
+    ),
+    "endless recursion in a module of 50,000 exports": Hostile(
+        lambda: big.many_exports(50_000, b"\0\x10\0\x0b"), ("stack-exhausted",), (), BOTH
+    ),
+    "exceptions thrown and caught without end": Hostile(
+        lambda: forever("(block $b (try_table (catch_all $b) (throw $t (i32.const 1))))", "(tag $t (param i32))"),
+        OVER,
+        SECOND,
+        BOTH,
+    ),
+    "a passive segment copied without end": Hostile(
+        lambda: forever("(memory.init $d (i32.const 0) (i32.const 0) (i32.const 3))", MEM, '(data $d "abc")'),
+        OVER,
+        SECOND,
+        BOTH,
+    ),
+    "64 MB filled without end": Hostile(
+        lambda: forever("(memory.fill (i32.const 0) (i32.const 7) (i32.const 0x4000000))", "(memory 1024)"),
+        OVER,
+        SECOND,
+        BOTH,
+    ),
+    "waiting for itself for ever": Hostile(
+        lambda: text("(drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))", "(memory 1 1 shared)"),
+        (*OVER, "trap"),
+        SECOND,
+        BOTH,
+    ),
+    "clocks read without end": Hostile(
+        lambda: forever(
+            "(drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 0)))",
+            imported("clock_time_get", "i32 i64 i32"),
+            MEM,
+        ),
+        OVER,
+        SECOND,
+        BOTH,
+    ),
+    "yielding without end": Hostile(
+        lambda: forever("(drop (call $sched_yield))", imported("sched_yield", ""), MEM), OVER, SECOND
+    ),
+    "output in single bytes without end": Hostile(
+        lambda: forever(
+            "(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))", WRITE, ONE_BYTE
+        ),
+        (*OVER, "output-limit"),
+        SECOND,
+        BOTH,
+    ),
+    "output in megabytes without end": Hostile(
+        lambda: forever(
+            "(drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))",
+            WRITE,
+            '(memory (export "memory") 32) (data (i32.const 0) "\\10\\00\\00\\00\\00\\00\\10\\00")',
+        ),
+        (*OVER, "output-limit"),
+        SECOND,
+    ),
+}
+
+GREEDY: dict[str, Hostile] = {
+    "memory.grow by one page in a loop": Hostile(
+        lambda: forever("(drop (memory.grow (i32.const 1)))", "(memory 0)"), ("growth-refused",), SMALL, BOTH
+    ),
+    "memory.grow by one page to all that 32 bits can address": Hostile(
+        lambda: text("(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))", "(memory 0)"),
+        (BUILT,),
+        (),
+        BOTH,
+    ),
+    "a memory that is filled while it grows": Hostile(
+        lambda: forever(
+            "(memory.fill (i32.mul (memory.grow (i32.const 16)) (i32.const 65536)) (i32.const 1) (i32.const 65536))",
+            "(memory 0)",
+        ),
+        ("growth-refused",),
+        SMALL,
+        BOTH,
+    ),
+    "a 64 bit memory that asks for everything": Hostile(
+        lambda: text("(drop (memory.grow (i64.const 0x0000_7fff_ffff_ffff)))", "(memory i64 0)"),
+        ("growth-refused",),
+        (),
+        BOTH,
+    ),
+    "99 memories that all grow": Hostile(
+        lambda: text("".join(f"(drop (memory.grow {i} (i32.const 4096)))" for i in range(99)), "(memory 0)" * 99),
+        ("growth-refused", BUILT),
+        SMALL,
+        BOTH,
+    ),
+    "table.grow in a loop": Hostile(
+        lambda: forever("(drop (table.grow $t (ref.null func) (i32.const 1000)))", "(table $t 0 funcref)"),
+        ("growth-refused",),
+        (),
+        BOTH,
+    ),
+    "a table that grows while its elements are held": Hostile(
+        lambda: forever(
+            "(local.set $r (table.get $t (i32.const 0))) (drop (table.grow $t (local.get $r) (i32.const 50000)))"
+            "(table.set $t (i32.const 1) (local.get $r))",
+            "(table $t 2 funcref) (elem (i32.const 0) $init)",
+        ).replace("(loop", "(local $r funcref) (loop"),
+        ("growth-refused",),
+        (),
+        BOTH,
+    ),
+    "ten tables full of functions": Hostile(
+        lambda: text(
+            "".join(f"(drop (table.grow {i} (ref.func $init) (i32.const 1000000)))" for i in range(10)),
+            "(table 0 funcref)" * 10,
+        ),
+        (*OVER, BUILT),
+        ("--timeout", "4"),
+        BOTH,
+    ),
+    "a list of structs without end": Hostile(
+        lambda: (
+            f"""(module (type $node (struct (field (ref null $node)) (field i64)))
+            (global $head (mut (ref null $node)) (ref.null $node))
+            (func (export "{INIT}") (loop (global.set $head (struct.new $node (global.get $head) (i64.const 1))) (br 0))))"""
+        ),
+        (*OVER, "trap"),
+        ("--timeout", "3", "--max-memory", "64MiB"),
+    ),
+    "arrays thrown away without end": Hostile(
+        lambda: forever("(drop (array.new_default $a (i32.const 1000000)))", "(type $a (array i64))"),
+        (*OVER, "trap"),
+        ("--timeout", "3", "--max-memory", "64MiB"),
+    ),
+    "an array of 2^32 - 1 elements": Hostile(
+        lambda: text("(drop (array.new_default $a (i32.const -1)))", "(type $a (array i64))"), ("trap",)
+    ),
+    "1 GiB declared and not touched": Hostile(lambda: text("", "(memory 16384)"), (BUILT,), (), BOTH),
+    "4 GiB declared and not touched": Hostile(lambda: text("", "(memory 65536)"), (BUILT,), (), BOTH),
+    "1 GiB declared above the limit": Hostile(lambda: text("", "(memory 16384)"), ("memory-limit",), SMALL, BOTH),
+    "a 64 bit memory of 16 EiB": Hostile(lambda: text("", "(memory i64 0x1000000000000)"), ("memory-limit",), (), BOTH),
+    "a 64 bit memory of single bytes, 2^64 - 1 of them": Hostile(
+        lambda: text("", "(memory i64 0xffffffffffffffff (pagesize 1))"), ("memory-limit",), (), BOTH
+    ),
+    "a shared memory that may have 4 GiB": Hostile(
+        lambda: text("", "(memory 1 65536 shared)"), ("memory-limit",), SMALL, BOTH
+    ),
+    "a byte in every 32 bytes of 256 MiB": Hostile(
+        lambda: text(
+            "(local $i i32) (loop (i32.store8 (local.get $i) (i32.const 1))"
+            "(br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (i32.const 0x10000000))))",
+            "(memory 4096)",
+        ),
+        (BUILT,),
+        (),
+        ("auto",),
+        3 << 29,
+    ),
+    "a table of 4 billion elements": Hostile(
+        lambda: text("", "(table 0xffffffff funcref)"), ("memory-limit",), (), BOTH
+    ),
+    "a 64 bit table with a maximum of 2^64 - 1": Hostile(
+        lambda: text("(drop (table.grow (ref.null func) (i64.const 3)))", "(table i64 1 0xffffffffffffffff funcref)"),
+        (BUILT,),
+        (),
+        BOTH,
+    ),
+    "a 64 bit table that asks for 2^63 elements": Hostile(
+        lambda: text(
+            "(drop (table.grow (ref.null func) (i64.const 0x8000000000000000)))",
+            "(table i64 1 0xffffffffffffffff externref) (func (table.set (i64.const 0) (ref.null extern)))".replace(
+                "externref", "funcref"
+            ).replace("extern", "func"),
+        ),
+        ("growth-refused",),
+        (),
+        BOTH,
+    ),
+    "1000 memories": Hostile(lambda: text("", "(memory 0)" * 1000), ("unsupported", "invalid-module"), (), BOTH),
+    "1000 tables": Hostile(lambda: text("", "(table 0 funcref)" * 1000), ("unsupported", "invalid-module"), (), BOTH),
+}
+
+WRONG: dict[str, Hostile] = {
+    "a start function that traps": Hostile(
+        lambda: f'(module (func $f unreachable) (start $f) (func (export "{INIT}")))', ("trap",), (), BOTH
+    ),
+    "an exception that nobody catches": Hostile(
+        lambda: text("(throw $t)", "(tag $t)"), ("uncaught-exception",), (), BOTH
+    ),
+    "a data segment at -1": Hostile(lambda: text("", MEM, '(data (i32.const -1) "ab")'), ("trap",), (), BOTH),
+    "a data segment at 2^64 - 1": Hostile(
+        lambda: text("", '(memory i64 1) (data (i64.const -1) "ab")'), ("trap",), (), BOTH
+    ),
+    "an empty data segment beyond the memory": Hostile(
+        lambda: text("", MEM, '(data (i32.const 65537) "")'), ("trap",), (), BOTH
+    ),
+    "an element segment beyond its table": Hostile(
+        lambda: text("", "(table 1 funcref) (elem (i32.const 1) $init)"), ("trap", "unsupported"), (), BOTH
+    ),
+    "an element segment at 2^64 - 1": Hostile(
+        lambda: text("", "(table i64 1 funcref) (elem (i64.const -1) $init)"), ("trap", "unsupported"), (), BOTH
+    ),
+    "a load at 2^64 - 1 with the largest offset": Hostile(
+        lambda: text("(drop (i64.load offset=0xffffffffffffffff (i64.const -1)))", "(memory i64 1)"),
+        ("trap",),
+        (),
+        BOTH,
+    ),
+    "a load with an offset of 4 GiB": Hostile(
+        lambda: text("(drop (i64.load offset=0xffffffff (i32.const -1)))", MEM), ("trap",), (), BOTH
+    ),
+    "a call through null": Hostile(
+        lambda: text("(call_indirect (i32.const 0))", "(table 1 funcref)"), ("trap",), (), BOTH
+    ),
+    "a call of another type": Hostile(
+        lambda: text("(call_indirect (param i32) (i32.const 0) (i32.const 0))", "(table funcref (elem $init))"),
+        ("trap",),
+        (),
+        BOTH,
+    ),
+    "an import that is called": Hostile(
+        lambda: text("(call $f)", f'(import "{EVIL}" "{EVIL}" (func $f))'), ("import-called",), (), BOTH
+    ),
+    "an exit": Hostile(
+        lambda: text("(call $proc_exit (i32.const 0))", imported("proc_exit", "i32", ""), MEM),
+        ("guest-exit",),
+        (),
+        BOTH,
+    ),
+    "a signal": Hostile(
+        lambda: text("(drop (call $proc_raise (i32.const 9)))", imported("proc_raise", "i32"), MEM), ("trap",)
+    ),
+    "WASI without a memory": Hostile(
+        lambda: text("(drop (call $random_get (i32.const 0) (i32.const 1)))", imported("random_get", "i32 i32")),
+        ("trap",),
+    ),
+    "names that steer a terminal": Hostile(
+        lambda: text("", f'(import "{EVIL}" "{EVIL}" (global (mut i32))) (func (export "{EVIL}"))', MEM), (BUILT,)
+    ),
+    "names that steer a terminal in a backtrace": Hostile(
+        lambda: text("(call $f)", f'(func $f (export "{EVIL}") unreachable)'), ("trap",), (), BOTH
+    ),
+    "names that steer a terminal in a list of candidates": Hostile(
+        lambda: f'(module (func (export "{EVIL}")))', ("no-initializer",)
+    ),
+    "nothing to run but a name of 90,000 bytes": Hostile(
+        lambda: module({big.EXPORT: big.write.vector([big.write.export("x" * 90_000, 0, 0)])}), ("no-initializer",)
+    ),
+}
+
+LARGE: dict[str, Hostile] = {
+    "an initializer that calls 100,000 functions": Hostile(lambda: big.calls_of(100_000), (BUILT,), (), BOTH, 2 << 30),
+    "20,000 functions called through a table": Hostile(
+        lambda: big.calls_through_a_table(20_000), (BUILT,), (), BOTH, 2 << 30
+    ),
+    "1,000,000 types": Hostile(
+        lambda: big.many_types(1_000_000), (BUILT, *OVER), ("--timeout", "8"), ("auto",), 2 << 30
+    ),
+    "1,000,001 types": Hostile(lambda: big.many_types(1_000_001), ("malformed",)),
+    "types in groups, more than engines take": Hostile(
+        lambda: module({big.TYPE: big.repeated(b"\x4e\x64" + b"\x60\0\0" * 100, 10_001)}), ("malformed",), says="types"
+    ),
+    "100,000 imports": Hostile(lambda: big.many_imports(100_000), (BUILT,), (), BOTH, 2 << 30),
+    "imports in groups, more than engines take": Hostile(
+        lambda: module({big.IMPORT: big.repeated(b"\x01m\0\x7e\0\0" + big.repeated(b"\0", 100_000), 11)}),
+        ("malformed",),
+        says="imports",
+    ),
+    "50,000 exports": Hostile(lambda: big.many_exports(50_000), (BUILT,), (), BOTH),
+    "100,000 data segments": Hostile(lambda: big.many_data_segments(100_000), (BUILT,), (), BOTH),
+    "50,000 element segments of one table": Hostile(lambda: big.many_element_segments(50_000), (BUILT,), (), BOTH),
+    "300,000 globals": Hostile(lambda: big.many_globals(300_000), (BUILT,), (), ("auto",)),
+    "1,000,000 globals": Hostile(
+        lambda: big.many_globals(1_000_000), (BUILT, *OVER), ("--timeout", "6"), ("auto",), 2 << 30
+    ),
+    "200,000 custom sections": Hostile(lambda: big.many_custom_sections(200_000), (BUILT,)),
+    "3,000,000 custom sections": Hostile(lambda: big.many_custom_sections(3_000_000), ("malformed",)),
+    "every name that the instrumented copy could want": Hostile(lambda: big.prefixes(3_000), (BUILT,), (), BOTH),
+    "a branch table of 2,000,000 entries": Hostile(lambda: big.many_branches(2_000_000), (BUILT,), (), BOTH, 2 << 30),
+    "a branch table whose validation takes minutes": Hostile(
+        lambda: big.many_branches(6_000_000, 1000), OVER, ("--timeout", "2"), BOTH
+    ),
+    "a body of 7 MB": Hostile(
+        lambda: long_body(b"\x41\0\x1a", 2_333_333), (BUILT, "invalid-module", "unsupported"), (), BOTH, 2 << 30
+    ),
+    "a body that is longer than engines take": Hostile(
+        lambda: long_body(b"\x01", 8_000_000), ("invalid-module",), (), BOTH
+    ),
+    "a function that takes minutes to compile": Hostile(
+        lambda: (
+            long_body(b"\x20\0\x20\0\x7e\x21\0", 0)
+            and big.module(body=b"\x01\x01\x7e" + b"\x20\0\x20\0\x7e\x21\0" * 900_000 + END)
+        ),
+        (BUILT, *OVER),
+        ("--timeout", "2", "--compiler", "cranelift"),
+        ("auto",),
+        2 << 30,
+    ),
+    "3,000,000 calls in one function that never runs": Hostile(
+        lambda: functions(2, EMPTY, b"\0" + b"\x10\0" * 3_000_000 + END),
+        (BUILT, *OVER),
+        ("--timeout", "4"),
+        BOTH,
+        2 << 30,
+    ),
+    "3,000,000 calls in one function": Hostile(
+        lambda: functions(2, b"\0" + b"\x10\x01" * 3_000_000 + END), (BUILT, *OVER), ("--timeout", "4"), BOTH, 2 << 30
+    ),
+    "3,000,000 growths in one function": Hostile(
+        lambda: long_body(b"\x40\0", 3_000_000, b"\x41\0", b"\x1a"),
+        (BUILT, "unsupported", *OVER),
+        ("--timeout", "4"),
+        BOTH,
+        2 << 30,
+    ),
+    "50,000 locals": Hostile(lambda: big.many_locals(50_000), (BUILT,), (), BOTH),
+    "50,001 locals": Hostile(lambda: big.many_locals(50_001), ("invalid-module",), (), BOTH),
+    "1001 parameters": Hostile(lambda: big.many_parameters(1001), ("invalid-module",), (), BOTH),
+    "100,000 nested blocks": Hostile(lambda: big.deep_blocks(100_000), (BUILT, "invalid-module"), (), BOTH),
+}
+
+TEXTS: dict[str, Hostile] = {
+    "a million opening parentheses": Hostile(lambda: "(" * 1_000_000, ("text-syntax",)),
+    "a million nested comments": Hostile(lambda: "(;" * 1_000_000, ("text-syntax",)),
+    "a string without an end": Hostile(lambda: '(module (data "' + "x" * 1_000_000, ("text-syntax",)),
+    "nested expressions without an end": Hostile(
+        lambda: "(module (func " + "(drop (i32.eqz " * 300_000, ("text-syntax",)
+    ),
+    "text with control characters": Hostile(lambda: "(module \x1b]0;owned\x07 \x00 \x9b)", ("text-syntax",)),
+    "text that is not UTF-8": Hostile(lambda: b"(module \xff\xfe)", ("text-syntax",)),
+}
