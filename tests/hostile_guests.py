@@ -203,11 +203,11 @@ GREEDY: dict[str, Hostile] = {
     "a shared memory that may have 4 GiB": Hostile(
         lambda: text("", "(memory 1 65536 shared)"), ("memory-limit",), SMALL, BOTH
     ),
-    "a byte in every 32 bytes of 256 MiB": Hostile(
+    "a byte in every 32 bytes of 64 MiB": Hostile(
         lambda: text(
             "(local $i i32) (loop (i32.store8 (local.get $i) (i32.const 1))"
-            "(br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (i32.const 0x10000000))))",
-            "(memory 4096)",
+            "(br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (i32.const 0x4000000))))",
+            "(memory 1024)",
         ),
         (BUILT,),
         (),

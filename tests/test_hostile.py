@@ -23,7 +23,7 @@ CASES = [(name, engine) for name, guest in GUESTS.items() for engine in guest.en
 
 BEFORE = b"what was there before"
 #: Bytes of what a command says that are kept, from its start and its end.
-KEPT = 1 << 16
+KEPT = 4 << 20
 
 #: What a terminal obeys, apart from the ends of lines.
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
