@@ -122,9 +122,9 @@ def _read(path: Path, most: int) -> bytes | None:
     """
     try:
         number = os.open(path, os.O_RDONLY | _READ_FLAGS)
-    except FileNotFoundError:
+    except OSError:
         return None
-    with open(number, "rb") as stream:
+    with os.fdopen(number, "rb") as stream:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode) or status.st_size > most or not _only_we_write(status):
             return None

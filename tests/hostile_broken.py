@@ -121,8 +121,8 @@ BROKEN: dict[str, Hostile] = {
     "a constant expression that never ends": Hostile(
         lambda: module({GLOBAL: b"\x01\x7f\0" + b"\x41\0" * 100_000}), ("malformed",)
     ),
-    "a constant expression of a million additions": Hostile(
-        lambda: module({GLOBAL: b"\x01\x7f\0\x41\0" + b"\x41\x01\x6a" * 1_000_000 + b"\x0b"}),
+    "a constant expression of 100,000 additions": Hostile(
+        lambda: module({GLOBAL: b"\x01\x7f\0\x41\0" + b"\x41\x01\x6a" * 100_000 + b"\x0b"}),
         (BUILT, "invalid-module"),
     ),
     "a global that starts with itself": Hostile(lambda: module({GLOBAL: b"\x01\x7f\0\x23\0\x0b"}), ("invalid-module",)),
@@ -157,11 +157,7 @@ BROKEN: dict[str, Hostile] = {
         lambda: functions(1, EMPTY, parts={IMPORT: b"\x01\x01m\x01f\0\0"}), ("import-called",)
     ),
     **{
-        f"a file that ends {missing} bytes before the end of a {name}": Hostile(
-            lambda name=name, missing=missing: cut(name, missing),  # type: ignore[misc]
-            ("truncated",),
-        )
+        f"a file that ends in {name}": Hostile(lambda name=name: cut(name, 1), ("truncated",))  # type: ignore[misc]
         for name in ITEMS
-        for missing in (1, 3)
     },
 }
