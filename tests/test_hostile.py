@@ -14,7 +14,8 @@ import pytest
 from command import COMMAND, PATIENCE
 from hostile import BUILT, Hostile
 from hostile_broken import BROKEN
-from hostile_guests import ENDLESS, GREEDY, LARGE, TEXTS, WRONG
+from hostile_guests import ENDLESS, GREEDY
+from hostile_shapes import LARGE, TEXTS, WRONG
 
 from preinit.binary.module import parse
 
