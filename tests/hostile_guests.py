@@ -38,7 +38,7 @@ def errno(call: str, expected: int) -> str:
 ENDLESS: dict[str, Hostile] = {
     "an endless loop": Hostile(lambda: forever(""), OVER, SECOND, EVERY),
     "an endless loop in the start function": Hostile(
-        lambda: f'(module (func $f (loop (br 0))) (start $f) (func (export "{INIT}")))', OVER, SECOND, BOTH
+        lambda: f'(module (func $f (loop (br 0))) (start $f) (func (export "{INIT}")))', OVER, SECOND, ("auto",)
     ),
     "an endless loop of calls": Hostile(lambda: forever("(call $f)", "(func $f)"), OVER, SECOND, BOTH),
     "an endless loop through a table": Hostile(
@@ -56,7 +56,7 @@ ENDLESS: dict[str, Hostile] = {
         lambda: text("(call_indirect (i32.const 0))", "(table funcref (elem $init))"), ("stack-exhausted",), (), BOTH
     ),
     "endless recursion of two functions": Hostile(
-        lambda: text("(call $f)", "(func $f (call $init))"), ("stack-exhausted",), (), BOTH
+        lambda: text("(call $f)", "(func $f (call $init))"), ("stack-exhausted",), (), ("auto",)
     ),
     "endless recursion with 1000 parameters": Hostile(
         lambda: big.many_parameters(1000), ("stack-exhausted",), (), BOTH
@@ -68,25 +68,25 @@ ENDLESS: dict[str, Hostile] = {
         lambda: forever("(block $b (try_table (catch_all $b) (throw $t (i32.const 1))))", "(tag $t (param i32))"),
         OVER,
         SECOND,
-        BOTH,
+        ("auto",),
     ),
     "a passive segment copied without end": Hostile(
         lambda: forever("(memory.init $d (i32.const 0) (i32.const 0) (i32.const 3))", MEM, '(data $d "abc")'),
         OVER,
         SECOND,
-        BOTH,
+        ("auto",),
     ),
     "64 MB filled without end": Hostile(
         lambda: forever("(memory.fill (i32.const 0) (i32.const 7) (i32.const 0x4000000))", "(memory 1024)"),
         OVER,
         SECOND,
-        BOTH,
+        ("auto",),
     ),
     "waiting for itself for ever": Hostile(
         lambda: text("(drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))", "(memory 1 1 shared)"),
         (*OVER, "trap"),
         SECOND,
-        BOTH,
+        ("auto",),
     ),
     "clocks read without end": Hostile(
         lambda: forever(
@@ -96,7 +96,7 @@ ENDLESS: dict[str, Hostile] = {
         ),
         OVER,
         SECOND,
-        BOTH,
+        ("auto",),
     ),
     "yielding without end": Hostile(
         lambda: forever("(drop (call $sched_yield))", imported("sched_yield", ""), MEM), OVER, SECOND
@@ -107,7 +107,7 @@ ENDLESS: dict[str, Hostile] = {
         ),
         (*OVER, "output-limit"),
         SECOND,
-        BOTH,
+        ("auto",),
     ),
     "output in megabytes without end": Hostile(
         lambda: forever(
@@ -129,7 +129,7 @@ GREEDY: dict[str, Hostile] = {
         lambda: text("(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))", "(memory 0)"),
         (BUILT,),
         (),
-        BOTH,
+        ("auto",),
     ),
     "a memory that is filled while it grows": Hostile(
         lambda: forever(
@@ -150,7 +150,7 @@ GREEDY: dict[str, Hostile] = {
         lambda: text("".join(f"(drop (memory.grow {i} (i32.const 4096)))" for i in range(99)), "(memory 0)" * 99),
         ("growth-refused", BUILT),
         SMALL,
-        BOTH,
+        ("auto",),
     ),
     "table.grow in a loop": Hostile(
         lambda: forever("(drop (table.grow $t (ref.null func) (i32.const 1000)))", "(table $t 0 funcref)"),
@@ -175,7 +175,7 @@ GREEDY: dict[str, Hostile] = {
         ),
         (*OVER, BUILT),
         ("--timeout", "2"),
-        BOTH,
+        ("auto",),
     ),
     "a list of structs without end": Hostile(
         lambda: (
@@ -196,13 +196,15 @@ GREEDY: dict[str, Hostile] = {
     ),
     "1 GiB declared and not touched": Hostile(lambda: text("", "(memory 16384)"), (BUILT,), (), BOTH),
     "4 GiB declared and not touched": Hostile(lambda: text("", "(memory 65536)"), (BUILT,), (), BOTH),
-    "1 GiB declared above the limit": Hostile(lambda: text("", "(memory 16384)"), ("memory-limit",), SMALL, BOTH),
-    "a 64 bit memory of 16 EiB": Hostile(lambda: text("", "(memory i64 0x1000000000000)"), ("memory-limit",), (), BOTH),
+    "1 GiB declared above the limit": Hostile(lambda: text("", "(memory 16384)"), ("memory-limit",), SMALL, ("auto",)),
+    "a 64 bit memory of 16 EiB": Hostile(
+        lambda: text("", "(memory i64 0x1000000000000)"), ("memory-limit",), (), ("auto",)
+    ),
     "a 64 bit memory of single bytes, 2^64 - 1 of them": Hostile(
-        lambda: text("", "(memory i64 0xffffffffffffffff (pagesize 1))"), ("memory-limit",), (), BOTH
+        lambda: text("", "(memory i64 0xffffffffffffffff (pagesize 1))"), ("memory-limit",), (), ("auto",)
     ),
     "a shared memory that may have 4 GiB": Hostile(
-        lambda: text("", "(memory 1 65536 shared)"), ("memory-limit",), SMALL, BOTH
+        lambda: text("", "(memory 1 65536 shared)"), ("memory-limit",), SMALL, ("auto",)
     ),
     "a byte in every 32 bytes of 20 MiB": Hostile(
         lambda: text(
@@ -216,7 +218,7 @@ GREEDY: dict[str, Hostile] = {
         3 << 29,
     ),
     "a table of 4 billion elements": Hostile(
-        lambda: text("", "(table 0xffffffff funcref)"), ("memory-limit",), (), BOTH
+        lambda: text("", "(table 0xffffffff funcref)"), ("memory-limit",), (), ("auto",)
     ),
     "a 64 bit table with a maximum of 2^64 - 1": Hostile(
         lambda: text("(drop (table.grow (ref.null func) (i64.const 3)))", "(table i64 1 0xffffffffffffffff funcref)"),
@@ -235,6 +237,8 @@ GREEDY: dict[str, Hostile] = {
         (),
         BOTH,
     ),
-    "1000 memories": Hostile(lambda: text("", "(memory 0)" * 1000), ("unsupported", "invalid-module"), (), BOTH),
-    "1000 tables": Hostile(lambda: text("", "(table 0 funcref)" * 1000), ("unsupported", "invalid-module"), (), BOTH),
+    "1000 memories": Hostile(lambda: text("", "(memory 0)" * 1000), ("unsupported", "invalid-module"), (), ("auto",)),
+    "1000 tables": Hostile(
+        lambda: text("", "(table 0 funcref)" * 1000), ("unsupported", "invalid-module"), (), ("auto",)
+    ),
 }

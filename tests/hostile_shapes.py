@@ -33,7 +33,7 @@ WRONG: dict[str, Hostile] = {
         BOTH,
     ),
     "a load with an offset of 4 GiB": Hostile(
-        lambda: text("(drop (i64.load offset=0xffffffff (i32.const -1)))", MEM), ("trap",), (), BOTH
+        lambda: text("(drop (i64.load offset=0xffffffff (i32.const -1)))", MEM), ("trap",), (), ("auto",)
     ),
     "a call through null": Hostile(
         lambda: text("(call_indirect (i32.const 0))", "(table 1 funcref)"), ("trap",), (), BOTH
@@ -51,7 +51,7 @@ WRONG: dict[str, Hostile] = {
         lambda: text("(call $proc_exit (i32.const 0))", imported("proc_exit", "i32", ""), MEM),
         ("guest-exit",),
         (),
-        BOTH,
+        ("auto",),
     ),
     "a signal": Hostile(
         lambda: text("(drop (call $proc_raise (i32.const 9)))", imported("proc_raise", "i32"), MEM), ("trap",)
@@ -94,8 +94,8 @@ LARGE: dict[str, Hostile] = {
         ("malformed",),
         says="imports",
     ),
-    "many thousands of exports": Hostile(lambda: big.many_exports(size(50_000, 20_000)), (BUILT,), (), BOTH),
-    "100,000 data segments": Hostile(lambda: big.many_data_segments(100_000), (BUILT,), (), BOTH),
+    "many thousands of exports": Hostile(lambda: big.many_exports(size(50_000, 20_000)), (BUILT,), (), ("auto",)),
+    "100,000 data segments": Hostile(lambda: big.many_data_segments(100_000), (BUILT,), (), ("auto",)),
     "thousands of element segments of one table": Hostile(
         lambda: big.many_element_segments(size(50_000, 5_000)), (BUILT,), (), BOTH
     ),
@@ -105,9 +105,9 @@ LARGE: dict[str, Hostile] = {
     ),
     "many thousands of custom sections": Hostile(lambda: big.many_custom_sections(size(200_000, 50_000)), (BUILT,)),
     "a million custom sections": Hostile(lambda: big.many_custom_sections(size(3_000_000, 1_000_001)), ("malformed",)),
-    "every name that the instrumented copy could want": Hostile(lambda: big.prefixes(3_000), (BUILT,), (), BOTH),
+    "every name that the instrumented copy could want": Hostile(lambda: big.prefixes(3_000), (BUILT,), (), ("auto",)),
     "a branch table of 2,000,000 entries": Hostile(
-        lambda: big.many_branches(2_000_000), ("unsupported",), (), BOTH, 2 << 30
+        lambda: big.many_branches(2_000_000), ("unsupported",), (), ("auto",), 2 << 30
     ),
     "a branch table whose validation takes minutes": Hostile(
         lambda: big.many_branches(6_000_000, 1000), OVER, ("--timeout", "2"), BOTH
@@ -116,7 +116,7 @@ LARGE: dict[str, Hostile] = {
         lambda: long_body(b"\x41\0\x1a", 2_333_333), (BUILT, "invalid-module", "unsupported"), (), BOTH, 2 << 30
     ),
     "a body that is longer than engines take": Hostile(
-        lambda: long_body(b"\x01", 8_000_000), ("invalid-module",), (), BOTH
+        lambda: long_body(b"\x01", 8_000_000), ("invalid-module",), (), ("auto",)
     ),
     "a function that takes minutes to compile": Hostile(
         lambda: (
@@ -146,8 +146,8 @@ LARGE: dict[str, Hostile] = {
         2 << 30,
     ),
     "50,000 locals": Hostile(lambda: big.many_locals(50_000), (BUILT,), (), BOTH),
-    "50,001 locals": Hostile(lambda: big.many_locals(50_001), ("invalid-module",), (), BOTH),
-    "1001 parameters": Hostile(lambda: big.many_parameters(1001), ("invalid-module",), (), BOTH),
+    "50,001 locals": Hostile(lambda: big.many_locals(50_001), ("invalid-module",), (), ("auto",)),
+    "1001 parameters": Hostile(lambda: big.many_parameters(1001), ("invalid-module",), (), ("auto",)),
     "100,000 nested blocks": Hostile(lambda: big.deep_blocks(100_000), (BUILT, "invalid-module"), (), BOTH),
 }
 
