@@ -206,10 +206,10 @@ GREEDY: dict[str, Hostile] = {
     "a shared memory that may have 4 GiB": Hostile(
         lambda: text("", "(memory 1 65536 shared)"), ("memory-limit",), SMALL, ("auto",)
     ),
-    "a byte in every 32 bytes of 20 MiB": Hostile(
+    "a byte in every 32 bytes of 14 MiB": Hostile(
         lambda: text(
             "(local $i i32) (loop (i32.store8 (local.get $i) (i32.const 1))"
-            "(br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (i32.const 0x1400000))))",
+            "(br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (i32.const 0xe00000))))",
             "(memory 1024)",
         ),
         (BUILT,),
