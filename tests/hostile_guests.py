@@ -229,9 +229,7 @@ GREEDY: dict[str, Hostile] = {
     "a 64 bit table that asks for 2^63 elements": Hostile(
         lambda: text(
             "(drop (table.grow (ref.null func) (i64.const 0x8000000000000000)))",
-            "(table i64 1 0xffffffffffffffff externref) (func (table.set (i64.const 0) (ref.null extern)))".replace(
-                "externref", "funcref"
-            ).replace("extern", "func"),
+            "(table i64 1 0xffffffffffffffff funcref)",
         ),
         ("growth-refused",),
         (),
