@@ -7,9 +7,9 @@ made is not an error: the build is slower, that is all.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
-import threading
 from pathlib import Path
 
 VARIABLE = "PREINIT_CACHE_DIR"
@@ -51,10 +51,12 @@ def engine_configuration(folder: Path) -> str | None:
     `folder` is one that is `usable`.
     """
     try:
+        if _own_folder(folder / "wasmtime") is None:
+            return None
         directory = str(folder / "wasmtime").replace("\\", "\\\\").replace('"', '\\"')
         text = f'[cache]\ndirectory = "{directory}"\n'
         configuration = folder / "wasmtime.toml"
-        if not configuration.exists() or configuration.read_text(encoding="utf-8") != text:
+        if _read(configuration, len(text.encode())) != text.encode():
             _write(configuration, text.encode())
         return str(configuration)
     except (OSError, UnicodeError):
@@ -65,13 +67,20 @@ def engine_configuration(folder: Path) -> str | None:
 _MOST_PROFILES = 64
 _MOST_BYTES = 1 << 30
 
+#: Bytes of one profile: of CPython with all that its start calls, it has 60 MB.
+_LARGEST_PROFILE = 256 << 20
+
+#: What a profile is called.
+_PROFILE = re.compile("[0-9a-f]{64}")
+
 
 def read_profile(folder: Path, name: str) -> bytes | None:
     """The profile of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
     try:
-        path = folder / "profiles" / name
-        data = path.read_bytes()
-        os.utime(path)  # used last
+        place = _own_folder(folder / "profiles")
+        data = _read(place / name, _LARGEST_PROFILE) if place else None
+        if place and data is not None:
+            os.utime(place / name)  # used last
         return data
     except OSError:
         return None
@@ -80,10 +89,12 @@ def read_profile(folder: Path, name: str) -> bytes | None:
 def write_profile(folder: Path, name: str, data: bytes) -> None:
     """Keeps a profile, and forgets those that were used least recently. What can't be written is not kept."""
     try:
-        place = folder / "profiles"
-        place.mkdir(mode=0o700, exist_ok=True)
+        place = _own_folder(folder / "profiles")
+        if place is None or len(data) > _LARGEST_PROFILE:
+            return
         _write(place / name, data)
-        kept = sorted(((s.st_mtime, s.st_size, p) for p in place.iterdir() if (s := p.stat())), reverse=True)
+        found = [(p.lstat(), p) for p in place.iterdir() if _PROFILE.match(p.name)]
+        kept = sorted(((s.st_mtime, s.st_size, p) for s, p in found if not stat.S_ISDIR(s.st_mode)), reverse=True)
         total = 0
         for number, (_, size, path) in enumerate(kept, 1):
             total += size
@@ -94,13 +105,44 @@ def write_profile(folder: Path, name: str, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    partial = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
-        partial.write_bytes(data)
+        with partial.open("xb") as stream:  # a new file, not what a link leads to
+            stream.write(data)
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _read(path: Path, most: int) -> bytes | None:
+    """A regular file of the user's own with at most `most` bytes; None for anything else that has that name.
+
+    Nothing is waited for, as opening a pipe would, and no link is followed.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | _READ_FLAGS)
+    except OSError:
+        return None
+    with os.fdopen(number, "rb") as stream:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most or not _only_we_write(status):
+            return None
+        return stream.read(most)
+
+
+_READ_FLAGS = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+
+
+def _own_folder(folder: Path) -> Path | None:
+    """A folder in one that is `usable`, made if it is missing; None if others can write to it, or if it is a link."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    return folder if stat.S_ISDIR(status.st_mode) and _only_we_write(status) else None
+
+
+def _only_we_write(status: os.stat_result) -> bool:
+    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
 def _is_ours_alone(folder: Path) -> bool:

@@ -30,9 +30,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+#: Characters of a name that a message shows.
+_LONGEST_NAME = 500
+
+
 def quoted(name: str) -> str:
-    """A name as messages show it: as it is, between quotation marks."""
-    return f"'{printable(name)}'"
+    """A name as messages show it: as it is, between quotation marks; of one as long as a page, its start."""
+    return f"'{printable(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + '...')}'"
 
 
 class PreinitError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def build(
     watch = watch or Stopwatch()
     deadline = Deadline(options.timeout, grace=not options.process_ends)
     with watch("parse"):
-        module = parse(binary(wasm))
+        module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
         check_supported(module, options)
         calls = choose(module, options)
         exports = output_exports(module, calls, options)
@@ -114,8 +115,11 @@ def _import_the_rest() -> None:
     from . import capture, facts, result, rewrite  # noqa: F401
 
 
-def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
-    """The bytes of a binary module, from bytes or a file, text or binary. Raises `InputError`, `UsageError`."""
+def binary(wasm: bytes | str | os.PathLike[str], seconds: float | None = None) -> bytes:
+    """The bytes of a binary module, from bytes or a file, text or binary; text within that time.
+
+    Raises `InputError`, `UsageError`.
+    """
     if isinstance(wasm, bytes | bytearray | memoryview):
         data = bytes(wasm)
     elif isinstance(wasm, str | os.PathLike):
@@ -133,7 +137,7 @@ def binary(wasm: bytes | str | os.PathLike[str]) -> bytes:
             f"a module must be bytes or a path, not {type(wasm).__name__}",
             hint="Give the content of an open file: file.read()." if hasattr(wasm, "read") else None,
         )
-    return parse_text(data) if is_text(data) else data
+    return parse_text(data, seconds) if is_text(data) else data
 
 
 def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:
@@ -169,11 +173,11 @@ def write_valid(
         deadline.check_time()
         with watch("rewrite"):
             if runs is None:
-                runs = memory_runs(module, snapshot, plan.layout)
-            rewritten = write_module(module, snapshot, plan, runs)
+                runs = deadline.start(partial(memory_runs, module, snapshot, plan.layout)).result()
+            rewritten = deadline.start(partial(write_module, module, snapshot, plan, runs)).result()
         try:
             with watch("validate"):
-                check(rewritten.wasm)
+                deadline.start(partial(check, rewritten.wasm)).result()
             return rewritten, plan
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal

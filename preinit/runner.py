@@ -191,7 +191,7 @@ def _attempt(
         from .instrument import instrument
 
         with watch("instrument"):
-            code, instrumented = instrument(job.module)
+            code, instrumented = deadline.start(lambda: instrument(job.module)).result()
         deadline.check_time()
         with watch("compile"):
             cached = settings._replace(cache=_cache(job.options))
@@ -205,7 +205,7 @@ def _attempt(
         from .instrument import instrument_state
 
         with watch("instrument"):
-            state, instrumented = instrument_state(job.module)
+            state, instrumented = deadline.start(lambda: instrument_state(job.module)).result()
         deadline.check_time()
         with watch("compile"):
             preparing = deadline.start(lambda: prepare(state, settings, job.beside, keeps, way.profile))

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from .errors import TextSyntax, ToolMissing
+from .errors import TextSyntax, TimeLimit, ToolMissing
 
 VARIABLE = "PREINIT_WASM_TOOLS"
 
@@ -46,8 +46,11 @@ def is_text(data: bytes) -> bool:
     return data.removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")[:1] in (b"(", b";")
 
 
-def parse_text(text: bytes) -> bytes:
-    """The binary of a module in the text format. Raises `TextSyntax` with line and column, `ToolMissing`."""
+def parse_text(text: bytes, seconds: float | None = None) -> bytes:
+    """The binary of a module in the text format. Raises `TextSyntax` with line and column, `ToolMissing`.
+
+    `seconds`: give up after that long, if it is less than the usual.
+    """
     import subprocess
 
     try:
@@ -55,10 +58,12 @@ def parse_text(text: bytes) -> bytes:
             [wasm_tools(), "parse", "-"],
             input=text.removeprefix(_BYTE_ORDER_MARK),
             capture_output=True,
-            timeout=_PATIENCE,
+            timeout=_PATIENCE if seconds is None else min(seconds, _PATIENCE),
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as problem:
+    except subprocess.TimeoutExpired as problem:
+        raise TimeLimit(f"reading the text took longer than {problem.timeout:g} seconds") from problem
+    except OSError as problem:
         raise ToolMissing(f"wasm-tools could not read the text: {problem}") from problem
     if done.returncode == 0:
         return done.stdout

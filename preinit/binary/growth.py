@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple
 
+from ..errors import Unsupported
 from . import encoder as write
 from .instructions import decoder
 from .module import Module, SectionId
@@ -37,6 +38,10 @@ _NOTHING: frozenset[Kind] = frozenset()
 _LONGEST_GROWTH = 12
 
 
+#: Growth instructions that a module may have: compilers emit a handful.
+MOST_GROWTHS = 100_000
+
+
 class Growth(NamedTuple):
     """One instruction: its range in the file, `opcodes.MEMORY_GROW` or `TABLE_GROW`, and what it grows."""
 
@@ -50,6 +55,7 @@ def growing_functions(module: Module) -> tuple[dict[int, list[Growth]], int | No
     """The growth instructions of each defined function that has any, by position in the code section, in order.
 
     And the offset of an instruction that is not known with candidates behind it; None where all are accounted for.
+    Raises `Unsupported` for more than `MOST_GROWTHS`.
     """
     section = module.section(SectionId.CODE)
     if section is None or not (module.memories or module.tables):
@@ -64,6 +70,7 @@ def growing_functions(module: Module) -> tuple[dict[int, list[Growth]], int | No
         last_hit[bisect_right(starts, hit) - 1] = hit
     result = {}
     unknown = None
+    total = 0
     for defined, hit in last_hit.items():
         if defined < 0:
             continue
@@ -75,6 +82,12 @@ def growing_functions(module: Module) -> tuple[dict[int, list[Growth]], int | No
             search = decoder(_NOTHING, GROWTH).search(module.data, body.start, body.end)
             if search.unknown is not None and search.unknown <= hit:
                 unknown = search.unknown
+        total += len(search.found)
+        if total > MOST_GROWTHS:
+            raise Unsupported(
+                f"the code has more than {MOST_GROWTHS} instructions that grow a memory or table",
+                hint="Have one function grow each, and call it.",
+            )
         growths = [Growth(g.start, g.end, g.opcode, g.references[0].target) for g in search.found]
         growths = [
             growth

@@ -52,13 +52,17 @@ class Instruction(NamedTuple):
 class Search(NamedTuple):
     """What was found in a function body, in order. `types` are type indices among its locals.
 
-    `unknown`: the offset of an instruction that is not known, where the search ended; None if it came to the end.
+    `unknown`: the offset of an instruction that is not known, or the one after `MOST_FOUND`, where the search ended;
+    None if it came to the end.
     """
 
     found: list[Instruction]
     types: list[Reference]
     unknown: int | None
 
+
+#: Most instructions that one search finds: each takes some hundred bytes.
+MOST_FOUND = 500_000
 
 #: A 32-bit integer.
 _INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
@@ -96,6 +100,8 @@ class Decoder:
                 match = following(data, position, end)
                 assert match is not None  # the pattern matches nothing, too
                 position = match.end()
+                if len(found) >= MOST_FOUND:
+                    return Search(found, types, begin)
                 if match.lastindex:
                     begin, index_start = match.span(2)[0] - 1, match.start(2)
                     opcode = data[begin]

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated
 from . import sections as read
-from .cursor import Cursor
+from .cursor import MOST_ITEMS, Cursor
 from .encoder import PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
@@ -109,7 +109,11 @@ class Module:
 
     def custom(self, title: str) -> Section | None:
         """The first custom section of that name."""
-        return next((section for section in self.sections if section.id == 0 and section.title == title), None)
+        return self._by_title.get(title)
+
+    @cached_property
+    def _by_title(self) -> dict[str, Section]:
+        return {section.title: section for section in reversed(self.sections) if section.id == SectionId.CUSTOM}
 
     @cached_property
     def bodies(self) -> tuple[Body, ...]:
@@ -292,6 +296,8 @@ def read_sections(data: bytes) -> tuple[Section, ...]:
         if number == SectionId.CUSTOM:
             inner = Cursor(data, start, start + size, "custom section")
             title = inner.name()
+            if len(found) >= MOST_ITEMS:
+                raise at.fail(f"more than {MOST_ITEMS} sections", header)
             found.append(Section(number, header, start, start + size, title, inner.position))
             continue
         if number not in order:

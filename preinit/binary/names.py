@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..errors import InputError
-from .cursor import MOST_ELEMENTS, Cursor
+from .cursor import Cursor
 
 FUNCTION_NAMES, GLOBAL_NAMES, DATA_SEGMENT_NAMES = 1, 7, 9
 
@@ -48,7 +48,7 @@ class NameSection:
             for part in self.subsections():
                 if part.id == number:
                     at = Cursor(self._data, part.start, part.end, "name map")
-                    for _ in range(at.count(2, MOST_ELEMENTS)):
+                    for _ in range(at.count(2)):
                         index = at.u32()
                         result[index] = at.name()
         except InputError:

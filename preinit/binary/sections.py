@@ -8,7 +8,7 @@ from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
 from .constexpr import ConstantExpression, constant_value, integer_of, read_constant_expression
-from .cursor import MOST_ELEMENTS, Cursor
+from .cursor import MOST_ELEMENTS, MOST_ITEMS, Cursor
 from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
 
 T = TypeVar("T")
@@ -156,7 +156,13 @@ def _read_import_group(cursor: Cursor) -> Iterator[Import]:
 
 
 def read_imports(cursor: Cursor) -> tuple[Import, ...]:
-    return tuple(entry for _ in range(cursor.count(4)) for entry in _read_import_group(cursor))
+    found: list[Import] = []
+    for _ in range(cursor.count(4)):
+        for entry in _read_import_group(cursor):  # one byte in a group can be an import
+            if len(found) >= MOST_ITEMS:
+                raise cursor.fail(f"more than {MOST_ITEMS} imports")
+            found.append(entry)
+    return tuple(found)
 
 
 def read_tables(cursor: Cursor) -> tuple[Table, ...]:

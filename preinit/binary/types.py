@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..errors import UnsupportedProposal
-from .cursor import Cursor
+from .cursor import MOST_ITEMS, Cursor
 
 ValType = bytes
 
@@ -152,6 +152,8 @@ def read_types(cursor: Cursor) -> TypeSection:
     def composite() -> None:
         nonlocal has_gc, has_continuations
         start = cursor.position
+        if len(functions) >= MOST_ITEMS:  # in all recursion groups together
+            raise cursor.fail(f"more than {MOST_ITEMS} types")
         form = cursor.byte()
         if form in (0x50, 0x4F):  # sub, sub final
             has_gc = True

@@ -213,7 +213,7 @@ def command(
 
             for warning in result.report.warnings:
                 label = style(f"warning[{warning.code}]:", fg="yellow", bold=True)
-                say(f"{label} {printable(warning.message)}\n  what to do: {warning.hint}")
+                say(f"{label} {printable(warning.message)}\n  what to do: {printable(warning.hint)}")
             for line in summary(result.report):
                 say(printable(line))
     leave(0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..binary import encoder as write
 from ..binary import externs
 from ..binary.growth import GROWTH, guard
-from ..binary.instructions import Search, decoder
+from ..binary.instructions import MOST_FOUND, Search, decoder
 from ..binary.module import Body, Module, SectionId
 from ..binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, Kind
 from ..binary.sections import ExternKind
@@ -65,6 +65,8 @@ class Bodies:
         if search is None:
             body = self.range(function)
             search = self._decoder.search(self._module.data, body.start, body.end)
+            if len(search.found) >= MOST_FOUND:
+                raise Unsuited(f"a function names more than {MOST_FOUND} others")
             if search.unknown is not None:
                 raise Unsuited(f"an instruction is not known (byte offset {search.unknown:#x})")
             for instruction in search.found:
@@ -90,8 +92,10 @@ class Bodies:
             self._searches.pop(function, None)
 
 
-def choose(module: Module, bodies: Bodies, function: int, taken: Container[int]) -> list[int]:
+def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], fill: bool = False) -> list[int]:
     """The functions to load when `function` is called: itself, and what is likely to be called next, unless `taken`.
+
+    `fill`: and those that follow it in the module, as many as a chunk takes.
 
     Raises `Unsuited` if no chunk can hold the first.
     """
@@ -112,6 +116,15 @@ def choose(module: Module, bodies: Bodies, function: int, taken: Container[int])
                 if size <= min(LONGEST, room) and bodies.is_known(callee):
                     room -= size
                     chosen.append(callee)
+    following = range(function + 1, len(module.function_types)) if fill else ()
+    for index in following:
+        body = bodies.range(index)
+        size = body.end - body.start
+        if size > room:
+            break
+        if index not in seen and index not in taken and size <= LONGEST and bodies.is_known(index):
+            room -= size
+            chosen.append(index)
     return chosen
 
 

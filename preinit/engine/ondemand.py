@@ -32,6 +32,10 @@ from .values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
 #: Instances that a store may have: one for each chunk, and those of stubs.
 _INSTANCES = 1 << 30
 
+#: From so many chunks on, each holds as much as it can: a guest that calls everything would need one for each function.
+#: Large programs have a thousand.
+_MANY_CHUNKS = 4_000
+
 
 class _Loaded(NamedTuple):
     """A chunk that was instantiated."""
@@ -83,11 +87,12 @@ class OnDemandInstance(EngineInstance):
         self._stubs.prepare({f for segment in segments for f in segment.functions if f >= first})
         for segment in segments:
             start = integer_of(segment.offset) if segment.offset else None
-            table = self._export(self._code.tables[segment.table])
+            name = self._code.tables[segment.table]
+            table = self._export(name)
             if start is None or start + segment.length > ffi.table_size(self._store, table):
                 raise Unsuited("an element segment does not fit its table")
             if min(segment.functions, default=first) >= first:
-                self._stubs.fill(table, start, segment.functions)
+                self._stubs.fill(name, table, start, segment.functions)
                 continue
             for index, function in enumerate(segment.functions, start):
                 ffi.set_function(self._store, table, index, self._extern(function))
@@ -144,7 +149,7 @@ class OnDemandInstance(EngineInstance):
     def _new_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module]:
         number = self._next_number
         self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._loaded)
+        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._chunks) >= _MANY_CHUNKS)
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = ffi.serialize(module) if self._prepared.keeps_code else b""

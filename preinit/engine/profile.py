@@ -87,7 +87,7 @@ def decode(data: bytes, module: Module) -> Profile | None:
         ]
         profile = Profile(str(index["compiler"]), str(index["whole"]), tuple(stubs), tuple(chunks))
         return profile if at == len(data) and all(_is_of(module, chunk) for chunk in chunks) else None
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -23,7 +23,8 @@ class StubTable:
         self._store = store
         self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
         self._modules: list[wasmtime.Module] = []
-        self._filled: list[tuple[Any, dict[int, int]]] = []  # tables, and where in them a function was put
+        # A table's name -> the table, and where in it a function was put last.
+        self._filled: dict[str, tuple[Any, dict[int, int]]] = {}
         self._stub_of: dict[bytes, bytes] = {}
         self.compiled: list[StoredStubs] = []  # what no earlier build had
         capacity = self._stubs.capacity
@@ -46,7 +47,7 @@ class StubTable:
         if slot is None:
             return
         ffi.set_function(self._store, self._link, slot, extern)
-        for table, places in self._filled:
+        for table, places in self._filled.values():
             place = places.get(function)
             if place is not None:
                 stub = ffi.function_pointer(ffi.get_function(self._store, self._table, slot))
@@ -60,9 +61,10 @@ class StubTable:
         if types:
             self._add_module(types)
 
-    def fill(self, table: Any, start: int, functions: Sequence[int]) -> None:
-        """Puts the stubs of `functions` into a table, from `start` on."""
-        self._filled.append((table, dict(zip(functions, range(start, start + len(functions)), strict=True))))
+    def fill(self, name: str, table: Any, start: int, functions: Sequence[int]) -> None:
+        """Puts the stubs of `functions` into the table of that name, from `start` on."""
+        _, places = self._filled.setdefault(name, (table, {}))
+        places.update(zip(functions, range(start, start + len(functions)), strict=True))
         ffi.copy_functions(self._store, self._table, map(self._slot, functions), table, start)
 
     def pointers(self) -> dict[bytes, int]:

@@ -57,12 +57,14 @@ def _is_from_outside(entry: Global) -> bool:
     return entry.initializer is None or bool(entry.initializer.globals)
 
 
+_PREFIX = "preinit:"
+
+
 def free_prefix(module: Module) -> str:
     """A prefix that no export of the module has."""
-    prefix = "preinit:"
-    while any(name.startswith(prefix) for name in module.exported_names):
-        prefix = "_" + prefix
-    return prefix
+    stems = ((name, name.lstrip("_")) for name in module.exported_names)
+    longest = max((len(name) - len(stem) for name, stem in stems if stem.startswith(_PREFIX)), default=-1)
+    return "_" * (longest + 1) + _PREFIX
 
 
 def active_data(module: Module, memories: Mapping[int, str]) -> list[ActiveData] | None:

@@ -13,7 +13,7 @@ from ..options import Layout
 from ..snapshot import Snapshot
 from . import customs, elements, functions, imports, restore
 from . import sections as build
-from .segments import MOST_SEGMENTS, Run, runs_of_memory, within_limit
+from .segments import MOST_SEGMENTS, Run, runs_of_memory, trimmed, within_limit
 
 Pieces = list[bytes | memoryview]
 
@@ -72,6 +72,7 @@ def memory_runs(module: Module, snapshot: Snapshot, layout: Layout) -> list[Run]
     runs: list[Run] = []
     for index, state in enumerate(snapshot.memories):
         runs += runs_of_memory(state.content, index, module.memories[index].is_64, layout, state.touched)
+        runs = trimmed(runs)
     return runs
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from heapq import nsmallest
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -73,6 +72,7 @@ def runs_of_memory(
                 end = part_end
                 continue
             runs.append(Run(memory, start, end))
+            runs = trimmed(runs)
         start, end = part_start, part_end
     if start >= 0:
         runs.append(Run(memory, start, end))
@@ -117,20 +117,31 @@ def _extents(content: memoryview, touched: Sequence[tuple[int, int]] | None) -> 
             yield low, end
 
 
+#: Runs that are kept while a memory is read: the ones that `within_limit` chooses in the end are among them.
+_KEPT = 2 * MOST_SEGMENTS
+
+
+#: Larger than any gap.
+_BETWEEN_MEMORIES = 1 << 65
+
+
+def trimmed(runs: list[Run]) -> list[Run]:
+    """The runs, or `_KEPT` of them once there are twice as many: a memory can have one in every 30 bytes."""
+    return within_limit(runs, _KEPT) if len(runs) >= 2 * _KEPT else runs
+
+
 def within_limit(runs: Sequence[Run], most: int) -> list[Run]:
     """At most `most` runs, by merging over the smallest gaps; at least one for each memory that has any."""
     surplus = len(runs) - most
-    if surplus <= 0:
+    if surplus <= 0 or len(runs) < 2:
         return list(runs)
-    gaps = (
-        (after.start - before.end, number)
-        for number, (before, after) in enumerate(pairwise(runs), 1)
-        if before.memory == after.memory
-    )
-    merged = {number for _, number in nsmallest(surplus, gaps)}
-    result: list[Run] = []
-    for number, run in enumerate(runs):
-        if number in merged:
+    gaps = [b.start - a.end if a.memory == b.memory else _BETWEEN_MEMORIES for a, b in pairwise(runs)]
+    largest = sorted(gaps)[min(surplus, len(gaps)) - 1]  # that is merged over
+    ties = surplus - sum(gap < largest for gap in gaps)  # so many of that size, the first ones
+    result = [runs[0]]
+    for gap, run in zip(gaps, runs[1:], strict=True):
+        if gap < largest or (gap == largest < _BETWEEN_MEMORIES and ties > 0):
+            ties -= gap == largest
             result[-1] = Run(run.memory, result[-1].start, run.end)
         else:
             result.append(run)

@@ -122,11 +122,15 @@ def table_values(store: wasmtime.Store, extern: Any, first: int | None = None) -
             raise IndexError(index)
     result = []
     null = bytes(8)
+    functions: dict[bytes, RawValue] = {}  # one object for each, however often it stands in the table
     for index, (kind, identity, pointer) in enumerate(_FUNCREF.iter_unpack(values)):
         if identity == null:
             result.append(_NULL)
         elif kind == VAL_FUNCREF:
-            result.append(RawValue("func", pointer))
+            known = functions.get(pointer)
+            if known is None:
+                known = functions[pointer] = RawValue("func", pointer)
+            result.append(known)
         else:
             result.append(_read_value(store, values[index], 0))
     return result
