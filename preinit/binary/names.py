@@ -64,7 +64,7 @@ class NameSection:
             for part in self.subsections():
                 if part.id == FUNCTION_NAMES:
                     at = Cursor(self._data, part.start, part.end, "name map")
-                    count = at.count(2, MOST_ELEMENTS)
+                    count = at.count(2)
                     found |= _skim(self._data, at.position, part.end, count, set(wanted))
         except InputError:
             return found
