@@ -226,12 +226,13 @@ def test_a_profile_that_can_not_be_read_or_written_is_no_error(folder: Path) -> 
 
 
 def names(folder: Path) -> list[str]:
-    return [path.name for path in files(folder)]
+    """The first letters of the kept profiles' names: all are 64 hexadecimal digits."""
+    return [path.name[0] for path in files(folder)]
 
 
 def write(folder: Path, name: str, size: int, age: int) -> None:
-    cache.write_profile(folder, name, bytes(size))
-    path = folder / "profiles" / name
+    cache.write_profile(folder, name * 64, bytes(size))
+    path = folder / "profiles" / (name * 64)
     if path.exists():
         os.utime(path, (1e9 - age, 1e9 - age))
 
@@ -242,7 +243,7 @@ def test_only_so_many_profiles_are_kept(folder: Path, monkeypatch: pytest.Monkey
     for number, name in enumerate("abcde"):
         write(folder, name, 10, age=100 - number)
     assert names(folder) == ["c", "d", "e"]
-    assert cache.read_profile(folder, "c") == bytes(10)  # now it was used last
+    assert cache.read_profile(folder, "c" * 64) == bytes(10)  # now it was used last
     write(folder, "f", 10, age=0)
     assert names(folder) == ["c", "e", "f"]
 
