@@ -89,7 +89,7 @@ BROKEN: dict[str, Hostile] = {
         lambda: module(after=section(0, b"\x02\xc3\x28")), ("malformed",), says="UTF-8"
     ),
     "a name as long as the file claims to be": Hostile(
-        lambda: module({EXPORT: b"\x01" + HUGE + b"x" * 40}), ("malformed", "truncated")
+        lambda: module({EXPORT: b"\x01" + HUGE + b"x" * 40}), ("malformed", "truncated", "invalid-module")
     ),
     "an export of a function that does not exist": Hostile(
         lambda: module({EXPORT: b"\x01" + write.export(INIT, 0, 0xFFFFFFFF)}), ("initializer-type", "invalid-module")
@@ -107,7 +107,7 @@ BROKEN: dict[str, Hostile] = {
     "more functions than bodies": Hostile(lambda: module({FUNCTION: repeated(b"\0", 9)}), ("invalid-module",)),
     "fewer data segments than counted": Hostile(lambda: module({COUNT: HUGE}), ("invalid-module",)),
     "a body that claims to be longer than the code": Hostile(
-        lambda: module({CODE: b"\x01" + HUGE + EMPTY}), ("malformed", "truncated")
+        lambda: module({CODE: b"\x01" + HUGE + EMPTY}), ("malformed", "truncated", "invalid-module")
     ),
     "4 billion locals": Hostile(lambda: module(body=b"\x01" + HUGE + b"\x7f\x0b"), ("invalid-module",)),
     "4 billion groups of locals": Hostile(lambda: module(body=HUGE + b"\x01\x7f\x0b"), ("invalid-module",)),
