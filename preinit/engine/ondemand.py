@@ -144,7 +144,7 @@ class OnDemandInstance(EngineInstance):
     def _new_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module]:
         number = self._next_number
         self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._loaded)
+        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = ffi.serialize(module) if self._prepared.keeps_code else b""
