@@ -58,7 +58,6 @@ class OnDemandInstance(EngineInstance):
         self._bytes = 0  # of code that is loaded
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
         self._guards: dict[tuple[int, int], Any] = {}
-        self._first_values: dict[str, list[RawValue]] = {}
         try:
             imports = link(Linkage(store, self._functions, prepared.preloads))
             kinds = [entry.kind for entry in self._module.imports]
@@ -203,15 +202,7 @@ class OnDemandInstance(EngineInstance):
         return GrowthGuard("memory" if opcode == MEMORY_GROW else "table", target)
 
     def table_values(self, name: str) -> list[RawValue]:
-        """A function has several pointers: where it stood when this was asked first, it is given the one it had."""
-        values = self._stubs.as_filled(super().table_values(name))
-        first = self._first_values.setdefault(name, values)
-        if values == first:
-            return first
-        known = self._functions_by_pointer
-        pairs = list(zip(first, values, strict=False))
-        same = [old if known.get(old.bits, old) == known.get(new.bits, new) else new for old, new in pairs]
-        return same + values[len(same) :]
+        return self._stubs.as_filled(super().table_values(name))  # one that did not change is seen as such at once
 
     def resolve_function(self, pointer: bytes) -> int | None:
         return self._functions_by_pointer.get(pointer)
