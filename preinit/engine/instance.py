@@ -145,7 +145,8 @@ class EngineInstance(ABC):
                 last = offset + end - start
                 if last > size:
                     raise GuestTrap("instantiating the module trapped: out of bounds memory access")
-                memory[offset:last] = view[start:end]
+                if end > start:  # an empty memory can't be written to, not even nothing
+                    memory[offset:last] = view[start:end]
 
     def memory(self, name: str) -> memoryview:
         reader = self._readers.get(name)

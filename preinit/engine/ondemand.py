@@ -17,7 +17,7 @@ import wasmtime
 from ..binary.constexpr import integer_of
 from ..binary.opcodes import MEMORY_GROW
 from ..binary.sections import ExternKind, Mode
-from ..errors import Frame
+from ..errors import Frame, StackExhausted
 from . import ffi
 from .chunk import GUARD, PREFIX, Bodies, Chunk, assemble, choose, guard_module, moved, shared_imports
 from .guest import GrowthGuard, original_frame
@@ -146,7 +146,7 @@ class OnDemandInstance(EngineInstance):
         chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
-        code = ffi.serialize(module) if self._prepared.keeps_code else b""
+        code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
         self._new_chunks.append(StoredChunk(number, chunk.functions, chunk.imports, chunk.guards, chunk.named, code))
         return chunk._replace(wasm=b""), module
 
@@ -194,6 +194,12 @@ class OnDemandInstance(EngineInstance):
                 shifts[key] = moved(self._module, self._bodies, chunk, position)
             result.append(original_frame(self._module, function, frame.offset, shifts[key]))
         return tuple(frame for frame in result if frame)
+
+    def _explain(self, trap: GuestTrapped) -> BaseException:
+        problem = super()._explain(trap)
+        if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
+            return Unsuited("it exhausts the stack, of which stubs take a part")
+        return problem
 
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         if not frames or not (frames[0].module or "").startswith(GUARD):

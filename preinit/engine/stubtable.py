@@ -98,5 +98,5 @@ class StubTable:
         if module is None:
             module = self._prepared.compile(made.wasm)
             if self._prepared.keeps_code:
-                self.compiled.append(StoredStubs(made.types, ffi.serialize(module)))
+                self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
         self._modules.append(module)
