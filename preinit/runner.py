@@ -46,6 +46,12 @@ class Job(NamedTuple):
         """Whether the guest must be stopped when time is over: otherwise the process ends."""
         return self.options.timeout is not None and not self.options.process_ends
 
+    @property
+    def shares_memory(self) -> bool:
+        """Whether several instances hold one shared memory: the host's, or a preloaded module's."""
+        modules = (self.module, *self.preloads.values())
+        return any(entry.memory and entry.memory.shared for module in modules for entry in module.imports)
+
 
 class Paused(NamedTuple):
     """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results.
@@ -183,7 +189,7 @@ def _attempt(
     job: Job, way: _Way, world: World, keeps: bool, watch: Stopwatch, meanwhile: Callable[[], object]
 ) -> Paused:
     deadline = job.deadline
-    settings = EngineSettings(way.compiler, None, job.interruptible)
+    settings = EngineSettings(way.compiler, None, job.interruptible, job.shares_memory)
     guest: CompiledGuest | OnDemandGuest
     if way.engine == "whole":
         from .engine.whole import compile_guest

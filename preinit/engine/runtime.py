@@ -42,12 +42,14 @@ class EngineSettings(NamedTuple):
     """`compiler` is "winch" or "cranelift"; `cache` the path of a wasmtime cache configuration, or None.
 
     `interruptible` code checks a counter in every loop and function: it can be stopped, and compiles in 1.8 times the
-    time.
+    time. With `checks_bounds`, it compares each address with the memory's size: otherwise the operating system tells of
+    an access out of bounds, and the engine aborts where that is in a shared memory that several instances hold.
     """
 
     compiler: str
     cache: str | None = None
     interruptible: bool = False
+    checks_bounds: bool = False
 
 
 def has_winch() -> bool:
@@ -85,6 +87,8 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
     config.memory_init_cow = False  # one instance: an image of its memory would never be used twice
     if os.name == "posix":  # only debuggers need it: the engine finds its frames by itself
         ffi.leave_out_unwind_info(config)
+    if settings.checks_bounds:
+        ffi.check_bounds(config)
     if not parallel:
         ffi.compile_in_one_thread(config)
     ffi.set_stack(config, stack)
