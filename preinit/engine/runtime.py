@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import wasmtime
 
-from ..errors import TimeLimit
+from ..errors import TimeLimit, Unsupported
 from . import ffi
 
 T = TypeVar("T")
@@ -61,8 +61,10 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
     """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD.
 
     `stack` in bytes, at most `DEEP_STACK`. `parallel`: whether one module's functions are compiled on all cores, which
-    takes longer than it saves for a few functions with the baseline compiler.
+    takes longer than it saves for a few functions with the baseline compiler. Raises `Unsupported`: it isn't there.
     """
+    if settings.compiler == "winch" and not has_winch():
+        raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
     config = wasmtime.Config()
     config.shared_memory = True
     config.wasm_custom_page_sizes = True
