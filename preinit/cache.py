@@ -10,6 +10,8 @@ import os
 import stat
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "PREINIT_CACHE_DIR"
@@ -33,14 +35,15 @@ def default_folder() -> Path | None:
 
 
 def usable(folder: Path) -> Path | None:
-    """The folder, made if it is missing; None if it can't be used."""
+    """The folder, made if it is missing, by the name that was checked; None if it can't be used."""
     try:
         folder = folder.absolute()
         for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
             missing.mkdir(mode=0o700, exist_ok=True)
-        if os.name == "posix" and (folder.is_symlink() or not _is_ours_alone(folder.resolve())):
+        if folder.is_symlink() and os.name == "posix":
             return None
-        return folder
+        folder = folder.resolve()  # a link on the way to it may lead elsewhere later
+        return folder if _is_ours_alone(folder) else None
     except OSError:
         return None
 
@@ -64,33 +67,58 @@ def engine_configuration(folder: Path) -> str | None:
 #: Profiles that are kept, and bytes of them: those that were used last.
 _MOST_PROFILES = 64
 _MOST_BYTES = 1 << 30
+#: A file that was begun so many seconds ago, and is still not complete, never will be.
+_STALE = 3600
 
 
 def read_profile(folder: Path, name: str) -> bytes | None:
     """The profile of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
     try:
-        path = folder / "profiles" / name
-        data = path.read_bytes()
-        os.utime(path)  # used last
-        return data
+        place = _profiles(folder)
+        data = (place / name).read_bytes() if place else None
     except OSError:
         return None
+    if place:
+        with suppress(OSError):  # a folder that can only be read is as good
+            os.utime(place / name)  # used last
+    return data
 
 
 def write_profile(folder: Path, name: str, data: bytes) -> None:
     """Keeps a profile, and forgets those that were used least recently. What can't be written is not kept."""
+    if len(data) > _MOST_BYTES:
+        return
     try:
-        place = folder / "profiles"
-        place.mkdir(mode=0o700, exist_ok=True)
+        (folder / "profiles").mkdir(mode=0o700, exist_ok=True)
+        place = _profiles(folder)
+        if place is None:
+            return
         _write(place / name, data)
-        kept = sorted(((s.st_mtime, s.st_size, p) for p in place.iterdir() if (s := p.stat())), reverse=True)
-        total = 0
-        for number, (_, size, path) in enumerate(kept, 1):
+        kept = sorted(((s.st_mtime, s.st_size, p) for p in place.iterdir() if (s := _status(p))), reverse=True)
+        total = number = 0
+        for changed, size, path in kept:
+            if "." in path.name and changed > time.time() - _STALE:
+                continue  # another process is writing it
             total += size
+            number += 1
             if number > _MOST_PROFILES or total > _MOST_BYTES:
                 path.unlink(missing_ok=True)
     except OSError:
         return
+
+
+def _profiles(folder: Path) -> Path | None:
+    """The folder for profiles, unless somebody else could write to it."""
+    place = folder / "profiles"
+    return place if not place.is_symlink() and _is_ours_alone(place) else None
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What the system knows of a file; None if it is gone: another process renamed or removed it."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -105,6 +133,8 @@ def _write(path: Path, data: bytes) -> None:
 
 def _is_ours_alone(folder: Path) -> bool:
     """Whether nobody else can write to the folder, or put another one in its place: its ancestors count, too."""
+    if os.name != "posix":
+        return True
     if folder.stat().st_uid != os.geteuid():
         return False
     for place in (folder, *folder.parents):

@@ -255,8 +255,40 @@ def test_only_so_many_bytes_are_kept(folder: Path, monkeypatch: pytest.MonkeyPat
     assert names(folder) == ["a", "b", "c"]
     write(folder, "d", 41, age=0)
     assert names(folder) == ["c", "d"]
-    write(folder, "e", 101, age=0)
-    assert names(folder) == []
+    write(folder, "e", 101, age=0)  # it would push out all others, and go itself
+    assert names(folder) == ["c", "d"]
+
+
+def test_what_another_process_is_writing_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_MOST_PROFILES", 1)
+    folder.mkdir(mode=0o700)
+    write(folder, "a", 10, age=0)
+    young, old = folder / "profiles" / "b.1.2", folder / "profiles" / "c.1.2"
+    young.write_bytes(b"a part")
+    old.write_bytes(b"never complete")
+    os.utime(old, (1e9 - 10, 1e9 - 10))
+    write(folder, "d", 10, age=0)
+    assert names(folder) == ["b.1.2", "d"]
+
+
+def test_a_profile_that_can_not_be_marked_as_used_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    folder.mkdir(mode=0o700)
+    write(folder, "a", 10, age=0)
+    monkeypatch.setattr("preinit.cache.os.utime", refuse)
+    assert cache.read_profile(folder, "a") == bytes(10)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX systems")
+def test_profiles_that_others_could_have_written_are_not_used(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    write(folder, "a", 10, age=0)
+    (folder / "profiles").chmod(0o777)
+    assert cache.read_profile(folder, "a") is None
+    cache.write_profile(folder, "b", b"new")
+    assert names(folder) == ["a"]
 
 
 def test_builds_keep_no_more_than_that(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def compile_guest(
 
     `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
 
-    Raises `InvalidModule`, `UnsupportedProposal`: the engine refuses the module; `Unsupported`: there is no such compiler.
+    Raises `InvalidModule`, `UnsupportedProposal`: the engine refuses the module; `Unsupported`: no such compiler.
     """
     compilers = [settings.compiler]
     if settings.compiler == "auto":
