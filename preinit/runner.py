@@ -102,6 +102,8 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             return paused
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
+            watch.compiled = None
+            problem.with_traceback(None).__cause__ = problem.__context__ = None  # they hold the instance
             shown = max(shown, world.printed)
             world.close()
             way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
@@ -238,12 +240,29 @@ def _run(
     watch: Stopwatch,
 ) -> Paused:
     """Runs the start function and the initializers in a fresh instance, and captures what they left."""
+    with watch("instantiate"):
+        instance = guest.instantiate(job.options.max_memory, world.link, world.deadline)
+    try:
+        return _call(job, way, guest, instance, instrumented, world, watch)
+    except Unsuited:
+        instance.close()  # the next run may need as much memory
+        raise
+
+
+def _call(
+    job: Job,
+    way: _Way,
+    guest: CompiledGuest | OnDemandGuest,
+    instance: Instance,
+    instrumented: Instrumented,
+    world: World,
+    watch: Stopwatch,
+) -> Paused:
     from .capture import capture, observe_references
     from .result import EngineFacts, RunFacts
 
     module = job.module
     with watch("instantiate"):
-        instance = guest.instantiate(job.options.max_memory, world.link, world.deadline)
         exported = module.exported("memory")
         if exported and exported.kind == ExternKind.MEMORY:
             name = instrumented.memories[exported.target]

@@ -93,6 +93,7 @@ class EngineInstance(ABC):
     def close(self) -> None:
         """Frees it at once, memories included: no view of them may be used any more."""
         self._store.close()
+        self._functions.close()
 
     def _function(self, name: str) -> Any:
         return self._export(name)

@@ -251,4 +251,8 @@ class OnDemandGuest(NamedTuple):
         deadline.watch(engine)
         store = new_store(engine, max_memory, interruptible, _INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
-        return OnDemandInstance(self.prepared, store, link, deadline)
+        try:
+            return OnDemandInstance(self.prepared, store, link, deadline)
+        except Unsuited:
+            store.close()  # it may have its memory already
+            raise

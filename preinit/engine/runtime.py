@@ -186,7 +186,7 @@ class Pending(Generic[T]):
             self._deadline.cancel()
             raise
         if self._failure:
-            raise self._failure[0]
+            raise self._failure.pop()  # whoever holds the error, holds this object: it must not hold the error
         return self._outcome[0]
 
 
