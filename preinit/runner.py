@@ -106,10 +106,12 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             problem.with_traceback(None).__cause__ = problem.__context__ = None  # they hold the instance
             shown = max(shown, world.printed)
             world.close()
+            known = way.profile and way.profile.chunks
             way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
             if way.engine == "whole":
                 way = way._replace(reason=str(problem))
-                learnt = Profile("", str(problem))  # if it works: what it failed for may depend on the options
+                if problem.lasting and not known:  # another run was fine on demand, and may be again
+                    learnt = Profile("", str(problem))
         except BaseException:
             world.close()
             raise

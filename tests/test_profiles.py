@@ -12,6 +12,7 @@ from ondemand import INIT, SIZES, VARIED, attempt, built, chunks, chunks_of, com
 from test_ondemand_offsets import STEPS, stepping
 
 from preinit import cache
+from preinit.engine.values import Unsuited
 from preinit.options import Host
 
 
@@ -234,6 +235,26 @@ def write(folder: Path, name: str, size: int, age: int) -> None:
     path = folder / "profiles" / name
     if path.exists():
         os.utime(path, (1e9 - age, 1e9 - age))
+
+
+def test_one_run_that_needs_the_whole_module_does_not_lose_what_others_learnt(folder: Path) -> None:
+    text = VARIED.replace("(memory 1)", '(memory 1) (data $empty "") (func (export "odd") (data.drop $empty))')
+    assert built(folder, text).wasm
+    before = kept(folder, text)
+    assert before[0].chunks
+    odd = built(folder, text, init_funcs=("odd",))
+    assert odd.report and odd.report.engine.name == "whole"
+    assert kept(folder, text) == before
+
+
+def test_stack_that_ran_out_on_demand_is_not_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise Unsuited("the stack of this run", lasting=False)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("preinit.engine.ondemand.OnDemandInstance._load", fail)
+        assert built(folder).wasm
+    assert kept(folder) == []
 
 
 def test_only_so_many_profiles_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,7 +198,7 @@ class OnDemandInstance(EngineInstance):
     def _explain(self, trap: GuestTrapped) -> BaseException:
         problem = super()._explain(trap)
         if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
-            return Unsuited("it exhausts the stack, of which stubs take a part")
+            return Unsuited("it exhausts the stack, of which stubs take a part", lasting=False)
         return problem
 
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:

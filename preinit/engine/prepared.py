@@ -55,14 +55,14 @@ class Prepared(NamedTuple):
         try:
             return ffi.deserialize(self.engine, code)
         except EngineError as problem:  # too little memory, perhaps
-            raise Unsuited(f"a part of it can't be taken over: {first_line(problem)}") from problem
+            raise Unsuited(f"a part of it can't be taken over: {first_line(problem)}", lasting=False) from problem
 
     def serialize(self, module: wasmtime.Module) -> bytes:
         """A part's code, for another engine or a later build. Raises `Unsuited`."""
         try:
             return ffi.serialize(module)
         except EngineError as problem:
-            raise Unsuited(f"a part of it can't be written down: {first_line(problem)}") from problem
+            raise Unsuited(f"a part of it can't be written down: {first_line(problem)}", lasting=False) from problem
 
     def load(self, code: bytes) -> wasmtime.Module | None:
         """A part that an earlier build compiled; None if the engine does not take it."""
@@ -73,7 +73,7 @@ class Prepared(NamedTuple):
         try:
             return ffi.instantiate(store, module, externs)
         except (EngineError, GuestTrapped) as problem:  # too little memory or stack; what doesn't link was found before
-            raise Unsuited(f"a part of it can't be instantiated: {first_line(problem)}") from problem
+            raise Unsuited(f"a part of it can't be instantiated: {first_line(problem)}", lasting=False) from problem
 
 
 def _compile(engine: wasmtime.Engine, compiler: str, wasm: bytes) -> wasmtime.Module:
