@@ -87,9 +87,10 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
 
     `meanwhile` is called while the engine compiles. Raises what compiling and running raise.
     """
-    store = ProfileStore(job.module, job.options, job.interruptible)
-    ways = _ways(job, store)
-    way = next(ways)
+    with watch("choose"):
+        store = ProfileStore(job.module, job.options, job.interruptible)
+        ways = _ways(job, store)
+        way = next(ways)
     shown = 0
     learnt: Profile | None = None
     while True:
@@ -286,7 +287,8 @@ def _call(
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before, job.options.imports)
-    facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
+    compiled, reused = instance.compiled(), instance.reused()
+    facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *compiled, reused)
     return Paused(
         instance, snapshot, tuple(runs), tuple(returned), world, facts, instance.profile(), guest, instrumented
     )

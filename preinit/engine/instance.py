@@ -82,6 +82,10 @@ class EngineInstance(ABC):
     def compiled(self) -> tuple[int, int, int]:
         """See `guest.Instance`."""
 
+    def reused(self) -> int:
+        """See `guest.Instance`."""
+        return 0
+
     def profile(self) -> Profile | None:
         """See `guest.Instance`."""
         return None

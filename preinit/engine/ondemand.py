@@ -216,6 +216,9 @@ class OnDemandInstance(EngineInstance):
     def compiled(self) -> tuple[int, int, int]:
         return len(self._loaded), self._bytes, len(self._chunks)
 
+    def reused(self) -> int:
+        return len(self._chunks) - len(self._new_chunks)
+
     @cached_property
     def _functions_by_pointer(self) -> dict[bytes, int]:
         host = (ffi.function_pointer(extern) for extern in self._imports)
