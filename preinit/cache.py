@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "PREINIT_CACHE_DIR"
@@ -33,14 +34,15 @@ def default_folder() -> Path | None:
 
 
 def usable(folder: Path) -> Path | None:
-    """The folder, made if it is missing; None if it can't be used."""
+    """The folder, made if it is missing, by the name that was checked; None if it can't be used."""
     try:
         folder = folder.absolute()
         for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
             missing.mkdir(mode=0o700, exist_ok=True)
-        if os.name == "posix" and (folder.is_symlink() or not _is_ours_alone(folder.resolve())):
+        if folder.is_symlink() and os.name == "posix":
             return None
-        return folder
+        folder = folder.resolve()  # a link on the way to it may lead elsewhere later
+        return folder if _is_ours_alone(folder) else None
     except OSError:
         return None
 
@@ -79,18 +81,19 @@ def read_profile(folder: Path, name: str) -> bytes | None:
     try:
         place = _own_folder(folder / "profiles")
         data = _read(place / name, _LARGEST_PROFILE) if place else None
-        if place and data is not None:
-            os.utime(place / name)  # used last
-        return data
     except OSError:
         return None
+    if place and data is not None:
+        with suppress(OSError):  # a folder that can only be read is as good
+            os.utime(place / name)  # used last
+    return data
 
 
 def write_profile(folder: Path, name: str, data: bytes) -> None:
     """Keeps a profile, and forgets those that were used least recently. What can't be written is not kept."""
     try:
         place = _own_folder(folder / "profiles")
-        if place is None or len(data) > _LARGEST_PROFILE:
+        if place is None or len(data) > min(_LARGEST_PROFILE, _MOST_BYTES):
             return
         _write(place / name, data)
         found = [(p.lstat(), p) for p in place.iterdir() if _PROFILE.match(p.name)]
@@ -147,6 +150,8 @@ def _only_we_write(status: os.stat_result) -> bool:
 
 def _is_ours_alone(folder: Path) -> bool:
     """Whether nobody else can write to the folder, or put another one in its place: its ancestors count, too."""
+    if os.name != "posix":
+        return True
     if folder.stat().st_uid != os.geteuid():
         return False
     for place in (folder, *folder.parents):

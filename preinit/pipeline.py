@@ -85,7 +85,7 @@ def build(
         from .facts import make_report
         from .leaks import leaks
         from .result import Result
-        from .rewrite import Plan, variants
+        from .rewrite import Plan, has_more, variants
 
         scrubbed = scrub(module, stack, paused.snapshot, options.layout) if stack else None
         differences = None
@@ -99,6 +99,8 @@ def build(
         plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
         rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
+        if has_more(rewritten.wasm, module):
+            check(module.data)  # code that was never called may name what the input lacks
         leaked = leaks(module, options.host, paused.snapshot, rewritten.runs) if options.host.env else ()
     finally:
         paused.world.close()

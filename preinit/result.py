@@ -35,7 +35,8 @@ class ModuleFacts:
 class EngineFacts:
     """How the guest was compiled: `name` is "whole" or "ondemand", `reason` why, `compiler` "winch" or "cranelift".
 
-    Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules.
+    Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules;
+    an earlier build had compiled `chunks_from_cache` of these.
     """
 
     name: str
@@ -45,6 +46,7 @@ class EngineFacts:
     functions_compiled: int
     bytes_compiled: int
     chunks: int
+    chunks_from_cache: int = 0
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,12 @@ class Job(NamedTuple):
         """Whether the guest must be stopped when time is over: otherwise the process ends."""
         return self.options.timeout is not None and not self.options.process_ends
 
+    @property
+    def shares_memory(self) -> bool:
+        """Whether several instances hold one shared memory: the host's, or a preloaded module's."""
+        modules = (self.module, *self.preloads.values())
+        return any(entry.memory and entry.memory.shared for module in modules for entry in module.imports)
+
 
 class Paused(NamedTuple):
     """A guest after its initializer. The snapshot's memories are views of the instance. `returned`: raw results.
@@ -82,9 +88,10 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
 
     `meanwhile` is called while the engine compiles. Raises what compiling and running raise.
     """
-    store = ProfileStore(job.module, job.options, job.interruptible)
-    ways = _ways(job, store)
-    way = next(ways)
+    with watch("choose"):
+        store = ProfileStore(job.module, job.options, job.interruptible)
+        ways = _ways(job, store)
+        way = next(ways)
     shown = 0
     learnt: Profile | None = None
     while True:
@@ -97,12 +104,16 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             return paused
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
+            watch.compiled = None
+            problem.with_traceback(None).__cause__ = problem.__context__ = None  # they hold the instance
             shown = max(shown, world.printed)
             world.close()
+            known = way.profile and way.profile.chunks
             way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
             if way.engine == "whole":
                 way = way._replace(reason=str(problem))
-                learnt = Profile("", str(problem))  # if it works: what it failed for may depend on the options
+                if problem.lasting and not known:  # another run was fine on demand, and may be again
+                    learnt = Profile("", str(problem))
         except BaseException:
             world.close()
             raise
@@ -184,7 +195,7 @@ def _attempt(
     job: Job, way: _Way, world: World, keeps: bool, watch: Stopwatch, meanwhile: Callable[[], object]
 ) -> Paused:
     deadline = job.deadline
-    settings = EngineSettings(way.compiler, None, job.interruptible)
+    settings = EngineSettings(way.compiler, None, job.interruptible, job.shares_memory)
     guest: CompiledGuest | OnDemandGuest
     if way.engine == "whole":
         from .engine.whole import compile_guest
@@ -233,12 +244,29 @@ def _run(
     watch: Stopwatch,
 ) -> Paused:
     """Runs the start function and the initializers in a fresh instance, and captures what they left."""
+    with watch("instantiate"):
+        instance = guest.instantiate(job.options.max_memory, world.link, world.deadline)
+    try:
+        return _call(job, way, guest, instance, instrumented, world, watch)
+    except Unsuited:
+        instance.close()  # the next run may need as much memory
+        raise
+
+
+def _call(
+    job: Job,
+    way: _Way,
+    guest: CompiledGuest | OnDemandGuest,
+    instance: Instance,
+    instrumented: Instrumented,
+    world: World,
+    watch: Stopwatch,
+) -> Paused:
     from .capture import capture, observe_references
     from .result import EngineFacts, RunFacts
 
     module = job.module
     with watch("instantiate"):
-        instance = guest.instantiate(job.options.max_memory, world.link, world.deadline)
         exported = module.exported("memory")
         if exported and exported.kind == ExternKind.MEMORY:
             name = instrumented.memories[exported.target]
@@ -261,7 +289,8 @@ def _run(
     with watch("capture"):
         snapshot = capture(module, instrumented, instance, before, job.options.imports)
         host = world.settle(instance.original_functions)
-    facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *instance.compiled())
+    compiled, reused = instance.compiled(), instance.reused()
+    facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *compiled, reused)
     return Paused(
         instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile(), guest, instrumented
     )

@@ -139,3 +139,10 @@ def test_a_folder_under_one_that_others_can_write_to_is_not_used(tmp_path: Path)
     assert configured(tmp_path / "open" / "cache") is None
     (tmp_path / "open").chmod(0o1777)  # as /tmp: only its owner can move it
     assert configured(tmp_path / "open" / "cache")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX systems")
+def test_the_folder_is_named_as_it_was_checked(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert usable(tmp_path / "link" / "cache") == (tmp_path / "real" / "cache").resolve()

@@ -6,9 +6,12 @@ import random
 
 import pytest
 from ondemand import INIT, V, same
-from support import Running
+from support import Running, wasm
 
 from preinit import errors
+from preinit.binary.module import parse
+from preinit.engine.runtime import TABLE_ELEMENTS
+from preinit.engine.stubs import Stubs
 
 CALLS = ["direct", "indirect"]
 
@@ -193,3 +196,13 @@ def program(seed: int) -> str:
 @pytest.mark.parametrize("compiler", ["winch", "cranelift"])
 def test_programs_of_many_functions_do_the_same(seed: int, compiler: str) -> None:
     assert same(program(seed), compiler=compiler).wasm
+
+
+def test_stubs_of_many_types_with_few_functions_each_fit_a_table() -> None:
+    """As many stubs as one instance has of each type, and as many instances as functions need."""
+    kinds = ("i32", "i64", "f32", "f64")
+    types = [" ".join(kinds[number >> 2 * place & 3] for place in range(6)) for number in range(2500)]
+    text = "".join(f"(type $t{i} (func (param {t})))" for i, t in enumerate(types))
+    text += "".join(f"(func (type $t{i}))" * 26 for i in range(len(types)))
+    stubs = Stubs(parse(wasm(f"(module {text})")), tail_calls=True)
+    assert stubs.capacity <= TABLE_ELEMENTS

@@ -158,6 +158,7 @@ def test_the_report_in_json_has_the_facts(engine: str) -> None:
     assert written == dataclasses.asdict(found.report.engine)
     assert set(written) == {
         "name", "compiler", "reason", "functions", "functions_compiled", "bytes_compiled", "chunks",
+        "chunks_from_cache",
     }  # fmt: skip
 
 
@@ -195,3 +196,11 @@ def test_the_command_refuses_other_engines(tmp_path: Path, flags: tuple[str, ...
 def test_other_engines_are_refused() -> None:
     found = attempt(SMALL, engine="quick")
     assert isinstance(found.error, errors.UsageError)
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand", "auto"])
+def test_a_compiler_that_this_machine_lacks_is_refused(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preinit.engine.runtime.platform.machine", lambda: "riscv64")
+    found = attempt(large(), engine=engine, compiler="winch")
+    assert isinstance(found.error, errors.Unsupported)
+    assert "winch is not available" in found.error.what

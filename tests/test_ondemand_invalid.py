@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ondemand import INIT, SIZES, Outcome, V, attempt, chunks_of
 from raw import section
@@ -81,13 +83,13 @@ CODE = {
 }
 
 
-def refused(source: str | bytes) -> Outcome:
+def refused(source: str | bytes, **fields: Any) -> Outcome:
     """Asserts that both engines refuse a module, in the same words."""
-    whole = attempt(source, engine="whole")
+    whole = attempt(source, engine="whole", **fields)
     assert isinstance(whole.error, errors.InputError)
     for size in SIZES:
         with chunks_of(size):
-            found = attempt(source, engine="ondemand")
+            found = attempt(source, engine="ondemand", **fields)
         assert found.told == whole.told
     return found
 
@@ -169,6 +171,39 @@ RAW = {
 @pytest.mark.parametrize("name", RAW)
 def test_what_no_text_stands_for_is_found(name: str) -> None:
     refused(RAW[name])
+
+
+#: Code that names the first thing that does not exist, and what makes the output have one more of its kind.
+APPENDED: dict[str, tuple[bytes, bytes, bytes, dict[str, Any]]] = {
+    "a function, beside a no-op": (b"\x10\x02", b"", b"", {"keep_init_func": "noop"}),
+    "a type, beside a no-op": (b"\x02\x02\x0b", b"", b"", {"keep_init_func": "noop"}),
+    "data.drop, and the snapshot has data": (b"\xfc\x09\1", b"\1", b"\1\0\x41\x80\x10\x0b\1a", {}),
+    "data.drop, and there was none": (b"\xfc\x09\0", b"\0", b"\0", {}),
+    "memory.init, and the snapshot has data": (
+        b"\x41\0\x41\0\x41\1\xfc\x08\1\0",
+        b"\1",
+        b"\1\0\x41\x80\x10\x0b\1a",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", APPENDED)
+def test_code_that_names_what_only_the_output_has_is_found(name: str) -> None:
+    dead, count, data, fields = APPENDED[name]
+    store = bytes.fromhex("00 41 05 41 07 36 02 00 0b")
+    exported = write.vector([write.export("preinit_initialize", 0, 1)])
+    pieces = [section(1, b"\2\x60\0\0\x60\0\1\x7f"), section(3, b"\2\0\0"), section(5, b"\1\0\1"), section(7, exported)]
+    pieces += [section(12, count)] if count else []
+    pieces += [section(10, write.uleb(2) + b"".join(write.code_entry(b) for b in (b"\0" + dead + b"\x0b", store)))]
+    pieces += [section(11, data)] if data else []
+    assert isinstance(refused(b"\0asm\1\0\0\0" + b"".join(pieces), **fields).error, errors.InvalidModule)
+
+
+def test_code_that_names_an_element_segment_that_only_the_output_has_is_found() -> None:
+    text = f"""(module (table 2 funcref) (elem (i32.const 0) $f) (func $f) (func $dead (elem.drop $none))
+        (func {INIT} (table.set (i32.const 1) (ref.func $f))))"""
+    assert isinstance(refused(text.replace("$none", "1")).error, errors.InvalidModule)
 
 
 def test_a_module_that_is_cut_off_anywhere_is_refused_in_the_same_words() -> None:

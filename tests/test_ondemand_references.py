@@ -211,3 +211,32 @@ def test_each_of_many_functions_in_a_table_is_called(compiler: str) -> None:
         (table 701 funcref) (elem (i32.const 0) {" ".join(f"$f{i}" for i in range(700))}) {functions}
         (func {INIT} {calls} (table.set (i32.const 700) (table.get (i32.const 9)))))"""
     assert same(text, compiler=compiler).wasm
+
+
+#: Name -> fields and code in which an import of a preloaded module is seen under several pointers.
+PRELOADED = {
+    "a constant, put into a table": (
+        '(import "l" "g" (global $g funcref))',
+        "(table.set (i32.const 0) (global.get $g))",
+    ),
+    "an entry, put into a global": (
+        '(import "l" "mg" (global $g (mut funcref)))',
+        "(global.set $g (table.get (i32.const 0)))",
+    ),
+    "a name, put into a global": ('(import "l" "mg" (global $g (mut funcref)))', "(global.set $g (ref.func $k))"),
+    "an entry, put into a global that an import filled": (
+        '(import "l" "g" (global $g funcref)) (global $o (mut funcref) (global.get $g))',
+        "(global.set $o (table.get (i32.const 0)))",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRELOADED)
+def test_an_import_is_the_same_function_wherever_it_is_seen(name: str) -> None:
+    fields, code = PRELOADED[name]
+    library = wasm("""(module (func $s (export "seven") (result i32) (i32.const 7))
+        (global (export "g") funcref (ref.func $s)) (global (export "mg") (mut funcref) (ref.func $s)))""")
+    text = f"""(module {V} (import "l" "seven" (func $k (result i32))) {fields} (table 3 funcref)
+        (elem (i32.const 0) $k) (elem (i32.const 1) $k) (func {INIT} {code}))"""
+
+    same(text, preloads=(("l", library),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ondemand import Outcome, attempt, chunks_of, given_up, same
@@ -10,6 +11,7 @@ from support import Running
 from wasi_guest import Guest, given, held, make_folder, needs_folders, random_stream
 
 from preinit import Host, errors
+from preinit.engine.instance import EngineInstance
 from preinit.host.wasi.abi import MODULE
 
 FUNCTIONS = f"""(import "{MODULE}" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -176,3 +178,27 @@ def test_files_that_were_open_are_closed(tmp_path: Path, restart: str) -> None:
     memory = Running(found.wasm).state().memories[0]
     assert memory[data : data + 12] == b"Hello, world"
     assert memory[count] == 12
+
+
+@pytest.mark.parametrize("restart", RESTARTS)
+def test_the_first_instance_is_freed_before_the_next_one_is_made(restart: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command does not collect garbage, so it has to be closed."""
+    made: list[EngineInstance] = []
+    open_ones: list[int] = []
+    original = EngineInstance.__init__
+
+    def is_open(instance: EngineInstance) -> bool:
+        try:
+            return bool(instance._store.ptr())
+        except ValueError:
+            return False
+
+    def init(self: EngineInstance, *arguments: Any) -> None:
+        open_ones.append(sum(map(is_open, made)))
+        original(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(EngineInstance, "__init__", init)
+    assert attempt(guest("(call $restart)", restart), engine="ondemand").wasm
+    assert open_ones == [0] * len(made)
+    assert len(made) > 1

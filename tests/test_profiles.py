@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from ondemand import INIT, SIZES, VARIED, attempt, built, chunks, chunks_of, compiled, files, kept
 from test_ondemand_offsets import STEPS, stepping
 
-from preinit import cache
+from preinit.engine.values import Unsuited
 from preinit.options import Host
 
 
@@ -37,7 +38,8 @@ def test_the_second_build_compiles_nothing_of_the_guest(folder: Path, size: int,
     assert after.wasm == before.wasm == attempt(text, engine="whole").wasm
     assert before.report
     assert after.report
-    assert after.report.engine == before.report.engine
+    expected = dataclasses.replace(before.report.engine, chunks_from_cache=before.report.engine.chunks)
+    assert after.report.engine == expected
 
 
 def test_a_build_with_nothing_new_leaves_the_profile_as_it_is(folder: Path) -> None:
@@ -225,43 +227,21 @@ def test_a_profile_that_can_not_be_read_or_written_is_no_error(folder: Path) -> 
     assert built(folder).wasm == expected
 
 
-def names(folder: Path) -> list[str]:
-    """The first letters of the kept profiles' names: all are 64 hexadecimal digits."""
-    return [path.name[0] for path in files(folder)]
+def test_one_run_that_needs_the_whole_module_does_not_lose_what_others_learnt(folder: Path) -> None:
+    text = VARIED.replace("(memory 1)", '(memory 1) (data $empty "") (func (export "odd") (data.drop $empty))')
+    assert built(folder, text).wasm
+    before = kept(folder, text)
+    assert before[0].chunks
+    odd = built(folder, text, init_funcs=("odd",))
+    assert odd.report and odd.report.engine.name == "whole"
+    assert kept(folder, text) == before
 
 
-def write(folder: Path, name: str, size: int, age: int) -> None:
-    cache.write_profile(folder, name * 64, bytes(size))
-    path = folder / "profiles" / (name * 64)
-    if path.exists():
-        os.utime(path, (1e9 - age, 1e9 - age))
+def test_stack_that_ran_out_on_demand_is_not_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise Unsuited("the stack of this run", lasting=False)
 
-
-def test_only_so_many_profiles_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_MOST_PROFILES", 3)
-    folder.mkdir(mode=0o700)
-    for number, name in enumerate("abcde"):
-        write(folder, name, 10, age=100 - number)
-    assert names(folder) == ["c", "d", "e"]
-    assert cache.read_profile(folder, "c" * 64) == bytes(10)  # now it was used last
-    write(folder, "f", 10, age=0)
-    assert names(folder) == ["c", "e", "f"]
-
-
-def test_only_so_many_bytes_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_MOST_BYTES", 100)
-    folder.mkdir(mode=0o700)
-    for number, (name, size) in enumerate({"a": 40, "b": 30, "c": 30}.items()):
-        write(folder, name, size, age=100 - number)
-    assert names(folder) == ["a", "b", "c"]
-    write(folder, "d", 41, age=0)
-    assert names(folder) == ["c", "d"]
-    write(folder, "e", 101, age=0)
-    assert names(folder) == []
-
-
-def test_builds_keep_no_more_than_that(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_MOST_PROFILES", 2)
-    for number in range(4):
-        assert built(folder, VARIED.replace("i32.const 7", f"i32.const {number}")).wasm
-    assert len(files(folder)) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr("preinit.engine.ondemand.OnDemandInstance._load", fail)
+        assert built(folder).wasm
+    assert kept(folder) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..binary.module import Module
@@ -42,7 +43,7 @@ def capture_tables(
     for index, entries in after.tables.items():
         table = f"table {index} of {type_name(module.tables[index].type)}"
         wanted = _depends_on_globals(module, index) or (imported and index < module.imported_tables)
-        if entries == before.tables[index] and not wanted:
+        if not wanted and _same(instance, before.tables[index], entries):
             for slot, value in enumerate(entries):
                 _check_no_object(value, table, f"element {slot}")
             continue
@@ -69,9 +70,23 @@ def capture_reference_globals(
         name = module.names.globals.get(index)
         what = f"global {index}{f' ({name})' if name else ''} of {type_name(module.globals[index].type)}"
         _check_no_object(value, what, None)
-        if value != before.globals[index] or (imported and index < module.imported_globals):
+        if not _same(instance, [before.globals[index]], [value]) or (imported and index < module.imported_globals):
             captured[index] = _reference(instance, value, what, None)
     return captured
+
+
+def _same(instance: Instance, before: Sequence[RawValue], after: Sequence[RawValue]) -> bool:
+    """Whether these are the same references: a function may be seen under several pointers."""
+    return before == after or (
+        len(before) == len(after) and all(_names_same(instance, *pair) for pair in zip(before, after, strict=True))
+    )
+
+
+def _names_same(instance: Instance, before: RawValue, after: RawValue) -> bool:
+    if before == after or before.kind != "func" or after.kind != "func":
+        return before == after
+    function = instance.resolve_function(before.bits)
+    return function is not None and function == instance.resolve_function(after.bits)
 
 
 def _reference(instance: Instance, value: RawValue, holder: str, where: str | None) -> Reference:

@@ -16,6 +16,7 @@ _INTERVAL = 0.2
 
 _WORDS = {
     "parse": "reading the module",
+    "choose": "looking at the module",
     "instrument": "preparing the module",
     "compile": "compiling the module",
     "instantiate": "instantiating the module",

@@ -23,6 +23,14 @@ from .values import Unsuited
 CHUNK = 128_000
 LONGEST = 16_000
 
+#: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
+#: there are so many, one that stayed small is filled with what stands beside the function that is needed.
+FEW = 64
+#: With four times as many chunks, a chunk is filled up to twice this: most of what is put in there is not called.
+WINDOW = 1_000
+#: What having one more function in a chunk costs, in bytes of code.
+ENTRY = 100
+
 #: The name of a chunk's module starts with this, its number follows; that of a guard's with the other.
 PREFIX = "preinit:chunk:"
 GUARD = "preinit:guard:"
@@ -55,6 +63,11 @@ class Bodies:
         self._searches: dict[int, Search] = {}
         self._ranges = module.bodies
         self._declared = frozenset(module.references)
+        self.functions = range(module.imported_functions, len(module.function_types))
+
+    def size(self, function: int) -> int:
+        body = self.range(function)
+        return body.end - body.start
 
     def range(self, function: int) -> Body:
         return self._ranges[function - self._module.imported_functions]
@@ -92,10 +105,10 @@ class Bodies:
             self._searches.pop(function, None)
 
 
-def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], fill: bool = False) -> list[int]:
+def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> list[int]:
     """The functions to load when `function` is called: itself, and what is likely to be called next, unless `taken`.
 
-    `fill`: and those that follow it in the module, as many as a chunk takes.
+    `made`: how many chunks there are already; the more, the more of its neighbours come with it.
 
     Raises `Unsuited` if no chunk can hold the first.
     """
@@ -111,21 +124,38 @@ def choose(module: Module, bodies: Bodies, function: int, taken: Container[int],
                 seen.add(callee)
                 if callee in taken or not module.imported_functions <= callee < len(module.function_types):
                     continue
-                body = bodies.range(callee)
-                size = body.end - body.start
+                size = bodies.size(callee)
                 if size <= min(LONGEST, room) and bodies.is_known(callee):
                     room -= size
                     chosen.append(callee)
-    following = range(function + 1, len(module.function_types)) if fill else ()
-    for index in following:
-        body = bodies.range(index)
-        size = body.end - body.start
-        if size > room:
-            break
-        if index not in seen and index not in taken and size <= LONGEST and bodies.is_known(index):
-            room -= size
-            chosen.append(index)
-    return chosen
+    return chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen
+
+
+def window(made: int) -> int:
+    """Up to how many bytes a chunk is filled when there are `made`."""
+    result = WINDOW if made >= FEW else 0
+    while made >= 4 * FEW and result < CHUNK:
+        made //= 4
+        result *= 2
+    return result
+
+
+def _neighbours(bodies: Bodies, chosen: Sequence[int], taken: Container[int], limit: int) -> list[int]:
+    """The functions around the first one that fit beside `chosen` into `limit` bytes, the nearest first."""
+    room = limit - sum(bodies.size(function) + ENTRY for function in chosen) if limit else 0
+    inside = set(chosen)
+    found: list[int] = []
+    steps = limit // ENTRY  # those that are taken are passed over, but not all of a large module's
+    for distance in range(1, 2 * steps):
+        for neighbour in (chosen[0] + distance, chosen[0] - distance):
+            if room <= 0:
+                return found
+            if neighbour in bodies.functions and neighbour not in inside and neighbour not in taken:
+                cost = bodies.size(neighbour) + ENTRY
+                if cost <= room and bodies.is_known(neighbour):
+                    room -= cost
+                    found.append(neighbour)
+    return found
 
 
 def shared_imports(module: Module) -> bytes:

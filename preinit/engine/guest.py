@@ -152,6 +152,9 @@ class Instance(Protocol):
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""
 
+    def reused(self) -> int:
+        """How many of those modules an earlier build had compiled."""
+
     def close(self) -> None:
         """Frees it at once, memories included: no view of them may be used any more."""
 

@@ -89,6 +89,10 @@ class EngineInstance(ABC):
     def compiled(self) -> tuple[int, int, int]:
         """See `guest.Instance`."""
 
+    def reused(self) -> int:
+        """See `guest.Instance`."""
+        return 0
+
     def profile(self) -> Profile | None:
         """See `guest.Instance`."""
         return None
@@ -100,6 +104,7 @@ class EngineInstance(ABC):
     def close(self) -> None:
         """Frees it at once, memories included: no view of them may be used any more."""
         self._store.close()
+        self._functions.close()
 
     def _function(self, name: str) -> Any:
         return self._export(name)
@@ -152,7 +157,8 @@ class EngineInstance(ABC):
                 last = offset + end - start
                 if last > size:
                     raise GuestTrap("instantiating the module trapped: out of bounds memory access")
-                memory[offset:last] = view[start:end]
+                if end > start:  # an empty memory can't be written to, not even nothing
+                    memory[offset:last] = view[start:end]
 
     def memory(self, name: str) -> memoryview:
         reader = self._readers.get(name)

@@ -17,7 +17,7 @@ import wasmtime
 from ..binary.constexpr import integer_of
 from ..binary.opcodes import MEMORY_GROW
 from ..binary.sections import ExternKind, Mode
-from ..errors import Frame
+from ..errors import Frame, StackExhausted
 from . import ffi
 from .chunk import GUARD, PREFIX, Bodies, Chunk, assemble, choose, guard_module, moved, shared_imports
 from .guest import GrowthGuard, original_frame
@@ -31,10 +31,6 @@ from .values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
 _INSTANCES = 1 << 30
-
-#: From so many chunks on, each holds as much as it can: a guest that calls everything would need one for each function.
-#: Large programs have a thousand.
-_MANY_CHUNKS = 4_000
 
 
 class _Loaded(NamedTuple):
@@ -62,7 +58,6 @@ class OnDemandInstance(EngineInstance):
         self._bytes = 0  # of code that is loaded
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
         self._guards: dict[tuple[int, int], Any] = {}
-        self._first_values: dict[str, list[RawValue]] = {}
         try:
             imports = link(Linkage(store, self._functions, prepared.preloads))
             kinds = [entry.kind for entry in self._module.imports]
@@ -92,7 +87,7 @@ class OnDemandInstance(EngineInstance):
             if start is None or start + segment.length > ffi.table_size(self._store, table):
                 raise Unsuited("an element segment does not fit its table")
             if min(segment.functions, default=first) >= first:
-                self._stubs.fill(name, table, start, segment.functions)
+                self._stubs.fill(table, start, segment.functions)
                 continue
             for index, function in enumerate(segment.functions, start):
                 ffi.set_function(self._store, table, index, self._extern(function))
@@ -149,10 +144,10 @@ class OnDemandInstance(EngineInstance):
     def _new_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module]:
         number = self._next_number
         self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._chunks) >= _MANY_CHUNKS)
+        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
-        code = ffi.serialize(module) if self._prepared.keeps_code else b""
+        code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
         self._new_chunks.append(StoredChunk(number, chunk.functions, chunk.imports, chunk.guards, chunk.named, code))
         return chunk._replace(wasm=b""), module
 
@@ -210,6 +205,12 @@ class OnDemandInstance(EngineInstance):
                 result.append(chunk.functions[frame.function - len(chunk.imports) - len(chunk.guards)])
         return result
 
+    def _explain(self, trap: GuestTrapped) -> BaseException:
+        problem = super()._explain(trap)
+        if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
+            return Unsuited("it exhausts the stack, of which stubs take a part", lasting=False)
+        return problem
+
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         if not frames or not (frames[0].module or "").startswith(GUARD):
             return None
@@ -217,21 +218,16 @@ class OnDemandInstance(EngineInstance):
         return GrowthGuard("memory" if opcode == MEMORY_GROW else "table", target)
 
     def table_values(self, name: str) -> list[RawValue]:
-        """A function has several pointers: where it stood when this was asked first, it is given the one it had."""
-        values = self._stubs.as_filled(super().table_values(name))
-        first = self._first_values.setdefault(name, values)
-        if values == first:
-            return first
-        known = self._functions_by_pointer
-        pairs = list(zip(first, values, strict=False))
-        same = [old if known.get(old.bits, old) == known.get(new.bits, new) else new for old, new in pairs]
-        return same + values[len(same) :]
+        return self._stubs.as_filled(super().table_values(name))  # one that did not change is seen as such at once
 
     def resolve_function(self, pointer: bytes) -> int | None:
         return self._functions_by_pointer.get(pointer)
 
     def compiled(self) -> tuple[int, int, int]:
         return len(self._loaded), self._bytes, len(self._chunks)
+
+    def reused(self) -> int:
+        return len(self._chunks) - len(self._new_chunks)
 
     @cached_property
     def _functions_by_pointer(self) -> dict[bytes, int]:
@@ -268,4 +264,8 @@ class OnDemandGuest(NamedTuple):
         deadline.watch(engine)
         store = new_store(engine, max_memory, interruptible, _INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
-        return OnDemandInstance(self.prepared, store, link, deadline)
+        try:
+            return OnDemandInstance(self.prepared, store, link, deadline)
+        except Unsuited:
+            store.close()  # it may have its memory already
+            raise

@@ -12,7 +12,7 @@ from .guest import StateCode
 from .profile import Profile
 from .runtime import DEEP_STACK, EngineSettings, new_engine
 from .validation import first_line
-from .values import EngineError, Unsuited
+from .values import EngineError, GuestTrapped, Unsuited
 
 #: Bytes of a part from which on it is compiled on all cores: for smaller ones, that takes longer than it saves.
 SMALL = 8_000
@@ -51,7 +51,18 @@ class Prepared(NamedTuple):
         if len(wasm) >= SMALL:
             return _compile(self.engine, self.compiler, wasm)
         # Code of one engine runs in another with the same settings, once it was written down.
-        return ffi.deserialize(self.engine, ffi.serialize(_compile(self.solo, self.compiler, wasm)))
+        code = self.serialize(_compile(self.solo, self.compiler, wasm))
+        try:
+            return ffi.deserialize(self.engine, code)
+        except EngineError as problem:  # too little memory, perhaps
+            raise Unsuited(f"a part of it can't be taken over: {first_line(problem)}", lasting=False) from problem
+
+    def serialize(self, module: wasmtime.Module) -> bytes:
+        """A part's code, for another engine or a later build. Raises `Unsuited`."""
+        try:
+            return ffi.serialize(module)
+        except EngineError as problem:
+            raise Unsuited(f"a part of it can't be written down: {first_line(problem)}", lasting=False) from problem
 
     def load(self, code: bytes) -> wasmtime.Module | None:
         """A part that an earlier build compiled; None if the engine does not take it."""
@@ -61,8 +72,8 @@ class Prepared(NamedTuple):
         """A part's instance. Raises `Unsuited`."""
         try:
             return ffi.instantiate(store, module, externs)
-        except EngineError as problem:  # too little memory, perhaps; what doesn't link was found before
-            raise Unsuited(f"a part of it can't be instantiated: {first_line(problem)}") from problem
+        except (EngineError, GuestTrapped) as problem:  # too little memory or stack; what doesn't link was found before
+            raise Unsuited(f"a part of it can't be instantiated: {first_line(problem)}", lasting=False) from problem
 
 
 def _compile(engine: wasmtime.Engine, compiler: str, wasm: bytes) -> wasmtime.Module:

@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import wasmtime
 
-from ..errors import TimeLimit
+from ..errors import TimeLimit, Unsupported
 from . import ffi
 
 T = TypeVar("T")
@@ -42,12 +42,14 @@ class EngineSettings(NamedTuple):
     """`compiler` is "winch" or "cranelift"; `cache` the path of a wasmtime cache configuration, or None.
 
     `interruptible` code checks a counter in every loop and function: it can be stopped, and compiles in 1.8 times the
-    time.
+    time. With `checks_bounds`, it compares each address with the memory's size: otherwise the operating system tells of
+    an access out of bounds, and the engine aborts where that is in a shared memory that several instances hold.
     """
 
     compiler: str
     cache: str | None = None
     interruptible: bool = False
+    checks_bounds: bool = False
 
 
 def has_winch() -> bool:
@@ -59,8 +61,10 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
     """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD.
 
     `stack` in bytes, at most `DEEP_STACK`. `parallel`: whether one module's functions are compiled on all cores, which
-    takes longer than it saves for a few functions with the baseline compiler.
+    takes longer than it saves for a few functions with the baseline compiler. Raises `Unsupported`: it isn't there.
     """
+    if settings.compiler == "winch" and not has_winch():
+        raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
     config = wasmtime.Config()
     config.shared_memory = True
     config.wasm_custom_page_sizes = True
@@ -85,6 +89,8 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
     config.memory_init_cow = False  # one instance: an image of its memory would never be used twice
     if os.name == "posix":  # only debuggers need it: the engine finds its frames by itself
         ffi.leave_out_unwind_info(config)
+    if settings.checks_bounds:
+        ffi.check_bounds(config)
     if not parallel:
         ffi.compile_in_one_thread(config)
     ffi.set_stack(config, stack)
@@ -180,7 +186,7 @@ class Pending(Generic[T]):
             self._deadline.cancel()
             raise
         if self._failure:
-            raise self._failure[0]
+            raise self._failure.pop()  # whoever holds the error, holds this object: it must not hold the error
         return self._outcome[0]
 
 

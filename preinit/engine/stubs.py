@@ -19,6 +19,7 @@ from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind
 from ..binary.types import FUNCREF, I32, FuncType, Limits
 from .guest import GENERATED
+from .runtime import TABLE_ELEMENTS
 
 #: No more instances of a module of stubs than this would be needed if each of the guest's functions had a stub.
 _MOST_INSTANCES = 512
@@ -48,6 +49,10 @@ class Stubs:
             self._counts[self._canonical[index]] += count
         total = used.total()
         self._instances = max(1, min(_MOST_INSTANCES, total // _FUNCTIONS_PER_INSTANCE))
+        while self._instances > 1 and self.capacity > TABLE_ELEMENTS:
+            self._instances //= (
+                2  # many types with few functions each: an instance has one stub for each type, at least
+            )
         self._free: dict[int, list[int]] = {}
         self._modules: dict[int, int] = {}  # type -> which module of stubs has it
         self.modules: list[StubModule] = []

@@ -23,8 +23,7 @@ class StubTable:
         self._store = store
         self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
         self._modules: list[wasmtime.Module] = []
-        # A table's name -> the table, and where in it a function was put last.
-        self._filled: dict[str, tuple[Any, dict[int, int]]] = {}
+        self._filled: dict[int, list[tuple[Any, int]]] = {}  # function -> tables, and where in them it was put
         self._stub_of: dict[bytes, bytes] = {}
         self.compiled: list[StoredStubs] = []  # what no earlier build had
         capacity = self._stubs.capacity
@@ -47,13 +46,14 @@ class StubTable:
         if slot is None:
             return
         ffi.set_function(self._store, self._link, slot, extern)
-        for table, places in self._filled.values():
-            place = places.get(function)
-            if place is not None:
-                stub = ffi.function_pointer(ffi.get_function(self._store, self._table, slot))
-                # The guest may have put something else there. What the table holds now is the same function to it.
-                if stub and ffi.replace_function(self._store, table, place, stub, extern):
-                    self._stub_of[ffi.function_pointer(extern) or b""] = stub
+        places = self._filled.get(function)
+        if not places:
+            return
+        stub = ffi.function_pointer(ffi.get_function(self._store, self._table, slot))
+        for table, place in places:
+            # The guest may have put something else there. What the table holds now is the same function to it.
+            if stub and ffi.replace_function(self._store, table, place, stub, extern):
+                self._stub_of[ffi.function_pointer(extern) or b""] = stub
 
     def prepare(self, functions: Iterable[int]) -> None:
         """Compiles what is needed for the stubs of all these functions at once."""
@@ -61,10 +61,10 @@ class StubTable:
         if types:
             self._add_module(types)
 
-    def fill(self, name: str, table: Any, start: int, functions: Sequence[int]) -> None:
-        """Puts the stubs of `functions` into the table of that name, from `start` on."""
-        _, places = self._filled.setdefault(name, (table, {}))
-        places.update(zip(functions, range(start, start + len(functions)), strict=True))
+    def fill(self, table: Any, start: int, functions: Sequence[int]) -> None:
+        """Puts the stubs of `functions` into a table, from `start` on."""
+        for place, function in enumerate(functions, start):
+            self._filled.setdefault(function, []).append((table, place))
         ffi.copy_functions(self._store, self._table, map(self._slot, functions), table, start)
 
     def pointers(self) -> dict[bytes, int]:
@@ -100,5 +100,5 @@ class StubTable:
         if module is None:
             module = self._prepared.compile(made.wasm)
             if self._prepared.keeps_code:
-                self.compiled.append(StoredStubs(made.types, ffi.serialize(module)))
+                self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
         self._modules.append(module)

@@ -39,9 +39,11 @@ class RawValue(NamedTuple):
 class Unsuited(Exception):
     """A module can't be compiled on demand, in words for the user: it is compiled as a whole instead.
 
-    `compiler`: the compiler to try first, where another one was at fault.
+    `compiler`: the compiler to try first, where another one was at fault. `lasting`: whether that is about the module,
+    and not about one run or this machine.
     """
 
-    def __init__(self, reason: str, compiler: str | None = None) -> None:
+    def __init__(self, reason: str, compiler: str | None = None, lasting: bool = True) -> None:
         super().__init__(reason)
+        self.lasting = lasting
         self.compiler = compiler

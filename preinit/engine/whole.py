@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import wasmtime
 
-from ..errors import Frame, GuestTrap, Unsupported
+from ..errors import Frame, GuestTrap
 from . import ffi
 from .guest import GrowthGuard, GuestCode
 from .instance import EngineInstance, Linkage, Linker
@@ -101,10 +101,8 @@ def compile_guest(
 
     `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
 
-    Raises `InvalidModule`, `UnsupportedProposal`: the engine refuses the module.
+    Raises `InvalidModule`, `UnsupportedProposal`: the engine refuses the module; `Unsupported`: no such compiler.
     """
-    if settings.compiler == "winch" and not has_winch():
-        raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
     compilers = [settings.compiler]
     if settings.compiler == "auto":
         compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]

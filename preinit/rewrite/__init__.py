@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .appended import has_more
 from .module import Plan, Rewritten, memory_runs, variants, write_module
 from .segments import Run
 
-__all__ = ["Plan", "Rewritten", "Run", "memory_runs", "variants", "write_module"]
+__all__ = ["Plan", "Rewritten", "Run", "has_more", "memory_runs", "variants", "write_module"]

@@ -9,6 +9,7 @@ Nothing here checks what comes from outside: callers hand over modules that were
 
 from .config import (
     allow_compact_imports,
+    check_bounds,
     compile_in_one_thread,
     leave_out_unwind_info,
     load_cache,
@@ -43,6 +44,7 @@ __all__ = [
     "HostFunctions",
     "allow_compact_imports",
     "call",
+    "check_bounds",
     "compile_in_one_thread",
     "compile_module",
     "copy_functions",

@@ -26,6 +26,12 @@ def set_stack(config: wasmtime.Config, size: int) -> None:
     config.max_wasm_stack = size
 
 
+def check_bounds(config: wasmtime.Config) -> None:
+    """For `Config.memory_reservation = 0` and `Config.memory_guard_size = 0`: code checks each access by itself."""
+    ffi.wasmtime_config_memory_reservation_set(config.ptr(), 0)
+    ffi.wasmtime_config_memory_guard_size_set(config.ptr(), 0)
+
+
 def leave_out_unwind_info(config: wasmtime.Config) -> None:
     """For `Config.native_unwind_info = False`, which the public class does not have."""
     ffi.wasmtime_config_native_unwind_info_set(config.ptr(), False)

@@ -34,6 +34,11 @@ class HostFunctions:
         self._callbacks: list[Any] = []
         self.raised: BaseException | None = None
 
+    def close(self) -> None:
+        """Drops the callbacks, and what they hold. The store must be closed."""
+        self._callbacks.clear()
+        self.raised = None
+
     def define(self, parameters: Sequence[str], results: Sequence[str], function: HostFunction) -> Any:
         """An extern that calls `function`. Types are "i32" or "i64"; at most one result."""
         valtypes = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
