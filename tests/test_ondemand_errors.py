@@ -157,12 +157,18 @@ def test_recursion_without_end_exhausts_the_stack(how: str, compiler: str) -> No
 
 
 @pytest.mark.parametrize("how", RECURSION)
-def test_recursion_that_the_whole_module_has_stack_for_ends(how: str) -> None:
+@pytest.mark.parametrize("compiler", ["winch", "cranelift"])
+def test_recursion_that_the_whole_module_has_stack_for_ends(how: str, compiler: str) -> None:
     """Stubs of the baseline compiler take stack, too."""
     functions = RECURSION[how].replace("until", "(if (i32.eqz (local.get 0)) (then (return (i32.const 0))))")
     text = f"""(module {functions} (global $g (mut i32) (i32.const 0))
-        (func {INIT} (global.set $g (call $r (i32.const 500000)))))"""
-    assert same(text).wasm
+        (func (export "init") (param i32) (global.set $g (call $r (local.get 0)))))"""
+    deepest = next(
+        init
+        for init in (f"init({depth})" for depth in (1_000_000, 750_000, 500_000, 250_000))
+        if attempt(text, engine="whole", compiler=compiler, init_funcs=(init,)).wasm
+    )
+    assert same(text, compiler=compiler, init_funcs=(deepest,)).wasm
 
 
 def test_recursion_that_only_the_whole_module_has_stack_for_ends_as_well() -> None:

@@ -127,13 +127,6 @@ def test_what_is_wrong_in_code_that_is_not_called_is_found(name: str) -> None:
     assert isinstance(refused(text).error, errors.InvalidModule)
 
 
-@pytest.mark.parametrize("name", CODE)
-def test_what_is_wrong_in_code_that_is_not_called_is_not_written(name: str) -> None:
-    things, code = CODE[name]
-    text = f"(module {things} (func {code}) {STATE} (func {INIT} {CHANGE}))"
-    assert attempt(text, engine="ondemand").error
-
-
 # -- modules that no text stands for -----------------------------------------------------------------------------------
 
 ONE_FUNCTION = b"\x01\x02\x00\x0b"
@@ -220,11 +213,7 @@ def test_a_module_with_any_byte_changed_is_built_or_refused_alike() -> None:
         (func $one (result i32) (i32.const 1)) (func $two (result i32) (i32.add (call $one) (i32.const 1)))
         (func {INIT} (i32.store8 (i32.const 3) (call_indirect (type $v) (i32.const 1)))))""")
     for at in range(8, len(binary)):
-        for change in (1, 0x40):
-            changed = binary[:at] + bytes((binary[at] ^ change,)) + binary[at + 1 :]
-            whole, found = (attempt(changed, engine=engine) for engine in ("whole", "ondemand"))
-            # What is not valid in code that is not called is found last of all, if nothing else goes wrong.
-            assert found.told == whole.told or (isinstance(whole.error, errors.InputError) and found.error), (
-                at,
-                change,
-            )
+        changed = binary[:at] + bytes((binary[at] ^ 1,)) + binary[at + 1 :]
+        whole, found = (attempt(changed, engine=engine) for engine in ("whole", "ondemand"))
+        # What is not valid in code that is not called is found last of all, if nothing else goes wrong.
+        assert found.told == whole.told or (isinstance(whole.error, errors.InputError) and found.error), at

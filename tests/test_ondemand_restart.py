@@ -151,7 +151,9 @@ def test_the_second_memory_is_found_where_it_is_the_one_exported() -> None:
         '(memory (export "memory") 1)', '(memory $other 1) (memory $m (export "memory") 1)'
     )
     text = text.replace("(data (i32.const 100)", "(data (memory $m) (i32.const 100)")
-    assert same(text).wasm
+    found = same(text)
+    assert found.wasm
+    assert Running(found.wasm).state().memories[1][64:73] == random_stream(0, 9)
 
 
 @needs_folders
