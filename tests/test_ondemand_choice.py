@@ -19,11 +19,14 @@ from preinit.engine.suitability import WORTHWHILE, worthwhile
 from preinit.report.json import dumps
 from preinit.result import EngineFacts
 
+#: What counts as large here, so that these tests are quick; the command knows the true number only.
+LARGE = 100_000
+
 SMALL = f"(module (memory 1) (func $f) (func $g) (func {INIT} (call $f) (i32.store8 (i32.const 1) (i32.const 1))))"
 
 
 @cache
-def large(things: str = "", code: str = "", size: int = WORTHWHILE) -> bytes:
+def large(things: str = "", code: str = "", size: int = LARGE) -> bytes:
     """A module with at least so many bytes of code, in functions of which the initializer calls one in ten."""
     work = "(global.set $g (i32.add (global.get $g) (i32.const 1)))"  # 7 bytes
     functions = size // 1000
@@ -36,6 +39,7 @@ def large(things: str = "", code: str = "", size: int = WORTHWHILE) -> bytes:
 def _own_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `pytest --ondemand` changes, these tests are about."""
     monkeypatch.setattr("preinit.runner.worthwhile", worthwhile)
+    monkeypatch.setattr("preinit.engine.suitability.WORTHWHILE", LARGE)
 
 
 def facts(source: str | bytes, **fields: Any) -> EngineFacts:
@@ -56,13 +60,13 @@ def test_large_code_is_compiled_on_demand() -> None:
 
 
 def test_a_little_less_than_large_is_small() -> None:
-    binary = large(size=WORTHWHILE - 20_000)
-    assert WORTHWHILE - 25_000 < len(binary) < WORTHWHILE
+    binary = large(size=LARGE - 20_000)
+    assert LARGE - 25_000 < len(binary) < LARGE
     assert facts(binary).reason == "its code is small"
 
 
 def test_large_data_does_not_make_code_large() -> None:
-    data = f'(memory 20) (data (i32.const 0) "{"x" * (WORTHWHILE + 1)}")'
+    data = f'(memory 20) (data (i32.const 0) "{"x" * (LARGE + 1)}")'
     assert facts(f"(module {data} (func {INIT}))").reason == "its code is small"
 
 
@@ -131,15 +135,15 @@ def test_what_the_baseline_compiler_lacks_is_no_matter_where_it_is_not_called() 
 def test_only_what_is_called_is_compiled() -> None:
     with chunks_of(0):
         engine = facts(large())
-    called = WORTHWHILE // 10_000 + 1
+    called = LARGE // 10_000 + 1
     assert (engine.functions_compiled, engine.chunks) == (called, called)
-    assert engine.functions == WORTHWHILE // 1000 + 1
-    assert WORTHWHILE // 10 < engine.bytes_compiled < WORTHWHILE // 10 + 1000
+    assert engine.functions == LARGE // 1000 + 1
+    assert LARGE // 10 < engine.bytes_compiled < LARGE // 10 + 1000
 
 
 def test_chunks_hold_what_is_likely_to_be_called() -> None:
     engine = facts(large())
-    assert 1 <= engine.chunks < engine.functions_compiled == WORTHWHILE // 10_000 + 1
+    assert 1 <= engine.chunks < engine.functions_compiled == LARGE // 10_000 + 1
 
 
 def test_what_is_called_through_a_table_is_compiled_when_it_is_called() -> None:
@@ -176,14 +180,14 @@ def test_the_report_in_json_has_the_facts(engine: str) -> None:
 )
 def test_the_command_takes_the_engine(tmp_path: Path, flags: tuple[str, ...], expected: tuple[str, str]) -> None:
     module, report = tmp_path / "in.wasm", tmp_path / "report.json"
-    module.write_bytes(large())
+    module.write_bytes(large(size=WORTHWHILE))
     done = run("build", module, *flags, "--report", report, "-o", tmp_path / "out.wasm", code=0)
     assert b"Traceback" not in done.stderr
     engine = json.loads(report.read_text())["engine"]
     assert (engine["name"], engine["reason"]) == expected
     if "cranelift" in flags:
         assert engine["compiler"] == "cranelift"
-    assert (tmp_path / "out.wasm").read_bytes() == attempt(large(), engine="whole").wasm
+    assert (tmp_path / "out.wasm").read_bytes() == attempt(large(size=WORTHWHILE), engine="whole").wasm
 
 
 @pytest.mark.parametrize("flags", [("--engine", "quick"), ("--engine",), ("--compiler", "gcc")])
@@ -201,6 +205,6 @@ def test_other_engines_are_refused() -> None:
 @pytest.mark.parametrize("engine", ["whole", "ondemand", "auto"])
 def test_a_compiler_that_this_machine_lacks_is_refused(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("preinit.engine.runtime.platform.machine", lambda: "riscv64")
-    found = attempt(large(), engine=engine, compiler="winch")
+    found = attempt(large(size=WORTHWHILE), engine=engine, compiler="winch")
     assert isinstance(found.error, errors.Unsupported)
     assert "winch is not available" in found.error.what
