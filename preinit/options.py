@@ -193,6 +193,11 @@ class Options:
             raise UsageError("two modules are preloaded under one name")
         if len({name for name, _ in self.stubs}) < len(self.stubs):
             raise UsageError("one import is stubbed twice", hint="Leave one of the stubs out.")
+        if self.audit and ("host" in (self.host.clock, self.host.random)):
+            raise UsageError(
+                "an audit needs a clock and random numbers that it can change: with the system's, every run differs",
+                hint="Audit a build without `--clock host` and `--random host`.",
+            )
         if self.audit and self.host.writable and self.host.dirs:
             raise UsageError(
                 "an audit runs the initializer several times, and it may write files each time",

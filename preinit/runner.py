@@ -107,7 +107,7 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             watch.compiled = None
             problem.with_traceback(None).__cause__ = problem.__context__ = None  # they hold the instance
             shown = max(shown, world.printed)
-            world.close()
+            world.close(goes_on=True)
             known = way.profile and way.profile.chunks
             way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
             if way.engine == "whole":
@@ -150,11 +150,13 @@ def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
     options, module = job.options, job.module
     whole = _Way("whole", options.compiler, "asked for")
     if options.engine != "whole":
-        reason = _irreversible(options.host) or unsuitable(module)
+        reason = _irreversible(options.host)
         if reason is None and options.engine == "auto" and not worthwhile(module):
             reason = "its code is small"
         profile = None if reason else store.read()
-        if profile and options.engine == "auto":
+        if reason is None and not (profile and profile.chunks):  # a module of which there are chunks is suitable
+            reason = unsuitable(module)
+        if reason is None and profile and options.engine == "auto":
             reason = profile.whole or None
         if reason is None:
             why = "asked for" if options.engine == "ondemand" else "its code is large"

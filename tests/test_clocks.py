@@ -94,7 +94,12 @@ def test_a_clock_that_can_not_be_is_wrong_usage(value: str) -> None:
     assert "what to do" in said
 
 
-@pytest.mark.parametrize("value", ["", "-1", "tomorrow", "1.5", "99999999999999"])
+def test_an_empty_source_date_epoch_is_as_good_as_unset() -> None:
+    said = fails("build", "-", stdin=wasm("(module)"), code=1, SOURCE_DATE_EPOCH="")
+    assert "SOURCE_DATE_EPOCH" not in said
+
+
+@pytest.mark.parametrize("value", ["-1", "tomorrow", "1.5", "99999999999999"])
 def test_a_source_date_epoch_that_is_no_time_is_wrong_usage(value: str) -> None:
     said = fails("build", "-", stdin=wasm("(module)"), code=2, SOURCE_DATE_EPOCH=value)
     assert "SOURCE_DATE_EPOCH" in said

@@ -76,7 +76,7 @@ def test_a_flood_of_output_ends_with_its_own_error(capfd: pytest.CaptureFixture[
             guest.build(Host(max_output=23, quiet=quiet))
         assert caught.value.frames
         assert "--max-guest-output" in (caught.value.hint or "")
-    assert capfd.readouterr().err == "12345678" * 2
+    assert capfd.readouterr().err == "12345678" * 2 + "\n"
 
 
 def test_the_command_bounds_the_output_and_can_drop_it() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import wasmtime
+from command import run
 from support import build_text, text_of, wasm
 
 from preinit.errors import GuestTrap, ImportCalled
@@ -160,3 +163,16 @@ def test_an_imported_tag_can_be_thrown_and_caught() -> None:
 def test_a_tag_that_is_imported_twice_is_one_tag() -> None:
     build_text(f"""(module (import "env" "t" (tag $t)) (import "env" "t" (tag $u)) (memory (export "memory") 1)
         (func {INIT} (block $caught (try_table (catch $u $caught) (throw $t)) (unreachable))))""")
+
+
+def test_what_is_said_after_the_guest_has_a_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "in.wat").write_text(
+        """(module
+          (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1) (data (i32.const 8) "\\10\\00\\00\\00\\05\\00\\00\\00hello")
+          (func (export "wizer-initialize")
+            (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))
+            (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))"""
+    )
+    done = run("build", tmp_path / "in.wat", "-o", tmp_path / "out.wasm", code=0)
+    assert done.stderr.decode().splitlines()[:2] == ["hellohello", "ran wizer-initialize"]

@@ -122,13 +122,27 @@ class Module:
         if section is None:
             return ()
         cursor = Cursor(self.data, section.start, section.end, section.label)
-        read, skip = cursor.u32, cursor.skip
         result = []
-        for _ in range(cursor.count(2)):
-            entry = cursor.position
-            size = read()
-            start = skip(size)
-            result.append(Body(entry, start, start + size))
+        count = cursor.count(2)
+        data, entry, end = self.data, cursor.position, section.end
+        for _ in range(count):  # a hundred thousand in a large module: sizes of two bytes at most are read here
+            start = entry + 1
+            size = data[entry] if entry < end else 0x80
+            if size >= 0x80:
+                if start < end and data[start] < 0x80:
+                    size += (data[start] << 7) - 0x80
+                    start += 1
+                else:
+                    cursor.position = entry
+                    size = cursor.u32()
+                    start = cursor.position
+            following = start + size
+            if following > end:
+                cursor.position = start
+                cursor.skip(size)
+            result.append(Body(entry, start, following))
+            entry = following
+        cursor.position = entry
         if cursor.remaining:
             raise cursor.fail(f"{cursor.remaining} bytes are left over")
         return tuple(result)

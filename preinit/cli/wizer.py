@@ -53,7 +53,13 @@ def spellings(function: Function) -> Function:
     for option in (
         click.option("--allow-wasi", is_flag=True, hidden=True),  # WASI is always there
         click.option("--inherit-stdio", type=click.BOOL, default=True, hidden=True),
-        click.option("--inherit-env", type=click.BOOL, default=False, hidden=True),
+        click.option(
+            "--inherit-env",
+            type=click.BOOL,
+            default=False,
+            metavar="[=BOOL]",
+            help="All of our environment variables.",
+        ),
         click.option("--mapdir", multiple=True, metavar="GUEST::HOST", hidden=True),
     ):
         function = option(function)

@@ -104,7 +104,7 @@ def _clock(text: str | None) -> int | str:
     if text == "host":
         return text
     if text is None:
-        seconds = os.environ.get(SOURCE_DATE_EPOCH, "0")
+        seconds = os.environ.get(SOURCE_DATE_EPOCH) or "0"  # empty is as good as unset
         shown = f"${SOURCE_DATE_EPOCH}, {quoted(seconds)},"
     else:
         kind, _, seconds = text.partition(":")

@@ -78,8 +78,13 @@ class World:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
 
-    def close(self) -> None:
-        """Closes what is open on the host. May come while a call of the guest is under way, when time is over."""
+    def close(self, goes_on: bool = False) -> None:
+        """Closes what is open on the host. May come while a call of the guest is under way, when time is over.
+
+        `goes_on`: another run will print what comes after this one's output.
+        """
+        if not goes_on:
+            self._output.end_line()
         self._wasi.close()
 
     @property
@@ -160,7 +165,10 @@ class World:
         entry = self._module.imports[position]
         name = printable(f"{entry.module}.{entry.name}")
         if position in self._stubs:
-            raise ImportCalled(f"the initializer called the import `{name}`, which is stubbed to trap")
+            raise ImportCalled(
+                f"the initializer called the import `{name}`, which is stubbed to trap",
+                hint=f"Move the call out of the initializer, or let the stub answer: --stub {name}=zero.",
+            )
         if entry.module == MODULE and not self._has_wasi:
             raise WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
         if entry.module == MODULE and entry.name in SIGNATURES:
@@ -168,7 +176,11 @@ class World:
                 f"the initializer called the import `{name}`, which has another type than WASI preview 1 gives it",
                 hint="The module was built for another version of WASI: build it for wasm32-wasip1.",
             )
-        raise ImportCalled(f"the initializer called the import `{name}`, which does not exist at build time")
+        raise ImportCalled(
+            f"the initializer called the import `{name}`, which does not exist at build time",
+            hint=f"Move the call out of the initializer, or answer it: --stub {name}=zero, --preload "
+            f"{printable(entry.module)}=FILE.",
+        )
 
 
 def _no_memory() -> memoryview:
@@ -202,6 +214,7 @@ class _Output:
         self._write = write
         self._shown = shown
         self._most = most
+        self._open = False
         self.total = 0
 
     def __call__(self, data: bytes) -> None:
@@ -211,6 +224,13 @@ class _Output:
         self.total += len(data)
         if left_out < len(data):
             self._write(data[left_out:])
+            self._open = not data.endswith(b"\n")
+
+    def end_line(self) -> None:
+        """Ends a line that the guest left open, so that what is said next has its own."""
+        if self._open:
+            self._write(b"\n")
+            self._open = False
 
 
 def _to_stderr(data: bytes) -> None:
