@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated
 from . import sections as read
+from .bodies import Body, read_bodies
 from .cursor import MOST_ITEMS, Cursor
 from .encoder import PREAMBLE, SECTION_ORDER
 from .names import NameSection
@@ -58,14 +59,6 @@ class Section(NamedTuple):
     @property
     def label(self) -> str:
         return f"custom section {self.title!r}" if self.id == 0 else f"{SectionId(self.id).name.lower()} section"
-
-
-class Body(NamedTuple):
-    """A function body, locals and expression, is `start:end` in the file; its entry, with the size, is `entry:end`."""
-
-    entry: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, eq=False, repr=False, match_args=False)
@@ -121,31 +114,7 @@ class Module:
         section = self.section(SectionId.CODE)
         if section is None:
             return ()
-        cursor = Cursor(self.data, section.start, section.end, section.label)
-        result = []
-        count = cursor.count(2)
-        data, entry, end = self.data, cursor.position, section.end
-        for _ in range(count):  # a hundred thousand in a large module: sizes of two bytes at most are read here
-            start = entry + 1
-            size = data[entry] if entry < end else 0x80
-            if size >= 0x80:
-                if start < end and data[start] < 0x80:
-                    size += (data[start] << 7) - 0x80
-                    start += 1
-                else:
-                    cursor.position = entry
-                    size = cursor.u32()
-                    start = cursor.position
-            following = start + size
-            if following > end:
-                cursor.position = start
-                cursor.skip(size)
-            result.append(Body(entry, start, following))
-            entry = following
-        cursor.position = entry
-        if cursor.remaining:
-            raise cursor.fail(f"{cursor.remaining} bytes are left over")
-        return tuple(result)
+        return read_bodies(Cursor(self.data, section.start, section.end, section.label))
 
     def code_entries(self) -> tuple[int, memoryview]:
         """The number of defined functions, and the code section's bytes after that number."""

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from ..binary import encoder as write
 from ..binary import externs
+from ..binary.bodies import Body
 from ..binary.growth import GROWTH, guard
 from ..binary.instructions import MOST_FOUND, Search, decoder
-from ..binary.module import Body, Module, SectionId
+from ..binary.module import Module, SectionId
 from ..binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, Kind
 from ..binary.sections import ExternKind
 from .values import Unsuited
