@@ -1,4 +1,4 @@
-"""Profiles of modules in the cache: what one build learns about a module is there for the next."""
+"""A module in the cache: what one build learns about it is there for the next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .binary.module import Module
-from .cache import default_folder, read_profile, usable, write_profile
+from .cache import default_folder, engine_configuration, read_profile, usable, write_profile
 from .engine.profile import Profile, decode, encode
 from .options import Options
 from .version import VERSION
@@ -25,6 +25,10 @@ class ProfileStore:
     @property
     def keeps(self) -> bool:
         return self._folder is not None
+
+    def engine_configuration(self) -> str | None:
+        """Where the engine keeps what it compiles as a whole: the path of its configuration."""
+        return engine_configuration(self._folder) if self._folder else None
 
     def read(self) -> Profile | None:
         """What an earlier build learnt; None if there was none."""

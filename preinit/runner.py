@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .binary.module import Module
 from .binary.sections import ExternKind
-from .cache import default_folder, engine_configuration, usable
 from .engine.guest import Instance, Instrumented
 from .engine.profile import Profile
 from .engine.runtime import Deadline, EngineSettings, has_winch
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from .engine.ondemand import OnDemandGuest
     from .engine.whole import CompiledGuest
     from .host import Clock, World
-    from .options import Host
     from .result import EngineFacts, HostFacts, RunFacts
     from .snapshot import Snapshot
 
@@ -97,8 +94,7 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
     while True:
         world = _world(job, shown)
         try:
-            keeps = store.keeps or job.options.audit  # what runs again needs not be compiled again
-            paused = _attempt(job, way, world, keeps, watch, meanwhile)
+            paused = _attempt(job, way, world, store, watch, meanwhile)
             with watch("profile"):
                 store.write(learnt or paused.profile)
             return paused
@@ -139,7 +135,8 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     other = _world(job, 0)
     other.set_clock(clock)
     try:
-        return _attempt(job, _Way("whole", job.options.compiler, ""), other, False, Stopwatch(), lambda: None)
+        store = ProfileStore(job.module, job.options, job.interruptible)
+        return _attempt(job, _Way("whole", job.options.compiler, ""), other, store, Stopwatch(), lambda: None)
     except BaseException:
         other.close()
         raise
@@ -194,7 +191,7 @@ def _world(job: Job, shown: int) -> World:
 
 
 def _attempt(
-    job: Job, way: _Way, world: World, keeps: bool, watch: Stopwatch, meanwhile: Callable[[], object]
+    job: Job, way: _Way, world: World, store: ProfileStore, watch: Stopwatch, meanwhile: Callable[[], object]
 ) -> Paused:
     deadline = job.deadline
     settings = EngineSettings(way.compiler, None, job.interruptible, job.shares_memory)
@@ -207,7 +204,7 @@ def _attempt(
             code, instrumented = deadline.start(lambda: instrument(job.module)).result()
         deadline.check_time()
         with watch("compile"):
-            cached = settings._replace(cache=_cache(job.options))
+            cached = settings._replace(cache=store.engine_configuration())
             pending = deadline.start(lambda: compile_guest(code, cached, job.beside))
             meanwhile()  # the engine compiles outside of Python's lock
             guest = pending.result()
@@ -221,6 +218,7 @@ def _attempt(
             state, instrumented = deadline.start(lambda: instrument_state(job.module)).result()
         deadline.check_time()
         with watch("compile"):
+            keeps = store.keeps or job.options.audit  # what runs again needs not be compiled again
             preparing = deadline.start(lambda: prepare(state, settings, job.beside, keeps, way.profile))
             meanwhile()
             guest = OnDemandGuest(preparing.result())
@@ -296,11 +294,3 @@ def _call(
     return Paused(
         instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile(), guest, instrumented
     )
-
-
-def _cache(options: Options) -> str | None:
-    if not options.cache:
-        return None
-    folder = Path(options.cache_dir) if options.cache_dir else default_folder()
-    place = usable(folder) if folder else None
-    return engine_configuration(place) if place else None

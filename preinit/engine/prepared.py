@@ -99,19 +99,10 @@ def prepare(
     known = Profile(settings.compiler, "")
     if stored and stored.compiler == settings.compiler and _fits(engine, stored):
         known = stored
-    places = {function: number for number, chunk in enumerate(known.chunks) for function in chunk.functions}
-    return Prepared(
-        code._replace(wasm=b""),
-        settings.compiler,
-        settings.interruptible,
-        engine,
-        solo,
-        state,
-        beside,
-        keeps_code,
-        known,
-        places,
-    )
+    code = code._replace(wasm=b"")  # compiled, and no longer needed
+    interruptible = settings.interruptible
+    made = Prepared(code, settings.compiler, interruptible, engine, solo, state, beside, keeps_code, known, {})
+    return made.with_code(known)
 
 
 def _fits(engine: wasmtime.Engine, stored: Profile) -> bool:
