@@ -196,6 +196,13 @@ class GuestTrap(InitializerFailed):
     hint = "The initializer has a bug, or needs something (a file, an environment variable) that it was not given."
 
 
+class InitializerRefused(InitializerFailed):
+    """The initializer returned an error, where a call was said to return a result."""
+
+    code = "initializer-refused"
+    hint = "The message is the initializer's own: give it other data."
+
+
 class UncaughtException(InitializerFailed):
     code = "uncaught-exception"
     hint = "Catch the exception in the initializer; a snapshot can only be taken after a normal return."
