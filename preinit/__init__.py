@@ -10,6 +10,8 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would tak
 if TYPE_CHECKING:
     from typing import Any
 
+    from .builder import Builder
+    from .calls import Call, Word
     from .errors import Frame, PreinitError
     from .options import Host, Options
     from .pipeline import build
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from .version import VERSION as __version__
 
 _HOMES = {
+    "Builder": "builder",
+    "Call": "calls",
     "Frame": "errors",
     "Host": "options",
     "Options": "options",
@@ -24,10 +28,24 @@ _HOMES = {
     "Report": "result",
     "Result": "result",
     "Warning": "result",
+    "Word": "calls",
     "build": "pipeline",
 }
 
-__all__ = ["Frame", "Host", "Options", "PreinitError", "Report", "Result", "Warning", "__version__", "build"]
+__all__ = [
+    "Builder",
+    "Call",
+    "Frame",
+    "Host",
+    "Options",
+    "PreinitError",
+    "Report",
+    "Result",
+    "Warning",
+    "Word",
+    "__version__",
+    "build",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -30,4 +30,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _on_demand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `--ondemand`, every module that can be compiled on demand is: all tests hold for both engines."""
     if request.config.getoption("--ondemand"):
-        monkeypatch.setattr("preinit.runner.worthwhile", lambda module: True)
+        monkeypatch.setattr("preinit.ways.worthwhile", lambda module: True)

@@ -20,7 +20,6 @@ from .validation import first_line
 from .values import GuestTrapped, RawFrame, RawValue
 
 _STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
-_INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
 _OUT_OF_BOUNDS = (wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS.value, wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS.value)
 _UNREACHABLE = wasmtime.TrapCode.UNREACHABLE.value
 
@@ -73,6 +72,7 @@ class EngineInstance(ABC):
         self._store = store
         self._deadline = deadline
         self._functions = ffi.HostFunctions(store)
+        self._functions.stop_when(lambda: deadline.error() if deadline.cancelled else None)
         self._externs: dict[str, Any] = {}
         self._readers: dict[str, Callable[[], memoryview]] = {}
         self._instance: Any = None
@@ -141,8 +141,6 @@ class EngineInstance(ABC):
             )
         if trap.code == _STACK_OVERFLOW:
             return StackExhausted("the initializer exhausted the guest's stack", frames=frames)
-        if trap.code == _INTERRUPT:
-            return self._deadline.error()
         if ffi.takes_exception(self._store) or trap.code == ffi.UNCAUGHT_EXCEPTION:
             return UncaughtException("an exception left the initializer", frames=frames)
         return GuestTrap(f"the initializer trapped: {first_line(trap)}", frames=frames)
