@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .result import Result
 
 #: What the engine compiles depends on these, so they are the builder's.
-_FIXED = ("preloads", "engine", "compiler", "cache", "cache_dir", "timeout", "process_ends", "imports", "stubs")
+FIXED = ("preloads", "engine", "compiler", "cache", "cache_dir", "timeout", "process_ends", "imports", "stubs")
 #: Names under which `build` takes an option besides its own.
 _ALIASES = {"init": "init_funcs"}
 
@@ -90,7 +90,7 @@ class Builder:
         """
         given = {"init": init, "stdin": stdin, "env": env, "args": args, "dirs": dirs}
         changes.update((name, value) for name, value in given.items() if value is not None)
-        options = self.options(changes)
+        options = changed(self._options, changes)
         with self._lock:
             if self._closed:
                 raise UsageError("the builder is closed", hint="Build before its `with` ends.")
@@ -104,31 +104,6 @@ class Builder:
             with self._lock:
                 self._running -= 1
             self._settle()
-
-    def options(self, changes: Mapping[str, Any]) -> Options:
-        """The options of a build with these changes, which are named as `build` names them. Raises `UsageError`."""
-        changes = {_ALIASES.get(name, name): value for name, value in changes.items()}
-        known = {**Options.__dataclass_fields__, **Host.__dataclass_fields__}
-        for name in changes:
-            if name in _FIXED:
-                raise UsageError(
-                    f"{name!r} is the same in all builds of a builder: what was compiled depends on it",
-                    hint="Give it to the Builder.",
-                )
-            if name not in known:
-                names = [name for name in known if name not in _FIXED]
-                raise UsageError(f"there is no option {name!r} of a build", hint=f"One of {', '.join(names)}.")
-        if changes.get("init_funcs"):
-            changes.setdefault("start_only", False)
-        elif changes.get("start_only"):
-            changes.setdefault("init_funcs", ())
-        host = changes.pop("host", self._options.host)
-        if not isinstance(host, Host):
-            raise UsageError(f"host must be a Host, not {type(host).__name__}")
-        of_host = {name: changes.pop(name) for name in list(changes) if name in Host.__dataclass_fields__}
-        if of_host:
-            host = dataclasses.replace(host, **of_host)
-        return dataclasses.replace(self._options, host=host, **changes)
 
     def close(self) -> None:
         """Lets go of what was compiled, once builds that are under way have ended."""
@@ -148,3 +123,29 @@ class Builder:
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self.close()
+
+
+def changed(options: Options, changes: Mapping[str, Any]) -> Options:
+    """The options of a build with changes that are named as `Builder.build` names them. Raises `UsageError`."""
+    changes = {_ALIASES.get(name, name): value for name, value in changes.items()}
+    known = {**Options.__dataclass_fields__, **Host.__dataclass_fields__}
+    for name in changes:
+        if name in FIXED:
+            raise UsageError(
+                f"{name!r} is the same in all builds of a builder: what was compiled depends on it",
+                hint="Give it to the Builder.",
+            )
+        if name not in known:
+            names = [name for name in known if name not in FIXED]
+            raise UsageError(f"there is no option {name!r} of a build", hint=f"One of {', '.join(names)}.")
+    if changes.get("init_funcs"):
+        changes.setdefault("start_only", False)
+    elif changes.get("start_only"):
+        changes.setdefault("init_funcs", ())
+    host = changes.pop("host", options.host)
+    if not isinstance(host, Host):
+        raise UsageError(f"host must be a Host, not {type(host).__name__}")
+    of_host = {name: changes.pop(name) for name in list(changes) if name in Host.__dataclass_fields__}
+    if of_host:
+        host = dataclasses.replace(host, **of_host)
+    return dataclasses.replace(options, host=host, **changes)
