@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .result import Result
 
 #: What the engine compiles depends on these, so they are the builder's.
-FIXED = ("preloads", "engine", "compiler", "cache", "cache_dir", "timeout", "process_ends", "imports", "stubs")
+FIXED = ("preloads", "engine", "compiler", "cache", "cache_dir", "process_ends", "imports", "stubs")
 #: Names under which `build` takes an option besides its own.
 _ALIASES = {"init": "init_funcs"}
 
@@ -138,8 +138,13 @@ def changed(options: Options, changes: Mapping[str, Any]) -> Options:
         if name not in known:
             names = [name for name in known if name not in FIXED]
             raise UsageError(f"there is no option {name!r} of a build", hint=f"One of {', '.join(names)}.")
-    if changes.get("init_funcs"):
-        changes.setdefault("start_only", False)
+    if changes.get("timeout") is not None and options.timeout is None:
+        raise UsageError(
+            "the builder has no time limit, so what it compiled can't be stopped",
+            hint="Give the Builder a timeout, too; that of each build may be another one.",
+        )
+    if changes.get("init_funcs") and "start_only" not in changes:
+        changes["start_only"] = False
     elif changes.get("start_only"):
         changes.setdefault("init_funcs", ())
     host = changes.pop("host", options.host)

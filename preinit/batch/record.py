@@ -6,10 +6,9 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ..calls import Call
 from ..files import replace_file
@@ -59,6 +58,7 @@ class Record:
     """What was written to a folder: output -> key and SHA-256 of its bytes."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._path = folder / NAME
         self._entries: dict[str, tuple[str, str]] = {}
 
@@ -78,7 +78,7 @@ class Record:
 
     def is_current(self, output: Path, key: str | None) -> bool:
         """Whether the file is there, as it was written for that key."""
-        known = self._entries.get(str(output))
+        known = self._entries.get(self._name(output))
         if known is None or key is None or known[0] != key:
             return False
         try:
@@ -87,19 +87,25 @@ class Record:
         except OSError:
             return False
 
+    def _name(self, output: Path) -> str:
+        """What does not change when the folder is moved."""
+        return str(output.relative_to(self._folder) if output.is_relative_to(self._folder) else output)
+
     def note(self, output: Path, key: str | None, wasm: bytes) -> None:
         """Notes an output before it is written: until then, what is there does not fit."""
         if key is None:
             return
-        self._entries[str(output)] = key, hashlib.sha256(wasm).hexdigest()
-        line = _line(str(output), *self._entries[str(output)])
+        name = self._name(output)
+        self._entries[name] = key, hashlib.sha256(wasm).hexdigest()
+        line = _line(name, *self._entries[name])
         number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
         with os.fdopen(number, "ab") as stream:
             stream.write(line)
 
-    def tidy(self, outputs: Mapping[str, Any]) -> None:
+    def tidy(self, outputs: Iterable[Path]) -> None:
         """Leaves one line for each output that is still one."""
-        kept = sorted((output, *entry) for output, entry in self._entries.items() if output in outputs)
+        names = set(map(self._name, outputs))
+        kept = sorted((output, *entry) for output, entry in self._entries.items() if output in names)
         replace_file(self._path, b"".join(_line(*entry) for entry in kept))
 
 

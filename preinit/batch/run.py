@@ -101,7 +101,7 @@ def run(
         finally:
             crew.close(now=not finished)
     with suppress(OSError):  # else the next run builds more than it had to
-        record.tidy({str(job.output): None for job in batch.jobs})
+        record.tidy(job.output for job in batch.jobs)
     return Summary(tuple(course.results), time.monotonic() - started)
 
 

@@ -58,9 +58,7 @@ A job file is TOML, or JSON lines (.jsonl: the first line holds what stands befo
 @click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: the job file's output_dir]")
 @click.option("-m", "--module", metavar="IN", help="The module to build from.  [default: the job file's module]")
 @click.option("--resume", is_flag=True, help="Leave outputs alone that are up to date.")
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one for each core]"
-)
+@click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]")
 @click.option("--scheduler", metavar="ADDRESS", help="Have a Dask cluster do the jobs (pip install preinit[cluster]).")
 @click.option(
     "-f",
@@ -89,6 +87,7 @@ A job file is TOML, or JSON lines (.jsonl: the first line holds what stands befo
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     source: str,
     output_dir: str | None,
     module: str | None,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..calls import written
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
 from ..stopwatch import Stopwatch
@@ -27,6 +28,7 @@ Examples:
   preinit build engine.wasm -o ready.wasm
   preinit build engine.wasm -f initialize-runtime -o ready.wasm
   preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm
+  preinit build engine.wasm -f initialize-runtime -f 'compile-src(@app.js)?' -o ready.wasm
   preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm
   preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm
   preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm
@@ -40,8 +42,10 @@ Examples:
     "-f",
     "--init-func",
     multiple=True,
-    metavar="NAME[(N,..)]",
-    help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}.",
+    metavar="NAME[(ARG,..)]",
+    help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}. ARG is a number, "
+    "@FILE for its bytes as address and length, or *N for the 32 bits at N bytes from what was returned. A ? behind "
+    "it: an error that it returns fails the build.",
 )
 @click.option(
     "--init",
@@ -168,7 +172,7 @@ def command(
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
         options = Options(
-            init_funcs=init_func,
+            init_funcs=tuple(written(text, read) for text in init_func),
             start_only=init == "none",
             rename_funcs=tuple(map(renaming, rename_func)),
             keep_init_func=keep_init_func,  # type: ignore[arg-type]
