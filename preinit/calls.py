@@ -20,7 +20,7 @@ Argument = bytes | int | float | Word
 Returns = Literal["result"]
 
 _NUMBER = re.compile(r"[+-]?[0-9a-zA-Z.+-]+")
-_WRITTEN = re.compile(r"(.+?)\((.*)\)(\??)", re.DOTALL)
+_WRITTEN = re.compile(r"(.+)\(([^()]*)\)(\??)", re.DOTALL)
 
 #: Exports that allocate memory, best first, with their arguments, of which None is the size in bytes: the canonical
 #: ABI's realloc (old address and size, alignment, new size), and C's.

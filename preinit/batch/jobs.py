@@ -25,21 +25,28 @@ MOST_DATA = 1 << 30
 #: Stands for the path of the job's file in what all jobs of a folder have in common.
 PLACEHOLDER = "{}"
 
+#: Settings in which it stands for what is in the file.
+_FILES = ("init", "stdin")
+
 _HEAD = ("module", "output_dir", "options", "job")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One build: `settings` as in a job file; paths in there count from `base`. `output` is absolute."""
+    """One build: `settings` as in a job file; paths in there count from `base`. `output` is absolute.
+
+    `file`: what `{}` stands for where a file is named.
+    """
 
     name: str
     output: Path
     base: Path
     settings: Mapping[str, Any]
+    file: str = PLACEHOLDER
 
     def changes(self) -> dict[str, Any]:
         """What `Builder.build` takes; reads the files that are named. Raises `InputError`."""
-        return changes(self.settings, partial(read_data, self.base), partial(_folder, self.base))
+        return changes(self.settings, partial(read_data, self.base, self.file), partial(_folder, self.base))
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,9 @@ class Batch:
     jobs: tuple[Job, ...]
 
 
-def read_data(base: Path, name: str) -> bytes:
-    """The bytes of a file. Raises `InputError`."""
+def read_data(base: Path, file: str, name: str) -> bytes:
+    """The bytes of a file; `file` is the one that `{}` stands for. Raises `InputError`."""
+    name = file if name == PLACEHOLDER else name
     path = base / name
     try:
         if path.stat().st_size > MOST_DATA:
@@ -72,11 +80,12 @@ def _unreadable(name: str, base: Path, problem: Exception) -> InputError:
     )
 
 
-def _looked_at(used: set[str], base: Path, name: str) -> bytes:
+def _looked_at(used: set[str], base: Path, file: str, name: str) -> bytes:
     """Nothing, but raises `InputError` where there is no such file: a million jobs are not read at once.
 
     `used`: where to note which file it is, as the file system compares paths.
     """
+    name = file if name == PLACEHOLDER else name
     used.add(os.path.normcase(os.path.realpath(base / name)))
     try:
         with (base / name).open("rb"):
@@ -169,7 +178,8 @@ def read_folder(
 ) -> Batch:
     """A job for each file of a folder, with the same name and .wasm at its end.
 
-    `common`: settings of all, as in a job file; `{}` in there stands for the file. `stdin`: it is standard input.
+    `common`: settings of all, as in a job file; `{}` in there stands for the file where one is read, for its name
+    elsewhere. `stdin`: it is standard input.
     Paths in there count from the working folder. Raises `JobFile`, `InputError`.
     """
     where = str(folder)
@@ -191,11 +201,11 @@ def read_folder(
         own["stdin"] = PLACEHOLDER
     tables = []
     for name in names:
-        path = str((folder / name).absolute())
-        settings: dict[str, Any] = {key: _filled(value, path) for key, value in own.items()}
+        # A file that is read keeps its placeholder: its name may hold a comma or a parenthesis.
+        settings = {key: value if key in _FILES else _filled(value, name) for key, value in own.items()}
         tables.append((str(folder / name), {"output": f"{name.rpartition('.')[0] or name}.wasm", **settings}))
     rest = {key: value for key, value in common.items() if key not in own}
-    return _batch(module, output, Path.cwd(), rest, tables, where)
+    return _batch(module, output, Path.cwd(), rest, tables, where, folder.absolute())
 
 
 def _filled(value: Any, path: str) -> Any:
@@ -215,6 +225,7 @@ def _batch(
     common: Mapping[str, Any],
     tables: Sequence[tuple[str, Any]],
     where: str,
+    files: Path | None = None,
 ) -> Batch:
     if not tables:
         raise JobFile("there are no jobs", where=where)
@@ -222,13 +233,13 @@ def _batch(
         raise JobFile(f"there are {len(tables):,} jobs", where=where, hint=f"At most {MOST_JOBS:,} at once.")
     output = Path(os.path.realpath(output))
     try:
-        options = common_options(common, partial(read_data, base), partial(_folder, base))
+        options = common_options(common, partial(read_data, base, PLACEHOLDER), partial(_folder, base))
     except PreinitError as problem:
         problem.where = f"{where}, options" + (f", {problem.where}" if problem.where else "")
         raise
     taken: dict[str, str] = {}
     used = {os.path.normcase(os.path.realpath(path)) for path in (module, where)}
-    jobs = tuple(_jobs(tables, base, output, options, taken, used))
+    jobs = tuple(_jobs(tables, base, output, options, taken, used, files))
     overwritten = next(iter(used & taken.keys()), None)
     if overwritten:
         raise JobFile(
@@ -246,8 +257,12 @@ def _jobs(
     options: Options,
     taken: dict[str, str],
     used: set[str],
+    files: Path | None,
 ) -> Iterator[Job]:
-    """The jobs, checked. `taken`: paths of outputs -> where they are named; `used`: paths of files that are read."""
+    """The jobs, checked. `taken`: paths of outputs -> where they are named; `used`: paths of files that are read.
+
+    `files`: the folder that has a file for each job, if there is one.
+    """
     for where, table in tables:
         if not isinstance(table, dict):
             raise JobFile("a job must be a table", where=where)
@@ -277,9 +292,10 @@ def _jobs(
             raise JobFile(f"the output {quoted(name)} is also that of {taken[key]}", where=where)
         taken[key] = where
         try:
-            looked_at = changes(settings, partial(_looked_at, used, base), partial(_folder, base))
+            file = PLACEHOLDER if files is None else str(files / Path(where).name)
+            looked_at = changes(settings, partial(_looked_at, used, base, file), partial(_folder, base))
             changed(options, looked_at)
         except PreinitError as problem:
             problem.where = where + (f", {problem.where}" if problem.where else "")
             raise
-        yield Job(name, path, base, settings)
+        yield Job(name, path, base, settings, file)
