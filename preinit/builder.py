@@ -16,7 +16,7 @@ from .options import Host, Options
 from .pipeline import carry_out, place, read_source
 from .runner import keeping
 from .stopwatch import Stopwatch
-from .validity import KnownCode
+from .validity import Validity
 
 if TYPE_CHECKING:
     from .result import Result
@@ -61,7 +61,7 @@ class Builder:
         self._options = options
         self._source = read_source(wasm, options, Deadline(options.timeout, grace=not options.process_ends))
         self._kept = keeping(self._source.module, options)
-        self._validity = KnownCode()
+        self._validity = Validity(self._source.module, options, many=True)
         self._lock = threading.Lock()
         self._running = 0
         self._closed = False

@@ -126,7 +126,7 @@ def carry_out(
     """
     job, exports, stack = order
     module, options, deadline = job.module, job.options, job.deadline
-    validity = validity or Validity()
+    validity = validity or Validity(module, options)
     paused = run_guest(job, watch, meanwhile, kept)
     try:
         from .facts import make_report
@@ -149,9 +149,9 @@ def carry_out(
         keeps, restores = options.imports != "define", options.imports == "restore"
         plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
-        rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch, validity)
+        rewritten, plan = write_valid(module, paused.snapshot, plans, validity, deadline, watch)
         if has_more(rewritten.wasm, module):
-            validity.input(module)  # code that was never called may name what the input lacks
+            validity.check(module.data)  # code that was never called may name what the input lacks
         leaked = leaks(module, options.host, paused.snapshot, rewritten.runs) if options.host.env else ()
         report = make_report(module, job.calls, plan, paused, rewritten, options, watch.seconds)
     except PreinitError as problem:
@@ -220,9 +220,9 @@ def write_valid(
     module: Module,
     snapshot: Snapshot,
     plans: Iterable[Plan],
+    validity: Validity,
     deadline: Deadline,
     watch: Stopwatch,
-    validity: Validity,
 ) -> tuple[Rewritten, Plan]:
     """The first of the plans whose output validates.
 
@@ -240,9 +240,9 @@ def write_valid(
             rewritten = deadline.start(partial(write_module, module, snapshot, plan, runs)).result()
         try:
             with watch("validate"):
-                deadline.start(partial(validity.output, rewritten.wasm)).result()
+                deadline.start(partial(validity.check, rewritten.wasm)).result()
             return rewritten, plan
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal
-    validity.input(module)  # on demand, code that was never called is seen here for the first time
+    validity.check(module.data)  # on demand, code that was never called is seen here for the first time
     raise OutputInvalid(f"the output does not validate: {problem}") from problem

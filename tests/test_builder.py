@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support import wasm
 from test_ondemand import SHAPES
 
@@ -28,7 +26,7 @@ from preinit.errors import (
     UsageError,
     WarningsRefused,
 )
-from preinit.validity import KnownCode
+from preinit.validity import Validity
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
@@ -231,15 +229,15 @@ NAMING = """(module
 def test_what_was_validated_before_hides_no_damage(damage: SectionId) -> None:
     """Each byte of each section, changed: known code is refused exactly where a whole validation refuses it."""
     good = build(wasm(NAMING), cache=False).wasm
-    known = KnownCode()
-    known.output(good)
+    known = Validity(parse(wasm(NAMING)), Options(cache=False), many=True)
+    known.check(good)
     section = next(section for section in read_sections(good) if section.id == damage)
     refused = 0
     for place in range(section.start, section.end):
         for change in (1, 2, 0x10, 0x40, 0x7F):
             bad = bytearray(good)
             bad[place] ^= change
-            expected, found = (_refusal(function, bytes(bad)) for function in (check, known.output))
+            expected, found = (_refusal(function, bytes(bad)) for function in (check, known.check))
             assert (expected is None) == (found is None), f"{place:#x} ^ {change:#x}: {expected} / {found}"
             refused += expected is not None
     assert refused
@@ -255,18 +253,6 @@ def _refusal(function: Any, binary: bytes) -> str | None:
             check(binary)
         return str(problem)
     return None
-
-
-@given(st.integers(1, 60), st.booleans(), st.lists(st.integers(0, 255), max_size=40))
-def test_outputs_that_are_not_damaged_are_taken(pages: int, declares: bool, content: list[int]) -> None:
-    """Another size of memory, other data, one more declaration: the code is still valid, and the rest is looked at."""
-    data = "".join(f"\\{byte:02x}" for byte in content)
-    declared = "(elem declare func 0)" if declares else ""
-    text = f'(module (memory {pages}) (data (i32.const 0) "{data}") {declared} (func (export "f") (drop (ref.func 0))))'
-    known = KnownCode()
-    for binary in (wasm('(module (memory 1) (func (export "f") (drop (ref.func 0))))'), wasm(text)):
-        known.output(binary)
-        assert parse(binary)
 
 
 def test_memory_does_not_grow_with_the_number_of_builds() -> None:
