@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from support import wasm
+
+from preinit.batch.work import Order, perform
 
 #: Keeps standard input at 1024; traps where that starts with "!", goes on for ever with "@", and takes a moment with "+".
 KEEPER = """(module
@@ -21,7 +25,7 @@ KEEPER = """(module
     (loop (br_if 0 (i32.eq (local.get $first) (i32.const 64))))
     (if (i32.eq (local.get $first) (i32.const 43)) (then
       (loop (br_if 0 (i32.lt_u (local.tee $turns (i32.add (local.get $turns) (i32.const 1)))
-                               (i32.const 150000000)))))))
+                               (i32.const 80000000)))))))
   (func (export "malloc") (param i32) (result i32) (i32.const 8192))
   (func (export "take") (param i32 i32)))"""
 
@@ -40,3 +44,24 @@ def workshop(folder: Path, texts: dict[str, str], **head: Any) -> Path:
 
 def outputs(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("**/*.wasm"))}
+
+
+class Threads:
+    """Threads of this process do the jobs."""
+
+    size = 2
+    lost: tuple[type[BaseException], ...] = ()
+    together = False
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._pool = ThreadPoolExecutor(self.size)
+
+    def submit(self, changes: dict[str, Any]) -> Future[Any]:
+        return self._pool.submit(perform, self._order, pickle.dumps(changes))
+
+    def renew(self) -> None:
+        raise AssertionError("no thread dies")
+
+    def close(self, now: bool) -> None:
+        self._pool.shutdown()

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import KEEPER, outputs, workshop
+from batches import KEEPER, Threads, outputs, workshop
 from command import COMMAND, PATIENCE, fails, run
 from support import wasm
 
 from preinit import Host, build
+from preinit.batch import read_jobs
+from preinit.batch import run as run_batch
 
 TEXTS = {f"job{number}": f"text number {number}" for number in range(6)}
 
@@ -112,11 +114,16 @@ def test_jobs_that_fail_do_not_stop_the_others_and_can_be_done_later(tmp_path: P
     assert sorted(job["status"] for job in found.values()) == ["built"] * 2 + ["current"] * 6
 
 
+def statuses(path: Path) -> dict[str, str]:
+    """What became of each job, done by threads of this process."""
+    return {job.name: job.status for job in run_batch(read_jobs(path), Threads, resume=True).results}
+
+
 def test_what_is_up_to_date_depends_on_all_that_an_output_depends_on(tmp_path: Path) -> None:
     path = workshop(tmp_path, TEXTS)
 
     def built() -> set[str]:
-        return {name for name, job in report(tmp_path, path, "--resume").items() if job["status"] == "built"}
+        return {name for name, status in statuses(path).items() if status == "built"}
 
     everything = {f"{name}.wasm" for name in TEXTS}
     assert built() == everything
@@ -143,16 +150,16 @@ def test_what_is_up_to_date_depends_on_all_that_an_output_depends_on(tmp_path: P
 def test_what_differs_each_time_is_never_up_to_date(tmp_path: Path) -> None:
     path = workshop(tmp_path, {"one": "text"}, options={"clock": "host", "cache": False})
     for _ in range(2):
-        assert report(tmp_path, path, "--resume")["one.wasm"]["status"] == "built"
+        assert statuses(path) == {"one.wasm": "built"}
 
 
 def test_a_folder_that_a_guest_may_read_counts(tmp_path: Path) -> None:
     (tmp_path / "lib" / "deep").mkdir(parents=True)
     (tmp_path / "lib" / "deep" / "file").write_text("1")
     path = workshop(tmp_path, {"one": "text"}, options={"dirs": {"lib": "/lib"}, "cache": False})
-    assert [report(tmp_path, path, "--resume")["one.wasm"]["status"] for _ in range(2)] == ["built", "current"]
+    assert [statuses(path)["one.wasm"] for _ in range(2)] == ["built", "current"]
     (tmp_path / "lib" / "deep" / "file").write_text("2")
-    assert report(tmp_path, path, "--resume")["one.wasm"]["status"] == "built"
+    assert statuses(path) == {"one.wasm": "built"}
 
 
 def test_a_process_that_dies_takes_no_job_with_it(tmp_path: Path) -> None:
@@ -183,7 +190,7 @@ def test_an_interrupt_leaves_whole_outputs_and_no_process(tmp_path: Path) -> Non
     wait_for(lambda: not any(map(alive, children)))
     found = outputs(tmp_path / "out")
     assert 1 <= len(found) < 40
-    assert found.items() <= expected(texts).items()
+    assert found.items() <= expected({name: texts[name] for name in texts if f"{name}.wasm" in found}).items()
     assert not list((tmp_path / "out").glob(".preinit-*.partial"))
 
 
@@ -287,7 +294,7 @@ def test_an_absolute_output_is_where_it_says(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"one.wasm"', json.dumps(str(target))))
     run("batch", path, code=0)
     assert target.read_bytes() == expected({"one": "text"})["one.wasm"]
-    assert report(tmp_path, path, "--resume")[str(target)]["status"] == "current"
+    assert statuses(path) == {str(target): "current"}
 
 
 def test_a_link_does_not_lead_an_output_out_of_the_folder(tmp_path: Path) -> None:
@@ -338,28 +345,6 @@ def test_names_in_a_job_file_do_not_steer_the_terminal(tmp_path: Path) -> None:
 
 def test_a_library_can_be_given_any_executor(tmp_path: Path) -> None:
     """What does the jobs is told from what is to be done: one in this process does as well."""
-    from concurrent.futures import ThreadPoolExecutor
-    from pickle import dumps
-
-    from preinit.batch import read_jobs
-    from preinit.batch import run as run_batch
-    from preinit.batch.work import Order, perform
-
-    class Threads:
-        size, lost, together = 2, (), False
-
-        def __init__(self, order: Order) -> None:
-            self.order, self.pool = order, ThreadPoolExecutor(2)
-
-        def submit(self, changes: dict[str, Any]) -> Any:
-            return self.pool.submit(perform, self.order, dumps(changes))
-
-        def renew(self) -> None:
-            raise AssertionError
-
-        def close(self, now: bool) -> None:
-            self.pool.shutdown()
-
     summary = run_batch(read_jobs(workshop(tmp_path, TEXTS)), Threads)
     assert summary.count("built") == 6
     assert outputs(tmp_path / "out") == expected(TEXTS)

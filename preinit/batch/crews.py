@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 #: Seconds that a scheduler has to answer, and to have a worker.
-PATIENCE = 15.0
+PATIENCE = 10.0
 
 
 class Crew(Protocol):
