@@ -13,7 +13,7 @@ from .calls import Call
 from .engine.runtime import Deadline
 from .errors import UsageError
 from .options import Host, Options
-from .pipeline import carry_out, place, read_source
+from .pipeline import carry_out, check_again, place, read_source
 from .runner import keeping
 from .stopwatch import Stopwatch
 from .validity import Validity
@@ -98,6 +98,8 @@ class Builder:
         try:
             watch = watch or Stopwatch()
             with watch("choose"):
+                if options is not self._options:
+                    check_again(self._source, options)
                 order = place(self._source, options, Deadline(options.timeout, grace=not options.process_ends))
             return carry_out(order, watch, kept=self._kept, validity=self._validity)
         finally:

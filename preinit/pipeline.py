@@ -100,6 +100,15 @@ def read_source(wasm: bytes | str | os.PathLike[str], options: Options, deadline
     return Source(module, *read_preloads(module, options))
 
 
+def check_again(source: Source, options: Options) -> None:
+    """Checks what was read for other options, which differ in nothing that reading depends on. Raises the same."""
+    check_supported(source.module, options)
+    if source.preloads:
+        from .host.preload import check_uses
+
+        check_uses(source.module, source.preloads, options)
+
+
 def place(source: Source, options: Options, deadline: Deadline) -> Order:
     """What is to be done for these options. Raises a `PreinitError` where they don't fit the module."""
     module = source.module
@@ -160,7 +169,8 @@ def carry_out(
         raise
     finally:
         paused.world.close()
-    paused.instance.close()
+    if not options.process_ends:
+        paused.instance.close()
     warnings = (*report.warnings, *leaked)
     report = dataclasses.replace(report, audit=differences, scrub_stack=scrubbed, warnings=warnings)
     if options.strict and report.warnings:

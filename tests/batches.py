@@ -63,5 +63,8 @@ class Threads:
     def renew(self) -> None:
         raise AssertionError("no thread dies")
 
+    def check(self) -> None:
+        pass
+
     def close(self, now: bool) -> None:
         self._pool.shutdown()

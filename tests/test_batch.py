@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from support import wasm
 from preinit import Host, build
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
+from preinit.batch.crews import Processes
 
 TEXTS = {f"job{number}": f"text number {number}" for number in range(6)}
 
@@ -174,6 +176,27 @@ def test_a_process_that_dies_takes_no_job_with_it(tmp_path: Path) -> None:
     assert outputs(tmp_path / "out") == expected(texts)
     jobs = json.loads((tmp_path / "report.json").read_text())["jobs"]
     assert max(job["attempts"] for job in jobs) == 2
+
+
+class Deadly(Processes):
+    """Processes of which a job can end one, as one that takes all memory does."""
+
+    def submit(self, changes: dict[str, Any]) -> Any:
+        if changes["stdin"] == b"deadly":
+            return self._executor.submit(os._exit, 9)
+        return super().submit(changes)
+
+
+def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path) -> None:
+    path = workshop(tmp_path, {**TEXTS, "deadly": "deadly"})
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], lines[-1], *lines[3:-1]]))
+    found = {job.name: job for job in run_batch(read_jobs(path), lambda order: Deadly(order, 2)).results}
+    failed = found.pop("deadly.wasm")
+    assert failed.error is not None
+    assert (failed.status, failed.error["code"], failed.attempts) == ("failed", "worker-lost", 3)
+    assert {job.status for job in found.values()} == {"built"}
+    assert outputs(tmp_path / "out") == expected(TEXTS)
 
 
 def test_an_interrupt_leaves_whole_outputs_and_no_process(tmp_path: Path) -> None:
@@ -348,6 +371,23 @@ def test_a_library_can_be_given_any_executor(tmp_path: Path) -> None:
     summary = run_batch(read_jobs(workshop(tmp_path, TEXTS)), Threads)
     assert summary.count("built") == 6
     assert outputs(tmp_path / "out") == expected(TEXTS)
+
+
+def test_the_job_files_of_the_readme_and_of_help_are_job_files(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+    help_ = textwrap.dedent(
+        run("batch", "--help", code=0).stdout.decode().partition("JSON lines (.jsonl")[2].partition("\n")[2]
+    )
+    shown = next(part for part in readme.split("```toml\n") if part.startswith('module = "engine.wasm"'))
+    for name in ("hello.js", "hello.txt", "page.html"):
+        (tmp_path / name).write_text("text")
+    (tmp_path / "lib").mkdir()
+    texts = [shown.partition("```")[0], help_[help_.index("module =") :]]
+    for text in texts:
+        (tmp_path / "jobs.toml").write_text(textwrap.dedent(text))
+        batch = read_jobs(tmp_path / "jobs.toml")
+        assert batch.options.timeout == 60
+        assert batch.jobs[0].output == tmp_path / "out" / "hello.wasm"
 
 
 def test_help_has_examples() -> None:

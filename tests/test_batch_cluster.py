@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from batches import outputs, workshop
-from command import COMMAND, PATIENCE, fails, run
+from command import COMMAND, PATIENCE, fails
 from test_batch import expected, wait_for
 
 pytest.importorskip("distributed", reason="pip install preinit[cluster]")
@@ -31,7 +31,9 @@ class Cluster:
             probe.bind(("127.0.0.1", 0))
             self.address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
         port = self.address.rpartition(":")[2]
-        self._start("scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        self.scheduler = self._start(
+            "scheduler", "dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"
+        )
 
     def _start(self, name: str, module: str, *arguments: str, path: Path | None = None) -> subprocess.Popen[bytes]:
         place = self._folder / name
@@ -70,7 +72,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def test_a_worker_that_dies_in_mid_run_costs_no_output(cluster: Cluster, tmp_path: Path) -> None:
     workers = [cluster.worker("one"), cluster.worker("two")]
-    texts = {**{f"slow{number}": f"+ {number}" for number in range(12)}, "traps": "!"}
+    texts = {**{f"slow{number}": f"+ {number}" for number in range(8)}, "traps": "!"}
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "file").write_text("a file")
     path = workshop(tmp_path, texts, options={"dirs": {"lib": "/lib"}, "cache": False})
@@ -83,14 +85,27 @@ def test_a_worker_that_dies_in_mid_run_costs_no_output(cluster: Cluster, tmp_pat
     del texts["traps"]
     assert outputs(tmp_path / "out") == expected(texts)
     jobs = json.loads((tmp_path / "report.json").read_text())["jobs"]
-    assert sorted(job["status"] for job in jobs) == ["built"] * 12 + ["failed"]
+    assert sorted(job["status"] for job in jobs) == ["built"] * 8 + ["failed"]
     assert [job["error"]["code"] for job in jobs if job["error"]] == ["trap"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         ".preinit-batch.jsonl", *sorted(f"{name}.wasm" for name in texts)
     ]  # fmt: skip
     assert b"Traceback" not in said
-    run("batch", path, "--scheduler", cluster.address, "--resume", code=1)
-    assert outputs(tmp_path / "out") == expected(texts)
+
+
+def test_a_scheduler_that_dies_is_told_of_and_what_was_done_is_whole(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.worker("one")
+    texts = {f"slow{number}": f"+ {number}" for number in range(40)}
+    path = workshop(tmp_path, texts)
+    with subprocess.Popen([*COMMAND, "batch", path, "--scheduler", cluster.address], stderr=subprocess.PIPE) as batch:
+        wait_for(lambda: len(outputs(tmp_path / "out")) >= 1)
+        os.killpg(cluster.scheduler.pid, signal.SIGKILL)
+        _, said = batch.communicate(timeout=PATIENCE)
+    assert batch.returncode == 1
+    assert b"error[scheduler]" in said, said
+    assert b"Traceback" not in said
+    found = outputs(tmp_path / "out")
+    assert found.items() <= expected({name: text for name, text in texts.items() if f"{name}.wasm" in found}).items()
 
 
 def test_a_worker_with_another_preinit_is_refused(cluster: Cluster, tmp_path: Path) -> None:

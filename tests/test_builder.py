@@ -189,6 +189,12 @@ def test_wrong_options_of_a_build_are_refused(changes: dict[str, Any], said: str
         builder.build()
 
 
+def test_limits_of_a_build_are_checked_as_by_build() -> None:
+    with Builder(wasm(READER), cache=False) as builder:
+        for fields in ({"max_memory": 1000}, {"import_globals": {"no.global": "1"}}):
+            assert attempt(builder.build, **fields) == attempt(build, wasm(READER), cache=False, **fields)
+
+
 def test_a_closed_builder_builds_nothing() -> None:
     builder = Builder(wasm(READER), cache=False)
     with builder:

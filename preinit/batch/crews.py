@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a scheduler has to answer, and to have a worker.
 PATIENCE = 10.0
+#: Seconds that a cluster may be without workers: it may be starting some.
+_LONELY = 60.0
 
 
 class Crew(Protocol):
@@ -33,7 +36,10 @@ class Crew(Protocol):
         """Hands out a job."""
 
     def renew(self) -> None:
-        """After a worker died: others take its place."""
+        """After a worker died: others take its place. Raises a `PreinitError` where there are none."""
+
+    def check(self) -> None:
+        """Raises a `PreinitError` where nobody does anything any more."""
 
     def close(self, now: bool) -> None:
         """Ends it; `now`: whatever it is doing."""
@@ -61,6 +67,9 @@ class Processes:
     def renew(self) -> None:
         self.close(now=True)
         self._executor = self._start()
+
+    def check(self) -> None:
+        pass  # a process that ends is noticed at once
 
     def close(self, now: bool) -> None:
         if now:
@@ -94,7 +103,9 @@ class Cluster:
         try:
             self.size = self._workers()
             self._executor: Executor = self._client.get_executor(pure=False)
+            self._silent: tuple[type[BaseException], ...] = (OSError, TimeoutError, *self.lost)
             self._order = order
+            self._alone_since = time.monotonic()
             self._travelling: dict[str, Any] = {}
             self._shared = self._share(order)
         except BaseException:
@@ -143,7 +154,27 @@ class Cluster:
     def renew(self) -> None:
         """What was shared may be lost with the worker."""
         self._travelling.clear()
-        self._shared = self._share(self._order)
+        self.check()
+        try:
+            self._client.wait_for_workers(1, timeout=PATIENCE)
+            self._shared = self._share(self._order)
+        except self._silent as problem:
+            raise self._gone() from problem
+
+    def check(self) -> None:
+        try:
+            if self._client.nthreads():
+                self._alone_since = time.monotonic()
+        except self._silent as problem:
+            raise self._gone() from problem
+        if self._client.status != "running" or time.monotonic() - self._alone_since > _LONELY:
+            raise self._gone()
+
+    def _gone(self) -> Unreachable:
+        return Unreachable(
+            "the cluster can't be reached any more, or has no workers left",
+            hint="What was done until then is written: start the cluster again, and do the rest with `--resume`.",
+        )
 
     def close(self, now: bool) -> None:
         self._executor.shutdown(wait=not now)

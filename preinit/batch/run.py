@@ -27,6 +27,8 @@ _AHEAD = 2
 
 #: How often a job is handed out, if the worker that does it dies.
 _MOST_ATTEMPTS = 3
+#: Seconds between two looks at a crew that has nothing to say.
+_INTERVAL = 5.0
 #: How often workers are replaced that died, before any of them did a job.
 _MOST_RENEWALS = 5
 
@@ -149,7 +151,7 @@ class _Course:
         """Hands out what is waiting, until nothing is left."""
         out: dict[Future[Outcome], tuple[_Task, str | None]] = {}
         while self.waiting or out:
-            for task in self._next(crew.size * _AHEAD - len(out)):
+            for task in self._next(crew.size * _AHEAD - len(out), bool(out), crew.together):
                 try:
                     changes = self._jobs[task.place].changes()
                     key = self._key(changes)
@@ -163,16 +165,26 @@ class _Course:
                 if self.waiting:
                     self._renew(crew)
                 continue
-            done, _ = wait(out, return_when=FIRST_COMPLETED)
+            done, _ = wait(out, timeout=_INTERVAL, return_when=FIRST_COMPLETED)
+            if not done:
+                crew.check()
             lost = [future for future in done if not self._take(future, *out.pop(future), crew)]
             if lost:
                 self._begin_again(crew, out)
 
-    def _next(self, most: int) -> Iterator[_Task]:
+    def _next(self, most: int, others: bool, together: bool) -> Iterator[_Task]:
+        """At most so many tasks. `others` are out already; `together`: one that ends a process takes them with it.
+
+        Then a task that was lost is done again when no other is out: it may be to blame.
+        """
         for _ in range(most):
-            if not self.waiting:
+            suspect = bool(together and self.waiting and self.waiting[0].attempts)
+            if not self.waiting or (suspect and others):
                 return
             yield self.waiting.popleft()
+            if suspect:
+                return
+            others = True
 
     def _take(self, future: Future[Outcome], task: _Task, key: str | None, crew: Crew) -> bool:
         """Takes a result; False where there is none, since the worker died."""

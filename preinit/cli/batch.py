@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
+import logging
 import os
 import sys
 import time
@@ -121,10 +121,11 @@ def command(
 
         def hire(order: Order) -> Crew:
             if scheduler is not None:
+                if not debug:
+                    logging.disable()  # what Dask says of what goes wrong is said in one place, by us
                 return Cluster(order, scheduler)
             return Processes(order, min(jobs or _cores(), len(batch.jobs)))
 
-        gc.collect()
         try:
             summary = run(batch, hire, resume=resume, note=shown.note)
         finally:
