@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
+from ..options import BUDGETS
 from ..stopwatch import Stopwatch
 from .arguments import read
+from .budgets import budget_options
 from .failure import explained, leave, say, style
 from .options import build_options, options_of
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
@@ -39,6 +41,7 @@ Examples:
 @click.option(
     "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."
 )
+@budget_options
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -65,7 +68,8 @@ def command(
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        options = options_of(given, audit=audit, strict=strict, process_ends=True, measure_gzip=report is not None)
+        more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": report is not None}
+        options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
         data = read(source)
         from ..pipeline import build  # imports the engine
 

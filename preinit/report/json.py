@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from ..errors import PreinitError, WarningsRefused
+from ..errors import PreinitError
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
 
@@ -38,7 +38,6 @@ def failure(problem: PreinitError) -> str:
         "where": problem.where,
         "hint": problem.hint,
         "frames": [frame._asdict() for frame in problem.frames],
+        **problem.details,
     }
-    if isinstance(problem, WarningsRefused):
-        error["warnings"] = [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in problem.hazards]
     return _text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
