@@ -58,7 +58,7 @@ def _noun(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, int | float):
-        return str(value) if abs(value) < 10**30 else "a number that long"
+        return str(value) if isinstance(value, float) or abs(value) < 10**30 else "a number that long"
     return "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a date or time"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from .keys import DEFAULTS, NAME, TARGETS
@@ -32,3 +34,8 @@ def schema() -> dict[str, Any]:
             },
         },
     }
+
+
+if __name__ == "__main__":
+    text = json.dumps(schema(), indent=2) + "\n"
+    Path(__file__).with_suffix(".json").write_text(text, encoding="utf-8")
