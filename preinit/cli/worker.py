@@ -6,6 +6,7 @@ output. What the guest prints goes to standard error.
 
 from __future__ import annotations
 
+import _thread
 import gc
 import json
 import os
@@ -58,7 +59,10 @@ def main() -> None:
 
 def _end_with_parent() -> None:
     sys.stdin.buffer.read(1)
-    signal.raise_signal(signal.SIGINT)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # wakes it, whatever it waits for
+    else:
+        _thread.interrupt_main()
     time.sleep(_GRACE)
     os._exit(130)
 

@@ -62,11 +62,11 @@ def order(targets: Mapping[str, Target]) -> Order:
 
 def with_needed(names: list[str], after: Order) -> Order:
     """The part of an order that has these targets and all that they need."""
-    found: Order = {}
+    needed: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found[name] = after[name]
+        if name not in needed:
+            needed.add(name)
             waiting += after[name]
-    return found
+    return {name: before for name, before in after.items() if name in needed}
