@@ -12,7 +12,10 @@ from ..version import VERSION
 from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
-COMMANDS = {"build": "Run a module's initializer, write a module that starts where it ended."}
+COMMANDS = {
+    "build": "Run a module's initializer, write a module that starts where it ended.",
+    "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
+}
 
 
 class LazyGroup(click.Group):
@@ -45,6 +48,7 @@ def group() -> None:
     Examples:
       preinit build engine.wasm -o ready.wasm
       preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
+      preinit verify engine.wasm ready.wasm -f initialize-runtime --call-all
     """
 
 

@@ -67,7 +67,8 @@ class World:
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
         self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
-        self._wasi = Functions(host, self._memory, self._output, deadline.check)
+        self._functions: dict[str, Callable[..., None]] = {}
+        self._wasi = Functions(host, self._memory, self._output, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -77,6 +78,21 @@ class World:
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
+
+    def renew(self, host: Host, deadline: Deadline) -> Printed:
+        """A fresh world for a guest that goes on after its initializer, as an instance of the output has one.
+
+        What was open is closed; clocks, random numbers and standard input start anew. Returns what the guest prints
+        from now on; it is not passed on. Raises `UsageError` as the constructor does.
+        """
+        self._output.end_line()
+        self._wasi.close()
+        printed = Printed(host.max_output)
+        self.deadline = deadline
+        self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
+        self._wasi.preopen(_preopens(host))
+        self._functions.update({name: self._wasi[name] for name in self._functions})
+        return printed
 
     def close(self, goes_on: bool = False) -> None:
         """Closes what is open on the host. May come while a call of the guest is under way, when time is over.
@@ -146,15 +162,15 @@ class World:
         return parameters if self._module.types.functions[entry.type_index] == expected else None
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
-        function = self._wasi[name]
-        calls, check, memory = self.calls, self.deadline.check, self._memory
+        self._functions[name] = self._wasi[name]
+        functions, calls, memory = self._functions, self.calls, self._memory
 
         def call(*arguments: int) -> int:
             calls[name] += 1
-            check()
+            self.deadline.check()
             memory.current = None
             try:
-                function(*arguments)
+                functions[name](*arguments)
             except WasiError as problem:
                 return problem.number
             return 0
@@ -205,6 +221,26 @@ def _preopens(host: Host) -> list[Descriptor]:
                 hint="Name a folder that exists and that you may read.",
             ) from problem
     return opened
+
+
+class Printed:
+    """What a guest printed, at most `most` bytes of it. Raises `OutputFlood` after that many."""
+
+    def __init__(self, most: int) -> None:
+        self.output = bytearray()
+        self.error = bytearray()
+        self._most = most
+
+    def to_output(self, data: bytes) -> None:
+        self._take(self.output, data)
+
+    def to_error(self, data: bytes) -> None:
+        self._take(self.error, data)
+
+    def _take(self, stream: bytearray, data: bytes) -> None:
+        if len(self.output) + len(self.error) + len(data) > self._most:
+            raise OutputFlood(f"the guest printed more than {self._most:,} bytes")
+        stream += data
 
 
 class _Output:
