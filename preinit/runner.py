@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 class Job(NamedTuple):
     """What is to be run: `calls` after the start function. `preloads`: modules that it imports from, parsed, and what
-    to compile of each. `goes_on`: it is run again, and further than that: code is kept, and can be stopped."""
+    to compile of each. `goes_on`: it is run again, and further than that: code is kept, and can be stopped. `resumes`:
+    the module is an output.
+    """
 
     module: Module
     calls: tuple[Call, ...]
@@ -38,6 +40,7 @@ class Job(NamedTuple):
     beside: Mapping[str, bytes]
     deadline: Deadline
     goes_on: bool = False
+    resumes: bool = False
 
     @property
     def interruptible(self) -> bool:
@@ -194,7 +197,7 @@ def _world(job: Job, shown: int) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs)
+    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs, job.resumes)
 
 
 def _attempt(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
-from ..binary.types import I32, I64, FuncType
+from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import (
@@ -42,6 +42,8 @@ class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
+    `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
+    it asks for; those that need not be fresh hold something.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -55,8 +57,10 @@ class World:
         must_be_fresh: bool = False,
         shown: int = 0,
         stubs: Iterable[tuple[str, str]] = (),
+        resumes: bool = False,
     ) -> None:
         self._module = module
+        self._resumes = resumes
         self._has_wasi = host.wasi
         self._stubs = stub_bodies(module, stubs)
         self._host = host
@@ -133,6 +137,10 @@ class World:
             parameters = self._wasi_parameters(entry) if here else None
             if (entry.module, entry.name) in preloaded:
                 extern = externs[position] = preloaded[entry.module, entry.name]
+                if self._resumes and entry.memory and not entry.memory.shared:
+                    linkage.grow(extern, False, entry.memory.minimum, entry.memory.page_size)
+                elif self._resumes and entry.table and entry.table.type == FUNCREF:
+                    linkage.grow(extern, True, entry.table.limits.minimum)
                 holds = entry.memory or entry.table
                 if self._must_be_fresh and holds and linkage.in_use(extern, entry.table is not None):
                     # A kept import is written as if it started empty: what the initializer cleared would come back.
@@ -149,8 +157,12 @@ class World:
         if others:
             wasm, names = provider(self._module, others, self._values, self._stubs)
             fault = linkage.define(("i32",), (), self._fault)
-            for (position, _), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
+            for (position, entry), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
                 externs[position] = extern
+                if self._resumes and not self._must_be_fresh and entry.memory:
+                    linkage.fill(extern)
+                elif self._resumes and not self._must_be_fresh and entry.table and entry.table.type == FUNCREF:
+                    linkage.fill(extern, fault)
         return [externs[position] for position in range(len(self._module.imports))]
 
     def _wasi_parameters(self, entry: Import) -> Sequence[str] | None:

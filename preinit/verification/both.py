@@ -69,7 +69,7 @@ def run_both(job: Job, output: Module, stack: Stack | None, watch: Stopwatch) ->
     deadline = job.deadline
     with watch("validate"):
         _valid(output, deadline)
-    fresh = Job(output, (), _fresh(job.options, output), job.preloads, job.beside, deadline, job.goes_on)
+    fresh = Job(output, (), _fresh(job.options, output), job.preloads, job.beside, deadline, job.goes_on, resumes=True)
     with of_output():
         check_supported(output, fresh.options)
     paused = run_guest(job, watch, lambda: None)
@@ -185,8 +185,8 @@ def _idle(job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, 
 
 
 def _compared(module: Module, output: Module, state: State) -> Compared:
-    segments = sum(segment.mode is Mode.PASSIVE for segment in module.data_segments)
-    segments += sum(segment.mode is Mode.PASSIVE for segment in module.elements)
+    segments = sum(segment.mode is Mode.PASSIVE and segment.end > segment.start for segment in module.data_segments)
+    segments += sum(segment.mode is Mode.PASSIVE and segment.length > 0 for segment in module.elements)
     return Compared(
         tuple(len(memory.content) for memory in state.memories),
         tuple(len(entries) for entries in state.tables.values()),
