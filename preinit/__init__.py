@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .options import Host, Options
     from .pipeline import build
     from .result import Report, Result, Warning
+    from .verification import Verification, verify
     from .version import VERSION as __version__
 
 _HOMES = {
@@ -23,11 +24,16 @@ _HOMES = {
     "PreinitError": "errors",
     "Report": "result",
     "Result": "result",
+    "Verification": "verification",
     "Warning": "result",
     "build": "pipeline",
+    "verify": "verification",
 }
 
-__all__ = ["Frame", "Host", "Options", "PreinitError", "Report", "Result", "Warning", "__version__", "build"]
+__all__ = [
+    "Frame", "Host", "Options", "PreinitError", "Report", "Result", "Verification", "Warning", "__version__", "build",
+    "verify",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from preinit.config import Target, find, load, options_of
-from preinit.config.keys import BUDGETS, COMMON, HOST, NAME, TARGET
+from preinit.config.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
 from preinit.config.kinds import Wrong
 from preinit.config.lines import lines_of
 from preinit.config.schema import schema
@@ -63,6 +63,7 @@ engine = "whole"
 compiler = "cranelift"
 cache = false
 timeout = 2.5
+verify = { call = ["run"], run = true }
 max-memory = "64MiB"
 audit = true
 scrub-stack = true
@@ -123,6 +124,7 @@ max-memory-pages = 17
             public_env=("LANG",),
         ),
     )
+    assert found.verify == {"call": ("run",), "run": True}
     assert (found.input, found.output, found.report) == (
         tmp_path / "in.wasm",
         tmp_path / "out.wasm",
@@ -463,15 +465,21 @@ SAMPLES: list[Any] = [
     "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
     "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
     {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},
-    {"max-size": 3}, {"max-size": "3k"}, {"max-segments": -1}, {"clock": "host"}, {"writable": 1},
+    {"max-size": 3}, {"max-size": "3k"}, {"max-segments": -1}, {"clock": "host"}, {"writable": 1}, {"call": ["a"]}, {"run": 1},
 ]  # fmt: skip
+
+
+def properties(rule: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a table, or of a table that stands beside something else."""
+    found: dict[str, Any] = next(r for r in [rule, *rule.get("anyOf", [])] if "properties" in r)["properties"]
+    return found
 
 
 @pytest.mark.parametrize("name", TARGET)
 def test_the_schema_and_the_loader_agree_on_each_key(name: str) -> None:
     rules = schema()["properties"]["targets"]["additionalProperties"]["properties"]
-    nested = {"host": HOST, "budgets": BUDGETS}.get(name, {})
-    cases = [(TARGET[name], rules[name]), *((key, rules[name]["properties"][inner]) for inner, key in nested.items())]
+    nested = {"host": HOST, "budgets": BUDGETS, "verify": VERIFY}.get(name, {})
+    cases = [(TARGET[name], rules[name]), *((key, properties(rules[name])[inner]) for inner, key in nested.items())]
     for key, rule in cases:
         taken = 0
         for value in SAMPLES:

@@ -278,6 +278,38 @@ def test_names_that_a_guest_has_can_not_steer_the_terminal(tmp_path: Path) -> No
     assert "\x1b" not in said(tmp_path, code=1)
 
 
+# -- verification ------------------------------------------------------------------------------------------------------
+
+VERIFIED = TWO.replace("keep-init-func = true", 'verify = { call = ["run"] }').replace(
+    'first.wasm"', 'first.wasm"\nverify = true'
+)
+
+
+def test_targets_are_verified_where_the_file_says_so(tmp_path: Path) -> None:
+    text = said(project(tmp_path, VERIFIED))
+    assert words(text) == {"first": "built", "second": "built"}
+    assert text.count("bytes out, verified, ") == 2
+    project(tmp_path, VERIFIED.replace('"run"', '"run", "no-such"'))
+    text = said(tmp_path, code=1)
+    assert words(text) == {"first": "up to date", "second": "failed"}
+    assert "no-such" in text
+    project(tmp_path, VERIFIED.replace("verify = true", "verify = false"))
+    assert "(the options changed)" in said(tmp_path, "first")
+
+
+def test_an_output_that_is_not_what_the_input_is_is_not_written(tmp_path: Path) -> None:
+    # What random numbers leave differs in each run, so that no second run can confirm the first one.
+    text = """(module (import "wasi_snapshot_preview1" "random_get" (func $get (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "wizer-initialize") (drop (call $get (i32.const 0) (i32.const 64)))))"""
+    project(tmp_path, TWO + 'verify = true\nhost.random = "host"\nreport = "report.json"\n')
+    (tmp_path / "good.wasm").write_bytes(wasm(text))
+    text = said(tmp_path, "second", code=1)
+    assert "error[mismatch]" in text
+    assert json.loads((tmp_path / "report.json").read_text())["error"]["code"] == "mismatch"
+    assert not (tmp_path / "out").exists()
+
+
 # -- --check -----------------------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,9 @@ Examples:
 @click.option(
     "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."
 )
+@click.option(
+    "--verify", is_flag=True, help="Run again, compare with an instance of the output; write nothing if unlike."
+)
 @budget_options
 @target_options
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
@@ -59,6 +62,7 @@ def command(
     sources: tuple[str, ...],
     output: str,
     audit: bool,
+    verify: bool,
     strict: bool,
     report: str | None,
     quiet: bool,
@@ -93,6 +97,10 @@ def command(
         check_writable(output)
         more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": report is not None}
         options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
+        if verify:
+            from ..verification import check_repeatable, verify_calls
+
+            check_repeatable(options)
         data = read(source)
         from ..pipeline import build  # imports the engine
 
@@ -100,6 +108,7 @@ def command(
         try:
             with shown(watch, quiet):
                 result = build(data, options, watch=watch)
+                verified = verify_calls(data, result.wasm, options, watch=watch) if verify else None
         except PreinitError as problem:
             name_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
@@ -119,6 +128,11 @@ def command(
                 say_warning(warning.code, warning.message, warning.hint)
             for line in summary(result.report):
                 say(printable(line))
+            if verified:
+                from ..report.verification import lines
+
+                for line in lines(verified):
+                    say(printable(line))
     leave(0)
 
 

@@ -176,7 +176,8 @@ def _outcome(target: Target, wanted: Wanted, workers: Workers) -> Outcome:
     before, after = outcome["sizes"]
     if wanted.check:
         return Outcome(target.name, CHECKED, f"{after:,} bytes", printed)
-    more = f"{before:,} bytes in, {after:,} bytes out, {outcome['seconds']:.2f} s{why}"
+    verified = " verified," if target.verify is not None else ""
+    more = f"{before:,} bytes in, {after:,} bytes out,{verified} {outcome['seconds']:.2f} s{why}"
     return Outcome(target.name, BUILT, more, printed, [tuple(warning) for warning in outcome["warnings"]])
 
 

@@ -102,6 +102,23 @@ def _result(job: Job) -> Any:
         raise
 
 
+def _verify(job: Job, wasm: bytes) -> None:
+    """Raises `Mismatch` if an output is not what its input is after its initializer."""
+    given = job.target.verify
+    if given is None:
+        return
+    from ..verification import CALL_TIMEOUT, Calls, verify_calls
+
+    calls = Calls(
+        calls=given.get("call", ()),
+        every=given.get("call-all", False),
+        run=given.get("run", False),
+        seed=given.get("seed", 0),
+        timeout=given.get("call-timeout", CALL_TIMEOUT),
+    )
+    verify_calls(os.fspath(job.target.input), wasm, job.options, calls)
+
+
 def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
     target = job.target
     for path, option in ((target.output, "-o"), (target.report, "--report")):
@@ -109,8 +126,13 @@ def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
             check_writable(os.fspath(path), option)
         if path and path.exists() and not path.is_file():
             raise OutputNotWritable(f"{shown(path)!r} is no regular file", hint="Name one in the config file.")
+    if target.verify is not None:
+        from ..verification import check_repeatable
+
+        check_repeatable(job.options)
     started = time.perf_counter()
     result = _result(job)
+    _verify(job, result.wasm)
     report = result.report
     written = {"output": report.output.sha256}
     _write(target.output, result.wasm, "-o")

@@ -27,6 +27,7 @@ def fingerprint(target: Target, options: Options) -> Fingerprint:
     kept = {name: value for name, value in _fields(options) if name not in _LEFT_OUT}
     kept["host"] = {name: value for name, value in _fields(host) if name not in _LEFT_OUT_OF_HOST}
     kept["variables"] = [name for name, _ in host.env]
+    kept["verify"] = target.verify
     kept["report"] = target.report is not None
     files: list[Any] = [(name, digest_of_file(path)) for name, path in target.preloads.items()]
     own = {os.path.realpath(path) for path in (*target.writes, state_file(target.output))}

@@ -58,6 +58,14 @@ BUDGETS = {
     "max-memory-pages": Key(COUNT, "Most pages of 64 KiB that its memories may have at the start."),
 }
 
+VERIFY = {
+    "call": Key(_TEXTS, "Exports that are called in both, NAME or NAME(1,2)."),
+    "call-all": Key(FLAG, "Call every export that takes nothing but numbers."),
+    "seed": Key(COUNT, "What the arguments of these calls come from."),
+    "run": Key(FLAG, "Call _start: compare what a command prints and its exit code."),
+    "call-timeout": Key(SECONDS, "Seconds after which a call is stopped."),
+}
+
 #: What both a target and the defaults may say.
 COMMON = {
     "input": Key(TEXT, "The module, a binary or text file; relative to this file, as all paths."),
@@ -88,6 +96,10 @@ COMMON = {
     "scrub-stack": Key(FLAG, "Zero what returned calls left on the stack."),
     "strict": Key(FLAG, "Warnings are errors."),
     "host": Key(table(HOST, "a table"), "What the guest sees of the world while it initializes."),
+    "verify": Key(
+        either(FLAG, (bool,), table(VERIFY, "a table")),
+        "Run the initializer again and compare with an instance of the output; in a table, what to call in both.",
+    ),
     "budgets": Key(table(BUDGETS, "a table"), "Limits of the output; a build whose output exceeds one fails."),
 }
 

@@ -70,6 +70,12 @@ class Target:
         return (self.output, *([self.report] if self.report else []))
 
     @property
+    def verify(self) -> Mapping[str, Any] | None:
+        """What to call when the output is verified; None where it is not."""
+        given = self.settings.get("verify", False)
+        return None if given is False else {} if given is True else given
+
+    @property
     def place(self) -> str:
         """Where the target is, for messages."""
         line = f", line {self.line}" if self.line else ""

@@ -22,12 +22,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """JSON values as they are written everywhere."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
 def dumps(report: Report) -> str:
-    return _text(report.to_dict())
+    return text(report.to_dict())
 
 
 def failure(problem: PreinitError) -> str:
@@ -40,4 +41,4 @@ def failure(problem: PreinitError) -> str:
         "frames": [frame._asdict() for frame in problem.frames],
         **problem.details,
     }
-    return _text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
+    return text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
