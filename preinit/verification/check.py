@@ -133,6 +133,7 @@ def verify_calls(
         module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
         with of_output():
             other = deadline.start(lambda: parse(binary(output, deadline.remaining()))).result()
+            deadline.start(lambda: other.bodies).result()  # raises where code is malformed
     try:
         facts = _verify(module, other, options, calls, recorded, deadline, watch)
         if recorded and recorded.output_sha256 != other.sha256:
