@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,6 +85,8 @@ def read_report(report: Mapping[str, Any] | str | os.PathLike[str]) -> Recorded:
     """What `build --report` wrote. Raises `InputError` for anything else."""
     if isinstance(report, Mapping):
         return _recorded(report, "the report")
+    import json
+
     shown = f"the report {quoted(os.fsdecode(os.fspath(report)))}"
     try:
         path = Path(report)

@@ -24,7 +24,7 @@ def lines(facts: Verification) -> list[str]:
     compared = facts.compared
     parts = [
         _number(len(compared.memories), "memory", f"{sum(compared.memories):,} bytes", "memories"),
-        _number(len(compared.tables), "table", f"{sum(compared.tables):,} entries"),
+        _number(len(compared.tables), "table", _number(sum(compared.tables), "entry", plural="entries")),
         _number(compared.globals, "global"),
         _number(compared.segments, "passive segment"),
         _number(compared.exports, "export"),

@@ -70,7 +70,9 @@ def written(output: Module, text: str) -> Call:
     parts = [part.strip() for part in arguments.split(",")] if arguments.strip() else []
     unfit = next((t for t in function_type.params if not is_numeric(t)), None)
     if unfit:
-        raise UsageError(f"a call can't give a {type_name(unfit)}", where=where, hint="Only numbers can be given.")
+        raise UsageError(
+            f"a call can't give a value of type {type_name(unfit)}", where=where, hint="Only numbers can be given."
+        )
     if len(parts) != len(function_type.params):
         wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
         takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"

@@ -133,6 +133,7 @@ def verify_calls(
         module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
         with of_output():
             other = deadline.start(lambda: parse(binary(output, deadline.remaining()))).result()
+            deadline.start(lambda: other.bodies).result()  # raises where code is malformed
     try:
         facts = _verify(module, other, options, calls, recorded, deadline, watch)
         if recorded and recorded.output_sha256 != other.sha256:
@@ -238,7 +239,9 @@ def _advice(module: Module, output: Module, options: Options, recorded: Recorded
         return "Input and output hold the same bytes: give the module that `preinit build` wrote as the output."
     if "host" in (options.host.clock, options.host.random):
         return "The initializer saw the host's clock or random numbers, so each run differs: build without them."
-    if recorded and recorded.output_sha256 == output.sha256:
+    if recorded and recorded.output_sha256 != output.sha256:
+        return "The output is not the file that the build wrote (its SHA-256 is another one): build again."
+    if recorded:
         return (
             "The output is what the build wrote, so the initializer does something else now: does it see another world?"
         )

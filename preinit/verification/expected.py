@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
-from ..binary.types import F32, F64, V128, is_numeric
+from ..binary.types import V128, is_numeric
 from ..errors import GuestTrap
 from ..host import Clock
 from ..mismatch import Unlike
+from ..numbers import encode
 from ..options import Imports
 from ..runner import Job, Paused, run_again
 from ..snapshot import Snapshot
@@ -74,13 +75,9 @@ def guards(module: Module, preloads: Mapping[str, Module], values: Mapping[str, 
         name = f"{entry.module}.{entry.name}"
         if not constant or constant.mutable or name not in values or entry.module in preloads:
             continue
-        if constant.type == V128:
-            given = int(values[name], 16)
-        elif constant.type in (F32, F64):
-            given = 1 if float.fromhex(values[name]) == 1 else 0
-        else:
-            given = int(values[name], 16 if "x" in values[name].lower() else 10)
-        yield name, hex(given ^ 1) if constant.type == V128 else str(given ^ 1)
+        texts = ("0x0", "0x1") if constant.type == V128 else ("0", "1")
+        given = encode(constant.type, values[name])
+        yield name, next(text for text in texts if encode(constant.type, text) != given)
 
 
 def takes_other_values(job: Job, first: Paused, others: Iterator[tuple[str, str]]) -> Iterator[Unlike]:

@@ -85,7 +85,9 @@ def _import(module: Module, entry: Import | None) -> str:
         return f"{kind} of {_limits(entry.memory)}"
     if entry.global_:
         return f"{kind} of {_global(entry.global_)}"
-    return f"{kind} of {_type(module.types.functions[entry.type_index])} (type {entry.type_index})"
+    known = entry.type_index < len(module.types.functions)  # nothing was validated yet
+    signature = _type(module.types.functions[entry.type_index]) if known else "a type that does not exist"
+    return f"{kind} of {signature} (type {entry.type_index})"
 
 
 def _limits(limits: Limits) -> str:
