@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import GOOD, PATIENCE, TRAP, assert_initialized, fails, run
+from command import COMMAND, GOOD, PATIENCE, TRAP, assert_initialized, fails, run
 from support import wasm
 
 from preinit.binary.module import parse
@@ -187,6 +187,16 @@ def test_without_a_config_file_that_is_said(tmp_path: Path) -> None:
     text = said(tmp_path, code=2)
     assert "error[config]: `input` must be a string that is not empty, not 1\n" in text
     assert "where: preinit.toml, line 2, key `targets.a.input`" in text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder that is in use can't be removed elsewhere")
+def test_a_current_folder_that_is_gone_has_no_config_file(tmp_path: Path) -> None:
+    command = f'mkdir {tmp_path}/x && cd {tmp_path}/x && rmdir {tmp_path}/x && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", COMMAND[0], "-P", *COMMAND[1:], "build"], capture_output=True, timeout=PATIENCE
+    )
+    assert done.returncode == 2
+    assert b"Missing argument 'IN'" in done.stderr
 
 
 def test_options_that_go_with_targets(tmp_path: Path) -> None:

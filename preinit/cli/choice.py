@@ -66,7 +66,7 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
         return None
     if of_modules or not (named or of_targets):
         _refuse_module(context, sources)
-    from ..config import find, load, nearest
+    from ..config import load, nearest
 
     config = context.params.get("config")
     if config == "":
@@ -74,7 +74,7 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
     if len(sources) == 1 and not of_targets and Path(sources[0]).is_file():
         _check_only_a_file(sources[0])
         return None
-    path = Path(config) if config else find(Path.cwd())
+    path = Path(config) if config else _nearest_file()
     if path is not None:
         found = load(path)
         if len(sources) == 1 and not of_targets and sources[0] not in found.targets:
@@ -87,6 +87,15 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
     if len(sources) != 1:
         _refuse_module(context, sources)
     return None
+
+
+def _nearest_file() -> Path | None:
+    from ..config import find
+
+    try:
+        return find(Path.cwd())
+    except OSError:  # the current folder may be gone, or one above it closed to us
+        return None
 
 
 def _is_given(context: click.Context, name: str) -> bool:
@@ -108,12 +117,12 @@ def _refuse_module(context: click.Context, sources: Sequence[str]) -> None:
 
 def _check_only_a_file(name: str) -> None:
     """Raises `UsageError` if a target has that name, too. A config file with mistakes has no say in that."""
-    from ..config import find, load
+    from ..config import load
 
     try:
-        path = find(Path.cwd())
+        path = _nearest_file()
         both = path is not None and name in load(path).targets
-    except (ConfigError, OSError):
+    except ConfigError:
         both = False
     if both:
         raise UsageError(
