@@ -37,7 +37,8 @@ h2 { margin: 0 0 .75rem; font-size: 1.25rem; }
 h3 { margin: 1.5rem 0 .5rem; font-size: 1rem; }
 p { margin: .5rem 0; max-width: 48rem; }
 a { color: var(--link); }
-a:focus-visible, summary:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+a:focus-visible, summary:focus-visible,
+[tabindex]:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 .muted, figcaption { color: var(--muted); }
 .good { color: var(--good); } .warning { color: var(--warning); } .bad { color: var(--bad); }
 nav ol { margin: 0; padding: 1rem 0; list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
