@@ -15,6 +15,7 @@ from .page import (
     Section,
     cards,
     code,
+    details,
     facts,
     join,
     legend,
@@ -29,6 +30,9 @@ from .units import counted, hexadecimal, kib, short, signed, sized
 
 #: Rows of a table, and maps of memories; the JSON has them all.
 _FEW, _MOST_MAPS = 100, 10
+
+#: Rows that are seen at once.
+_UNFOLDED = 15
 
 #: Tiles of sections, and of data segments that have names.
 _MOST_TILES = 30
@@ -62,12 +66,18 @@ def inspection_page(found: Inspection, name: str, report: Report | None = None) 
 def _rows(
     headings: Sequence[str], rows: Sequence[Sequence[Html]], numbers: set[int], number: int, none: str = ""
 ) -> Html:
-    """A table, and how many rows are left out of the `number` that there are."""
+    """A table; rows after the first are folded away; and how many are left out of the `number` that there are."""
     if not rows:
         return paragraph(none or "There are none.", "muted")
+    shown = len(rows) if len(rows) <= _UNFOLDED + 2 else _UNFOLDED
+    parts = [table(headings, rows[:shown], numbers)]
     rest = number - len(rows)
     more = paragraph(f"... and {rest:,} more: preinit inspect --json lists them.", "muted") if rest > 0 else EMPTY
-    return join([table(headings, rows, numbers), more])
+    if len(rows) > shown:
+        parts.append(details(f"{len(rows) - shown:,} more", join([table(headings, rows[shown:], numbers), more])))
+    else:
+        parts.append(more)
+    return join(parts)
 
 
 def _overview(found: Inspection, report: Report | None) -> Html:

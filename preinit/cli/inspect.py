@@ -1,0 +1,1 @@
+"""`preinit inspect`."""
