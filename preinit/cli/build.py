@@ -12,6 +12,7 @@ from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, pri
 from ..stopwatch import Stopwatch
 from .arguments import read
 from .failure import explained, leave, say, style
+from .help import ENVIRONMENT
 from .options import build_options, options_of
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
@@ -21,15 +22,15 @@ from .wizer import Command
 @click.command(
     name="build",
     cls=Command,
-    epilog="""\b
-Examples:
-  preinit build engine.wasm -o ready.wasm
-  preinit build engine.wasm -f initialize-runtime -o ready.wasm
-  preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm
-  preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm
-  preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm
-  preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm
-""",
+    examples=(
+        "preinit build engine.wasm -o ready.wasm",
+        "preinit build engine.wasm -f initialize-runtime -o ready.wasm",
+        "preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm",
+        "preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm",
+        "preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm",
+        "preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm",
+    ),
+    environment=tuple(ENVIRONMENT),
 )
 @click.argument("source", metavar="IN")
 @click.option(
