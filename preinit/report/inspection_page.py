@@ -43,9 +43,12 @@ _CUSTOM, _OTHER = "series-5", "series-6"
 
 def inspection_page(found: Inspection, name: str, report: Report | None = None) -> str:
     """The page of a module called `name`. `report`: of the build that wrote it."""
-    intro = "What is in the module"
-    intro += ", what the snapshot added to the original," if found.against else ""
-    intro += " and how it was built." if report else "."
+    said = [
+        "What is in the module",
+        *(["what the snapshot added to the original"] if found.against else []),
+        *(["how it was built"] if report else []),
+    ]
+    intro = f"{', '.join(said[:-1])} and {said[-1]}." if said[1:] else f"{said[0]}."
     parts = [
         Section("overview", "Overview", _overview(found, report)),
         *(build_page.sections(report) if report else ()),

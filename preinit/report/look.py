@@ -66,7 +66,7 @@ dl { margin: .5rem 0; }
 dl div { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .2rem 0; }
 dt { flex: 0 0 11rem; color: var(--muted); }
 dd { margin: 0; flex: 1 1 14rem; min-width: 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(10.5rem, 100%), 1fr)); gap: .75rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(9rem, 100%), 1fr)); gap: .75rem; }
 .card { background: var(--panel); border-radius: 8px; padding: .8rem 1rem; min-width: 0; }
 .card .label, .card .remark { color: var(--muted); font-size: .85rem; }
 .card .value { font-size: 1.4rem; font-weight: 600; line-height: 1.35; font-variant-numeric: tabular-nums; }
