@@ -110,8 +110,12 @@ def _more(entries: object) -> Html:
 def _backtrace(frames: tuple[Frame, ...]) -> Html:
     if not frames:
         return EMPTY
-    shown = [code(short(frame.name) or f"function {frame.function_index}") for frame in frames]
-    return shown[0] if len(shown) == 1 else details(short(frames[0].name) or "the guest", listed(shown))
+    shown = [code(_called(frame)) for frame in frames]
+    return shown[0] if len(shown) == 1 else details(_called(frames[0]), listed(shown))
+
+
+def _called(frame: Frame) -> str:
+    return short(frame.name) or f"function {frame.function_index}"
 
 
 def _audit(report: Report) -> Html:
