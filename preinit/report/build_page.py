@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Sized
+
 from ..errors import Frame
-from ..result import HostFacts, Report
+from ..result import Difference, HostFacts, Report
 from .page import EMPTY, Html, Section, code, details, facts, figure, join, listed, paragraph, subheading, table, text
-from .text import summary
-from .units import counted, kib, short
+from .units import counted, hexadecimal, kib, short
 
 #: Entries of a list; the JSON report has them all.
 _FEW = 100
@@ -19,7 +20,7 @@ def sections(report: Report) -> list[Section]:
         Section("build", "What was run", _runs(report)),
         Section("warnings", f"Warnings ({number:,})" if number else "Warnings", _warnings(report)),
         Section("ledger", "What the guest was given", _ledger(report.host)),
-        *([Section("audit", "What depends on the world", _audit(report))] if report.audit is not None else ()),
+        *([Section("audit", "What depends on the world", _audit(report.audit))] if report.audit is not None else ()),
         Section("timings", "Timings", _timings(report)),
     ]
 
@@ -102,8 +103,8 @@ def _names(names: tuple[str, ...], asked: bool) -> Html:
     return text(", ".join(map(short, names[:_FEW])) + more)
 
 
-def _more(entries: object) -> Html:
-    rest = len(entries) - _FEW  # type: ignore[arg-type]
+def _more(entries: Sized) -> Html:
+    rest = len(entries) - _FEW
     return paragraph(f"... and {rest:,} more: see the JSON report.", "muted") if rest > 0 else EMPTY
 
 
@@ -118,11 +119,21 @@ def _called(frame: Frame) -> str:
     return short(frame.name) or f"function {frame.function_index}"
 
 
-def _audit(report: Report) -> Html:
-    """The lines of the summary about it."""
-    lines = [line.strip() for line in summary(report)]
-    first = next(number for number, line in enumerate(lines) if line.startswith("audit: "))
-    return listed(text(line.removeprefix("audit: ")) for line in lines[first:-1])
+def _audit(found: Sequence[Difference]) -> Html:
+    if not found:
+        return paragraph("Nothing depends on entropy, clock or environment.", "good")
+    rows = [
+        (
+            text(f"{short(entry.kind)} {entry.index}"),
+            text(hexadecimal(entry.offset)),
+            text(f"{entry.length:,}"),
+            code(short(entry.name)),
+            text(short(", ".join(entry.depends_on))),
+        )
+        for entry in found[:_FEW]
+    ]
+    headings = ("Place", "From", "Length", "Name", "Depends on")
+    return join([table(headings, rows, {1, 2}), _more(found)])
 
 
 def _timings(report: Report) -> Html:
