@@ -177,7 +177,7 @@ def test_tables_of_text_are_aligned() -> None:
 
 def test_units_are_those_that_people_read() -> None:
     assert [sized(512), sized(1 << 20), signed(-3000), signed(5), signed(0)] == [
-        "0.5 KiB",
+        "512 bytes",
         "1.0 MiB",
         "-2.9 KiB",
         "+5 bytes",

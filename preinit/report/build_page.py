@@ -7,7 +7,7 @@ from collections.abc import Sequence, Sized
 from ..errors import Frame
 from ..result import Difference, HostFacts, Report
 from .page import EMPTY, Html, Section, code, details, facts, figure, join, listed, paragraph, subheading, table, text
-from .units import counted, hexadecimal, kib, short
+from .units import counted, hexadecimal, kib, short, sized
 
 #: Entries of a list; the JSON report has them all.
 _FEW = 100
@@ -39,17 +39,17 @@ def _runs(report: Report) -> Html:
     compiled = f"{engine.functions_compiled:,} of {counted(engine.functions, 'function')} were compiled"
     said = [
         ("Compiler", text(f"{engine.compiler}, {'on demand' if engine.name == 'ondemand' else engine.name}")),
-        ("Compiled", text(f"{compiled}: {kib(engine.bytes_compiled)} KiB of code")),
+        ("Compiled", text(f"{compiled}: {sized(engine.bytes_compiled)} of code")),
         *([("Why so", text(engine.reason))] if engine.reason else []),
         ("Layout", text(report.layout)),
-        ("Input", text(f"{kib(report.input.size)} KiB")),
-        ("Output", text(f"{kib(report.output.size)} KiB{_gzipped(report)}")),
+        ("Input", text(sized(report.input.size))),
+        ("Output", text(sized(report.output.size) + _gzipped(report))),
     ]
     return join([table(("Function", "Arguments", "Results", "ms"), rows, {3}), facts(said)])
 
 
 def _gzipped(report: Report) -> str:
-    return f", {kib(report.output.gzip_size)} KiB with gzip" if report.output.gzip_size is not None else ""
+    return f", {sized(report.output.gzip_size)} with gzip" if report.output.gzip_size is not None else ""
 
 
 def _warnings(report: Report) -> Html:

@@ -131,8 +131,8 @@ def _memories(found: Inspection) -> Html:
         parts += [
             subheading(memory_title(memory)),
             paragraph(
-                f"A cell is {a_cell}. {kib(memory.bytes_set)} KiB are not zero"
-                + (f", {kib(memory.bytes_changed)} KiB differ from the original." if compared else "."),
+                f"A cell is {a_cell}. {sized(memory.bytes_set)} not zero"
+                + (f", {sized(memory.bytes_changed)} differ from the original." if compared else "."),
                 "muted",
             ),
             memorymap.drawing(memory, compared),

@@ -8,7 +8,7 @@ from ..inspection.functions import UNNAMED
 from ..inspection.model import FunctionGroup, Inspection, SectionFacts
 from . import treemap
 from .page import Html, join, legend, paragraph
-from .units import counted, kib, short
+from .units import counted, short, sized
 
 #: Tiles of sections, and of data segments that have names.
 _MOST_TILES = 30
@@ -21,7 +21,7 @@ def drawing(found: Inspection) -> Html:
     largest = sorted(found.sections, key=lambda section: -section.size)
     tiles = [_tile(found, section) for section in largest[:_MOST_TILES]]
     rest = sum(section.size for section in largest[_MOST_TILES:])
-    tiles.append(treemap.Tile("other sections", rest, f"other sections\n{kib(rest)} KiB", _OTHER))
+    tiles.append(treemap.Tile("other sections", rest, f"other sections\n{sized(rest)}", _OTHER))
     names = {_COLOURS.get(section.name, _OTHER): section.name for section in found.sections if not section.custom}
     if any(section.custom and section.name == "name" for section in found.sections):
         names[_COLOURS["name"]] = "names"
@@ -42,9 +42,9 @@ def _tile(found: Inspection, section: SectionFacts) -> treemap.Tile:
     name = short(section.name)
     if section.custom:
         colour = _COLOURS["name"] if section.name == "name" else _CUSTOM
-        return treemap.Tile(name, section.size, f"custom section {name}\n{kib(section.size)} KiB", colour)
+        return treemap.Tile(name, section.size, f"custom section {name}\n{sized(section.size)}", colour)
     colour = _COLOURS.get(section.name, _OTHER)
-    said = f"{name} section\n{kib(section.size)} KiB"
+    said = f"{name} section\n{sized(section.size)}"
     parts: list[treemap.Tile] = []
     if section.name == "code":
         for group in found.groups:
@@ -53,10 +53,10 @@ def _tile(found: Inspection, section: SectionFacts) -> treemap.Tile:
         named = sorted((s for s in found.data_segments if s.name), key=lambda s: -s.size)[:_MOST_TILES]
         for segment in named:
             title = short(segment.name)
-            parts.append(treemap.Tile(title, segment.size, f"data segment {title}\n{kib(segment.size)} KiB", colour))
+            parts.append(treemap.Tile(title, segment.size, f"data segment {title}\n{sized(segment.size)}", colour))
         rest = found.data_bytes - sum(segment.size for segment in named)
         others = f"{'other' if named else 'all'} data segments"
-        parts.append(treemap.Tile(others if named else "data", rest, f"{others}\n{kib(rest)} KiB", colour))
+        parts.append(treemap.Tile(others if named else "data", rest, f"{others}\n{sized(rest)}", colour))
     return treemap.Tile(name, section.size, said, colour, tuple(parts))
 
 
@@ -69,8 +69,8 @@ def _function_tiles(found: Inspection, group: FunctionGroup, colour: str) -> Ite
                 title = f"function {function.index}"
                 rest, number = rest - function.size, number - 1
                 yield treemap.Tile(
-                    f"#{function.index}", function.size, f"code: {title}\n{kib(function.size)} KiB", colour
+                    f"#{function.index}", function.size, f"code: {title}\n{sized(function.size)}", colour
                 )
     title = short(group.name)
-    said = f"code: {title}\n{counted(number, 'function')}, {kib(rest)} KiB of bodies"
+    said = f"code: {title}\n{counted(number, 'function')}, {sized(rest)} of bodies"
     yield treemap.Tile(title, rest, said, colour)

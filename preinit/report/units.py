@@ -14,7 +14,9 @@ def kib(size: int) -> str:
 
 
 def sized(size: int) -> str:
-    """The same with the unit: MiB from one on."""
+    """A size with its unit: bytes below one KiB, MiB from one on."""
+    if size < 1 << 10:
+        return counted(size, "byte")
     return f"{size / (1 << 20):,.1f} MiB" if size >= 1 << 20 else f"{kib(size)} KiB"
 
 
