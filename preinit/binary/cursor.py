@@ -145,18 +145,23 @@ class Cursor:
 
     def u32s(self, number: int) -> list[int]:
         """`number` unsigned 32-bit integers, at the speed of `re`."""
-        start = self.position
+        start, buffer = self.position, self.buffer
         result: list[int] = []
         append = result.append
         expected = start
-        for match in islice(LEB32.finditer(self.buffer, start, self.end), number):
-            if match.start() != expected:
+        for match in islice(LEB32.finditer(buffer, start, self.end), number):
+            at, end = match.span()
+            if at != expected:
                 break
-            expected = match.end()
-            if expected - match.start() == 1:
-                append(self.buffer[expected - 1])
+            expected = end
+            if end - at == 1:
+                append(buffer[at])
+            elif end - at == 2:
+                append(buffer[at] & 0x7F | buffer[at + 1] << 7)
+            elif end - at == 3:
+                append(buffer[at] & 0x7F | (buffer[at + 1] & 0x7F) << 7 | buffer[at + 2] << 14)
             else:
-                self.position = match.start()
+                self.position = at
                 append(self._unsigned(32))
         if len(result) != number:
             self.position = expected
