@@ -57,8 +57,8 @@ def _map(module: Module, index: int, now: Filled, before: Filled | None, regions
     block = min(step, _BLOCK)
     filled: dict[int, tuple[int, int]] = {}  # step -> bytes that are set, bytes that changed
     for number, set_, changed in _blocks(now, before, index, size, block):
-        before = filled.get(number * block // step, (0, 0))
-        filled[number * block // step] = before[0] + set_, before[1] + changed
+        so_far = filled.get(number * block // step, (0, 0))
+        filled[number * block // step] = so_far[0] + set_, so_far[1] + changed
     return MemoryMap(
         index,
         index < module.imported_memories,
