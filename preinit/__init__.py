@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .errors import Frame, PreinitError
+    from .inspection import Inspection, inspect
     from .options import Host, Options
     from .pipeline import build
     from .result import Report, Result, Warning
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Frame": "errors",
     "Host": "options",
+    "Inspection": "inspection",
     "Options": "options",
     "PreinitError": "errors",
     "Report": "result",
@@ -27,12 +29,13 @@ _HOMES = {
     "Verification": "verification",
     "Warning": "result",
     "build": "pipeline",
+    "inspect": "inspection",
     "verify": "verification",
 }
 
 __all__ = [
-    "Frame", "Host", "Options", "PreinitError", "Report", "Result", "Verification", "Warning", "__version__", "build",
-    "verify",
+    "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Verification", "Warning",
+    "__version__", "build", "inspect", "verify",
 ]  # fmt: skip
 
 

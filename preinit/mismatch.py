@@ -37,7 +37,7 @@ class Mismatch(PreinitError):
     def __init__(self, differences: tuple[Unlike, ...], *, hint: str | None = None) -> None:
         super().__init__(
             "the output is not what the input is after its initializer",
-            where=differences[0].place,
+            where=printable(differences[0].place),
             hint=hint,
         )
         self.differences = differences

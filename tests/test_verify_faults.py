@@ -189,6 +189,12 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     "a start function does not clear a memory": (
         WITH_IMPORTS, {"import_globals": VALUES, "imports": "restore"}, "      memory.fill", "      drop drop drop", "memory",
     ),
+    "a memory that is restored asks for more": (
+        WITH_IMPORTS, {"import_globals": VALUES, "imports": "restore"}, "(memory (;0;) 1 10)", "(memory (;0;) 2 10)", "memory",
+    ),
+    "a table that is restored asks for more": (
+        WITH_IMPORTS, {"import_globals": VALUES, "imports": "restore"}, "(;0;) 3 20 funcref", "(;0;) 4 20 funcref", "table",
+    ),
     "a memory that is defined is not exported": (
         WITH_IMPORTS, {"import_globals": VALUES, "imports": "define"}, '  (export "mem" (memory 0))\n', "", "export",
     ),

@@ -323,3 +323,11 @@ def test_random_arguments_are_the_same_for_the_same_seed_and_can_be_written() ->
     assert {call.name for call in calls} == {"f"}
     assert [written(module, call.text) for call in calls] == calls
     assert list(Calls(every=True, seed=7).of(module)) == calls
+
+
+def test_names_in_a_message_can_not_steer_the_terminal() -> None:
+    text = f'(module (func {INIT}) (func (export "\\1b[31m\\0ared") (nop)))'
+    with pytest.raises(Mismatch) as caught:
+        verify(wasm(text), build_text(f"(module (func {INIT}) (func nop))").wasm, OPTIONS)
+    assert r"export '\x1b[31m\nred'" in str(caught.value)
+    assert "\x1b" not in str(caught.value)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,28 +17,33 @@ from .arguments import read
 from .budgets import budget_options
 from .choice import chosen_config, target_options
 from .failure import explained, leave, name_input, say, say_warning
+from .help import ENVIRONMENT
 from .options import build_options, options_of
-from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
+from .output import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
 from .wizer import Command
+
+if TYPE_CHECKING:
+    from ..result import Result
 
 
 @click.command(
     name="build",
     cls=Command,
-    epilog="""\b
-Examples:
-  preinit build engine.wasm -o ready.wasm
-  preinit build engine.wasm -f initialize-runtime -o ready.wasm
-  preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm
-  preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm
-  preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm
-  preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm
-  preinit build engine.wasm --max-size 2MiB --max-gzip 600KiB -o ready.wasm
-  preinit build                         (all targets of the config file)
-  preinit build engine app --jobs 4 --depfile ready.d
-  preinit build --check
-""",
+    examples=(
+        "preinit build engine.wasm -o ready.wasm",
+        "preinit build engine.wasm -f initialize-runtime -o ready.wasm",
+        "preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm",
+        "preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm",
+        "preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm",
+        "preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm",
+        "preinit build engine.wasm --html ready.html -o ready.wasm",
+        "preinit build engine.wasm --max-size 2MiB --max-gzip 600KiB -o ready.wasm",
+        "preinit build                         (all targets of the config file)",
+        "preinit build engine app --jobs 4 --depfile ready.d",
+        "preinit build --check",
+    ),
+    environment=tuple(ENVIRONMENT),
 )
 @click.argument("sources", nargs=-1, metavar="[IN | TARGET...]")
 @click.option(
@@ -53,6 +60,7 @@ Examples:
 @target_options
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
+@click.option("--html", metavar="FILE", help="Write a page about the build and what is in the output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
 @click.pass_context
@@ -65,6 +73,7 @@ def command(
     verify: bool,
     strict: bool,
     report: str | None,
+    html: str | None,
     quiet: bool,
     debug: bool,
     **given: Any,
@@ -90,12 +99,12 @@ def command(
             )
             leave(build_targets(config, sources, wanted))
         source = sources[0]
-        _check_targets(source, output, report, given["stdin"])
+        _check_targets(source, output, {"--report": report, "--html": html}, given["stdin"])
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": report is not None}
+        more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": bool(report or html)}
         options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
         if verify:
             from ..verification import check_repeatable, verify_calls
@@ -114,11 +123,11 @@ def command(
             raise
         progress.writing = True
         write_output(output, result.wasm)
-        if report:
-            from ..report.json import dumps
-
+        for option, target in (("--report", report), ("--html", html)):
+            if not target:
+                continue
             try:
-                write_output(report, dumps(result.report).encode(), "--report")
+                write_output(target, _view(option, data, result, output).encode(), option)
             except OutputNotWritable as problem:
                 raise OutputNotWritable(f"{problem.what}; the module was written", hint=problem.hint) from problem
         if not quiet:
@@ -136,9 +145,22 @@ def command(
     leave(0)
 
 
-def _check_targets(source: str, output: str, report: str | None, stdin: str | None) -> None:
-    """Refuses names that would have the report overwrite something, or two readers share one stream."""
-    for option, name in (("-o", output), ("--report", report), ("--stdin", stdin)):
+def _view(option: str, data: bytes, result: Result, output: str) -> str:
+    """The report, or the page about a build of `data`."""
+    if option == "--report":
+        from ..report.json import dumps
+
+        return dumps(result.report)
+    from ..inspection import inspect
+    from ..report.inspection_page import inspection_page
+
+    name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)  # noqa: PTH119
+    return inspection_page(inspect(result.wasm, data), name, result.report)
+
+
+def _check_targets(source: str, output: str, views: Mapping[str, str | None], stdin: str | None) -> None:
+    """Refuses names that would have a report overwrite something, or two readers share one stream."""
+    for option, name in (("-o", output), *views.items(), ("--stdin", stdin)):
         if name == "":
             raise UsageError(f"the file name of `{option}` is empty")
     if source == stdin == STANDARD_OUTPUT:
@@ -146,14 +168,20 @@ def _check_targets(source: str, output: str, report: str | None, stdin: str | No
             "the module and the guest's standard input can't both be read from standard input",
             hint="Give one of them as a file.",
         )
-    if report is None:
-        return
-    if same_file(output, report):
-        where = "standard output" if output == STANDARD_OUTPUT else repr(output)
-        raise UsageError(f"the module and the report can't both go to {where}", hint="Name one: -o OUT.")
-    for used in (source, stdin):
-        if used and STANDARD_OUTPUT not in (used, report) and same_file(used, report):
-            raise UsageError(
-                f"the report would overwrite the input {used!r}", hint="Name another file with `--report`."
-            )
-    check_writable(report, "--report")
+    taken = [("module", output)]
+    for option, name in views.items():
+        if name is None:
+            continue
+        noun = NOUNS[option]
+        for other, place in taken:
+            if same_file(place, name):
+                where = "standard output" if place == STANDARD_OUTPUT else repr(place)
+                hint = "Name one: -o OUT." if other == "module" else "Name two files."
+                raise UsageError(f"the {other} and the {noun} can't both go to {where}", hint=hint)
+        for used in (source, stdin):
+            if used and STANDARD_OUTPUT not in (used, name) and same_file(used, name):
+                raise UsageError(
+                    f"the {noun} would overwrite the input {used!r}", hint=f"Name another file with `{option}`."
+                )
+        check_writable(name, option)
+        taken.append((noun, name))

@@ -16,6 +16,7 @@ COMMANDS = {
     "build": "Run a module's initializer, write a module that starts where it ended.",
     "schema": "Print the JSON schema of the config file.",
     "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
+    "inspect": "Show what is in a module, and what a snapshot added to it.",
 }
 
 
@@ -38,7 +39,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `preinit COMMAND --help` for a command's options and examples.",
 )
 @click.version_option(VERSION, prog_name="preinit")

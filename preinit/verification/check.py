@@ -15,9 +15,10 @@ from ..errors import InputError, UsageError
 from ..initializers import choose, output_exports
 from ..mismatch import Mismatch, Unlike
 from ..options import Host, Options
-from ..pipeline import binary, read_preloads
+from ..pipeline import read_preloads
 from ..recorded import Recorded, options_of_report, read_report
 from ..runner import Job
+from ..source import binary
 from ..stack import find_stack
 from ..stopwatch import Stopwatch
 from ..supported import check_supported

@@ -11,8 +11,8 @@ from ..binary.constexpr import bits_of
 from ..binary.module import Module, SectionId
 from ..binary.sections import Global, Mode
 from ..binary.types import is_numeric, type_name
+from ..capture.globals import capture_globals
 from ..capture.memory import capture_memories
-from ..capture.references import observe_references
 from ..capture.segments import capture_dropped_data
 from ..engine.values import RawValue
 from ..mismatch import Unlike
@@ -46,7 +46,6 @@ class State(NamedTuple):
 def observe(module: Module, run: Paused) -> State:
     """The state of an instance as it is now. To be called where the guest runs: it runs probes."""
     names, instance = run.instrumented, run.instance
-    found = observe_references(module, names, instance)
     dropped_data = capture_dropped_data(names, instance)
     dropped_elements = frozenset(i for i, probe in names.element_probes.items() if instance.traps(probe))
     functions: dict[bytes, Reference] = {}
@@ -65,9 +64,13 @@ def observe(module: Module, run: Paused) -> State:
     )
     return State(
         memories,
-        found.numbers,
-        {index: words(value) for index, value in found.globals.items()},
-        {index: list(map(words, values)) for index, values in found.tables.items()},
+        capture_globals(module, names, instance),
+        {
+            index: words(instance.global_value(name, 0))
+            for index, name in names.globals.items()
+            if not is_numeric(module.globals[index].type)
+        },
+        {index: list(map(words, instance.table_values(name))) for index, name in names.tables.items()},
         dropped_data,
         dropped_elements,
     )

@@ -10,6 +10,7 @@ from ..binary.cursor import leading_u32
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import, Table
 from ..binary.types import FuncType, Limits, type_name
+from ..errors import quoted
 from ..mismatch import Unlike
 from ..options import Imports
 
@@ -159,10 +160,10 @@ def _exports(module: Module, output: Module, expected: Sequence[Exported]) -> It
         if have != (kind, index):
             a = _exported(module, kind, index)
             yield Unlike(
-                "export", f"export '{name}'", a, "no such export" if have is None else _exported(module, *have)
+                "export", f"export {quoted(name)}", a, "no such export" if have is None else _exported(module, *have)
             )
     for name, have in found.items():
-        yield Unlike("export", f"export '{name}'", "no such export", _exported(module, *have))
+        yield Unlike("export", f"export {quoted(name)}", "no such export", _exported(module, *have))
     order = [entry.name for entry in output.exports]
     if not found and order != [name for name, _, _ in expected] and sorted(order) == sorted(e[0] for e in expected):
         yield Unlike("export", "export section", "its order", "another order")
