@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from .builder import Builder
     from .calls import Call, Word
     from .errors import Frame, PreinitError
+    from .inspection import Inspection, inspect
     from .options import Host, Options
     from .pipeline import build
     from .result import Report, Result, Warning
+    from .verification import Verification, verify
     from .version import VERSION as __version__
 
 _HOMES = {
@@ -23,29 +25,23 @@ _HOMES = {
     "Call": "calls",
     "Frame": "errors",
     "Host": "options",
+    "Inspection": "inspection",
     "Options": "options",
     "PreinitError": "errors",
     "Report": "result",
     "Result": "result",
+    "Verification": "verification",
     "Warning": "result",
     "Word": "calls",
     "build": "pipeline",
+    "inspect": "inspection",
+    "verify": "verification",
 }
 
 __all__ = [
-    "Builder",
-    "Call",
-    "Frame",
-    "Host",
-    "Options",
-    "PreinitError",
-    "Report",
-    "Result",
-    "Warning",
-    "Word",
-    "__version__",
-    "build",
-]
+    "Builder", "Call", "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Verification",
+    "Warning", "Word", "__version__", "build", "inspect", "verify",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .calls import ALLOCATORS, Word
+from .calls import ALLOCATORS, InitializerRefused, Word
 from .engine.guest import Instance
-from .errors import GuestTrap, InitializerRefused, MemoryLimit, quoted
+from .errors import GuestTrap, MemoryLimit, quoted
 from .parameters import Call, Data
 
 #: Bytes of a refusal's message that are shown.

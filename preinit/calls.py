@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from .errors import UsageError, quoted
+from .errors import InitializerFailed, UsageError, quoted
+
+
+class InitializerRefused(InitializerFailed):
+    """The initializer returned an error, where a call was said to return a result."""
+
+    code = "initializer-refused"
+    hint = "The message is the initializer's own: give it other data."
 
 
 class Word(NamedTuple):

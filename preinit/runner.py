@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 class Job(NamedTuple):
     """What is to be run: `calls` after the start function. `preloads`: modules that it imports from, parsed, and what
-    to compile of each."""
+    to compile of each. `goes_on`: it is run again, and further than that: code is kept, and can be stopped. `resumes`:
+    the module is an output.
+    """
 
     module: Module
     calls: tuple[Call, ...]
@@ -38,11 +40,13 @@ class Job(NamedTuple):
     preloads: Mapping[str, Module]
     beside: Mapping[str, bytes]
     deadline: Deadline
+    goes_on: bool = False
+    resumes: bool = False
 
     @property
     def interruptible(self) -> bool:
         """Whether the guest must be stopped when time is over: otherwise the process ends."""
-        return _interruptible(self.options)
+        return self.goes_on or _interruptible(self.options)
 
     @property
     def shares_memory(self) -> bool:
@@ -127,9 +131,9 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
 
     Raises what running raises.
     """
+    job = job._replace(options=dataclasses.replace(job.options, host=host))
     guest = first.guest.knowing(first.profile)
     way = Way(first.engine.name, first.engine.compiler, first.engine.reason)
-    job = job._replace(options=dataclasses.replace(job.options, host=host))
     world = _world(job, 0)
     world.set_clock(clock)
     try:
@@ -139,13 +143,19 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     except BaseException:
         world.close()
         raise
-    other = _world(job, 0)
-    other.set_clock(clock)
+    return run_whole(job, clock)
+
+
+def run_whole(job: Job, clock: Clock | None = None) -> Paused:
+    """The same, compiled as a whole: for a guest that turned out not to be suited for another way."""
+    world = _world(job, 0)
+    if clock:
+        world.set_clock(clock)
     try:
         store = ProfileStore(job.module, job.options, job.interruptible)
-        return _attempt(job, Way("whole", job.options.compiler, ""), other, store, Stopwatch(), lambda: None)
+        return _attempt(job, Way("whole", job.options.compiler, ""), world, store, Stopwatch(), lambda: None)
     except BaseException:
-        other.close()
+        world.close()
         raise
 
 
@@ -155,7 +165,7 @@ def _world(job: Job, shown: int) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs)
+    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs, job.resumes)
 
 
 def _attempt(
@@ -168,7 +178,7 @@ def _attempt(
     kept: Kept[CompiledGuest | OnDemandGuest] | None = None,
 ) -> Paused:
     def compile_it() -> tuple[CompiledGuest | OnDemandGuest, Instrumented]:
-        return _compile(job, way, store, watch, meanwhile, job.options.audit or kept is not None)
+        return _compile(job, way, store, watch, meanwhile, job.options.audit or job.goes_on or kept is not None)
 
     guest, instrumented = kept.obtain(job.deadline, way, compile_it) if kept else compile_it()
     return job.deadline.start(lambda: _run(job, way, guest, instrumented, world, watch)).result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,9 @@ from support import build_text, wasm
 
 from preinit import Call, Host, Word, build
 from preinit.binary.module import parse
-from preinit.calls import written
+from preinit.calls import InitializerRefused, written
 from preinit.errors import (
     GuestTrap,
-    InitializerRefused,
     InitializerType,
     MemoryLimit,
     UnknownExport,
@@ -220,6 +220,23 @@ def test_the_command_reads_data_from_files(tmp_path: Path) -> None:
     assert "\x1b" not in said
     assert "can't be read" in fails("build", module, "-f", "add(@missing.txt)", "-o", tmp_path / "other.wasm")
     assert not (tmp_path / "other.wasm").exists()
+
+
+def test_the_report_has_digests_of_data_with_which_the_build_can_be_repeated(tmp_path: Path) -> None:
+    module, data, out, report = (tmp_path / name for name in ("adder.wasm", "data.txt", "out.wasm", "report.json"))
+    module.write_bytes(wasm(ADDER))
+    data.write_bytes(b"abc")
+    calls = ("-f", f"add(@{data})?", "-f", "keep(*4,*8,7)")
+    run("build", module, *calls, "-o", out, "--report", report, code=0)
+    first, second = json.loads(report.read_text())["options"]["init_funcs"]
+    sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert first == {"name": "add", "arguments": [{"size": 3, "sha256": sha256}], "returns": "result"}
+    assert second == {"name": "keep", "arguments": [{"word": 4}, {"word": 8}, 7], "returns": None}
+    run("verify", module, out, *calls, code=0)
+    run("verify", module, out, "--report", report, *calls, code=0)
+    assert "does not hold the data" in fails("verify", module, out, "--report", report, code=2)
+    data.write_bytes(b"abd")
+    assert "are not those of the build" in fails("verify", module, out, "--report", report, *calls, code=2)
 
 
 def test_what_a_call_is_given_is_no_part_of_the_world() -> None:

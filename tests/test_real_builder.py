@@ -11,7 +11,7 @@ from command import fails, run
 from test_real import Guest, module
 
 from preinit import Builder, Call, Result, Word, build
-from preinit.errors import InitializerRefused
+from preinit.calls import InitializerRefused
 
 pytestmark = pytest.mark.real
 

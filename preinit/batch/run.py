@@ -15,7 +15,7 @@ from ..builder import changed
 from ..errors import OutputNotWritable, PreinitError
 from ..files import replace_file
 from ..options import Options
-from ..pipeline import binary
+from ..source import binary
 from .crews import Crew, Hire
 from .jobs import Batch, Job
 from .problems import WorkerLost

@@ -15,6 +15,9 @@ from .failure import explained
 COMMANDS = {
     "batch": "Many builds of one module, on all cores or on a Dask cluster.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
+    "schema": "Print the JSON schema of the config file.",
+    "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
+    "inspect": "Show what is in a module, and what a snapshot added to it.",
 }
 
 
@@ -37,7 +40,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `preinit COMMAND --help` for a command's options and examples.",
 )
 @click.version_option(VERSION, prog_name="preinit")
@@ -48,6 +51,7 @@ def group() -> None:
     Examples:
       preinit build engine.wasm -o ready.wasm
       preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
+      preinit verify engine.wasm ready.wasm -f initialize-runtime --call-all
     """
 
 
