@@ -205,6 +205,10 @@ class GuestExit(InitializerFailed):
     code = "guest-exit"
     hint = "The initializer must return instead of exiting; a `_start` that ends the program can't be an initializer."
 
+    def __init__(self, what: str, *, status: int, hint: str | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.status = status
+
 
 class ImportCalled(InitializerFailed):
     code = "import-called"

@@ -11,6 +11,7 @@ from .host.hazards import hazards
 from .host.preload import state_warnings
 from .initializers import Call
 from .options import Options
+from .recorded import record
 from .result import (
     REPORT_VERSION,
     MemoryFacts,
@@ -92,6 +93,7 @@ def make_report(
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
         host=paused.host,
+        options=record(options, paused.world.preloads),
         warnings=(
             *warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
             *state_warnings(module, paused.world.preloads),

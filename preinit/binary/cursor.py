@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 from ..errors import Malformed, Truncated
 
@@ -145,30 +144,33 @@ class Cursor:
 
     def u32s(self, number: int) -> list[int]:
         """`number` unsigned 32-bit integers, at the speed of `re`."""
-        start, buffer = self.position, self.buffer
-        result: list[int] = []
-        append = result.append
-        expected = start
-        for match in islice(LEB32.finditer(buffer, start, self.end), number):
-            at, end = match.span()
-            if at != expected:
-                break
-            expected = end
-            if end - at == 1:
-                append(buffer[at])
-            elif end - at == 2:
-                append(buffer[at] & 0x7F | buffer[at + 1] << 7)
-            elif end - at == 3:
-                append(buffer[at] & 0x7F | (buffer[at + 1] & 0x7F) << 7 | buffer[at + 2] << 14)
+        start = self.position
+        found = LEB32.findall(self.buffer, start, min(self.end, start + 5 * number))[:number]
+        size = sum(map(len, found))
+        if len(found) == number and self.buffer.startswith(b"".join(found), start):  # nothing was passed over
+            try:
+                values = list(map(_Values().__getitem__, found))
+            except OverflowError:
+                pass
             else:
-                self.position = at
-                append(self._unsigned(32))
-        if len(result) != number:
-            self.position = expected
-            self._unsigned(32)  # says what is wrong with the first one that didn't match
-            raise self.fail("a malformed integer")
-        self.position = expected
-        return result
+                self.position = start + size
+                return values
+        for _ in range(number):
+            self._unsigned(32)  # says what is wrong with the first one that is
+        raise self.fail("a malformed integer")
+
+
+class _Values(dict[bytes, int]):
+    """Integers by their encoding, of which the same ones come again and again."""
+
+    def __missing__(self, encoded: bytes) -> int:
+        value = 0
+        for byte in reversed(encoded):
+            value = value << 7 | byte & 0x7F
+        if value >> 32:
+            raise OverflowError
+        self[encoded] = value
+        return value
 
 
 def leading_u32(payload: memoryview) -> tuple[int, int]:

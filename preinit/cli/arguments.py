@@ -72,14 +72,14 @@ def imported_global(text: str) -> tuple[str, str]:
     return _unicode(name), value
 
 
-def preload(text: str) -> tuple[str, bytes]:
-    """Name and content of `--preload NAME=FILE`. Raises `UsageError`, `InputError`."""
+def preload(text: str) -> tuple[str, bytes | str]:
+    """Name and path of `--preload NAME=FILE`, or the content of what is no file. Raises `UsageError`, `InputError`."""
     name, found, path = text.partition("=")
     if not (name and found and path):
         raise UsageError(
             f"{quoted(text)} is not of the form --preload NAME=FILE", hint="For example: --preload env=library.wasm"
         )
-    return _unicode(name), read(path)
+    return _unicode(name), path if os.path.isfile(path) else read(path)  # noqa: PTH113 - what is wrong, `read` says
 
 
 def stub(text: str) -> tuple[str, str]:

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 @click.option(
     "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."
 )
+@click.option(
+    "--verify", is_flag=True, help="Run again, compare with an instance of the output; write nothing if unlike."
+)
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("--html", metavar="FILE", help="Write a page about the build and what is in the output.")
@@ -55,6 +58,7 @@ def command(
     source: str,
     output: str,
     audit: bool,
+    verify: bool,
     strict: bool,
     report: str | None,
     html: str | None,
@@ -75,6 +79,10 @@ def command(
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
         options = options_of(given, audit=audit, strict=strict, process_ends=True, measure_gzip=bool(report or html))
+        if verify:
+            from ..verification import check_repeatable, verify_calls
+
+            check_repeatable(options)
         data = read(source)
         from ..pipeline import build  # imports the engine
 
@@ -82,6 +90,7 @@ def command(
         try:
             with shown(watch, quiet):
                 result = build(data, options, watch=watch)
+                verified = verify_calls(data, result.wasm, options, watch=watch) if verify else None
         except PreinitError as problem:
             _name_input(problem, source)
             raise
@@ -102,6 +111,11 @@ def command(
                 say(f"{label} {printable(warning.message)}\n  what to do: {printable(warning.hint)}")
             for line in summary(result.report):
                 say(printable(line))
+            if verified:
+                from ..report.verification import lines
+
+                for line in lines(verified):
+                    say(printable(line))
     leave(0)
 
 

@@ -15,6 +15,7 @@ from .failure import explained
 COMMANDS = {
     "build": "Run a module's initializer, write a module that starts where it ended.",
     "inspect": "Show what is in a module, and what a snapshot added to it.",
+    "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
 }
 
 
@@ -48,6 +49,7 @@ def group() -> None:
     Examples:
       preinit build engine.wasm -o ready.wasm
       preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
+      preinit verify engine.wasm ready.wasm -f initialize-runtime --call-all
     """
 
 

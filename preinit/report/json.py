@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PreinitError, WarningsRefused
+from ..mismatch import Mismatch
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
 
@@ -25,12 +26,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """JSON values as they are written everywhere."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
 def dumps(report: Report | Inspection) -> str:
-    return _text(report.to_dict())
+    return text(report.to_dict())
 
 
 def failure(problem: PreinitError) -> str:
@@ -44,4 +46,6 @@ def failure(problem: PreinitError) -> str:
     }
     if isinstance(problem, WarningsRefused):
         error["warnings"] = [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in problem.hazards]
-    return _text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
+    if isinstance(problem, Mismatch):
+        error["differences"] = [found._asdict() for found in problem.differences]
+    return text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
