@@ -13,6 +13,7 @@ from ..options import Options
 from ..stopwatch import Stopwatch
 from .arguments import read
 from .failure import explained, leave
+from .help import ENVIRONMENT
 from .options import build_options, options_of
 from .output import STANDARD_OUTPUT, write_output
 from .progress import shown
@@ -49,14 +50,15 @@ _NOT_FIELDS = {"quiet_guest", "allow_wasi", "inherit_stdio"}
 @click.command(
     name="verify",
     cls=Command,
-    epilog="""\b
-Examples:
-  preinit verify engine.wasm ready.wasm -f initialize-runtime
-  preinit verify engine.wasm ready.wasm --report report.json
-  preinit verify app.wasm ready.wasm --call 'add(1,2)' --call get
-  preinit verify app.wasm ready.wasm --call-all --seed 7 --json
-  preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help
-
+    examples=(
+        "preinit verify engine.wasm ready.wasm -f initialize-runtime",
+        "preinit verify engine.wasm ready.wasm --report report.json",
+        "preinit verify app.wasm ready.wasm --call 'add(1,2)' --call get",
+        "preinit verify app.wasm ready.wasm --call-all --seed 7 --json",
+        "preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help",
+    ),
+    environment=tuple(ENVIRONMENT),
+    epilog="""\
 A report says the build's options; what is given beside it takes their place. It does not hold values of environment
 variables, nor the guest's standard input: give those again.
 
