@@ -80,6 +80,7 @@ def make_report(
     """The report of a build that succeeded."""
     snapshot = paused.snapshot
     written = read_sections(rewritten.wasm)
+    compressed = options.measure_gzip or options.max_gzip is not None
     given = [name for name, _ in (*options.import_globals, *options.preloads)]
     moved = _code_offset(module.sections) != _code_offset(written)
     return Report(
@@ -88,7 +89,7 @@ def make_report(
         layout=options.layout,
         engine=paused.engine,
         input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(rewritten.wasm, hashlib.sha256(rewritten.wasm).hexdigest(), written, options.measure_gzip),
+        output=module_facts(rewritten.wasm, hashlib.sha256(rewritten.wasm).hexdigest(), written, compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .errors import PreinitError, printable
 
@@ -41,6 +41,10 @@ class Mismatch(PreinitError):
             hint=hint,
         )
         self.differences = differences
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"differences": [found._asdict() for found in self.differences]}
 
     def __str__(self) -> str:
         what, where, *rest = super().__str__().split("\n")

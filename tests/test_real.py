@@ -199,3 +199,22 @@ def test_the_javascript_engine_and_its_output_answer_alike(built: Callable[[str]
     entry = module("javy")
     facts = verify(entry.path, built("javy").wasm, options(entry), calls=["cabi_realloc(0,0,8,100)"])
     assert facts.calls[0].outcome == "returned"
+
+
+def test_a_javascript_engine_is_built_from_a_config_file_verified_within_a_budget(tmp_path: Path) -> None:
+    entry = module("javy")
+    (tmp_path / "preinit.toml").write_text(
+        f"""[targets.javy]
+        input = "{entry.path}"
+        init = "{entry.init_funcs[0]}"
+        output = "ready.wasm"
+        verify = true
+        budgets = {{ max-size = "2MiB", max-gzip = "600KiB" }}
+        """
+    )
+    command = [sys.executable, "-m", "preinit", "build"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "javy: built" in done.stderr
+    assert (tmp_path / "ready.wasm").read_bytes() == build(entry.path, options(entry)).wasm
+    assert "javy: up to date" in subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 import click
 
 from ..errors import InputError, UsageError, quoted
+from ..policies import size
 from .output import STANDARD_OUTPUT
-
-_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
 class Size(click.ParamType[int]):
@@ -22,10 +20,10 @@ class Size(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"([0-9]{1,30})\s*([kmg]?)(?:i?b)?", str(value).strip(), re.IGNORECASE)
-        if not match:
-            self.fail(f"{value!r} is not a size such as 64MiB", param, ctx)
-        return int(match[1]) << _UNITS[match[2].lower()]
+        try:
+            return size(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
 class Kept(click.ParamType[bool | str]):

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
+from ..errors import OutputNotWritable, PreinitError, UsageError, printable
+from ..options import BUDGETS
 from ..stopwatch import Stopwatch
 from .arguments import read
-from .failure import explained, leave, say, style
+from .budgets import budget_options
+from .choice import chosen_config, target_options
+from .failure import explained, leave, name_input, say, say_warning
 from .help import ENVIRONMENT
 from .options import build_options, options_of
 from .output import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
@@ -35,10 +38,14 @@ if TYPE_CHECKING:
         "preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm",
         "preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm",
         "preinit build engine.wasm --html ready.html -o ready.wasm",
+        "preinit build engine.wasm --max-size 2MiB --max-gzip 600KiB -o ready.wasm",
+        "preinit build                         (all targets of the config file)",
+        "preinit build engine app --jobs 4 --depfile ready.d",
+        "preinit build --check",
     ),
     environment=tuple(ENVIRONMENT),
 )
-@click.argument("source", metavar="IN")
+@click.argument("sources", nargs=-1, metavar="[IN | TARGET...]")
 @click.option(
     "-o", "--output", default="-", metavar="OUT", help="Where to write the module; - is standard output (default)."
 )
@@ -49,13 +56,18 @@ if TYPE_CHECKING:
 @click.option(
     "--verify", is_flag=True, help="Run again, compare with an instance of the output; write nothing if unlike."
 )
+@budget_options
+@target_options
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
 @click.option("--html", metavar="FILE", help="Write a page about the build and what is in the output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+@click.pass_context
 def command(
-    source: str,
+    context: click.Context,
+    /,
+    sources: tuple[str, ...],
     output: str,
     audit: bool,
     verify: bool,
@@ -68,17 +80,32 @@ def command(
 ) -> None:
     """Run the initializer of the module IN and write a module that starts where it ended.
 
+    Or build targets of the config file (preinit.toml, or pyproject.toml with [tool.preinit]): those that are named, or
+    all of them; and only those that have changed.
+
     IN is a file in the binary or the text format, or - for standard input. The guest sees an empty environment, no
     files, a clock that stands still and random numbers that are the same in every build, unless you say otherwise.
     """
     gc.disable()  # one build and the process ends: collecting cycles would only cost time
     with explained(debug) as progress:
+        config = chosen_config(context, sources)
+        if config is not None:
+            from .targets import Wanted, build_targets
+
+            wanted = Wanted(
+                **{name: given[name] for name in Wanted.__dataclass_fields__ if name in given},
+                strict=strict,
+                quiet=quiet,
+            )
+            leave(build_targets(config, sources, wanted))
+        source = sources[0]
         _check_targets(source, output, {"--report": report, "--html": html}, given["stdin"])
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        options = options_of(given, audit=audit, strict=strict, process_ends=True, measure_gzip=bool(report or html))
+        more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": bool(report or html)}
+        options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
         if verify:
             from ..verification import check_repeatable, verify_calls
 
@@ -92,7 +119,7 @@ def command(
                 result = build(data, options, watch=watch)
                 verified = verify_calls(data, result.wasm, options, watch=watch) if verify else None
         except PreinitError as problem:
-            _name_input(problem, source)
+            name_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
         progress.writing = True
         write_output(output, result.wasm)
@@ -107,8 +134,7 @@ def command(
             from ..report.text import summary
 
             for warning in result.report.warnings:
-                label = style(f"warning[{warning.code}]:", fg="yellow", bold=True)
-                say(f"{label} {printable(warning.message)}\n  what to do: {printable(warning.hint)}")
+                say_warning(warning.code, warning.message, warning.hint)
             for line in summary(result.report):
                 say(printable(line))
             if verified:
@@ -159,10 +185,3 @@ def _check_targets(source: str, output: str, views: Mapping[str, str | None], st
                 )
         check_writable(name, option)
         taken.append((noun, name))
-
-
-def _name_input(problem: PreinitError, source: str) -> None:
-    """Puts the input's name in front of the place in it. The time limit and wrong options have other causes."""
-    if not isinstance(problem, UsageError | TimeLimit):
-        name = "standard input" if source == STANDARD_OUTPUT else source
-        problem.where = f"{name}, {problem.where}" if problem.where else name

@@ -14,8 +14,9 @@ from .failure import explained
 #: Command -> what it does. Each lives in a module of its name.
 COMMANDS = {
     "build": "Run a module's initializer, write a module that starts where it ended.",
-    "inspect": "Show what is in a module, and what a snapshot added to it.",
+    "schema": "Print the JSON schema of the config file.",
     "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
+    "inspect": "Show what is in a module, and what a snapshot added to it.",
 }
 
 

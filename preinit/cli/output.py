@@ -15,7 +15,7 @@ STANDARD_OUTPUT = "-"
 
 
 #: What the file that an option names is called.
-NOUNS = {"-o": "output", "--report": "report", "--json": "JSON", "--html": "page"}
+NOUNS = {"-o": "output", "--report": "report", "--json": "JSON", "--html": "page", "--depfile": "dependency file"}
 
 
 def write_output(target: str, data: bytes, option: str = "-o") -> None:

@@ -6,8 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PreinitError, WarningsRefused
-from ..mismatch import Mismatch
+from ..errors import PreinitError
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
 
@@ -43,9 +42,6 @@ def failure(problem: PreinitError) -> str:
         "where": problem.where,
         "hint": problem.hint,
         "frames": [frame._asdict() for frame in problem.frames],
+        **problem.details,
     }
-    if isinstance(problem, WarningsRefused):
-        error["warnings"] = [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in problem.hazards]
-    if isinstance(problem, Mismatch):
-        error["differences"] = [found._asdict() for found in problem.differences]
     return text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from .check import Calls, check_repeatable, verify, verify_calls
+from .check import CALL_TIMEOUT, Calls, check_repeatable, verify, verify_calls
 from .result import CallFacts, Compared, Verification
 
-__all__ = ["CallFacts", "Calls", "Compared", "Verification", "check_repeatable", "verify", "verify_calls"]
+__all__ = [
+    "CALL_TIMEOUT",
+    "CallFacts",
+    "Calls",
+    "Compared",
+    "Verification",
+    "check_repeatable",
+    "verify",
+    "verify_calls",
+]
