@@ -14,11 +14,11 @@ from .output import STANDARD_OUTPUT, write_output
 @click.command(
     name="schema",
     cls=Command,
+    environment=(),
     examples=(
         "preinit schema > preinit.schema.json",
         "echo '#:schema ./preinit.schema.json' | cat - preinit.toml",
     ),
-    environment=("NO_COLOR",),
 )
 def command() -> None:
     """Print the JSON schema of the config file.
