@@ -15,10 +15,7 @@ from .output import STANDARD_OUTPUT, write_output
     name="schema",
     cls=Command,
     environment=(),
-    examples=(
-        "preinit schema > preinit.schema.json",
-        "echo '#:schema ./preinit.schema.json' | cat - preinit.toml",
-    ),
+    examples=("preinit schema > preinit.schema.json",),
 )
 def command() -> None:
     """Print the JSON schema of the config file.
