@@ -14,7 +14,7 @@ from .output import STANDARD_OUTPUT, write_output
 @click.command(
     name="schema",
     cls=Command,
-    environment=(),
+    environment=("NO_COLOR",),
     examples=("preinit schema > preinit.schema.json",),
 )
 def command() -> None:
