@@ -93,6 +93,8 @@ _ENGINE = (
         show_default=True,
         help="Compile the whole module before it runs, or each function when it is called (ondemand).",
     ),
+)
+_COMPILER = (
     click.option(
         "--compiler",
         type=click.Choice(COMPILERS),
@@ -100,7 +102,11 @@ _ENGINE = (
         show_default=True,
         help="The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
     ),
+)
+_CACHE = (
     click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next build of the same module."),
+)
+_LIMITS = (
     click.option("--timeout", type=float, metavar="SECONDS", help="Give up after that long."),
     click.option(
         "--max-memory",
@@ -112,22 +118,50 @@ _ENGINE = (
 )
 
 
+#: What those options are without being given, for commands that don't have them all.
+_DEFAULTS = {
+    "rename_func": (),
+    "keep_init_func": False,
+    "imports": "keep",
+    "layout": "balanced",
+    "engine": "auto",
+    "cache": True,
+    "scrub_stack": False,
+}
+
+
 def build_options(function: Function) -> Function:
     """Adds the options that `options_of` takes."""
-    add: tuple[Callable[[Function], Function], ...] = (
+    return _all_of(
+        function,
         under("What is run", *_RUN),
         under("What it needs from outside", *_IMPORTS),
         under("What the guest sees of the world", spellings, world_options),
         under("What is written", *_OUTPUT),
-        under("How it is compiled, and limits", *_ENGINE),
+        under("How it is compiled, and limits", *_ENGINE, *_COMPILER, *_CACHE, *_LIMITS),
     )
-    for options in reversed(add):
-        function = options(function)
+
+
+def run_options(function: Function) -> Function:
+    """Adds those that matter to whoever only runs initializers; `options_of` takes them, too."""
+    return _all_of(
+        function,
+        under("What is run", *_RUN),
+        under("What it needs from outside", *_IMPORTS),
+        under("What the guest sees of the world", spellings, world_options),
+        under("Compiler and limits", *_COMPILER, *_LIMITS),
+    )
+
+
+def _all_of(function: Function, *decorators: Callable[[Function], Function]) -> Function:
+    for decorator in reversed(decorators):
+        function = decorator(function)
     return function
 
 
 def options_of(given: Mapping[str, Any], **more: Any) -> Options:
     """The `Options` for what was given to those options; `more`: fields that they don't set. Raises `UsageError`."""
+    given = {**_DEFAULTS, **given}
     return Options(
         init_funcs=given["init_func"],
         start_only=given["init"] == "none",
