@@ -77,7 +77,7 @@ def command(
 
         watch = Stopwatch()
         try:
-            with shown(watch, quiet):
+            with shown(watch, quiet, verbose):
                 result = build(data, options, watch=watch)
         except PreinitError as problem:
             _name_input(problem, source)

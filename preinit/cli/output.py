@@ -15,7 +15,7 @@ STANDARD_OUTPUT = "-"
 
 
 #: What the file that an option names is called.
-_NOUNS = {"-o": "output", "--report": "report"}
+_NOUNS = {"-o": "output", "--report": "report", "--json": "JSON", "--html": "page"}
 
 
 def write_output(target: str, data: bytes, option: str = "-o") -> None:

@@ -1,14 +1,17 @@
-"""The report as JSON, version 1."""
+"""A report, or an inspection, as JSON, version 1."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PreinitError, WarningsRefused
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
+
+if TYPE_CHECKING:
+    from ..inspection.model import Inspection
 
 
 def _plain(value: Any) -> Any:
@@ -26,7 +29,7 @@ def _text(value: Any) -> str:
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
-def dumps(report: Report) -> str:
+def dumps(report: Report | Inspection) -> str:
     return _text(report.to_dict())
 
 

@@ -66,7 +66,7 @@ dl { margin: .5rem 0; }
 dl div { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .2rem 0; }
 dt { flex: 0 0 11rem; color: var(--muted); }
 dd { margin: 0; flex: 1 1 14rem; min-width: 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(10.5rem, 100%), 1fr)); gap: .75rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(9rem, 100%), 1fr)); gap: .75rem; }
 .card { background: var(--panel); border-radius: 8px; padding: .8rem 1rem; min-width: 0; }
 .card .label, .card .remark { color: var(--muted); font-size: .85rem; }
 .card .value { font-size: 1.4rem; font-weight: 600; line-height: 1.35; font-variant-numeric: tabular-nums; }
@@ -89,6 +89,21 @@ svg text { fill: var(--ink); font-family: inherit; }
 .series-4 { fill: var(--series-4); background: var(--series-4); }
 .series-5 { fill: var(--series-5); background: var(--series-5); }
 .series-6 { fill: var(--series-6); background: var(--series-6); }
+.map { outline-offset: 4px; }
+.map svg { display: block; width: 100%; height: auto; cursor: crosshair; touch-action: pan-y; }
+.map .lines { fill: none; stroke: var(--ground); stroke-width: .1; }
+.map .cursor { fill: none; stroke: var(--ink); stroke-width: .2; }
+.treemap { position: relative; aspect-ratio: 16 / 9; margin: .75rem 0; }
+@media (max-width: 40rem) { .treemap { aspect-ratio: 3 / 4; } }
+.tile { position: absolute; overflow: hidden; border: 1px solid var(--ground); font-size: .75rem; line-height: 1.3; }
+.tile span { display: block; padding: .1rem .3rem; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.tile.series-1 { background: color-mix(in srgb, var(--series-1) 45%, var(--ground)); }
+.tile.series-2 { background: color-mix(in srgb, var(--series-2) 45%, var(--ground)); }
+.tile.series-3 { background: color-mix(in srgb, var(--series-3) 45%, var(--ground)); }
+.tile.series-4 { background: color-mix(in srgb, var(--series-4) 45%, var(--ground)); }
+.tile.series-5 { background: color-mix(in srgb, var(--series-5) 45%, var(--ground)); }
+.tile.series-6 { background: color-mix(in srgb, var(--series-6) 45%, var(--ground)); }
+.tile:hover, .tile:focus-visible { outline: 2px solid var(--ink); outline-offset: -2px; z-index: 1; }
 #tip {
   position: fixed; z-index: 1; max-width: min(26rem, calc(100vw - 1rem)); padding: .4rem .6rem; border-radius: 6px;
   background: var(--ink); color: var(--ground); font-size: .85rem; line-height: 1.4; white-space: pre-line;
@@ -111,23 +126,76 @@ SCRIPT = """
     box.style.left = Math.max(8, left) + "px";
     box.style.top = Math.max(8, top) + "px";
   };
-  const hush = () => { box.hidden = true; };
-  const explained = (event) => event.target instanceof Element ? event.target.closest("[data-tip]") : null;
-  document.addEventListener("pointermove", (event) => {
-    const at = explained(event);
-    if (at) say(at.dataset.tip, event.clientX, event.clientY); else hush();
-  });
-  document.addEventListener("pointerdown", (event) => {
-    const at = explained(event);
-    if (at) say(at.dataset.tip, event.clientX, event.clientY);
-  });
+  const maps = new Map();
+  const hush = () => {
+    box.hidden = true;
+    for (const map of maps.values()) map.cursor.setAttribute("visibility", "hidden");
+  };
+
+  // The map of a memory: which cell is meant follows from where the pointer is.
+  const hex = (number) => "0x" + number.toString(16);
+  const about = (told, cell) => {
+    let low = 0;
+    for (let high = told.runs.length - 1; low < high;) {
+      const middle = (low + high + 1) >> 1;
+      if (told.runs[middle][0] <= cell) low = middle; else high = middle - 1;
+    }
+    const step = BigInt(told.step), size = BigInt(told.size), pages = BigInt(told.pages);
+    const first = BigInt(cell) * step;
+    const end = first + step < pages ? first + step : pages;
+    const which = end - first > 1n ? `pages ${first} to ${end - 1n}` : `page ${first}`;
+    return `memory ${told.memory}, ${which}\\n${hex(first * size)} to ${hex(end * size)}\\n${told.runs[low][1]}`;
+  };
+  for (const map of document.querySelectorAll(".map")) {
+    const told = JSON.parse(map.querySelector("script").textContent);
+    const svg = map.querySelector("svg");
+    const cursor = map.querySelector(".cursor");
+    const rows = Math.ceil(told.cells / told.columns);
+    let chosen = 0;
+    const choose = (cell, x, y) => {
+      chosen = cell;
+      const column = cell % told.columns, row = Math.floor(cell / told.columns);
+      cursor.setAttribute("x", column);
+      cursor.setAttribute("y", row);
+      cursor.setAttribute("visibility", "visible");
+      const place = svg.getBoundingClientRect();
+      say(about(told, cell), x ?? place.left + (column + 1) / told.columns * place.width - 10,
+        y ?? place.top + (row + 1) / rows * place.height - 14);
+    };
+    const point = (x, y) => {
+      const place = svg.getBoundingClientRect();
+      const column = Math.floor((x - place.left) / place.width * told.columns);
+      const cell = Math.floor((y - place.top) / place.height * rows) * told.columns + column;
+      if (column < 0 || column >= told.columns || cell < 0 || cell >= told.cells) hush(); else choose(cell, x, y);
+    };
+    maps.set(map, { cursor, point, focus: () => choose(chosen) });
+    map.addEventListener("keydown", (event) => {
+      const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -told.columns, ArrowDown: told.columns,
+        Home: -chosen, End: told.cells - 1 - chosen };
+      const move = event.ctrlKey || event.metaKey || event.altKey ? undefined : moves[event.key];
+      if (move === undefined) return;
+      event.preventDefault();
+      if (chosen + move >= 0 && chosen + move < told.cells) choose(chosen + move);
+    });
+  }
+
+  const point = (event) => {
+    const at = event.target instanceof Element ? event.target.closest(".map svg, [data-tip]") : null;
+    const map = at ? maps.get(at.parentElement) : null;
+    if (map) map.point(event.clientX, event.clientY);
+    else { hush(); if (at) say(at.dataset.tip, event.clientX, event.clientY); }
+  };
+  document.addEventListener("pointermove", point);
+  document.addEventListener("pointerdown", point);
   document.documentElement.addEventListener("pointerleave", hush);
   document.addEventListener("focusin", (event) => {
-    const at = explained(event);
-    if (!at || !at.matches(":focus-visible")) return;
-    const place = at.getBoundingClientRect();
+    const at = event.target;
+    if (!(at instanceof Element) || !at.matches(":focus-visible")) return;
+    const map = maps.get(at);
+    if (!map && !at.matches("[data-tip]")) return;
     at.setAttribute("aria-describedby", "tip");
-    say(at.dataset.tip, place.left, place.bottom - 14);
+    const place = at.getBoundingClientRect();
+    if (map) map.focus(); else say(at.dataset.tip, place.left, place.bottom - 14);
   });
   document.addEventListener("focusout", (event) => {
     if (event.target instanceof Element) event.target.removeAttribute("aria-describedby");

@@ -155,7 +155,7 @@ def page(title: str, intro: str, sections: Sequence[Section]) -> str:
 <main>{body}</main>
 </div>
 <footer><p>Made by preinit.</p></footer>
-<div id="tip" role="tooltip" hidden></div>
+<div id="tip" role="tooltip" aria-live="polite" hidden></div>
 <script>{SCRIPT}</script>
 </body>
 </html>

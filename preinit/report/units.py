@@ -31,8 +31,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def signed(size: int) -> str:
-    """A difference in bytes, in KiB with its sign."""
-    return f"{'+' if size >= 0 else '-'}{kib(abs(size))} KiB"
+    """A difference in bytes with its sign: in KiB, a small one in bytes."""
+    shown = f"{kib(abs(size))} KiB" if abs(size) >= 1024 else counted(abs(size), "byte")
+    return f"{'+' if size > 0 else '-' if size < 0 else ''}{shown}"
 
 
 def hexadecimal(number: int | None) -> str:
