@@ -7,6 +7,7 @@ import re
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..errors import InputError, UsageError, quoted
 from .output import STANDARD_OUTPUT
@@ -26,6 +27,24 @@ class Size(click.ParamType[int]):
         if not match:
             self.fail(f"{value!r} is not a size such as 64MiB", param, ctx)
         return int(match[1]) << _UNITS[match[2].lower()]
+
+
+class File(click.ParamType[str]):
+    """The name of a file, which shells complete; it is looked for later, by what reads or writes it."""
+
+    name = "file"
+    #: What shells are told to complete.
+    completed = "file"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type=self.completed)]
+
+
+class Folder(File):
+    """The same of a folder."""
+
+    name = "folder"
+    completed = "dir"
 
 
 class Kept(click.ParamType[bool | str]):

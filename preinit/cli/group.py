@@ -13,6 +13,7 @@ from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
 COMMANDS = {
+    "bench": "Measure how fast a module starts, and how fast its output does.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
     "inspect": "Show what is in a module, and what a snapshot added to it.",
 }
