@@ -51,7 +51,7 @@ def bench_page(found: Bench, original: str, output: str) -> str:
         )
     )
     headings = ("", "original", "output", "")
-    cells = [tuple(map(text, row)) for row in rows(found)]
+    cells = [tuple(map(_unbroken, row)) for row in rows(found)]
     return page(
         f"Start-up of {output}",
         f"{original} against what preinit made of it, in {found.engine}.",
@@ -71,6 +71,11 @@ _LEGEND = legend((f"series-{number}", name) for number, name in enumerate(_NAMES
 _KIB = 1024
 
 
+def _unbroken(said: str) -> Html:
+    """Text of a cell that is short enough to stay on one line."""
+    return Html(f'<span style="white-space:nowrap">{text(said)}</span>')
+
+
 def _amount(size: float) -> str:
     """KiB with the unit."""
     return sized(round(size * _KIB))
@@ -85,7 +90,7 @@ def _bars(label: str, values: Sequence[float], say: Callable[[float], str]) -> _
 
 
 def _chart(groups: Sequence[_Bars], say: Callable[[float], str]) -> Html:
-    """Horizontal bars on a logarithmic scale: what is compared may differ by orders of magnitude. `say`: of the scale."""
+    """Horizontal bars on a logarithmic scale: what is compared may differ by orders of magnitude. `say`: its labels."""
     numbers = [max(value, 1e-9) for group in groups for value in group.values]
     low = math.floor(math.log10(min(numbers)))
     high = max(math.ceil(math.log10(max(numbers))), low + 1)
@@ -113,5 +118,9 @@ def _chart(groups: Sequence[_Bars], say: Callable[[float], str]) -> Html:
                 f'<text x="{end + 6:.1f}" y="{y + 13}" font-size="12">{text(said)}</text>'
             )
     label = text(f"Bars of {', '.join(group.label for group in groups)}")
-    drawing = f'<svg viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="{label}">{"".join(drawn)}</svg>'
+    style = "min-width:36rem;max-width:48rem"  # smaller, its text could not be read: then it scrolls
+    drawing = (
+        f'<div class="scroll" tabindex="0"><svg viewBox="0 0 {_WIDTH} {height}" style="{style}" role="group" '
+        f'aria-label="{label}">{"".join(drawn)}</svg></div>'
+    )
     return figure(Html(drawing), "The scale is logarithmic: each line is ten times the one before, or more.")
