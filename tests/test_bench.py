@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,10 @@ def test_a_guest_that_never_ends_is_stopped_by_the_time_limit() -> None:
     module = wasm(text)
     with pytest.raises(errors.TimeLimit):
         measure(module, module, Options(timeout=1), rounds=3, calls=["run"])
+    for thread in threading.enumerate():
+        if thread.name == "preinit-guest":
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 @needs_node
