@@ -106,6 +106,7 @@ def command(
                 **{name: given[name] for name in Wanted.__dataclass_fields__ if name in given},
                 strict=strict,
                 quiet=quiet,
+                verbose=verbose,
             )
             leave(build_targets(config, sources, wanted))
         source = sources[0]
