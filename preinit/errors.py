@@ -92,13 +92,6 @@ class UsageError(PreinitError):
     exit_code = 2
 
 
-class Misfit(UsageError):
-    """Options that do not fit this module: only reading it shows that, so it is no wrong usage of the command."""
-
-    code = "misfit"
-    exit_code = 1
-
-
 class ConfigError(UsageError):
     """A config file that does not say what to build. `where` is the file, the line if it is known, and the key."""
 
@@ -112,12 +105,6 @@ class InputError(PreinitError):
     """The input can't be read as a module."""
 
     code = "input"
-
-
-class Unreadable(InputError):
-    """A file that the user named can't be read. Its name is wrong, as an option may be."""
-
-    exit_code = 2
 
 
 class NotWasm(InputError):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from .binary.module import Module
 from .binary.sections import ExternKind
 from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_nullable, is_numeric, type_name
-from .errors import InitializerType, Misfit, NoInitializer, UnknownExport, printable, quoted
+from .errors import InitializerType, NoInitializer, UnknownExport, printable, quoted
 from .numbers import encode, expected
 from .options import DEFAULT_INITIALIZERS, Options
+from .unfit import Misfit
 
 #: What a reactor exports to have its constructors run:
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .binary.module import Module
-from .errors import InputError, Unreadable, UsageError, printable, quoted
+from .errors import InputError, UsageError, printable, quoted
 from .options import Host, Options
 from .result import REPORT_VERSION, FileFacts
+from .unfit import Unreadable
 
 #: Fields of `Options` and `Host` that are written down as they are: what the output depends on.
 _PLAIN = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .errors import Unreadable, UsageError, printable
+from .errors import UsageError, printable
 from .tools import is_text, parse_text
+from .unfit import Unreadable
 
 
 def binary(wasm: bytes | str | os.PathLike[str], seconds: float | None = None) -> bytes:

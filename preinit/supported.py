@@ -10,13 +10,13 @@ from .errors import (
     ImportedState,
     InvalidModule,
     MemoryLimit,
-    Misfit,
     Unsupported,
     UnsupportedProposal,
     printable,
     quoted,
 )
 from .options import Options
+from .unfit import Misfit
 
 #: Engines take 100 memories and 100 tables; a few are added to the copy that is run.
 MOST_MEMORIES, MOST_TABLES = 99, 90

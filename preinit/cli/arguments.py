@@ -8,8 +8,9 @@ import sys
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import InputError, Unreadable, UsageError, quoted
+from ..errors import InputError, UsageError, quoted
 from ..policies import size
+from ..unfit import Unreadable
 from .output import STANDARD_OUTPUT
 
 

@@ -8,9 +8,10 @@ from ..binary import encoder as write
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, Misfit, printable, quoted
+from ..errors import ImportedState, printable, quoted
 from ..options import Options
 from ..result import Warning
+from ..unfit import Misfit
 
 
 def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:

@@ -15,8 +15,9 @@ from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import
 from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, Misfit, printable, quoted
+from ..errors import ImportedState, printable, quoted
 from ..numbers import encode, expected
+from ..unfit import Misfit
 
 
 def provider(
