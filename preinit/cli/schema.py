@@ -7,16 +7,18 @@ from importlib.resources import files
 import click
 
 from .failure import explained, leave
+from .help import Command
 from .output import STANDARD_OUTPUT, write_output
 
 
 @click.command(
     name="schema",
-    epilog="""\b
-Examples:
-  preinit schema > preinit.schema.json
-  echo '#:schema ./preinit.schema.json' | cat - preinit.toml
-""",
+    cls=Command,
+    environment=(),
+    examples=(
+        "preinit schema > preinit.schema.json",
+        "echo '#:schema ./preinit.schema.json' | cat - preinit.toml",
+    ),
 )
 def command() -> None:
     """Print the JSON schema of the config file.
