@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from pathlib import Path
 
 from .binary.module import Module
 from .cache import engine_configuration, folder_of, read_entry, write_entry
@@ -23,6 +24,11 @@ class ProfileStore:
     @property
     def keeps(self) -> bool:
         return self._folder is not None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where; None if nothing is kept."""
+        return self._folder
 
     def engine_configuration(self) -> str | None:
         """Where the engine keeps what it compiles as a whole: the path of its configuration."""

@@ -14,6 +14,7 @@ from .calls import Call, Word
 from .errors import InputError, UsageError, printable, quoted
 from .options import Host, Options
 from .result import REPORT_VERSION, FileFacts
+from .unfit import Unreadable
 
 #: Fields of `Options` and `Host` that are written down as they are: what the output depends on.
 _PLAIN = (
@@ -110,7 +111,8 @@ def read_report(report: Mapping[str, Any] | str | os.PathLike[str]) -> Recorded:
         facts = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
-        raise InputError(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
+        kind = Unreadable if isinstance(problem, OSError) else InputError
+        raise kind(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
     return _recorded(facts, shown)
 
 
@@ -158,13 +160,14 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any], host: Mappin
     known = dict(given.get("preloads", ()))
     fields["preloads"] = [(e["name"], known.pop(e["name"], e["path"])) for e in facts["preloads"]] + list(known.items())
     fields |= {name: value for name, value in given.items() if name != "preloads"}
-    has_data = not all(isinstance(call, str) for call in facts["init_funcs"])
+    calls = facts["init_funcs"]
+    has_data = isinstance(calls, list) and any(isinstance(call, dict) for call in calls)
     if has_data and "init_funcs" not in given:
         raise UsageError(
             "the report does not hold the data that initializers were given",
             hint="Give all initializers again: -f 'NAME(@FILE)'.",
         )
-    if has_data and list(map(_call, given["init_funcs"])) != list(facts["init_funcs"]):
+    if has_data and list(map(_call, given["init_funcs"])) != calls:
         raise UsageError(
             "the initializers, or the data that they are given, are not those of the build",
             hint="Give those of the build.",

@@ -95,6 +95,8 @@ def run_guest(
         store = ProfileStore(job.module, job.options, job.interruptible)
         rest = kept.ways(job.module, job.options) if kept else ways(job.module, job.options, store.read)
         way = next(rest)
+    watch.note(f"compiled code is kept in {store.folder}" if store.keeps else "compiled code is not kept")
+    watch.note(str(way))
     shown = 0
     learnt: Profile | None = None
     while True:
@@ -121,6 +123,7 @@ def run_guest(
                 kept.give_up(job.options, way)
             if way.engine == "whole" and problem.lasting and not known:
                 learnt = Profile("", str(problem))  # where something is known, another run was fine on demand
+            watch.note(f"starting again, {way}")
         except BaseException:
             world.close()
             raise
@@ -288,6 +291,10 @@ def _call(
         host = world.settle(instance.original_functions)
     compiled, reused = instance.compiled(), instance.reused()
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *compiled, reused)
+    watch.note(
+        f"{guest.compiler}: {compiled[0]:,} of {len(module.bodies):,} functions compiled, {compiled[1]:,} bytes of code"
+        + (f" in {compiled[2]:,} parts, {reused:,} of them from the cache" if way.engine == "ondemand" else "")
+    )
     return Paused(
         instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile(), guest, instrumented
     )

@@ -25,6 +25,10 @@ class Way(NamedTuple):
     reason: str
     profile: Profile | None = None
 
+    def __str__(self) -> str:
+        known = f"; {len(self.profile.chunks):,} parts from the cache" if self.profile and self.profile.chunks else ""
+        return f"{'whole' if self.engine == 'whole' else 'on demand'}, compiler {self.compiler}: {self.reason}{known}"
+
 
 def ways(module: Module, options: Options, read: Callable[[], Profile | None]) -> Iterator[Way]:
     """The ways to try, one after the other. The last one is always the whole module.

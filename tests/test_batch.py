@@ -375,14 +375,13 @@ def test_a_library_can_be_given_any_executor(tmp_path: Path) -> None:
 
 def test_the_job_files_of_the_readme_and_of_help_are_job_files(tmp_path: Path) -> None:
     readme = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
-    help_ = textwrap.dedent(
-        run("batch", "--help", code=0).stdout.decode().partition("JSON lines (.jsonl")[2].partition("\n")[2]
-    )
+    help_ = run("batch", "--help", code=0).stdout.decode()
+    help_ = textwrap.dedent(help_[help_.index("  module = ") :].partition("\n\n")[0])
     shown = next(part for part in readme.split("```toml\n") if part.startswith('module = "engine.wasm"'))
     for name in ("hello.js", "hello.txt", "page.html"):
         (tmp_path / name).write_text("text")
     (tmp_path / "lib").mkdir()
-    texts = [shown.partition("```")[0], help_[help_.index("module =") :]]
+    texts = [shown.partition("```")[0], help_]
     for text in texts:
         (tmp_path / "jobs.toml").write_text(textwrap.dedent(text))
         batch = read_jobs(tmp_path / "jobs.toml")

@@ -218,7 +218,7 @@ def test_the_command_reads_data_from_files(tmp_path: Path) -> None:
     said = fails("build", module, "-f", f"add(@{data})?", "-o", tmp_path / "other.wasm")
     assert "error[initializer-refused]" in said
     assert "\x1b" not in said
-    assert "can't be read" in fails("build", module, "-f", "add(@missing.txt)", "-o", tmp_path / "other.wasm")
+    assert "can't be read" in fails("build", module, "-f", "add(@missing.txt)", "-o", tmp_path / "other.wasm", code=2)
     assert not (tmp_path / "other.wasm").exists()
 
 

@@ -17,6 +17,7 @@ from ..errors import UsageError, printable
 from ..options import COMPILERS, ENGINES, LAYOUTS
 from .arguments import Size, folder, renaming, variable
 from .failure import explained, leave, say, style
+from .help import Command, under
 from .output import check_writable, write_output
 
 #: Failures that are shown one by one; the report has them all.
@@ -30,60 +31,55 @@ _OF_FOLDERS = (
 
 @click.command(
     name="batch",
-    epilog="""\b
-Examples:
-  preinit batch jobs.toml
-  preinit batch jobs.jsonl --resume --report report.json
-  preinit batch scripts/ -m engine.wasm -o out -f initialize-runtime -f 'compile-src(@{})?'
-  preinit batch pages/ -m app.wasm -o out --stdin-from --pattern '*.html' --jobs 4
-  preinit batch jobs.toml --scheduler tcp://10.0.0.1:8786
-
-\b
-A job file is TOML, or JSON lines (.jsonl: the first line holds what stands before [[job]]):
-  module = "engine.wasm"         # paths count from the job file
-  output_dir = "out"
-  [options]                      # what all jobs have in common
-  init = ["initialize-runtime"]
-  timeout = 60
-  [[job]]
-  output = "hello.wasm"
-  init = ["initialize-runtime", "compile-src(@hello.js)?"]
-  stdin = "hello.txt"
-  args = ["hello"]
-  env = { LANG = "C" }
-  dirs = { "lib" = "/usr/lib" }
-""",
+    cls=Command,
+    examples=(
+        "preinit batch jobs.toml",
+        "preinit batch jobs.jsonl --resume --report report.json",
+        "preinit batch scripts/ -m engine.wasm -o out -f initialize-runtime -f 'compile-src(@{})?'",
+        "preinit batch pages/ -m app.wasm -o out --stdin-from --pattern '*.html' --jobs 4",
+        "preinit batch jobs.toml --scheduler tcp://10.0.0.1:8786",
+    ),
+    environment=("PREINIT_CACHE_DIR", "PREINIT_WASM_TOOLS", "NO_COLOR"),
 )
 @click.argument("source", metavar="FILE|DIR")
 @click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: the job file's output_dir]")
 @click.option("-m", "--module", metavar="IN", help="The module to build from.  [default: the job file's module]")
 @click.option("--resume", is_flag=True, help="Leave outputs alone that are up to date.")
-@click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]")
-@click.option("--scheduler", metavar="ADDRESS", help="Have a Dask cluster do the jobs (pip install preinit[cluster]).")
-@click.option(
-    "-f",
-    "--init-func",
-    multiple=True,
-    metavar="NAME[(ARG,..)]",
-    help="With DIR: export to run, several in order. ARG is a number, @FILE for its bytes as address and length, or *N "
-    "for the 32 bits at N bytes from what was returned; {} is the job's file. A ? behind it: an error that it returns "
-    "fails the job.",
+@under(
+    "Who does the jobs",
+    click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]"),
+    click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster (pip install preinit[cluster])."),
 )
-@click.option("-r", "--rename-func", multiple=True, metavar="DST=SRC", help="With DIR: export SRC under the name DST.")
-@click.option("--stdin-from", is_flag=True, help="With DIR: each file is the standard input of its job.")
-@click.option("--pattern", default="*", show_default=True, metavar="GLOB", help="With DIR: which files.")
-@click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="With DIR: folder that guests may read.")
-@click.option("--env", "env", multiple=True, metavar="K[=V]", help="With DIR: environment variable; without =V, ours.")
-@click.option("--arg", "args", multiple=True, metavar="ARG", help="With DIR: argument of the guests; {} is the file.")
-@click.option("--layout", type=click.Choice(LAYOUTS), help="With DIR: how memory is cut into segments.")
-@click.option("--engine", type=click.Choice(ENGINES), help="With DIR: what is compiled.")
-@click.option("--compiler", type=click.Choice(COMPILERS), help="With DIR: the engine's compiler.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="With DIR: give each job up after that long.")
-@click.option("--max-memory", type=Size(), metavar="SIZE", help="With DIR: most that a memory may have.")
-@click.option("--strict", is_flag=True, help="With DIR: warnings are errors.")
+@under(
+    "Jobs of a folder",
+    click.option(
+        "-f",
+        "--init-func",
+        multiple=True,
+        metavar="NAME[(ARG,..)]",
+        help="Export to run, several in order. ARG is a number, @FILE for its bytes as address and length, or *N for "
+        "the 32 bits at N bytes from what was returned; {} is the job's file. A ? behind it: an error that it returns "
+        "fails the job.",
+    ),
+    click.option("-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST."),
+    click.option("--stdin-from", is_flag=True, help="Each file is the standard input of its job."),
+    click.option("--pattern", default="*", show_default=True, metavar="GLOB", help="Which files."),
+    click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that guests may read."),
+    click.option("--env", "env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, ours."),
+    click.option("--arg", "args", multiple=True, metavar="ARG", help="Argument of the guests; {} is the file's name."),
+    click.option("--layout", type=click.Choice(LAYOUTS), help="How memory is cut into segments."),
+    click.option("--engine", type=click.Choice(ENGINES), help="What is compiled before it runs."),
+    click.option("--compiler", type=click.Choice(COMPILERS), help="The engine's compiler."),
+    click.option("--timeout", type=float, metavar="SECONDS", help="Give each job up after that long."),
+    click.option("--max-memory", type=Size(), metavar="SIZE", help="Most that a memory may have."),
+    click.option("--strict", is_flag=True, help="Warnings are errors."),
+)
 @click.option("--report", metavar="FILE", help="Write what became of each job as JSON; - is standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+@under(
+    "Messages",
+    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    click.option("--debug", is_flag=True, help="Show Python's traceback of an error."),
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -104,6 +100,22 @@ def command(
     The module is compiled once by each process. Jobs that fail do not stop the others; the exit code is 1 then, and
     `--resume` does what is left. Outputs are written here, each when its job is done, whole or not at all. A cluster
     needs nothing but the same preinit on each worker: the module, files and folders travel with the jobs.
+
+    A job file is TOML, or JSON lines (.jsonl: the first line has what stands before [[job]]):
+
+    \b
+      module = "engine.wasm"         # paths count from the job file
+      output_dir = "out"
+      [options]                      # what all jobs have in common
+      init = ["initialize-runtime"]
+      timeout = 60
+      [[job]]
+      output = "hello.wasm"
+      init = ["initialize-runtime", "compile-src(@hello.js)?"]
+      stdin = "hello.txt"
+      args = ["hello"]
+      env = { LANG = "C" }
+      dirs = { "lib" = "/usr/lib" }
     """
     with explained(debug) as progress:
         given = [name for name in _OF_FOLDERS if context.get_parameter_source(name) is not _BY_DEFAULT]
