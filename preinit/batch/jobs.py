@@ -14,6 +14,7 @@ from typing import Any
 from ..builder import changed
 from ..errors import InputError, PreinitError, printable, quoted
 from ..options import Options
+from ..unfit import Unreadable
 from .problems import JobFile
 from .settings import COMMON, OWN, changes, check_keys, common_options
 
@@ -72,9 +73,9 @@ def read_data(base: Path, file: str, name: str) -> bytes:
         raise _unreadable(name, base, problem) from problem
 
 
-def _unreadable(name: str, base: Path, problem: Exception) -> InputError:
+def _unreadable(name: str, base: Path, problem: Exception) -> Unreadable:
     reason = (isinstance(problem, OSError) and problem.strerror) or problem
-    return InputError(
+    return Unreadable(
         f"the file {quoted(name)} can't be read: {printable(str(reason))}",
         hint=f"Name a file that exists; paths count from {quoted(str(base))}.",
     )
@@ -97,7 +98,7 @@ def _looked_at(used: set[str], base: Path, file: str, name: str) -> bytes:
 def _folder(base: Path, name: str) -> str:
     path = base / name
     if not path.is_dir():
-        raise InputError(f"there is no folder {quoted(name)}", hint=f"Paths count from {quoted(str(base))}.")
+        raise Unreadable(f"there is no folder {quoted(name)}", hint=f"Paths count from {quoted(str(base))}.")
     return str(path)
 
 
@@ -110,7 +111,7 @@ def read_jobs(path: Path, output: Path | None = None, module: Path | None = None
         with path.open("rb") as stream:
             data = stream.read(MOST_TEXT + 1)
     except OSError as problem:
-        raise InputError(
+        raise Unreadable(
             f"the job file {quoted(str(path))} can't be read: {problem.strerror}", hint="Name a file that exists."
         ) from problem
     if len(data) > MOST_TEXT:
