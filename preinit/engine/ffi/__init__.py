@@ -16,6 +16,7 @@ from .config import (
     set_stack,
     use_winch,
 )
+from .copies import LinkedModule, Pool, SharedFunctions, use_pool
 from .host import HostFunction, HostFunctions
 from .links import (
     copy_functions,
@@ -42,6 +43,9 @@ __all__ = [
     "UNCAUGHT_EXCEPTION",
     "HostFunction",
     "HostFunctions",
+    "LinkedModule",
+    "Pool",
+    "SharedFunctions",
     "allow_compact_imports",
     "call",
     "check_bounds",
@@ -68,6 +72,7 @@ __all__ = [
     "table_size",
     "table_values",
     "takes_exception",
+    "use_pool",
     "use_winch",
     "validate",
 ]

@@ -25,17 +25,24 @@ class Functions:
     ----------
     host: environment, arguments, standard input, clock, random numbers, whether folders may be written.
     memory: the guest's.
-    output: where the guest's standard output and error go.
+    output: where the guest's standard output goes, and its standard error without `errors`.
     check: raises when the guest's time is over.
+    wait: is told how many nanoseconds the guest sleeps; without it, clocks that stand still jump, and nobody waits.
     """
 
     def __init__(
-        self, host: Host, memory: GuestMemory, output: Callable[[bytes], None], check: Callable[[], None]
+        self,
+        host: Host,
+        memory: GuestMemory,
+        output: Callable[[bytes], None],
+        check: Callable[[], None],
+        errors: Callable[[bytes], None] | None = None,
+        wait: Callable[[int], None] | None = None,
     ) -> None:
         self.stdin = Stream(data=host.stdin)
         self.files = FilesRead(beside=not host.writable)
-        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=output)], self.files.note)
-        self._process = ProcessFunctions(host, memory, self._table, check)
+        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=errors or output)], self.files.note)
+        self._process = ProcessFunctions(host, memory, self._table, check, wait)
         self._parts: list[object] = [
             self._process,
             DescriptorFunctions(memory, self._table),
