@@ -6,11 +6,9 @@ copy takes microseconds, and pages that it does not write are shared by all of t
 
 from __future__ import annotations
 
-import math
 import mmap
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -22,18 +20,14 @@ from ..binary.sections import ExternKind
 from ..errors import InvalidModule, Unsupported, UnsupportedProposal
 from . import ffi
 from .runtime import TABLE_ELEMENTS, allow_proposals, has_winch
+from .ticker import LONGEST as LONGEST
+from .ticker import Ticker
 from .validation import check, first_line, link_problem
 from .values import EngineError
 
 #: Bytes of stack for a copy, and of the thread that calls it: with room for functions of the host.
 COPY_STACK = 16 << 20
 COPY_THREAD_STACK = COPY_STACK + (8 << 20)
-
-#: Seconds between two looks at the time: a copy runs at most that much longer than it may.
-TICK = 0.02
-
-#: Seconds that a copy can be given.
-LONGEST = 86_400.0
 
 #: Address space of a 32-bit memory in the pool: all that code can name without a check, and pages that trap behind it.
 _RESERVATION = (4 << 30) + (64 << 20)
@@ -120,7 +114,7 @@ class Copies:
                 f"the module can't be linked: {first_line(problem)}",
                 hint="A copy is given functions only; it must define its memories, tables and globals.",
             ) from problem
-        self._ticker = _Ticker(self._engine) if settings.interruptible else None
+        self._ticker = Ticker(self._engine) if settings.interruptible else None
 
     def start(self, guest: object = None, seconds: float = 0.0) -> Copy:
         """A fresh instance; its start function has run, if it has one.
@@ -228,56 +222,6 @@ class Copy:
             raise raised from None
         finally:
             running.guest = before
-
-
-class _Ticker:
-    """Moves an engine's epoch on, once in each `TICK`, while any copy is there."""
-
-    def __init__(self, engine: wasmtime.Engine) -> None:
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._busy = threading.Event()
-        self._copies = 0
-        self._longest = 0
-        self._closed = False
-        threading.Thread(target=self._work, name="preinit-ticker", daemon=True).start()
-
-    def enter(self, seconds: float) -> int:
-        """A copy is there for that long: in how many ticks its time is over."""
-        ticks = math.ceil(min(seconds, LONGEST) / TICK) + 1
-        with self._lock:
-            self._copies += 1
-            self._longest = max(self._longest, ticks)
-            if self._copies == 1:
-                self._busy.set()
-        return ticks
-
-    def leave(self) -> None:
-        with self._lock:
-            self._copies -= 1
-            if not self._copies and not self._closed:
-                self._busy.clear()
-
-    def skip(self) -> None:
-        """Ends the time of every copy that is there."""
-        self._advance(self._longest + 1)
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._busy.set()
-
-    def _advance(self, ticks: int) -> None:
-        for _ in range(ticks):
-            self._engine.increment_epoch()
-
-    def _work(self) -> None:
-        while not self._closed:
-            self._busy.wait()
-            before = time.monotonic()
-            time.sleep(TICK)
-            # On a busy machine one sleep takes several ticks.
-            self._advance(max(1, min(1000, int((time.monotonic() - before) / TICK))))
 
 
 def _config(settings: CopySettings, pool: ffi.Pool | None) -> wasmtime.Config:

@@ -18,12 +18,12 @@ from ..engine.copies import Copies, CopySettings
 from ..engine.validation import first_line
 from ..engine.values import GuestTrapped, RawFrame
 from ..errors import PreinitError, UnknownExport, UsageError, printable, quoted
+from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..host.link import preopens
 from ..options import Host, Options
 from ..pipeline import binary
 from ..supported import check_supported
 from .failure import Failed
-from .guest import Ended, Guest, functions, out_of_time
 from .request import Request, read_request
 from .response import Answer, phrase, read_response
 from .settings import Settings
@@ -151,7 +151,7 @@ class Application:
                 random="host",
                 file_times="host",
             )
-            guest = Guest(host, deadline, settings)
+            guest = Guest(host, deadline, settings.max_output)
             try:
                 self._call(guest, max(0.0, deadline - time.monotonic()))
             finally:
@@ -169,16 +169,25 @@ class Application:
                     guest.bind(copy.memory())
                 for name in self._calls:
                     copy.call(name)
-        except Ended as end:
+        except GuestEnded as end:
             if end.code and not guest.output:
                 raise Failed(500, "the command ended with an error", f"exit code {end.code}") from None
+        except OutOfTime:
+            raise self._late() from None
+        except TooMuchOutput:
+            raise Failed(502, f"the command printed more than {self.settings.max_output:,} bytes") from None
+        except NoMemory:
+            raise Failed(500, "the command's memory is not exported as `memory`, where WASI looks for it") from None
         except GuestTrapped as trap:
             if trap.code == _INTERRUPT:
-                raise out_of_time(self.settings.timeout) from None
+                raise self._late() from None
             what = "the command exhausted its stack" if trap.code == _STACK_OVERFLOW else "the command trapped"
             raise Failed(500, what, f"{first_line(trap)}{self._where(trap.frames)}") from None
         except PreinitError as problem:
             raise Failed(500, "the command could not run", problem.what) from None
+
+    def _late(self) -> Failed:
+        return Failed(504, f"the command took longer than {self.settings.timeout:g} seconds")
 
     def _where(self, frames: tuple[RawFrame, ...]) -> str:
         """The innermost functions, with their names where they have any."""

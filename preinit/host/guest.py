@@ -1,4 +1,7 @@
-"""What one copy sees while it answers a request: WASI preview 1, with the host's clocks and random numbers."""
+"""What one of many copies sees of the world: WASI preview 1, its output kept, sleeping takes time.
+
+The engine's own WASI would have to be given files for its output, on which it puts no limit, and takes about as long.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,20 @@ from collections.abc import Callable, Iterator
 
 from ..binary.module import Module
 from ..engine.copies import HostImport
-from ..host.link import preopens, wasi_parameters
-from ..host.wasi.abi import MODULE, NO_RESULT, Errno, WasiError
-from ..host.wasi.functions import Functions
-from ..host.wasi.memory import GuestMemory
 from ..options import Host
-from .failure import Failed
-from .settings import Settings
+from .link import preopens, wasi_parameters
+from .wasi.abi import MODULE, NO_RESULT, Errno, WasiError
+from .wasi.functions import Functions
+from .wasi.memory import GuestMemory
 
-#: Bytes of what a guest prints to standard error that are logged for one request.
+#: Bytes of what a guest prints to standard error that are kept.
 LONGEST_COMPLAINT = 16 << 10
 
 #: Seconds between two looks at the time while a guest sleeps.
 _NAP = 0.1
 
 
-class Ended(Exception):
+class GuestEnded(Exception):
     """The guest ended by itself, with an exit code."""
 
     def __init__(self, code: int) -> None:
@@ -30,35 +31,48 @@ class Ended(Exception):
         self.code = code
 
 
+class OutOfTime(Exception):
+    """Its time is over."""
+
+
+class TooMuchOutput(Exception):
+    """It printed more than it may."""
+
+
+class NoMemory(Exception):
+    """It called WASI, and does not export its memory as `memory`."""
+
+
 class Guest:
-    """One request's world. Close it.
+    """One copy's world. Close it.
 
     Parameters
     ----------
-    host: environment, arguments, folders, standard input.
+    host: environment, arguments, folders, standard input; clocks and random numbers are usually the system's.
     ends: when its time is over, on `time.monotonic`.
-    settings: its limits.
+    max_output: bytes that it may print.
 
     Raises `UsageError` where a folder can't be opened.
     """
 
-    def __init__(self, host: Host, ends: float, settings: Settings) -> None:
+    def __init__(self, host: Host, ends: float, max_output: int) -> None:
         self._ends = ends
-        self._settings = settings
-        self._most = settings.max_output
+        self._most = max_output
         self._printed = bytearray()
         self._complaint = bytearray()
         self._memory = GuestMemory(_no_memory)
         self._wasi = Functions(host, self._memory, self._print, self.check, self._complain, self._sleep)
         self._wasi.preopen(preopens(host))
         self._known: dict[str, Callable[..., None]] = {"proc_exit": _exit}
+        #: When it printed something first, on `time.perf_counter`.
+        self.first_byte: float | None = None
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where its memory is."""
         self._memory.view = memory
 
     def call(self, name: str, *arguments: int) -> int:
-        """Calls a function of WASI; its errno. Raises `Ended`, `Failed`, `PreinitError`."""
+        """Calls a function of WASI; its errno. Raises an exception of this file, or a `PreinitError`."""
         self.check()
         function = self._known.get(name)
         if function is None:
@@ -71,9 +85,9 @@ class Guest:
         return Errno.SUCCESS
 
     def check(self) -> None:
-        """Raises `Failed` once the time is over."""
+        """Raises `OutOfTime` once it is over."""
         if time.monotonic() > self._ends:
-            raise out_of_time(self._settings.timeout)
+            raise OutOfTime
 
     @property
     def output(self) -> bytes:
@@ -91,7 +105,9 @@ class Guest:
 
     def _print(self, data: bytes) -> None:
         if len(self._printed) + len(data) > self._most:
-            raise Failed(502, f"the command printed more than {self._most:,} bytes")
+            raise TooMuchOutput
+        if self.first_byte is None:
+            self.first_byte = time.perf_counter()
         self._printed += data
 
     def _complain(self, data: bytes) -> None:
@@ -102,10 +118,6 @@ class Guest:
         while (left := wakes - time.monotonic()) > 0:
             self.check()
             time.sleep(min(left, _NAP))
-
-
-def out_of_time(seconds: float) -> Failed:
-    return Failed(504, f"the command took longer than {seconds:g} seconds")
 
 
 def functions(module: Module) -> dict[tuple[str, str], HostImport]:
@@ -129,8 +141,8 @@ def _caller(name: str) -> Callable[..., int]:
 
 
 def _exit(code: int) -> None:
-    raise Ended(code)
+    raise GuestEnded(code)
 
 
 def _no_memory() -> memoryview:
-    raise Failed(500, "the module called WASI, but does not export its memory as `memory`")
+    raise NoMemory
