@@ -20,7 +20,7 @@ LEVELS = {
     "advice": 5, "supported": 5, "runner": 5, "stack": 5, "leaks": 5,
     "facts": 6, "audit": 6,
     "pipeline": 7,
-    "serve": 8,
+    "bench": 8, "serve": 8,
     "report": 9,
     "cli": 10,
 }  # fmt: skip

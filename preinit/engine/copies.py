@@ -19,6 +19,7 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..errors import InvalidModule, Unsupported, UnsupportedProposal
 from . import ffi
+from .dense import dense
 from .runtime import TABLE_ELEMENTS, allow_proposals, has_winch
 from .ticker import LONGEST as LONGEST
 from .ticker import Ticker
@@ -96,7 +97,7 @@ class Copies:
         self.pooled = pool is not None
         self._engine = wasmtime.Engine(_config(settings, pool))
         try:
-            self._code = ffi.compile_module(self._engine, module.data)
+            self._code = ffi.compile_module(self._engine, dense(module))
         except EngineError as problem:
             raise _refusal(module, problem) from problem
         self._running = threading.local()
@@ -116,7 +117,7 @@ class Copies:
             ) from problem
         self._ticker = Ticker(self._engine) if settings.interruptible else None
 
-    def start(self, guest: object = None, seconds: float = 0.0) -> Copy:
+    def start(self, guest: object = None, seconds: float = LONGEST) -> Copy:
         """A fresh instance; its start function has run, if it has one.
 
         Parameters
