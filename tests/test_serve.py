@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from serving import Served, served
 
 from preinit import Host, Options, build
 from preinit.version import VERSION
-
-from serving import Served, served
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
