@@ -1,4 +1,4 @@
-"""`preinit serve`: a snapshot against the same program un-initialised, and many requests. A part of scripts/bench_scale."""
+"""`preinit serve`: snapshots against the same programs un-initialised, many requests. A part of scripts/bench_scale."""
 
 from __future__ import annotations
 
