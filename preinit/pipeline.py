@@ -29,6 +29,7 @@ from .runner import Job, run_guest
 from .stopwatch import Stopwatch
 from .supported import check_supported
 from .tools import is_text, parse_text
+from .validity import Validity
 
 if TYPE_CHECKING:
     from .result import Result
@@ -98,9 +99,10 @@ def build(
         keeps, restores = options.imports != "define", options.imports == "restore"
         plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
-        rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
+        validity = Validity(module, options)
+        rewritten, plan = write_valid(module, paused.snapshot, plans, validity, deadline, watch)
         if has_more(rewritten.wasm, module):
-            check(module.data)  # code that was never called may name what the input lacks
+            validity.check(module.data)  # code that was never called may name what the input lacks
         leaked = leaks(module, options.host, paused.snapshot, rewritten.runs) if options.host.env else ()
     finally:
         paused.world.close()
@@ -161,7 +163,12 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
 
 
 def write_valid(
-    module: Module, snapshot: Snapshot, plans: Iterable[Plan], deadline: Deadline, watch: Stopwatch
+    module: Module,
+    snapshot: Snapshot,
+    plans: Iterable[Plan],
+    validity: Validity,
+    deadline: Deadline,
+    watch: Stopwatch,
 ) -> tuple[Rewritten, Plan]:
     """The first of the plans whose output validates.
 
@@ -179,7 +186,7 @@ def write_valid(
             rewritten = deadline.start(partial(write_module, module, snapshot, plan, runs)).result()
         try:
             with watch("validate"):
-                deadline.start(partial(check, rewritten.wasm)).result()
+                deadline.start(partial(validity.check, rewritten.wasm)).result()
             return rewritten, plan
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal

@@ -15,7 +15,7 @@ from ..binary.bodies import Body
 from ..binary.growth import GROWTH, guard
 from ..binary.instructions import MOST_FOUND, Search, decoder
 from ..binary.module import Module, SectionId
-from ..binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, Kind
+from ..binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, TABLE_CHANGES, TABLE_GROW, Kind
 from ..binary.sections import ExternKind
 from .values import Unsuited
 
@@ -32,11 +32,11 @@ WINDOW = 1_000
 #: What having one more function in a chunk costs, in bytes of code.
 ENTRY = 100
 
-#: The name of a chunk's module starts with this, its number follows; that of a guard's with the other.
+#: The name of a chunk's module starts with this, its number follows.
 PREFIX = "preinit:chunk:"
-GUARD = "preinit:guard:"
 
 _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
+_OPCODES = GROWTH | TABLE_CHANGES
 
 
 class Chunk(NamedTuple):
@@ -44,7 +44,8 @@ class Chunk(NamedTuple):
 
     `imports`: the functions that it imports, `guards`: the growth that it leaves to guards, both in the order of its
     imports; then come the guest's tables, memories, globals and tags. Function number i is exported as `str(i)`;
-    `named`: other exports, of functions that a reference in it can name -> the function.
+    `named`: other exports, of functions that a reference in it can name -> the function. `changes_tables`: whether an
+    instruction in it can.
     """
 
     wasm: bytes
@@ -53,6 +54,7 @@ class Chunk(NamedTuple):
     imports: tuple[int, ...]
     guards: tuple[tuple[int, int], ...]
     named: dict[str, int]
+    changes_tables: bool
 
 
 class Bodies:
@@ -60,7 +62,7 @@ class Bodies:
 
     def __init__(self, module: Module) -> None:
         self._module = module
-        self._decoder = decoder(_KINDS, GROWTH)
+        self._decoder = decoder(_KINDS, _OPCODES)
         self._searches: dict[int, Search] = {}
         self._ranges = module.bodies
         self._declared = frozenset(module.references)
@@ -199,7 +201,8 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
             write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
         ]
     )
-    return Chunk(wasm, title, tuple(functions), tuple(needs.imports), tuple(needs.guards), named)
+    changes = needs.changes_tables or any(opcode == TABLE_GROW for opcode, _ in needs.guards)
+    return Chunk(wasm, title, tuple(functions), tuple(needs.imports), tuple(needs.guards), named, changes)
 
 
 def moved(module: Module, bodies: Bodies, chunk: Chunk, position: int) -> list[tuple[int, int]]:
@@ -223,6 +226,7 @@ class _Needs:
         self.imports: dict[int, None] = {}
         self.guards: dict[tuple[int, int], None] = {}
         self.named: dict[int, None] = {}
+        self.changes_tables = False
         self.types = _tag_types(module)
         for function in functions:
             self._type(module.function_types[function])
@@ -232,6 +236,9 @@ class _Needs:
             for instruction in search.found:
                 if instruction.opcode in GROWTH:
                     self._growth(instruction.opcode, instruction.references[0].target)
+                    continue
+                if instruction.opcode in TABLE_CHANGES:
+                    self.changes_tables = True
                     continue
                 for reference in instruction.references:
                     if reference.kind == Kind.FUNCTION:
@@ -276,6 +283,8 @@ def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterator[tuple[int, 
             number = needs.function_codes[instruction.opcode, instruction.references[0].target]
             yield instruction.start, instruction.end, bytes((CALL,)) + number
             continue
+        if instruction.opcode in TABLE_CHANGES:
+            continue
         for kind, start, end, target in instruction.references:
             codes: Mapping[int, bytes] = needs.type_codes if kind == Kind.TYPE else needs.function_codes  # type: ignore[assignment]
             yield start, end, codes[target]
@@ -293,20 +302,3 @@ def _body(module: Module, bodies: Bodies, needs: _Needs, function: int) -> bytes
         at = end
     pieces.append(data[at : body.end])
     return b"".join(pieces)
-
-
-def guard_module(module: Module, opcode: int, target: int) -> bytes:
-    """A module that imports memory or table `target`, and exports the function "guard" that grows it."""
-    signature, body = guard(module, opcode, target, place=0)
-    grown = externs.memory(module.memories[target]) if opcode == MEMORY_GROW else externs.table(module.tables[target])
-    title = write.name(f"{GUARD}{opcode}:{target}")
-    return write.assemble(
-        [
-            write.section(SectionId.TYPE, write.vector([write.function_type(signature)])),
-            write.section(SectionId.IMPORT, write.vector([b"\0\0" + grown])),
-            write.section(SectionId.FUNCTION, write.vector([b"\0"])),
-            write.section(SectionId.EXPORT, write.vector([write.export("guard", ExternKind.FUNC, 0)])),
-            write.section(SectionId.CODE, write.vector([write.code_entry(body)])),
-            write.custom_section("name", b"\0" + write.uleb(len(title)) + title),
-        ]
-    )

@@ -175,6 +175,10 @@ class EngineInstance(ABC):
     def table_values(self, name: str) -> list[RawValue]:
         return ffi.table_values(self._store, self._export(name))
 
+    def before_tables_change(self, look: Callable[[], None]) -> None:
+        """See `guest.Instance`."""
+        look()
+
     @abstractmethod
     def resolve_function(self, pointer: bytes) -> int | None:
         """See `guest.Instance`."""
