@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .errors import Frame, PreinitError
+    from .inspection import Inspection, inspect
     from .options import Host, Options
     from .pipeline import build
     from .result import Report, Result, Warning
@@ -19,15 +20,20 @@ if TYPE_CHECKING:
 _HOMES = {
     "Frame": "errors",
     "Host": "options",
+    "Inspection": "inspection",
     "Options": "options",
     "PreinitError": "errors",
     "Report": "result",
     "Result": "result",
     "Warning": "result",
     "build": "pipeline",
+    "inspect": "inspection",
 }
 
-__all__ = ["Frame", "Host", "Options", "PreinitError", "Report", "Result", "Warning", "__version__", "build"]
+__all__ = [
+    "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Warning", "__version__", "build",
+    "inspect",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

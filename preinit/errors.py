@@ -87,6 +87,13 @@ class UsageError(PreinitError):
     exit_code = 2
 
 
+class Misfit(UsageError):
+    """Options that do not fit this module: only reading it shows that, so it is no wrong usage of the command."""
+
+    code = "misfit"
+    exit_code = 1
+
+
 # -- the input ---------------------------------------------------------------------------------------------------------
 
 
@@ -94,6 +101,12 @@ class InputError(PreinitError):
     """The input can't be read as a module."""
 
     code = "input"
+
+
+class Unreadable(InputError):
+    """A file that the user named can't be read. Its name is wrong, as an option may be."""
+
+    exit_code = 2
 
 
 class NotWasm(InputError):

@@ -6,29 +6,26 @@ import dataclasses
 import os
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .binary.module import Module, parse
 from .engine.runtime import Deadline
 from .engine.validation import check
 from .errors import (
-    InputError,
     InvalidModule,
     OutputInvalid,
     PreinitError,
     UnsupportedProposal,
     UsageError,
     WarningsRefused,
-    printable,
     quoted,
 )
 from .initializers import choose, no_ops, output_exports
 from .options import Options
 from .runner import Job, run_guest
+from .source import binary
 from .stopwatch import Stopwatch
 from .supported import check_supported
-from .tools import is_text, parse_text
 from .validity import Validity
 
 if TYPE_CHECKING:
@@ -117,31 +114,6 @@ def build(
 def _import_the_rest() -> None:
     """Imports what is needed only when the guest has run: there is time for that while the engine compiles."""
     from . import capture, facts, result, rewrite  # noqa: F401
-
-
-def binary(wasm: bytes | str | os.PathLike[str], seconds: float | None = None) -> bytes:
-    """The bytes of a binary module, from bytes or a file, text or binary; text within that time.
-
-    Raises `InputError`, `UsageError`.
-    """
-    if isinstance(wasm, bytes | bytearray | memoryview):
-        data = bytes(wasm)
-    elif isinstance(wasm, str | os.PathLike):
-        name = os.fsdecode(os.fspath(wasm))
-        try:
-            data = Path(name).read_bytes()
-        except (OSError, ValueError) as problem:
-            reason = (isinstance(problem, OSError) and problem.strerror) or problem
-            raise InputError(
-                f"the input '{printable(name)}' can't be read: {reason}",
-                hint="Give the path of a file that exists, or the bytes of a module.",
-            ) from problem
-    else:
-        raise UsageError(
-            f"a module must be bytes or a path, not {type(wasm).__name__}",
-            hint="Give the content of an open file: file.read()." if hasattr(wasm, "read") else None,
-        )
-    return parse_text(data, seconds) if is_text(data) else data
 
 
 def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:

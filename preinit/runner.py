@@ -79,6 +79,10 @@ class _Way(NamedTuple):
     reason: str
     profile: Profile | None = None
 
+    def __str__(self) -> str:
+        known = f"; {len(self.profile.chunks):,} parts from the cache" if self.profile and self.profile.chunks else ""
+        return f"{'whole' if self.engine == 'whole' else 'on demand'}, compiler {self.compiler}: {self.reason}{known}"
+
 
 def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Paused:
     """Compiles the guest, runs it in a fresh instance, and captures what it left. Close its `world` afterwards.
@@ -89,6 +93,8 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
         store = ProfileStore(job.module, job.options, job.interruptible)
         ways = _ways(job, store)
         way = next(ways)
+    watch.note(f"compiled code is kept in {store.folder}" if store.keeps else "compiled code is not kept")
+    watch.note(str(way))
     shown = 0
     learnt: Profile | None = None
     while True:
@@ -110,6 +116,7 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
                 way = way._replace(reason=str(problem))
                 if problem.lasting and not known:  # another run was fine on demand, and may be again
                     learnt = Profile("", str(problem))
+            watch.note(f"starting again, {way}")
         except BaseException:
             world.close()
             raise
@@ -291,6 +298,10 @@ def _call(
         host = world.settle(instance.original_functions)
     compiled, reused = instance.compiled(), instance.reused()
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *compiled, reused)
+    watch.note(
+        f"{guest.compiler}: {compiled[0]:,} of {len(module.bodies):,} functions compiled, {compiled[1]:,} bytes of code"
+        + (f" in {compiled[2]:,} parts, {reused:,} of them from the cache" if way.engine == "ondemand" else "")
+    )
     return Paused(
         instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile(), guest, instrumented
     )

@@ -10,9 +10,9 @@ from .errors import (
     ImportedState,
     InvalidModule,
     MemoryLimit,
+    Misfit,
     Unsupported,
     UnsupportedProposal,
-    UsageError,
     printable,
     quoted,
 )
@@ -42,7 +42,7 @@ def check_supported(module: Module, options: Options) -> None:
     imported = {f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_}
     unknown = next((name for name, _ in options.import_globals if name not in imported), None)
     if unknown is not None:
-        raise UsageError(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
+        raise Misfit(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
     if options.stubs:
         from .host.stubs import stub_bodies
 

@@ -7,8 +7,9 @@ import re
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
-from ..errors import InputError, UsageError, quoted
+from ..errors import InputError, Unreadable, UsageError, quoted
 from .output import STANDARD_OUTPUT
 
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
@@ -28,6 +29,24 @@ class Size(click.ParamType[int]):
         return int(match[1]) << _UNITS[match[2].lower()]
 
 
+class File(click.ParamType[str]):
+    """The name of a file, which shells complete; it is looked for later, by what reads or writes it."""
+
+    name = "file"
+    #: What shells are told to complete.
+    completed = "file"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type=self.completed)]
+
+
+class Folder(File):
+    """The same of a folder."""
+
+    name = "folder"
+    completed = "dir"
+
+
 class Kept(click.ParamType[bool | str]):
     """What `--keep-init-func` takes: a boolean, or noop."""
 
@@ -38,7 +57,7 @@ class Kept(click.ParamType[bool | str]):
 
 
 def read(path: str) -> bytes:
-    """A file's bytes, standard input's for "-". Raises `InputError`."""
+    """A file's bytes, standard input's for "-". Raises `Unreadable`, `InputError`."""
     try:
         if path == STANDARD_OUTPUT:
             if sys.stdin is None:
@@ -48,7 +67,7 @@ def read(path: str) -> bytes:
             return stream.read()
     except OSError as problem:
         shown = "standard input" if path == STANDARD_OUTPUT else f"the file {path!r}"
-        raise InputError(
+        raise Unreadable(
             f"{shown} can't be read: {problem.strerror}", hint="Name a file that exists and that you may read."
         ) from problem
 
@@ -73,7 +92,7 @@ def imported_global(text: str) -> tuple[str, str]:
 
 
 def preload(text: str) -> tuple[str, bytes]:
-    """Name and content of `--preload NAME=FILE`. Raises `UsageError`, `InputError`."""
+    """Name and content of `--preload NAME=FILE`. Raises `UsageError`, `Unreadable`."""
     name, found, path = text.partition("=")
     if not (name and found and path):
         raise UsageError(

@@ -9,151 +9,55 @@ from typing import Any
 import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
-from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
 from ..stopwatch import Stopwatch
-from .arguments import Kept, Size, imported_global, preload, read, renaming, stub
+from .arguments import read
 from .failure import explained, leave, say, style
+from .help import ENVIRONMENT, messages, under
+from .options import build_options, options_of
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
-from .wizer import Command, spellings
-from .world import host, world_options
+from .wizer import Command
 
 
 @click.command(
     name="build",
     cls=Command,
-    epilog="""\b
-Examples:
-  preinit build engine.wasm -o ready.wasm
-  preinit build engine.wasm -f initialize-runtime -o ready.wasm
-  preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm
-  preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm
-  preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm
-  preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm
-""",
+    examples=(
+        "preinit build engine.wasm -o ready.wasm",
+        "preinit build engine.wasm -f initialize-runtime -o ready.wasm",
+        "preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm",
+        "preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm",
+        "preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm",
+        "preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm",
+    ),
+    environment=tuple(ENVIRONMENT),
 )
 @click.argument("source", metavar="IN")
 @click.option(
     "-o", "--output", default="-", metavar="OUT", help="Where to write the module; - is standard output (default)."
 )
-@click.option(
-    "-f",
-    "--init-func",
-    multiple=True,
-    metavar="NAME[(N,..)]",
-    help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}.",
+@build_options
+@under(
+    "Checks and reports",
+    click.option(
+        "--audit",
+        is_flag=True,
+        help="Run again with other entropy, clock and environment, and say what depends on them.",
+    ),
+    click.option("--strict", is_flag=True, help="Warnings are errors."),
+    click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output."),
 )
-@click.option(
-    "--init",
-    type=click.Choice(["auto", "none"]),
-    default="auto",
-    help="none: run only the start function and _initialize.",
-)
-@click.option(
-    "-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output."
-)
-@click.option(
-    "--keep-init-func",
-    type=Kept(),
-    default=False,
-    metavar="[=BOOL|noop]",
-    help="Keep the exports that were run; noop: as functions that do nothing. A value comes only after =.",
-)
-@click.option(
-    "--imports",
-    type=click.Choice(IMPORTS),
-    default="keep",
-    show_default=True,
-    help="Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
-    "(define), or are filled by a start function, whatever they hold (restore).",
-)
-@click.option(
-    "--preload",
-    "preloads",
-    multiple=True,
-    metavar="NAME=FILE",
-    help="Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
-)
-@click.option(
-    "--stub",
-    "stubs",
-    multiple=True,
-    metavar="MODULE.NAME=trap|zero|ERRNO",
-    help="What an imported function does at build time: fail the build, return zeros, or an errno of WASI.",
-)
-@click.option(
-    "--import-global",
-    "import_globals",
-    multiple=True,
-    metavar="MODULE.NAME=VALUE",
-    help="Value of an imported global.",
-)
-@click.option(
-    "--layout",
-    type=click.Choice(LAYOUTS),
-    default="balanced",
-    show_default=True,
-    help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
-)
-@world_options
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="auto",
-    show_default=True,
-    help="Compile the whole module before it runs, or each function when it is called (ondemand).",
-)
-@click.option(
-    "--compiler",
-    type=click.Choice(COMPILERS),
-    default="auto",
-    show_default=True,
-    help="The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
-)
-@click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next build of the same module.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Give up after that long.")
-@click.option(
-    "--max-memory",
-    type=Size(),
-    default=DEFAULT_MAX_MEMORY,
-    metavar="SIZE",
-    help="Most that a memory may have.  [default: 4GiB]",
-)
-@click.option(
-    "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."
-)
-@click.option(
-    "--scrub-stack", is_flag=True, help="Zero what returned calls left on the stack; refused unless the stack is first."
-)
-@click.option("--strict", is_flag=True, help="Warnings are errors.")
-@click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
-@spellings
+@messages
 def command(
     source: str,
     output: str,
-    init_func: tuple[str, ...],
-    init: str,
-    rename_func: tuple[str, ...],
-    keep_init_func: bool | str,
-    imports: str,
-    import_globals: tuple[str, ...],
-    preloads: tuple[str, ...],
-    stubs: tuple[str, ...],
-    layout: str,
-    engine: str,
-    compiler: str,
-    cache: bool,
-    timeout: float | None,
-    max_memory: int,
     audit: bool,
-    scrub_stack: bool,
     strict: bool,
     report: str | None,
     quiet: bool,
+    verbose: bool,
     debug: bool,
-    **world: Any,
+    **given: Any,
 ) -> None:
     """Run the initializer of the module IN and write a module that starts where it ended.
 
@@ -162,39 +66,18 @@ def command(
     """
     gc.disable()  # one build and the process ends: collecting cycles would only cost time
     with explained(debug) as progress:
-        _check_targets(source, output, report, world["stdin"])
+        _check_targets(source, output, report, given["stdin"])
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        options = Options(
-            init_funcs=init_func,
-            start_only=init == "none",
-            rename_funcs=tuple(map(renaming, rename_func)),
-            keep_init_func=keep_init_func,  # type: ignore[arg-type]
-            imports=imports,  # type: ignore[arg-type]
-            import_globals=tuple(map(imported_global, import_globals)),
-            preloads=tuple(map(preload, preloads)),
-            stubs=tuple(map(stub, stubs)),
-            layout=layout,  # type: ignore[arg-type]
-            engine=engine,  # type: ignore[arg-type]
-            compiler=compiler,  # type: ignore[arg-type]
-            cache=cache,
-            timeout=timeout,
-            max_memory=max_memory,
-            host=host(world),
-            audit=audit,
-            scrub_stack=scrub_stack,
-            strict=strict,
-            process_ends=True,
-            measure_gzip=report is not None,
-        )
+        options = options_of(given, audit=audit, strict=strict, process_ends=True, measure_gzip=report is not None)
         data = read(source)
         from ..pipeline import build  # imports the engine
 
         watch = Stopwatch()
         try:
-            with shown(watch, quiet):
+            with shown(watch, quiet, verbose):
                 result = build(data, options, watch=watch)
         except PreinitError as problem:
             _name_input(problem, source)

@@ -13,7 +13,9 @@ from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
 COMMANDS = {
+    "bench": "Measure how fast a module starts, and how fast its output does.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
+    "inspect": "Show what is in a module, and what a snapshot added to it.",
     "serve": "Answer HTTP requests, each with a fresh instance of a command.",
 }
 
@@ -37,7 +39,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `preinit COMMAND --help` for a command's options and examples.",
 )
 @click.version_option(VERSION, prog_name="preinit")

@@ -12,16 +12,22 @@ from typing import Any, TypeVar
 
 import click
 
+from . import help as manual
+from .output import STANDARD_OUTPUT
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Without `=`, these mean `=true`: what follows is the input, not a value.
 _OPTIONAL_VALUE = ("--keep-init-func", "--inherit-stdio", "--inherit-env")
 
+#: Where this one takes a file, it is optional, too.
+_JSON = "--json"
+
 #: The engine knows which proposals a module uses: `--wasm-simd`, `--wasm-bulk-memory=false` and so on say nothing new.
 _PROPOSAL = re.compile(r"--wasm-[a-z0-9-]+(?:=(?:true|false))?")
 
 
-class Command(click.Command):
+class Command(manual.Command):
     """A command that understands those spellings."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -34,6 +40,7 @@ class Command(click.Command):
             if isinstance(option, click.Option) and not option.is_flag
             for name in option.opts
         }
+        has_file = _JSON in with_value
         rest = iter(args)
         for arg in rest:
             if arg == "--":
@@ -41,6 +48,8 @@ class Command(click.Command):
                 yield from rest
             elif arg in _OPTIONAL_VALUE:
                 yield f"{arg}=true"
+            elif arg == _JSON and has_file:
+                yield f"{arg}={STANDARD_OUTPUT}"
             elif arg in with_value:
                 yield arg
                 yield from islice(rest, 1)

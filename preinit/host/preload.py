@@ -8,18 +8,18 @@ from ..binary import encoder as write
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, UsageError, printable, quoted
+from ..errors import ImportedState, Misfit, printable, quoted
 from ..options import Options
 from ..result import Warning
 
 
 def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
-    """A preloaded module may import what those before it export, and nothing else. Raises `UsageError`."""
+    """A preloaded module may import what those before it export, and nothing else. Raises `Misfit`."""
     provided: set[tuple[str, str]] = set()
     for name, module in preloads:
         for entry in module.imports:
             if (entry.module, entry.name) not in provided:
-                raise UsageError(
+                raise Misfit(
                     f"the preloaded module {quoted(name)} imports "
                     f"`{printable(entry.module)}.{printable(entry.name)}`, which no earlier one exports",
                     hint="Preload modules that need nothing from outside, each before the ones that import it.",
@@ -28,7 +28,7 @@ def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
 
 
 def check_uses(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
-    """Refuses options that fit no preloaded import. Raises `ImportedState`, `UsageError`."""
+    """Refuses options that fit no preloaded import. Raises `ImportedState`, `Misfit`."""
     given = {name for name, _ in options.import_globals}
     stubbed = {name for name, _ in options.stubs}
     for entry in module.imports:
@@ -36,12 +36,12 @@ def check_uses(module: Module, preloads: Mapping[str, Module], options: Options)
         if provider is None or entry.name not in provider.exported_names:
             continue
         if f"{entry.module}.{entry.name}" in stubbed:
-            raise UsageError(
+            raise Misfit(
                 f"the import `{printable(entry.module)}.{printable(entry.name)}` is preloaded, and also stubbed",
                 hint="Leave out `--stub` for it.",
             )
         if f"{entry.module}.{entry.name}" in given:
-            raise UsageError(
+            raise Misfit(
                 f"the global `{printable(entry.module)}.{printable(entry.name)}` is preloaded, and also given a value",
                 hint="Leave out `--import-global` for it.",
             )

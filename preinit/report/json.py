@@ -1,14 +1,18 @@
-"""The report as JSON, version 1."""
+"""A report, an inspection or a measurement as JSON, version 1."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PreinitError, WarningsRefused
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
+
+if TYPE_CHECKING:
+    from ..bench.model import Bench
+    from ..inspection.model import Inspection
 
 
 def _plain(value: Any) -> Any:
@@ -26,7 +30,7 @@ def _text(value: Any) -> str:
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
-def dumps(report: Report) -> str:
+def dumps(report: Report | Inspection | Bench) -> str:
     return _text(report.to_dict())
 
 

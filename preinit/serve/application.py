@@ -21,7 +21,7 @@ from ..errors import PreinitError, UnknownExport, UsageError, printable, quoted
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..host.link import preopens
 from ..options import Host, Options
-from ..pipeline import binary
+from ..source import binary
 from ..supported import check_supported
 from .failure import Failed
 from .request import Request, read_request

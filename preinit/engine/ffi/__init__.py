@@ -29,7 +29,16 @@ from .links import (
     serialize,
     set_function,
 )
-from .modules import UNCAUGHT_EXCEPTION, call, compile_module, export, instantiate, takes_exception, validate
+from .modules import (
+    UNCAUGHT_EXCEPTION,
+    call,
+    compile_module,
+    export,
+    instantiate,
+    instantiation,
+    takes_exception,
+    validate,
+)
 from .state import (
     function_pointer,
     global_value,
@@ -59,6 +68,7 @@ __all__ = [
     "get_function",
     "global_value",
     "instantiate",
+    "instantiation",
     "leave_out_unwind_info",
     "library",
     "load_cache",
