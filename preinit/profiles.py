@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from pathlib import Path
 
 from .binary.module import Module
 from .cache import engine_configuration, folder_of, read_entry, write_entry

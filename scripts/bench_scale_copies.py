@@ -6,30 +6,26 @@ import argparse
 import datetime
 import platform
 import sys
-from pathlib import Path
 
 from real import FIXTURES, real_modules
 
 from preinit import Host, Options, build
 from preinit.bench.many import Many, measure_copies
 
-#: Name, input, options of its build, what the input's own start calls, what answers, what a copy sees.
-Case = tuple[str, str, Options, tuple[str, ...], tuple[str, ...], Host]
+#: Name, input, options of its build, what answers.
+Case = tuple[str, str, Options, tuple[str, ...]]
 
 
 def cases() -> list[Case]:
-    app = ((str(FIXTURES / "lisp/app"), "/app"),)
     request = (("PATH_INFO", "/"), ("REQUEST_METHOD", "GET"), ("QUERY_STRING", "n=1000"))
     found: list[Case] = []
-    for name, dirs in (("cgi", ()), ("lisp", app)):
-        path = str(FIXTURES / f"{name}/{name}.wasm")
-        options = Options(host=Host(dirs=dirs))
-        calls = ("_initialize", "preinit_initialize")
-        found.append((name, path, options, calls, ("preinit_resume",), Host(env=request, dirs=dirs, clock="host")))
+    for name, dirs in (("cgi", ()), ("lisp", ((str(FIXTURES / "lisp/app"), "/app"),))):
+        options = Options(host=Host(env=request, dirs=dirs))
+        found.append((name, str(FIXTURES / f"{name}/{name}.wasm"), options, ("preinit_resume",)))
     for real in real_modules():
         if real.name in ("javy", "ruby"):
             options = Options(init_funcs=real.init_funcs, host=Host(dirs=real.dirs))
-            found.append((real.name, real.path, options, (), (), Host()))
+            found.append((real.name, real.path, options, ()))
     return found
 
 
@@ -44,13 +40,12 @@ def run(copies: int) -> None:
     """Prints the table."""
     print("| module | | bytes | copies a second | first byte | memory of a copy | after its answer |")
     print("|---|---|---:|---:|---:|---:|---:|")
-    for name, path, options, before, calls, host in cases():
-        output = build(path, options).wasm
-        found = measure_copies(output, Path(path).read_bytes(), copies, calls=calls, original_calls=before, host=host)
-        for many in (found.snapshot, found.original, found.empty):
+    for name, path, options, calls in cases():
+        found = measure_copies(path, build(path, options).wasm, options, copies=copies, calls=calls)
+        for many in (found.original, found.output, found.empty):
             print(row(name, many), flush=True)
-        ratio = found.original.per_second / found.snapshot.per_second
-        print(f"{name}: starting the snapshot takes {ratio:.2f} of starting the original", file=sys.stderr)
+        ratio = found.original.per_second / found.output.per_second
+        print(f"{name}: starting the output takes {ratio:.2f} of starting the original", file=sys.stderr)
     print(f"\n{platform.processor() or platform.machine()}, {copies} copies, {datetime.date.today()}")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from command import GOOD, fails, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import instantiate, wasm
 
+from preinit import Options
 from preinit.bench.many import empty_module, measure_copies
 from preinit.binary.module import parse
 from preinit.engine import dense as dense_file
@@ -234,14 +238,30 @@ def test_only_sparse_data_is_rewritten() -> None:
     assert [s.end - s.start for s in parse(dense(far)).data_segments] == [19_000_001, 0]
 
 
+READY = '(module (memory (export "memory") 2) (data (i32.const 9) "x") (func (export "run")))'
+
+
 def test_many_copies_are_measured_beside_the_original_and_an_empty_module() -> None:
-    module = wasm('(module (memory (export "memory") 2) (data (i32.const 9) "x") (func (export "run")))')
-    facts = measure_copies(module, module, 10, calls=("run",), original_calls=("run",), cache=False)
-    assert [many.name for many in (facts.snapshot, facts.original, facts.empty)] == ["snapshot", "original", "empty"]
-    assert all(many.per_second > 0 and many.pooled for many in (facts.snapshot, facts.original, facts.empty))
-    assert facts.snapshot.first_byte is not None
+    original = wasm(READY.replace("run", "preinit_initialize", 1).replace("))", ')) (func (export "run"))', 1))
+    facts = measure_copies(original, wasm(READY), Options(cache=False), copies=10, calls=("run",))
+    sides = (facts.original, facts.output, facts.empty)
+    assert [many.name for many in sides] == ["original", "output", "empty"]
+    assert all(many.per_second > 0 and many.pooled for many in sides)
+    assert facts.output.first_byte is not None
     assert facts.empty.first_byte is None
-    assert facts.to_dict()["snapshot"]["size"] == len(module)
+    assert facts.to_dict()["output"]["size"] == len(wasm(READY))
+
+
+def test_the_command_shows_many_copies(tmp_path: Path) -> None:
+    original, output = tmp_path / "in.wat", tmp_path / "out.wat"
+    original.write_text(GOOD)
+    output.write_text('(module (memory (export "memory") 1) (func (export "run")))')
+    said = run("bench", original, output, "--copies", "10", "--call", "run", "--json=-", code=0).stdout
+    assert json.loads(said)["copies"] == 10
+    shown = run("bench", original, output, "--copies", "10", code=0).stdout.decode()
+    assert "copies per second" in shown
+    assert "empty" in shown
+    assert "error[usage]" in fails("bench", original, output, "--copies", "10", "--engine", "node", code=2)
 
 
 def test_an_empty_module_is_as_large_as_the_other_one() -> None:
@@ -252,7 +272,7 @@ def test_an_empty_module_is_as_large_as_the_other_one() -> None:
     assert abs(len(empty.data) - len(module.data)) < 16
 
 
-@pytest.mark.parametrize("number", [0, -1])
-def test_no_copies_can_t_be_measured(number: int) -> None:
+@pytest.mark.parametrize("number", [0, -1, 1 << 40])
+def test_numbers_of_copies_that_make_no_sense_are_refused(number: int) -> None:
     with pytest.raises(UsageError):
-        measure_copies(wasm("(module)"), wasm("(module)"), number)
+        measure_copies(wasm(READY), wasm(READY), copies=number)

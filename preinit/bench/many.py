@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..binary import encoder as write
 from ..binary.module import Module, SectionId, parse
 from ..binary.sections import ExternKind
 from ..binary.types import FuncType
-from ..cache import default_folder, engine_configuration, usable
 from ..engine.copies import COPY_THREAD_STACK, Copies, Copy, CopySettings
 from ..engine.runtime import thread_stacks
 from ..engine.validation import first_line
 from ..engine.values import GuestTrapped
-from ..errors import GuestTrap, UnknownExport, UsageError, quoted
+from ..errors import GuestTrap, UsageError
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
-from ..options import Host, Options
-from ..supported import check_supported
+from ..initializers import Call
+from ..options import Options
+from ..profiles import ProfileStore
+from ..stopwatch import Stopwatch
+from .memory import usage
+from .model import BENCH_VERSION
+from .subject import Subject, subjects
 
 T = TypeVar("T")
 
@@ -41,8 +43,11 @@ _MOST_KEPT = 64
 _PATIENCE = 600.0
 _LARGEST_OUTPUT = 64 << 20
 
-#: https://docs.kernel.org/filesystems/proc.html
-_ROLLUP = Path("/proc/self/smaps_rollup")
+#: Of one memory of a copy, in bytes: what a 32-bit memory can have.
+_MOST_MEMORY = 4 << 30
+
+#: Copies of each module that one measurement may start.
+MOST_COPIES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Many:
 
     Parameters
     ----------
-    name: "snapshot", "original" or "empty".
+    name: "output", "original" or "empty".
     size: bytes of the module.
     per_second: fresh instances in a second, one after the other in one thread: started, not called, and freed.
     first_byte: seconds (median) from asking for a copy to the first byte that it prints; to the end of its calls where
@@ -76,48 +81,47 @@ class ManyCopies:
     """A pre-initialized module, the same one without pre-initialization, and one of equal size that holds nothing."""
 
     copies: int
-    snapshot: Many
+    output: Many
     original: Many
     empty: Many
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return {"version": BENCH_VERSION, **asdict(self)}
 
 
 def measure_copies(
-    output: bytes,
-    original: bytes,
-    copies: int = 1000,
+    original: bytes | str,
+    output: bytes | str,
+    options: Options | None = None,
     *,
+    copies: int = 1000,
     calls: Sequence[str] = (),
-    original_calls: Sequence[str] = (),
-    host: Host | None = None,
-    cache: bool = True,
+    watch: Stopwatch | None = None,
 ) -> ManyCopies:
-    """Starts `copies` copies of a pre-initialized module, of the original, and of an empty module, in turn.
+    """Starts `copies` copies of a pre-initialized module, of its original, and of an empty module, in turn.
 
     Parameters
     ----------
-    output, original: binary modules.
-    calls: exported functions of type () -> () that a copy of the output is to answer with.
-    original_calls: what is called before those in a copy of the original: its initializers.
-    host: what a copy sees; by default, nothing.
-    cache: keep compiled code.
+    original, output: bytes of a module, binary or text, or the path of a file that holds them.
+    options: what the build of the output was given: which initializer, what a copy sees.
+    calls: exports to call in both, as initializers are named; in copies of the original after its initializers.
+    watch: where another thread can see how far it is.
 
-    Raises what reading, compiling and starting a module raise; `UsageError` for a number of copies below 1.
+    Imports other than functions of WASI trap when they are called. Raises what reading, compiling and starting a
+    module raise; `UsageError` for a number of copies that makes no sense.
     """
-    if copies < 1:
-        raise UsageError("at least one copy is needed to measure anything")
-    folder = default_folder() if cache else None
-    folder = usable(folder) if folder else None
-    configuration = engine_configuration(folder) if folder else None
-    given = {
-        "snapshot": (parse(output), tuple(calls)),
-        "original": (parse(original), (*original_calls, *calls) if calls else ()),
-    }
-    given["empty"] = (parse(empty_module(given["snapshot"][0])), ())
-    return _in_deep_thread(lambda: _measure(given, copies, host or Host(), configuration))
+    if not 1 <= copies <= MOST_COPIES:
+        raise UsageError(f"from 1 to {MOST_COPIES:,} copies can be measured, not {copies:,}")
+    options, watch = options or Options(), watch or Stopwatch()
+    with watch("reading the modules"):
+        before, after = subjects(original, output, options, calls)
+    configuration = ProfileStore(after.module, options, True).engine_configuration()
+    empty = parse(empty_module(after.module))
+    nothing = after._replace(name="empty", module=empty, wasm=empty.data, start=None, calls=())
+    return _in_deep_thread(
+        lambda: _measure([after, before, nothing], copies, bool(calls), options, configuration, watch)
+    )
 
 
 def empty_module(like: Module) -> bytes:
@@ -130,22 +134,19 @@ def empty_module(like: Module) -> bytes:
     return write.assemble(parts)
 
 
-class _Subject:
-    def __init__(self, name: str, module: Module, calls: Sequence[str], host: Host, cache: str | None) -> None:
-        check_supported(module, Options())
-        for call in calls:
-            export = module.exported(call)
-            wanted = FuncType((), ())
-            if export is None or export.kind != ExternKind.FUNC or module.function_type(export.target) != wanted:
-                raise UnknownExport(f"the {name} exports no function {quoted(call)} of type () -> ()")
-        self.name = name
-        self.calls = calls
+class _Copied:
+    def __init__(self, subject: Subject, called: bool, options: Options, cache: str | None) -> None:
+        self.name = subject.name
+        module = parse(subject.wasm) if subject.start else subject.module
+        start = [Call(subject.start, FuncType((), ()))] if subject.start else []
+        self._size = len(subject.module.data)
+        self.calls = [*start, *subject.calls] if called else []
         self.seconds: list[float] = []
-        self._host = host
-        self._module = module
+        self._host = options.host
         memory = module.exported("memory")
         self._has_memory = memory is not None and memory.kind == ExternKind.MEMORY
-        settings = CopySettings(cache=cache, max_memory=4 << 30, at_once=_MOST_KEPT)
+        compiler = "winch" if options.compiler == "winch" else "cranelift"
+        settings = CopySettings(compiler, cache, min(options.max_memory, _MOST_MEMORY), _MOST_KEPT)
         self.copies = Copies(module, settings, functions(module))
 
     def spend(self, number: int) -> None:
@@ -171,15 +172,15 @@ class _Subject:
         """Bytes that one more copy takes."""
         number = min(_MOST_KEPT, _MOST_ANSWERS) if called else _MOST_KEPT
         with ExitStack() as kept:
-            before = _in_memory()
+            before = usage()
             for _ in range(number):
                 guest = self._guest()
                 kept.callback(guest.close)
                 copy = kept.enter_context(self.copies.start(guest, _PATIENCE))
                 if called:
                     self._call(copy, guest)
-            after = _in_memory()
-        return None if before is None or after is None else max(0, after - before) // number
+            after = usage()
+        return None if before is None or after is None else max(0, after.proportional - before.proportional) // number
 
     def _guest(self) -> Guest:
         return Guest(self._host, time.monotonic() + _PATIENCE, _LARGEST_OUTPUT)
@@ -188,8 +189,8 @@ class _Subject:
         if self._has_memory:
             guest.bind(copy.memory())
         try:
-            for name in self.calls:
-                copy.call(name)
+            for call in self.calls:
+                copy.call(call.name, call.raw, len(call.type.results))
         except GuestEnded:
             return
         except GuestTrapped as trap:
@@ -201,7 +202,7 @@ class _Subject:
         answers = [self.answer() for _ in range(_MOST_ANSWERS)] if self.calls else []
         return Many(
             self.name,
-            len(self._module.data),
+            self._size,
             1 / statistics.median(self.seconds),
             statistics.median(answers) if answers else None,
             self.memory(False),
@@ -211,19 +212,23 @@ class _Subject:
 
 
 def _measure(
-    given: dict[str, tuple[Module, tuple[str, ...]]], copies: int, host: Host, cache: str | None
+    given: list[Subject], copies: int, called: bool, options: Options, cache: str | None, watch: Stopwatch
 ) -> ManyCopies:
-    subjects = [_Subject(name, module, calls, host, cache) for name, (module, calls) in given.items()]
+    copied: list[_Copied] = []
     try:
-        for subject in subjects:
-            subject.copies.start(None, _PATIENCE).close()  # the first one makes the image
-        for _ in range(min(_ROUNDS, copies)):
-            for subject in subjects:
-                subject.spend(max(1, copies // _ROUNDS))
-        return ManyCopies(copies, *(subject.facts() for subject in subjects))
+        with watch("compiling the modules"):
+            copied.extend(_Copied(subject, called, options, cache) for subject in given)
+        with watch("starting copies"):
+            for one in copied:
+                one.copies.start(None, _PATIENCE).close()  # the first one makes the image
+            for _ in range(min(_ROUNDS, copies)):
+                for one in copied:
+                    one.spend(max(1, copies // _ROUNDS))
+        with watch("waiting for answers"):
+            return ManyCopies(copies, *(one.facts() for one in copied))
     finally:
-        for subject in subjects:
-            subject.copies.close()
+        for one in copied:
+            one.copies.close()
 
 
 def _in_deep_thread(function: Callable[[], T]) -> T:
@@ -243,12 +248,3 @@ def _in_deep_thread(function: Callable[[], T]) -> T:
     if failure:
         raise failure.pop()
     return outcome[0]
-
-
-def _in_memory() -> int | None:
-    """Bytes of pages that this process has in memory; of those that are mapped several times, each mapping's part."""
-    try:
-        found = re.search(r"^Pss:\s+(\d+) kB$", _ROLLUP.read_text(encoding="ascii"), re.MULTILINE)
-    except OSError:
-        return None
-    return int(found[1]) << 10 if found else None

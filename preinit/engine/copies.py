@@ -191,14 +191,15 @@ class Copy:
             if self._copies._ticker:
                 self._copies._ticker.leave()
 
-    def call(self, name: str) -> None:
-        """Calls an exported function of type () -> ().
+    def call(self, name: str, arguments: Sequence[bytes] = (), results: int = 0) -> list[bytes]:
+        """Calls an exported function with raw values of 16 bytes each, as many as it takes; its raw results.
 
         Raises `GuestTrapped` for a trap (with code `INTERRUPT` when time is over), and what a function of the host
         raised.
         """
         function = self._export(name)
-        self._run(lambda: ffi.call(self._store, function, (), 0))
+        returned: list[bytes] = self._run(lambda: ffi.call(self._store, function, arguments, results))
+        return returned
 
     def memory(self, name: str = "memory") -> Callable[[], memoryview]:
         """What gives an exported memory as it is now, writable."""

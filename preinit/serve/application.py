@@ -13,13 +13,14 @@ import wasmtime
 from ..binary.module import Module, parse
 from ..binary.sections import ExternKind
 from ..binary.types import FuncType
-from ..cache import default_folder, engine_configuration, usable
+from ..cache import engine_configuration, folder_of
 from ..engine.copies import Copies, CopySettings
 from ..engine.validation import first_line
 from ..engine.values import GuestTrapped, RawFrame
 from ..errors import PreinitError, UnknownExport, UsageError, printable, quoted
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..host.link import preopens
+from ..instrument.start import exported_start
 from ..options import Host, Options
 from ..source import binary
 from ..supported import check_supported
@@ -75,15 +76,20 @@ class Application:
         self.settings = settings = settings or Settings(**fields)
         self.module = module = parse(binary(wasm))
         check_supported(module, Options(max_memory=settings.max_memory))
-        self._calls = [name for name in (_INITIALIZE, settings.entry) if name in module.exported_names]
         _check_entry(module, settings.entry)
+        self._calls = [name for name in (_INITIALIZE, settings.entry) if name in module.exported_names]
+        wasm, start = exported_start(module)
+        if start:
+            self.module = module = parse(wasm)
+            self._calls.insert(0, start)
         for opened in preopens(Host(dirs=settings.dirs)):  # finds out now whether they can be opened
             opened.close()
+        folder = folder_of(None) if settings.cache else None
         self._copies = Copies(
             module,
             CopySettings(
                 settings.compiler,
-                _cache() if settings.cache else None,
+                engine_configuration(folder) if folder else None,
                 settings.max_memory,
                 settings.threads,
             ),
@@ -213,13 +219,6 @@ def log_line(environ: Mapping[str, Any], answer: Answer, seconds: float, why: st
         f"{answer.status[:3]} {len(answer.body):,} bytes {seconds * 1000:.1f} ms"
     )
     return f"{line}: {printable(why)}" if why else line
-
-
-def _cache() -> str | None:
-    """Where the engine keeps compiled code."""
-    folder = default_folder()
-    folder = usable(folder) if folder else None
-    return engine_configuration(folder) if folder else None
 
 
 def _check_entry(module: Module, entry: str) -> None:
