@@ -26,22 +26,30 @@ def engine_name() -> str:
     return f"wasmtime {version('wasmtime')}"
 
 
+class Engine:
+    """One for all modules: where it is told to stop, all of them do. Raises `Unsupported`: no such compiler."""
+
+    def __init__(self, options: Options, deadline: Deadline) -> None:
+        if options.compiler == "winch" and not has_winch():
+            raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
+        self.compiler = "winch" if options.compiler == "winch" else "cranelift"
+        self.interruptible = options.timeout is not None and not options.process_ends
+        self.engine = deployed_engine(self.compiler, self.interruptible)
+        deadline.watch(self.engine)
+
+
 class Copies:
     """A module, compiled once with the engine's default settings, of which any number of copies can be started.
 
     `compile_seconds`: what that took. Raises `InvalidModule`, `UnsupportedProposal`, `Unsupported`.
     """
 
-    def __init__(self, subject: Subject, options: Options, deadline: Deadline) -> None:
+    def __init__(self, engine: Engine, subject: Subject, options: Options, deadline: Deadline) -> None:
         self._subject = subject
         self._options = options
         self._deadline = deadline
-        self._interruptible = options.timeout is not None and not options.process_ends
-        if options.compiler == "winch" and not has_winch():
-            raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
-        self.compiler = "winch" if options.compiler == "winch" else "cranelift"
-        self._engine = deployed_engine(self.compiler, self._interruptible)
-        deadline.watch(self._engine)
+        self._interruptible = engine.interruptible
+        self._engine = engine.engine
         began = time.perf_counter()
         try:
             self._module = ffi.compile_module(self._engine, subject.wasm)
@@ -51,7 +59,7 @@ class Copies:
             check(subject.module.data)  # says it in terms of the file
             raise Unsupported(
                 f"the engine refuses the module: {first_line(problem)}",
-                hint="Try `--compiler cranelift`." if self.compiler == "winch" else None,
+                hint="Try `--compiler cranelift`." if engine.compiler == "winch" else None,
             ) from problem
 
     def start(self) -> tuple[float, Callable[[], float]]:

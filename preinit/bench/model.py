@@ -73,7 +73,7 @@ class Side:
     start: from nothing to an instance in which those calls have returned.
     stop: to free an instance; None where the engine frees when it likes.
     copies_per_second: starting and freeing one copy after the other, of the compiled module, in one thread.
-    memory: None where the operating system does not tell.
+    memory: None where that can't be told.
     """
 
     size: Sizes

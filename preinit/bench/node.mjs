@@ -114,26 +114,29 @@ function rate(side) {
 
 function alive(side) {
   collect();
+  collect();
+  const copies = [start(side).instance]; // may take what others have left: it is not counted
   const before = usage();
   if (!before) return null;
   const began = performance.now();
-  const copies = [];
   let grown = [0, 0];
   do {
     copies.push(start(side).instance);
     grown = usage().map((now, which) => Math.max(0, now - before[which]));
   } while (
-    copies.length < request.mostAlive &&
+    copies.length <= request.mostAlive &&
     grown[0] < request.mostMemory &&
     (performance.now() - began) / 1000 < request.share
   );
-  return { copies: copies.length, resident: grown[0], proportional: grown[1] };
+  if (!grown[0]) return null; // something else was freed meanwhile: it can't be told
+  return { copies: copies.length - 1, resident: grown[0], proportional: grown[1] };
 }
 
 try {
   const { sides } = request;
   sides.forEach(compile);
   sides.forEach((side) => start(side));
+  const memory = sides.map(alive); // first, as long as nothing that was freed can be taken again
   const seconds = sides.map(() => []);
   const began = performance.now();
   for (let round = 0; round < request.rounds; round += 1) {
@@ -147,7 +150,7 @@ try {
     compileSeconds: side.compileSeconds,
     seconds: seconds[which],
     copiesPerSecond: rate(side),
-    memory: alive(side),
+    memory: memory[which],
   }));
   process.stdout.write(JSON.stringify({ v8: process.versions.v8, sides: found }));
 } catch (problem) {

@@ -76,12 +76,12 @@ def measure(
 def _measure_in_wasmtime(
     pair: tuple[Subject, Subject], options: Options, rounds: int, seconds: float, watch: Stopwatch, deadline: Deadline
 ) -> Bench:
-    from .copies import Copies, engine_name
+    from .copies import Copies, Engine, engine_name
 
-    runners = []
+    shared, runners = Engine(options, deadline), []
     for subject in pair:
         with watch(f"compiling the {subject.name}"), _about(subject):
-            runners.append(Copies(subject, options, deadline))
+            runners.append(Copies(shared, subject, options, deadline))
     collecting = gc.isenabled()
     gc.disable()  # it would strike one of the two at random
     try:
@@ -96,7 +96,7 @@ def _measure_in_wasmtime(
         with watch(f"compressing the {subject.name}"):
             size = sizes(subject.module.data)
         sides.append(Side(size, subject.functions, runner.compile_seconds, start, stop, rate, memory))
-    return Bench(engine_name(), runners[0].compiler, *sides)
+    return Bench(engine_name(), shared.compiler, *sides)
 
 
 def _rounds(
@@ -110,21 +110,26 @@ def _rounds(
     """Times of starting and freeing each, after one round that is not counted: it finds nothing in caches."""
     starts: list[list[float]] = [[] for _ in pair]
     stops: list[list[float]] = [[] for _ in pair]
-    began = 0.0
-    for number in range(rounds + 1):
-        if number == 1:
-            began = time.perf_counter()
-        if number > LEAST_ROUNDS and time.perf_counter() - began > seconds:
-            break
-        with watch(f"measuring, round {number} of {rounds}" if number else "warming up"):
-            for subject, runner, start, stop in zip(pair, runners, starts, stops, strict=True):
-                deadline.check_time()
-                with _about(subject):
-                    took, free = runner.start()
-                freed = free()
-                if number:
-                    start.append(took)
-                    stop.append(freed)
+
+    def turn() -> None:
+        for subject, runner, start, stop in zip(pair, runners, starts, stops, strict=True):
+            deadline.check_time()
+            with _about(subject):
+                took, free = runner.start()
+            start.append(took)
+            stop.append(free())
+
+    with watch("warming up"):
+        turn()
+    for times in (*starts, *stops):
+        times.clear()
+    with watch("measuring"):
+        began = time.perf_counter()
+        for number in range(rounds):
+            if number >= LEAST_ROUNDS and time.perf_counter() - began > seconds:
+                break
+            watch.stage = f"measuring, round {number + 1} of {rounds}"
+            turn()
     return [(Times(tuple(start)), Times(tuple(stop))) for start, stop in zip(starts, stops, strict=True)]
 
 

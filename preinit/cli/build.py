@@ -10,7 +10,7 @@ import click
 
 from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
 from ..stopwatch import Stopwatch
-from .arguments import read
+from .arguments import File, read
 from .failure import explained, leave, say, style
 from .help import ENVIRONMENT, messages, under
 from .options import build_options, options_of
@@ -32,9 +32,14 @@ from .wizer import Command
     ),
     environment=tuple(ENVIRONMENT),
 )
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="IN", type=File())
 @click.option(
-    "-o", "--output", default="-", metavar="OUT", help="Where to write the module; - is standard output (default)."
+    "-o",
+    "--output",
+    type=File(),
+    default="-",
+    metavar="OUT",
+    help="Where to write the module; - is standard output (default).",
 )
 @build_options
 @under(
@@ -45,7 +50,7 @@ from .wizer import Command
         help="Run again with other entropy, clock and environment, and say what depends on them.",
     ),
     click.option("--strict", is_flag=True, help="Warnings are errors."),
-    click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output."),
+    click.option("--report", type=File(), metavar="FILE", help="Write a JSON report; - is standard output."),
 )
 @messages
 def command(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import PreinitError, UsageError
-from .arguments import read
+from ..stopwatch import Stopwatch
+from .arguments import File, read
 from .failure import explained, leave, say
 from .help import Command, messages
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
+from .progress import shown
 
 if TYPE_CHECKING:
     from ..inspection import Inspection
@@ -47,14 +49,23 @@ class _OptionalFile(Command):
         "preinit inspect ready.wasm --json | python -m json.tool",
     ),
 )
-@click.argument("source", metavar="IN")
-@click.option("--against", metavar="ORIGINAL", help="The module that IN was made from: say what the snapshot added.")
-@click.option("--report", metavar="FILE", help="The JSON report of the build that wrote IN, for the page.")
-@click.option("--json", metavar="[=FILE]", help="JSON instead of text. A file name comes only after =.")
-@click.option("--html", metavar="FILE", help="A page instead of text: one file, which needs no network.")
+@click.argument("source", metavar="IN", type=File())
+@click.option(
+    "--against", type=File(), metavar="ORIGINAL", help="The module that IN was made from: say what the snapshot added."
+)
+@click.option("--report", type=File(), metavar="FILE", help="The JSON report of the build that wrote IN, for the page.")
+@click.option("--json", type=File(), metavar="[=FILE]", help="JSON instead of text. A file name comes only after =.")
+@click.option("--html", type=File(), metavar="FILE", help="A page instead of text: one file, which needs no network.")
 @messages
 def command(
-    source: str, against: str | None, report: str | None, json: str | None, html: str | None, debug: bool, **_: Any
+    source: str,
+    against: str | None,
+    report: str | None,
+    json: str | None,
+    html: str | None,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
 ) -> None:
     """Show what is in the module IN, and what a snapshot added to it.
 
@@ -64,9 +75,11 @@ def command(
     gc.disable()  # one look and the process ends
     with explained(debug):
         _check_names(source, against, report, json, html)
-        found, built = _inspected(source, against), _report(report)
+        watch = Stopwatch()
+        with shown(watch, quiet, verbose), watch("looking at the module"):
+            found, built = _inspected(source, against), _report(report)
         name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
-        if built and found.sha256 not in (built.output.sha256, built.input.sha256):
+        if not quiet and built and found.sha256 not in (built.output.sha256, built.input.sha256):
             say("note: the report is that of another module: neither its input nor its output has this SHA-256")
         if json:
             from ..report.json import dumps

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..bench.model import Bench
 from .bench_text import calls, rate, rows
 from .page import Card, Html, Section, cards, code, facts, figure, join, legend, page, table, text, tip
-from .units import kib, seconds, sized, times
+from .units import seconds, sized, times
 
 #: Height of a bar and of what is between them, where bars begin and end, in units of the drawing.
 _BAR, _GAP, _GROUP = 18, 4, 46
@@ -36,12 +36,12 @@ def bench_page(found: Bench, original: str, output: str) -> str:
     durations = [_bars("start", [side.start.median for side in sides], seconds)]
     durations.append(_bars("compile time", [side.compile_seconds for side in sides], seconds))
     amounts = [
-        _bars("size", [side.size.raw for side in sides], sized),
-        _bars("size with gzip", [side.size.gzip for side in sides], sized),
+        _bars("size", [side.size.raw / _KIB for side in sides], _amount),
+        _bars("size with gzip", [side.size.gzip / _KIB for side in sides], _amount),
     ]
     memories = [side.memory for side in sides if side.memory]
     if len(memories) == len(sides):
-        amounts.append(_bars("memory per copy", [memory.resident for memory in memories], sized))
+        amounts.append(_bars("memory per copy", [memory.resident / _KIB for memory in memories], _amount))
     measured = facts(
         (
             ("original", join((code(original), text(f": {calls(found.original)}")))),
@@ -51,13 +51,13 @@ def bench_page(found: Bench, original: str, output: str) -> str:
         )
     )
     headings = ("", "original", "output", "")
-    cells = [tuple(map(text, row)) for row in rows(found)]
+    cells = [tuple(map(_unbroken, row)) for row in rows(found)]
     return page(
         f"Start-up of {output}",
         f"{original} against what preinit made of it, in {found.engine}.",
         [
             Section("figures", "Figures", cards(figures)),
-            Section("chart", "Chart", join((_LEGEND, _chart(durations, "time"), _chart(amounts, "bytes")))),
+            Section("chart", "Chart", join((_LEGEND, _chart(durations, seconds), _chart(amounts, _round_amount)))),
             Section("table", "All that was measured", table(headings, cells, numbers=(1, 2))),
             Section("how", "What was measured", measured),
         ],
@@ -68,13 +68,29 @@ _NAMES = ("original", "output")
 _LEGEND = legend((f"series-{number}", name) for number, name in enumerate(_NAMES, 1))
 
 
-def _bars(label: str, values: Sequence[float], say: type[str] | object) -> _Bars:
-    assert callable(say)
+_KIB = 1024
+
+
+def _unbroken(said: str) -> Html:
+    """Text of a cell that is short enough to stay on one line."""
+    return Html(f'<span style="white-space:nowrap">{text(said)}</span>')
+
+
+def _amount(size: float) -> str:
+    """KiB with the unit."""
+    return sized(round(size * _KIB))
+
+
+def _round_amount(size: float) -> str:
+    return f"{size:,g} KiB"
+
+
+def _bars(label: str, values: Sequence[float], say: Callable[[float], str]) -> _Bars:
     return _Bars(label, (values[0], values[1]), (say(values[0]), say(values[1])))
 
 
-def _chart(groups: Sequence[_Bars], what: str) -> Html:
-    """Horizontal bars on a logarithmic scale: what is compared may differ by orders of magnitude."""
+def _chart(groups: Sequence[_Bars], say: Callable[[float], str]) -> Html:
+    """Horizontal bars on a logarithmic scale: what is compared may differ by orders of magnitude. `say`: its labels."""
     numbers = [max(value, 1e-9) for group in groups for value in group.values]
     low = math.floor(math.log10(min(numbers)))
     high = max(math.ceil(math.log10(max(numbers))), low + 1)
@@ -84,7 +100,6 @@ def _chart(groups: Sequence[_Bars], what: str) -> Html:
 
     height = len(groups) * _GROUP + 24
     drawn = []
-    say = seconds if what == "time" else (lambda value: f"{kib(int(value))} KiB" if value >= 1024 else f"{value:g} B")
     step = 1 + (high - low) // 6
     for power in range(low, high + 1, step):
         at = place(10.0**power)
@@ -103,5 +118,9 @@ def _chart(groups: Sequence[_Bars], what: str) -> Html:
                 f'<text x="{end + 6:.1f}" y="{y + 13}" font-size="12">{text(said)}</text>'
             )
     label = text(f"Bars of {', '.join(group.label for group in groups)}")
-    drawing = f'<svg viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="{label}">{"".join(drawn)}</svg>'
+    style = "min-width:36rem;max-width:48rem"  # smaller, its text could not be read: then it scrolls
+    drawing = (
+        f'<div class="scroll" tabindex="0"><svg viewBox="0 0 {_WIDTH} {height}" style="{style}" role="group" '
+        f'aria-label="{label}">{"".join(drawn)}</svg></div>'
+    )
     return figure(Html(drawing), "The scale is logarithmic: each line is ten times the one before, or more.")
