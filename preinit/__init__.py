@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .options import Host, Options
     from .pipeline import build
     from .result import Report, Result, Warning
+    from .verification import Verification, verify
     from .version import VERSION as __version__
 
 _HOMES = {
@@ -25,14 +26,16 @@ _HOMES = {
     "PreinitError": "errors",
     "Report": "result",
     "Result": "result",
+    "Verification": "verification",
     "Warning": "result",
     "build": "pipeline",
     "inspect": "inspection",
+    "verify": "verification",
 }
 
 __all__ = [
-    "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Warning", "__version__", "build",
-    "inspect",
+    "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Verification", "Warning",
+    "__version__", "build", "inspect", "verify",
 ]  # fmt: skip
 
 

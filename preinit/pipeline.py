@@ -108,6 +108,10 @@ def build(
     report = dataclasses.replace(report, audit=differences, scrub_stack=scrubbed, warnings=warnings)
     if options.strict and report.warnings:
         raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in report.warnings))
+    if options.budgets:
+        from .budgets import check_budgets
+
+        check_budgets(report, module, rewritten, options)
     return Result(rewritten.wasm, report)
 
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import wasm
 
-from preinit.errors import InputError, PreinitError, ServerMissing, UnknownExport, UsageError
+from preinit.errors import InputError, PreinitError, UnknownExport, UsageError
 from preinit.serve.application import Application
-from preinit.serve.failure import Failed
+from preinit.serve.failure import Failed, ServerMissing
 from preinit.serve.request import read_request
 from preinit.serve.response import Answer, LocalRedirect, read_response
 from preinit.serve.server import Server

@@ -17,6 +17,8 @@ COMMANDS = {
     "bench": "Measure how fast a module starts, and how fast its output does.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
     "completion": "Print a script for a shell that completes what is typed.",
+    "schema": "Print the JSON schema of the config file.",
+    "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
     "inspect": "Show what is in a module, and what a snapshot added to it.",
     "serve": "Answer HTTP requests, each with a fresh instance of a command.",
 }
@@ -85,6 +87,7 @@ def group() -> None:
       preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
       preinit inspect ready.wasm --against engine.wasm
       preinit bench engine.wasm ready.wasm
+      preinit verify engine.wasm ready.wasm -f initialize-runtime --call-all
     """
 
 

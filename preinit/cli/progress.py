@@ -32,6 +32,8 @@ _WORDS = {
     "profile": "keeping compiled code",
     "rewrite": "writing the module",
     "validate": "validating the output",
+    "compare": "comparing input and output",
+    "call": "calling exports",
 }
 
 

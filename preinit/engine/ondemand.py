@@ -266,6 +266,11 @@ class OnDemandGuest(NamedTuple):
     def compiler(self) -> str:
         return self.prepared.compiler
 
+    @property
+    def engine(self) -> wasmtime.Engine:
+        """The one that runs it."""
+        return self.prepared.engine
+
     def knowing(self, profile: Profile | None) -> OnDemandGuest:
         """The same guest, for which what an earlier instance compiled needs not be compiled again."""
         return OnDemandGuest(self.prepared.with_code(profile)) if profile else self

@@ -61,7 +61,7 @@ class Guest:
         self._printed = bytearray()
         self._complaint = bytearray()
         self._memory = GuestMemory(_no_memory)
-        self._wasi = Functions(host, self._memory, self._print, self.check, self._complain, self._sleep)
+        self._wasi = Functions(host, self._memory, self._print, self._complain, self.check, self._sleep)
         self._wasi.preopen(preopens(host))
         self._known: dict[str, Callable[..., None]] = {"proc_exit": _exit}
         #: When it printed something first, on `time.perf_counter`.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
-from ..binary.types import I32, I64, FuncType
+from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import (
@@ -42,6 +42,8 @@ class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
+    `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
+    it asks for; those that need not be fresh hold something.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -55,8 +57,10 @@ class World:
         must_be_fresh: bool = False,
         shown: int = 0,
         stubs: Iterable[tuple[str, str]] = (),
+        resumes: bool = False,
     ) -> None:
         self._module = module
+        self._resumes = resumes
         self._has_wasi = host.wasi
         self._stubs = stub_bodies(module, stubs)
         self._host = host
@@ -67,7 +71,8 @@ class World:
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
         self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
-        self._wasi = Functions(host, self._memory, self._output, deadline.check)
+        self._functions: dict[str, Callable[..., None]] = {}
+        self._wasi = Functions(host, self._memory, self._output, self._output, deadline.check)
         self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -77,6 +82,21 @@ class World:
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
+
+    def renew(self, host: Host, deadline: Deadline) -> Printed:
+        """A fresh world for a guest that goes on after its initializer, as an instance of the output has one.
+
+        What was open is closed; clocks, random numbers and standard input start anew. Returns what the guest prints
+        from now on; it is not passed on. Raises `UsageError` as the constructor does.
+        """
+        self._output.end_line()
+        self._wasi.close()
+        printed = Printed(host.max_output)
+        self.deadline = deadline
+        self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
+        self._wasi.preopen(preopens(host))
+        self._functions.update({name: self._wasi[name] for name in self._functions})
+        return printed
 
     def close(self, goes_on: bool = False) -> None:
         """Closes what is open on the host. May come while a call of the guest is under way, when time is over.
@@ -117,6 +137,10 @@ class World:
             parameters = wasi_parameters(self._module, entry) if here else None
             if (entry.module, entry.name) in preloaded:
                 extern = externs[position] = preloaded[entry.module, entry.name]
+                if self._resumes and entry.memory and not entry.memory.shared:
+                    linkage.grow(extern, False, entry.memory.minimum, entry.memory.page_size)
+                elif self._resumes and entry.table and entry.table.type == FUNCREF:
+                    linkage.grow(extern, True, entry.table.limits.minimum)
                 holds = entry.memory or entry.table
                 if self._must_be_fresh and holds and linkage.in_use(extern, entry.table is not None):
                     # A kept import is written as if it started empty: what the initializer cleared would come back.
@@ -133,20 +157,24 @@ class World:
         if others:
             wasm, names = provider(self._module, others, self._values, self._stubs)
             fault = linkage.define(("i32",), (), self._fault)
-            for (position, _), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
+            for (position, entry), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
                 externs[position] = extern
+                if self._resumes and not self._must_be_fresh and entry.memory:
+                    linkage.fill(extern)
+                elif self._resumes and not self._must_be_fresh and entry.table and entry.table.type == FUNCREF:
+                    linkage.fill(extern, fault)
         return [externs[position] for position in range(len(self._module.imports))]
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
-        function = self._wasi[name]
-        calls, check, memory = self.calls, self.deadline.check, self._memory
+        self._functions[name] = self._wasi[name]
+        functions, calls, memory = self._functions, self.calls, self._memory
 
         def call(*arguments: int) -> int:
             calls[name] += 1
-            check()
+            self.deadline.check()
             memory.current = None
             try:
-                function(*arguments)
+                functions[name](*arguments)
             except WasiError as problem:
                 return problem.number
             return 0
@@ -207,6 +235,26 @@ def preopens(host: Host) -> list[Descriptor]:
                 hint="Name a folder that exists and that you may read.",
             ) from problem
     return opened
+
+
+class Printed:
+    """What a guest printed, at most `most` bytes of it. Raises `OutputFlood` after that many."""
+
+    def __init__(self, most: int) -> None:
+        self.output = bytearray()
+        self.error = bytearray()
+        self._most = most
+
+    def to_output(self, data: bytes) -> None:
+        self._take(self.output, data)
+
+    def to_error(self, data: bytes) -> None:
+        self._take(self.error, data)
+
+    def _take(self, stream: bytearray, data: bytes) -> None:
+        if len(self.output) + len(self.error) + len(data) > self._most:
+            raise OutputFlood(f"the guest printed more than {self._most:,} bytes")
+        stream += data
 
 
 class _Output:

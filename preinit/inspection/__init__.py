@@ -11,9 +11,8 @@ from ..version import VERSION
 from . import describe
 from .added import added
 from .functions import function_groups
-from .memory import memory_map
+from .memory import memory_maps
 from .model import INSPECTION_VERSION, Inspection
-from .regions import Regions
 
 __all__ = ["Inspection", "inspect", "inspect_module"]
 
@@ -53,7 +52,6 @@ def _parsed(source: Source, noun: str) -> Module:
 
 def inspect_module(module: Module, original: Module | None = None) -> Inspection:
     """The same of parsed modules. Raises `Malformed` where the code section is."""
-    regions = Regions(original or module)
     groups, largest = function_groups(module)
     return Inspection(
         version=INSPECTION_VERSION,
@@ -62,10 +60,7 @@ def inspect_module(module: Module, original: Module | None = None) -> Inspection
         sha256=module.sha256,
         counts=describe.counts(module),
         sections=describe.sections(module),
-        memories=tuple(
-            memory_map(module, index, original, regions)
-            for index in range(min(len(module.memories), describe.MOST_MEMORIES))
-        ),
+        memories=memory_maps(module, original),
         data_segments=describe.data_segments(module),
         data_bytes=sum(segment.end - segment.start for segment in module.data_segments),
         tables=describe.tables(module),

@@ -28,9 +28,6 @@ MOST_LISTED = 100_000
 #: Most producers and features: there are a handful.
 _MOST_TOOLS = 1000
 
-#: Most memories that are mapped: engines take 100, and each map walks all segments.
-MOST_MEMORIES = 100
-
 _NOT_VECTORS = (SectionId.CUSTOM, SectionId.START, SectionId.DATA_COUNT)
 
 
@@ -135,11 +132,11 @@ def element_segments(module: Module) -> tuple[ElementFacts, ...]:
     return tuple(facts(index, segment) for index, segment in enumerate(module.elements[:MOST_LISTED]))
 
 
+_KINDS = {int(kind): kind.name.lower() for kind in ExternKind}
+
+
 def kind_name(kind: int) -> str:
-    try:
-        return ExternKind(kind).name.lower()
-    except ValueError:
-        return f"kind {kind}"
+    return _KINDS.get(kind, f"kind {kind}")
 
 
 def imports(module: Module) -> tuple[ImportFacts, ...]:

@@ -15,12 +15,14 @@ MOST_LARGEST = 50
 #: Characters of a name that are looked at, and that a group's name has.
 _LOOKED_AT, _LONGEST = 300, 60
 
-#: The first part of a mangled name of C++ or Rust, with its length before it.
-_MANGLED = re.compile(r"_+(?:ZNK?|R[A-Za-z]*C?s?[0-9A-Za-z]*_)(\d{1,3})")
+#: The first part of a mangled name of C++ or Rust, with its length before it. None of these go back over what they
+#: have read: names are untrusted, and there can be a million.
+_MANGLED = re.compile(r"_++(?:ZNK?+|R[0-9A-Za-z]*+_)(\d{1,3}+)")
+_STANDARD = re.compile(r"_++Z(?:NK?+)?+S[tabsiod]")
 #: The first namespace or crate of a demangled one: what comes before it is a return type, or brackets of an impl.
-_NAMESPACE = re.compile(r"([A-Za-z_$][\w$]*)::")
+_NAMESPACE = re.compile(r"(?<![\w$])([A-Za-z_$][\w$]*+)::")
 #: What names of C have in common: a prefix up to an underscore.
-_PREFIX = re.compile(r"_*([A-Za-z][A-Za-z0-9]*)_")
+_PREFIX = re.compile(r"_*+[A-Za-z][A-Za-z0-9]*+_")
 
 OTHERS, UNNAMED = "other functions", "functions without a name"
 
@@ -32,6 +34,8 @@ def group_of(name: str) -> str:
     if mangled:
         end = mangled.end() + int(mangled[1])
         return f"{short[mangled.end() : end][:_LONGEST]}::"
+    if _STANDARD.match(short):
+        return "std::"
     if "::" in short:
         namespace = _NAMESPACE.search(short)
         return f"{namespace[1][:_LONGEST]}::" if namespace else short[:_LONGEST]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Sized
+
 from ..errors import Frame
-from ..result import HostFacts, Report
+from ..result import Difference, HostFacts, Report
 from .page import EMPTY, Html, Section, code, details, facts, figure, join, listed, paragraph, subheading, table, text
-from .text import summary
-from .units import counted, kib, short
+from .units import counted, hexadecimal, kib, short, sized
 
 #: Entries of a list; the JSON report has them all.
 _FEW = 100
@@ -19,7 +20,7 @@ def sections(report: Report) -> list[Section]:
         Section("build", "What was run", _runs(report)),
         Section("warnings", f"Warnings ({number:,})" if number else "Warnings", _warnings(report)),
         Section("ledger", "What the guest was given", _ledger(report.host)),
-        *([Section("audit", "What depends on the world", _audit(report))] if report.audit is not None else ()),
+        *([Section("audit", "What depends on the world", _audit(report.audit))] if report.audit is not None else ()),
         Section("timings", "Timings", _timings(report)),
     ]
 
@@ -38,17 +39,17 @@ def _runs(report: Report) -> Html:
     compiled = f"{engine.functions_compiled:,} of {counted(engine.functions, 'function')} were compiled"
     said = [
         ("Compiler", text(f"{engine.compiler}, {'on demand' if engine.name == 'ondemand' else engine.name}")),
-        ("Compiled", text(f"{compiled}: {kib(engine.bytes_compiled)} KiB of code")),
+        ("Compiled", text(f"{compiled}: {sized(engine.bytes_compiled)} of code")),
         *([("Why so", text(engine.reason))] if engine.reason else []),
         ("Layout", text(report.layout)),
-        ("Input", text(f"{kib(report.input.size)} KiB")),
-        ("Output", text(f"{kib(report.output.size)} KiB{_gzipped(report)}")),
+        ("Input", text(sized(report.input.size))),
+        ("Output", text(sized(report.output.size) + _gzipped(report))),
     ]
     return join([table(("Function", "Arguments", "Results", "ms"), rows, {3}), facts(said)])
 
 
 def _gzipped(report: Report) -> str:
-    return f", {kib(report.output.gzip_size)} KiB with gzip" if report.output.gzip_size is not None else ""
+    return f", {sized(report.output.gzip_size)} with gzip" if report.output.gzip_size is not None else ""
 
 
 def _warnings(report: Report) -> Html:
@@ -102,23 +103,37 @@ def _names(names: tuple[str, ...], asked: bool) -> Html:
     return text(", ".join(map(short, names[:_FEW])) + more)
 
 
-def _more(entries: object) -> Html:
-    rest = len(entries) - _FEW  # type: ignore[arg-type]
+def _more(entries: Sized) -> Html:
+    rest = len(entries) - _FEW
     return paragraph(f"... and {rest:,} more: see the JSON report.", "muted") if rest > 0 else EMPTY
 
 
 def _backtrace(frames: tuple[Frame, ...]) -> Html:
     if not frames:
         return EMPTY
-    shown = [code(short(frame.name) or f"function {frame.function_index}") for frame in frames]
-    return shown[0] if len(shown) == 1 else details(short(frames[0].name) or "the guest", listed(shown))
+    shown = [code(_called(frame)) for frame in frames]
+    return shown[0] if len(shown) == 1 else details(_called(frames[0]), listed(shown))
 
 
-def _audit(report: Report) -> Html:
-    """The lines of the summary about it."""
-    lines = [line.strip() for line in summary(report)]
-    first = next(number for number, line in enumerate(lines) if line.startswith("audit: "))
-    return listed(text(line.removeprefix("audit: ")) for line in lines[first:-1])
+def _called(frame: Frame) -> str:
+    return short(frame.name) or f"function {frame.function_index}"
+
+
+def _audit(found: Sequence[Difference]) -> Html:
+    if not found:
+        return paragraph("Nothing depends on entropy, clock or environment.", "good")
+    rows = [
+        (
+            text(f"{short(entry.kind)} {entry.index}"),
+            text(hexadecimal(entry.offset)),
+            text(f"{entry.length:,}"),
+            code(short(entry.name)),
+            text(short(", ".join(entry.depends_on))),
+        )
+        for entry in found[:_FEW]
+    ]
+    headings = ("Place", "From", "Length", "Name", "Depends on")
+    return join([table(headings, rows, {1, 2}), _more(found)])
 
 
 def _timings(report: Report) -> Html:

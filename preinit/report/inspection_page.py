@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..inspection.model import Added, Inspection, SectionFacts
+from ..inspection.model import Added, Inspection
 from ..result import Report
-from . import build_page, memorymap, treemap
+from . import build_page, memorymap, sizes
 from .inspection_text import added_lines, memory_title
 from .page import (
     EMPTY,
@@ -34,12 +34,6 @@ _FEW, _MOST_MAPS = 100, 10
 #: Rows that are seen at once.
 _UNFOLDED = 15
 
-#: Tiles of sections, and of data segments that have names.
-_MOST_TILES = 30
-
-_COLOURS = {"code": "series-1", "data": "series-2", "name": "series-3", "element": "series-4"}
-_CUSTOM, _OTHER = "series-5", "series-6"
-
 
 def inspection_page(found: Inspection, name: str, report: Report | None = None) -> str:
     """The page of a module called `name`. `report`: of the build that wrote it."""
@@ -54,7 +48,7 @@ def inspection_page(found: Inspection, name: str, report: Report | None = None) 
         *(build_page.sections(report) if report else ()),
         *([Section("added", "Beyond the original", _added(found, found.against))] if found.against else ()),
         Section("memory", "Memory map", _memories(found)),
-        Section("sizes", "Where the bytes are", _sizes(found)),
+        Section("sizes", "Where the bytes are", sizes.drawing(found)),
         Section("sections", "Sections", _sections(found)),
         Section("data", "Data segments", _data(found)),
         Section("tables", "Tables", _tables(found)),
@@ -137,8 +131,8 @@ def _memories(found: Inspection) -> Html:
         parts += [
             subheading(memory_title(memory)),
             paragraph(
-                f"A cell is {a_cell}. {kib(memory.bytes_set)} KiB are not zero"
-                + (f", {kib(memory.bytes_changed)} KiB differ from the original." if compared else "."),
+                f"A cell is {a_cell}. {sized(memory.bytes_set)} not zero"
+                + (f", {sized(memory.bytes_changed)} differ from the original." if compared else "."),
                 "muted",
             ),
             memorymap.drawing(memory, compared),
@@ -146,53 +140,6 @@ def _memories(found: Inspection) -> Html:
     if len(found.memories) > _MOST_MAPS:
         parts.append(paragraph(f"... and {len(found.memories) - _MOST_MAPS} more memories.", "muted"))
     return join(parts)
-
-
-def _sizes(found: Inspection) -> Html:
-    largest = sorted(found.sections, key=lambda section: -section.size)
-    tiles = [_tile(found, section) for section in largest[:_MOST_TILES]]
-    rest = sum(section.size for section in largest[_MOST_TILES:])
-    tiles.append(treemap.Tile("other sections", rest, f"other sections\n{kib(rest)} KiB", _OTHER))
-    names = {_COLOURS.get(section.name, _OTHER): section.name for section in found.sections if not section.custom}
-    if any(section.custom and section.name == "name" for section in found.sections):
-        names[_COLOURS["name"]] = "names"
-    if any(section.custom and section.name != "name" for section in found.sections):
-        names[_CUSTOM] = "custom sections"
-    if _OTHER in names:
-        names[_OTHER] = "other sections"
-    return join(
-        [
-            paragraph("Areas are sizes in the file. Code is divided by the beginning of the functions' names."),
-            legend(sorted(names.items())),
-            treemap.drawing(tiles, "Treemap of sizes in the file"),
-        ]
-    )
-
-
-def _tile(found: Inspection, section: SectionFacts) -> treemap.Tile:
-    name = short(section.name)
-    if section.custom:
-        colour = _COLOURS["name"] if section.name == "name" else _CUSTOM
-        return treemap.Tile(name, section.size, f"custom section {name}\n{kib(section.size)} KiB", colour)
-    colour = _COLOURS.get(section.name, _OTHER)
-    said = f"{name} section\n{kib(section.size)} KiB"
-    parts: list[treemap.Tile] = []
-    if section.name == "code":
-        for group in found.groups:
-            what = counted(group.functions, "function")
-            title = short(group.name)
-            parts.append(
-                treemap.Tile(title, group.size, f"code: {title}\n{what}, {kib(group.size)} KiB of bodies", colour)
-            )
-    if section.name == "data":
-        named = sorted((s for s in found.data_segments if s.name), key=lambda s: -s.size)[:_MOST_TILES]
-        for segment in named:
-            title = short(segment.name)
-            parts.append(treemap.Tile(title, segment.size, f"data segment {title}\n{kib(segment.size)} KiB", colour))
-        rest = found.data_bytes - sum(segment.size for segment in named)
-        others = f"{'other' if named else 'all'} data segments"
-        parts.append(treemap.Tile(others if named else "data", rest, f"{others}\n{kib(rest)} KiB", colour))
-    return treemap.Tile(name, section.size, said, colour, tuple(parts))
 
 
 def _sections(found: Inspection) -> Html:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..inspection.model import Added, Inspection, MemoryMap
 from .columns import columns
-from .units import counted, hexadecimal, kib, short, signed
+from .units import counted, hexadecimal, kib, short, signed, sized
 
 T = TypeVar("T")
 
@@ -64,14 +64,14 @@ def memory_title(memory: MemoryMap) -> str:
         *([f"pages of {counted(memory.page_size, 'byte')}"] if memory.page_size != 1 << 16 else []),
     ]
     more = f" ({', '.join(kinds)})" if kinds else ""
-    return f"memory {memory.index}: {counted(memory.pages, 'page')}, {kib(memory.pages * memory.page_size)} KiB{more}"
+    return f"memory {memory.index}: {counted(memory.pages, 'page')}, {sized(memory.pages * memory.page_size)}{more}"
 
 
 def _memory(found: Inspection, memory: MemoryMap) -> list[str]:
     compared = found.against is not None
-    title = f"{memory_title(memory)}; {kib(memory.bytes_set)} KiB are not zero"
+    title = f"{memory_title(memory)}; {sized(memory.bytes_set)} not zero"
     if compared:
-        title += f", {kib(memory.bytes_changed)} KiB changed"
+        title += f", {sized(memory.bytes_changed)} changed"
     rows = []
     for run in memory.runs[:_FEW]:
         start, end = run.first_page * memory.page_size, (run.first_page + run.pages) * memory.page_size
@@ -235,7 +235,7 @@ def added_lines(found: Inspection, added: Added) -> list[str]:
         said.append("the code is not the original's: was it made from another module?")
     said.append(
         f"data segments: {added.data_segments_before:,} before, {found.counts['data_segments']:,} now; "
-        f"{kib(added.data_bytes_before)} KiB before, {kib(found.data_bytes)} KiB now"
+        f"{sized(added.data_bytes_before)} before, {sized(found.data_bytes)} now"
     )
     for memory, before in zip(found.memories, added.pages_before, strict=False):
         if memory.pages != before:

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PreinitError, WarningsRefused
+from ..errors import PreinitError
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
 
@@ -27,12 +27,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """JSON values as they are written everywhere."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
 def dumps(report: Report | Inspection | Bench | ManyCopies) -> str:
-    return _text(report.to_dict())
+    return text(report.to_dict())
 
 
 def failure(problem: PreinitError) -> str:
@@ -43,7 +44,6 @@ def failure(problem: PreinitError) -> str:
         "where": problem.where,
         "hint": problem.hint,
         "frames": [frame._asdict() for frame in problem.frames],
+        **problem.details,
     }
-    if isinstance(problem, WarningsRefused):
-        error["warnings"] = [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in problem.hazards]
-    return _text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
+    return text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})

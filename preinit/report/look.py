@@ -127,6 +127,7 @@ SCRIPT = """
     box.style.top = Math.max(8, top) + "px";
   };
   const maps = new Map();
+  let pointed = false;
   const hush = () => {
     box.hidden = true;
     for (const map of maps.values()) map.cursor.setAttribute("visibility", "hidden");
@@ -182,6 +183,7 @@ SCRIPT = """
   const point = (event) => {
     const at = event.target instanceof Element ? event.target.closest(".map svg, [data-tip]") : null;
     const map = at ? maps.get(at.parentElement) : null;
+    pointed = true;
     if (map) map.point(event.clientX, event.clientY);
     else { hush(); if (at) say(at.dataset.tip, event.clientX, event.clientY); }
   };
@@ -195,6 +197,7 @@ SCRIPT = """
     if (!map && !at.matches("[data-tip]")) return;
     at.setAttribute("aria-describedby", "tip");
     const place = at.getBoundingClientRect();
+    pointed = false;
     if (map) map.focus(); else say(at.dataset.tip, place.left, place.bottom - 14);
   });
   document.addEventListener("focusout", (event) => {
@@ -202,5 +205,6 @@ SCRIPT = """
     hush();
   });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hush(); });
+  document.addEventListener("scroll", () => { if (pointed) hush(); }, true);  // what was pointed at is elsewhere now
 })();
 """

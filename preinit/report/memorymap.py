@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..inspection.model import MemoryMap, MemoryRun
 from .page import EMPTY, Html, join, text
-from .units import counted, kib, short
+from .units import counted, short, sized
 
 #: Cells in a row, by how many there are in all: the first that has room.
 _COLUMNS = ((256, 32), (4096, 64), (1 << 62, 128))
@@ -79,5 +79,5 @@ def _said(run: MemoryRun, compared: bool) -> str:
     if run.state != "zero":
         of = f" in these {run.pages:,} pages" if run.pages > 1 else ""
         size = run.bytes_changed if run.state == "changed" else run.bytes_set
-        words += f": {kib(size)} KiB{of}"
+        words += f": {sized(size)}{of}"
     return f"{words}\n{short(run.name)}" if run.name else words

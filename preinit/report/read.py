@@ -63,13 +63,19 @@ def _typed(expected: Any, value: Any, where: str) -> Any:
         return expected(**{name: _typed(hint, value.get(name), f"{where}.{name}") for name, hint in hints.items()})
     if expected is float and (_is_number(value) or value in ("inf", "-inf", "nan")):  # JSON lacks these
         return float(value)
-    if isinstance(expected, type) and isinstance(value, expected) and not (expected is int and isinstance(value, bool)):
+    if expected is int and _is_number(value) and isinstance(value, int):
+        return value
+    if expected in (str, bool) and isinstance(value, expected):
         return value
     raise _wrong(where, expected)
 
 
+#: What a number in a report can be: a count of bytes, or an integer that a function returned.
+_LARGEST_NUMBER = 1 << 64
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 1000
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
 
 
 def _object(expected: Any, value: dict[str, Any], where: str) -> Any:

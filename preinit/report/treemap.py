@@ -14,6 +14,9 @@ from .page import Html, text, tip
 #: Width over height for which the tiles are nearly square. The style gives narrow pages another one.
 _WIDTH, _HEIGHT = 16.0, 9.0
 
+#: Smallest part of the width and of the height that a label is written on.
+_LEGIBLE = 0.035
+
 
 class Tile(NamedTuple):
     """`size` in bytes, `label` on the tile, `said` of it when it is pointed at, `colour` a class of the style."""
@@ -42,7 +45,9 @@ def _markup(tile: Tile, box: Box) -> str:
         f"left:{_percent(box.left / _WIDTH)};top:{_percent(box.top / _HEIGHT)};"
         f"width:{_percent(box.width / _WIDTH)};height:{_percent(box.height / _HEIGHT)}"
     )
-    return f'<div class="tile {tile.colour}" style="{style}" {tip(tile.said)}><span>{text(tile.label)}</span></div>'
+    roomy = box.width > _WIDTH * _LEGIBLE and box.height > _HEIGHT * _LEGIBLE
+    label = f"<span>{text(tile.label)}</span>" if roomy else ""
+    return f'<div class="tile {tile.colour}" style="{style}" {tip(tile.said)}>{label}</div>'
 
 
 def _percent(part: float) -> str:

@@ -14,8 +14,10 @@ def kib(size: int) -> str:
 
 
 def sized(size: int) -> str:
-    """The same with the unit: MiB from 10 MiB on."""
-    return f"{size / (1 << 20):,.1f} MiB" if size >= 10 << 20 else f"{kib(size)} KiB"
+    """A size with its unit: bytes below one KiB, MiB from one on."""
+    if size < 1 << 10:
+        return counted(size, "byte")
+    return f"{size / (1 << 20):,.1f} MiB" if size >= 1 << 20 else f"{kib(size)} KiB"
 
 
 def short(name: str | None) -> str:

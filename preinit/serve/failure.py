@@ -1,6 +1,8 @@
-"""Why a request was not answered by the guest."""
+"""Why nothing is served, or a request was not answered by the guest."""
 
 from __future__ import annotations
+
+from ..errors import PreinitError
 
 
 class Failed(Exception):
@@ -11,3 +13,15 @@ class Failed(Exception):
         self.status = status
         self.reason = reason
         self.detail = detail
+
+
+class ServerMissing(PreinitError):
+    code = "server-missing"
+    hint = "Install it: `pip install 'preinit[serve]'`."
+
+
+class AddressRefused(PreinitError):
+    """Nothing can listen at that address."""
+
+    code = "address-refused"
+    hint = "Name another one with `--host` and `--port`; `--port 0` takes one that is free."

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.copies import COPY_THREAD_STACK
 from ..engine.runtime import thread_stacks
-from ..errors import AddressRefused, ServerMissing, UsageError, printable
+from ..errors import UsageError, printable
 from .application import Application, Log
+from .failure import AddressRefused, ServerMissing
 
 if TYPE_CHECKING:
     from waitress.server import BaseWSGIServer

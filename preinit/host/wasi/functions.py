@@ -25,7 +25,7 @@ class Functions:
     ----------
     host: environment, arguments, standard input, clock, random numbers, whether folders may be written.
     memory: the guest's.
-    output: where the guest's standard output goes, and its standard error without `errors`.
+    output, error: where the guest's standard output and standard error go.
     check: raises when the guest's time is over.
     wait: is told how many nanoseconds the guest sleeps; without it, clocks that stand still jump, and nobody waits.
     """
@@ -35,13 +35,13 @@ class Functions:
         host: Host,
         memory: GuestMemory,
         output: Callable[[bytes], None],
+        error: Callable[[bytes], None],
         check: Callable[[], None],
-        errors: Callable[[bytes], None] | None = None,
         wait: Callable[[int], None] | None = None,
     ) -> None:
         self.stdin = Stream(data=host.stdin)
         self.files = FilesRead(beside=not host.writable)
-        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=errors or output)], self.files.note)
+        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check, wait)
         self._parts: list[object] = [
             self._process,
