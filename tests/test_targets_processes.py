@@ -121,7 +121,6 @@ def test_a_time_limit_ends_one_target(tmp_path: Path) -> None:
     text = said(tmp_path, "fine", "loop", code=1)
     assert words(text) == {"fine": "built", "loop": "failed"}
     assert "error[time-limit]" in text
-    assert "ready\n" in text
 
 
 def test_commands_that_run_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -14,13 +14,16 @@ from .output import STANDARD_OUTPUT, write_output
 @click.command(
     name="schema",
     cls=Command,
-    examples=("preinit schema > preinit.schema.json",),
-    environment=("NO_COLOR",),
+    environment=(),
+    examples=(
+        "preinit schema > preinit.schema.json",
+        "echo '#:schema ./preinit.schema.json' | cat - preinit.toml",
+    ),
 )
 def command() -> None:
     """Print the JSON schema of the config file.
 
-    Editors that know it (a first line of `#:schema ./preinit.schema.json` names it to some) complete keys and show mistakes. It holds for preinit.toml, and for the table [tool.preinit]
+    Editors that know it complete keys and show mistakes. It holds for preinit.toml, and for the table [tool.preinit]
     of pyproject.toml.
     """
     with explained(debug=False):
