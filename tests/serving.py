@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from command import COMMAND, PATIENCE
@@ -45,8 +45,9 @@ class Served:
     def raw(self, request: bytes) -> bytes:
         """What comes back for these bytes."""
         with socket.create_connection(self.address, timeout=PATIENCE) as connection:
-            connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # the server may have refused it already, and closed the connection
+                connection.sendall(request)
+                connection.shutdown(socket.SHUT_WR)
             parts = []
             try:
                 while part := connection.recv(1 << 16):
