@@ -73,7 +73,7 @@ class World:
         self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(host, self._memory, self._output, self._output, deadline.check)
-        self._wasi.preopen(_preopens(host))
+        self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
@@ -94,7 +94,7 @@ class World:
         printed = Printed(host.max_output)
         self.deadline = deadline
         self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
-        self._wasi.preopen(_preopens(host))
+        self._wasi.preopen(preopens(host))
         self._functions.update({name: self._wasi[name] for name in self._functions})
         return printed
 
@@ -134,7 +134,7 @@ class World:
         others: list[tuple[int, Import]] = []
         for position, entry in enumerate(self._module.imports):
             here = self._has_wasi and position not in self._stubs
-            parameters = self._wasi_parameters(entry) if here else None
+            parameters = wasi_parameters(self._module, entry) if here else None
             if (entry.module, entry.name) in preloaded:
                 extern = externs[position] = preloaded[entry.module, entry.name]
                 if self._resumes and entry.memory and not entry.memory.shared:
@@ -164,14 +164,6 @@ class World:
                 elif self._resumes and not self._must_be_fresh and entry.table and entry.table.type == FUNCREF:
                     linkage.fill(extern, fault)
         return [externs[position] for position in range(len(self._module.imports))]
-
-    def _wasi_parameters(self, entry: Import) -> Sequence[str] | None:
-        """The parameters of the WASI function that an import names; None if it is none, or has another type."""
-        if entry.kind != ExternKind.FUNC or entry.module != MODULE or entry.name not in SIGNATURES:
-            return None
-        parameters = SIGNATURES[entry.name]
-        expected = FuncType(tuple(_TYPES[t] for t in parameters), () if entry.name in NO_RESULT else (I32,))
-        return parameters if self._module.types.functions[entry.type_index] == expected else None
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
         self._functions[name] = self._wasi[name]
@@ -211,6 +203,15 @@ class World:
         )
 
 
+def wasi_parameters(module: Module, entry: Import) -> Sequence[str] | None:
+    """The parameters of the WASI function that an import names; None if it is none, or has another type."""
+    if entry.kind != ExternKind.FUNC or entry.module != MODULE or entry.name not in SIGNATURES:
+        return None
+    parameters = SIGNATURES[entry.name]
+    expected = FuncType(tuple(_TYPES[t] for t in parameters), () if entry.name in NO_RESULT else (I32,))
+    return parameters if module.types.functions[entry.type_index] == expected else None
+
+
 def _no_memory() -> memoryview:
     raise GuestTrap(
         "the initializer called WASI, but the module does not export its memory as `memory`",
@@ -218,7 +219,8 @@ def _no_memory() -> memoryview:
     )
 
 
-def _preopens(host: Host) -> list[Descriptor]:
+def preopens(host: Host) -> list[Descriptor]:
+    """The folders that a guest is given. Raises `UsageError` where one can't be opened."""
     opened: list[Descriptor] = []
     policy = Policy(host.writable, None if host.file_times == "host" else host.time)
     for folder, guest_path in host.dirs:
