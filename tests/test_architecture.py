@@ -14,7 +14,7 @@ PACKAGE = ROOT / "preinit"
 LEVELS = {
     "errors": 0,
     "version": 1, "stopwatch": 1, "checks": 1, "binary": 1,
-    "snapshot": 2, "result": 2, "options": 2, "numbers": 2, "symbols": 2,
+    "snapshot": 2, "result": 2, "options": 2, "numbers": 2, "symbols": 2, "dwarf": 2,
     "engine": 3, "tools": 3, "cache": 3,
     "instrument": 4, "capture": 4, "rewrite": 4, "host": 4, "initializers": 4, "profiles": 4,
     "advice": 5, "supported": 5, "runner": 5, "stack": 5, "leaks": 5,
