@@ -233,7 +233,7 @@ class StackExhausted(InitializerFailed):
 
 class MemoryLimit(InitializerFailed):
     code = "memory-limit"
-    hint = "Raise the limit with `--max-memory`."
+    hint = "Raise the limit with `--max-memory`: what all memories may have together."
 
 
 class GrowthRefused(MemoryLimit):

@@ -27,7 +27,7 @@ from .initializers import choose, no_ops, output_exports
 from .options import Options
 from .runner import Job, run_guest
 from .stopwatch import Stopwatch
-from .supported import check_supported
+from .supported import check_room, check_supported
 from .tools import is_text, parse_text
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
     """The preloaded modules, parsed, and what to compile of each. Raises `UsageError`, or what parsing raises."""
     if not options.preloads:
         return {}, {}
-    from .host.preload import check_preloads, check_uses, without_names
+    from .host import preload as preloading
 
     modules: dict[str, Module] = {}
     for name, given in options.preloads:
@@ -155,9 +155,9 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
         except PreinitError as problem:
             problem.where = f"preloaded module {quoted(name)}" + (f", {problem.where}" if problem.where else "")
             raise
-    check_preloads(modules.items())
-    check_uses(module, modules, options)
-    return modules, {name: without_names(preload) for name, preload in modules.items()}
+    preloading.check(module, modules, options)
+    check_room(module, options, *preloading.sizes(module, modules))
+    return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
 
 
 def write_valid(

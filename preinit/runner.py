@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from .binary.growth import Bounds
 from .binary.module import Module
 from .binary.sections import ExternKind
 from .engine.guest import Instance, Instrumented
 from .engine.profile import Profile
-from .engine.runtime import Deadline, EngineSettings, has_winch
+from .engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings, has_winch
 from .engine.suitability import unsuitable, worthwhile
 from .engine.values import Unsuited
 from .errors import UnsupportedProposal
@@ -48,6 +49,15 @@ class Job(NamedTuple):
         """Whether several instances hold one shared memory: the host's, or a preloaded module's."""
         modules = (self.module, *self.preloads.values())
         return any(entry.memory and entry.memory.shared for module in modules for entry in module.imports)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What all memories and tables may have together."""
+        if not self.preloads:
+            return Bounds(self.options.max_memory, TABLE_ELEMENTS)
+        from .host.preload import sizes
+
+        return Bounds(self.options.max_memory, TABLE_ELEMENTS, *sizes(self.module, self.preloads))
 
 
 class Paused(NamedTuple):
@@ -201,7 +211,7 @@ def _attempt(
         from .instrument import instrument
 
         with watch("instrument"):
-            code, instrumented = deadline.start(lambda: instrument(job.module)).result()
+            code, instrumented = deadline.start(lambda: instrument(job.module, job.bounds)).result()
         deadline.check_time()
         with watch("compile"):
             cached = settings._replace(cache=store.engine_configuration())
@@ -215,7 +225,7 @@ def _attempt(
         from .instrument import instrument_state
 
         with watch("instrument"):
-            state, instrumented = deadline.start(lambda: instrument_state(job.module)).result()
+            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
         deadline.check_time()
         with watch("compile"):
             keeps = store.keeps or job.options.audit  # what runs again needs not be compiled again

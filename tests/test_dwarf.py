@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_variables_have_address_size_and_the_names_that_they_stand_in() -> None:
         ("app::(anonymous)::weights", 32),
         ("app::pool", 6),
     ]
-    assert all(before.address + before.size <= after.address for before, after in zip(found, found[1:], strict=False))
+    assert all(before.address + before.size <= after.address for before, after in pairwise(found))
     assert found[0].address == 0x100000  # where the linker put what is not zero
 
 
@@ -185,7 +186,7 @@ def test_damage_gives_fewer_or_other_variables_and_never_an_error(data: st.DataO
         damaged[name] = bytes(content)
     found = variables(module(**damaged))
     assert found == sorted(set(found))
-    assert all(variable.name and variable.size >= 0 and 0 < variable.address for variable in found)
+    assert all(variable.name and variable.size >= 0 and variable.address > 0 for variable in found)
 
 
 @settings(max_examples=200)

@@ -32,9 +32,8 @@ WINDOW = 1_000
 #: What having one more function in a chunk costs, in bytes of code.
 ENTRY = 100
 
-#: The name of a chunk's module starts with this, its number follows; that of a guard's with the other.
+#: The name of a chunk's module starts with this, its number follows.
 PREFIX = "preinit:chunk:"
-GUARD = "preinit:guard:"
 
 _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
 
@@ -293,20 +292,3 @@ def _body(module: Module, bodies: Bodies, needs: _Needs, function: int) -> bytes
         at = end
     pieces.append(data[at : body.end])
     return b"".join(pieces)
-
-
-def guard_module(module: Module, opcode: int, target: int) -> bytes:
-    """A module that imports memory or table `target`, and exports the function "guard" that grows it."""
-    signature, body = guard(module, opcode, target, place=0)
-    grown = externs.memory(module.memories[target]) if opcode == MEMORY_GROW else externs.table(module.tables[target])
-    title = write.name(f"{GUARD}{opcode}:{target}")
-    return write.assemble(
-        [
-            write.section(SectionId.TYPE, write.vector([write.function_type(signature)])),
-            write.section(SectionId.IMPORT, write.vector([b"\0\0" + grown])),
-            write.section(SectionId.FUNCTION, write.vector([b"\0"])),
-            write.section(SectionId.EXPORT, write.vector([write.export("guard", ExternKind.FUNC, 0)])),
-            write.section(SectionId.CODE, write.vector([write.code_entry(body)])),
-            write.custom_section("name", b"\0" + write.uleb(len(title)) + title),
-        ]
-    )

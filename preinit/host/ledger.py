@@ -41,8 +41,12 @@ class Calls(dict[str, int]):
         self.first: dict[str, Sequence[RawFrame]] = {}
 
     def __missing__(self, name: str) -> int:
-        self.first[name] = self.backtrace()
+        self.note(name)
         return 0
+
+    def note(self, name: str) -> None:
+        """The first call of a function whose calls somebody else counts."""
+        self.first.setdefault(name, self.backtrace())
 
 
 class FilesRead:

@@ -66,6 +66,7 @@ class World:
         self.deadline = deadline
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
+        self._counters: list[tuple[str, Callable[[], int]]] = []
         self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
         self._wasi = Functions(host, self._memory, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
@@ -99,6 +100,9 @@ class World:
 
     def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""
+        for name in {name for name, _ in self._counters}:  # one function may be imported under several types
+            if number := sum(count() for title, count in self._counters if title == name):
+                self.calls[name] = number
         return settle(self._module, self._host, self.calls, self._wasi, original)
 
     def link(self, linkage: Linkage) -> list[Any]:
@@ -112,11 +116,15 @@ class World:
                 preloaded[name, title] = extern
         externs: dict[int, Any] = {}
         others: list[tuple[int, Import]] = []
+        forwarded: dict[int, Any] = {}
         for position, entry in enumerate(self._module.imports):
             here = self._has_wasi and position not in self._stubs
             parameters = self._wasi_parameters(entry) if here else None
             if (entry.module, entry.name) in preloaded:
                 extern = externs[position] = preloaded[entry.module, entry.name]
+                if entry.kind == ExternKind.FUNC:
+                    forwarded[position] = extern
+                    others.append((position, entry))
                 holds = entry.memory or entry.table
                 if self._must_be_fresh and holds and linkage.in_use(extern, entry.table is not None):
                     # A kept import is written as if it started empty: what the initializer cleared would come back.
@@ -131,11 +139,27 @@ class World:
                 results = () if entry.name in NO_RESULT else ("i32",)
                 externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
         if others:
-            wasm, names = provider(self._module, others, self._values, self._stubs)
-            fault = linkage.define(("i32",), (), self._fault)
-            for (position, _), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
-                externs[position] = extern
+            externs |= self._provide(linkage, others, forwarded)
+        functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
+        linkage.originals = {functions.index(position): extern for position, extern in forwarded.items()}
         return [externs[position] for position in range(len(self._module.imports))]
+
+    def _provide(
+        self, linkage: Linkage, imports: list[tuple[int, Import]], forwarded: Mapping[int, Any]
+    ) -> dict[int, Any]:
+        """Externs of a generated module, by position; those in `forwarded` stand for the ones there."""
+        made = provider(self._module, imports, self._values, self._stubs, forwarded)
+        used = [linkage.define(("i32",), (), function) for function in (self._fault, self._note)]
+        used += [forwarded[position] for position, _ in imports if position in forwarded]
+        wanted = [*made.names, *made.counters.values()]
+        found = linkage.provider(made.wasm, used, wanted)
+        for position, counter in zip(made.counters, found[len(made.names) :], strict=True):
+            self._counters.append((_title(self._module.imports[position]), linkage.number(counter)))
+        return {position: extern for (position, _), extern in zip(imports, found, strict=False)}
+
+    def _note(self, position: int) -> None:
+        """A stub or a preloaded function is called for the first time; from then on, the generated module counts."""
+        self.calls.note(_title(self._module.imports[position]))
 
     def _wasi_parameters(self, entry: Import) -> Sequence[str] | None:
         """The parameters of the WASI function that an import names; None if it is none, or has another type."""
@@ -163,7 +187,7 @@ class World:
 
     def _fault(self, position: int) -> None:
         entry = self._module.imports[position]
-        name = printable(f"{entry.module}.{entry.name}")
+        name = printable(_title(entry))
         if position in self._stubs:
             raise ImportCalled(
                 f"the initializer called the import `{name}`, which is stubbed to trap",
@@ -181,6 +205,10 @@ class World:
             hint=f"Move the call out of the initializer, or answer it: --stub {name}=zero, --preload "
             f"{printable(entry.module)}=FILE.",
         )
+
+
+def _title(entry: Import) -> str:
+    return f"{entry.module}.{entry.name}"
 
 
 def _no_memory() -> memoryview:

@@ -29,6 +29,7 @@ from .links import (
 )
 from .modules import UNCAUGHT_EXCEPTION, call, compile_module, export, instantiate, takes_exception, validate
 from .state import (
+    function_indices,
     function_pointer,
     global_value,
     memory_place,
@@ -50,6 +51,7 @@ __all__ = [
     "copy_functions",
     "deserialize",
     "export",
+    "function_indices",
     "function_pointer",
     "get_function",
     "global_value",
