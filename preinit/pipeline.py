@@ -68,6 +68,7 @@ def build(
         raise UsageError(f"options were given, and {next(iter(fields))!r} beside them", hint="Put all into Options.")
     watch = watch or Stopwatch()
     deadline = Deadline(options.timeout, grace=not options.process_ends)
+    deadline.doing = watch.doing
     with watch("parse"):
         module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
         check_supported(module, options)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .binary.module import Module
-from .cache import default_folder, engine_configuration, read_profile, usable, write_profile
+from .cache import default_folder, engine_configuration, examined, read_profile, write_profile
 from .engine.profile import Profile, decode, encode
 from .options import Options
 from .version import VERSION
@@ -20,7 +20,12 @@ class ProfileStore:
         self._module = module
         self._parts = (VERSION, options.compiler, str(interruptible))
         folder = Path(options.cache_dir) if options.cache_dir else default_folder()
-        self._folder = usable(folder) if options.cache and folder else None
+        found = examined(folder) if options.cache and folder else ""
+        self._folder = found if isinstance(found, Path) else None
+        #: Why nothing is kept, in words, where something should be.
+        self.problem = "" if isinstance(found, Path) else found
+        if options.cache and not folder:
+            self.problem = "there is no home folder, and $PREINIT_CACHE_DIR names none"
 
     @property
     def keeps(self) -> bool:

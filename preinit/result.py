@@ -36,7 +36,8 @@ class EngineFacts:
     """How the guest was compiled: `name` is "whole" or "ondemand", `reason` why, `compiler` "winch" or "cranelift".
 
     Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules;
-    an earlier build had compiled `chunks_from_cache` of these.
+    an earlier build had compiled `chunks_from_cache` of these. `not_kept`: why compiled code could not be kept for the
+    next build, in words; empty where it is, or was not asked for.
     """
 
     name: str
@@ -47,6 +48,7 @@ class EngineFacts:
     bytes_compiled: int
     chunks: int
     chunks_from_cache: int = 0
+    not_kept: str = ""
 
 
 @dataclass(frozen=True)

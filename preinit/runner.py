@@ -14,7 +14,7 @@ from .engine.profile import Profile
 from .engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings, has_winch
 from .engine.suitability import unsuitable, worthwhile
 from .engine.values import Unsuited
-from .errors import UnsupportedProposal
+from .errors import UnsupportedProposal, quoted
 from .initializers import Call, numeric_results
 from .options import Host, Options
 from .profiles import ProfileStore
@@ -107,7 +107,7 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             paused = _attempt(job, way, world, store, watch, meanwhile)
             with watch("profile"):
                 store.write(learnt or paused.profile)
-            return paused
+            return paused._replace(engine=dataclasses.replace(paused.engine, not_kept=store.problem))
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             watch.compiled = None
@@ -288,11 +288,11 @@ def _call(
     runs: list[RunFacts] = []
     returned: list[list[bytes]] = []
     if instrumented.start:
-        with watch("run"):
+        with watch("run", "start function"):
             instance.call(instrumented.start, (), 0)
         runs.append(RunFacts("start function", (), (), watch.last))
     for call in job.calls:
-        with watch("run"):
+        with watch("run", quoted(call.name)):
             results = instance.call(call.name, call.raw, len(call.type.results))
         returned.append(results)
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))

@@ -117,7 +117,7 @@ Examples:
     type=Size(),
     default=DEFAULT_MAX_MEMORY,
     metavar="SIZE",
-    help="Most that a memory may have.  [default: 4GiB]",
+    help="Most that all memories may have together.  [default: 4GiB]",
 )
 @click.option(
     "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."

@@ -8,30 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ..stopwatch import Stopwatch
+from ..stopwatch import WORDS, Stopwatch
 
 #: Seconds before the line is shown, and between its changes.
 _PATIENCE = 1.0
 _INTERVAL = 0.2
 
-_WORDS = {
-    "parse": "reading the module",
-    "choose": "looking at the module",
-    "instrument": "preparing the module",
-    "compile": "compiling the module",
-    "instantiate": "instantiating the module",
-    "run": "running the initializer",
-    "capture": "taking the snapshot",
-    "audit": "running the initializer again",
-    "profile": "keeping compiled code",
-    "rewrite": "writing the module",
-    "validate": "validating the output",
-}
-
 
 def line(watch: Stopwatch) -> str:
     """What is done now, what was compiled for it, how long it all took."""
-    said = _WORDS.get(watch.stage, watch.stage)
+    said = WORDS.get(watch.stage, watch.stage)
     if watch.compiled:
         functions, size, _ = watch.compiled()
         said += f"; {functions:,} functions, {size / 1e6:.1f} MB of code compiled"

@@ -17,7 +17,7 @@ from .pages import touched_extents
 from .profile import Profile
 from .runtime import TABLE_ELEMENTS, Deadline
 from .validation import first_line
-from .values import GuestTrapped, RawFrame, RawValue
+from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
 
 _STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
 _INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
@@ -134,7 +134,11 @@ class EngineInstance(ABC):
         raised = self._functions.raised
         if raised is not None and not isinstance(raised, PreinitError):
             return raised
-        frames = self.original_frames(trap.frames)
+        problem = self._problem(trap, raised, self.original_frames(trap.frames))
+        problem.cut = len(trap.frames) >= ENGINE_FRAMES
+        return problem
+
+    def _problem(self, trap: GuestTrapped, raised: PreinitError | None, frames: tuple[Frame, ...]) -> PreinitError:
         if raised is not None:
             raised.frames = raised.frames or frames
             return raised
@@ -150,7 +154,9 @@ class EngineInstance(ABC):
         if trap.code == _STACK_OVERFLOW:
             return StackExhausted("the initializer exhausted the guest's stack", frames=frames)
         if trap.code == _INTERRUPT:
-            return self._deadline.error()
+            over = self._deadline.error()
+            over.frames = frames
+            return over
         if ffi.takes_exception(self._store) or trap.code == ffi.UNCAUGHT_EXCEPTION:
             return UncaughtException("an exception left the initializer", frames=frames)
         return GuestTrap(f"the initializer trapped: {first_line(trap)}", frames=frames)

@@ -31,8 +31,9 @@ TABLE_ELEMENTS = 1_000_000
 #: The engine takes limits as signed 64-bit integers.
 _LARGEST = (1 << 63) - 1
 
-#: How long to wait for a guest to notice that its time is over, in seconds.
-_GRACE = 2.0
+#: How long to wait for a guest to notice that its time is over, in seconds; and where nothing can stop it but a call
+#: of the host: what it was doing is worth a moment.
+_GRACE, _MOMENT = 2.0, 0.1
 
 #: Machines on which Winch (the engine's baseline compiler) is complete.
 _WINCH_MACHINES = ("x86_64", "AMD64")
@@ -117,7 +118,8 @@ class Deadline:
 
     def __init__(self, seconds: float | None, grace: bool = True) -> None:
         self.seconds = seconds
-        self.grace = grace  # whether to wait a moment for the guest to end
+        self.grace = grace  # whether the guest can be stopped, and to wait for that
+        self.doing: Callable[[], str] = str  # what is done now, in words
         self.started = time.monotonic()
         self.cancelled = False
         self._engine: wasmtime.Engine | None = None
@@ -140,7 +142,8 @@ class Deadline:
     def error(self) -> TimeLimit:
         if self.seconds is None:  # interrupted: nobody will see it
             return TimeLimit("the build was interrupted")
-        return TimeLimit(f"the build took longer than its time limit of {self.seconds:g} seconds")
+        where = self.doing() or None
+        return TimeLimit(f"the build took longer than its time limit of {self.seconds:g} seconds", where=where)
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -179,9 +182,13 @@ class Pending(Generic[T]):
         try:
             self._thread.join(self._deadline.remaining())
             if self._thread.is_alive():
+                problem = self._deadline.error()
                 self._deadline.cancel()
-                self._thread.join(_GRACE if self._deadline.grace else 0)
-                raise self._deadline.error()
+                self._thread.join(_GRACE if self._deadline.grace else _MOMENT)
+                if self._failure and isinstance(self._failure[0], TimeLimit):
+                    problem.frames, problem.cut = self._failure[0].frames, self._failure[0].cut
+                    self._failure.clear()
+                raise problem
         except KeyboardInterrupt:
             self._deadline.cancel()
             raise

@@ -38,6 +38,7 @@ def failure(problem: PreinitError) -> str:
         "where": problem.where,
         "hint": problem.hint,
         "frames": [frame._asdict() for frame in problem.frames],
+        "frames_cut": problem.cut,
     }
     if isinstance(problem, WarningsRefused):
         error["warnings"] = [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in problem.hazards]

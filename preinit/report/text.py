@@ -21,6 +21,7 @@ def summary(report: Report) -> list[str]:
         *_baked_in(report.host),
         *_scrubbed(report),
         *_audited(report),
+        *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
 
