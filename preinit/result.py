@@ -110,7 +110,8 @@ class HostFacts:
     `clock_reads` of the time of day, `monotonic_reads` of other clocks. `environment`: the names of the variables that
     were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
     answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
-    `open_descriptors`: at the end, besides those of `folders`.
+    `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
+    still lie there, by stream; only where the module says where its streams are.
     """
 
     calls: dict[str, int]
@@ -128,6 +129,7 @@ class HostFacts:
     folders_listed: bool
     files: tuple[FileFacts, ...]
     open_descriptors: tuple[DescriptorFacts, ...]
+    unflushed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _stride(data: bytes, at: int, end: int, count: int, wanted: Collection[int])
     try:
         for index in sorted(wanted):
             if index >= count:
-                break
+                return None
             while current < index:
                 width = 1 if current < 1 << 7 else 2 if current < 1 << 14 else 3 if current < 1 << 21 else 5
                 for _ in range(min(index, 1 << (7 * width)) - current):

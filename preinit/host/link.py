@@ -103,7 +103,8 @@ class World:
         for name in {name for name, _ in self._counters}:  # one function may be imported under several types
             if number := sum(count() for title, count in self._counters if title == name):
                 self.calls[name] = number
-        return settle(self._module, self._host, self.calls, self._wasi, original)
+        memory = None if self._memory.view is _no_memory else self._memory.view()
+        return settle(self._module, self._host, self.calls, self._wasi, original, memory)
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""

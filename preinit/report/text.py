@@ -82,6 +82,7 @@ def _baked_in(host: HostFacts) -> list[str]:
         (host.stdin_bytes, "byte", " of standard input"),
         (len(host.files), "file", f" ({size:,} bytes)"),
         (len(host.open_descriptors), "open descriptor", ""),
+        (sum(host.unflushed.values()), "byte", " of output in a buffer"),
     )
     empty = ["an empty environment"] if host.environment_read and not host.environment else []
     empty += ["no folders"] if host.folders_listed and not host.folders else []
