@@ -11,23 +11,32 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .errors import Frame, PreinitError
+    from .inspection import Inspection, inspect
     from .options import Host, Options
     from .pipeline import build
     from .result import Report, Result, Warning
+    from .verification import Verification, verify
     from .version import VERSION as __version__
 
 _HOMES = {
     "Frame": "errors",
     "Host": "options",
+    "Inspection": "inspection",
     "Options": "options",
     "PreinitError": "errors",
     "Report": "result",
     "Result": "result",
+    "Verification": "verification",
     "Warning": "result",
     "build": "pipeline",
+    "inspect": "inspection",
+    "verify": "verification",
 }
 
-__all__ = ["Frame", "Host", "Options", "PreinitError", "Report", "Result", "Warning", "__version__", "build"]
+__all__ = [
+    "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Verification", "Warning",
+    "__version__", "build", "inspect", "verify",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from .errors import quoted
 
@@ -76,22 +77,41 @@ def engine_configuration(folder: Path) -> str | None:
         return None
 
 
-#: Profiles that are kept, and bytes of them: those that were used last.
-_MOST_PROFILES = 64
+#: Entries of each kind that are kept, and bytes of them: those that were used last.
+_MOST = {"profiles": 64, "valid": 4096}
 _MOST_BYTES = 1 << 30
 
-#: Bytes of one profile: of CPython with all that its start calls, it has 60 MB.
-_LARGEST_PROFILE = 256 << 20
+#: Bytes of one entry: a profile of CPython with all that its start calls has 60 MB.
+_LARGEST = 256 << 20
 
-#: What a profile is called.
-_PROFILE = re.compile("[0-9a-f]{64}")
+#: What an entry is called.
+_ENTRY = re.compile("[0-9a-f]{64}")
+
+Kind = Literal["profiles", "valid"]
 
 
-def read_profile(folder: Path, name: str) -> bytes | None:
-    """The profile of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
+def folder_of(named: str | None) -> Path | None:
+    """The folder of that name, or else the user's; None if it can't be used."""
+    found = examined_of(named)
+    return found if isinstance(found, Path) else None
+
+
+def examined_of(named: str | None) -> Path | str:
+    """The same; instead of None, why not, in words."""
+    folder = Path(named) if named else default_folder()
+    return examined(folder) if folder else f"there is no home folder, and ${VARIABLE} names none"
+
+
+def has_entry(folder: Path, kind: Kind, name: str) -> bool:
+    """Whether there is an entry of that name in a folder that is `usable`."""
+    return read_entry(folder, kind, name) is not None
+
+
+def read_entry(folder: Path, kind: Kind, name: str) -> bytes | None:
+    """The entry of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
     try:
-        place = _own_folder(folder / "profiles")
-        data = _read(place / name, _LARGEST_PROFILE) if place else None
+        place = _own_folder(folder / kind)
+        data = _read(place / name, _LARGEST) if place else None
     except OSError:
         return None
     if place and data is not None:
@@ -100,19 +120,19 @@ def read_profile(folder: Path, name: str) -> bytes | None:
     return data
 
 
-def write_profile(folder: Path, name: str, data: bytes) -> None:
-    """Keeps a profile, and forgets those that were used least recently. What can't be written is not kept."""
+def write_entry(folder: Path, kind: Kind, name: str, data: bytes) -> None:
+    """Keeps an entry, and forgets those that were used least recently. What can't be written is not kept."""
     try:
-        place = _own_folder(folder / "profiles")
-        if place is None or len(data) > min(_LARGEST_PROFILE, _MOST_BYTES):
+        place = _own_folder(folder / kind)
+        if place is None or len(data) > min(_LARGEST, _MOST_BYTES):
             return
         _write(place / name, data)
-        found = [(p.lstat(), p) for p in place.iterdir() if _PROFILE.match(p.name)]
+        found = [(p.lstat(), p) for p in place.iterdir() if _ENTRY.match(p.name)]
         kept = sorted(((s.st_mtime, s.st_size, p) for s, p in found if not stat.S_ISDIR(s.st_mode)), reverse=True)
         total = 0
         for number, (_, size, path) in enumerate(kept, 1):
             total += size
-            if number > _MOST_PROFILES or total > _MOST_BYTES:
+            if number > _MOST[kind] or total > _MOST_BYTES:
                 path.unlink(missing_ok=True)
     except OSError:
         return

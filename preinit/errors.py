@@ -6,7 +6,7 @@ and says three things: what happened, where, and what to do about it (`hint`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Frame(NamedTuple):
@@ -65,6 +65,11 @@ class PreinitError(Exception):
         if hint is not None:
             self.hint = hint
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the JSON report of the failure says beside the code, what, where, hint and frames."""
+        return {}
+
     def __str__(self) -> str:
         lines = [self.what]
         if self.where:
@@ -88,6 +93,12 @@ class UsageError(PreinitError):
 
     code = "usage"
     exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A config file that does not say what to build. `where` is the file, the line if it is known, and the key."""
+
+    code = "config"
 
 
 # -- the input ---------------------------------------------------------------------------------------------------------
@@ -208,6 +219,10 @@ class GuestExit(InitializerFailed):
     code = "guest-exit"
     hint = "The initializer must return instead of exiting; a `_start` that ends the program can't be an initializer."
 
+    def __init__(self, what: str, *, status: int, hint: str | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.status = status
+
 
 class ImportCalled(InitializerFailed):
     code = "import-called"
@@ -269,10 +284,20 @@ class WarningsRefused(PreinitError):
         super().__init__(f"the build has {number}, and it is a strict one; nothing was written")
         self.hazards = hazards
 
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"warnings": [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in self.hazards]}
+
     def __str__(self) -> str:
         what, *rest = super().__str__().split("\n")
         listed = (f"  {code}: {said}\n    what to do: {hint}" for code, said, hint in self.hazards)
         return "\n".join([what, *listed, *rest])
+
+
+class OutputStale(PreinitError):
+    """An output is not what a build gives."""
+
+    code = "stale"
 
 
 class OutputTooLarge(PreinitError):

@@ -11,6 +11,7 @@ from .host.hazards import hazards
 from .host.preload import state_warnings
 from .initializers import Call
 from .options import Options
+from .recorded import record
 from .result import (
     REPORT_VERSION,
     MemoryFacts,
@@ -79,6 +80,7 @@ def make_report(
     """The report of a build that succeeded."""
     snapshot = paused.snapshot
     written = read_sections(rewritten.wasm)
+    compressed = options.measure_gzip or options.max_gzip is not None
     given = [name for name, _ in (*options.import_globals, *options.preloads)]
     moved = _code_offset(module.sections) != _code_offset(written)
     return Report(
@@ -87,11 +89,12 @@ def make_report(
         layout=options.layout,
         engine=paused.engine,
         input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(rewritten.wasm, hashlib.sha256(rewritten.wasm).hexdigest(), written, options.measure_gzip),
+        output=module_facts(rewritten.wasm, hashlib.sha256(rewritten.wasm).hexdigest(), written, compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(module, snapshot, rewritten),
         host=paused.host,
+        options=record(options, paused.world.preloads),
         warnings=(
             *warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
             *state_warnings(module, paused.world.preloads),

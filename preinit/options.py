@@ -43,6 +43,9 @@ DEFAULT_MAX_MEMORY = 4 << 30
 #: Bytes that a guest may print.
 DEFAULT_MAX_OUTPUT = 64 << 20
 
+#: The fields of `Options` that limit the output.
+BUDGETS = ("max_size", "max_gzip", "max_segments", "max_memory_pages")
+
 
 @dataclass(frozen=True)
 class Host:
@@ -153,6 +156,10 @@ class Options:
     audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
     scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
     measure_gzip: put compressed sizes into the report, which takes a second for a module of 20 MB.
+    max_size: bytes that the output may have, None for no limit. A build whose output has more fails: `BudgetExceeded`.
+    max_gzip: bytes that it may have compressed with gzip (level 6).
+    max_segments: data segments that it may have.
+    max_memory_pages: pages of 64 KiB that all its memories may have at the start.
     """
 
     init_funcs: tuple[str, ...] = ()
@@ -176,6 +183,10 @@ class Options:
     audit: bool = False
     scrub_stack: bool = False
     measure_gzip: bool = False
+    max_size: int | None = None
+    max_gzip: int | None = None
+    max_segments: int | None = None
+    max_memory_pages: int | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Options:
@@ -208,6 +219,8 @@ class Options:
             raise UsageError("the time limit must be more than 0 seconds", hint="Leave it out for no limit.")
         if self.max_memory < 0:
             raise UsageError("the memory limit can't be negative")
+        if any(limit < 0 for limit in self.budgets.values()):
+            raise UsageError("a budget can't be negative", hint="Leave it out for no limit.")
         destinations = [destination for destination, _ in self.rename_funcs]
         sources = [source for _, source in self.rename_funcs]
         if len(set(destinations)) < len(destinations) or len(set(sources)) < len(sources):
@@ -215,6 +228,11 @@ class Options:
                 "each name can stand once as source and once as destination of a renaming",
                 hint="Leave one of the renamings out.",
             )
+
+    @property
+    def budgets(self) -> dict[str, int]:
+        """The limits of the output that are set, by field."""
+        return {name: limit for name in BUDGETS if (limit := getattr(self, name)) is not None}
 
 
 _OPTIONS: dict[str, checks.Check] = {
@@ -239,4 +257,5 @@ _OPTIONS: dict[str, checks.Check] = {
     "audit": checks.flag,
     "scrub_stack": checks.flag,
     "measure_gzip": checks.flag,
+    **dict.fromkeys(BUDGETS, checks.optional(checks.whole)),
 }

@@ -6,29 +6,27 @@ import dataclasses
 import os
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .binary.module import Module, parse
 from .engine.runtime import Deadline
 from .engine.validation import check
 from .errors import (
-    InputError,
     InvalidModule,
     OutputInvalid,
     PreinitError,
     UnsupportedProposal,
     UsageError,
     WarningsRefused,
-    printable,
     quoted,
 )
 from .initializers import choose, no_ops, output_exports
 from .options import Options
 from .runner import Job, run_guest
+from .source import binary
 from .stopwatch import Stopwatch
 from .supported import check_room, check_supported
-from .tools import is_text, parse_text
+from .validity import Validity
 
 if TYPE_CHECKING:
     from .result import Result
@@ -99,9 +97,10 @@ def build(
         keeps, restores = options.imports != "define", options.imports == "restore"
         plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
-        rewritten, plan = write_valid(module, paused.snapshot, plans, deadline, watch)
+        validity = Validity(module, options)
+        rewritten, plan = write_valid(module, paused.snapshot, plans, validity, deadline, watch)
         if has_more(rewritten.wasm, module):
-            check(module.data)  # code that was never called may name what the input lacks
+            validity.check(module.data)  # code that was never called may name what the input lacks
         leaked = leaks(module, options.host, paused.snapshot, rewritten.runs) if options.host.env else ()
     finally:
         paused.world.close()
@@ -110,37 +109,16 @@ def build(
     report = dataclasses.replace(report, audit=differences, scrub_stack=scrubbed, warnings=warnings)
     if options.strict and report.warnings:
         raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in report.warnings))
+    if options.budgets:
+        from .budgets import check_budgets
+
+        check_budgets(report, module, rewritten, options)
     return Result(rewritten.wasm, report)
 
 
 def _import_the_rest() -> None:
     """Imports what is needed only when the guest has run: there is time for that while the engine compiles."""
     from . import capture, facts, result, rewrite  # noqa: F401
-
-
-def binary(wasm: bytes | str | os.PathLike[str], seconds: float | None = None) -> bytes:
-    """The bytes of a binary module, from bytes or a file, text or binary; text within that time.
-
-    Raises `InputError`, `UsageError`.
-    """
-    if isinstance(wasm, bytes | bytearray | memoryview):
-        data = bytes(wasm)
-    elif isinstance(wasm, str | os.PathLike):
-        name = os.fsdecode(os.fspath(wasm))
-        try:
-            data = Path(name).read_bytes()
-        except (OSError, ValueError) as problem:
-            reason = (isinstance(problem, OSError) and problem.strerror) or problem
-            raise InputError(
-                f"the input '{printable(name)}' can't be read: {reason}",
-                hint="Give the path of a file that exists, or the bytes of a module.",
-            ) from problem
-    else:
-        raise UsageError(
-            f"a module must be bytes or a path, not {type(wasm).__name__}",
-            hint="Give the content of an open file: file.read()." if hasattr(wasm, "read") else None,
-        )
-    return parse_text(data, seconds) if is_text(data) else data
 
 
 def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:
@@ -162,7 +140,12 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
 
 
 def write_valid(
-    module: Module, snapshot: Snapshot, plans: Iterable[Plan], deadline: Deadline, watch: Stopwatch
+    module: Module,
+    snapshot: Snapshot,
+    plans: Iterable[Plan],
+    validity: Validity,
+    deadline: Deadline,
+    watch: Stopwatch,
 ) -> tuple[Rewritten, Plan]:
     """The first of the plans whose output validates.
 
@@ -180,7 +163,7 @@ def write_valid(
             rewritten = deadline.start(partial(write_module, module, snapshot, plan, runs)).result()
         try:
             with watch("validate"):
-                deadline.start(partial(check, rewritten.wasm)).result()
+                deadline.start(partial(validity.check, rewritten.wasm)).result()
             return rewritten, plan
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal

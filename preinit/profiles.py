@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .binary.module import Module
-from .cache import default_folder, engine_configuration, examined, read_profile, write_profile
+from .cache import engine_configuration, examined_of, read_entry, write_entry
 from .engine.profile import Profile, decode, encode
 from .options import Options
 from .version import VERSION
@@ -19,13 +19,10 @@ class ProfileStore:
     def __init__(self, module: Module, options: Options, interruptible: bool) -> None:
         self._module = module
         self._parts = (VERSION, options.compiler, str(interruptible))
-        folder = Path(options.cache_dir) if options.cache_dir else default_folder()
-        found = examined(folder) if options.cache and folder else ""
+        found = examined_of(options.cache_dir) if options.cache else ""
         self._folder = found if isinstance(found, Path) else None
         #: Why nothing is kept, in words, where something should be.
         self.problem = "" if isinstance(found, Path) else found
-        if options.cache and not folder:
-            self.problem = "there is no home folder, and $PREINIT_CACHE_DIR names none"
 
     @property
     def keeps(self) -> bool:
@@ -37,13 +34,13 @@ class ProfileStore:
 
     def read(self) -> Profile | None:
         """What an earlier build learnt; None if there was none."""
-        data = read_profile(self._folder, self._name) if self._folder else None
+        data = read_entry(self._folder, "profiles", self._name) if self._folder else None
         return decode(data, self._module) if data else None
 
     def write(self, profile: Profile | None) -> None:
         """Keeps a profile, if there is one and a place for it."""
         if self._folder and profile:
-            write_profile(self._folder, self._name, encode(profile))
+            write_entry(self._folder, "profiles", self._name, encode(profile))
 
     @cached_property
     def _name(self) -> str:

@@ -168,7 +168,8 @@ class Report:
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
     `audit`: what depends on entropy, clock or environment, None if that was not asked for. `scrub_stack`: what was
-    zeroed, None if that was not asked for.
+    zeroed, None if that was not asked for. `options`: those of the build, as JSON values, to repeat it; of environment
+    variables only names.
     """
 
     version: int
@@ -184,6 +185,7 @@ class Report:
     warnings: tuple[Warning, ...]
     audit: tuple[Difference, ...] | None = None
     scrub_stack: ScrubFacts | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

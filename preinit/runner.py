@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 class Job(NamedTuple):
     """What is to be run: `calls` after the start function. `preloads`: modules that it imports from, parsed, and what
-    to compile of each."""
+    to compile of each. `goes_on`: it is run again, and further than that: code is kept, and can be stopped. `resumes`:
+    the module is an output.
+    """
 
     module: Module
     calls: tuple[Call, ...]
@@ -38,11 +40,13 @@ class Job(NamedTuple):
     preloads: Mapping[str, Module]
     beside: Mapping[str, bytes]
     deadline: Deadline
+    goes_on: bool = False
+    resumes: bool = False
 
     @property
     def interruptible(self) -> bool:
         """Whether the guest must be stopped when time is over: otherwise the process ends."""
-        return self.options.timeout is not None and not self.options.process_ends
+        return self.goes_on or (self.options.timeout is not None and not self.options.process_ends)
 
     @property
     def shares_memory(self) -> bool:
@@ -130,9 +134,9 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
 
     Raises what running raises.
     """
+    job = job._replace(options=dataclasses.replace(job.options, host=host))
     guest = first.guest.knowing(first.profile)
     way = _Way(first.engine.name, first.engine.compiler, first.engine.reason)
-    job = job._replace(options=dataclasses.replace(job.options, host=host))
     world = _world(job, 0)
     world.set_clock(clock)
     try:
@@ -142,13 +146,19 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     except BaseException:
         world.close()
         raise
-    other = _world(job, 0)
-    other.set_clock(clock)
+    return run_whole(job, clock)
+
+
+def run_whole(job: Job, clock: Clock | None = None) -> Paused:
+    """The same, compiled as a whole: for a guest that turned out not to be suited for another way."""
+    world = _world(job, 0)
+    if clock:
+        world.set_clock(clock)
     try:
         store = ProfileStore(job.module, job.options, job.interruptible)
-        return _attempt(job, _Way("whole", job.options.compiler, ""), other, store, Stopwatch(), lambda: None)
+        return _attempt(job, _Way("whole", job.options.compiler, ""), world, store, Stopwatch(), lambda: None)
     except BaseException:
-        other.close()
+        world.close()
         raise
 
 
@@ -197,7 +207,7 @@ def _world(job: Job, shown: int) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs)
+    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs, job.resumes)
 
 
 def _attempt(
@@ -228,7 +238,7 @@ def _attempt(
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
         deadline.check_time()
         with watch("compile"):
-            keeps = store.keeps or job.options.audit  # what runs again needs not be compiled again
+            keeps = store.keeps or job.options.audit or job.goes_on  # what runs again needs not be compiled again
             preparing = deadline.start(lambda: prepare(state, settings, job.beside, keeps, way.profile))
             meanwhile()
             guest = OnDemandGuest(preparing.result())

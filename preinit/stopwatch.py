@@ -19,6 +19,8 @@ WORDS = {
     "profile": "keeping compiled code",
     "rewrite": "writing the module",
     "validate": "validating the output",
+    "compare": "comparing input and output",
+    "call": "calling exports",
 }
 
 

@@ -31,3 +31,4 @@ def _on_demand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """With `--ondemand`, every module that can be compiled on demand is: all tests hold for both engines."""
     if request.config.getoption("--ondemand"):
         monkeypatch.setattr("preinit.runner.worthwhile", lambda module: True)
+        monkeypatch.setattr("preinit.validity.worthwhile", lambda module: True)

@@ -10,7 +10,7 @@ import pytest
 from command import GOOD, assert_initialized, run
 from support import wasm
 
-from preinit.cache import engine_configuration, read_profile, usable, write_profile
+from preinit.cache import engine_configuration, read_entry, usable, write_entry
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and modes of POSIX systems")
 
@@ -60,9 +60,9 @@ def cache(tmp_path: Path) -> Path:
 def test_what_is_planted_in_a_profile_s_place_is_not_read(cache: Path, kind: str) -> None:
     (cache / "profiles").mkdir(mode=0o700)
     PLANTED[kind](cache / "profiles" / NAME)
-    assert not read_profile(cache, NAME)
-    write_profile(cache, NAME, b"profile")
-    assert read_profile(cache, NAME) == (None if kind == "a folder" else b"profile")
+    assert not read_entry(cache, "profiles", NAME)
+    write_entry(cache, "profiles", NAME, b"profile")
+    assert read_entry(cache, "profiles", NAME) == (None if kind == "a folder" else b"profile")
     target = cache.parent / "target"
     assert not target.exists() or target.read_bytes() == b"a file of the user's"
 
@@ -99,22 +99,22 @@ def test_a_part_of_the_cache_that_is_not_the_user_s_own_folder_is_not_used(cache
     if name == "wasmtime":
         assert engine_configuration(cache) is None
     else:
-        write_profile(cache, NAME, b"profile")
-        assert read_profile(cache, NAME) is None
+        write_entry(cache, "profiles", NAME, b"profile")
+        assert read_entry(cache, "profiles", NAME) is None
         assert place.is_symlink() or not place.is_dir() or list(place.iterdir()) == []
     assert len(list(kept.iterdir())) == 100
     assert {path.read_text() for path in kept.iterdir()} == {"precious"}
 
 
 def test_only_profiles_are_forgotten(cache: Path) -> None:
-    write_profile(cache, NAME, b"profile")
+    write_entry(cache, "profiles", NAME, b"profile")
     folder = cache / "profiles"
     (folder / "notes.txt").write_text("precious")
     os.utime(folder / "notes.txt", (0, 0))
     (folder / ("f" * 64)).mkdir()
     (folder / ("e" * 64)).symlink_to("nothing")
     for number in range(70):
-        write_profile(cache, f"{number:064d}", b"profile")
+        write_entry(cache, "profiles", f"{number:064d}", b"profile")
     assert (folder / "notes.txt").read_text() == "precious"
     assert (folder / ("f" * 64)).is_dir()
     assert len([path for path in folder.iterdir() if path.is_file()]) == 64 + 1

@@ -21,12 +21,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-START = len(b"preinit profile 1\n") + 32
+START = len(b"preinit profile 2\n") + 32
 
 
 def sealed(content: bytes) -> bytes:
     """Content behind a right checksum."""
-    return b"preinit profile 1\n" + hashlib.sha256(content).digest() + content
+    return b"preinit profile 2\n" + hashlib.sha256(content).digest() + content
 
 
 def changed_index(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
@@ -61,7 +61,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "foreign": lambda data: b"something else entirely" * 1000,
     "the first line": lambda data: data[:18],
-    "of another version": lambda data: data.replace(b"profile 1", b"profile 2", 1),
+    "of another version": lambda data: data.replace(b"profile 2", b"profile 3", 1),
     "cut in the checksum": lambda data: data[:30],
     "cut in the index": lambda data: data[: START + 20],
     "cut in the code": lambda data: data[:-100],

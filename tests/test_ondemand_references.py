@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from ondemand import INIT, V, same
+from ondemand import INIT, V, built, same
 from support import Running, wasm
+
+from preinit.binary.module import parse
 
 ABC = "(func $a (result i32) i32.const 1) (func $b (result i32) i32.const 2) (func $c (result i32) i32.const 3)"
 YIELD = '(import "wasi_snapshot_preview1" "sched_yield" (func $h (result i32)))'
@@ -67,6 +71,39 @@ FILLED = {
 @pytest.mark.parametrize("compiler", ["winch", "cranelift"])
 def test_a_table_starts_with_functions(name: str, compiler: str) -> None:
     assert same(FILLED[name], compiler=compiler).wasm
+
+
+@pytest.mark.parametrize("name", FILLED)
+@pytest.mark.parametrize("max_memory", [0, 65536])
+def test_a_table_starts_with_many_functions(name: str, max_memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module puts them there; where its memory would be too large, the host."""
+    monkeypatch.setattr("preinit.engine.stubtable._MANY", 0)
+    assert same(FILLED[name], max_memory=max_memory).wasm
+
+
+#: What can change a table -> code that does so in a function that is loaded late.
+CHANGES = {
+    "table.set": "(table.set (i32.const 0) (ref.func $b))",
+    "table.fill": "(table.fill (i32.const 0) (ref.func $b) (i32.const 1))",
+    "table.copy": "(table.copy (i32.const 0) (i32.const 1) (i32.const 1))",
+    "table.grow": "(drop (table.grow (ref.func $b) (i32.const 1)))",
+    "table.set, cancelled": "(table.set (i32.const 0) (ref.func $b)) (table.set (i32.const 0) (ref.func $a))",
+    "nothing": "(drop (table.get (i32.const 0))) (drop (table.size))",
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_of_a_table_is_seen_whatever_makes_it(name: str, tmp_path: Path) -> None:
+    source = module(
+        f"""(table 3 10 funcref) (elem (i32.const 0) $a $b $c) (func $change {CHANGES[name]})""",
+        "(call $note (i32.const 1)) (call $change)" + call(0),
+    )
+    expected = same(source).wasm
+    for _ in range(2):  # the second build takes code that the first one kept
+        found = built(tmp_path / "cache", source)
+        assert found.wasm == expected
+    starts = [[segment.functions for segment in parse(data).elements] for data in (expected or b"", wasm(source))]
+    assert (starts[0] == starts[1]) == (name in ("nothing", "table.set, cancelled"))
 
 
 @pytest.mark.parametrize("imports", ["keep", "define", "restore"])

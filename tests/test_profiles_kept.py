@@ -22,19 +22,19 @@ def names(folder: Path) -> list[str]:
 
 
 def write(folder: Path, name: str, size: int, age: int) -> None:
-    cache.write_profile(folder, name * 64, bytes(size))
+    cache.write_entry(folder, "profiles", name * 64, bytes(size))
     path = folder / "profiles" / (name * 64)
     if path.exists():
         os.utime(path, (1e9 - age, 1e9 - age))
 
 
 def test_only_so_many_profiles_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_MOST_PROFILES", 3)
+    monkeypatch.setitem(cache._MOST, "profiles", 3)
     folder.mkdir(mode=0o700)
     for number, name in enumerate("abcde"):
         write(folder, name, 10, age=100 - number)
     assert names(folder) == ["c", "d", "e"]
-    assert cache.read_profile(folder, "c" * 64) == bytes(10)  # now it was used last
+    assert cache.read_entry(folder, "profiles", "c" * 64) == bytes(10)  # now it was used last
     write(folder, "f", 10, age=0)
     assert names(folder) == ["c", "e", "f"]
 
@@ -58,7 +58,7 @@ def test_a_profile_that_can_not_be_marked_as_used_is_used(folder: Path, monkeypa
     folder.mkdir(mode=0o700)
     write(folder, "a", 10, age=0)
     monkeypatch.setattr("preinit.cache.os.utime", refuse)
-    assert cache.read_profile(folder, "a" * 64) == bytes(10)
+    assert cache.read_entry(folder, "profiles", "a" * 64) == bytes(10)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX systems")
@@ -66,13 +66,13 @@ def test_profiles_that_others_could_have_written_are_not_used(folder: Path) -> N
     folder.mkdir(mode=0o700)
     write(folder, "a", 10, age=0)
     (folder / "profiles").chmod(0o777)
-    assert cache.read_profile(folder, "a" * 64) is None
-    cache.write_profile(folder, "b", b"new")
+    assert cache.read_entry(folder, "profiles", "a" * 64) is None
+    cache.write_entry(folder, "profiles", "b", b"new")
     assert names(folder) == ["a"]
 
 
 def test_builds_keep_no_more_than_that(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_MOST_PROFILES", 2)
+    monkeypatch.setitem(cache._MOST, "profiles", 2)
     for number in range(4):
         assert built(folder, VARIED.replace("i32.const 7", f"i32.const {number}")).wasm
     assert len(files(folder)) == 2

@@ -143,14 +143,14 @@ PROFILE = Profile(
     "winch",
     "",
     (StoredStubs(((0, 2), (1, 1)), b"stubs"),),
-    (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, b"code"),),
+    (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, False, b"code"),),
 )
 
 
 def sealed(head: bytes, rest: bytes, size: int | None = None) -> bytes:
     """A profile with a checksum that is right, whatever it says."""
     content = (len(head) if size is None else size).to_bytes(8, "little") + head + rest
-    return b"preinit profile 1\n" + hashlib.sha256(content).digest() + content
+    return b"preinit profile 2\n" + hashlib.sha256(content).digest() + content
 
 
 JSON = st.recursive(

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import wasmtime
 
-from preinit import Host, Options, Result, build
+from preinit import Host, Options, Result, build, verify
 from preinit.binary.module import SectionId, parse
 from preinit.engine.runtime import Deadline, EngineSettings, new_engine
+from preinit.mismatch import Mismatch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -213,3 +214,42 @@ def test_both_compilers_write_the_same_bytes_for_the_javascript_engine() -> None
     entry = module("javy")
     outputs = {build(entry.path, options(entry, compiler=compiler)).wasm for compiler in ("winch", "cranelift")}
     assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("name", ["javy", "ruby", "cpython"])
+def test_the_output_is_verified(built: Callable[[str], Result], name: str) -> None:
+    entry, result = module(name), built(name)
+    facts = verify(entry.path, result.wasm, options(entry))
+    assert facts.compared.functions == result.report.engine.functions
+    report = result.report.to_dict()
+    changed = bytearray(result.wasm)
+    segment = max(parse(result.wasm).data_segments, key=lambda found: found.end - found.start)
+    changed[(segment.start + segment.end) // 2] ^= 1
+    with pytest.raises(Mismatch) as caught:
+        verify(entry.path, bytes(changed), report=report)
+    assert [found.kind for found in caught.value.differences] == ["memory"]
+
+
+def test_the_javascript_engine_and_its_output_answer_alike(built: Callable[[str], Result]) -> None:
+    entry = module("javy")
+    facts = verify(entry.path, built("javy").wasm, options(entry), calls=["cabi_realloc(0,0,8,100)"])
+    assert facts.calls[0].outcome == "returned"
+
+
+def test_a_javascript_engine_is_built_from_a_config_file_verified_within_a_budget(tmp_path: Path) -> None:
+    entry = module("javy")
+    (tmp_path / "preinit.toml").write_text(
+        f"""[targets.javy]
+        input = "{entry.path}"
+        init = "{entry.init_funcs[0]}"
+        output = "ready.wasm"
+        verify = true
+        budgets = {{ max-size = "2MiB", max-gzip = "600KiB" }}
+        """
+    )
+    command = [sys.executable, "-m", "preinit", "build"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "javy: built" in done.stderr
+    assert (tmp_path / "ready.wasm").read_bytes() == build(entry.path, options(entry)).wasm
+    assert "javy: up to date" in subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, overload
 
 from .cursor import Cursor
 
@@ -15,9 +16,28 @@ class Body(NamedTuple):
     end: int
 
 
-def read_bodies(cursor: Cursor) -> tuple[Body, ...]:
+class BodyRanges(Sequence[Body]):
+    """The bodies of a code section, in order: of a hundred thousand, few are looked at."""
+
+    def __init__(self, entries: list[int], starts: list[int], ends: list[int]) -> None:
+        self._entries, self.starts, self._ends = entries, starts, ends
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, index: int) -> Body: ...
+    @overload
+    def __getitem__(self, index: slice) -> BodyRanges: ...
+    def __getitem__(self, index: int | slice) -> Body | BodyRanges:
+        if isinstance(index, slice):
+            return BodyRanges(self._entries[index], self.starts[index], self._ends[index])
+        return Body(self._entries[index], self.starts[index], self._ends[index])
+
+
+def read_bodies(cursor: Cursor) -> BodyRanges:
     """All entries of a code section. Raises `Malformed`."""
-    result = []
+    entries, starts, ends = [], [], []
     count = cursor.count(2)
     data, entry, end = cursor.buffer, cursor.position, cursor.end
     for _ in range(count):  # a hundred thousand in a large module: sizes of two bytes at most are read here
@@ -35,9 +55,11 @@ def read_bodies(cursor: Cursor) -> tuple[Body, ...]:
         if following > end:
             cursor.position = start
             cursor.skip(size)
-        result.append(Body(entry, start, following))
+        entries.append(entry)
+        starts.append(start)
+        ends.append(following)
         entry = following
     cursor.position = entry
     if cursor.remaining:
         raise cursor.fail(f"{cursor.remaining} bytes are left over")
-    return tuple(result)
+    return BodyRanges(entries, starts, ends)

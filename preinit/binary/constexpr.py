@@ -80,6 +80,21 @@ def integer_of(expression: ConstantExpression) -> int | None:
     return constant_value(expression.raw[:-1])
 
 
+#: Opcode of a constant that is not an integer -> the bytes of its value, which are the rest of the instruction.
+_OTHER_SIZES = {b"\x43": 4, b"\x44": 8, b"\xfd\x0c": 16}
+
+
+def bits_of(expression: ConstantExpression) -> bytes | None:
+    """The raw little-endian bytes of the number or vector that one constant gives; None for any other expression."""
+    number = integer_of(expression)
+    if number is not None:
+        return number.to_bytes(4 if expression.raw[0] == 0x41 else 8, "little")
+    for opcode, size in _OTHER_SIZES.items():
+        if expression.raw.startswith(opcode) and len(expression.raw) == len(opcode) + size + 1:
+            return expression.raw[len(opcode) : -1]
+    return None
+
+
 def constant_value(instruction: bytes) -> int:
     """The operand of `i32.const` or `i64.const`, as unsigned. Bits beyond the type's are cut off."""
     result = shift = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 from ..errors import Malformed, Truncated
 
@@ -146,24 +145,32 @@ class Cursor:
     def u32s(self, number: int) -> list[int]:
         """`number` unsigned 32-bit integers, at the speed of `re`."""
         start = self.position
-        result: list[int] = []
-        append = result.append
-        expected = start
-        for match in islice(LEB32.finditer(self.buffer, start, self.end), number):
-            if match.start() != expected:
-                break
-            expected = match.end()
-            if expected - match.start() == 1:
-                append(self.buffer[expected - 1])
+        found = LEB32.findall(self.buffer, start, min(self.end, start + 5 * number))[:number]
+        size = sum(map(len, found))
+        if len(found) == number and self.buffer.startswith(b"".join(found), start):  # nothing was passed over
+            try:
+                values = list(map(_Values().__getitem__, found))
+            except OverflowError:
+                pass
             else:
-                self.position = match.start()
-                append(self._unsigned(32))
-        if len(result) != number:
-            self.position = expected
-            self._unsigned(32)  # says what is wrong with the first one that didn't match
-            raise self.fail("a malformed integer")
-        self.position = expected
-        return result
+                self.position = start + size
+                return values
+        for _ in range(number):
+            self._unsigned(32)  # says what is wrong with the first one that is
+        raise self.fail("a malformed integer")
+
+
+class _Values(dict[bytes, int]):
+    """Integers by their encoding, of which the same ones come again and again."""
+
+    def __missing__(self, encoded: bytes) -> int:
+        value = 0
+        for byte in reversed(encoded):
+            value = value << 7 | byte & 0x7F
+        if value >> 32:
+            raise OverflowError
+        self[encoded] = value
+        return value
 
 
 def leading_u32(payload: memoryview) -> tuple[int, int]:

@@ -64,7 +64,7 @@ def growing_functions(module: Module) -> tuple[dict[int, list[Growth]], int | No
     if not hits:
         return {}, None
     ranges = module.bodies
-    starts = [body.start for body in ranges]
+    starts = ranges.starts
     last_hit = {}
     for hit in sorted(hits):
         last_hit[bisect_right(starts, hit) - 1] = hit

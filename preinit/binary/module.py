@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated
 from . import sections as read
-from .bodies import Body, read_bodies
+from .bodies import BodyRanges, read_bodies
 from .cursor import MOST_ITEMS, Cursor
 from .encoder import PREAMBLE, SECTION_ORDER
 from .names import NameSection
@@ -109,11 +109,11 @@ class Module:
         return {section.title: section for section in reversed(self.sections) if section.id == SectionId.CUSTOM}
 
     @cached_property
-    def bodies(self) -> tuple[Body, ...]:
+    def bodies(self) -> BodyRanges:
         """The body of each defined function. Raises `Malformed`."""
         section = self.section(SectionId.CODE)
         if section is None:
-            return ()
+            return BodyRanges([], [], [])
         return read_bodies(Cursor(self.data, section.start, section.end, section.label))
 
     def code_entries(self) -> tuple[int, memoryview]:

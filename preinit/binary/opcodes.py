@@ -44,6 +44,8 @@ def code(prefix: int, second: int) -> int:
 CALL, CALL_INDIRECT, RETURN_CALL, REF_FUNC = 0x10, 0x11, 0x12, 0xD2
 MEMORY_GROW = 0x40
 TABLE_GROW = code(MISC_PREFIX, 0x0F)
+#: What changes entries of a table, but for `table.grow`, and `table.init`, which names a segment.
+TABLE_CHANGES = frozenset((0x26, code(MISC_PREFIX, 0x0E), code(MISC_PREFIX, 0x11)))
 
 #: Immediates, then the opcodes and ranges of opcodes that have them.
 _PLAIN: tuple[tuple[str, tuple[int | tuple[int, int], ...]], ...] = (

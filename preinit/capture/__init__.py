@@ -7,7 +7,13 @@ from ..engine.guest import Instance, Instrumented
 from ..options import Imports
 from ..snapshot import Snapshot
 from .memory import capture_memories
-from .references import References, capture_reference_globals, capture_tables, observe_references
+from .references import (
+    References,
+    capture_reference_globals,
+    capture_tables,
+    observe_again,
+    observe_references,
+)
 from .segments import capture_dropped_data, capture_dropped_elements
 
 __all__ = ["References", "capture", "observe_references"]
@@ -22,7 +28,7 @@ def capture(
     stay, they are captured even if they did not change. The snapshot's memories are views of the instance: keep it.
     Raises `UnsupportedState` for what can't be written to a module.
     """
-    after = observe_references(module, instrumented, instance)
+    after = observe_again(module, instrumented, instance, before)
     tables = capture_tables(module, before, after, instance, imports != "keep")
     references = capture_reference_globals(module, before, after, instance, imports == "define")
     dropped_elements = capture_dropped_elements(module, instrumented, instance)

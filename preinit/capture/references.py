@@ -15,7 +15,10 @@ from .globals import capture_globals
 
 
 class References(NamedTuple):
-    """The entries of each table, the value of each reference global, the bits of each numeric one, by index."""
+    """The entries of each table, the value of each reference global, the bits of each numeric one, by index.
+
+    `tables` has nothing as long as nothing could change a table.
+    """
 
     tables: dict[int, list[RawValue]]
     globals: dict[int, RawValue]
@@ -23,16 +26,30 @@ class References(NamedTuple):
 
 
 def observe_references(module: Module, instrumented: Instrumented, instance: Instance) -> References:
-    """What tables and globals hold now."""
-    return References(
-        {index: instance.table_values(name) for index, name in instrumented.tables.items()},
-        {
-            index: instance.global_value(name, 0)
-            for index, name in instrumented.globals.items()
-            if not is_numeric(module.globals[index].type)
-        },
-        capture_globals(module, instrumented, instance),
-    )
+    """What tables and globals hold before the guest runs. Tables are read when something is about to change one."""
+    tables: dict[int, list[RawValue]] = {}
+    instance.before_tables_change(lambda: tables.update(_tables(instrumented, instance)))
+    return _observed(module, instrumented, instance, tables)
+
+
+def observe_again(module: Module, instrumented: Instrumented, instance: Instance, before: References) -> References:
+    """What tables and globals hold now; of tables, those of which it is known what they held `before`."""
+    return _observed(module, instrumented, instance, _tables(instrumented, instance) if before.tables else {})
+
+
+def _tables(instrumented: Instrumented, instance: Instance) -> dict[int, list[RawValue]]:
+    return {index: instance.table_values(name) for index, name in instrumented.tables.items()}
+
+
+def _observed(
+    module: Module, instrumented: Instrumented, instance: Instance, tables: dict[int, list[RawValue]]
+) -> References:
+    references = {
+        index: instance.global_value(name, 0)
+        for index, name in instrumented.globals.items()
+        if not is_numeric(module.globals[index].type)
+    }
+    return References(tables, references, capture_globals(module, instrumented, instance))
 
 
 def capture_tables(

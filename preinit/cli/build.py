@@ -3,192 +3,113 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
-from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
+from ..errors import OutputNotWritable, PreinitError, UsageError, printable
+from ..options import BUDGETS
 from ..stopwatch import Stopwatch
-from .arguments import Kept, Size, imported_global, preload, read, renaming, stub
-from .failure import explained, leave, say, style
-from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
+from .arguments import read
+from .budgets import budget_options
+from .choice import chosen_config, target_options
+from .failure import explained, leave, name_input, say, say_warning
+from .help import ENVIRONMENT
+from .options import build_options, options_of
+from .output import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
-from .wizer import Command, spellings
-from .world import host, world_options
+from .wizer import Command
+
+if TYPE_CHECKING:
+    from ..result import Result
 
 
 @click.command(
     name="build",
     cls=Command,
-    epilog="""\b
-Examples:
-  preinit build engine.wasm -o ready.wasm
-  preinit build engine.wasm -f initialize-runtime -o ready.wasm
-  preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm
-  preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm
-  preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm
-  preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm
-""",
+    examples=(
+        "preinit build engine.wasm -o ready.wasm",
+        "preinit build engine.wasm -f initialize-runtime -o ready.wasm",
+        "preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm",
+        "preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm",
+        "preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm",
+        "preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm",
+        "preinit build engine.wasm --html ready.html -o ready.wasm",
+        "preinit build engine.wasm --max-size 2MiB --max-gzip 600KiB -o ready.wasm",
+        "preinit build                         (all targets of the config file)",
+        "preinit build engine app --jobs 4 --depfile ready.d",
+        "preinit build --check",
+    ),
+    environment=tuple(ENVIRONMENT),
 )
-@click.argument("source", metavar="IN")
+@click.argument("sources", nargs=-1, metavar="[IN | TARGET...]")
 @click.option(
     "-o", "--output", default="-", metavar="OUT", help="Where to write the module; - is standard output (default)."
 )
-@click.option(
-    "-f",
-    "--init-func",
-    multiple=True,
-    metavar="NAME[(N,..)]",
-    help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}.",
-)
-@click.option(
-    "--init",
-    type=click.Choice(["auto", "none"]),
-    default="auto",
-    help="none: run only the start function and _initialize.",
-)
-@click.option(
-    "-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output."
-)
-@click.option(
-    "--keep-init-func",
-    type=Kept(),
-    default=False,
-    metavar="[=BOOL|noop]",
-    help="Keep the exports that were run; noop: as functions that do nothing. A value comes only after =.",
-)
-@click.option(
-    "--imports",
-    type=click.Choice(IMPORTS),
-    default="keep",
-    show_default=True,
-    help="Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
-    "(define), or are filled by a start function, whatever they hold (restore).",
-)
-@click.option(
-    "--preload",
-    "preloads",
-    multiple=True,
-    metavar="NAME=FILE",
-    help="Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
-)
-@click.option(
-    "--stub",
-    "stubs",
-    multiple=True,
-    metavar="MODULE.NAME=trap|zero|ERRNO",
-    help="What an imported function does at build time: fail the build, return zeros, or an errno of WASI.",
-)
-@click.option(
-    "--import-global",
-    "import_globals",
-    multiple=True,
-    metavar="MODULE.NAME=VALUE",
-    help="Value of an imported global.",
-)
-@click.option(
-    "--layout",
-    type=click.Choice(LAYOUTS),
-    default="balanced",
-    show_default=True,
-    help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
-)
-@world_options
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="auto",
-    show_default=True,
-    help="Compile the whole module before it runs, or each function when it is called (ondemand).",
-)
-@click.option(
-    "--compiler",
-    type=click.Choice(COMPILERS),
-    default="auto",
-    show_default=True,
-    help="The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
-)
-@click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next build of the same module.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Give up after that long.")
-@click.option(
-    "--max-memory",
-    type=Size(),
-    default=DEFAULT_MAX_MEMORY,
-    metavar="SIZE",
-    help="Most that all memories may have together.  [default: 4GiB]",
-)
+@build_options
 @click.option(
     "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."
 )
 @click.option(
-    "--scrub-stack", is_flag=True, help="Zero what returned calls left on the stack; refused unless the stack is first."
+    "--verify", is_flag=True, help="Run again, compare with an instance of the output; write nothing if unlike."
 )
+@budget_options
+@target_options
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
+@click.option("--html", metavar="FILE", help="Write a page about the build and what is in the output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
-@spellings
+@click.pass_context
 def command(
-    source: str,
+    context: click.Context,
+    /,
+    sources: tuple[str, ...],
     output: str,
-    init_func: tuple[str, ...],
-    init: str,
-    rename_func: tuple[str, ...],
-    keep_init_func: bool | str,
-    imports: str,
-    import_globals: tuple[str, ...],
-    preloads: tuple[str, ...],
-    stubs: tuple[str, ...],
-    layout: str,
-    engine: str,
-    compiler: str,
-    cache: bool,
-    timeout: float | None,
-    max_memory: int,
     audit: bool,
-    scrub_stack: bool,
+    verify: bool,
     strict: bool,
     report: str | None,
+    html: str | None,
     quiet: bool,
     debug: bool,
-    **world: Any,
+    **given: Any,
 ) -> None:
     """Run the initializer of the module IN and write a module that starts where it ended.
+
+    Or build targets of the config file (preinit.toml, or pyproject.toml with [tool.preinit]): those that are named, or
+    all of them; and only those that have changed.
 
     IN is a file in the binary or the text format, or - for standard input. The guest sees an empty environment, no
     files, a clock that stands still and random numbers that are the same in every build, unless you say otherwise.
     """
     gc.disable()  # one build and the process ends: collecting cycles would only cost time
     with explained(debug) as progress:
-        _check_targets(source, output, report, world["stdin"])
+        config = chosen_config(context, sources)
+        if config is not None:
+            from .targets import Wanted, build_targets
+
+            wanted = Wanted(
+                **{name: given[name] for name in Wanted.__dataclass_fields__ if name in given},
+                strict=strict,
+                quiet=quiet,
+            )
+            leave(build_targets(config, sources, wanted))
+        source = sources[0]
+        _check_targets(source, output, {"--report": report, "--html": html}, given["stdin"])
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        options = Options(
-            init_funcs=init_func,
-            start_only=init == "none",
-            rename_funcs=tuple(map(renaming, rename_func)),
-            keep_init_func=keep_init_func,  # type: ignore[arg-type]
-            imports=imports,  # type: ignore[arg-type]
-            import_globals=tuple(map(imported_global, import_globals)),
-            preloads=tuple(map(preload, preloads)),
-            stubs=tuple(map(stub, stubs)),
-            layout=layout,  # type: ignore[arg-type]
-            engine=engine,  # type: ignore[arg-type]
-            compiler=compiler,  # type: ignore[arg-type]
-            cache=cache,
-            timeout=timeout,
-            max_memory=max_memory,
-            host=host(world),
-            audit=audit,
-            scrub_stack=scrub_stack,
-            strict=strict,
-            process_ends=True,
-            measure_gzip=report is not None,
-        )
+        more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": bool(report or html)}
+        options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
+        if verify:
+            from ..verification import check_repeatable, verify_calls
+
+            check_repeatable(options)
         data = read(source)
         from ..pipeline import build  # imports the engine
 
@@ -196,32 +117,50 @@ def command(
         try:
             with shown(watch, quiet):
                 result = build(data, options, watch=watch)
+                verified = verify_calls(data, result.wasm, options, watch=watch) if verify else None
         except PreinitError as problem:
-            _name_input(problem, source)
+            name_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
         progress.writing = True
         write_output(output, result.wasm)
-        if report:
-            from ..report.json import dumps
-
+        for option, target in (("--report", report), ("--html", html)):
+            if not target:
+                continue
             try:
-                write_output(report, dumps(result.report).encode(), "--report")
+                write_output(target, _view(option, data, result, output).encode(), option)
             except OutputNotWritable as problem:
                 raise OutputNotWritable(f"{problem.what}; the module was written", hint=problem.hint) from problem
         if not quiet:
             from ..report.text import summary
 
             for warning in result.report.warnings:
-                label = style(f"warning[{warning.code}]:", fg="yellow", bold=True)
-                say(f"{label} {printable(warning.message)}\n  what to do: {printable(warning.hint)}")
+                say_warning(warning.code, warning.message, warning.hint)
             for line in summary(result.report):
                 say(printable(line))
+            if verified:
+                from ..report.verification import lines
+
+                for line in lines(verified):
+                    say(printable(line))
     leave(0)
 
 
-def _check_targets(source: str, output: str, report: str | None, stdin: str | None) -> None:
-    """Refuses names that would have the report overwrite something, or two readers share one stream."""
-    for option, name in (("-o", output), ("--report", report), ("--stdin", stdin)):
+def _view(option: str, data: bytes, result: Result, output: str) -> str:
+    """The report, or the page about a build of `data`."""
+    if option == "--report":
+        from ..report.json import dumps
+
+        return dumps(result.report)
+    from ..inspection import inspect
+    from ..report.inspection_page import inspection_page
+
+    name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)  # noqa: PTH119
+    return inspection_page(inspect(result.wasm, data), name, result.report)
+
+
+def _check_targets(source: str, output: str, views: Mapping[str, str | None], stdin: str | None) -> None:
+    """Refuses names that would have a report overwrite something, or two readers share one stream."""
+    for option, name in (("-o", output), *views.items(), ("--stdin", stdin)):
         if name == "":
             raise UsageError(f"the file name of `{option}` is empty")
     if source == stdin == STANDARD_OUTPUT:
@@ -229,21 +168,20 @@ def _check_targets(source: str, output: str, report: str | None, stdin: str | No
             "the module and the guest's standard input can't both be read from standard input",
             hint="Give one of them as a file.",
         )
-    if report is None:
-        return
-    if same_file(output, report):
-        where = "standard output" if output == STANDARD_OUTPUT else repr(output)
-        raise UsageError(f"the module and the report can't both go to {where}", hint="Name one: -o OUT.")
-    for used in (source, stdin):
-        if used and STANDARD_OUTPUT not in (used, report) and same_file(used, report):
-            raise UsageError(
-                f"the report would overwrite the input {used!r}", hint="Name another file with `--report`."
-            )
-    check_writable(report, "--report")
-
-
-def _name_input(problem: PreinitError, source: str) -> None:
-    """Puts the input's name in front of the place in it. The time limit and wrong options have other causes."""
-    if not isinstance(problem, UsageError | TimeLimit):
-        name = "standard input" if source == STANDARD_OUTPUT else source
-        problem.where = f"{name}, {problem.where}" if problem.where else name
+    taken = [("module", output)]
+    for option, name in views.items():
+        if name is None:
+            continue
+        noun = NOUNS[option]
+        for other, place in taken:
+            if same_file(place, name):
+                where = "standard output" if place == STANDARD_OUTPUT else repr(place)
+                hint = "Name one: -o OUT." if other == "module" else "Name two files."
+                raise UsageError(f"the {other} and the {noun} can't both go to {where}", hint=hint)
+        for used in (source, stdin):
+            if used and STANDARD_OUTPUT not in (used, name) and same_file(used, name):
+                raise UsageError(
+                    f"the {noun} would overwrite the input {used!r}", hint=f"Name another file with `{option}`."
+                )
+        check_writable(name, option)
+        taken.append((noun, name))

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from ..errors import Interrupted, OutputNotWritable, PreinitError, printable
+from ..errors import Interrupted, OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
 from .output import write_output
 
 
@@ -63,20 +63,37 @@ def explained(debug: bool) -> Iterator[Progress]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         leave(141)
     except BaseException as caught:
-        problem = _problem(caught, progress)
+        problem = problem_of(caught, progress.writing)
         if debug:
             say(traceback.format_exc().rstrip())
-        said = "\n".join(map(printable, str(problem).split("\n")))  # a name in it must not steer the terminal
-        say(f"{style(f'error[{problem.code}]:', fg='red', bold=True)} {said}")
+        say_error(problem.code, str(problem))
         _report(problem, progress)
         leave(problem.exit_code)
 
 
-def _problem(caught: BaseException, progress: Progress) -> PreinitError:
+def say_error(code: str, text: str) -> None:
+    """Says what an error has to say."""
+    said = "\n".join(map(printable, text.split("\n")))  # a name in it must not steer the terminal
+    say(f"{style(f'error[{code}]:', fg='red', bold=True)} {said}")
+
+
+def say_warning(code: str, message: str, hint: str) -> None:
+    label = style(f"warning[{code}]:", fg="yellow", bold=True)
+    say(f"{label} {printable(message)}\n  what to do: {printable(hint)}")
+
+
+def name_input(problem: PreinitError, name: str) -> None:
+    """Puts the input's name in front of the place in it. The time limit and wrong options have other causes."""
+    if not isinstance(problem, UsageError | TimeLimit):
+        problem.where = f"{name}, {problem.where}" if problem.where else name
+
+
+def problem_of(caught: BaseException, writing: bool = False) -> PreinitError:
+    """What is told about an exception."""
     if isinstance(caught, PreinitError):
         return caught
     if isinstance(caught, KeyboardInterrupt):
-        return Interrupted("interrupted while writing" if progress.writing else "interrupted; nothing was written")
+        return Interrupted("interrupted while writing" if writing else "interrupted; nothing was written")
     if isinstance(caught, MemoryError):
         return PreinitError("there is not enough memory to build this module")
     return PreinitError(

@@ -12,7 +12,12 @@ from ..version import VERSION
 from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
-COMMANDS = {"build": "Run a module's initializer, write a module that starts where it ended."}
+COMMANDS = {
+    "build": "Run a module's initializer, write a module that starts where it ended.",
+    "schema": "Print the JSON schema of the config file.",
+    "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
+    "inspect": "Show what is in a module, and what a snapshot added to it.",
+}
 
 
 class LazyGroup(click.Group):
@@ -34,7 +39,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `preinit COMMAND --help` for a command's options and examples.",
 )
 @click.version_option(VERSION, prog_name="preinit")
@@ -45,6 +50,7 @@ def group() -> None:
     Examples:
       preinit build engine.wasm -o ready.wasm
       preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
+      preinit verify engine.wasm ready.wasm -f initialize-runtime --call-all
     """
 
 

@@ -15,7 +15,7 @@ STANDARD_OUTPUT = "-"
 
 
 #: What the file that an option names is called.
-_NOUNS = {"-o": "output", "--report": "report"}
+NOUNS = {"-o": "output", "--report": "report", "--json": "JSON", "--html": "page", "--depfile": "dependency file"}
 
 
 def write_output(target: str, data: bytes, option: str = "-o") -> None:
@@ -45,7 +45,7 @@ def check_writable(target: str, option: str = "-o") -> None:
     """Finds out before a long build whether the output can be written. Raises `OutputNotWritable`."""
     if target == STANDARD_OUTPUT or _is_stream(target):
         return
-    shown = f"the {_NOUNS[option]} {target!r}"
+    shown = f"the {NOUNS[option]} {target!r}"
     path = os.path.realpath(target)
     try:
         parent = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120
@@ -65,7 +65,7 @@ def check_writable(target: str, option: str = "-o") -> None:
 
 
 def _not_writable(target: str, option: str, problem: OSError) -> OutputNotWritable:
-    place = "standard output" if target == STANDARD_OUTPUT else f"the {_NOUNS[option]} {target!r}"
+    place = "standard output" if target == STANDARD_OUTPUT else f"the {NOUNS[option]} {target!r}"
     return OutputNotWritable(
         f"{place} can't be written: {problem.strerror or problem}",
         hint=f"Name another file with `{option}`, or make its folder writable.",

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+from . import help as manual
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Without `=`, these mean `=true`: what follows is the input, not a value.
@@ -21,7 +23,7 @@ _OPTIONAL_VALUE = ("--keep-init-func", "--inherit-stdio", "--inherit-env")
 _PROPOSAL = re.compile(r"--wasm-[a-z0-9-]+(?:=(?:true|false))?")
 
 
-class Command(click.Command):
+class Command(manual.Command):
     """A command that understands those spellings."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

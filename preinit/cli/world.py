@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from ..errors import UsageError, quoted
-from ..options import DEFAULT_MAX_OUTPUT, FILE_TIMES, LATEST_SECOND, Host
+from ..errors import UsageError
+from ..options import DEFAULT_MAX_OUTPUT, FILE_TIMES, Host
+from ..policies import clock, random
 from .arguments import Size, folder, mapped_folder, read, variable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-#: https://reproducible-builds.org/specs/source-date-epoch/
-SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
 _OPTIONS = (
     click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that the guest may read."),
@@ -70,7 +67,7 @@ def host(given: Mapping[str, Any]) -> Host:
         raise UsageError("WASI is allowed and refused", hint="Leave out `--allow-wasi` or `--no-wasi`.")
     if given["writable"] and not (given["dirs"] or given["mapdir"]):
         raise UsageError("no folder is given that could be written", hint="Give one: --dir HOST[::GUEST].")
-    kind, seed = _random(given["random"])
+    kind, seed = random(given["random"], "--random")
     return Host(
         env=_environment(given["env"], given["inherit_env"]),
         args=given["args"],
@@ -78,7 +75,7 @@ def host(given: Mapping[str, Any]) -> Host:
         stdin=read(given["stdin"]) if given["stdin"] else b"",
         seed=seed,
         quiet=given["quiet_guest"] or not given["inherit_stdio"],
-        clock=_clock(given["clock"]),  # type: ignore[arg-type]
+        clock=clock(given["clock"], "--clock", os.environ),  # type: ignore[arg-type]
         random=kind,  # type: ignore[arg-type]
         writable=given["writable"],
         file_times=given["file_times"],
@@ -97,36 +94,3 @@ def _public(given: tuple[str, ...]) -> tuple[str, ...]:
     """The variables of which the user wrote the value: those of our environment may hold secrets."""
     written = {name: bool(found) for name, found, _ in (text.partition("=") for text in given)}
     return tuple(name for name, found in written.items() if found)
-
-
-def _clock(text: str | None) -> int | str:
-    """`--clock epoch:SECONDS|host`; without it, $SOURCE_DATE_EPOCH, which other tools take too."""
-    if text == "host":
-        return text
-    if text is None:
-        seconds = os.environ.get(SOURCE_DATE_EPOCH) or "0"  # empty is as good as unset
-        shown = f"${SOURCE_DATE_EPOCH}, {quoted(seconds)},"
-    else:
-        kind, _, seconds = text.partition(":")
-        shown = f"{quoted(text)} in `--clock`"
-        if kind != "epoch":
-            seconds = ""
-    if not re.fullmatch("[0-9]{1,20}", seconds) or int(seconds) > LATEST_SECOND:
-        raise UsageError(
-            f"{shown} is no time that the clock can stand at",
-            hint=f"Give whole seconds since 1970, up to {LATEST_SECOND}: --clock epoch:1700000000, or --clock host.",
-        )
-    return int(seconds)
-
-
-def _random(text: str) -> tuple[str, int]:
-    """Kind and seed of `--random seed:N|deny|host`."""
-    if text in ("deny", "host"):
-        return text, 0
-    match = re.fullmatch("seed:(-?[0-9]{1,20})", text)
-    if not match or not -(1 << 63) <= int(match[1]) < 1 << 64:
-        raise UsageError(
-            f"{quoted(text)} is not what `--random` takes",
-            hint="Write seed:N with a number of 64 bits, deny, or host: --random seed:7.",
-        )
-    return "seed", int(match[1])

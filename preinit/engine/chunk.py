@@ -15,7 +15,7 @@ from ..binary.bodies import Body
 from ..binary.growth import GROWTH, guard
 from ..binary.instructions import MOST_FOUND, Search, decoder
 from ..binary.module import Module, SectionId
-from ..binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, Kind
+from ..binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, TABLE_CHANGES, TABLE_GROW, Kind
 from ..binary.sections import ExternKind
 from .values import Unsuited
 
@@ -36,6 +36,7 @@ ENTRY = 100
 PREFIX = "preinit:chunk:"
 
 _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
+_OPCODES = GROWTH | TABLE_CHANGES
 
 
 class Chunk(NamedTuple):
@@ -43,7 +44,8 @@ class Chunk(NamedTuple):
 
     `imports`: the functions that it imports, `guards`: the growth that it leaves to guards, both in the order of its
     imports; then come the guest's tables, memories, globals and tags. Function number i is exported as `str(i)`;
-    `named`: other exports, of functions that a reference in it can name -> the function.
+    `named`: other exports, of functions that a reference in it can name -> the function. `changes_tables`: whether an
+    instruction in it can.
     """
 
     wasm: bytes
@@ -52,6 +54,7 @@ class Chunk(NamedTuple):
     imports: tuple[int, ...]
     guards: tuple[tuple[int, int], ...]
     named: dict[str, int]
+    changes_tables: bool
 
 
 class Bodies:
@@ -59,7 +62,7 @@ class Bodies:
 
     def __init__(self, module: Module) -> None:
         self._module = module
-        self._decoder = decoder(_KINDS, GROWTH)
+        self._decoder = decoder(_KINDS, _OPCODES)
         self._searches: dict[int, Search] = {}
         self._ranges = module.bodies
         self._declared = frozenset(module.references)
@@ -198,7 +201,8 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
             write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
         ]
     )
-    return Chunk(wasm, title, tuple(functions), tuple(needs.imports), tuple(needs.guards), named)
+    changes = needs.changes_tables or any(opcode == TABLE_GROW for opcode, _ in needs.guards)
+    return Chunk(wasm, title, tuple(functions), tuple(needs.imports), tuple(needs.guards), named, changes)
 
 
 def moved(module: Module, bodies: Bodies, chunk: Chunk, position: int) -> list[tuple[int, int]]:
@@ -222,6 +226,7 @@ class _Needs:
         self.imports: dict[int, None] = {}
         self.guards: dict[tuple[int, int], None] = {}
         self.named: dict[int, None] = {}
+        self.changes_tables = False
         self.types = _tag_types(module)
         for function in functions:
             self._type(module.function_types[function])
@@ -231,6 +236,9 @@ class _Needs:
             for instruction in search.found:
                 if instruction.opcode in GROWTH:
                     self._growth(instruction.opcode, instruction.references[0].target)
+                    continue
+                if instruction.opcode in TABLE_CHANGES:
+                    self.changes_tables = True
                     continue
                 for reference in instruction.references:
                     if reference.kind == Kind.FUNCTION:
@@ -274,6 +282,8 @@ def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterator[tuple[int, 
         if instruction.opcode in GROWTH:
             number = needs.function_codes[instruction.opcode, instruction.references[0].target]
             yield instruction.start, instruction.end, bytes((CALL,)) + number
+            continue
+        if instruction.opcode in TABLE_CHANGES:
             continue
         for kind, start, end, target in instruction.references:
             codes: Mapping[int, bytes] = needs.type_codes if kind == Kind.TYPE else needs.function_codes  # type: ignore[assignment]

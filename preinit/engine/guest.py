@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..binary.growth import Bounds
@@ -142,6 +142,9 @@ class Instance(Protocol):
 
     def table_values(self, name: str) -> list[RawValue]:
         """All entries of a table."""
+
+    def before_tables_change(self, look: Callable[[], None]) -> None:
+        """Calls `look` before the guest runs anything that can change a table: now, later, or never."""
 
     def resolve_function(self, pointer: bytes) -> int | None:
         """The index of the function with that identity (`RawValue.bits`); None for one of another module."""

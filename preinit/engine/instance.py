@@ -63,6 +63,26 @@ class Linkage:
         parts = (content[at : at + (1 << 20)] for at in range(0, len(content), 1 << 20))
         return any(part.tobytes().strip(b"\0") for part in parts)
 
+    def grow(self, extern: Any, is_table: bool, size: int, page_size: int = 1) -> None:
+        """Makes a memory, or a table of functions, at least `size` pages or elements large."""
+        if is_table:
+            now = ffi.table_size(self._store, extern)
+        else:
+            now = ffi.memory_place(self._store, extern)[1] // page_size
+        if now < size:
+            ffi.grow(self._store, extern, is_table, size - now)
+
+    def fill(self, extern: Any, function: Any | None = None) -> None:
+        """Fills a memory with bytes that are not zero, or a table with `function`."""
+        if function is not None:
+            for index in range(ffi.table_size(self._store, extern)):
+                ffi.set_function(self._store, extern, index, function)
+            return
+        content = ffi.memory_view(*ffi.memory_place(self._store, extern))
+        for at in range(0, len(content), 1 << 20):
+            part = content[at : at + (1 << 20)]
+            part[:] = b"\xa5" * len(part)
+
     def _exports(self, module: wasmtime.Module, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         instance = ffi.instantiate(self._store, module, externs)
         return [ffi.export(self._store, instance, name) for name in names]
@@ -188,6 +208,10 @@ class EngineInstance(ABC):
 
     def table_values(self, name: str) -> list[RawValue]:
         return ffi.table_values(self._store, self._export(name))
+
+    def before_tables_change(self, look: Callable[[], None]) -> None:
+        """See `guest.Instance`."""
+        look()
 
     @abstractmethod
     def resolve_function(self, pointer: bytes) -> int | None:

@@ -8,8 +8,9 @@ to the others. A function has several pointers here; nobody outside of this room
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import wasmtime
@@ -21,7 +22,7 @@ from ..binary.sections import ExternKind, Mode
 from ..errors import Frame, StackExhausted
 from . import ffi
 from .chunk import PREFIX, Bodies, Chunk, assemble, choose, moved, shared_imports
-from .growthguard import GUARD, guard_module
+from .guards import GUARD, guard_module
 from .guest import GrowthGuard, original_frame
 from .instance import EngineInstance, Linkage, Linker
 from .prepared import Prepared
@@ -45,7 +46,9 @@ class _Loaded(NamedTuple):
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
-    def __init__(self, prepared: Prepared, store: wasmtime.Store, link: Linker, deadline: Deadline) -> None:
+    def __init__(
+        self, prepared: Prepared, store: wasmtime.Store, max_memory: int, link: Linker, deadline: Deadline
+    ) -> None:
         super().__init__(store, deadline)
         self._prepared = prepared
         self._code = prepared.code
@@ -58,6 +61,7 @@ class OnDemandInstance(EngineInstance):
         self._new_chunks: list[StoredChunk] = []
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
         self._bytes = 0  # of code that is loaded
+        self._look: Callable[[], None] | None = None  # see `before_tables_change`
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
         self._guards: dict[tuple[int, int], Any] = {}
         try:
@@ -76,7 +80,7 @@ class OnDemandInstance(EngineInstance):
             raise Unsuited(f"it can't be instantiated: {first_line(problem)}") from problem
         names = (*self._code.tables, *self._code.memories, *self._code.globals, *self._code.tags)
         self._shared = [self._export(name) for name in names]
-        self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault))
+        self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
         self._fill_tables()
         self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
 
@@ -84,7 +88,8 @@ class OnDemandInstance(EngineInstance):
         """Does what active element segments do."""
         segments = [s for s in self._module.elements if s.mode is Mode.ACTIVE]
         first = self._module.imported_functions
-        self._stubs.prepare({f for segment in segments for f in segment.functions if f >= first})
+        named = dict.fromkeys(chain.from_iterable(segment.functions for segment in segments))
+        self._stubs.prepare([function for function in named if function >= first])
         for segment in segments:
             start = integer_of(segment.offset) if segment.offset else None
             name = self._code.tables[segment.table]
@@ -92,7 +97,7 @@ class OnDemandInstance(EngineInstance):
             if start is None or start + segment.length > ffi.table_size(self._store, table):
                 raise Unsuited("an element segment does not fit its table")
             if min(segment.functions, default=first) >= first:
-                self._stubs.fill(table, start, segment.functions)
+                self._stubs.fill(table, self._module.tables[segment.table].limits.is_64, start, segment.functions)
                 continue
             for index, function in enumerate(segment.functions, start):
                 ffi.set_function(self._store, table, index, self._extern(function))
@@ -121,6 +126,9 @@ class OnDemandInstance(EngineInstance):
         """Compiles a function with some others, or takes them from an earlier build, and links them."""
         number = len(self._chunks)
         chunk, module = self._stored_chunk(function) or self._new_chunk(function)
+        if chunk.changes_tables and self._look:
+            look, self._look = self._look, None
+            look()
         externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._shared]
         instance = self._prepared.instantiate(self._store, module, externs)
         self._chunks.append(_Loaded(chunk, instance))
@@ -142,9 +150,9 @@ class OnDemandInstance(EngineInstance):
         module = self._prepared.load(stored.code)
         if module is None:
             return None
-        return Chunk(
-            b"", f"{PREFIX}{stored.number}", stored.functions, stored.imports, stored.guards, stored.named
-        ), module
+        title = f"{PREFIX}{stored.number}"
+        known = (stored.functions, stored.imports, stored.guards, stored.named, stored.changes_tables)
+        return Chunk(b"", title, *known), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module]:
         number = self._next_number
@@ -153,7 +161,7 @@ class OnDemandInstance(EngineInstance):
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
-        self._new_chunks.append(StoredChunk(number, chunk.functions, chunk.imports, chunk.guards, chunk.named, code))
+        self._new_chunks.append(StoredChunk(number, *chunk[2:], code))
         return chunk._replace(wasm=b""), module
 
     def profile(self) -> Profile | None:
@@ -227,6 +235,12 @@ class OnDemandInstance(EngineInstance):
     def table_values(self, name: str) -> list[RawValue]:
         return self._stubs.as_filled(super().table_values(name))  # one that did not change is seen as such at once
 
+    def before_tables_change(self, look: Callable[[], None]) -> None:
+        if self._module.imported_tables or any(chunk.chunk.changes_tables for chunk in self._chunks):
+            look()  # what others have may change whenever they run
+        else:
+            self._look = look
+
     def resolve_function(self, pointer: bytes) -> int | None:
         return self._functions_by_pointer.get(pointer)
 
@@ -259,6 +273,11 @@ class OnDemandGuest(NamedTuple):
     def compiler(self) -> str:
         return self.prepared.compiler
 
+    @property
+    def engine(self) -> wasmtime.Engine:
+        """The one that runs it."""
+        return self.prepared.engine
+
     def knowing(self, profile: Profile | None) -> OnDemandGuest:
         """The same guest, for which what an earlier instance compiled needs not be compiled again."""
         return OnDemandGuest(self.prepared.with_code(profile)) if profile else self
@@ -273,7 +292,7 @@ class OnDemandGuest(NamedTuple):
         store = new_store(engine, max_memory, interruptible, _INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
         try:
-            return OnDemandInstance(self.prepared, store, link, deadline)
+            return OnDemandInstance(self.prepared, store, max_memory, link, deadline)
         except Unsuited:
             store.close()  # it may have its memory already
             raise

@@ -15,7 +15,8 @@ from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW
 
-_MAGIC = b"preinit profile 1\n"
+#: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
+_MAGIC = b"preinit profile 2\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -35,6 +36,7 @@ class StoredChunk(NamedTuple):
     imports: tuple[int, ...]
     guards: tuple[tuple[int, int], ...]
     named: dict[str, int]
+    changes_tables: bool
     code: bytes
 
 
@@ -53,7 +55,10 @@ def encode(profile: Profile) -> bytes:
         "compiler": profile.compiler,
         "whole": profile.whole,
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
-        "chunks": [(c.number, c.functions, c.imports, c.guards, c.named, len(c.code)) for c in profile.chunks],
+        "chunks": [
+            (c.number, c.functions, c.imports, c.guards, c.named, int(c.changes_tables), len(c.code))
+            for c in profile.chunks
+        ],
     }
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
@@ -80,8 +85,10 @@ def decode(data: bytes, module: Module) -> Profile | None:
             at += size
         stubs = [StoredStubs(_pairs(types), code) for (types, _), code in zip(index["stubs"], codes, strict=False)]
         chunks = [
-            StoredChunk(int(number), _numbers(functions), _numbers(imports), _pairs(guards), _named(named), code)
-            for (number, functions, imports, guards, named, _), code in zip(
+            StoredChunk(
+                int(number), _numbers(functions), _numbers(imports), _pairs(guards), _named(named), bool(changes), code
+            )
+            for (number, functions, imports, guards, named, changes, _), code in zip(
                 index["chunks"], codes[len(stubs) :], strict=True
             )
         ]

@@ -116,8 +116,9 @@ class Deadline:
     thread behind: it ends by itself after compiling, or at the next check of interruptible code.
     """
 
-    def __init__(self, seconds: float | None, grace: bool = True) -> None:
+    def __init__(self, seconds: float | None, grace: bool = True, what: str = "the build") -> None:
         self.seconds = seconds
+        self._what = what
         self.grace = grace  # whether the guest can be stopped, and to wait for that
         self.doing: Callable[[], str] = str  # what is done now, in words
         self.started = time.monotonic()
@@ -141,9 +142,9 @@ class Deadline:
 
     def error(self) -> TimeLimit:
         if self.seconds is None:  # interrupted: nobody will see it
-            return TimeLimit("the build was interrupted")
-        where = self.doing() or None
-        return TimeLimit(f"the build took longer than its time limit of {self.seconds:g} seconds", where=where)
+            return TimeLimit(f"{self._what} was interrupted")
+        said = f"{self._what} took longer than its time limit of {self.seconds:g} seconds"
+        return TimeLimit(said, where=self.doing() or None)
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -176,6 +177,11 @@ class Pending(Generic[T]):
             self._outcome.append(self._function())
         except BaseException as problem:
             self._failure.append(problem)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return not self._thread.is_alive()
 
     def result(self) -> T:
         """What the function returns; raises what it raises, or `TimeLimit` when the time is over."""

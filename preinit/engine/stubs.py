@@ -11,7 +11,7 @@ takes the next slots.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..binary import encoder as write
@@ -53,8 +53,9 @@ class Stubs:
             self._instances //= (
                 2  # many types with few functions each: an instance has one stub for each type, at least
             )
-        self._free: dict[int, list[int]] = {}
-        self._modules: dict[int, int] = {}  # type -> which module of stubs has it
+        self._modules: dict[int, tuple[int, int, int]] = {}  # type -> module of stubs, where in it, how many there
+        self._taken: Counter[int] = Counter()  # type -> slots that are taken
+        self._bases: list[list[int]] = []  # of each module of stubs, the first slot of each instance
         self.modules: list[StubModule] = []
         self.slot_of: dict[int, int] = {}
         self.functions: list[int] = []  # slot -> function, -1 for none yet
@@ -67,9 +68,6 @@ class Stubs:
     def _copies(self, type_index: int) -> int:
         return -(-self._counts[type_index] // self._instances)
 
-    def type_of(self, function: int) -> int:
-        return self._canonical[self._module.function_types[function]]
-
     def add_module(self, types: Iterable[int] | None = None) -> StubModule:
         """The next module of stubs: for those types, or for all that have none."""
         chosen = sorted(self._counts.keys() - self._modules.keys()) if types is None else sorted(types)
@@ -77,34 +75,47 @@ class Stubs:
         signatures = [self._module.types.functions[index] for index in chosen]
         listed = [(s, n) for s, (_, n) in zip(signatures, copies, strict=True) if s is not None]
         made = StubModule(_stub_module(listed, self._tail_calls), copies, sum(n for _, n in copies))
-        for index in chosen:
-            self._modules[index] = len(self.modules)
+        place = 0
+        for index, count in copies:
+            self._modules[index] = len(self.modules), place, count
+            place += count
         self.modules.append(made)
+        self._bases.append([])
         return made
 
-    def module_for(self, function: int) -> int | None:
-        """Which of `modules` must be instantiated before there is a stub for that function; None if there is one.
+    def lacking(self, functions: Iterable[int]) -> tuple[dict[int, list[int]], set[int], Counter[int]]:
+        """What must be done before there are stubs for functions that have none.
 
-        -1 if it is one that has to be made.
+        The functions by their types; the types that no module of stubs has; how many instances of which of `modules`
+        are needed.
         """
-        index = self.type_of(function)
-        return None if self._free.get(index) else self._modules.get(index, -1)
+        by_type: dict[int, list[int]] = {}
+        types, canonical = self._module.function_types, self._canonical
+        for function in functions:
+            by_type.setdefault(canonical[types[function]], []).append(function)
+        instances: Counter[int] = Counter()
+        for index in by_type.keys() & self._modules.keys():
+            number, _, count = self._modules[index]
+            needed = -(-(self._taken[index] + len(by_type[index])) // count)
+            instances[number] = max(instances[number], needed - len(self._bases[number]))
+        return by_type, by_type.keys() - self._modules.keys(), instances
 
     def instantiated(self, number: int) -> None:
         """Takes the slots of one more instance of `modules[number]`."""
-        slot = len(self.functions)
-        for index, count in self.modules[number].types:
-            self._free.setdefault(index, []).extend(range(slot, slot + count))
-            slot += count
+        self._bases[number].append(len(self.functions))
         self.functions.extend([-1] * self.modules[number].size)
 
-    def take(self, function: int) -> int:
-        """The slot of a function, a new one if it has none: `module_for` must have said None."""
-        slot = self.slot_of.get(function)
-        if slot is None:
-            slot = self.slot_of[function] = self._free[self.type_of(function)].pop()
-            self.functions[slot] = function
-        return slot
+    def take(self, by_type: Mapping[int, Sequence[int]]) -> None:
+        """Gives a slot to functions that have none, for which nothing must be `lacking`."""
+        for index, functions in by_type.items():
+            number, place, count = self._modules[index]
+            bases = self._bases[number]
+            first = self._taken[index]
+            self._taken[index] = first + len(functions)
+            slots = [bases[n // count] + place + n % count for n in range(first, first + len(functions))]
+            self.slot_of.update(zip(functions, slots, strict=True))
+            for slot, function in zip(slots, functions, strict=True):
+                self.functions[slot] = function
 
 
 _FAULT, _LINK, _STUBS, _NEXT, _BASE = b"\0", b"\0", b"\x01", b"\0", b"\x01"

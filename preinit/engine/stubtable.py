@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import count, repeat
 from typing import Any
 
 import wasmtime
 
 from . import ffi
+from .filler import filler_module, memory_needed
 from .prepared import Prepared
 from .profile import StoredStubs
 from .runtime import TABLE_ELEMENTS
 from .stubs import Stubs
 from .values import RawValue, Unsuited
 
+#: Functions from which on a module that puts them into a table is compiled.
+_MANY = 500
+
 
 class StubTable:
-    """Stubs of the functions of `prepared`'s guest. `fault`, an extern, is called with the slot of one not loaded."""
+    """Stubs of the functions of `prepared`'s guest. `fault`, an extern, is called with the slot of one not loaded.
 
-    def __init__(self, prepared: Prepared, store: wasmtime.Store, fault: Any) -> None:
+    `max_memory`: bytes that a memory in the store may have.
+    """
+
+    def __init__(self, prepared: Prepared, store: wasmtime.Store, fault: Any, max_memory: int) -> None:
         self._prepared = prepared
+        self._max_memory = max_memory
         self._store = store
         self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
         self._modules: list[wasmtime.Module] = []
-        self._filled: dict[int, list[tuple[Any, int]]] = {}  # function -> tables, and where in them it was put
+        self._filled: dict[int, tuple[tuple[Any, int], ...]] = {}  # function -> tables, and where in them it was put
         self._stub_of: dict[bytes, bytes] = {}
         self.compiled: list[StoredStubs] = []  # what no earlier build had
         capacity = self._stubs.capacity
@@ -56,16 +65,23 @@ class StubTable:
                 self._stub_of[ffi.function_pointer(extern) or b""] = stub
 
     def prepare(self, functions: Iterable[int]) -> None:
-        """Compiles what is needed for the stubs of all these functions at once."""
-        types = set(map(self._stubs.type_of, functions))
-        if types:
-            self._add_module(types)
+        """Makes stubs for all these functions at once."""
+        self._make([function for function in functions if function not in self._stubs.slot_of], every_type=False)
 
-    def fill(self, table: Any, start: int, functions: Sequence[int]) -> None:
-        """Puts the stubs of `functions` into a table, from `start` on."""
-        for place, function in enumerate(functions, start):
-            self._filled.setdefault(function, []).append((table, place))
-        ffi.copy_functions(self._store, self._table, map(self._slot, functions), table, start)
+    def fill(self, table: Any, is_64: bool, start: int, functions: Sequence[int]) -> None:
+        """Puts the stubs of `functions`, which are prepared, into a table, from `start` on."""
+        places = zip(repeat(table), count(start), strict=False)
+        if len(set(functions)) == len(functions) and self._filled.keys().isdisjoint(functions):
+            self._filled.update(zip(functions, zip(places, strict=False), strict=False))
+        else:
+            for function, place in zip(functions, places, strict=False):
+                self._filled[function] = (*self._filled.get(function, ()), place)
+        slots = list(map(self._stubs.slot_of.__getitem__, functions))
+        if len(slots) < _MANY or memory_needed(len(slots)) > self._max_memory:
+            ffi.copy_functions(self._store, self._table, slots, table, start)
+        else:
+            filler = self._prepared.compile(filler_module(slots, start, is_64))
+            self._prepared.instantiate(self._store, filler, [self._table, table])
 
     def pointers(self) -> dict[bytes, int]:
         """The identity of each stub, and of what took its place in a table -> its function."""
@@ -80,18 +96,22 @@ class StubTable:
         return [RawValue("func", stub_of[v.bits]) if v.bits in stub_of else v for v in values]
 
     def _slot(self, function: int) -> int:
-        stubs = self._stubs
-        slot = stubs.slot_of.get(function)
-        if slot is not None:
-            return slot
-        number = stubs.module_for(function)
-        if number is not None:
-            if number < 0:
-                self._add_module(None)
-                number = len(stubs.modules) - 1
-            self._prepared.instantiate(self._store, self._modules[number], self._imports)
-            stubs.instantiated(number)
-        return stubs.take(function)
+        slot_of = self._stubs.slot_of
+        if function not in slot_of:
+            self._make([function], every_type=True)
+        return slot_of[function]
+
+    def _make(self, functions: Sequence[int], every_type: bool) -> None:
+        """Makes stubs for functions that have none. `every_type`: what must be compiled for it serves all types."""
+        by_type, unknown, instances = self._stubs.lacking(functions)
+        if unknown:
+            self._add_module(None if every_type else unknown)
+            by_type, _, instances = self._stubs.lacking(functions)
+        for number, needed in instances.items():
+            for _ in range(needed):
+                self._prepared.instantiate(self._store, self._modules[number], self._imports)
+                self._stubs.instantiated(number)
+        self._stubs.take(by_type)
 
     def _add_module(self, types: Iterable[int] | None) -> None:
         made = self._stubs.add_module(types)

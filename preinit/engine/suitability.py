@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..binary import encoder as write
 from ..binary.constexpr import integer_of
 from ..binary.module import Module, SectionId
+from ..binary.outline import outline
 from ..binary.sections import Mode
 from ..binary.types import NUMERIC_SIZES, ValType
 from ..errors import InputError
@@ -18,9 +18,6 @@ WORTHWHILE = 1_000_000
 #: Every piece of code imports all of the module's tables, memories, globals and tags: more of them than a compiled
 #: language has would cost more than is gained.
 MOST_STATE = 200
-
-#: A body that is valid whatever the function's type: no locals, `unreachable`, `end`.
-_UNREACHABLE = b"\0\0\x0b"
 
 
 def unsuitable(module: Module) -> str | None:
@@ -70,24 +67,15 @@ def _is_valid(module: Module) -> bool:
 
     What is left out of the module that is run would not be validated: exports, segments, the start function.
     """
-    view = memoryview(module.data)
-    pieces: list[list[bytes | memoryview]] = []
     try:
-        count = len(module.bodies)
-    except InputError:
-        return False
-    for section in module.sections:
-        if section.id == SectionId.CODE:
-            pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
-        elif section.id != SectionId.CUSTOM:
-            pieces.append([view[section.header : section.end]])
-    try:
-        ffi.validate(new_engine(EngineSettings("cranelift")), write.assemble(pieces))
-    except EngineError:
+        _ = module.bodies  # where they are read, their sizes are checked
+        ffi.validate(new_engine(EngineSettings("cranelift")), outline(module.data, module.sections))
+    except (InputError, EngineError):
         return False
     return True
 
 
 def worthwhile(module: Module) -> bool:
     """Whether a module is so large that compiling it as a whole takes longer."""
-    return sum(body.end - body.start for body in module.bodies) >= WORTHWHILE
+    code = module.section(SectionId.CODE)
+    return code is not None and code.end - code.start >= WORTHWHILE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .link import World
+from .link import Printed, World
 from .wasi.process import Clock
 
-__all__ = ["Clock", "World"]
+__all__ = ["Clock", "Printed", "World"]

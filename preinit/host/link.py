@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
-from ..binary.types import I32, I64, FuncType
+from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import (
@@ -24,6 +22,7 @@ from ..errors import (
 )
 from ..options import Host
 from .ledger import Calls, Original, settle
+from .output import Output, drop, to_stderr
 from .provider import provider
 from .stubs import stub_bodies
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
@@ -42,6 +41,8 @@ class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
+    `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
+    it asks for; those that need not be fresh hold something.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -55,8 +56,10 @@ class World:
         must_be_fresh: bool = False,
         shown: int = 0,
         stubs: Iterable[tuple[str, str]] = (),
+        resumes: bool = False,
     ) -> None:
         self._module = module
+        self._resumes = resumes
         self._has_wasi = host.wasi
         self._stubs = stub_bodies(module, stubs)
         self._host = host
@@ -67,8 +70,9 @@ class World:
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
         self._counters: list[tuple[str, Callable[[], int]]] = []
-        self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
-        self._wasi = Functions(host, self._memory, self._output, deadline.check)
+        self._output = Output(drop if host.quiet else to_stderr, shown, host.max_output)
+        self._functions: dict[str, Callable[..., None]] = {}
+        self._wasi = Functions(host, self._memory, self._output, self._output, deadline.check)
         self._wasi.preopen(_preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -78,6 +82,21 @@ class World:
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
+
+    def renew(self, host: Host, deadline: Deadline) -> Printed:
+        """A fresh world for a guest that goes on after its initializer, as an instance of the output has one.
+
+        What was open is closed; clocks, random numbers and standard input start anew. Returns what the guest prints
+        from now on; it is not passed on. Raises `UsageError` as the constructor does.
+        """
+        self._output.end_line()
+        self._wasi.close()
+        printed = Printed(host.max_output)
+        self.deadline = deadline
+        self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
+        self._wasi.preopen(_preopens(host))
+        self._functions.update({name: self._wasi[name] for name in self._functions})
+        return printed
 
     def close(self, goes_on: bool = False) -> None:
         """Closes what is open on the host. May come while a call of the guest is under way, when time is over.
@@ -126,6 +145,10 @@ class World:
                 if entry.kind == ExternKind.FUNC:
                     forwarded[position] = extern
                     others.append((position, entry))
+                if self._resumes and entry.memory and not entry.memory.shared:
+                    linkage.grow(extern, False, entry.memory.minimum, entry.memory.page_size)
+                elif self._resumes and entry.table and entry.table.type == FUNCREF:
+                    linkage.grow(extern, True, entry.table.limits.minimum)
                 holds = entry.memory or entry.table
                 if self._must_be_fresh and holds and linkage.in_use(extern, entry.table is not None):
                     # A kept import is written as if it started empty: what the initializer cleared would come back.
@@ -140,17 +163,23 @@ class World:
                 results = () if entry.name in NO_RESULT else ("i32",)
                 externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
         if others:
-            externs |= self._provide(linkage, others, forwarded)
+            fault = linkage.define(("i32",), (), self._fault)
+            externs |= self._provide(linkage, others, forwarded, fault)
+            for position, entry in others:
+                if self._resumes and not self._must_be_fresh and entry.memory:
+                    linkage.fill(externs[position])
+                elif self._resumes and not self._must_be_fresh and entry.table and entry.table.type == FUNCREF:
+                    linkage.fill(externs[position], fault)
         functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
         linkage.originals = {functions.index(position): extern for position, extern in forwarded.items()}
         return [externs[position] for position in range(len(self._module.imports))]
 
     def _provide(
-        self, linkage: Linkage, imports: list[tuple[int, Import]], forwarded: Mapping[int, Any]
+        self, linkage: Linkage, imports: list[tuple[int, Import]], forwarded: Mapping[int, Any], fault: Any
     ) -> dict[int, Any]:
         """Externs of a generated module, by position; those in `forwarded` stand for the ones there."""
         made = provider(self._module, imports, self._values, self._stubs, forwarded)
-        used = [linkage.define(("i32",), (), function) for function in (self._fault, self._note)]
+        used = [fault, linkage.define(("i32",), (), self._note)]
         used += [forwarded[position] for position, _ in imports if position in forwarded]
         wanted = [*made.names, *made.counters.values()]
         found = linkage.provider(made.wasm, used, wanted)
@@ -171,15 +200,15 @@ class World:
         return parameters if self._module.types.functions[entry.type_index] == expected else None
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
-        function = self._wasi[name]
-        calls, check, memory = self.calls, self.deadline.check, self._memory
+        self._functions[name] = self._wasi[name]
+        functions, calls, memory = self._functions, self.calls, self._memory
 
         def call(*arguments: int) -> int:
             calls[name] += 1
-            check()
+            self.deadline.check()
             memory.current = None
             try:
-                function(*arguments)
+                functions[name](*arguments)
             except WasiError as problem:
                 return problem.number
             return 0
@@ -236,45 +265,21 @@ def _preopens(host: Host) -> list[Descriptor]:
     return opened
 
 
-class _Output:
-    """Passes on what the guest prints, but for the first `shown` bytes. Raises `OutputFlood` after `most` bytes."""
+class Printed:
+    """What a guest printed, at most `most` bytes of it. Raises `OutputFlood` after that many."""
 
-    def __init__(self, write: Callable[[bytes], None], shown: int, most: int) -> None:
-        self._write = write
-        self._shown = shown
+    def __init__(self, most: int) -> None:
+        self.output = bytearray()
+        self.error = bytearray()
         self._most = most
-        self._open = False
-        self.total = 0
 
-    def __call__(self, data: bytes) -> None:
-        if self.total + len(data) > self._most:
-            raise OutputFlood(f"the initializer printed more than {self._most:,} bytes")
-        left_out = max(0, self._shown - self.total)
-        self.total += len(data)
-        if left_out < len(data):
-            self._write(data[left_out:])
-            self._open = not data.endswith(b"\n")
+    def to_output(self, data: bytes) -> None:
+        self._take(self.output, data)
 
-    def end_line(self) -> None:
-        """Ends a line that the guest left open, so that what is said next has its own."""
-        if self._open:
-            self._write(b"\n")
-            self._open = False
+    def to_error(self, data: bytes) -> None:
+        self._take(self.error, data)
 
-
-def _to_stderr(data: bytes) -> None:
-    """The guest's output goes to standard error, so that the module on standard output stays clean.
-
-    Where nobody reads it any more, it is lost: what the guest sees, and so the module, must not depend on that.
-    """
-    with suppress(OSError, ValueError):
-        stream = getattr(sys.stderr, "buffer", None)
-        if stream is not None:
-            stream.write(data)
-            stream.flush()
-        elif sys.stderr is not None:
-            sys.stderr.write(data.decode("utf-8", "replace"))
-
-
-def _drop(_data: bytes) -> None:
-    pass
+    def _take(self, stream: bytearray, data: bytes) -> None:
+        if len(self.output) + len(self.error) + len(data) > self._most:
+            raise OutputFlood(f"the guest printed more than {self._most:,} bytes")
+        stream += data

@@ -1,14 +1,17 @@
-"""The report as JSON, version 1."""
+"""A report, or an inspection, as JSON, version 1."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import PreinitError, WarningsRefused
+from ..errors import PreinitError
 from ..result import REPORT_VERSION, Report
 from ..version import VERSION
+
+if TYPE_CHECKING:
+    from ..inspection.model import Inspection
 
 
 def _plain(value: Any) -> Any:
@@ -22,12 +25,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """JSON values as they are written everywhere."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
-def dumps(report: Report) -> str:
-    return _text(report.to_dict())
+def dumps(report: Report | Inspection) -> str:
+    return text(report.to_dict())
 
 
 def failure(problem: PreinitError) -> str:
@@ -39,7 +43,6 @@ def failure(problem: PreinitError) -> str:
         "hint": problem.hint,
         "frames": [frame._asdict() for frame in problem.frames],
         "frames_cut": problem.cut,
+        **problem.details,
     }
-    if isinstance(problem, WarningsRefused):
-        error["warnings"] = [dict(zip(("code", "message", "hint"), hazard, strict=True)) for hazard in problem.hazards]
-    return _text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})
+    return text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})

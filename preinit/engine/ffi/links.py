@@ -48,6 +48,18 @@ def set_function(store: wasmtime.Store, table: Any, index: int, function: Any) -
     raise_error(ffi.wasmtime_table_set(store._context(), ctypes.byref(table.of.table), index, ctypes.byref(value)))
 
 
+def grow(store: wasmtime.Store, extern: Any, is_table: bool, more: int) -> None:
+    """For `Memory.grow`, and for `Table.grow` of a table of functions, with null."""
+    before, null = ctypes.c_uint64(), ffi.wasmtime_val_t()
+    if is_table:
+        null.kind = VAL_FUNCREF  # type: ignore[assignment]
+        place, value = ctypes.byref(extern.of.table), ctypes.byref(null)
+        raise_error(ffi.wasmtime_table_grow(store._context(), place, more, value, ctypes.byref(before)))
+    else:
+        place = ctypes.byref(extern.of.memory)
+        raise_error(ffi.wasmtime_memory_grow(store._context(), place, more, ctypes.byref(before)))
+
+
 def replace_function(store: wasmtime.Store, table: Any, index: int, known: bytes, function: Any) -> bool:
     """Puts `function` there, if what is there now has the identity `known`; says whether."""
     value = ffi.wasmtime_val_t()

@@ -25,16 +25,21 @@ class Functions:
     ----------
     host: environment, arguments, standard input, clock, random numbers, whether folders may be written.
     memory: the guest's.
-    output: where the guest's standard output and error go.
+    output, error: where the guest's standard output and standard error go.
     check: raises when the guest's time is over.
     """
 
     def __init__(
-        self, host: Host, memory: GuestMemory, output: Callable[[bytes], None], check: Callable[[], None]
+        self,
+        host: Host,
+        memory: GuestMemory,
+        output: Callable[[bytes], None],
+        error: Callable[[bytes], None],
+        check: Callable[[], None],
     ) -> None:
         self.stdin = Stream(data=host.stdin)
         self.files = FilesRead(beside=not host.writable)
-        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=output)], self.files.note)
+        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check)
         self._parts: list[object] = [
             self._process,

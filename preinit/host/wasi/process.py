@@ -172,7 +172,7 @@ class ProcessFunctions:
     # -- the end
 
     def proc_exit(self, code: int) -> None:
-        raise GuestExit(f"the initializer called proc_exit({code})")
+        raise GuestExit(f"the initializer called proc_exit({code})", status=code)
 
     def proc_raise(self, signal: int) -> None:
         raise GuestTrap(f"the initializer raised signal {signal}")

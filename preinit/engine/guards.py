@@ -1,4 +1,4 @@
-"""Growth guards for code that is compiled on demand: each is a module of its own."""
+"""Growth guards as modules of their own, for code that is compiled on demand: see `binary.growth`."""
 
 from __future__ import annotations
 

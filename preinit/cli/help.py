@@ -1,0 +1,105 @@
+"""Help that reads like a manual page: options under headings, then environment variables, exit codes and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_HEADING = "heading"
+_OPTIONS = "Options"
+_MESSAGES = "Messages"
+
+#: Every variable of the environment that some command looks at.
+ENVIRONMENT = {
+    "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: ~/.cache/preinit]",
+    "PREINIT_WASM_TOOLS": "The program wasm-tools, which reads the text format.  [default: the package's own]",
+    "SOURCE_DATE_EPOCH": "Where the guest's clock stands, without --clock.",
+    "NO_COLOR": "No colour, if it is set to anything.",
+}
+
+EXIT_CODES = {
+    "0": "Done.",
+    "1": "It failed; the message says why, and what to do.",
+    "2": "Wrong usage: options that don't fit, files to be read that can't be.",
+    "130": "Interrupted.",
+    "141": "Whoever read standard output has stopped reading.",
+}
+
+
+class Command(click.Command):
+    """A command whose help has all of that.
+
+    Parameters
+    ----------
+    examples: whole command lines, as a user would type them.
+    environment: the variables that the command looks at, of `ENVIRONMENT`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        environment: Iterable[str] = ("PREINIT_WASM_TOOLS", "NO_COLOR"),
+        **others: Any,
+    ) -> None:
+        super().__init__(*args, **others)
+        self.examples = tuple(examples)
+        self.environment = tuple(environment)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options under their headings, in the order in which the headings come up first."""
+        rows: dict[str, list[tuple[str, str]]] = {_OPTIONS: []}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if row:
+                heading = vars(parameter).get(_HEADING, _OPTIONS)
+                if "--help" in parameter.opts and _MESSAGES in rows:
+                    heading = _MESSAGES
+                rows.setdefault(heading, []).append(row)
+        for heading, listed in rows.items():
+            _list(formatter, heading, listed)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        _list(formatter, "Environment variables", [(name, ENVIRONMENT[name]) for name in self.environment])
+        _list(formatter, "Exit codes", list(EXIT_CODES.items()))
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:  # never wrapped: they are to be copied
+                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+
+def _list(formatter: click.HelpFormatter, heading: str, rows: Sequence[tuple[str, str]]) -> None:
+    if rows:
+        with formatter.section(heading):
+            formatter.write_dl(rows)
+
+
+def under(heading: str, *options: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """A decorator that adds options under a heading of the help.
+
+    `options`: what `click.option` gives, or other decorators that add options.
+    """
+
+    def add(function: Function) -> Function:
+        before = len(getattr(function, "__click_params__", ()))
+        for option in reversed(options):
+            function = option(function)
+        for parameter in function.__click_params__[before:]:  # type: ignore[attr-defined]
+            vars(parameter).setdefault(_HEADING, heading)  # click's own class: it has no place for that
+        return function
+
+    return add
+
+
+#: `quiet`, `verbose`, `debug`: how much a command says.
+messages = under(
+    _MESSAGES,
+    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    click.option("-v", "--verbose", is_flag=True, help="Say what is done, how long it takes, and what was chosen."),
+    click.option("--debug", is_flag=True, help="Show Python's traceback of an error."),
+)

@@ -1,0 +1,140 @@
+"""`preinit inspect`."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import PreinitError, UsageError
+from ..stopwatch import Stopwatch
+from .arguments import read
+from .failure import explained, leave, say
+from .help import Command, messages
+from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
+from .progress import shown
+
+if TYPE_CHECKING:
+    from ..inspection import Inspection
+    from ..result import Report
+
+
+class _OptionalFile(Command):
+    """A command whose `--json` takes a value only after `=`: what follows is the input."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(self._with_value(args)))
+
+    def _with_value(self, args: list[str]) -> Iterator[str]:
+        rest = iter(args)
+        for arg in rest:
+            if arg == "--":
+                yield arg
+                yield from rest
+            else:
+                yield f"--json={STANDARD_OUTPUT}" if arg == "--json" else arg
+
+
+@click.command(
+    name="inspect",
+    cls=_OptionalFile,
+    examples=(
+        "preinit inspect ready.wasm",
+        "preinit inspect ready.wasm --against engine.wasm",
+        "preinit inspect ready.wasm --against engine.wasm --html ready.html",
+        "preinit inspect ready.wasm --report report.json --html ready.html",
+        "preinit inspect ready.wasm --json | python -m json.tool",
+    ),
+)
+@click.argument("source", metavar="IN")
+@click.option("--against", metavar="ORIGINAL", help="The module that IN was made from: say what the snapshot added.")
+@click.option("--report", metavar="FILE", help="The JSON report of the build that wrote IN, for the page.")
+@click.option("--json", metavar="[=FILE]", help="JSON instead of text. A file name comes only after =.")
+@click.option("--html", metavar="FILE", help="A page instead of text: one file, which needs no network.")
+@messages
+def command(
+    source: str,
+    against: str | None,
+    report: str | None,
+    json: str | None,
+    html: str | None,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+) -> None:
+    """Show what is in the module IN, and what a snapshot added to it.
+
+    IN is a file in the binary or the text format, or - for standard input. Sections and sizes, the memory page by
+    page, segments, tables, globals, code by groups of functions. Nothing is run.
+    """
+    gc.disable()  # one look and the process ends
+    with explained(debug):
+        _check_names(source, against, report, json, html)
+        watch = Stopwatch()
+        with shown(watch, quiet), watch("parse"):
+            found, built = _inspected(source, against), _report(report)
+        name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
+        if verbose:
+            say(f"read and looked at in {watch.seconds['parse']:.2f} s")
+        if built and not quiet and found.sha256 not in (built.output.sha256, built.input.sha256):
+            say("note: the report is that of another module: neither its input nor its output has this SHA-256")
+        if json:
+            from ..report.json import dumps
+
+            write_output(json, dumps(found).encode(), "--json")
+        if html:
+            from ..report.inspection_page import inspection_page
+
+            write_output(html, inspection_page(found, name, built).encode(), "--html")
+        if not json and not html:
+            from ..report.inspection_text import lines
+
+            write_output(STANDARD_OUTPUT, ("\n".join(lines(found, name)) + "\n").encode())
+    leave(0)
+
+
+def _check_names(source: str, against: str | None, report: str | None, json: str | None, html: str | None) -> None:
+    """Refuses names that would have one thing overwrite another, or two readers share one stream."""
+    inputs = {"IN": source, "--against": against, "--report": report}
+    outputs = {"--json": json, "--html": html}
+    for option, name in (*inputs.items(), *outputs.items()):
+        if name == "":
+            raise UsageError(f"the file name of `{option}` is empty")
+    if list(inputs.values()).count(STANDARD_OUTPUT) > 1:
+        raise UsageError("only one of IN, --against and --report can be standard input", hint="Give others as files.")
+    if json and html and same_file(json, html):
+        raise UsageError("--json and --html can't both go to one place", hint="Name two files.")
+    for option, name in outputs.items():
+        for given in inputs.values():
+            if name and given and STANDARD_OUTPUT not in (name, given) and same_file(name, given):
+                raise UsageError(f"`{option}` would overwrite the input {given!r}", hint="Name another file.")
+        if name:
+            check_writable(name, option)
+
+
+def _inspected(source: str, against: str | None) -> Inspection:
+    from ..inspection import inspect
+
+    original = None if against is None else read(against)
+    try:
+        return inspect(read(source), original)
+    except PreinitError as problem:
+        if not isinstance(problem, UsageError) and not (problem.where or "").startswith("the original"):
+            name = "standard input" if source == STANDARD_OUTPUT else source
+            problem.where = f"{name}, {problem.where}" if problem.where else name
+        raise
+
+
+def _report(path: str | None) -> Report | None:
+    if path is None:
+        return None
+    from ..report.read import loads
+
+    try:
+        return loads(read(path))
+    except PreinitError as problem:
+        problem.where = problem.where or path
+        raise

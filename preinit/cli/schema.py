@@ -1,0 +1,31 @@
+"""`preinit schema`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import click
+
+from .failure import explained, leave
+from .help import Command
+from .output import STANDARD_OUTPUT, write_output
+
+
+@click.command(
+    name="schema",
+    cls=Command,
+    environment=(),
+    examples=(
+        "preinit schema > preinit.schema.json",
+        "echo '#:schema ./preinit.schema.json' | cat - preinit.toml",
+    ),
+)
+def command() -> None:
+    """Print the JSON schema of the config file.
+
+    Editors that know it complete keys and show mistakes. It holds for preinit.toml, and for the table [tool.preinit]
+    of pyproject.toml.
+    """
+    with explained(debug=False):
+        write_output(STANDARD_OUTPUT, files("preinit.config").joinpath("schema.json").read_bytes())
+    leave(0)

@@ -1,0 +1,180 @@
+"""`preinit verify`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from ..errors import PreinitError, UsageError, printable
+from ..options import Options
+from ..stopwatch import Stopwatch
+from .arguments import read
+from .failure import explained, leave
+from .options import build_options, options_of
+from .output import STANDARD_OUTPUT, write_output
+from .progress import shown
+from .wizer import Command
+
+if TYPE_CHECKING:
+    from ..recorded import Recorded
+
+#: Options of the command line -> the field that they set; the others set one of their own name.
+_FIELDS = {
+    "init_func": "init_funcs",
+    "init": "start_only",
+    "rename_func": "rename_funcs",
+    "import_globals": "import_globals",
+}
+#: The same for fields of the host.
+_HOST_FIELDS = {
+    "dirs": "dirs",
+    "mapdir": "dirs",
+    "writable": "writable",
+    "file_times": "file_times",
+    "env": "env",
+    "inherit_env": "env",
+    "args": "args",
+    "stdin": "stdin",
+    "clock": "clock",
+    "random": "random",
+    "no_wasi": "wasi",
+    "max_guest_output": "max_output",
+}
+_NOT_FIELDS = {"quiet_guest", "allow_wasi", "inherit_stdio"}
+
+
+@click.command(
+    name="verify",
+    cls=Command,
+    epilog="""\b
+Examples:
+  preinit verify engine.wasm ready.wasm -f initialize-runtime
+  preinit verify engine.wasm ready.wasm --report report.json
+  preinit verify app.wasm ready.wasm --call 'add(1,2)' --call get
+  preinit verify app.wasm ready.wasm --call-all --seed 7 --json
+  preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help
+
+A report says the build's options; what is given beside it takes their place. It does not hold values of environment
+variables, nor the guest's standard input: give those again.
+
+The exit code is 0 if they are the same, 1 if not (error[mismatch]) or if one of them can't be run, 2 for wrong usage.
+""",
+)
+@click.argument("source", metavar="IN")
+@click.argument("output", metavar="OUT")
+@click.option("--report", metavar="FILE", help="The build's report (build --report FILE): it says the build's options.")
+@click.option(
+    "--call", "calls", multiple=True, metavar="NAME[(N,..)]", help="Call this export in both; may be repeated."
+)
+@click.option(
+    "--call-all",
+    is_flag=True,
+    help="Call every export that takes nothing but numbers, with arguments at their boundaries and random ones.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="What those random arguments come from.")
+@click.option("--run", is_flag=True, help="Call _start: compare what a command prints and its exit code.")
+@click.option(
+    "--run-arg", "run_args", multiple=True, metavar="ARG", help="Argument for calls; the first is the program's name."
+)
+@click.option("--run-stdin", metavar="FILE", help="What calls read from standard input.")
+@click.option(
+    "--call-timeout",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop a call after that long; nothing is said of one that takes longer in both.",
+)
+@build_options
+@click.option("--json", "as_json", is_flag=True, help="Print the facts, or the failure, as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+def command(
+    source: str,
+    output: str,
+    report: str | None,
+    calls: tuple[str, ...],
+    call_all: bool,
+    seed: int,
+    run: bool,
+    run_args: tuple[str, ...],
+    run_stdin: str | None,
+    call_timeout: float,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+    **given: Any,
+) -> None:
+    """Run the initializer of the module IN again, and compare what it leaves with a fresh instance of the module OUT.
+
+    Memories, globals, tables, segments, exports, imports, code and custom sections must be the same. Exports that are
+    called, each in fresh instances of both, must return, trap, print and leave the same.
+
+    Give the options that OUT was built with, or the report of the build.
+    """
+    with explained(debug) as progress:
+        progress.report = STANDARD_OUTPUT if as_json else None
+        if [source, output, given["stdin"], run_stdin].count(STANDARD_OUTPUT) > 1:
+            raise UsageError("only one of the files can be read from standard input", hint="Give the others as files.")
+        if (run_args or run_stdin) and not (calls or call_all or run):
+            raise UsageError(
+                "nothing is called that could take arguments", hint="Call something: --run, or --call NAME."
+            )
+        recorded, options = _options(report, given)
+        from ..verification import Calls, verify_calls  # imports the engine
+
+        host = None
+        if run_args or run_stdin:
+            stdin = read(run_stdin) if run_stdin else b""
+            host = dataclasses.replace(options.host, args=run_args, stdin=stdin)
+        wanted = Calls(calls, call_all, run, seed, host, call_timeout)
+        data, other = read(source), read(output)
+        watch = Stopwatch()
+        try:
+            with shown(watch, quiet or as_json):
+                facts = verify_calls(data, other, options, wanted, recorded, watch)
+        except PreinitError as problem:
+            _name(problem, source, output)
+            raise
+        progress.report = None  # what is written from now on is no failure's report
+        from ..report.verification import dumps, lines
+
+        if as_json:
+            write_output(STANDARD_OUTPUT, dumps(facts).encode(), "--json")
+        elif not quiet:
+            write_output(STANDARD_OUTPUT, "".join(f"{printable(line)}\n" for line in lines(facts)).encode(), "--json")
+    leave(0)
+
+
+def _options(report: str | None, given: dict[str, Any]) -> tuple[Recorded | None, Options]:
+    """The options: those on the command line, and those of the report which are not there."""
+    options = options_of(given, process_ends=True)
+    if report is None:
+        return None, options
+    from ..recorded import options_of_report, read_report
+
+    recorded = read_report(report)
+    context = click.get_current_context()
+    written = {name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    names = {_FIELDS.get(name, name) for name in written - _HOST_FIELDS.keys() - _NOT_FIELDS}
+    if "init_funcs" in names:
+        names.add("start_only")
+    fields = {name: getattr(options, name) for name in names}
+    host = {name: getattr(options.host, name) for name in {_HOST_FIELDS[n] for n in written & _HOST_FIELDS.keys()}}
+    if "random" in host:
+        host["seed"] = options.host.seed
+    return recorded, dataclasses.replace(options_of_report(recorded, fields, host), process_ends=True)
+
+
+def _name(problem: PreinitError, source: str, output: str) -> None:
+    """Puts the file's name in front of the place in it."""
+    if problem.code in ("mismatch", "time-limit", "usage"):
+        return
+    if problem.where and problem.where.startswith("the output"):
+        problem.where = problem.where.replace("the output", f"the output {output}", 1)
+        return
+    name = "standard input" if source == STANDARD_OUTPUT else source
+    problem.where = f"{name}, {problem.where}" if problem.where else name

@@ -1,0 +1,27 @@
+"""Targets: what a config file says is to be built, what of it changed, and in which order it is built."""
+
+from .depfile import depfile
+from .inputs import fingerprint
+from .kinds import nearest
+from .load import Config, find, load
+from .order import order, with_needed
+from .state import Fingerprint, change, state_bytes, state_file
+from .target import Target, options_of, shown
+
+__all__ = [
+    "Config",
+    "Fingerprint",
+    "Target",
+    "change",
+    "depfile",
+    "find",
+    "fingerprint",
+    "load",
+    "nearest",
+    "options_of",
+    "order",
+    "shown",
+    "state_bytes",
+    "state_file",
+    "with_needed",
+]

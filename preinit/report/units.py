@@ -1,0 +1,42 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+from ..errors import printable
+
+#: Characters of a name that a table shows.
+LONGEST = 100
+
+
+def kib(size: int) -> str:
+    """A size in bytes as KiB with one decimal."""
+    return f"{size / 1024:,.1f}"
+
+
+def sized(size: int) -> str:
+    """A size with its unit: bytes below one KiB, MiB from one on."""
+    if size < 1 << 10:
+        return counted(size, "byte")
+    return f"{size / (1 << 20):,.1f} MiB" if size >= 1 << 20 else f"{kib(size)} KiB"
+
+
+def short(name: str | None) -> str:
+    """A name from a module: what can be printed of it, and of a long one its start."""
+    if name is None:
+        return ""
+    return printable(name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}...")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def signed(size: int) -> str:
+    """A difference in bytes with its sign: in KiB, a small one in bytes."""
+    shown = f"{kib(abs(size))} KiB" if abs(size) >= 1024 else counted(abs(size), "byte")
+    return f"{'+' if size > 0 else '-' if size < 0 else ''}{shown}"
+
+
+def hexadecimal(number: int | None) -> str:
+    return "" if number is None else f"{number:#x}"

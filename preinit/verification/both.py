@@ -1,0 +1,200 @@
+"""The input after its initializer and the output, both as instances, and what they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import NamedTuple
+
+from ..binary.module import Module
+from ..binary.sections import ExternKind, Mode
+from ..binary.types import NUMERIC_SIZES
+from ..engine.runtime import Deadline
+from ..engine.validation import check
+from ..errors import InitializerFailed, InvalidModule, PreinitError, TimeLimit, UnsupportedProposal
+from ..initializers import no_ops
+from ..mismatch import Mismatch, Unlike
+from ..options import Options
+from ..runner import Job, Paused, run_guest
+from ..stack import Stack
+from ..stopwatch import Stopwatch
+from ..supported import check_supported
+from .behaviour import zero_dead_stack
+from .expected import functions, sizes
+from .result import Compared
+from .state import Comparison, State, observe
+
+#: Differences that are looked for.
+MOST_DIFFERENCES = 20
+
+
+class Both(NamedTuple):
+    """Two instances that are alike. `constant`: exports of the output that do nothing -> what they return."""
+
+    job: Job
+    paused: Paused
+    output_job: Job
+    resumed: Paused
+    comparison: Comparison
+    constant: Mapping[str, tuple[bytes, ...]]
+    stack: Stack | None
+    compared: Compared
+
+
+def raise_any(found: Iterable[Unlike]) -> None:
+    """Raises `Mismatch` with the first differences, if there are any."""
+    differences = tuple(islice(found, MOST_DIFFERENCES))
+    if differences:
+        raise Mismatch(differences)
+
+
+@contextmanager
+def of_output() -> Iterator[None]:
+    """What is raised inside is about the output."""
+    try:
+        yield
+    except PreinitError as problem:
+        if not isinstance(problem, TimeLimit | Mismatch):
+            problem.where = f"the output{f', {problem.where}' if problem.where else ''}"
+        raise
+
+
+def run_both(job: Job, output: Module, stack: Stack | None, watch: Stopwatch) -> Both:
+    """Runs the initializer, starts the output, and compares what they hold. The instances are closed then.
+
+    `stack`: the one whose dead part the build zeroed. Raises `Mismatch`, and what running raises.
+    """
+    deadline = job.deadline
+    with watch("validate"):
+        _valid(output, deadline)
+    fresh = Job(output, (), _fresh(job.options, output), job.preloads, job.beside, deadline, job.goes_on, resumes=True)
+    with of_output():
+        check_supported(output, fresh.options)
+    paused = run_guest(job, watch, lambda: None)
+    try:
+        resumed = _start(fresh, watch)
+        try:
+            with watch("compare"):
+                return _compare(job, paused, fresh, resumed, stack)
+        finally:
+            _close(resumed)
+    finally:
+        _close(paused)
+
+
+def _close(run: Paused) -> None:
+    run.world.close()
+    run.instance.close()
+
+
+def _valid(output: Module, deadline: Deadline) -> None:
+    try:
+        deadline.start(lambda: check(output.data)).result()
+    except (InvalidModule, UnsupportedProposal) as problem:
+        raise_any(
+            [Unlike("validity", "the output", "a valid module", f"{problem.what} ({problem.where or 'somewhere'})")]
+        )
+
+
+def _fresh(options: Options, output: Module) -> Options:
+    """The options with which an instance of the output is in the world that the input was in."""
+    imported = {f"{entry.module}.{entry.name}" for entry in output.imports}
+    return dataclasses.replace(
+        options,
+        init_funcs=(),
+        start_only=True,
+        rename_funcs=(),
+        keep_init_func=False,
+        scrub_stack=False,
+        imports="keep" if options.imports == "define" else options.imports,
+        import_globals=tuple(pair for pair in options.import_globals if pair[0] in imported),
+    )
+
+
+def _start(job: Job, watch: Stopwatch) -> Paused:
+    try:
+        return run_guest(job, watch, lambda: None)
+    except TimeLimit:
+        raise
+    except InitializerFailed as problem:
+        what = problem.what.replace("the initializer ", "its start function ")
+        raise Mismatch(
+            (Unlike("start function", "a fresh instance of the output", "one that starts", what),)
+        ) from problem
+    except PreinitError as problem:
+        problem.where = f"the output{f', {problem.where}' if problem.where else ''}"
+        raise
+
+
+def _compare(job: Job, paused: Paused, fresh: Job, resumed: Paused, stack: Stack | None) -> Both:
+    module, output, deadline = job.module, fresh.module, job.deadline
+    noops = no_ops(module, job.calls, paused.returned, job.options)
+    raise_any(functions(module, output, paused.snapshot, job.options.imports, len(noops)))
+    zero_dead_stack(paused, stack)
+    before = deadline.start(lambda: observe(module, paused)).result()
+    after = deadline.start(lambda: observe(output, resumed)).result()
+    comparison = Comparison(module, output)
+    imports = job.options.imports
+    raise_any(deadline.start(lambda: list(islice(comparison.states(before, after), MOST_DIFFERENCES))).result())
+    raise_any(sizes(module, output, before, imports))
+    constant = _constant(job, paused, output)
+    if constant:
+        raise_any(deadline.start(lambda: list(_idle(job, constant, resumed, output))).result())
+        again = deadline.start(lambda: observe(output, resumed)).result()
+        raise_any(
+            found._replace(place=f"after the functions that do nothing: {found.place}")
+            for found in comparison.states(before, again)
+        )
+    return Both(job, paused, fresh, resumed, comparison, constant, stack, _compared(module, output, before))
+
+
+def _constant(job: Job, paused: Paused, output: Module) -> dict[str, tuple[bytes, ...]]:
+    """The exports that do nothing, and what they return: what the last run returned, null for a reference."""
+    sources = dict(job.options.rename_funcs)
+    returned = {call.name: tuple(raw) for call, raw in zip(job.calls, paused.returned, strict=True)}
+    first = len(job.module.function_types)
+    added = [e.name for e in output.exports if e.kind == ExternKind.FUNC and e.target >= first]
+    return {name: returned[sources.get(name, name)] for name in added}
+
+
+def _idle(job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, output: Module) -> Iterator[Unlike]:
+    """Exports that should do nothing, and have another type or return something else."""
+    sources = dict(job.options.rename_funcs)
+    for name, returned in constant.items():
+        before, after = job.module.exported(sources.get(name, name)), output.exported(name)
+        assert before and after
+        wanted, found = job.module.function_types[before.target], output.function_types[after.target]
+        if wanted != found:
+            yield Unlike("export", f"type of export '{name}'", f"type {wanted}", f"type {found}")
+            continue
+        signature = output.function_type(after.target)
+        assert signature
+        nothing = [bytes(16)] * len(signature.params)
+        try:
+            raw = resumed.instance.call(name, nothing, len(signature.results))
+        except PreinitError as problem:
+            yield Unlike("call", f"call {name}", "returns", problem.what)
+            continue
+        for number, (value_type, a, b) in enumerate(zip(signature.results, returned, raw, strict=True)):
+            size = NUMERIC_SIZES.get(value_type, 0)
+            x, y = (a[:size], b[:size]) if size else (bytes(8), b[:8])
+            if x != y:
+                yield Unlike("call", f"result {number} of call {name}", x.hex(" "), y.hex(" "))
+
+
+def _compared(module: Module, output: Module, state: State) -> Compared:
+    segments = sum(segment.mode is Mode.PASSIVE and segment.end > segment.start for segment in module.data_segments)
+    segments += sum(segment.mode is Mode.PASSIVE and segment.length > 0 for segment in module.elements)
+    return Compared(
+        tuple(len(memory.content) for memory in state.memories),
+        tuple(len(entries) for entries in state.tables.values()),
+        len(module.globals),
+        segments,
+        len(output.exports),
+        len(output.imports),
+        len(module.bodies),
+        len(module.code_entries()[1]),
+        sum(section.id == 0 for section in module.sections),
+    )

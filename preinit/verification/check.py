@@ -1,0 +1,249 @@
+"""Is an output what its input is after its initializer? Both are run, and all that can be seen of them is compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..binary.cursor import Cursor
+from ..binary.module import Module, parse
+from ..engine.runtime import Deadline
+from ..errors import InputError, UsageError
+from ..initializers import choose, output_exports
+from ..mismatch import Mismatch, Unlike
+from ..options import Host, Options
+from ..pipeline import read_preloads
+from ..recorded import Recorded, options_of_report, read_report
+from ..runner import Job
+from ..source import binary
+from ..stack import find_stack
+from ..stopwatch import Stopwatch
+from ..supported import check_supported
+from ..version import VERSION
+from .behaviour import STOPPED, Side, differences
+from .both import Both, of_output, raise_any, run_both
+from .calls import Call, for_all, written
+from .customs import customs
+from .expected import guards, takes_other_values
+from .result import VERIFICATION_VERSION, CallFacts, Verification
+from .structure import structure
+
+#: Seconds that each call may take, unless the caller says otherwise.
+CALL_TIMEOUT = 10.0
+
+#: What a command exports: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
+_START = "_start"
+
+Wasm = bytes | str | os.PathLike[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Calls:
+    """Which exports to call, in fresh instances of both: see `verify`."""
+
+    calls: tuple[str, ...] = ()
+    every: bool = False
+    run: bool = False
+    seed: int = 0
+    host: Host | None = None
+    timeout: float = CALL_TIMEOUT
+
+    def __post_init__(self) -> None:
+        if not self.timeout > 0:
+            raise UsageError("the time limit of a call must be more than 0 seconds")
+
+    def of(self, output: Module) -> Iterator[Call]:
+        """The calls, in order. Raises `UnknownExport`, `UsageError`."""
+        for text in self.calls:
+            yield written(output, text)
+        if self.every:
+            yield from for_all(output, self.seed)
+        if self.run:
+            yield written(output, _START)
+
+
+def verify(
+    wasm: Wasm,
+    output: Wasm,
+    options: Options | None = None,
+    *,
+    calls: Sequence[str] = (),
+    call_all: bool = False,
+    run: bool = False,
+    seed: int = 0,
+    call_host: Host | None = None,
+    call_timeout: float = CALL_TIMEOUT,
+    report: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    watch: Stopwatch | None = None,
+    **fields: Any,
+) -> Verification:
+    """Runs the initializer of `wasm` again and compares what it leaves with a fresh instance of `output`.
+
+    Memories, globals, tables, segments, exports, imports, code and custom sections; then calls of exports, each in
+    fresh instances of both: results, traps, what they print, and all state afterwards.
+
+        preinit.verify("engine.wasm", "ready.wasm", init_funcs=["initialize-runtime"], call_all=True)
+
+    Parameters
+    ----------
+    wasm, output: a build's input and its output, as bytes, binary or text, or as paths.
+    options: those of the build; instead, their fields by name.
+    report: that of the build, or its path: the options come from it, but for fields that are given beside it.
+    calls: exports to call: `NAME` or `NAME(1,0.5)`.
+    call_all: call all that take nothing but numbers, with arguments at their boundaries and random ones of this `seed`.
+    run: call `_start`.
+    call_host: what the guest sees in these calls; None for what the initializer saw.
+    call_timeout: seconds for each call; nothing is said of one that takes longer in both.
+    watch: where another thread can see how far it is.
+
+    Raises `Mismatch` with the differences; `InputError` and whatever else building `wasm` raises.
+    """
+    recorded = None if report is None else read_report(report)
+    if recorded:
+        if options is not None:
+            raise UsageError("options were given, and a report that says them", hint="Give one of them.")
+        options = options_of_report(recorded, fields)
+    elif options is None:
+        options = Options.of(fields)
+    elif fields:
+        raise UsageError(f"options were given, and {next(iter(fields))!r} beside them", hint="Put all into Options.")
+    wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
+    return verify_calls(wasm, output, options, wanted, recorded, watch or Stopwatch())
+
+
+def verify_calls(
+    wasm: Wasm,
+    output: Wasm,
+    options: Options,
+    calls: Calls | None = None,
+    recorded: Recorded | None = None,
+    watch: Stopwatch | None = None,
+) -> Verification:
+    """The same, for options and calls that are there already."""
+    check_repeatable(options)
+    calls = calls or Calls()
+    started = time.monotonic()
+    watch = watch or Stopwatch()
+    quiet = dataclasses.replace(options.host, quiet=True)  # what the initializer prints was seen when it was built
+    options = dataclasses.replace(options, audit=False, strict=False, host=quiet)
+    deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
+    with watch("parse"):
+        module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
+        with of_output():
+            other = deadline.start(lambda: parse(binary(output, deadline.remaining()))).result()
+            deadline.start(lambda: other.bodies).result()  # raises where code is malformed
+    try:
+        facts = _verify(module, other, options, calls, recorded, deadline, watch)
+        if recorded and recorded.output_sha256 != other.sha256:
+            expected = f"{recorded.output_sha256}, says the report"
+            raise Mismatch((Unlike("file", "SHA-256 of the output", expected, other.sha256),))
+    except Mismatch as problem:
+        problem.hint = _advice(module, other, options, recorded) or problem.hint
+        raise
+    return dataclasses.replace(facts, seconds=time.monotonic() - started)
+
+
+def check_repeatable(options: Options) -> None:
+    """Raises `UsageError` where running the initializer again could do harm."""
+    if options.host.writable and options.host.dirs:
+        raise UsageError(
+            "a verification runs the initializer again, and it may write files each time",
+            hint="Build and verify without `--writable`.",
+        )
+
+
+def _verify(
+    module: Module,
+    output: Module,
+    options: Options,
+    calls: Calls,
+    recorded: Recorded | None,
+    deadline: Deadline,
+    watch: Stopwatch,
+) -> Verification:
+    with watch("compare"):
+        _check_order(module, output)
+        if recorded:
+            recorded.check_input(module)
+        check_supported(module, options)
+        chosen = choose(module, options)
+        exports = output_exports(module, chosen, options)
+        raise_any(structure(module, output, exports, options.imports))
+        raise_any(customs(module, output))
+        to_make = list(calls.of(output))
+    preloads, beside = read_preloads(module, options)
+    if recorded:
+        recorded.check_preloads(preloads)
+    others = [] if options.imports == "define" else list(guards(module, preloads, dict(options.import_globals)))
+    job = Job(module, tuple(chosen), options, preloads, beside, deadline, goes_on=bool(to_make or others))
+    both = run_both(job, output, find_stack(module) if options.scrub_stack else None, watch)
+    if recorded:
+        recorded.check_files(both.paused.host.files)
+    with watch("call"):
+        raise_any(takes_other_values(both.output_job, both.resumed, iter(others)))
+        made = tuple(_make(both, to_make, calls))
+    runs = tuple(run.function for run in both.paused.runs)
+    return Verification(VERIFICATION_VERSION, VERSION, module.sha256, output.sha256, runs, both.compared, made, 0.0)
+
+
+def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFacts]:
+    """Makes the calls in both. Raises `Mismatch`."""
+    sources = dict(both.job.options.rename_funcs)
+    constant = {sources.get(name, name): raw for name, raw in both.constant.items()}
+    one = Side(both.job, both.paused, both.stack, constant)
+    other = Side(both.output_job, both.resumed)
+    host = calls.host or both.job.options.host
+    for call in to_make:
+        try:
+            a = one.call(call, sources.get(call.name, call.name), host, calls.timeout)
+            b = other.call(call, call.name, host, calls.timeout)
+            raise_any(differences(both.comparison, call, a, b))
+            stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)
+            yield CallFacts(call.text, stopped.code, stopped.detail)
+            del a, b, stopped
+        finally:
+            one.close()
+            other.close()
+
+
+def _check_order(module: Module, output: Module) -> None:
+    """Raises `UsageError` where input and output seem to be swapped: the build says in the output that it wrote it."""
+    if _is_ours(module) and not _is_ours(output):
+        raise UsageError(
+            "the input was written by preinit, the output was not: they seem to be swapped",
+            hint="Name the input first, then the output: preinit verify IN OUT.",
+        )
+
+
+def _is_ours(module: Module) -> bool:
+    """Whether the producers section names preinit."""
+    section = module.custom("producers")
+    if section is None:
+        return False
+    at = Cursor(module.data, section.content, section.end, "producers section")
+    try:
+        for _ in range(at.count(2)):
+            at.name()
+            if any([at.name() == "preinit", at.name()][0] for _ in range(at.count(2))):
+                return True
+    except InputError:
+        pass
+    return False
+
+
+def _advice(module: Module, output: Module, options: Options, recorded: Recorded | None) -> str | None:
+    """Why they may differ, other than by a fault."""
+    if module.data == output.data:
+        return "Input and output hold the same bytes: give the module that `preinit build` wrote as the output."
+    if "host" in (options.host.clock, options.host.random):
+        return "The initializer saw the host's clock or random numbers, so each run differs: build without them."
+    if recorded and recorded.output_sha256 != output.sha256:
+        return "The output is not the file that the build wrote (its SHA-256 is another one): build again."
+    if recorded:
+        return (
+            "The output is what the build wrote, so the initializer does something else now: does it see another world?"
+        )
+    return None

@@ -1,0 +1,59 @@
+"""`preinit inspect` on the real modules and on their outputs beside them: whole processes, medians."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from real import real_modules
+
+PREINIT = [sys.executable, "-m", "preinit"]
+
+
+def measure(arguments: list[str]) -> tuple[float, float]:
+    """Seconds and peak memory in MiB of one process."""
+    started = time.perf_counter()
+    process = subprocess.Popen([*PREINIT, "inspect", *arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    assert status == 0, "it failed"
+    return seconds, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_inspect", description=__doc__)
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=5, help="1 or more; 5 if left out")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("ROUNDS must be 1 or more")
+    print("| module | what | seconds | peak, MiB | page, bytes |")
+    print("|---|---|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        out, page = Path(folder, "out.wasm"), Path(folder, "page.html")
+        for real in real_modules():
+            options = [option for name in real.init_funcs for option in ("-f", name)]
+            options += [option for host, guest in real.dirs for option in ("--dir", f"{host}::{guest}")]
+            command = [*PREINIT, "build", real.path, *options, "-q", "--quiet-guest", "-o", str(out)]
+            subprocess.run(command, check=True)  # not here: a process's peak counts that of the one that started it
+            for what, arguments in (
+                ("the input", [real.path]),
+                ("the output against it", [str(out), "--against", real.path]),
+                ("the same as a page", [str(out), "--against", real.path, "--html", str(page)]),
+            ):
+                found = [measure(arguments) for _ in range(rounds)]
+                seconds, peak = (statistics.median(part) for part in zip(*found, strict=True))
+                size = f"{page.stat().st_size:,}" if "--html" in arguments else ""
+                print(f"| {real.name} | {what} | {seconds:.2f} | {peak:.0f} | {size} |")
+    print(f"\n{platform.processor() or platform.machine()}, medians of {rounds} rounds, {datetime.date.today()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,512 @@
+"""The config file: what it may say, and what is said about one that does not fit."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from preinit.config import Target, find, load, options_of
+from preinit.config.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
+from preinit.config.kinds import Wrong
+from preinit.config.lines import lines_of
+from preinit.config.schema import schema
+from preinit.errors import ConfigError, InputError, UsageError
+from preinit.options import Host, Options
+
+FILES = 'input = "in.wasm"\noutput = "out.wasm"\n'
+
+
+def target(tmp_path: Path, text: str, name: str = "a") -> Target:
+    path = tmp_path / "preinit.toml"
+    path.write_text(text)
+    return load(path).targets[name]
+
+
+def refused(tmp_path: Path, text: str | bytes, name: str = "preinit.toml") -> ConfigError:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(path) in str(caught.value.where)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+# -- what a target becomes ---------------------------------------------------------------------------------------------
+
+
+def test_every_key_becomes_the_option_that_it_is_named_for(tmp_path: Path) -> None:
+    (tmp_path / "input.txt").write_bytes(b"typed")
+    found = target(
+        tmp_path,
+        """
+[targets.a]
+input = "in.wasm"
+output = "out.wasm"
+report = "report.json"
+init = ["boot(1)", "warm-up"]
+renames = { _start = "resume" }
+keep-init-func = "noop"
+imports = "define"
+import-globals = { "env.base" = 1024, "env.ratio" = "0x1p3" }
+preloads = { env = "stub.wat" }
+stubs = { "env.log" = "zero" }
+layout = "few"
+engine = "whole"
+compiler = "cranelift"
+cache = false
+timeout = 2.5
+verify = { call = ["run"], run = true }
+max-memory = "64MiB"
+audit = true
+scrub-stack = true
+strict = true
+[targets.a.host]
+env = { LANG = "C" }
+inherit-env = ["TOKEN"]
+args = ["prog", ""]
+dirs = { lib = "/usr/lib" }
+file-times = "host"
+stdin = "input.txt"
+clock = "epoch:7"
+random = "seed:9"
+wasi = false
+quiet = true
+max-output = "1k"
+[targets.a.budgets]
+max-size = "1MiB"
+max-gzip = 1000
+max-segments = 3
+max-memory-pages = 17
+""",
+    )
+    assert options_of(found, {"TOKEN": "secret", "OTHER": "x"}) == Options(
+        init_funcs=("boot(1)", "warm-up"),
+        rename_funcs=(("_start", "resume"),),
+        keep_init_func="noop",
+        imports="define",
+        import_globals=(("env.base", "1024"), ("env.ratio", "0x1p3")),
+        preloads=(("env", str(tmp_path / "stub.wat")),),
+        stubs=(("env.log", "zero"),),
+        layout="few",
+        engine="whole",
+        compiler="cranelift",
+        cache=False,
+        timeout=2.5,
+        max_memory=64 << 20,
+        audit=True,
+        scrub_stack=True,
+        strict=True,
+        process_ends=True,
+        measure_gzip=True,
+        max_size=1 << 20,
+        max_gzip=1000,
+        max_segments=3,
+        max_memory_pages=17,
+        host=Host(
+            env=(("TOKEN", "secret"), ("LANG", "C")),
+            args=("prog", ""),
+            dirs=((str(tmp_path / "lib"), "/usr/lib"),),
+            file_times="host",
+            stdin=b"typed",
+            clock=7,
+            seed=9,
+            wasi=False,
+            quiet=True,
+            max_output=1024,
+            public_env=("LANG",),
+        ),
+    )
+    assert found.verify == {"call": ("run",), "run": True}
+    assert (found.input, found.output, found.report) == (
+        tmp_path / "in.wasm",
+        tmp_path / "out.wasm",
+        tmp_path / "report.json",
+    )
+
+
+def test_what_is_not_said_is_as_for_a_build_without_options(tmp_path: Path) -> None:
+    found = options_of(target(tmp_path, f"[targets.a]\n{FILES}"), {})
+    assert found == Options(process_ends=True)
+    assert options_of(target(tmp_path, f'[targets.a]\ninit = "none"\n{FILES}'), {}).start_only
+    assert options_of(target(tmp_path, f'[targets.a]\ninit = ["none"]\n{FILES}'), {}).init_funcs == ("none",)
+    for random in ("deny", "host"):
+        world = f'host = {{ random = "{random}", clock = "host" }}\n'
+        assert options_of(target(tmp_path, f"[targets.a]\n{world}{FILES}"), {}).host == Host(
+            random=random, clock="host"
+        )
+    writable = 'host = { writable = true, dirs = { x = "/x" } }\n'
+    assert options_of(target(tmp_path, f"[targets.a]\n{writable}{FILES}"), {}).host.writable
+
+
+def test_the_clock_is_source_date_epoch_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    found = target(tmp_path, f"[targets.a]\n{FILES}")
+    assert options_of(found, {"SOURCE_DATE_EPOCH": "99"}).host.clock == 99
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
+        options_of(found, {"SOURCE_DATE_EPOCH": "soon"})
+
+
+def test_defaults_hold_where_a_target_says_nothing_and_tables_are_merged(tmp_path: Path) -> None:
+    text = """
+[defaults]
+input = "engine.wasm"
+layout = "size"
+strict = true
+stubs = { "env.a" = "zero", "env.b" = "zero" }
+host = { env = { A = "1", B = "1" }, args = ["x"], inherit-env = ["NO_SUCH"] }
+budgets.max-size = "1k"
+[targets.a]
+output = "a.wasm"
+strict = false
+stubs = { "env.b" = "trap" }
+host = { env = { B = "2" }, args = [], inherit-env = false }
+budgets.max-segments = 4
+[targets.b]
+output = "b.wasm"
+"""
+    found = options_of(target(tmp_path, text), {})
+    assert (found.layout, found.strict, found.max_size, found.max_segments) == ("size", False, 1024, 4)
+    assert dict(found.stubs) == {"env.a": "zero", "env.b": "trap"}
+    assert (dict(found.host.env), found.host.args) == ({"A": "1", "B": "2"}, ())
+    assert target(tmp_path, text).input == tmp_path / "engine.wasm"
+    assert target(tmp_path, text, "b").settings["strict"] is True
+
+
+def test_an_inherited_environment_is_ours_and_what_is_missing_is_named(tmp_path: Path) -> None:
+    everything = target(tmp_path, f"[targets.a]\nhost.inherit-env = true\n{FILES}")
+    assert options_of(everything, {"B": "2", "A": "1"}).host.env == (("A", "1"), ("B", "2"))
+    one = target(tmp_path, f'[targets.a]\nhost.inherit-env = ["NO_SUCH"]\n{FILES}')
+    with pytest.raises(UsageError, match="'NO_SUCH' to pass on") as caught:
+        options_of(one, {})
+    assert "line 1, target 'a'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ('host = { random = "host" }\naudit = true', "an audit needs a clock"),
+        ("host = { writable = true }", "no folder is given"),
+        ('host = { env = { "A=B" = "1" } }', "can't be the name of an environment variable"),
+        ('host = { clock = "epoch:99999999999999999999" }', "no time that the clock can stand at"),
+        ('host = { random = "seed:99999999999999999999" }', "is not what `random` takes"),
+        ('renames = { a = "x", b = "x" }', "each name can stand once"),
+    ],
+)
+def test_what_contradicts_itself_is_told_with_the_target_s_line(tmp_path: Path, setting: str, words: str) -> None:
+    found = target(tmp_path, f"\n\n[targets.a]\n{FILES}{setting}\n")
+    with pytest.raises(UsageError, match=words) as caught:
+        options_of(found, {})
+    assert "line 3, target 'a'" in str(caught.value.where)
+
+
+def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
+    found = target(tmp_path, f'[targets.a]\nhost.stdin = "no-such"\n{FILES}')
+    with pytest.raises(InputError, match="no-such"):
+        options_of(found, {})
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "words"),
+    [
+        ("target = 1", 1, "target", "there is no key 'target' here.*Write `targets`"),
+        ("", None, None, "there are no targets"),
+        ("targets = 3", 1, "targets", "there are no targets"),
+        ("\n[targets]", 2, "targets", "there are no targets"),
+        ("[targets]\na = 3", 2, "targets.a", "`a` must be a table, not 3"),
+        (f'[targets."a b"]\n{FILES}', 1, "targets.a b", "can't be the name of a target"),
+        (f'[targets."a.wasm"]\n{FILES}', 1, "targets.a.wasm", "can't be the name of a target"),
+        (f'[targets."-a"]\n{FILES}', 1, "targets.-a", "can't be the name of a target"),
+        ('[targets.a]\noutput = "x"', 1, "targets.a", "the target 'a' has no `input`"),
+        ('[targets.a]\ninput = "x"', 1, "targets.a", "the target 'a' has no `output`"),
+        (f"[targets.a]\n{FILES}outptu = 1", 4, "targets.a.outptu", "'outptu' in `a`.*Write `output`"),
+        (f"[targets.a]\n{FILES}keep_init_func = true", 4, "targets.a.keep_init_func", "Write `keep-init-func`"),
+        (f"[targets.a]\n{FILES}zzzzzz = 1", 4, "targets.a.zzzzzz", "One of input, init"),
+        (f'[targets.a]\n{FILES}layout = "pretty"', 4, "targets.a.layout", '"balanced", "size", .* not \'pretty\''),
+        (f'[targets.a]\n{FILES}strict = "yes"', 4, "targets.a.strict", "`strict` must be true or false, not 'yes'"),
+        (f"[targets.a]\n{FILES}keep-init-func = 1", 4, "targets.a.keep-init-func", 'false, true or "noop", not 1'),
+        (f"[targets.a]\n{FILES}timeout = 0", 4, "targets.a.timeout", "a number of seconds, more than 0, not 0"),
+        (f"[targets.a]\n{FILES}timeout = nan", 4, "targets.a.timeout", "more than 0, not nan"),
+        (f"[targets.a]\n{FILES}timeout = true", 4, "targets.a.timeout", "more than 0, not true"),
+        (f"[targets.a]\n{FILES}timeout = 2020-01-01", 4, "targets.a.timeout", "not a date or time"),
+        (f'[targets.a]\n{FILES}max-memory = "big"', 4, "targets.a.max-memory", "64MiB.*not 'big'"),
+        (f"[targets.a]\n{FILES}max-memory = -1", 4, "targets.a.max-memory", "not -1"),
+        (f"[targets.a]\n{FILES}init = 3", 4, "targets.a.init", "not empty, or a list of strings, not 3"),
+        (f"[targets.a]\n{FILES}init = [\n'f',\n3]", 6, "targets.a.init.1", "item 2 of `init` must be a string"),
+        (f"[targets.a]\n{FILES}init = [{{}}]", 4, "targets.a.init.0", "item 1 of `init` .* not a table"),
+        (f"[targets.a]\n{FILES}renames = 'a=b'", 4, "targets.a.renames", "a table of strings, not 'a=b'"),
+        (f"[targets.a]\n{FILES}[targets.a.renames]\nx = 1", 5, "targets.a.renames.x", "`x` must be a string"),
+        (f"[targets.a]\n{FILES}stubs = {{ '' = 'x' }}", 4, "targets.a.stubs", "a name in `stubs` is empty"),
+        (f"[targets.a]\n{FILES}preloads = []", 4, "targets.a.preloads", "a table of strings, not a list"),
+        (f"[targets.a]\n{FILES}host = 'open'", 4, "targets.a.host", "a table, not 'open'"),
+        (f"[targets.a]\n{FILES}[targets.a.host]\nclok = 1", 5, "targets.a.host.clok", "Write `clock`"),
+        (f"[targets.a]\n{FILES}[targets.a.host]\nclock = 0", 5, "targets.a.host.clock", '"epoch:SECONDS" or "host"'),
+        (f"[targets.a]\n{FILES}host.random = 'x'", 4, "targets.a.host.random", '"seed:N", "deny" or "host", not'),
+        (f"[targets.a]\n{FILES}host.env = {{ A = 1 }}", 4, "targets.a.host.env.A", "`A` must be a string, not 1"),
+        (f"[targets.a]\n{FILES}host.inherit-env = 'A'", 4, "targets.a.host.inherit-env", "or a list of strings"),
+        (f"[targets.a]\n{FILES}host.dirs = ['lib']", 4, "targets.a.host.dirs", "a table of strings, not a list"),
+        (f"[targets.a]\n{FILES}budgets.size = 1", 4, "targets.a.budgets.size", "Write `max-size`"),
+        (f"[targets.a]\n{FILES}budgets.max-segments = '3'", 4, "targets.a.budgets.max-segments", "a whole number"),
+        ("[defaults]\noutput = 'x'\n[targets.a]", 2, "defaults.output", "there is no key 'output' in `defaults`"),
+        ("defaults = 1", 1, "defaults", "`defaults` must be a table, not 1"),
+        ('[targets.a]\ninput = ""\noutput = "x"', 2, "targets.a.input", "a string that is not empty, not ''"),
+        ('[targets.a]\ninput = "a\\u0000b"\noutput = "x"', 2, "targets.a.input", "a string that is not empty"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_file_line_and_key(
+    tmp_path: Path, text: str, line: int | None, key: str | None, words: str
+) -> None:
+    problem = refused(tmp_path, text)
+    assert re.search(words, f"{problem.what} {problem.hint}"), f"{problem.what} {problem.hint}"
+    place = f", line {line}" if line else ""
+    assert str(problem.where).endswith(f"preinit.toml{place}" + (f", key `{key}`" if key else ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[targets.a\n", "line 1, column"),
+        ("a = 1\na = 2\n", "line 2"),
+        ("x = " + "[" * 5000, "nested too deeply"),
+        ("x = " + "9" * 5000, "not TOML"),
+        (b"a = 1\n# \xff", "line 2"),
+        (b"\0", "not TOML"),
+        ("x" * (4 << 20) + "x", "more than 4 MiB"),
+    ],
+    ids=["unfinished", "twice", "deep", "long number", "not UTF-8", "binary", "huge"],
+)
+def test_what_is_no_toml_is_told_with_its_place(tmp_path: Path, text: str | bytes, words: str) -> None:
+    problem = refused(tmp_path, text)
+    assert words in f"{problem.what} {problem.where}"
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "no-such.toml", tmp_path):
+        with pytest.raises(ConfigError, match="can't be read"):
+            load(path)
+
+
+PAIR = "[targets.a]\ninput = '{a}'\noutput = '{x}'\n[targets.b]\ninput = '{b}'\noutput = '{y}'\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "words"),
+    [
+        ({"x": "out", "y": "./sub/../out"}, "", "the output of 'b', .* is written by the target 'a', too"),
+        ({"x": "in"}, "", "the output of 'a' would overwrite the input"),
+        ({"x": "preinit.toml"}, "", "would overwrite this file"),
+        ({}, "report = 'y'\n", "the report of 'b', .* is written by the target itself, too"),
+        ({}, "report = 'in'\n", "the report of 'b' would overwrite the input"),
+        ({}, "report = 'x'\n", "is written by the target 'a', too"),
+        ({}, "preloads.env = 'y'\n", "would overwrite the input"),
+        ({}, "host.stdin = 'y'\n", "would overwrite the input"),
+        ({"a": "y", "b": "x"}, "", "each of these targets needs the next one's output: '.', '.', '.'"),
+        ({"a": "y"}, "host.dirs = { '.' = '/' }\n", "needs the next one's output"),
+    ],
+)
+def test_targets_may_not_write_over_each_other_s_files_nor_wait_in_a_circle(
+    tmp_path: Path, names: dict[str, str], more: str, words: str
+) -> None:
+    problem = refused(tmp_path, PAIR.format(**{"a": "in", "b": "in", "x": "x", "y": "y", **names}) + more)
+    assert re.search(words, problem.what), problem.what
+    assert "line " in str(problem.where)
+
+
+def test_a_name_can_not_steer_the_terminal(tmp_path: Path) -> None:
+    problem = refused(tmp_path, '[targets.a]\n"\\u001b[31m" = 1')
+    assert "\x1b" not in str(problem)
+
+
+# -- where it is -------------------------------------------------------------------------------------------------------
+
+
+def test_the_nearest_file_that_has_targets_is_found(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert find(inner) is None or not find(inner).is_relative_to(tmp_path)  # type: ignore[union-attr]
+    (tmp_path / "pyproject.toml").write_text(f"[tool.preinit.targets.a]\n{FILES}")
+    (tmp_path / "a" / "pyproject.toml").write_text("[tool.other] # not preinit\n")
+    assert find(inner) == tmp_path / "pyproject.toml"
+    (tmp_path / "a" / "preinit.toml").write_text(f"[targets.b]\n{FILES}")
+    assert find(inner) == tmp_path / "a" / "preinit.toml"
+    (tmp_path / "a" / "pyproject.toml").write_text("[tool.preinit]\n")
+    with pytest.raises(ConfigError, match=r"in preinit\.toml and in pyproject\.toml"):
+        find(inner)
+
+
+def test_pyproject_has_a_table_of_its_own_and_lines_count_from_the_file_s_start(tmp_path: Path) -> None:
+    before = '[project]\nname = "x"\n\n[[tool.mypy.overrides]]\nmodule = "y"\n[[tool.mypy.overrides]]\nmodule = "z"\n'
+    problem = refused(tmp_path, f"{before}[tool.preinit.targets.a]\n{FILES}bad = 1\n", "pyproject.toml")
+    assert str(problem.where).endswith("pyproject.toml, line 11, key `targets.a.bad`")
+    problem = refused(tmp_path, before, "pyproject.toml")
+    assert "there is no table [tool.preinit]" in problem.what
+
+
+# -- lines -------------------------------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(["a", "b", "c-d", '"x.y"', "'#'", '"\\u0061b"', "1"])
+DOTTED = st.lists(NAMES, min_size=1, max_size=3).map(" . ".join)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    """A document where the value of each number is the line that its key stands in."""
+    lines: list[str] = []
+
+    def value(depth: int = 0) -> str:
+        line = len(lines) + 1
+        kind = draw(st.integers(0, 6 if depth < 2 else 2))
+        if kind <= 2:
+            return f"{line}"
+        if kind == 3:
+            return "{ " + ", ".join(f"{draw(DOTTED)} = {value(2)}" for _ in range(draw(st.integers(0, 2)))) + " }"
+        if kind == 4:
+            return "[" + ", ".join(value(2) for _ in range(draw(st.integers(0, 3)))) + "]"
+        if kind == 5:
+            quotes = draw(st.sampled_from(['"""', "'''"]))
+            lines.append(f'{pending[0]} = {quotes}[x] # "a" = 1')
+            lines.append(f"y = 2 {draw(st.sampled_from(['', chr(39), chr(34), chr(34) * 2]))} # ]")
+            pending[0] = ""
+            return quotes
+        lines.append(f"{pending[0]} = [ # 1, 2")
+        lines.extend([f"{len(lines) + 1}, # ] [", ""])
+        pending[0] = ""
+        return f"{len(lines) + 1} ]"
+
+    pending = [""]
+    for _ in range(draw(st.integers(1, 8))):
+        kind = draw(st.integers(0, 5))
+        if kind == 0:
+            lines.append(draw(st.sampled_from(["", "# a = 1", "   ", "\t# ''' \"\"\""])))
+        elif kind == 1:
+            left, right = draw(st.sampled_from([("[", "]"), ("[[", "]]"), ("[ ", " ] # x")]))
+            lines.append(f"{left}{draw(DOTTED)}{right}")
+        else:
+            pending[0] = draw(DOTTED)
+            text = value()
+            lines.append(f"{pending[0]} = {text}" if pending[0] else text)
+    return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
+
+
+def numbers(value: Any, path: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
+    if isinstance(value, int):
+        return {path: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return {place: line for key, item in items for place, line in numbers(item, (*path, key)).items()}
+
+
+@given(documents())
+def test_the_line_of_a_key_is_the_one_where_it_stands(text: str) -> None:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        assume(False)
+    found = lines_of(text, data)
+    expected = numbers(data)
+    assert {path: found.get(path) for path in expected} == expected
+
+
+def test_where_the_scan_finds_other_keys_than_the_parser_no_line_is_told() -> None:
+    assert lines_of("a = 1\nb = 2", {"a": 1}) == {}
+    assert lines_of("a = 1\n= 2", {"a": 1}) == {}
+    assert lines_of("a = [", {"a": []}) == {}
+
+
+# -- the schema --------------------------------------------------------------------------------------------------------
+
+
+def accepts(rule: Any, value: Any) -> bool:
+    """Whether a JSON schema, of the words that ours uses, accepts a value."""
+    types = {"string": str, "integer": int, "number": int | float, "boolean": bool, "array": list, "object": dict}
+    if isinstance(rule, bool):
+        return rule
+    assert set(rule) <= {
+        "type", "enum", "pattern", "anyOf", "items", "properties", "additionalProperties", "propertyNames",
+        "required", "minProperties", "minimum", "exclusiveMinimum", "description", "title", "$schema",
+    }  # fmt: skip
+    if "type" in rule:
+        wanted = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+        if not any(isinstance(value, types[w]) and isinstance(value, bool) == (w == "boolean") for w in wanted):
+            return False
+    if "enum" in rule and not any(type(value) is type(choice) and value == choice for choice in rule["enum"]):
+        return False
+    if "anyOf" in rule and not any(accepts(choice, value) for choice in rule["anyOf"]):
+        return False
+    if isinstance(value, str) and "pattern" in rule and not re.search(rule["pattern"].replace("$", r"\Z"), value):
+        return False
+    if "minimum" in rule and value < rule["minimum"]:
+        return False
+    if "exclusiveMinimum" in rule and value <= rule["exclusiveMinimum"]:
+        return False
+    if isinstance(value, list) and "items" in rule:
+        return all(accepts(rule["items"], item) for item in value)
+    if isinstance(value, dict):
+        properties = rule.get("properties", {})
+        return (
+            len(value) >= rule.get("minProperties", 0)
+            and all(name in value for name in rule.get("required", ()))
+            and all(accepts(rule.get("propertyNames", True), name) for name in value)
+            and all(accepts(properties.get(k, rule.get("additionalProperties", True)), v) for k, v in value.items())
+        )
+    return True
+
+
+SAMPLES: list[Any] = [
+    True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
+    "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
+    "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
+    {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},
+    {"max-size": 3}, {"max-size": "3k"}, {"max-segments": -1}, {"clock": "host"}, {"writable": 1}, {"call": ["a"]}, {"run": 1},
+]  # fmt: skip
+
+
+def properties(rule: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a table, or of a table that stands beside something else."""
+    found: dict[str, Any] = next(r for r in [rule, *rule.get("anyOf", [])] if "properties" in r)["properties"]
+    return found
+
+
+@pytest.mark.parametrize("name", TARGET)
+def test_the_schema_and_the_loader_agree_on_each_key(name: str) -> None:
+    rules = schema()["properties"]["targets"]["additionalProperties"]["properties"]
+    nested = {"host": HOST, "budgets": BUDGETS, "verify": VERIFY}.get(name, {})
+    cases = [(TARGET[name], rules[name]), *((key, properties(rules[name])[inner]) for inner, key in nested.items())]
+    for key, rule in cases:
+        taken = 0
+        for value in SAMPLES:
+            try:
+                key.kind.read(value, (name,))
+                fits = True
+            except Wrong:
+                fits = False
+            assert accepts(rule, value) == fits, (name, value)
+            taken += fits
+        assert 0 < taken < len(SAMPLES)
+        assert len(rule["description"]) > 10
+
+
+def test_the_schema_has_the_loader_s_keys_and_names() -> None:
+    rules = schema()["properties"]
+    assert set(rules["targets"]["additionalProperties"]["properties"]) == set(TARGET)
+    assert set(rules["defaults"]["properties"]) == set(COMMON)
+    assert rules["targets"]["propertyNames"]["pattern"] == f"^{NAME}$"
+    good = {"targets": {"a": {"input": "x", "output": "y"}}, "defaults": {"strict": True}}
+    assert accepts(schema(), good)
+    for bad in ({}, {"targets": {}}, {"targets": {"a b": {"output": "y"}}}, {**good, "x": 1}, {"targets": {"a": {}}}):
+        assert not accepts(schema(), bad)
+
+
+def test_the_file_with_the_schema_is_what_the_keys_say() -> None:
+    import preinit.config
+
+    text = (Path(preinit.config.__file__).parent / "schema.json").read_text()
+    assert text == json.dumps(schema(), indent=2) + "\n", "write it anew: python -m preinit.config.schema"
