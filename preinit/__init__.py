@@ -45,8 +45,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "__version__":
         return import_module(".version", __name__).VERSION
-    if name == "errors":
-        return import_module(".errors", __name__)
+    if name in ("bench", "errors"):
+        return import_module(f".{name}", __name__)
     if name in _HOMES:
         return getattr(import_module("." + _HOMES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

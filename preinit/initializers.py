@@ -10,9 +10,10 @@ from typing import NamedTuple
 from .binary.module import Module
 from .binary.sections import ExternKind
 from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_nullable, is_numeric, type_name
-from .errors import InitializerType, NoInitializer, UnknownExport, UsageError, printable, quoted
+from .errors import InitializerType, NoInitializer, UnknownExport, printable, quoted
 from .numbers import encode, expected
 from .options import DEFAULT_INITIALIZERS, Options
+from .unfit import Misfit
 
 #: What a reactor exports to have its constructors run:
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
@@ -20,7 +21,11 @@ REACTOR_START = "_initialize"
 
 _WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)", re.DOTALL)
 #: Candidates that a message lists.
-_FEW = 24
+_FEW = 6
+#: How alike two names must be to be taken for each other, from 0 to 1; how many names are compared, and how long ones.
+_ALIKE = 0.5
+_MOST_COMPARED = 5_000
+_LONGEST_COMPARED = 200
 
 
 class Call(NamedTuple):
@@ -67,7 +72,7 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
     if name not in functions:
         if name in module.exported_names:
             raise InitializerType(f"the export {quoted(name)} is not a function", hint=_candidates(module, functions))
-        raise UnknownExport(f"the module exports no function {quoted(name)}", hint=_candidates(module, functions))
+        raise UnknownExport(f"the module exports no function {quoted(name)}", hint=_candidates(module, functions, name))
     function_type = module.function_type(functions[name])
     if function_type is None:
         raise InitializerType(
@@ -104,19 +109,28 @@ def _argument(value_type: ValType, text: str, where: str) -> bytes:
         ) from None
 
 
-def _candidates(module: Module, functions: dict[str, int]) -> str:
-    """Which functions could be named: first those that take nothing and return nothing, then others, with types."""
-    plain, others = [], []
+def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> str:
+    """Which functions could be named, with types where they take or return something: first those whose name is like
+    the one that was `wanted`, then those that take nothing and return nothing, then others."""
+    plain, others = {}, {}
     for name, index in functions.items():
         function_type = module.function_type(index)
         if function_type == FuncType((), ()):
-            plain.append(quoted(name))
+            plain[name] = quoted(name)
         elif function_type and all(t in (I32, I64, F32, F64) for t in function_type.params):
-            others.append(f"{quoted(name)} {function_type}")
-    found = plain + others
+            others[name] = f"{quoted(name)} {function_type}"
+    found = plain | others
     if not found:
         return "The module exports no function that takes nothing but numbers."
-    return f"Exported functions: {', '.join(found[:_FEW])}{f' and {len(found) - _FEW} more' * (len(found) > _FEW)}."
+    alike: list[str] = []
+    if wanted:
+        from difflib import get_close_matches  # takes longer to import than a good build would want to wait
+
+        names = [name for name in found if len(name) <= _LONGEST_COMPARED][:_MOST_COMPARED]
+        alike = get_close_matches(wanted[:_LONGEST_COMPARED], names, _FEW // 2, _ALIKE)
+    shown = [found.pop(name) for name in alike] + list(found.values())
+    more = len(shown) - _FEW
+    return f"Exported functions: {', '.join(shown[:_FEW])}{f' and {more:,} more' if more > 0 else ''}."
 
 
 def _no_initializer(module: Module, functions: dict[str, int]) -> NoInitializer:
@@ -133,7 +147,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
     What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
     would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
     the module's own. A renamed export replaces the one whose name it takes.
-    Raises `UnknownExport`, `UsageError`, `InitializerType`.
+    Raises `UnknownExport`, `Misfit`, `InitializerType`.
     """
     removed = {call.name for call in calls}
     noops: dict[str, int] = {}
@@ -152,7 +166,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
         if source not in module.exported_names:
             raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as -r NEW=PRESENT.")
         if source in removed:
-            raise UsageError(
+            raise Misfit(
                 f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",
                 hint="Keep it with `--keep-init-func`.",
             )
@@ -172,7 +186,7 @@ def _check_replaced(module: Module, new_names: dict[str, str], removed: set[str]
         new, old = module.exported(source), module.exported(destination)
         if new and old and new.kind != old.kind and destination not in removed and destination not in new_names:
             kinds = [ExternKind(export.kind).name.lower() for export in (new, old)]
-            raise UsageError(
+            raise Misfit(
                 f"the {kinds[0]} {quoted(source)} would replace the {kinds[1]} {quoted(destination)}",
                 hint="Rename it to another name, or rename what has that name, too.",
             )
@@ -217,7 +231,7 @@ def no_ops(
 
 
 def _with_defined(module: Module, exports: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
-    """The exports and, by the names of their imports, what the module now defines itself. Raises `UsageError`."""
+    """The exports and, by the names of their imports, what the module now defines itself. Raises `Misfit`."""
     result = dict.fromkeys(exports)
     by_name = {name: (kind, index) for name, kind, index in exports}
     counts = dict.fromkeys(ExternKind, 0)
@@ -227,7 +241,7 @@ def _with_defined(module: Module, exports: tuple[tuple[str, int, int], ...]) -> 
         if entry.kind not in (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL):
             continue
         if by_name.setdefault(entry.name, (entry.kind, index)) != (entry.kind, index):
-            raise UsageError(
+            raise Misfit(
                 f"two things would be exported as {quoted(entry.name)}: the import "
                 f"`{printable(entry.module)}.{printable(entry.name)}`, and an export or import of the same name",
                 hint="Rename the export: -r NEW=PRESENT.",

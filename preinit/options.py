@@ -101,6 +101,17 @@ class Host:
         """Where the wall clock stands, in nanoseconds; 0 where it moves."""
         return 0 if self.clock == "host" else self.clock * 10**9
 
+    @property
+    def irreversible(self) -> str | None:
+        """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
+        if self.writable and self.dirs:
+            return "it may write files, which can't be taken back"
+        if self.clock == "host":
+            return "it may read the host's clock, which would show another time to a second run"
+        if self.random == "host":
+            return "it may take the host's random numbers, which would be others in a second run"
+        return None
+
 
 _HOST: dict[str, checks.Check] = {
     "env": checks.pairs(checks.string, checks.string),

@@ -125,6 +125,7 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
     """The preloaded modules, parsed, and what to compile of each. Raises `UsageError`, or what parsing raises."""
     if not options.preloads:
         return {}, {}
+    from .engine.bounds import elsewhere
     from .host import preload as preloading
 
     modules: dict[str, Module] = {}
@@ -135,7 +136,7 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
             problem.where = f"preloaded module {quoted(name)}" + (f", {problem.where}" if problem.where else "")
             raise
     preloading.check(module, modules, options)
-    check_room(module, options, *preloading.sizes(module, modules))
+    check_room(module, options, *elsewhere(module, modules))
     return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
 
 

@@ -28,6 +28,11 @@ class ProfileStore:
     def keeps(self) -> bool:
         return self._folder is not None
 
+    @property
+    def folder(self) -> Path | None:
+        """Where; None if nothing is kept."""
+        return self._folder
+
     def engine_configuration(self) -> str | None:
         """Where the engine keeps what it compiles as a whole: the path of its configuration."""
         return engine_configuration(self._folder) if self._folder else None

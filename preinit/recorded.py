@@ -13,6 +13,7 @@ from .binary.module import Module
 from .errors import InputError, UsageError, printable, quoted
 from .options import Host, Options
 from .result import REPORT_VERSION, FileFacts
+from .unfit import Unreadable
 
 #: Fields of `Options` and `Host` that are written down as they are: what the output depends on.
 _PLAIN = (
@@ -95,7 +96,8 @@ def read_report(report: Mapping[str, Any] | str | os.PathLike[str]) -> Recorded:
         facts = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
-        raise InputError(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
+        kind = Unreadable if isinstance(problem, OSError) else InputError
+        raise kind(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
     return _recorded(facts, shown)
 
 

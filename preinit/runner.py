@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from .binary.growth import Bounds
 from .binary.module import Module
 from .binary.sections import ExternKind
+from .engine.bounds import bounds
 from .engine.guest import Instance, Instrumented
 from .engine.profile import Profile
-from .engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings, has_winch
+from .engine.runtime import Deadline, EngineSettings, has_winch
 from .engine.suitability import unsuitable, worthwhile
 from .engine.values import Unsuited
 from .errors import UnsupportedProposal, quoted
@@ -57,11 +58,7 @@ class Job(NamedTuple):
     @property
     def bounds(self) -> Bounds:
         """What all memories and tables may have together."""
-        if not self.preloads:
-            return Bounds(self.options.max_memory, TABLE_ELEMENTS)
-        from .host.preload import sizes
-
-        return Bounds(self.options.max_memory, TABLE_ELEMENTS, *sizes(self.module, self.preloads))
+        return bounds(self.module, self.preloads, self.options.max_memory)
 
 
 class Paused(NamedTuple):
@@ -93,6 +90,10 @@ class _Way(NamedTuple):
     reason: str
     profile: Profile | None = None
 
+    def __str__(self) -> str:
+        known = f"; {len(self.profile.chunks):,} parts from the cache" if self.profile and self.profile.chunks else ""
+        return f"{'whole' if self.engine == 'whole' else 'on demand'}, compiler {self.compiler}: {self.reason}{known}"
+
 
 def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Paused:
     """Compiles the guest, runs it in a fresh instance, and captures what it left. Close its `world` afterwards.
@@ -103,6 +104,8 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
         store = ProfileStore(job.module, job.options, job.interruptible)
         ways = _ways(job, store)
         way = next(ways)
+    watch.note(f"compiled code is kept in {store.folder}" if store.keeps else "compiled code is not kept")
+    watch.note(str(way))
     shown = 0
     learnt: Profile | None = None
     while True:
@@ -124,6 +127,7 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
                 way = way._replace(reason=str(problem))
                 if problem.lasting and not known:  # another run was fine on demand, and may be again
                     learnt = Profile("", str(problem))
+            watch.note(f"starting again, {way}")
         except BaseException:
             world.close()
             raise
@@ -167,7 +171,7 @@ def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
     options, module = job.options, job.module
     whole = _Way("whole", options.compiler, "asked for")
     if options.engine != "whole":
-        reason = _irreversible(options.host)
+        reason = options.host.irreversible
         if reason is None and options.engine == "auto" and not worthwhile(module):
             reason = "its code is small"
         profile = None if reason else store.read()
@@ -188,17 +192,6 @@ def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
         else:
             whole = whole._replace(reason=reason)
     yield whole
-
-
-def _irreversible(host: Host) -> str | None:
-    """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
-    if host.writable and host.dirs:
-        return "it may write files, which can't be taken back"
-    if host.clock == "host":
-        return "it may read the host's clock, which would show another time to a second run"
-    if host.random == "host":
-        return "it may take the host's random numbers, which would be others in a second run"
-    return None
 
 
 def _world(job: Job, shown: int) -> World:
@@ -311,6 +304,10 @@ def _call(
         host = world.settle(instance.original_functions)
     compiled, reused = instance.compiled(), instance.reused()
     facts = EngineFacts(way.engine, guest.compiler, way.reason, len(module.bodies), *compiled, reused)
+    watch.note(
+        f"{guest.compiler}: {compiled[0]:,} of {len(module.bodies):,} functions compiled, {compiled[1]:,} bytes of code"
+        + (f" in {compiled[2]:,} parts, {reused:,} of them from the cache" if way.engine == "ondemand" else "")
+    )
     return Paused(
         instance, snapshot, tuple(runs), tuple(returned), world, host, facts, instance.profile(), guest, instrumented
     )

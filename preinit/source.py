@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .errors import InputError, UsageError, printable
+from .errors import UsageError, printable
 from .tools import is_text, parse_text
+from .unfit import Unreadable
 
 
 def binary(wasm: bytes | str | os.PathLike[str], seconds: float | None = None) -> bytes:
     """The bytes of a binary module, from bytes or a file, text or binary; text within that time.
 
-    Raises `InputError`, `UsageError`.
+    Raises `Unreadable`, `UsageError`, what reading text raises.
     """
     if isinstance(wasm, bytes | bytearray | memoryview):
         data = bytes(wasm)
@@ -22,7 +23,7 @@ def binary(wasm: bytes | str | os.PathLike[str], seconds: float | None = None) -
             data = Path(name).read_bytes()
         except (OSError, ValueError) as problem:
             reason = (isinstance(problem, OSError) and problem.strerror) or problem
-            raise InputError(
+            raise Unreadable(
                 f"the input '{printable(name)}' can't be read: {reason}",
                 hint="Give the path of a file that exists, or the bytes of a module.",
             ) from problem

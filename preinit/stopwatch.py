@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-#: What is done in each pass, in words.
+#: What a pass of a build is called; other commands name their steps in such words themselves.
 WORDS = {
     "parse": "reading the module",
     "choose": "looking at the module",
@@ -29,7 +29,8 @@ class Stopwatch:
 
     Another thread may look at it. `stage` is the pass, `detail` what of it, if there is more to say; `started` when
     the first one began, on `time.perf_counter`. `compiled` tells how many functions are compiled, how many bytes of
-    their code, in how many modules; None while nothing is compiled on demand.
+    their code, in how many modules; None while nothing is compiled on demand. `listener` is told of each pass that
+    ended, with its seconds, and of each `note`, with None.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,13 @@ class Stopwatch:
         self.detail = ""
         self.started = time.perf_counter()
         self.compiled: Callable[[], tuple[int, int, int]] | None = None
+        self.listener: Callable[[str, float | None], None] | None = None
         self._started = 0.0
+
+    def note(self, said: str) -> None:
+        """Says what was found out or decided, for those who want to know."""
+        if self.listener:
+            self.listener(said, None)
 
     def __call__(self, name: str, detail: str = "") -> Stopwatch:
         self.stage, self.detail = name, detail
@@ -56,3 +63,5 @@ class Stopwatch:
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self.last = time.perf_counter() - self._started
         self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + self.last
+        if self.listener:
+            self.listener(self.stage, self.last)

@@ -12,11 +12,11 @@ from .errors import (
     MemoryLimit,
     Unsupported,
     UnsupportedProposal,
-    UsageError,
     printable,
     quoted,
 )
 from .options import Options
+from .unfit import Misfit
 
 #: Engines take 100 memories and 100 tables; a few are added to the copy that is run.
 MOST_MEMORIES, MOST_TABLES = 99, 90
@@ -42,7 +42,7 @@ def check_supported(module: Module, options: Options) -> None:
     imported = {f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_}
     unknown = next((name for name, _ in options.import_globals if name not in imported), None)
     if unknown is not None:
-        raise UsageError(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
+        raise Misfit(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
     if options.stubs:
         from .host.stubs import stub_bodies
 

@@ -18,14 +18,14 @@ from real import real_modules
 PREINIT = [sys.executable, "-m", "preinit"]
 
 
-def measure(arguments: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory in MiB of one process."""
+def measure(arguments: list[str]) -> tuple[float, float, float]:
+    """Seconds on the clock and of CPU time, and peak memory in MiB, of one process."""
     started = time.perf_counter()
     process = subprocess.Popen([*PREINIT, "inspect", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     assert status == 0, "it failed"
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -34,8 +34,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     if rounds < 1:
         parser.error("ROUNDS must be 1 or more")
-    print("| module | what | seconds | peak, MiB | page, bytes |")
-    print("|---|---|---:|---:|---:|")
+    print("| module | what | seconds | CPU, s | peak, MiB | page, bytes |")
+    print("|---|---|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         out, page = Path(folder, "out.wasm"), Path(folder, "page.html")
         for real in real_modules():
@@ -49,9 +49,9 @@ def main() -> None:
                 ("the same as a page", [str(out), "--against", real.path, "--html", str(page)]),
             ):
                 found = [measure(arguments) for _ in range(rounds)]
-                seconds, peak = (statistics.median(part) for part in zip(*found, strict=True))
+                seconds, cpu, peak = (statistics.median(part) for part in zip(*found, strict=True))
                 size = f"{page.stat().st_size:,}" if "--html" in arguments else ""
-                print(f"| {real.name} | {what} | {seconds:.2f} | {peak:.0f} | {size} |")
+                print(f"| {real.name} | {what} | {seconds:.2f} | {cpu:.2f} | {peak:.0f} | {size} |")
     print(f"\n{platform.processor() or platform.machine()}, medians of {rounds} rounds, {datetime.date.today()}")
 
 

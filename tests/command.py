@@ -55,6 +55,27 @@ def fails(*arguments: str | Path, stdin: bytes = b"", code: int = 1, **environme
     return said
 
 
+def on_a_terminal(*arguments: str | Path, **environment: str) -> str:
+    """What a command writes to standard error when that is a terminal."""
+    import pty
+
+    controller, terminal = pty.openpty()
+    clean = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    with subprocess.Popen(
+        [*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=terminal, env={**clean, **environment}
+    ) as process:
+        os.close(terminal)
+        said = b""
+        try:
+            while piece := os.read(controller, 4096):
+                said += piece
+        except OSError:  # the other end is closed
+            pass
+        process.wait(PATIENCE)
+    os.close(controller)
+    return said.decode()
+
+
 def assert_initialized(data: bytes) -> None:
     module = parse(data)
     assert "wizer-initialize" not in module.exported_names

@@ -13,13 +13,13 @@ from support import wasm
 
 
 def test_a_missing_file_is_named() -> None:
-    said = fails("build", "no-such-file.wasm")
+    said = fails("build", "no-such-file.wasm", code=2)
     assert "error[input]" in said
     assert "'no-such-file.wasm' can't be read: No such file" in said
 
 
 def test_a_folder_is_no_input(tmp_path: Path) -> None:
-    assert "Is a directory" in fails("build", tmp_path)
+    assert "Is a directory" in fails("build", tmp_path, code=2)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_without_an_initializer_the_candidates_are_listed() -> None:
         (["-f", "memory"], 1, "initializer-type", "not a function"),
         (["-f", "with-argument(1_0)"], 1, "initializer-type", "from -2147483648 to 4294967295, decimal or 0x..."),
         (["-f", "run(1)"], 1, "initializer-type", "takes 0 arguments, 1 was given"),
-        (["-r", "memory=run"], 2, "usage", "the func 'run' would replace the memory 'memory'"),
+        (["-r", "memory=run"], 1, "misfit", "the func 'run' would replace the memory 'memory'"),
         (["--dir", "no-such-folder"], 2, "usage", "Name a folder that exists"),
         (["-f", "back\\slash"], 1, "unknown-export", "no function 'back\\slash'"),
         (["-f", "vector(1)"], 1, "initializer-type", "v128"),
         (["-f", "missing"], 1, "unknown-export", "wizer-initialize"),
         (["-r", "a=missing"], 1, "unknown-export", "-r NEW=PRESENT"),
-        (["-r", "a=wizer-initialize"], 2, "usage", "--keep-init-func"),
+        (["-r", "a=wizer-initialize"], 1, "misfit", "--keep-init-func"),
         (["-r", "nonsense"], 2, "usage", "-r DST=SRC"),
         (["-r", "a=run", "-r", "a=memory"], 2, "usage", "once"),
         (["-r", os.fsdecode(b"\xff=run")], 2, "usage", "not UTF-8"),

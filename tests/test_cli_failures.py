@@ -46,7 +46,7 @@ def test_every_error_replaces_a_report_that_was_there(
 
 
 def test_an_input_that_is_missing_is_reported(tmp_path: Path) -> None:
-    fails("build", "no-such-file", "-o", tmp_path / "out", "--report", tmp_path / "r")
+    fails("build", "no-such-file", "-o", tmp_path / "out", "--report", tmp_path / "r", code=2)
     assert reported(tmp_path / "r") == "input"
 
 
@@ -175,7 +175,7 @@ def test_closed_streams_don_t_matter_to_a_build_from_file_to_file(
         (">&-", ["build", "GOOD"], 1, b"standard output can't be written: it is closed"),
         ("<&-", ["build", "-"], 1, b"standard input can't be read: it is closed"),
         (">&- 2>&-", ["build", "GOOD"], 1, b""),
-        ("2>&-", ["build", "no-such-file"], 1, b""),
+        ("2>&-", ["build", "no-such-file"], 2, b""),
         ("2>&-", ["build"], 2, b""),
         (">&-", ["--help"], 0, b""),
     ],

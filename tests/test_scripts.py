@@ -35,6 +35,8 @@ def test_a_script_finds_its_checkout_through_links(tmp_path: Path, name: str) ->
         ("bench_start", "0", 2),
         ("bench_start", "abc", 2),
         ("bench_start", "--help", 0),
+        ("bench_by_hand", "0", 2),
+        ("bench_by_hand", "--help", 0),
         ("fetch_real", "nosuch", 2),
         ("fetch_real", "--help", 0),
     ],
@@ -45,3 +47,14 @@ def test_a_script_says_how_it_is_used(script: str, argument: str, code: int) -> 
     assert done.returncode == code
     assert f"usage: scripts/{script}" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_example_of_timing_by_hand_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from preinit import build
+
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import bench_by_hand
+
+    (tmp_path / "ready.wasm").write_bytes(build(str(bench_by_hand.MODULE)).wasm)
+    source = bench_by_hand.example().replace("range(22)", "range(2)")
+    assert min(bench_by_hand.by_hand(source, tmp_path / "ready.wasm")) > 0

@@ -145,8 +145,9 @@ def test_a_stub_that_fits_nothing_is_refused(stubs: object, words: str) -> None:
 def test_the_command_takes_stubs(tmp_path: Path) -> None:
     done = run("build", "-", "--stub", "env.f=noent", stdin=wasm(ASKS), code=0)
     assert Running(done.stdout).state().memories[0][16] == Errno.NOENT
-    for wrong in ("env.f", "=zero", "env.f=", "env.f=what", "env.x=zero"):
+    for wrong in ("env.f", "=zero", "env.f=", "env.f=what"):
         assert "error[usage]" in fails("build", "-", "--stub", wrong, stdin=wasm(ASKS), code=2)
+    assert "error[misfit]" in fails("build", "-", "--stub", "env.x=zero", stdin=wasm(ASKS), code=1)
     strange = ASKS.replace('"f"', '"a=b"')
     run("build", "-", "--stub", "env.a=b=zero", stdin=wasm(strange), code=0)
 

@@ -182,7 +182,7 @@ def test_without_a_config_file_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
     assert "Missing argument 'IN'; and there is no preinit.toml" in said(tmp_path, code=2)
     assert "there is no preinit.toml" in said(tmp_path, "--force", code=2)
-    assert "'first' can't be read" in said(tmp_path, "first", code=1)
+    assert "'first' can't be read" in said(tmp_path, "first", code=2)
     (tmp_path / "preinit.toml").write_text("[targets.a]\ninput = 1\n")
     text = said(tmp_path, code=2)
     assert "error[config]: `input` must be a string that is not empty, not 1\n" in text

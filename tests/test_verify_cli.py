@@ -115,7 +115,7 @@ def test_the_guest_prints_nothing_while_it_is_verified(tmp_path: Path) -> None:
         (["--call", "run(1)"], 2, "takes 0 arguments, 1 was given"),
         (["--run"], 1, "exports no function '_start'"),
         (["--run-arg", "x"], 2, "nothing is called"),
-        (["--report", "/nowhere/report.json"], 1, "No such file"),
+        (["--report", "/nowhere/report.json"], 2, "No such file"),
         (["--call-timeout", "0"], 2, "more than 0"),
         (["-f", "none"], 1, "the module exports no function 'none'"),
         (["--stdin", "-", "--run-stdin", "-"], 2, "only one of the files"),
@@ -131,7 +131,7 @@ def test_files_are_named_where_they_are_wrong(good: Path, built: Path, tmp_path:
     short = tmp_path / "short.wasm"
     short.write_bytes(built.read_bytes()[:40])
     assert f"where: the output {short}" in fails("verify", good, short)
-    assert "can't be read" in fails("verify", good, tmp_path / "none.wasm")
+    assert "can't be read" in fails("verify", good, tmp_path / "none.wasm", code=2)
     assert "seem to be swapped" in fails("verify", built, good, code=2)
 
 

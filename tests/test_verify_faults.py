@@ -189,6 +189,14 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
     "a start function does not clear a memory": (
         WITH_IMPORTS, {"import_globals": VALUES, "imports": "restore"}, "      memory.fill", "      drop drop drop", "memory",
     ),
+    "a start function does not clear a table": (
+        WITH_IMPORTS, {"import_globals": VALUES, "imports": "restore"}, "    table.fill $t", "    drop drop drop", "table",
+    ),
+    "a function that should do nothing has another type": (
+        '(module (type (func)) (type (func (param i32))) (func (export "init")) (func (export "f") (param i32)))',
+        {"init_funcs": ("init",), "keep_init_func": "noop"},
+        "(func (;2;) (type 0))", "(func (;2;) (type 1) (param i32))", "export",
+    ),
     "a memory that is restored asks for more": (
         WITH_IMPORTS, {"import_globals": VALUES, "imports": "restore"}, "(memory (;0;) 1 10)", "(memory (;0;) 2 10)", "memory",
     ),
@@ -213,9 +221,11 @@ def test_a_fault_is_found_whatever_the_options(fault: str) -> None:
 def test_what_scrubbing_leaves_out_must_be_zero_and_nothing_else() -> None:
     text = """(module (memory 2) (global $__stack_pointer (mut i32) (i32.const 65536)) (data (i32.const 65536) "x")
         (func (export "preinit_initialize") (i32.store (i32.const 65000) (i32.const 1))
-            (i32.store (i32.const 65540) (i32.const 2))))"""
+            (i32.store (i32.const 65540) (i32.const 2)))
+        (func (export "peek") (result i32) (i32.load (i32.const 65000))))"""
     plain, scrubbed = build_text(text).wasm, build_text(text, scrub_stack=True).wasm
-    assert verify(wasm(text), scrubbed, Options(cache=False, scrub_stack=True))
+    facts = verify(wasm(text), scrubbed, Options(cache=False, scrub_stack=True), calls=["peek"])
+    assert facts.calls[0].detail == "returns 0"
     for binary, options in ((plain, {"scrub_stack": True}), (scrubbed, {})):
         (first,) = found_in(text, binary, **options).differences
         assert first.place == "memory 0, 0xfde8 to 0xfde9 (stack)"

@@ -15,11 +15,17 @@ from support import build_text, wasm
 from preinit import Host, Options, build, errors, verify
 from preinit.binary import encoder as write
 from preinit.binary.module import parse
-from preinit.mismatch import Mismatch
+from preinit.engine.runtime import Deadline
+from preinit.initializers import choose
+from preinit.mismatch import Mismatch, Unlike
 from preinit.recorded import read_report
+from preinit.runner import Job
+from preinit.stopwatch import Stopwatch
 from preinit.verification import Calls
 from preinit.verification.behaviour import STOPPED, Outcome, differences
+from preinit.verification.both import Both, run_both
 from preinit.verification.calls import for_all, written
+from preinit.verification.check import _make
 from preinit.verification.state import Comparison
 
 INIT = '(export "preinit_initialize")'
@@ -285,6 +291,25 @@ def test_what_a_report_does_not_hold_must_be_given_again(tmp_path: Path) -> None
     assert verify(wasm(READS), result.wasm, report=report, cache=False, host=host, preloads=given)
 
 
+def test_files_that_changed_since_the_build_are_named(tmp_path: Path) -> None:
+    text = f"""(module (import "wasi_snapshot_preview1" "path_open"
+            (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "\\00\\00\\00\\00\\04\\00\\00\\00file")
+        (func {INIT} (drop (call $open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 4) (i32.const 0)
+            (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)))
+            (i32.store (i32.const 0) (i32.const 64))
+            (drop (call $read (i32.load (i32.const 16)) (i32.const 0) (i32.const 1) (i32.const 20)))
+            (i32.store (i32.const 64) (i32.const 0))))"""
+    (tmp_path / "file").write_bytes(b"abcd")
+    result = build(wasm(text), Options(cache=False, host=Host(dirs=((str(tmp_path), "/d"),))))
+    report = json.loads(json.dumps(result.report.to_dict()))
+    assert verify(wasm(text), result.wasm, report=report, cache=False)
+    (tmp_path / "file").write_bytes(b"abcx")
+    with pytest.raises(errors.InputError, match=r"the file '.*file' is not what it was"):
+        verify(wasm(text), result.wasm, report=report, cache=False)
+
+
 # -- what is made of two outcomes --------------------------------------------------------------------------------------
 
 
@@ -312,6 +337,24 @@ RETURNED = Outcome("returned", "returns 1", ("1",), b"", b"", None, 0.01)
 def test_outcomes_that_differ(other: Outcome, said: list[str]) -> None:
     assert found(RETURNED, other) == said
     assert bool(found(other, RETURNED)) == bool(said)
+
+
+def test_a_call_that_ends_otherwise_is_a_mismatch() -> None:
+    """What has the same state and other code is found before; here, it is called all the same."""
+    text = f'(module (func {INIT}) (func (export "f") (result i32) (i32.const 1)))'
+    one, other = (_both(changed) for changed in (text, text.replace("i32.const 1", "i32.const 2")))
+    mixed = one._replace(output_job=other.output_job, resumed=other.resumed)
+    call = written(one.job.module, "f")
+    assert [facts.detail for facts in _make(one, [call], Calls())] == ["returns 1"]
+    with pytest.raises(Mismatch) as caught:
+        list(_make(mixed, [call], Calls()))
+    assert caught.value.differences == (Unlike("call", "call f", "returns 1", "returns 2"),)
+
+
+def _both(text: str) -> Both:
+    module = parse(wasm(text))
+    job = Job(module, tuple(choose(module, OPTIONS)), OPTIONS, {}, {}, Deadline(None), goes_on=True)
+    return run_both(job, parse(build_text(text).wasm), None, Stopwatch())
 
 
 def test_random_arguments_are_the_same_for_the_same_seed_and_can_be_written() -> None:

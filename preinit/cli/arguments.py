@@ -6,9 +6,11 @@ import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..errors import InputError, UsageError, quoted
 from ..policies import size
+from ..unfit import Unreadable
 from .output import STANDARD_OUTPUT
 
 
@@ -26,6 +28,24 @@ class Size(click.ParamType[int]):
             self.fail(str(problem), param, ctx)
 
 
+class File(click.ParamType[str]):
+    """The name of a file, which shells complete; it is looked for later, by what reads or writes it."""
+
+    name = "file"
+    #: What shells are told to complete.
+    completed = "file"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type=self.completed)]
+
+
+class Folder(File):
+    """The same of a folder."""
+
+    name = "folder"
+    completed = "dir"
+
+
 class Kept(click.ParamType[bool | str]):
     """What `--keep-init-func` takes: a boolean, or noop."""
 
@@ -36,7 +56,7 @@ class Kept(click.ParamType[bool | str]):
 
 
 def read(path: str) -> bytes:
-    """A file's bytes, standard input's for "-". Raises `InputError`."""
+    """A file's bytes, standard input's for "-". Raises `Unreadable`, `InputError`."""
     try:
         if path == STANDARD_OUTPUT:
             if sys.stdin is None:
@@ -46,7 +66,7 @@ def read(path: str) -> bytes:
             return stream.read()
     except OSError as problem:
         shown = "standard input" if path == STANDARD_OUTPUT else f"the file {path!r}"
-        raise InputError(
+        raise Unreadable(
             f"{shown} can't be read: {problem.strerror}", hint="Name a file that exists and that you may read."
         ) from problem
 
@@ -71,7 +91,7 @@ def imported_global(text: str) -> tuple[str, str]:
 
 
 def preload(text: str) -> tuple[str, bytes | str]:
-    """Name and path of `--preload NAME=FILE`, or the content of what is no file. Raises `UsageError`, `InputError`."""
+    """Name and path of `--preload NAME=FILE`, or the content of what is no file. Raises `UsageError`, `Unreadable`."""
     name, found, path = text.partition("=")
     if not (name and found and path):
         raise UsageError(

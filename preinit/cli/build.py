@@ -13,11 +13,11 @@ import click
 from ..errors import OutputNotWritable, PreinitError, UsageError, printable
 from ..options import BUDGETS
 from ..stopwatch import Stopwatch
-from .arguments import read
+from .arguments import File, read
 from .budgets import budget_options
 from .choice import chosen_config, target_options
 from .failure import explained, leave, name_input, say, say_warning
-from .help import ENVIRONMENT
+from .help import ENVIRONMENT, messages, under
 from .options import build_options, options_of
 from .output import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
@@ -45,24 +45,33 @@ if TYPE_CHECKING:
     ),
     environment=tuple(ENVIRONMENT),
 )
-@click.argument("sources", nargs=-1, metavar="[IN | TARGET...]")
+@click.argument("sources", nargs=-1, metavar="[IN | TARGET...]", type=File())
 @click.option(
-    "-o", "--output", default="-", metavar="OUT", help="Where to write the module; - is standard output (default)."
+    "-o",
+    "--output",
+    type=File(),
+    default="-",
+    metavar="OUT",
+    help="Where to write the module; - is standard output (default).",
 )
 @build_options
-@click.option(
-    "--audit", is_flag=True, help="Run again with other entropy, clock and environment, and say what depends on them."
+@under(
+    "Checks, budgets and reports",
+    click.option(
+        "--audit",
+        is_flag=True,
+        help="Run again with other entropy, clock and environment, and say what depends on them.",
+    ),
+    click.option(
+        "--verify", is_flag=True, help="Run again, compare with an instance of the output; write nothing if unlike."
+    ),
+    click.option("--strict", is_flag=True, help="Warnings are errors."),
+    budget_options,
+    click.option("--report", type=File(), metavar="FILE", help="Write a JSON report; - is standard output."),
+    click.option("--html", type=File(), metavar="FILE", help="Write a page about the build and what is in the output."),
 )
-@click.option(
-    "--verify", is_flag=True, help="Run again, compare with an instance of the output; write nothing if unlike."
-)
-@budget_options
-@target_options
-@click.option("--strict", is_flag=True, help="Warnings are errors.")
-@click.option("--report", metavar="FILE", help="Write a JSON report; - is standard output.")
-@click.option("--html", metavar="FILE", help="Write a page about the build and what is in the output.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+@under("Targets of a config file", target_options)
+@messages
 @click.pass_context
 def command(
     context: click.Context,
@@ -75,6 +84,7 @@ def command(
     report: str | None,
     html: str | None,
     quiet: bool,
+    verbose: bool,
     debug: bool,
     **given: Any,
 ) -> None:
@@ -96,6 +106,7 @@ def command(
                 **{name: given[name] for name in Wanted.__dataclass_fields__ if name in given},
                 strict=strict,
                 quiet=quiet,
+                verbose=verbose,
             )
             leave(build_targets(config, sources, wanted))
         source = sources[0]
@@ -115,7 +126,7 @@ def command(
 
         watch = Stopwatch()
         try:
-            with shown(watch, quiet):
+            with shown(watch, quiet, verbose):
                 result = build(data, options, watch=watch)
                 verified = verify_calls(data, result.wasm, options, watch=watch) if verify else None
         except PreinitError as problem:

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import ConfigError, UsageError, quoted
+from .arguments import File
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -28,14 +29,19 @@ _NO_CONFIG = "there is no preinit.toml, and no pyproject.toml with [tool.preinit
 
 _OPTIONS = (
     click.option(
-        "--config", metavar="FILE", help="The file that says what to build.  [default: the nearest one above]"
+        "--config",
+        type=File(),
+        metavar="FILE",
+        help="The file that says what to build.  [default: the nearest one above]",
     ),
     click.option(
         "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Targets built at once.  [default: the cores]"
     ),
     click.option("--force", is_flag=True, help="Build targets that are up to date, too."),
     click.option("--check", is_flag=True, help="Write nothing; fail if an output is not what a build gives."),
-    click.option("--depfile", metavar="FILE", help="Write what the outputs depend on, for make and ninja."),
+    click.option(
+        "--depfile", type=File(), metavar="FILE", help="Write what the outputs depend on, for make and ninja."
+    ),
 )
 
 

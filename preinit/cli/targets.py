@@ -34,6 +34,7 @@ class Wanted:
     strict: bool = False
     cache: bool = True
     quiet: bool = False
+    verbose: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
     outcomes: dict[str, Outcome] = {}
     watch = Stopwatch()
     try:
-        with progress_shown(watch, wanted.quiet):
+        with progress_shown(watch, wanted.quiet, wanted.verbose):
             for outcome in _outcomes(config.targets, chosen, wanted, workers, watch):
                 outcomes[outcome.name] = outcome
                 _say(outcome, wanted.quiet)
@@ -184,8 +185,6 @@ def _outcome(target: Target, wanted: Wanted, workers: Workers) -> Outcome:
 def _say(outcome: Outcome, quiet: bool) -> None:
     """A line about the target; what its guest printed; warnings, or the error."""
     stream = sys.stderr
-    if stream is not None and stream.isatty() and not quiet:
-        stream.write("\r\033[K")  # where the progress line may be
     if not quiet or outcome.word == FAILED:
         say(f"{outcome.name}: {outcome.word}" + (f", {printable(outcome.more)}" if outcome.more else ""))
     if outcome.printed and stream is not None:

@@ -11,8 +11,9 @@ from click.core import ParameterSource
 from ..errors import PreinitError, UsageError, printable
 from ..options import Options
 from ..stopwatch import Stopwatch
-from .arguments import read
+from .arguments import File, read
 from .failure import explained, leave
+from .help import ENVIRONMENT, messages, under
 from .options import build_options, options_of
 from .output import STANDARD_OUTPUT, write_output
 from .progress import shown
@@ -49,49 +50,55 @@ _NOT_FIELDS = {"quiet_guest", "allow_wasi", "inherit_stdio"}
 @click.command(
     name="verify",
     cls=Command,
-    epilog="""\b
-Examples:
-  preinit verify engine.wasm ready.wasm -f initialize-runtime
-  preinit verify engine.wasm ready.wasm --report report.json
-  preinit verify app.wasm ready.wasm --call 'add(1,2)' --call get
-  preinit verify app.wasm ready.wasm --call-all --seed 7 --json
-  preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help
-
-A report says the build's options; what is given beside it takes their place. It does not hold values of environment
-variables, nor the guest's standard input: give those again.
-
-The exit code is 0 if they are the same, 1 if not (error[mismatch]) or if one of them can't be run, 2 for wrong usage.
-""",
+    examples=(
+        "preinit verify engine.wasm ready.wasm -f initialize-runtime",
+        "preinit verify engine.wasm ready.wasm --report report.json",
+        "preinit verify app.wasm ready.wasm --call 'add(1,2)' --call get",
+        "preinit verify app.wasm ready.wasm --call-all --seed 7 --json",
+        "preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help",
+    ),
+    environment=tuple(ENVIRONMENT),
 )
-@click.argument("source", metavar="IN")
-@click.argument("output", metavar="OUT")
-@click.option("--report", metavar="FILE", help="The build's report (build --report FILE): it says the build's options.")
-@click.option(
-    "--call", "calls", multiple=True, metavar="NAME[(N,..)]", help="Call this export in both; may be repeated."
-)
-@click.option(
-    "--call-all",
-    is_flag=True,
-    help="Call every export that takes nothing but numbers, with arguments at their boundaries and random ones.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="What those random arguments come from.")
-@click.option("--run", is_flag=True, help="Call _start: compare what a command prints and its exit code.")
-@click.option(
-    "--run-arg", "run_args", multiple=True, metavar="ARG", help="Argument for calls; the first is the program's name."
-)
-@click.option("--run-stdin", metavar="FILE", help="What calls read from standard input.")
-@click.option(
-    "--call-timeout",
-    type=float,
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Stop a call after that long; nothing is said of one that takes longer in both.",
+@click.argument("source", metavar="IN", type=File())
+@click.argument("output", metavar="OUT", type=File())
+@under(
+    "What is compared",
+    click.option(
+        "--report",
+        type=File(),
+        metavar="FILE",
+        help="The build's report (build --report FILE): it says the build's options.",
+    ),
+    click.option(
+        "--call", "calls", multiple=True, metavar="NAME[(N,..)]", help="Call this export in both; may be repeated."
+    ),
+    click.option(
+        "--call-all",
+        is_flag=True,
+        help="Call every export that takes nothing but numbers, with arguments at their boundaries and random ones.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="What those random arguments come from."),
+    click.option("--run", is_flag=True, help="Call _start: compare what a command prints and its exit code."),
+    click.option(
+        "--run-arg",
+        "run_args",
+        multiple=True,
+        metavar="ARG",
+        help="Argument for calls; the first is the program's name.",
+    ),
+    click.option("--run-stdin", type=File(), metavar="FILE", help="What calls read from standard input."),
+    click.option(
+        "--call-timeout",
+        type=float,
+        default=10.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop a call after that long; nothing is said of one that takes longer in both.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print the facts, or the failure, as JSON."),
 )
 @build_options
-@click.option("--json", "as_json", is_flag=True, help="Print the facts, or the failure, as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+@messages
 def command(
     source: str,
     output: str,
@@ -105,6 +112,7 @@ def command(
     call_timeout: float,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     debug: bool,
     **given: Any,
 ) -> None:
@@ -113,7 +121,9 @@ def command(
     Memories, globals, tables, segments, exports, imports, code and custom sections must be the same. Exports that are
     called, each in fresh instances of both, must return, trap, print and leave the same.
 
-    Give the options that OUT was built with, or the report of the build.
+    Give the options that OUT was built with, or the report of the build. A report says the build's options; what is
+    given beside it takes their place. It does not hold values of environment variables, nor the guest's standard
+    input: give those again. Where IN and OUT differ, the exit code is 1 (error[mismatch]).
     """
     with explained(debug) as progress:
         progress.report = STANDARD_OUTPUT if as_json else None
@@ -134,7 +144,7 @@ def command(
         data, other = read(source), read(output)
         watch = Stopwatch()
         try:
-            with shown(watch, quiet or as_json):
+            with shown(watch, quiet or as_json, verbose):
                 facts = verify_calls(data, other, options, wanted, recorded, watch)
         except PreinitError as problem:
             _name(problem, source, output)

@@ -13,11 +13,15 @@ from typing import Any, TypeVar
 import click
 
 from . import help as manual
+from .output import STANDARD_OUTPUT
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Without `=`, these mean `=true`: what follows is the input, not a value.
 _OPTIONAL_VALUE = ("--keep-init-func", "--inherit-stdio", "--inherit-env")
+
+#: Where this one takes a file, it is optional, too.
+_JSON = "--json"
 
 #: The engine knows which proposals a module uses: `--wasm-simd`, `--wasm-bulk-memory=false` and so on say nothing new.
 _PROPOSAL = re.compile(r"--wasm-[a-z0-9-]+(?:=(?:true|false))?")
@@ -36,6 +40,7 @@ class Command(manual.Command):
             if isinstance(option, click.Option) and not option.is_flag
             for name in option.opts
         }
+        has_file = _JSON in with_value
         rest = iter(args)
         for arg in rest:
             if arg == "--":
@@ -43,6 +48,8 @@ class Command(manual.Command):
                 yield from rest
             elif arg in _OPTIONAL_VALUE:
                 yield f"{arg}=true"
+            elif arg == _JSON and has_file:
+                yield f"{arg}={STANDARD_OUTPUT}"
             elif arg in with_value:
                 yield arg
                 yield from islice(rest, 1)

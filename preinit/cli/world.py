@@ -11,12 +11,14 @@ import click
 from ..errors import UsageError
 from ..options import DEFAULT_MAX_OUTPUT, FILE_TIMES, Host
 from ..policies import clock, random
-from .arguments import Size, folder, mapped_folder, read, variable
+from .arguments import File, Folder, Size, folder, mapped_folder, read, variable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that the guest may read."),
+    click.option(
+        "--dir", "dirs", type=Folder(), multiple=True, metavar="HOST[::GUEST]", help="Folder that the guest may read."
+    ),
     click.option("--writable", is_flag=True, help="The guest may write the folders of --dir, too."),
     click.option(
         "--file-times",
@@ -29,7 +31,7 @@ _OPTIONS = (
     click.option(
         "--arg", "args", multiple=True, metavar="ARG", help="Argument of the guest; the first is its program name."
     ),
-    click.option("--stdin", metavar="FILE", help="What the guest reads from standard input."),
+    click.option("--stdin", type=File(), metavar="FILE", help="What the guest reads from standard input."),
     click.option(
         "--clock",
         metavar="epoch:SECONDS|host",

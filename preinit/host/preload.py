@@ -8,10 +8,12 @@ from ..binary import encoder as write
 from ..binary.module import Module, SectionId
 from ..binary.sections import Export, ExternKind, Global, Import, Table
 from ..binary.types import FuncType, Limits, is_numeric, type_name
+from ..engine.bounds import shared_with
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, UsageError, printable, quoted
+from ..errors import ImportedState, printable, quoted
 from ..options import Options
 from ..result import Warning
+from ..unfit import Misfit
 
 #: Names that a message lists.
 _FEW = 3
@@ -20,7 +22,7 @@ _FEW = 3
 def check(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
     """Refuses preloaded modules that lack something, are not needed, or don't fit the module or the options.
 
-    Raises `UsageError`, `ImportedState`.
+    Raises `Misfit`, `ImportedState`.
     """
     check_preloads(preloads.items())
     check_needed(module, preloads)
@@ -29,12 +31,12 @@ def check(module: Module, preloads: Mapping[str, Module], options: Options) -> N
 
 
 def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
-    """A preloaded module may import what those before it export, and nothing else. Raises `UsageError`."""
+    """A preloaded module may import what those before it export, and nothing else. Raises `Misfit`."""
     provided: set[tuple[str, str]] = set()
     for name, module in preloads:
         for entry in module.imports:
             if (entry.module, entry.name) not in provided:
-                raise UsageError(
+                raise Misfit(
                     f"the preloaded module {quoted(name)} imports "
                     f"`{printable(entry.module)}.{printable(entry.name)}`, which no earlier one exports",
                     hint="Preload modules that need nothing from outside, each before the ones that import it.",
@@ -43,13 +45,13 @@ def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
 
 
 def check_needed(module: Module, preloads: Mapping[str, Module]) -> None:
-    """Refuses a preloaded module that provides nothing. Raises `UsageError`."""
+    """Refuses a preloaded module that provides nothing. Raises `Misfit`."""
     wanted = {(entry.module, entry.name) for holder in (module, *preloads.values()) for entry in holder.imports}
     for name, preload in preloads.items():
         if not any((name, export.name) in wanted for export in preload.exports):
             names = [quoted(other) for other in dict.fromkeys(entry.module for entry in module.imports)]
             shown = ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
-            raise UsageError(
+            raise Misfit(
                 f"nothing is imported from the preloaded module {quoted(name)}",
                 hint=f"The name before `=` is the one that imports name, and the module imports from {shown}."
                 if names
@@ -58,7 +60,7 @@ def check_needed(module: Module, preloads: Mapping[str, Module]) -> None:
 
 
 def check_types(module: Module, preloads: Mapping[str, Module]) -> None:
-    """Refuses a preloaded module that exports something else than is imported from it. Raises `UsageError`.
+    """Refuses a preloaded module that exports something else than is imported from it. Raises `Misfit`.
 
     What one module says of another's types, and sizes that only an instance has, is for the engine to see.
     """
@@ -68,7 +70,7 @@ def check_types(module: Module, preloads: Mapping[str, Module]) -> None:
             continue
         wanted, found = _type_of(module, entry), _export_type(preloads[entry.module], export)
         if wanted and found and wanted != found:
-            raise UsageError(
+            raise Misfit(
                 f"the preloaded module {quoted(entry.module)} exports {quoted(entry.name)} as {found}, which is "
                 f"incompatible with the import: {wanted}",
                 where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
@@ -106,28 +108,8 @@ def _state_type(kind: ExternKind, value: Limits | Table | Global | None) -> str:
     return f"a {kind.name.lower()}"
 
 
-def sizes(module: Module, preloads: Mapping[str, Module]) -> tuple[int, int]:
-    """Bytes of memories and elements of tables that preloaded modules start with and don't share with the guest."""
-    size = elements = 0
-    for name, preload in preloads.items():
-        shared = _shared(module, name, preload)
-        for index in range(preload.imported_memories, len(preload.memories)):
-            if (ExternKind.MEMORY, index) not in shared:
-                size += preload.memories[index].minimum * preload.memories[index].page_size
-        for index in range(preload.imported_tables, len(preload.tables)):
-            if (ExternKind.TABLE, index) not in shared:
-                elements += preload.tables[index].limits.minimum
-    return size, elements
-
-
-def _shared(module: Module, name: str, preload: Module) -> set[tuple[int, int]]:
-    """What the guest imports from a preloaded module: kind, and index there."""
-    used = {entry.name for entry in module.imports if entry.module == name}
-    return {(export.kind, export.target) for export in preload.exports if export.name in used}
-
-
 def check_uses(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
-    """Refuses options that fit no preloaded import. Raises `ImportedState`, `UsageError`."""
+    """Refuses options that fit no preloaded import. Raises `ImportedState`, `Misfit`."""
     given = {name for name, _ in options.import_globals}
     stubbed = {name for name, _ in options.stubs}
     for entry in module.imports:
@@ -135,12 +117,12 @@ def check_uses(module: Module, preloads: Mapping[str, Module], options: Options)
         if provider is None or entry.name not in provider.exported_names:
             continue
         if f"{entry.module}.{entry.name}" in stubbed:
-            raise UsageError(
+            raise Misfit(
                 f"the import `{printable(entry.module)}.{printable(entry.name)}` is preloaded, and also stubbed",
                 hint="Leave out `--stub` for it.",
             )
         if f"{entry.module}.{entry.name}" in given:
-            raise UsageError(
+            raise Misfit(
                 f"the global `{printable(entry.module)}.{printable(entry.name)}` is preloaded, and also given a value",
                 hint="Leave out `--import-global` for it.",
             )
@@ -156,7 +138,7 @@ def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[Warn
     """One for each preloaded module with state of its own, which no output holds: what the guest shares is captured."""
     found = []
     for name, preload in preloads.items():
-        shared = _shared(module, name, preload)
+        shared = shared_with(module, name, preload)
         kinds = {
             "memory": (ExternKind.MEMORY, range(preload.imported_memories, len(preload.memories))),
             "table": (ExternKind.TABLE, range(preload.imported_tables, len(preload.tables))),

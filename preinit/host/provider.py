@@ -17,8 +17,9 @@ from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import
 from ..binary.types import I32, I64, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, UsageError, printable, quoted
+from ..errors import ImportedState, printable, quoted
 from ..numbers import encode, expected
+from ..unfit import Misfit
 
 
 class Provider(NamedTuple):
@@ -142,9 +143,7 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
     given = values.get(f"{entry.module}.{entry.name}")
     if not is_numeric(value.type):
         if given is not None:
-            raise UsageError(
-                f"{given!r} can't be the value of a global of {type_name(value.type)}", where=_label(entry)
-            )
+            raise Misfit(f"{given!r} can't be the value of a global of {type_name(value.type)}", where=_label(entry))
         if not value.mutable:
             raise ImportedState(
                 f"the imported constant global of {type_name(value.type)} needs its value at build time",
@@ -165,7 +164,7 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
     try:
         return head + constant(value.type, encode(value.type, given))
     except ValueError:
-        raise UsageError(
+        raise Misfit(
             f"{quoted(given)} is not a number of type {type_name(value.type)}",
             where=f"--import-global for {_label(entry)}",
             hint=expected(value.type),

@@ -9,6 +9,7 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..errors import UsageError, quoted
+from ..unfit import Misfit
 from .wasi.errnos import Errno
 
 _NO_LOCALS, _END = b"\0", b"\x0b"
@@ -20,14 +21,14 @@ _NULLABLE, _NOT_NULLABLE = 0x63, 0x64
 def stub_bodies(module: Module, stubs: Iterable[tuple[str, str]]) -> dict[int, bytes | None]:
     """The body of the function that stands in for each stubbed import, by position among all imports; None: it traps.
 
-    Raises `UsageError` for what can't be stubbed, or not so.
+    Raises `Misfit` for what can't be stubbed, or not so; `UsageError` for what no stub can be.
     """
     found: dict[int, bytes | None] = {}
     for name, what in stubs:
         named = [(i, e) for i, e in enumerate(module.imports) if f"{e.module}.{e.name}" == name]
         functions = [(i, e) for i, e in named if e.kind == ExternKind.FUNC]
         if not functions:
-            raise UsageError(
+            raise Misfit(
                 f"the import {quoted(name)} is no function, so it can't be stubbed"
                 if named
                 else f"the module imports no function {quoted(name)} that could be stubbed",
@@ -52,7 +53,7 @@ def _body(name: str, what: str, signature: FuncType) -> bytes | None:
             hint="It can be trap, zero, or the name or number of a WASI errno, such as nosys or 52.",
         )
     if signature.results != (I32,):
-        raise UsageError(
+        raise Misfit(
             f"{quoted(name)} has type {signature}, so its stub can't return an errno, an i32", hint="Use trap or zero."
         )
     return _NO_LOCALS + constant(I32, number.to_bytes(4, "little"))
@@ -62,7 +63,7 @@ def _zero(name: str, result: ValType) -> bytes:
     if is_numeric(result):
         return constant(result, bytes(NUMERIC_SIZES[result]))[: -len(_END)]
     if result[0] == _NOT_NULLABLE:
-        raise UsageError(
+        raise Misfit(
             f"{quoted(name)} returns {type_name(result)}, which has no null: its stub can't be zero",
             hint="Use trap, or a preloaded module that provides it: --preload NAME=FILE.",
         )

@@ -1,4 +1,4 @@
-"""A report, or an inspection, as JSON, version 1."""
+"""A report, an inspection or a measurement as JSON, version 1."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..result import REPORT_VERSION, Report
 from ..version import VERSION
 
 if TYPE_CHECKING:
+    from ..bench.model import Bench
     from ..inspection.model import Inspection
 
 
@@ -30,7 +31,7 @@ def text(value: Any) -> str:
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
-def dumps(report: Report | Inspection) -> str:
+def dumps(report: Report | Inspection | Bench) -> str:
     return text(report.to_dict())
 
 

@@ -42,6 +42,8 @@ def _wrong(where: str, expected: object) -> InputError:
 
 def _typed(expected: Any, value: Any, where: str) -> Any:
     """`value` as the type that a field has. Raises `InputError` that names the field."""
+    if expected is Any:
+        return value
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:

@@ -40,3 +40,18 @@ def signed(size: int) -> str:
 
 def hexadecimal(number: int | None) -> str:
     return "" if number is None else f"{number:#x}"
+
+
+def seconds(duration: float) -> str:
+    """A duration with three digits and the unit that suits it."""
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if duration * factor >= 1 or unit == "us":
+            break
+    number = duration * factor
+    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:,.{digits}f} {unit}"
+
+
+def times(ratio: float) -> str:
+    """How many times one is the other: `3.1 times`."""
+    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.2g} times"

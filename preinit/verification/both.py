@@ -13,7 +13,7 @@ from ..binary.sections import ExternKind, Mode
 from ..binary.types import NUMERIC_SIZES
 from ..engine.runtime import Deadline
 from ..engine.validation import check
-from ..errors import InitializerFailed, InvalidModule, PreinitError, TimeLimit, UnsupportedProposal
+from ..errors import InitializerFailed, InvalidModule, PreinitError, TimeLimit, UnsupportedProposal, UnsupportedState
 from ..initializers import no_ops
 from ..mismatch import Mismatch, Unlike
 from ..options import Options
@@ -123,6 +123,10 @@ def _start(job: Job, watch: Stopwatch) -> Paused:
         raise Mismatch(
             (Unlike("start function", "a fresh instance of the output", "one that starts", what),)
         ) from problem
+    except UnsupportedState as problem:  # the input held nothing of that kind
+        place = "a fresh instance of the output" + (f", {problem.where}" if problem.where else "")
+        kind, *_ = problem.what.split(maxsplit=1)
+        raise Mismatch((Unlike(kind, place, "nothing like that", problem.what),)) from problem
     except PreinitError as problem:
         problem.where = f"the output{f', {problem.where}' if problem.where else ''}"
         raise

@@ -29,7 +29,16 @@ from .links import (
     serialize,
     set_function,
 )
-from .modules import UNCAUGHT_EXCEPTION, call, compile_module, export, instantiate, takes_exception, validate
+from .modules import (
+    UNCAUGHT_EXCEPTION,
+    call,
+    compile_module,
+    export,
+    instantiate,
+    instantiation,
+    takes_exception,
+    validate,
+)
 from .state import (
     function_indices,
     function_pointer,
@@ -59,6 +68,7 @@ __all__ = [
     "global_value",
     "grow",
     "instantiate",
+    "instantiation",
     "leave_out_unwind_info",
     "library",
     "load_cache",

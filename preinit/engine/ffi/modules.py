@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import wasmtime
@@ -37,18 +37,27 @@ def instantiate(store: wasmtime.Store, module: wasmtime.Module, externs: Sequenc
 
     `externs` stand in the order of the module's imports. Raises `EngineError`, `GuestTrapped`.
     """
+    return instantiation(store, module, externs)()
+
+
+def instantiation(store: wasmtime.Store, module: wasmtime.Module, externs: Sequence[Any]) -> Callable[[], Any]:
+    """What does that once, when it is called, with nothing left to prepare: for whoever takes the time."""
     array = (ffi.wasmtime_extern_t * max(len(externs), 1))()
     for position, extern in enumerate(externs):
         array[position] = extern
     instance = ffi.wasmtime_instance_t()
     trap = ctypes.POINTER(ffi.wasm_trap_t)()
-    raise_error(
-        ffi.wasmtime_instance_new(
-            store._context(), module.ptr(), array, len(externs), ctypes.byref(instance), ctypes.byref(trap)
-        )
+    given = (
+        *(store._context(), module.ptr(), array, len(externs)),
+        *(ctypes.byref(instance), ctypes.byref(trap)),
     )
-    raise_trap(trap)
-    return instance
+
+    def instantiate_now() -> Any:
+        raise_error(ffi.wasmtime_instance_new(*given))
+        raise_trap(trap)
+        return instance
+
+    return instantiate_now
 
 
 def export(store: wasmtime.Store, instance: Any, name: str) -> Any:

@@ -1,0 +1,131 @@
+"""Copies of a compiled module in wasmtime."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import wasmtime
+
+from ..binary.sections import ExternKind
+from ..engine import ffi
+from ..engine.deployed import deployed_engine
+from ..engine.guest import original_frame
+from ..engine.instance import Linkage
+from ..engine.runtime import Deadline, has_winch, new_store
+from ..engine.validation import check, first_line, link_problem
+from ..engine.values import EngineError, GuestTrapped
+from ..errors import GuestTrap, PreinitError, UncaughtException, Unsupported
+from ..host import World
+from ..options import Options
+from .subject import Subject
+
+
+def engine_name() -> str:
+    return f"wasmtime {version('wasmtime')}"
+
+
+class Engine:
+    """One for all modules: where it is told to stop, all of them do. Raises `Unsupported`: no such compiler."""
+
+    def __init__(self, options: Options, deadline: Deadline) -> None:
+        if options.compiler == "winch" and not has_winch():
+            raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
+        self.compiler = "winch" if options.compiler == "winch" else "cranelift"
+        self.interruptible = options.timeout is not None and not options.process_ends
+        self.engine = deployed_engine(self.compiler, self.interruptible)
+        deadline.watch(self.engine)
+
+
+class Copies:
+    """A module, compiled once with the engine's default settings, of which any number of copies can be started.
+
+    `compile_seconds`: what that took. Raises `InvalidModule`, `UnsupportedProposal`, `Unsupported`.
+    """
+
+    def __init__(self, engine: Engine, subject: Subject, options: Options, deadline: Deadline) -> None:
+        self._subject = subject
+        self._options = options
+        self._deadline = deadline
+        self._interruptible = engine.interruptible
+        self._engine = engine.engine
+        began = time.perf_counter()
+        try:
+            self._module = ffi.compile_module(self._engine, subject.wasm)
+            self.compile_seconds = time.perf_counter() - began
+            self._preloads = {name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.beside.items()}
+        except EngineError as problem:
+            check(subject.module.data)  # says it in terms of the file
+            raise Unsupported(
+                f"the engine refuses the module: {first_line(problem)}",
+                hint="Try `--compiler cranelift`." if engine.compiler == "winch" else None,
+            ) from problem
+
+    def start(self) -> tuple[float, Callable[[], float]]:
+        """Starts a copy: a store, an instance in it, and what is to be called. Seconds of that, and what frees it.
+
+        What provides its imports is made in between, and looking up what is called is not counted either.
+        """
+        options, subject = self._options, self._subject
+        world = World(
+            subject.module,
+            options.host,
+            self._deadline,
+            dict(options.import_globals),
+            subject.preloads,
+            stubs=options.stubs,
+        )
+        clock = time.perf_counter
+        began = clock()
+        store = new_store(self._engine, options.max_memory, self._interruptible)
+        spent = clock() - began
+        functions = ffi.HostFunctions(store)
+
+        def free() -> float:
+            begun = clock()
+            store.close()
+            took = clock() - begun
+            functions.close()
+            world.close()
+            return took
+
+        try:
+            self._deadline.check()
+            externs = world.link(Linkage(store, functions, self._preloads))
+            instantiate = ffi.instantiation(store, self._module, externs)
+            began = clock()
+            instance = instantiate()
+            spent += clock() - began
+            exported = subject.module.exported("memory")
+            if exported and exported.kind == ExternKind.MEMORY:
+                world.bind(ffi.memory_reader(store, ffi.export(store, instance, "memory")))
+            todo: list[tuple[str, tuple[bytes, ...], int]] = [(subject.start, (), 0)] if subject.start else []
+            todo += [(call.name, call.raw, len(call.type.results)) for call in subject.calls]
+            for name, raw, results in todo:
+                function = ffi.export(store, instance, name)
+                began = clock()
+                ffi.call(store, function, raw, results)
+                spent += clock() - began
+        except BaseException as problem:
+            said = self._explained(problem, functions.raised, store)
+            free()
+            raise said from problem
+        return spent, free
+
+    def _explained(self, problem: BaseException, raised: BaseException | None, store: wasmtime.Store) -> BaseException:
+        if isinstance(problem, EngineError):
+            return link_problem(problem)
+        if not isinstance(problem, GuestTrapped):
+            return problem
+        found = (original_frame(self._subject.module, f.function, f.offset, ()) for f in problem.frames)
+        frames = tuple(frame for frame in found if frame)
+        if raised is not None:
+            if isinstance(raised, PreinitError):
+                raised.frames = raised.frames or frames
+            return raised
+        if self._deadline.cancelled:
+            return self._deadline.error()
+        if ffi.takes_exception(store) or problem.code == ffi.UNCAUGHT_EXCEPTION:
+            return UncaughtException("an exception left the function that was called", frames=frames)
+        return GuestTrap(f"the module trapped: {first_line(problem)}", frames=frames)

@@ -1,0 +1,186 @@
+"""The same measurements in Node, whose engine is V8: node.mjs makes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..binary.module import Module
+from ..binary.sections import ExternKind, Import
+from ..binary.types import F32, F64, FUNCREF, I32, I64, NUMERIC_SIZES, ValType
+from ..engine.runtime import Deadline
+from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, printable
+from ..host.stubs import stub_bodies
+from ..host.wasi.errnos import Errno
+from ..numbers import encode
+from ..options import Options
+from ..stopwatch import Stopwatch
+from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
+from .model import Bench, MemoryPerCopy, Side, Times
+from .sizes import sizes
+from .subject import Subject
+
+#: The first version whose WASI needs no flag.
+_LEAST_VERSION = 20
+_SCRIPT = Path(__file__).with_name("node.mjs")
+_TYPES = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
+
+
+def measure_in_node(
+    pair: tuple[Subject, Subject], options: Options, rounds: int, seconds: float, watch: Stopwatch, deadline: Deadline
+) -> Bench:
+    """See `measure`. Node's own WASI is used: its clock and its random numbers, and folders that can be written.
+
+    Raises `ToolMissing` where Node is missing or too old, `Unsupported` where it can't run a module or an import can't
+    be provided, `GuestTrap` where a module fails, `UsageError`.
+    """
+    if options.preloads:
+        raise UsageError("preloaded modules can't be used in Node", hint="Measure with `--engine wasmtime`.")
+    if options.host.dirs and not options.host.writable:
+        raise UsageError(
+            "Node's WASI can't keep the guest from writing the folders that it is given",
+            hint="Allow it with `--writable`, or measure with `--engine wasmtime`.",
+        )
+    program, version = _find_node()
+    with tempfile.TemporaryDirectory(prefix="preinit-") as folder:
+        stdin = Path(folder, "stdin")
+        stdin.write_bytes(options.host.stdin)
+        request = {
+            "rounds": rounds, "leastRounds": LEAST_ROUNDS, "seconds": seconds, "share": seconds * SHARE,
+            "mostInARow": MOST_IN_A_ROW, "mostAlive": MOST_ALIVE, "mostMemory": MOST_MEMORY,
+            "stdin": str(stdin), "hasWasi": options.host.wasi,
+            "wasi": {
+                "args": options.host.args,
+                "env": dict(options.host.env),
+                "preopens": {guest: str(Path(host).absolute()) for host, guest in options.host.dirs},
+            },
+            "sides": [_side(subject, options, Path(folder)) for subject in pair],
+        }  # fmt: skip
+        with watch("measuring in Node"):
+            answer = _run(program, json.dumps(request), deadline)
+    found = []
+    for subject, facts in zip(pair, answer["sides"], strict=True):
+        with watch(f"compressing the {subject.name}"):
+            size = sizes(subject.module.data)
+        memory = facts["memory"]
+        per_copy = memory and MemoryPerCopy(
+            memory["copies"], memory["resident"] // memory["copies"], memory["proportional"] // memory["copies"]
+        )
+        times = Times(tuple(facts["seconds"]))
+        rate = facts["copiesPerSecond"]
+        found.append(Side(size, subject.functions, facts["compileSeconds"], times, None, rate, per_copy))
+    return Bench(f"Node {version}", f"V8 {answer['v8']}", *found)
+
+
+def _find_node() -> tuple[str, str]:
+    """Its path and version. Raises `ToolMissing`."""
+    program = shutil.which("node")
+    wanted = f"Install Node {_LEAST_VERSION} or newer, or measure with `--engine wasmtime`."
+    if program is None:
+        raise ToolMissing("the program node was not found", hint=wanted)
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise ToolMissing(f"the program {program!r} can't be run: {problem}", hint=wanted) from problem
+    match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
+    if not match or int(match[2]) < _LEAST_VERSION:
+        said = match[1] if match else "of an unknown version"
+        raise ToolMissing(f"Node is too old: {printable(program)} is {said}", hint=wanted)
+    return program, match[1]
+
+
+def _run(program: str, request: str, deadline: Deadline) -> dict[str, Any]:
+    command = [program, "--expose-gc", "--no-warnings", str(_SCRIPT)]
+    clean = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
+    try:
+        done = subprocess.run(
+            command, input=request.encode(), capture_output=True, timeout=deadline.remaining(), env=clean, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise deadline.error() from None
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise Unsupported(
+            f"Node ended with code {done.returncode}: {printable(''.join(last)) or 'it said nothing'}"
+        ) from None
+    if "error" in answer:
+        raise _problem(answer["error"])
+    return answer
+
+
+def _problem(error: dict[str, Any]) -> PreinitError:
+    said, where = printable(str(error["message"])), f"the {error['side']}" if error["side"] else None
+    if error["step"] == "compile":
+        hint = "Measure with `--engine wasmtime`: Node lacks something that the module uses."
+        return Unsupported(f"Node can't compile the module: {said}", where=where, hint=hint)
+    return GuestTrap(f"in Node, the module could not be started: {said}", where=where)
+
+
+def _side(subject: Subject, options: Options, folder: Path) -> dict[str, Any]:
+    path = folder / f"{subject.name}.wasm"
+    path.write_bytes(subject.wasm)
+    calls: list[dict[str, Any]] = [{"name": subject.start, "given": []}] if subject.start else []
+    for call in subject.calls:
+        calls.append({"name": call.name, "given": list(map(_number, call.type.params, call.raw))})
+    return {"name": subject.name, "path": str(path), "calls": calls, "imports": _imports(subject.module, options)}
+
+
+def _number(value_type: ValType, bits: bytes) -> dict[str, str]:
+    return {"type": _TYPES[value_type], "bits": bits[: NUMERIC_SIZES[value_type]].hex()}
+
+
+def _imports(module: Module, options: Options) -> list[dict[str, Any]]:
+    stubs = dict(options.stubs)
+    stubbed = stub_bodies(module, options.stubs)  # refuses what does not fit
+    found = []
+    for position, entry in enumerate(module.imports):
+        facts = {"module": entry.module, "name": entry.name, "stubbed": position in stubbed}
+        name = f"{entry.module}.{entry.name}"
+        found.append({**facts, **_provided(module, entry, name, stubs.get(name, "trap"), dict(options.import_globals))})
+    return found
+
+
+def _provided(module: Module, entry: Import, name: str, stub: str, values: dict[str, str]) -> dict[str, Any]:
+    """What the script makes for one import. Raises `Unsupported`."""
+    if entry.kind == ExternKind.FUNC:
+        signature = module.types.functions[entry.type_index]
+        if stub == "trap" or signature is None:
+            return {"kind": "function"}
+        if all(result in _TYPES for result in signature.results):
+            number = 0 if stub == "zero" else _errno(stub)
+            answer = [_number(kind, number.to_bytes(16, "little")) for kind in signature.results]
+            return {"kind": "function", "answer": answer}
+    if entry.memory and not entry.memory.is_64 and entry.memory.page_size == 1 << 16:
+        limits: dict[str, Any] = {"initial": entry.memory.minimum}
+        if entry.memory.maximum is not None:
+            limits.update(maximum=entry.memory.maximum, shared=entry.memory.shared)
+        return {"kind": "memory", "descriptor": limits}
+    if entry.table and entry.table.type == FUNCREF and not entry.table.limits.is_64:
+        limits = {"initial": entry.table.limits.minimum, "element": "anyfunc"}
+        if entry.table.limits.maximum is not None:
+            limits["maximum"] = entry.table.limits.maximum
+        return {"kind": "table", "descriptor": limits}
+    if entry.global_ and entry.global_.type in _TYPES:
+        try:
+            bits = encode(entry.global_.type, values.get(name, "0"))
+        except ValueError:
+            raise UsageError(f"{values[name]!r} is no number of the type of the imported global `{name}`") from None
+        return {"kind": "global", "mutable": entry.global_.mutable, **_number(entry.global_.type, bits)}
+    raise Unsupported(
+        f"the import `{printable(name)}` is of a kind that can't be made for Node",
+        hint="Measure with `--engine wasmtime`.",
+    )
+
+
+def _errno(text: str) -> int:
+    """Of what `stub_bodies` has taken."""
+    upper = text.upper()
+    return int(text) if text.isdigit() else int(Errno[upper if upper in Errno.__members__ else upper.removeprefix("E")])

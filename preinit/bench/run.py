@@ -1,0 +1,182 @@
+"""Measuring both modules in turn."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..engine.runtime import Deadline
+from ..errors import PreinitError, UsageError
+from ..options import Options
+from ..stopwatch import Stopwatch
+from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
+from .model import Bench, MemoryPerCopy, Side, Times
+from .sizes import sizes
+from .subject import Subject, hermetic, subjects
+
+ENGINES = ("wasmtime", "node")
+
+
+class Runner(Protocol):
+    """A compiled module."""
+
+    compile_seconds: float
+
+    def start(self) -> tuple[float, Callable[[], float]]:
+        """Starts a copy. Seconds that it took, and what frees the copy and tells how long that took."""
+
+
+def measure(
+    original: bytes | str | os.PathLike[str],
+    output: bytes | str | os.PathLike[str],
+    options: Options | None = None,
+    *,
+    engine: str = "wasmtime",
+    rounds: int = 21,
+    seconds: float = 10.0,
+    calls: Sequence[str] = (),
+    watch: Stopwatch | None = None,
+) -> Bench:
+    """Measures instantiating and initializing `original` against instantiating `output`, in turn.
+
+    Parameters
+    ----------
+    original, output: bytes of a module, binary or text, or the path of a file that holds them.
+    options: what the build of the output was given: which initializer, what the guest sees. What the guest prints is
+        dropped. `compiler`: the engine's compiler, "auto" for its default.
+    engine: one of `ENGINES`.
+    rounds: how many times each of them is started.
+    seconds: after that long, the rounds end, but never before there are 3 of them.
+    calls: exports to call in both, as initializers are named: then it is the time up to their answer.
+    watch: where another thread can see how far it is.
+
+    Imports are provided as in a build, before the time is taken. Raises a `PreinitError`: a module can't be read,
+    compiled or started; `UsageError`; `ToolMissing`: the engine is not there.
+    """
+    options = hermetic(options or Options())
+    watch = watch or Stopwatch()
+    if engine not in ENGINES:
+        raise UsageError(f"there is no engine {engine!r} to measure with", hint=f"One of {', '.join(ENGINES)}.")
+    if rounds < LEAST_ROUNDS or not seconds > 0:
+        raise UsageError(f"at least {LEAST_ROUNDS} rounds and more than 0 seconds are needed to measure anything")
+    names = [os.fspath(given) if not isinstance(given, bytes) else given for given in (original, output)]
+    deadline = Deadline(options.timeout, grace=not options.process_ends)
+    with watch("reading the modules"):
+        pair = deadline.start(lambda: subjects(names[0], names[1], options, calls)).result()
+    if engine == "node":
+        from .node import measure_in_node
+
+        return measure_in_node(pair, options, rounds, seconds, watch, deadline)
+    return deadline.start(lambda: _measure_in_wasmtime(pair, options, rounds, seconds, watch, deadline)).result()
+
+
+def _measure_in_wasmtime(
+    pair: tuple[Subject, Subject], options: Options, rounds: int, seconds: float, watch: Stopwatch, deadline: Deadline
+) -> Bench:
+    from .copies import Copies, Engine, engine_name
+
+    shared, runners = Engine(options, deadline), []
+    for subject in pair:
+        with watch(f"compiling the {subject.name}"), _about(subject):
+            runners.append(Copies(shared, subject, options, deadline))
+    collecting = gc.isenabled()
+    gc.disable()  # it would strike one of the two at random
+    try:
+        times = _rounds(pair, runners, rounds, seconds, watch, deadline)
+        rates = [_rate(subject, runner, seconds, watch) for subject, runner in zip(pair, runners, strict=True)]
+        memories = [_alive(subject, runner, seconds, watch) for subject, runner in zip(pair, runners, strict=True)]
+    finally:
+        if collecting:
+            gc.enable()
+    sides = []
+    for subject, runner, (start, stop), rate, memory in zip(pair, runners, times, rates, memories, strict=True):
+        with watch(f"compressing the {subject.name}"):
+            size = sizes(subject.module.data)
+        sides.append(Side(size, subject.functions, runner.compile_seconds, start, stop, rate, memory))
+    return Bench(engine_name(), shared.compiler, *sides)
+
+
+def _rounds(
+    pair: Sequence[Subject],
+    runners: Sequence[Runner],
+    rounds: int,
+    seconds: float,
+    watch: Stopwatch,
+    deadline: Deadline,
+) -> list[tuple[Times, Times]]:
+    """Times of starting and freeing each, after one round that is not counted: it finds nothing in caches."""
+    starts: list[list[float]] = [[] for _ in pair]
+    stops: list[list[float]] = [[] for _ in pair]
+
+    def turn() -> None:
+        for subject, runner, start, stop in zip(pair, runners, starts, stops, strict=True):
+            deadline.check_time()
+            with _about(subject):
+                took, free = runner.start()
+            start.append(took)
+            stop.append(free())
+
+    with watch("warming up"):
+        turn()
+    for times in (*starts, *stops):
+        times.clear()
+    with watch("measuring"):
+        began = time.perf_counter()
+        for number in range(rounds):
+            if number >= LEAST_ROUNDS and time.perf_counter() - began > seconds:
+                break
+            watch.stage = f"measuring, round {number + 1} of {rounds}"
+            turn()
+    return [(Times(tuple(start)), Times(tuple(stop))) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _rate(subject: Subject, runner: Runner, seconds: float, watch: Stopwatch) -> float:
+    """Copies per second, one after the other; what it takes to provide their imports is not counted."""
+    began, spent, copies = time.perf_counter(), 0.0, 0
+    with watch(f"starting copies of the {subject.name}"):
+        while not copies or (copies < MOST_IN_A_ROW and time.perf_counter() - began < seconds * SHARE):
+            took, free = runner.start()
+            spent += took + free()
+            copies += 1
+    return copies / spent
+
+
+def _alive(subject: Subject, runner: Runner, seconds: float, watch: Stopwatch) -> MemoryPerCopy | None:
+    """What each of some copies takes that are alive at the same time."""
+    from .memory import usage
+
+    free: list[Callable[[], float]] = []
+    began = time.perf_counter()
+    with watch(f"keeping copies of the {subject.name} alive"):
+        before = after = usage()
+        try:
+            while before and after and len(free) < MOST_ALIVE:
+                free.append(runner.start()[1])
+                after = usage()
+                late = time.perf_counter() - began > seconds * SHARE
+                if late or (after and after.resident - before.resident > MOST_MEMORY):
+                    break
+        finally:
+            for release in free:
+                release()
+    if not (before and after):
+        return None
+    resident, proportional = (max(0, now - then) // len(free) for now, then in zip(after, before, strict=True))
+    return MemoryPerCopy(len(free), resident, proportional)
+
+
+class _about:
+    """Says of which of the modules an error speaks."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._name = f"the {subject.name}"
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        if isinstance(problem, PreinitError):
+            problem.where = f"{self._name}, {problem.where}" if problem.where else self._name

@@ -1,0 +1,89 @@
+"""A module that is to be started many times: what is compiled of it, and what is called."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ..binary import encoder as write
+from ..binary.extend import extended_section
+from ..binary.module import Module, SectionId, parse
+from ..binary.sections import ExternKind
+from ..initializers import REACTOR_START, Call, choose
+from ..instrument.additions import free_prefix
+from ..options import Options
+from ..pipeline import read_preloads
+from ..source import binary
+from ..supported import check_supported
+
+
+class Subject(NamedTuple):
+    """`wasm` is what is compiled, `start` the export of its start function, `calls` what is called after that.
+
+    `preloads`: modules that it imports from, parsed, and `beside` what to compile of each.
+    """
+
+    name: str
+    module: Module
+    wasm: bytes
+    start: str | None
+    calls: tuple[Call, ...]
+    preloads: Mapping[str, Module]
+    beside: Mapping[str, bytes]
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return (*(("start function",) if self.start else ()), *(call.name for call in self.calls))
+
+
+def subjects(
+    original: bytes | str, output: bytes | str, options: Options, afterwards: Sequence[str]
+) -> tuple[Subject, Subject]:
+    """Both modules; the original's calls are what a build runs. `afterwards`: calls to both, once they are ready.
+
+    Raises what reading a module and choosing an initializer raise.
+    """
+    before, after = parse(binary(original)), parse(binary(output))
+    for module in (before, after):
+        check_supported(module, options)
+    preloads, beside = read_preloads(before, options)
+    calls = choose(before, options)
+    return (
+        _subject("original", before, (*calls, *_calls(before, afterwards)), preloads, beside),
+        _subject("output", after, _calls(after, afterwards), preloads, beside),
+    )
+
+
+def _calls(module: Module, texts: Sequence[str]) -> tuple[Call, ...]:
+    """Exports to call, without the constructors that an initializer has before it."""
+    found = (choose(module, Options(init_funcs=(text,)))[-1:] for text in texts)
+    return tuple(call for calls in found for call in calls if call.name != REACTOR_START)
+
+
+def _subject(
+    name: str, module: Module, calls: tuple[Call, ...], preloads: Mapping[str, Module], beside: Mapping[str, bytes]
+) -> Subject:
+    used = {entry.module for entry in module.imports}
+    wanted = {title for preload in preloads.values() for title in (entry.module for entry in preload.imports)}
+    wasm, start = _with_exported_start(module)
+    needed = {title: preload for title, preload in preloads.items() if title in used | wanted}
+    return Subject(name, module, wasm, start, calls, needed, {title: beside[title] for title in needed})
+
+
+def _with_exported_start(module: Module) -> tuple[bytes, str | None]:
+    """The module itself, unless it has a start function: then a copy that exports it, under that name, instead.
+
+    Host functions find the guest's memory in its instance, and there is none while a start function runs.
+    """
+    if module.start is None:
+        return module.data, None
+    name = f"{free_prefix(module)}start"
+    added = {SectionId.EXPORT: [write.export(name, ExternKind.FUNC, module.start)]}
+    numbers = (number for number in write.SECTION_ORDER if number != SectionId.START)
+    return write.assemble([extended_section(module, n, added.get(SectionId(n), [])) for n in numbers]), name
+
+
+def hermetic(options: Options) -> Options:
+    """The same options, but what the guest prints is dropped: it would print it in every round."""
+    return dataclasses.replace(options, host=dataclasses.replace(options.host, quiet=True))

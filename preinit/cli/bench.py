@@ -1,0 +1,119 @@
+"""`preinit bench`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from ..errors import UsageError, printable
+from ..stopwatch import Stopwatch
+from .arguments import File, read
+from .failure import explained, leave, say
+from .help import messages, under
+from .options import options_of, run_options
+from .output import STANDARD_OUTPUT, check_outputs, write_output
+from .progress import shown
+from .wizer import Command
+
+
+@click.command(
+    name="bench",
+    cls=Command,
+    examples=(
+        "preinit bench engine.wasm ready.wasm",
+        "preinit bench engine.wasm ready.wasm -f initialize-runtime --html start.html",
+        "preinit bench engine.wasm ready.wasm --call 'answer(42)' --json=start.json",
+        "preinit bench python.wasm python-ready.wasm --dir lib::/usr/local/lib --rounds 5",
+        "preinit bench engine.wasm ready.wasm --engine node",
+    ),
+    environment=("PREINIT_WASM_TOOLS", "SOURCE_DATE_EPOCH", "NO_COLOR"),
+)
+@click.argument("source", metavar="IN", type=File())
+@click.argument("output", metavar="OUT", type=File())
+@under(
+    "What is measured",
+    click.option(
+        "--call",
+        "calls",
+        multiple=True,
+        metavar="NAME[(N,..)]",
+        help="Export to call in both, when they are ready: measures the time up to its answer.",
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["wasmtime", "node"]),
+        default="wasmtime",
+        show_default=True,
+        help="Where to run them. Node has to be installed, 20 or newer.",
+    ),
+    click.option("--rounds", type=click.IntRange(3), default=21, show_default=True, help="Starts of each module."),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(0, min_open=True),
+        default=10.0,
+        show_default=True,
+        help="No new round after that long, from the third one on.",
+    ),
+)
+@under(
+    "How it is shown",
+    click.option(
+        "--json", metavar="[=FILE]", type=File(), help="JSON instead of text. A file name comes only after =."
+    ),
+    click.option("--html", metavar="FILE", type=File(), help="A page with a chart: one file, which needs no network."),
+)
+@run_options
+@messages
+def command(
+    source: str,
+    output: str,
+    calls: tuple[str, ...],
+    engine: str,
+    rounds: int,
+    seconds: float,
+    json: str | None,
+    html: str | None,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+    **given: Any,
+) -> None:
+    """Measure how fast the module IN starts, and how fast OUT does, which `preinit build` made of it.
+
+    IN is instantiated and initialized, OUT is instantiated, in turn. Give the options that the build was given. The
+    table has medians, copies per second of a compiled module, compile time, sizes, and the memory that one more copy
+    takes (on Linux). What provides imports is made before the time is taken; calls of WASI go to preinit's own, as in
+    a build. What the guest prints is dropped.
+    """
+    with explained(debug):
+        check_outputs({"IN": source, "OUT": output, "--stdin": given["stdin"]}, {"--json": json, "--html": html})
+        if source == output == STANDARD_OUTPUT:
+            raise UsageError("IN and OUT can't both be standard input", hint="Give one of them as a file.")
+        options = options_of(given, process_ends=True)
+        modules = read(source), read(output)
+        from ..bench import measure
+
+        watch = Stopwatch()
+        with shown(watch, quiet, verbose):
+            found = measure(*modules, options, engine=engine, rounds=rounds, seconds=seconds, calls=calls, watch=watch)
+        if json:
+            from ..report.json import dumps
+
+            write_output(json, dumps(found).encode(), "--json")
+        if html:
+            from ..report.bench_page import bench_page
+
+            write_output(html, bench_page(found, *map(_name, (source, output))).encode(), "--html")
+        if json != STANDARD_OUTPUT:
+            from ..report.bench_text import lines
+
+            write_output(STANDARD_OUTPUT, ("\n".join(map(printable, lines(found))) + "\n").encode())
+        if found.ratio < 1 and not quiet:
+            say("note: the output does not start faster than the original")
+    leave(0)
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == STANDARD_OUTPUT else os.path.basename(path)  # noqa: PTH119

@@ -1,0 +1,75 @@
+"""Runs the README's example of timing by hand, and `preinit bench` on the same modules: both should say the same."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import io
+import os
+import platform
+import re
+import statistics
+import tempfile
+from pathlib import Path
+
+from preinit import bench, build
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULE = ROOT / "fixtures/primes/primes.wasm"
+#: The one block of code in the README that times something.
+EXAMPLE = re.compile(r"^```python\n((?:(?!```).)*perf_counter.*?)^```", re.DOTALL | re.MULTILINE)
+#: What the two may differ by.
+TOLERANCE = 0.2
+
+
+def example() -> str:
+    found = EXAMPLE.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert found, "the README has no such example"
+    return found[1]
+
+
+def by_hand(source: str, ready: Path) -> tuple[float, float]:
+    """Milliseconds that the example prints: of the original, of the output."""
+    said = io.StringIO()
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(compile(source.replace("primes-ready.wasm", str(ready)), "README.md", "exec"), {})
+    finally:
+        os.chdir(before)
+    numbers = list(map(float, re.findall(r"([\d.]+) ms", said.getvalue())))
+    return numbers[0], numbers[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_by_hand", description=__doc__)
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=5, help="1 or more; 5 if left out")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("ROUNDS must be 1 or more")
+    hands: list[tuple[float, float]] = []
+    tools: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder, "ready.wasm")
+        ready.write_bytes(build(str(MODULE)).wasm)
+        source = example()
+        for _ in range(rounds):  # in turn: what else the machine does strikes both
+            hands.append(by_hand(source, ready))
+            found = bench.measure(str(MODULE), ready)
+            tools.append((found.original.start.median * 1000, found.output.start.median * 1000))
+    print("| start of | by hand | preinit bench | ratio |")
+    print("|---|---:|---:|---:|")
+    agree = True
+    for side, name in enumerate(("the original", "the output")):
+        hand, tool = (statistics.median(pair[side] for pair in pairs) for pairs in (hands, tools))
+        agree = agree and abs(tool / hand - 1) <= TOLERANCE
+        print(f"| {name} | {hand:.3f} ms | {tool:.3f} ms | {tool / hand:.2f} |")
+    print(f"\n{platform.processor() or platform.machine()}, medians of {rounds} turns, {datetime.date.today()}")
+    print(f"they {'agree' if agree else 'do NOT agree'} within {TOLERANCE:.0%}")
+    raise SystemExit(not agree)
+
+
+if __name__ == "__main__":
+    main()
