@@ -1,4 +1,4 @@
-# Sourced by the scripts: makes .venv once, with preinit and its dependencies; sets $python.
+# Sourced by the scripts: makes .venv once, with preinit and its dependencies, those of `preinit serve` too; sets $python.
 # With `extra=dev` set before, the test tools too. A change of pyproject.toml makes it anew.
 venv="$here/.venv"
 python="$venv/bin/python"
@@ -22,7 +22,7 @@ if ! [ -e "$stamp" ] || [ "$here/pyproject.toml" -nt "$stamp" ]; then
     fi
     echo "setting up $venv (once)" >&2
     [ -x "$python" ] || "$base" -m venv "$venv" >&2
-    "$python" -m pip install --quiet --disable-pip-version-check -e "$here${extra:+[$extra]}" \
+    "$python" -m pip install --quiet --disable-pip-version-check -e "$here[${extra:-serve}]" \
         --config-settings editable_mode=compat >&2
     "$python" -m compileall -q "$here/preinit" >&2 || true
     touch "$stamp"

@@ -20,7 +20,7 @@ LEVELS = {
     "advice": 5, "validity": 5, "supported": 5, "runner": 5, "stack": 5, "leaks": 5,
     "facts": 6, "audit": 6, "budgets": 6,
     "pipeline": 7,
-    "verification": 8, "inspection": 8, "bench": 8,
+    "verification": 8, "inspection": 8, "bench": 8, "serve": 8,
     "report": 9, "config": 9,
     "cli": 10,
 }  # fmt: skip

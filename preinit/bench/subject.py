@@ -6,12 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..binary import encoder as write
-from ..binary.extend import extended_section
-from ..binary.module import Module, SectionId, parse
-from ..binary.sections import ExternKind
+from ..binary.module import Module, parse
 from ..initializers import REACTOR_START, Call, choose
-from ..instrument.additions import free_prefix
+from ..instrument.start import exported_start
 from ..options import Options
 from ..pipeline import read_preloads
 from ..source import binary
@@ -66,22 +63,9 @@ def _subject(
 ) -> Subject:
     used = {entry.module for entry in module.imports}
     wanted = {title for preload in preloads.values() for title in (entry.module for entry in preload.imports)}
-    wasm, start = _with_exported_start(module)
+    wasm, start = exported_start(module)
     needed = {title: preload for title, preload in preloads.items() if title in used | wanted}
     return Subject(name, module, wasm, start, calls, needed, {title: beside[title] for title in needed})
-
-
-def _with_exported_start(module: Module) -> tuple[bytes, str | None]:
-    """The module itself, unless it has a start function: then a copy that exports it, under that name, instead.
-
-    Host functions find the guest's memory in its instance, and there is none while a start function runs.
-    """
-    if module.start is None:
-        return module.data, None
-    name = f"{free_prefix(module)}start"
-    added = {SectionId.EXPORT: [write.export(name, ExternKind.FUNC, module.start)]}
-    numbers = (number for number in write.SECTION_ORDER if number != SectionId.START)
-    return write.assemble([extended_section(module, n, added.get(SectionId(n), [])) for n in numbers]), name
 
 
 def hermetic(options: Options) -> Options:

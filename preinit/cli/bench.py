@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from .output import STANDARD_OUTPUT, check_outputs, write_output
 from .progress import shown
 from .wizer import Command
 
+if TYPE_CHECKING:
+    from ..bench.many import ManyCopies
+
 
 @click.command(
     name="bench",
@@ -27,6 +30,7 @@ from .wizer import Command
         "preinit bench engine.wasm ready.wasm --call 'answer(42)' --json=start.json",
         "preinit bench python.wasm python-ready.wasm --dir lib::/usr/local/lib --rounds 5",
         "preinit bench engine.wasm ready.wasm --engine node",
+        "preinit bench engine.wasm ready.wasm --copies 5000 --call answer",
     ),
     environment=("PREINIT_WASM_TOOLS", "SOURCE_DATE_EPOCH", "NO_COLOR"),
 )
@@ -56,6 +60,12 @@ from .wizer import Command
         show_default=True,
         help="No new round after that long, from the third one on.",
     ),
+    click.option(
+        "--copies",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Instead, start N copies of each, out of a pool, beside an empty module of equal size.",
+    ),
 )
 @under(
     "How it is shown",
@@ -73,6 +83,7 @@ def command(
     engine: str,
     rounds: int,
     seconds: float,
+    copies: int | None,
     json: str | None,
     html: str | None,
     quiet: bool,
@@ -91,11 +102,20 @@ def command(
         check_outputs({"IN": source, "OUT": output, "--stdin": given["stdin"]}, {"--json": json, "--html": html})
         if source == output == STANDARD_OUTPUT:
             raise UsageError("IN and OUT can't both be standard input", hint="Give one of them as a file.")
+        if copies is not None and (html or engine != "wasmtime"):
+            raise UsageError(f"--copies has no {'page' if html else 'other engine'}", hint="Leave one of them out.")
         options = options_of(given, process_ends=True)
         modules = read(source), read(output)
+        watch = Stopwatch()
+        if copies is not None:
+            from ..bench.many import measure_copies
+
+            with shown(watch, quiet, verbose):
+                many = measure_copies(*modules, options, copies=copies, calls=calls, watch=watch)
+            _show_copies(many, json)
+            leave(0)
         from ..bench import measure
 
-        watch = Stopwatch()
         with shown(watch, quiet, verbose):
             found = measure(*modules, options, engine=engine, rounds=rounds, seconds=seconds, calls=calls, watch=watch)
         if json:
@@ -113,6 +133,17 @@ def command(
         if found.ratio < 1 and not quiet:
             say("note: the output does not start faster than the original")
     leave(0)
+
+
+def _show_copies(many: ManyCopies, json: str | None) -> None:
+    if json:
+        from ..report.json import dumps
+
+        write_output(json, dumps(many).encode(), "--json")
+    if json != STANDARD_OUTPUT:
+        from ..report.copies_text import lines
+
+        write_output(STANDARD_OUTPUT, ("\n".join(lines(many)) + "\n").encode())
 
 
 def _name(path: str) -> str:

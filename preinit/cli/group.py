@@ -20,6 +20,7 @@ COMMANDS = {
     "schema": "Print the JSON schema of the config file.",
     "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
     "inspect": "Show what is in a module, and what a snapshot added to it.",
+    "serve": "Answer HTTP requests, each with a fresh instance of a command.",
 }
 
 

@@ -6,7 +6,8 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, NamedTuple, TypeVar
 
 import wasmtime
@@ -58,6 +59,24 @@ def has_winch() -> bool:
     return platform.machine() in _WINCH_MACHINES
 
 
+def allow_proposals(config: wasmtime.Config, compiler: str) -> None:
+    """Chooses the compiler, with every proposal that it has."""
+    config.shared_memory = True
+    config.wasm_custom_page_sizes = True
+    config.wasm_multi_memory = True
+    config.wasm_memory64 = True
+    config.wasm_wide_arithmetic = True
+    ffi.allow_compact_imports(config)
+    if compiler == "winch":
+        ffi.use_winch(config)  # with winch, naming the proposals below aborts the process
+    else:
+        config.wasm_tail_call = True
+        config.wasm_relaxed_simd = True
+        config.wasm_exceptions = True
+        config.wasm_function_references = True
+        config.wasm_gc = True
+
+
 def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: bool = True) -> wasmtime.Engine:
     """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD.
 
@@ -67,21 +86,8 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
     if settings.compiler == "winch" and not has_winch():
         raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
     config = wasmtime.Config()
-    config.shared_memory = True
-    config.wasm_custom_page_sizes = True
-    config.wasm_multi_memory = True
-    config.wasm_memory64 = True
-    config.wasm_wide_arithmetic = True
+    allow_proposals(config, settings.compiler)
     config.wasm_relaxed_simd_deterministic = True
-    ffi.allow_compact_imports(config)
-    if settings.compiler == "winch":
-        ffi.use_winch(config)  # with winch, naming the proposals below aborts the process
-    else:
-        config.wasm_tail_call = True
-        config.wasm_relaxed_simd = True
-        config.wasm_exceptions = True
-        config.wasm_function_references = True
-        config.wasm_gc = True
     # With winch, too: the trampolines of functions that tables and exports hold are made by cranelift all the same.
     config.cranelift_opt_level = "none"
     config.cranelift_flag_set("regalloc_algorithm", "single_pass")
@@ -206,13 +212,20 @@ class Pending(Generic[T]):
 _stack_size_lock = threading.Lock()
 
 
-def _start(work: Callable[[], None]) -> threading.Thread:
-    """Starts a thread with `THREAD_STACK` bytes of stack: a setting of the whole process, so put back at once."""
+@contextmanager
+def thread_stacks(size: int) -> Iterator[None]:
+    """Threads that start inside have `size` bytes of stack: a setting of the whole process, so put back at once."""
     with _stack_size_lock:
-        before = threading.stack_size(THREAD_STACK)
+        before = threading.stack_size(size)
         try:
-            thread = threading.Thread(target=work, name="preinit-guest", daemon=True)
-            thread.start()
+            yield
         finally:
             threading.stack_size(before)
+
+
+def _start(work: Callable[[], None]) -> threading.Thread:
+    """Starts a thread with `THREAD_STACK` bytes of stack."""
+    with thread_stacks(THREAD_STACK):
+        thread = threading.Thread(target=work, name="preinit-guest", daemon=True)
+        thread.start()
     return thread

@@ -73,7 +73,7 @@ class World:
         self._output = Output(drop if host.quiet else to_stderr, shown, host.max_output)
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(host, self._memory, self._output, self._output, deadline.check)
-        self._wasi.preopen(_preopens(host))
+        self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
@@ -94,7 +94,7 @@ class World:
         printed = Printed(host.max_output)
         self.deadline = deadline
         self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
-        self._wasi.preopen(_preopens(host))
+        self._wasi.preopen(preopens(host))
         self._functions.update({name: self._wasi[name] for name in self._functions})
         return printed
 
@@ -139,7 +139,7 @@ class World:
         forwarded: dict[int, Any] = {}
         for position, entry in enumerate(self._module.imports):
             here = self._has_wasi and position not in self._stubs
-            parameters = self._wasi_parameters(entry) if here else None
+            parameters = wasi_parameters(self._module, entry) if here else None
             if (entry.module, entry.name) in preloaded:
                 extern = externs[position] = preloaded[entry.module, entry.name]
                 if entry.kind == ExternKind.FUNC:
@@ -191,14 +191,6 @@ class World:
         """A stub or a preloaded function is called for the first time; from then on, the generated module counts."""
         self.calls.note(_title(self._module.imports[position]))
 
-    def _wasi_parameters(self, entry: Import) -> Sequence[str] | None:
-        """The parameters of the WASI function that an import names; None if it is none, or has another type."""
-        if entry.kind != ExternKind.FUNC or entry.module != MODULE or entry.name not in SIGNATURES:
-            return None
-        parameters = SIGNATURES[entry.name]
-        expected = FuncType(tuple(_TYPES[t] for t in parameters), () if entry.name in NO_RESULT else (I32,))
-        return parameters if self._module.types.functions[entry.type_index] == expected else None
-
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
         self._functions[name] = self._wasi[name]
         functions, calls, memory = self._functions, self.calls, self._memory
@@ -241,6 +233,15 @@ def _title(entry: Import) -> str:
     return f"{entry.module}.{entry.name}"
 
 
+def wasi_parameters(module: Module, entry: Import) -> Sequence[str] | None:
+    """The parameters of the WASI function that an import names; None if it is none, or has another type."""
+    if entry.kind != ExternKind.FUNC or entry.module != MODULE or entry.name not in SIGNATURES:
+        return None
+    parameters = SIGNATURES[entry.name]
+    expected = FuncType(tuple(_TYPES[t] for t in parameters), () if entry.name in NO_RESULT else (I32,))
+    return parameters if module.types.functions[entry.type_index] == expected else None
+
+
 def _no_memory() -> memoryview:
     raise GuestTrap(
         "the initializer called WASI, but the module does not export its memory as `memory`",
@@ -248,7 +249,8 @@ def _no_memory() -> memoryview:
     )
 
 
-def _preopens(host: Host) -> list[Descriptor]:
+def preopens(host: Host) -> list[Descriptor]:
+    """The folders that a guest is given. Raises `UsageError` where one can't be opened."""
     opened: list[Descriptor] = []
     policy = Policy(host.writable, None if host.file_times == "host" else host.time)
     for folder, guest_path in host.dirs:

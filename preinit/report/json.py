@@ -11,6 +11,7 @@ from ..result import REPORT_VERSION, Report
 from ..version import VERSION
 
 if TYPE_CHECKING:
+    from ..bench.many import ManyCopies
     from ..bench.model import Bench
     from ..inspection.model import Inspection
 
@@ -31,7 +32,7 @@ def text(value: Any) -> str:
     return json.dumps(_plain(value), indent=2, ensure_ascii=True) + "\n"
 
 
-def dumps(report: Report | Inspection | Bench) -> str:
+def dumps(report: Report | Inspection | Bench | ManyCopies) -> str:
     return text(report.to_dict())
 
 

@@ -17,6 +17,7 @@ from .config import (
     set_stack,
     use_winch,
 )
+from .copies import LinkedModule, Pool, SharedFunctions, use_pool
 from .host import HostFunction, HostFunctions
 from .links import (
     copy_functions,
@@ -54,6 +55,9 @@ __all__ = [
     "UNCAUGHT_EXCEPTION",
     "HostFunction",
     "HostFunctions",
+    "LinkedModule",
+    "Pool",
+    "SharedFunctions",
     "allow_compact_imports",
     "call",
     "check_bounds",
@@ -84,6 +88,7 @@ __all__ = [
     "table_size",
     "table_values",
     "takes_exception",
+    "use_pool",
     "use_winch",
     "validate",
 ]

@@ -14,12 +14,12 @@ from wasmtime import _ffi as ffi
 HostFunction = Callable[..., int | None]
 
 #: The engine's callback type with addresses as plain numbers: pointer objects take longer than most functions.
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+CALLBACK = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 #: Bytes of a raw value, and how arguments lie in them; a result as all 64 bits.
-_SLOT = 16
-_PACKED = {"i32": "I12x", "i64": "Q8x"}
-_RESULT = struct.Struct("<Q")
+SLOT = 16
+PACKED = {"i32": "I12x", "i64": "Q8x"}
+RESULT = struct.Struct("<Q")
 
 
 class HostFunctions:
@@ -43,9 +43,9 @@ class HostFunctions:
         """An extern that calls `function`. Types are "i32" or "i64"; at most one result."""
         valtypes = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
         functype = wasmtime.FuncType([valtypes[t]() for t in parameters], [valtypes[t]() for t in results])
-        arguments = struct.Struct("<" + "".join(map(_PACKED.__getitem__, parameters))).unpack_from
-        values = ctypes.c_ubyte * (_SLOT * max(len(parameters), len(results)))
-        store_result = _RESULT.pack_into if results else None
+        arguments = struct.Struct("<" + "".join(map(PACKED.__getitem__, parameters))).unpack_from
+        values = ctypes.c_ubyte * (SLOT * max(len(parameters), len(results)))
+        store_result = RESULT.pack_into if results else None
         place, slots = None, values()
 
         def callback(_env: Any, _caller: Any, raw: int | None, _size: int) -> int:
@@ -63,7 +63,7 @@ class HostFunctions:
                 trap = ffi.wasmtime_trap_new(ctypes.create_string_buffer(b"host"), 4)
                 return ctypes.cast(trap, ctypes.c_void_p).value or 0
 
-        pointer = ctypes.cast(kept := _CALLBACK(callback), ffi.wasmtime_func_unchecked_callback_t)
+        pointer = ctypes.cast(kept := CALLBACK(callback), ffi.wasmtime_func_unchecked_callback_t)
         self._callbacks.append(kept)
         extern = ffi.wasmtime_extern_t()
         extern.kind = ffi.WASMTIME_EXTERN_FUNC  # the annotation says c_ubyte, ctypes takes both

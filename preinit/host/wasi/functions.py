@@ -27,6 +27,7 @@ class Functions:
     memory: the guest's.
     output, error: where the guest's standard output and standard error go.
     check: raises when the guest's time is over.
+    wait: is told how many nanoseconds the guest sleeps; without it, clocks that stand still jump, and nobody waits.
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class Functions:
         output: Callable[[bytes], None],
         error: Callable[[bytes], None],
         check: Callable[[], None],
+        wait: Callable[[int], None] | None = None,
     ) -> None:
         self.stdin = Stream(data=host.stdin)
         self.files = FilesRead(beside=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
-        self._process = ProcessFunctions(host, memory, self._table, check)
+        self._process = ProcessFunctions(host, memory, self._table, check, wait)
         self._parts: list[object] = [
             self._process,
             DescriptorFunctions(memory, self._table),

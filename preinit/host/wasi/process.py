@@ -43,13 +43,22 @@ class Clock(NamedTuple):
 class ProcessFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
 
-    `check` is called every now and then in what may take long; it raises when time is over.
+    `check` is called every now and then in what may take long; it raises when time is over. `wait` sleeps for some
+    nanoseconds; without it, the monotonic clock jumps.
     """
 
-    def __init__(self, host: Host, memory: GuestMemory, table: Table, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        memory: GuestMemory,
+        table: Table,
+        check: Callable[[], None],
+        wait: Callable[[int], None] | None = None,
+    ) -> None:
         self._memory = memory
         self._table = table
         self._check = check
+        self._wait: Callable[[int], object] = wait or self._advance
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
         self._monotonic = 0
@@ -141,7 +150,7 @@ class ProcessFunctions:
         pass
 
     def poll_oneoff(self, subscriptions: int, events: int, count: int, result: int) -> None:
-        """Nobody waits: descriptors are ready at once, and time jumps to the first clock's end."""
+        """Descriptors are ready at once; the first clock to end is waited for, or time jumps there."""
         if not 0 < count <= MOST_SUBSCRIPTIONS:
             raise WasiError(Errno.INVAL)
         ready: list[bytes] = []
@@ -164,7 +173,7 @@ class ProcessFunctions:
                 raise WasiError(Errno.INVAL)
         if not ready:
             soonest = min(wait for wait, _ in clocks)
-            self._advance(soonest)
+            self._wait(soonest)
             ready = [_EVENT.pack(user, Errno.SUCCESS, 0, 0, 0) for wait, user in clocks if wait == soonest]
         self._memory.write(events, b"".join(ready))
         self._memory.write_u32(result, len(ready))
