@@ -22,6 +22,7 @@ class Forks:
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair()
+        self._answers = self._ours.makefile("rb")  # by line: two may arrive at once
         environment = {**os.environ, "PREINIT_CACHE_DIR": os.devnull, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
         with theirs:
             self._process = subprocess.Popen(
@@ -34,14 +35,15 @@ class Forks:
     def start(self, arguments: Sequence[str], stderr: int) -> int:
         """Starts the command with that descriptor as its standard error; returns the number of its process."""
         socket.send_fds(self._ours, [json.dumps(list(arguments)).encode()], [stderr])
-        return int(json.loads(self._ours.recv(_LONGEST)))
+        return int(json.loads(self._answers.readline()))
 
     def wait(self) -> tuple[int, int]:
         """Exit code of what was started last, negative for a signal; bytes of memory at most."""
-        code, memory = json.loads(self._ours.recv(_LONGEST))
+        code, memory = json.loads(self._answers.readline())
         return code, memory
 
     def close(self) -> None:
+        self._answers.close()
         self._ours.close()
         self._process.wait()
 
@@ -68,9 +70,9 @@ def _serve(number: int) -> None:
                 cli.main()
                 os._exit(0)
             os.close(descriptors[0])
-            ours.send(json.dumps(process).encode())
+            ours.send(json.dumps(process).encode() + b"\n")
             _, status, used = os.wait4(process, 0)
-            ours.send(json.dumps([os.waitstatus_to_exitcode(status), used.ru_maxrss * 1024]).encode())
+            ours.send(json.dumps([os.waitstatus_to_exitcode(status), used.ru_maxrss * 1024]).encode() + b"\n")
 
 
 if __name__ == "__main__":
