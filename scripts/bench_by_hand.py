@@ -45,7 +45,7 @@ def by_hand(source: str, ready: Path) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench_by_hand", description=__doc__)
-    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=5, help="1 or more; 5 if left out")
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=15, help="1 or more; 15 if left out")
     rounds = parser.parse_args().rounds
     if rounds < 1:
         parser.error("ROUNDS must be 1 or more")
@@ -57,7 +57,7 @@ def main() -> None:
         source = example()
         for _ in range(rounds):  # in turn: what else the machine does strikes both
             hands.append(by_hand(source, ready))
-            found = bench.measure(str(MODULE), ready)
+            found = bench.measure(str(MODULE), ready, seconds=2)
             tools.append((found.original.start.median * 1000, found.output.start.median * 1000))
     print("| start of | by hand | preinit bench | ratio |")
     print("|---|---:|---:|---:|")

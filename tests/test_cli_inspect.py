@@ -107,7 +107,7 @@ def test_what_is_no_report_is_refused_and_nothing_is_written(good: Path, tmp_pat
     page = tmp_path / "page.html"
     page.write_text("before")
     assert "the report is not JSON" in fails("inspect", good, "--report", good, "--html", page)
-    assert "can't be read" in fails("inspect", good, "--report", tmp_path / "none.json", "--html", page)
+    assert "can't be read" in fails("inspect", good, "--report", tmp_path / "none.json", "--html", page, code=2)
     assert page.read_text() == "before"
 
 
