@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from .errors import quoted
+
 VARIABLE = "PREINIT_CACHE_DIR"
 
 
@@ -36,16 +38,25 @@ def default_folder() -> Path | None:
 
 def usable(folder: Path) -> Path | None:
     """The folder, made if it is missing, by the name that was checked; None if it can't be used."""
+    found = examined(folder)
+    return found if isinstance(found, Path) else None
+
+
+def examined(folder: Path) -> Path | str:
+    """The same; instead of None, why not, in words."""
     try:
         folder = folder.absolute()
         for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
             missing.mkdir(mode=0o700, exist_ok=True)
         if folder.is_symlink() and os.name == "posix":
-            return None
+            return f"{quoted(str(folder))} is a link"
         folder = folder.resolve()  # a link on the way to it may lead elsewhere later
-        return folder if _is_ours_alone(folder) else None
-    except OSError:
-        return None
+        problem = _not_ours_alone(folder)
+        if not problem and not os.access(folder, os.W_OK):
+            return f"{quoted(str(folder))} can't be written"
+        return problem or folder
+    except OSError as problem:
+        return f"{quoted(str(folder))} can't be used: {problem.strerror or problem}"
 
 
 def engine_configuration(folder: Path) -> str | None:
@@ -81,8 +92,14 @@ Kind = Literal["profiles", "valid"]
 
 def folder_of(named: str | None) -> Path | None:
     """The folder of that name, or else the user's; None if it can't be used."""
+    found = examined_of(named)
+    return found if isinstance(found, Path) else None
+
+
+def examined_of(named: str | None) -> Path | str:
+    """The same; instead of None, why not, in words."""
     folder = Path(named) if named else default_folder()
-    return usable(folder) if folder else None
+    return examined(folder) if folder else f"there is no home folder, and ${VARIABLE} names none"
 
 
 def has_entry(folder: Path, kind: Kind, name: str) -> bool:
@@ -162,15 +179,18 @@ def _only_we_write(status: os.stat_result) -> bool:
     return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
-def _is_ours_alone(folder: Path) -> bool:
-    """Whether nobody else can write to the folder, or put another one in its place: its ancestors count, too."""
+def _not_ours_alone(folder: Path) -> str:
+    """Who else can write to the folder, or put another one in its place: its ancestors count, too. Empty: nobody."""
     if os.name != "posix":
-        return True
+        return ""
     if folder.stat().st_uid != os.geteuid():
-        return False
+        return f"{quoted(str(folder))} belongs to another user"
     for place in (folder, *folder.parents):
         status = place.stat()
-        others_write = status.st_mode & 0o022 and not (status.st_mode & stat.S_ISVTX and place != folder)
-        if not stat.S_ISDIR(status.st_mode) or others_write or status.st_uid not in (0, os.geteuid()):
-            return False
-    return True
+        if not stat.S_ISDIR(status.st_mode):
+            return f"{quoted(str(place))} is no folder"
+        if status.st_mode & 0o022 and not (status.st_mode & stat.S_ISVTX and place != folder):
+            return f"{quoted(str(place))} can be written by others"
+        if status.st_uid not in (0, os.geteuid()):
+            return f"{quoted(str(place))} belongs to another user"
+    return ""

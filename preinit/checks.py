@@ -50,6 +50,15 @@ def string(option: str, value: Any) -> str:
     return text
 
 
+def figure(option: str, value: Any) -> str:
+    """A number, or one as text: it is not known yet of which type it has to be."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise _unfit(option, "a number or a string", value)
+    return name(option, value)
+
+
 def path(option: str, value: Any) -> str:
     if not isinstance(value, str | os.PathLike):
         raise _unfit(option, "a path", value)

@@ -47,7 +47,7 @@ class PreinitError(Exception):
     what: one sentence, what happened.
     where: the place: a file, an export, an import, a byte offset.
     hint: what to do; overrides the leaf's own.
-    frames: guest backtrace, innermost frame first.
+    frames: guest backtrace, innermost frame first. `cut`: there may be more frames, which the engine did not keep.
     """
 
     code = "error"
@@ -61,6 +61,7 @@ class PreinitError(Exception):
         self.what = what
         self.where = where
         self.frames = frames
+        self.cut = False
         if hint is not None:
             self.hint = hint
 
@@ -80,6 +81,8 @@ class PreinitError(Exception):
                 if len(shown) < len(self.frames) and number == 16:
                     lines.append(f"    ... {len(self.frames) - len(shown)} frames ...")
                 lines.append(f"    {frame}")
+            if self.cut:
+                lines.append("    ... (more frames, which the engine did not keep)")
         if self.hint:
             lines.append(f"  what to do: {self.hint}")
         return "\n".join(lines)
@@ -248,7 +251,7 @@ class StackExhausted(InitializerFailed):
 
 class MemoryLimit(InitializerFailed):
     code = "memory-limit"
-    hint = "Raise the limit with `--max-memory`."
+    hint = "Raise the limit with `--max-memory`: what all memories may have together."
 
 
 class GrowthRefused(MemoryLimit):

@@ -38,7 +38,7 @@ KeepInitFunc = bool | Literal["noop"]
 #: Export names that are run when none is given, in this order.
 DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initialize")
 
-#: Bytes that each memory of a guest may have: all that a 32-bit memory can address.
+#: Bytes that the memories of a guest may have together: all that a 32-bit memory can address.
 DEFAULT_MAX_MEMORY = 4 << 30
 
 #: Bytes that a guest may print.
@@ -102,6 +102,17 @@ class Host:
         """Where the wall clock stands, in nanoseconds; 0 where it moves."""
         return 0 if self.clock == "host" else self.clock * 10**9
 
+    @property
+    def irreversible(self) -> str | None:
+        """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
+        if self.writable and self.dirs:
+            return "it may write files, which can't be taken back"
+        if self.clock == "host":
+            return "it may read the host's clock, which would show another time to a second run"
+        if self.random == "host":
+            return "it may take the host's random numbers, which would be others in a second run"
+        return None
+
 
 _HOST: dict[str, checks.Check] = {
     "env": checks.pairs(checks.string, checks.string),
@@ -136,7 +147,8 @@ class Options:
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
         names that they were imported by; "restore": they stay imports, and a start function fills them, whatever they
         hold.
-    import_globals: `(MODULE.NAME, number)` pairs: values of imported globals at build time.
+    import_globals: `(MODULE.NAME, number)` pairs: values of imported globals at build time. A number, or text for one
+        that Python's can't be: "0x7fa00001", "-nan".
     preloads: `(NAME, module)` pairs, a module as bytes or a path: what it exports is what the guest imports from NAME.
         Its own state is not captured: the output's host must provide the same.
     stubs: `(MODULE.NAME, what)` pairs: what an imported function does at build time. "trap" fails the build with the
@@ -148,7 +160,7 @@ class Options:
     cache: keep compiled code for the next build of the same module.
     cache_dir: where; None for the user's cache folder.
     timeout: seconds for the whole build, None for no limit.
-    max_memory: bytes that each memory may have.
+    max_memory: bytes that all memories may have together. All tables may have a million elements together.
     host: what the guest sees.
     strict: a build with warnings fails, with all of them.
     process_ends: the caller ends its process after a `TimeLimit`, so the guest need not be stopped: code that can be
@@ -243,7 +255,7 @@ _OPTIONS: dict[str, checks.Check] = {
     "rename_funcs": checks.pairs(checks.name, checks.name),
     "keep_init_func": checks.one_of(False, True, "noop"),
     "imports": checks.one_of(*IMPORTS),
-    "import_globals": checks.pairs(checks.name, checks.name),
+    "import_globals": checks.pairs(checks.name, checks.figure),
     "preloads": checks.pairs(checks.name, checks.path_or_data),
     "stubs": checks.pairs(checks.name, checks.name),
     "layout": checks.one_of(*LAYOUTS),

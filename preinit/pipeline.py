@@ -25,7 +25,7 @@ from .options import Options
 from .runner import Job, run_guest
 from .source import binary
 from .stopwatch import Stopwatch
-from .supported import check_supported
+from .supported import check_room, check_supported
 from .validity import Validity
 from .ways import Kept
 
@@ -68,6 +68,7 @@ def build(
         raise UsageError(f"options were given, and {next(iter(fields))!r} beside them", hint="Put all into Options.")
     watch = watch or Stopwatch()
     deadline = Deadline(options.timeout, grace=not options.process_ends)
+    deadline.doing = watch.doing
     with watch("parse"):
         source = read_source(wasm, options, deadline)
         order = place(source, options, deadline)
@@ -188,7 +189,8 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
     """The preloaded modules, parsed, and what to compile of each. Raises `UsageError`, or what parsing raises."""
     if not options.preloads:
         return {}, {}
-    from .host.preload import check_preloads, check_uses, without_names
+    from .engine.bounds import elsewhere
+    from .host import preload as preloading
 
     modules: dict[str, Module] = {}
     for name, given in options.preloads:
@@ -197,9 +199,9 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
         except PreinitError as problem:
             problem.where = f"preloaded module {quoted(name)}" + (f", {problem.where}" if problem.where else "")
             raise
-    check_preloads(modules.items())
-    check_uses(module, modules, options)
-    return modules, {name: without_names(preload) for name, preload in modules.items()}
+    preloading.check(module, modules, options)
+    check_room(module, options, *elsewhere(module, modules))
+    return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
 
 
 def write_valid(

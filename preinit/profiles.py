@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .binary.module import Module
-from .cache import engine_configuration, folder_of, read_entry, write_entry
+from .cache import engine_configuration, examined_of, read_entry, write_entry
 from .engine.profile import Profile, decode, encode
 from .options import Options
 from .version import VERSION
@@ -19,7 +19,10 @@ class ProfileStore:
     def __init__(self, module: Module, options: Options, interruptible: bool) -> None:
         self._module = module
         self._parts = (VERSION, options.compiler, str(interruptible))
-        self._folder = folder_of(options.cache_dir) if options.cache else None
+        found = examined_of(options.cache_dir) if options.cache else ""
+        self._folder = found if isinstance(found, Path) else None
+        #: Why nothing is kept, in words, where something should be.
+        self.problem = "" if isinstance(found, Path) else found
 
     @property
     def keeps(self) -> bool:

@@ -36,7 +36,8 @@ class EngineFacts:
     """How the guest was compiled: `name` is "whole" or "ondemand", `reason` why, `compiler` "winch" or "cranelift".
 
     Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules;
-    an earlier build had compiled `chunks_from_cache` of these.
+    an earlier build had compiled `chunks_from_cache` of these. `not_kept`: why compiled code could not be kept for the
+    next build, in words; empty where it is, or was not asked for.
     """
 
     name: str
@@ -47,6 +48,7 @@ class EngineFacts:
     bytes_compiled: int
     chunks: int
     chunks_from_cache: int = 0
+    not_kept: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class HostFacts:
     `clock_reads` of the time of day, `monotonic_reads` of other clocks. `environment`: the names of the variables that
     were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
     answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
-    `open_descriptors`: at the end, besides those of `folders`.
+    `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
+    still lie there, by stream; only where the module says where its streams are.
     """
 
     calls: dict[str, int]
@@ -126,6 +129,7 @@ class HostFacts:
     folders_listed: bool
     files: tuple[FileFacts, ...]
     open_descriptors: tuple[DescriptorFacts, ...]
+    unflushed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from .binary.growth import Bounds
 from .binary.module import Module
 from .binary.sections import ExternKind
 from .calling import Caller
+from .engine.bounds import bounds
 from .engine.guest import Instance, Instrumented
 from .engine.profile import Profile
 from .engine.runtime import Deadline, EngineSettings
 from .engine.values import Unsuited
-from .errors import UnsupportedProposal
+from .errors import UnsupportedProposal, quoted
 from .initializers import Call, numeric_results
 from .options import Host, Options
 from .profiles import ProfileStore
@@ -53,6 +55,11 @@ class Job(NamedTuple):
         """Whether several instances hold one shared memory: the host's, or a preloaded module's."""
         modules = (self.module, *self.preloads.values())
         return any(entry.memory and entry.memory.shared for module in modules for entry in module.imports)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What all memories and tables may have together."""
+        return bounds(self.module, self.preloads, self.options.max_memory)
 
 
 def _interruptible(options: Options) -> bool:
@@ -108,7 +115,7 @@ def run_guest(
                     kept.learn(way, paused.guest, paused.profile)
                 if learnt or not kept:
                     store.write(learnt or paused.profile)
-            return paused
+            return paused._replace(engine=dataclasses.replace(paused.engine, not_kept=store.problem))
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             watch.compiled = None
@@ -199,7 +206,7 @@ def _compile(
         from .instrument import instrument
 
         with watch("instrument"):
-            code, instrumented = deadline.start(lambda: instrument(job.module)).result()
+            code, instrumented = deadline.start(lambda: instrument(job.module, job.bounds)).result()
         deadline.check_time()
         with watch("compile"):
             cached = settings._replace(cache=store.engine_configuration())
@@ -213,7 +220,7 @@ def _compile(
         from .instrument import instrument_state
 
         with watch("instrument"):
-            state, instrumented = deadline.start(lambda: instrument_state(job.module)).result()
+            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
         deadline.check_time()
         with watch("compile"):
             keeps = store.keeps or again  # what runs again needs not be compiled again
@@ -277,12 +284,12 @@ def _call(
     runs: list[RunFacts] = []
     returned: list[list[bytes]] = []
     if instrumented.start:
-        with watch("run"):
+        with watch("run", "start function"):
             instance.call(instrumented.start, (), 0)
         runs.append(RunFacts("start function", (), (), watch.last))
     perform = Caller(instance, memory)
     for call in job.calls:
-        with watch("run"):
+        with watch("run", quoted(call.name)):
             results = perform(call)
         returned.append(results)
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))

@@ -54,16 +54,27 @@ def check_supported(module: Module, options: Options) -> None:
             raise MemoryLimit(f"shared memory {index} may grow to {most} bytes, the limit is {options.max_memory}")
         if size > options.max_memory:
             raise MemoryLimit(f"memory {index} starts with {size} bytes, the limit is {options.max_memory}")
-    elements = sum(table.limits.minimum for table in module.tables)
-    if elements > TABLE_ELEMENTS:
-        raise MemoryLimit(
-            f"the tables start with {elements} elements, the limit is {TABLE_ELEMENTS}", hint="Make them smaller."
-        )
+    check_room(module, options)
     if len(module.memories) > MOST_MEMORIES or len(module.tables) > MOST_TABLES:
         raise Unsupported(
             f"the module has {len(module.memories)} memories and {len(module.tables)} tables, of which preinit takes "
             f"{MOST_MEMORIES} and {MOST_TABLES}: it adds some of its own while the initializer runs",
             hint="Use fewer.",
+        )
+
+
+def check_room(module: Module, options: Options, size: int = 0, elements: int = 0) -> None:
+    """Refuses what starts with more than all memories, and all tables, may have. Raises `MemoryLimit`.
+
+    `size`: bytes, and `elements`: elements that other modules bring along.
+    """
+    size += sum(memory.minimum * memory.page_size for memory in module.memories)
+    if size > options.max_memory:
+        raise MemoryLimit(f"the memories start with {size} bytes together, the limit is {options.max_memory}")
+    elements += sum(table.limits.minimum for table in module.tables)
+    if elements > TABLE_ELEMENTS:
+        raise MemoryLimit(
+            f"the tables start with {elements} elements, the limit is {TABLE_ELEMENTS}", hint="Make them smaller."
         )
 
 

@@ -11,7 +11,7 @@ from .engine.guest import Instrumented
 from .engine.profile import Profile
 from .engine.runtime import Deadline, has_winch
 from .engine.suitability import unsuitable, worthwhile
-from .options import Host, Options
+from .options import Options
 
 
 class Way(NamedTuple):
@@ -37,7 +37,7 @@ def ways(module: Module, options: Options, read: Callable[[], Profile | None]) -
     """
     whole = Way("whole", options.compiler, "asked for")
     if options.engine != "whole":
-        reason = irreversible(options.host)
+        reason = options.host.irreversible
         if reason is None and options.engine == "auto" and not worthwhile(module):
             reason = "its code is small"
         profile = None if reason else read()
@@ -58,17 +58,6 @@ def ways(module: Module, options: Options, read: Callable[[], Profile | None]) -
         else:
             whole = whole._replace(reason=reason)
     yield whole
-
-
-def irreversible(host: Host) -> str | None:
-    """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
-    if host.writable and host.dirs:
-        return "it may write files, which can't be taken back"
-    if host.clock == "host":
-        return "it may read the host's clock, which would show another time to a second run"
-    if host.random == "host":
-        return "it may take the host's random numbers, which would be others in a second run"
-    return None
 
 
 class _Compiled(Protocol):
@@ -95,18 +84,18 @@ class Kept(Generic[G]):
 
     def ways(self, module: Module, options: Options) -> Iterator[Way]:
         """See `ways`; without those that failed for good."""
-        reason = irreversible(options.host)
+        reason = options.host.irreversible
         if reason not in self._ways:
             self._ways[reason] = list(ways(module, options, self._read))
         return iter(self._ways[reason])
 
     def give_up(self, options: Options, way: Way) -> None:
         """Nothing before `way` is tried again."""
-        known = self._ways[irreversible(options.host)]
+        known = self._ways[options.host.irreversible]
         names = [(other.engine, other.compiler) for other in known]
         if (way.engine, way.compiler) in names:
             known = [way, *known[names.index((way.engine, way.compiler)) + 1 :]]
-            self._ways[irreversible(options.host)] = known
+            self._ways[options.host.irreversible] = known
 
     def obtain(
         self, deadline: Deadline, way: Way, compile_it: Callable[[], tuple[G, Instrumented]]

@@ -152,6 +152,15 @@ GREEDY: dict[str, Hostile] = {
         SMALL,
         ("auto",),
     ),
+    "99 memories of 32 MiB each": Hostile(
+        lambda: text("".join(f"(drop (memory.grow {i} (i32.const 512)))" for i in range(99)), "(memory 0)" * 99),
+        ("growth-refused",),
+        SMALL,
+        BOTH,
+    ),
+    "99 memories that start with 1 MiB each": Hostile(
+        lambda: text("", "(memory 16)" * 99), ("memory-limit",), SMALL, ("auto",)
+    ),
     "table.grow in a loop": Hostile(
         lambda: forever("(drop (table.grow $t (ref.null func) (i32.const 1000)))", "(table $t 0 funcref)"),
         ("growth-refused",),
@@ -170,12 +179,21 @@ GREEDY: dict[str, Hostile] = {
     ),
     "ten tables full of functions": Hostile(
         lambda: text(
-            "".join(f"(drop (table.grow {i} (ref.func $init) (i32.const 1000000)))" for i in range(10)),
+            "".join(f"(drop (table.grow {i} (ref.func $init) (i32.const 100000)))" for i in range(10)),
             "(table 0 funcref)" * 10,
         ),
         (*OVER, BUILT),
         ("--timeout", "2"),
         ("auto",),
+    ),
+    "more tables full of functions than there is room for": Hostile(
+        lambda: text(
+            "".join(f"(drop (table.grow {i} (ref.func $init) (i32.const 1000000)))" for i in range(90)),
+            "(table 0 funcref)" * 90,
+        ),
+        ("growth-refused",),
+        (),
+        BOTH,
     ),
     "a list of structs without end": Hostile(
         lambda: (

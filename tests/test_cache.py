@@ -12,6 +12,7 @@ from support import wasm
 
 from preinit import Options, build
 from preinit.cache import VARIABLE, default_folder, engine_configuration, usable
+from preinit.report.text import summary
 
 TINY = """(module (memory 1) (func (export "wizer-initialize") (i32.store (i32.const 0) (i32.const 7))))"""
 
@@ -146,3 +147,48 @@ def test_the_folder_is_named_as_it_was_checked(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert usable(tmp_path / "link" / "cache") == (tmp_path / "real" / "cache").resolve()
+
+
+# -- what the summary says ---------------------------------------------------------------------------------------------
+
+
+def said_of(folder: Path) -> str:
+    """Why nothing was kept there, as the summary of a build says; nothing if it was kept."""
+    report = build(wasm(TINY), Options(cache_dir=str(folder))).report
+    said = [line for line in summary(report) if line.startswith("compiled code is not kept: ")]
+    assert report.warnings == ()  # it is nothing that a strict build should fail for
+    assert said == ([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else [])
+    return report.engine.not_kept
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX systems")
+def test_the_summary_says_why_nothing_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    assert said_of(folder) == ""
+    folder.chmod(0o770)
+    assert said_of(folder) == f"'{folder}' can be written by others"
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert said_of(tmp_path / "link") == f"'{tmp_path / 'link'}' is a link"
+    (tmp_path / "file").touch()
+    assert said_of(tmp_path / "file") == f"'{tmp_path / 'file'}' is no folder"
+    assert said_of(tmp_path / "file" / "cache") == f"'{tmp_path / 'file' / 'cache'}' can't be used: Not a directory"
+    (tmp_path / "open" / "cache").mkdir(parents=True, mode=0o700)
+    (tmp_path / "open").chmod(0o777)
+    assert said_of(tmp_path / "open" / "cache") == f"'{tmp_path / 'open'}' can be written by others"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives a folder away, which only root can")
+def test_the_summary_says_that_a_folder_is_somebody_else_s(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    assert said_of(tmp_path) == f"'{tmp_path}' belongs to another user"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_the_summary_says_that_a_folder_can_not_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert said_of(tmp_path) == f"'{tmp_path}' can't be written"
+
+
+def test_nothing_is_said_where_nothing_was_to_be_kept(no_variables: pytest.MonkeyPatch) -> None:
+    assert build(wasm(TINY), Options(cache=False)).report.engine.not_kept == ""
+    assert "no home folder" in build(wasm(TINY), Options()).report.engine.not_kept

@@ -184,3 +184,86 @@ def test_a_shared_memory_may_not_grow_past_the_limit() -> None:
     )
     with pytest.raises(MemoryLimit, match="268435456"):
         build_text(text, max_memory=10 << 16)
+
+
+# -- all memories, and all tables, together ----------------------------------------------------------------------------
+
+TOGETHER = pytest.mark.parametrize("engine", ["whole", "ondemand"])
+
+
+def memories(first: str, second: str, code: str, more: str = "") -> str:
+    return f'(module {more} (memory $a {first}) (memory $b {second}) (func $init (export "wizer-initialize") {code}))'
+
+
+@TOGETHER
+@pytest.mark.parametrize(("first", "second"), [("1", "1"), ("i64 1", "1"), ("1", "i64 1 100"), ("1 9", "i64 1")])
+def test_memories_may_grow_as_far_as_all_of_them_together_may(engine: str, first: str, second: str) -> None:
+    grown = {
+        name: f"({'i64' if 'i64' in kind else 'i32'}.const DELTA)"
+        for name, kind in zip("ab", (first, second), strict=True)
+    }
+    steps = "".join(f"(drop (memory.grow ${name} {delta.replace('DELTA', '3')}))" for name, delta in grown.items())
+    result = build_text(memories(first, second, steps), engine=engine, max_memory=8 * PAGE)
+    assert [memory.pages for memory in result.report.snapshot.memories] == [4, 4]
+    for name, delta in grown.items():
+        one_more = f"{steps} (drop (memory.grow ${name} {delta.replace('DELTA', '1')}))"
+        with pytest.raises(GrowthRefused, match=f"memory {'ab'.index(name)} could not grow") as caught:
+            build_text(memories(first, second, one_more), engine=engine, max_memory=8 * PAGE)
+        assert [frame.name for frame in caught.value.frames] == ["init"]
+        assert "together" in str(caught.value)
+
+
+@TOGETHER
+def test_what_a_memory_s_own_maximum_forbids_is_the_guest_s_to_handle(engine: str) -> None:
+    code = """(if (i32.ne (memory.grow $a (i32.const 2)) (i32.const -1)) (then unreachable))
+      (if (i64.ne (memory.grow $b (i64.const -1)) (i64.const -1)) (then unreachable))
+      (if (i32.ne (memory.grow $a (i32.const 0)) (i32.const 1)) (then unreachable))"""
+    result = build_text(memories("1 2", "i64 1 9", code), engine=engine, max_memory=2 * PAGE)
+    assert [memory.pages for memory in result.report.snapshot.memories] == [1, 1]
+
+
+@TOGETHER
+@pytest.mark.parametrize("delta", [1, (1 << 48) - 1, 1 << 47, -1])
+def test_no_number_of_pages_gets_past_the_limit(engine: str, delta: int) -> None:
+    text = memories("1", "i64 1", f"(drop (memory.grow $b (i64.const {delta})))")
+    if delta == -1:  # past the largest memory that there can be: everywhere
+        assert build_text(text, engine=engine, max_memory=2 * PAGE).report.snapshot.memories[1].pages == 1
+        return
+    with pytest.raises(GrowthRefused):
+        build_text(text, engine=engine, max_memory=2 * PAGE)
+
+
+def test_memories_that_start_with_more_than_all_may_have_are_refused() -> None:
+    with pytest.raises(MemoryLimit, match="start with 262144 bytes together, the limit is 262143"):
+        build_text(memories("2", "2", ""), max_memory=4 * PAGE - 1)
+
+
+@TOGETHER
+def test_tables_may_grow_as_far_as_all_of_them_together_may(engine: str) -> None:
+    def text(second: int) -> str:
+        return f"""(module (table $a 0 funcref) (table $b 0 externref) (func $init (export "wizer-initialize")
+          (drop (table.grow $a (ref.null func) (i32.const 600000)))
+          (drop (table.grow $b (ref.null extern) (i32.const {second})))))"""
+
+    assert build_text(text(400_000), engine=engine).report.runs
+    with pytest.raises(GrowthRefused, match="table 1 could not grow"):
+        build_text(text(400_001), engine=engine)
+
+
+@TOGETHER
+def test_what_a_preloaded_module_keeps_to_itself_counts_too(engine: str) -> None:
+    library = wasm('(module (memory 3) (table 400000 funcref) (func (export "f")))')
+    text = """(module (import "l" "f" (func $f)) (memory 1) (table 0 funcref) (func $init (export "wizer-initialize")
+      (call $f) (drop (memory.grow (i32.const PAGES))) (drop (table.grow (ref.null func) (i32.const ENTRIES)))))"""
+
+    def attempt(pages: int, entries: int, most: int = 6) -> None:
+        code = text.replace("PAGES", str(pages)).replace("ENTRIES", str(entries))
+        build_text(code, engine=engine, max_memory=most * PAGE, preloads={"l": library})
+
+    attempt(2, 600_000)
+    with pytest.raises(GrowthRefused, match="memory 0"):
+        attempt(3, 0)
+    with pytest.raises(GrowthRefused, match="table 0"):
+        attempt(0, 600_001)
+    with pytest.raises(MemoryLimit, match="start with"):
+        attempt(0, 0, 3)

@@ -90,6 +90,23 @@ def test_without_strict_the_command_says_the_same_and_writes_the_output(tmp_path
     assert (tmp_path / "out.wasm").exists()
 
 
+def test_the_way_from_a_frozen_hash_key_to_the_place_that_it_lies_at(tmp_path: Path) -> None:
+    """A strict build says what is wrong, a seed makes builds equal, an audit names the bytes."""
+    source = tmp_path / "in.wasm"
+    named = HASHES.replace("(memory", '(global (export "KEYS") i32 (i32.const 1024)) (memory')
+    source.write_bytes(wasm(named))
+
+    def built(*options: str) -> tuple[bytes, str]:
+        done = run("build", source, "-o", tmp_path / "out.wasm", *options, code=0)
+        return (tmp_path / "out.wasm").read_bytes(), done.stderr.decode()
+
+    assert "hash tables against flooding" in fails("build", source, "--strict", "-o", tmp_path / "out.wasm")
+    assert built("--random", "seed:1")[0] == built("--random", "seed:1")[0] != built("--random", "seed:2")[0]
+    said = built("--random", "seed:1", "--audit")[1]
+    assert "  memory 0, 0x400 to 0x410, 16 bytes (KEYS): entropy\n" in said
+    assert "audit: nothing depends on clock\n" in said
+
+
 # -- strict builds
 
 

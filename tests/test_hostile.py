@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
+import shutil
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 import pytest
-from command import COMMAND, PATIENCE
+from command import PATIENCE
+from forking import Forks
 from hostile import BUILT, Hostile
 from hostile_broken import BROKEN
 from hostile_guests import ENDLESS, GREEDY
@@ -21,6 +24,9 @@ from preinit.binary.module import parse
 
 GUESTS = {**BROKEN, **ENDLESS, **GREEDY, **WRONG, **LARGE, **TEXTS}
 CASES = [(name, engine) for name, guest in GUESTS.items() for engine in guest.engines]
+
+#: What is said of a guest, by name and engine.
+Checked = Mapping[tuple[str, str], Future[str]]
 
 BEFORE = b"what was there before"
 #: Bytes of what a command says that are kept.
@@ -52,24 +58,43 @@ class Said:
         return self.end.decode("utf-8", "replace")
 
 
+_forks = threading.local()
+_opened: list[Forks] = []
+
+
+def forks() -> Forks:
+    """The process that forks for this thread."""
+    if not hasattr(_forks, "own"):
+        _forks.own = Forks()
+        _opened.append(_forks.own)
+    own: Forks = _forks.own
+    return own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _closing() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
 def run(guest: Hostile, engine: str, folder: Path, *arguments: str) -> tuple[int, str, int]:
     """Exit code, what was said last, and bytes of memory at most."""
     made = guest.make()
     source, out = folder / "guest", folder / "out.wasm"
     source.write_bytes(made if isinstance(made, bytes) else made.encode())
     out.write_bytes(BEFORE)
-    command = [*COMMAND, "build", str(source), "-o", str(out), "--engine", engine, *guest.arguments, *arguments]
-    environment = {**os.environ, "PREINIT_CACHE_DIR": os.devnull, "NO_COLOR": "1"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment)
-    assert process.stderr
-    killer = threading.Timer(PATIENCE, process.kill)
-    killer.start()
-    with process.stderr:
-        said = Said(process.stderr)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    command = ["build", str(source), "-o", str(out), "--engine", engine, *guest.arguments, *arguments]
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream:
+        process = forks().start(command, writing)
+        os.close(writing)
+        killer = threading.Timer(PATIENCE, os.kill, (process, signal.SIGKILL))
+        killer.start()
+        said = Said(stream)
+        code, memory = forks().wait()
         killer.cancel()
-        return process.returncode, said.text(), used.ru_maxrss * 1024
+        return code, said.text(), memory
 
 
 def check(guest: Hostile, engine: str, folder: Path, *arguments: str) -> str:
@@ -94,10 +119,31 @@ def check(guest: Hostile, engine: str, folder: Path, *arguments: str) -> str:
     return said
 
 
-@pytest.mark.skipif(not hasattr(os, "wait4"), reason="nothing tells here how much memory a process took")
+@pytest.fixture(scope="session")
+def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
+    """What is said of each guest that is to be tested: they are built beside each other, on all cores."""
+
+    def start(name: str, engine: str) -> str:
+        folder = tmp_path_factory.mktemp("guest")
+        try:
+            return check(GUESTS[name], engine, folder)
+        finally:
+            shutil.rmtree(folder)
+
+    wanted = {item.callspec.id: item.callspec.params for item in request.session.items if _is_a_guest(item)}  # type: ignore[attr-defined]
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    yield {(p["name"], p["engine"]): pool.submit(start, p["name"], p["engine"]) for p in wanted.values()}
+    pool.shutdown(cancel_futures=True)
+
+
+def _is_a_guest(item: pytest.Item) -> bool:
+    return getattr(item, "originalname", "") == test_a_hostile_guest_ends_within_limits.__name__
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing tells here how much memory a process took")
 @pytest.mark.parametrize(("name", "engine"), CASES)
-def test_a_hostile_guest_ends_within_limits(name: str, engine: str, tmp_path: Path) -> None:
-    said = check(GUESTS[name], engine, tmp_path)
+def test_a_hostile_guest_ends_within_limits(name: str, engine: str, checked: Checked) -> None:
+    said = checked[name, engine].result()
     assert not STEERING.search(said), said
 
 

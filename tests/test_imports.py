@@ -331,3 +331,28 @@ def test_a_vector_can_be_given_and_a_reference_can_not() -> None:
     build_text(vector, import_globals=(("a.v", "0x0123456789abcdef0123456789abcdef"),))
     with pytest.raises(errors.UsageError):
         build_text(f'(module (import "a" "f" (global (mut funcref))) (func {INIT}))', import_globals=(("a.f", "7"),))
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "bits"),
+    [
+        ("i32", 5, b"\5\0\0\0"),
+        ("i32", -1, b"\xff" * 4),
+        ("i64", 1 << 63, bytes(7) + b"\x80"),
+        ("f32", 0.5, b"\0\0\0\x3f"),
+        ("f64", 1e-300, b"\x59\xf3\xf8\xc2\x1f\x6e\xa5\x01"),
+        ("f64", float("-inf"), bytes(6) + b"\xf0\xff"),
+        ("f64", 3, bytes(6) + b"\x08\x40"),
+    ],
+)
+def test_a_number_of_python_s_is_a_value_of_an_imported_global(kind: str, number: float, bits: bytes) -> None:
+    text = f"""(module (import "e" "x" (global $x {kind})) (global $g (mut {kind}) ({kind}.const 0))
+      (func {INIT} (global.set $g (global.get $x))))"""
+    result = build_text(text, import_globals={"e.x": number})
+    assert Running(result.wasm, values={"e.x": str(number)}).state().globals[1] == bits
+
+
+@pytest.mark.parametrize(("kind", "number"), [("i32", 0.5), ("i32", 1 << 32), ("f32", 1e300)])
+def test_a_number_of_python_s_must_fit_the_global(kind: str, number: float) -> None:
+    with pytest.raises(errors.UsageError, match="is not a number of type"):
+        build_text(f'(module (import "e" "x" (global {kind})) (func {INIT}))', import_globals={"e.x": number})

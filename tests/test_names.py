@@ -26,6 +26,17 @@ def test_names_of_some_functions_are_those_that_all_names_have() -> None:
     assert NameSection(data, 0, len(data)).functions_among(()) == {}
 
 
+@pytest.mark.parametrize("beyond", [{20_000}, set()])
+@pytest.mark.parametrize("missing", [None, 5, 17_000])
+def test_names_of_all_functions_in_a_row_are_found_where_they_stand(missing: int | None, beyond: set[int]) -> None:
+    """Linkers name every function: then an entry's place is known; where one is missing, all are read."""
+    data = name_section([index for index in range(20_000) if index != missing])
+    names = NameSection(data, 0, len(data))
+    wanted = {0, 5, 88, 127, 128, 16_383, 16_384, 17_000, 19_999} | beyond
+    found = names.functions_among(wanted)
+    assert found == {index: names.functions[index] for index in wanted - {missing, 20_000}}
+
+
 def test_names_that_were_read_are_not_read_again() -> None:
     data = name_section([3, 4])
     names = NameSection(data, 0, len(data))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -154,16 +156,49 @@ def test_code_is_copied_and_nothing_runs_again(name: str, built: Callable[[str],
     assert not {"_initialize", *entry.init_funcs} & output.exported_names
 
 
-@pytest.mark.parametrize("name", ["javy", "ruby"])
-def test_two_processes_in_two_folders_write_the_same_bytes(name: str, tmp_path: Path) -> None:
+#: The command on another day: every clock that Python has is ahead.
+ANOTHER_DAY = """
+import sys, time
+for name in ("time", "monotonic", "perf_counter"):
+    seconds, nanoseconds = getattr(time, name), getattr(time, name + "_ns")
+    setattr(time, name, lambda seconds=seconds: seconds() + AHEAD)
+    setattr(time, name + "_ns", lambda nanoseconds=nanoseconds: nanoseconds() + AHEAD * 10**9)
+time.clock_gettime = lambda clock, real=time.clock_gettime: real(clock) + AHEAD
+time.clock_gettime_ns = lambda clock, real=time.clock_gettime_ns: real(clock) + AHEAD * 10**9
+from preinit.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["javy", "ruby", "cpython"])
+def test_builds_on_different_days_and_in_different_folders_are_the_same_bytes(name: str, tmp_path: Path) -> None:
     entry = module(name)
     outputs = []
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
+    for folder, days in (("one", 0), ("two", 400)):
+        here = tmp_path / folder
+        here.mkdir()
         arguments = [part for init in entry.init_funcs for part in ("-f", init)]
-        command = [sys.executable, "-m", "preinit", "build", entry.path, *arguments, "-q", "-o", "out.wasm"]
-        subprocess.run(command, cwd=tmp_path / folder, check=True)
-        outputs.append((tmp_path / folder / "out.wasm").read_bytes())
+        for number, (host, guest) in enumerate(entry.dirs):
+            copy = here / f"copy{number}"
+            shutil.copytree(host, copy)
+            for path in (copy, *copy.rglob("*")):
+                os.utime(path, (1_600_000_000 + days * 86_400, 1_500_000_000 + days * 86_400))
+            arguments += ["--dir", f"{copy.name}::{guest}"]
+        environment = {k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"}
+        environment |= {
+            "PREINIT_CACHE_DIR": str(here / "cache"), "PYTHONHASHSEED": str(days), "PYTHONPATH": str(ROOT), "TZ": f"UTC+{days % 7}",
+        }  # fmt: skip
+        command = [
+            sys.executable,
+            "-c",
+            ANOTHER_DAY.replace("AHEAD", str(days * 86_400)),
+            "build",
+            entry.path,
+            *arguments,
+        ]
+        subprocess.run([*command, "-q", "-o", "out.wasm"], cwd=here, check=True, env=environment)
+        outputs.append((here / "out.wasm").read_bytes())
+        shutil.rmtree(here)
     assert outputs[0] == outputs[1]
 
 

@@ -8,8 +8,9 @@ import pytest
 from command import fails, run
 from support import Running, build_text, text_of, wasm
 
-from preinit.errors import ImportCalled, UsageError
+from preinit.errors import ImportCalled, PreinitError, UsageError
 from preinit.host.wasi.abi import MODULE, Errno
+from preinit.options import Host
 
 INIT = '(export "wizer-initialize")'
 #: Stores what `env.f` returns.
@@ -37,6 +38,36 @@ def test_a_stub_answers_for_an_imported_function(what: str, number: int | None) 
 
 def test_the_import_stays_in_the_output() -> None:
     assert '(import "env" "f"' in text_of(build_text(ASKS, stubs={"env.f": "zero"}).wasm)
+
+
+ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
+
+
+@ENGINES
+def test_calls_of_stubs_are_counted_with_the_backtrace_of_the_first(engine: str) -> None:
+    text = f"""(module (import "env" "log" (func $log (param i32 f64))) (import "env" "ask" (func $ask (result i64)))
+      (import "env" "never" (func $never)) (memory (export "memory") 1)
+      (func $first (call $log (i32.const 1) (f64.const 2)))
+      (func $init {INIT} (local $n i32)
+        (call $first)
+        (loop $again (drop (call $ask)) (call $log (i32.const 1) (f64.const 2))
+          (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
+        (i32.store (i32.const 16) (local.get $n))))"""
+    facts = build_text(
+        text, engine=engine, stubs=dict.fromkeys(("env.log", "env.ask", "env.never"), "zero")
+    ).report.host
+    assert facts.calls == {"env.ask": 1000, "env.log": 1001}
+    assert [frame.name for frame in facts.first_calls["env.log"]] == ["first", "init"]
+    assert [frame.name for frame in facts.first_calls["env.ask"]] == ["init"]
+
+
+def test_a_stub_of_a_function_of_wasi_is_not_the_world() -> None:
+    """What it answers is the user's: nothing of the environment is in the output."""
+    text = f"""(module (import "{MODULE}" "environ_get" (func $get (param i32 i32) (result i32))) (memory (export "memory") 1)
+      (func {INIT} (drop (call $get (i32.const 16) (i32.const 32)))))"""
+    report = build_text(text, stubs={f"{MODULE}.environ_get": "zero"}, host=Host(env={"A": "12345678"})).report
+    assert (report.host.calls, report.host.environment_read) == ({f"{MODULE}.environ_get": 1}, False)
+    assert report.warnings == ()
 
 
 def test_a_stub_that_traps_is_told_with_the_import_s_name() -> None:
@@ -76,14 +107,12 @@ def test_a_typed_null_is_returned_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("what", ["nosys", "zero"])
 def test_a_stub_may_replace_a_function_of_wasi_even_without_wasi(what: str) -> None:
-    from preinit.options import Host
-
     text = f"""(module (import "{MODULE}" "sched_yield" (func $yield (result i32))) (memory (export "memory") 1)
       (func {INIT} (i32.store (i32.const 16) (i32.add (i32.const 1) (call $yield)))))"""
     for host in (Host(), Host(wasi=False)):
         result = build_text(text, stubs={f"{MODULE}.sched_yield": what}, host=host)
         assert Running(result.wasm).state().memories[0][16] == 1 + (Errno.NOSYS if what == "nosys" else 0)
-        assert result.report.host.calls == {}
+        assert result.report.host.calls == {f"{MODULE}.sched_yield": 1}
 
 
 @pytest.mark.parametrize(
@@ -131,6 +160,60 @@ PURE = '(module (func (export "f") (param i32) (result i32) (local.get 0)) (glob
 def test_an_import_is_not_preloaded_and_stubbed() -> None:
     with pytest.raises(UsageError, match="preloaded, and also stubbed"):
         build_text(ASKS, preloads={"env": wasm(PURE)}, stubs={"env.f": "zero"})
+
+
+@ENGINES
+def test_calls_of_preloaded_functions_are_counted_with_the_backtrace_of_the_first(engine: str) -> None:
+    text = f"""(module (import "l" "f" (func $f (param i32 i64) (result i64 f32))) (import "l" "g" (func $g))
+      (import "l" "h" (func $h)) (global $v (mut i64) (i64.const 0)) (table 2 funcref) (elem (i32.const 0) $f)
+      (type $t (func (param i32 i64) (result i64 f32)))
+      (func $direct (drop (call $f (i32.const 1) (i64.const 5))) (global.set $v))
+      (func $init {INIT} (call $direct) (call $g)
+        (drop (call_indirect (type $t) (i32.const 1) (global.get $v) (i32.const 0))) (global.set $v)))"""
+    library = wasm("""(module (func $f (export "f") (param i32 i64) (result i64 f32)
+        (i64.add (local.get 1) (i64.const 37)) (f32.const 1)) (func (export "h"))
+      (func (export "g") (drop (drop (call $f (i32.const 0) (i64.const 0))))))""")
+    result = build_text(text, engine=engine, preloads={"l": library})
+    assert result.report.host.calls == {"l.f": 2, "l.g": 1}  # what the library calls itself is no import's call
+    assert [frame.name for frame in result.report.host.first_calls["l.f"]] == ["direct", "init"]
+    value = Running(result.wasm, preloads={"l": library}).state().globals[0]
+    assert int.from_bytes(value, "little") == 79
+
+
+@pytest.mark.parametrize(
+    ("wanted", "exported", "said"),
+    [
+        ("(func (param i32))", '(func (export "x"))', r"a function of type \(\) -> \(\).*a function of type \(i32\)"),
+        ("(func)", '(memory (export "x") 1)', "a memory of 32 bits.*a function"),
+        ("(memory 1)", '(memory (export "x") i64 1)', "a memory of 64 bits.*a memory of 32 bits"),
+        ("(global i32)", '(global (export "x") (mut i32) (i32.const 1))', "a mutable global of type i32.*a constant"),
+        ("(table 1 funcref)", '(global (export "x") i32 (i32.const 1))', "a constant global of type i32.*a table"),
+    ],
+)
+def test_a_preloaded_export_of_another_type_is_told_with_the_import_s_name(
+    wanted: str, exported: str, said: str
+) -> None:
+    text = f'(module (import "env" "y" (func)) (import "env" "x" {wanted}) (func {INIT}))'
+    with pytest.raises(UsageError, match=said) as caught:
+        build_text(text, preloads={"env": wasm(f"(module {exported})")})
+    assert caught.value.where == "import `env.x`"
+
+
+@ENGINES
+def test_limits_that_do_not_fit_are_told_with_the_import_s_name(engine: str) -> None:
+    text = f'(module (import "env" "m" (memory 2)) (func {INIT}))'
+    with pytest.raises(PreinitError, match="memory types incompatible") as caught:
+        build_text(text, engine=engine, preloads={"env": wasm('(module (memory (export "m") 1))')})
+    assert caught.value.where == "import `env.m`"
+
+
+def test_a_preloaded_module_that_nothing_is_imported_from_is_refused() -> None:
+    with pytest.raises(UsageError, match="nothing is imported from the preloaded module 'evn'") as caught:
+        build_text(ASKS, preloads={"evn": wasm(PURE)}, stubs={"env.f": "zero"})
+    assert caught.value.hint
+    assert "'env'" in caught.value.hint
+    with pytest.raises(UsageError, match="nothing is imported"):
+        build_text(f"(module (func {INIT}))", preloads={"env": wasm(PURE)})
 
 
 def codes(preload: str, text: str = ASKS) -> list[str]:

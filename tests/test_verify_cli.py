@@ -77,11 +77,11 @@ def test_a_report_says_the_options(good: Path, tmp_path: Path) -> None:
     out, report, folder = tmp_path / "out.wasm", tmp_path / "report.json", tmp_path / "folder"
     folder.mkdir()
     library = tmp_path / "l.wat"
-    library.write_text("(module)")
+    library.write_text('(module (func (export "f")))')
     given = ["--keep-init-func=noop", "-r", "go=run", "--env", "A=1", "--arg", "x", "--dir", f"{folder}::/d"]
     given += ["--preload", f"l={library}", "--random", "seed:5", "--layout", "size", "--stub", "a.b=zero"]
     source = tmp_path / "source.wat"
-    source.write_text(GOOD.replace("(module", '(module (import "a" "b" (func))', 1))
+    source.write_text(GOOD.replace("(module", '(module (import "a" "b" (func)) (import "l" "f" (func))', 1))
     run("build", source, "-q", "-o", out, "--report", report, *given, code=0)
     assert "export 'wizer-initialize'" in fails("verify", source, out)
     assert "what to do: Give them again: --env A=VALUE." in fails("verify", source, out, "--report", report, code=2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..binary.module import Module
 from ..errors import MemoryLimit, PreinitError, TimeLimit, UsageError
 from ..host import Clock
 from ..options import Host
@@ -40,7 +39,7 @@ def audit(job: Job, first: Paused, stack: Stack | None) -> tuple[Difference, ...
     `stack`: the one whose dead part was zeroed in the first run. Raises `TimeLimit`.
     """
     found = [(cause, _differences(job, first, stack, host, clock)) for cause, host, clock in _worlds(job.options.host)]
-    return tuple(_merged(job.module, first, found))
+    return tuple(_merged(job, first, found))
 
 
 def _differences(job: Job, first: Paused, stack: Stack | None, host: Host, clock: Clock) -> Found:
@@ -64,9 +63,11 @@ def _differences(job: Job, first: Paused, stack: Stack | None, host: Host, clock
         other.instance.close()
 
 
-def _merged(module: Module, first: Paused, found: Sequence[tuple[str, Found]]) -> Iterator[Difference]:
+def _merged(job: Job, first: Paused, found: Sequence[tuple[str, Found]]) -> Iterator[Difference]:
     """One entry for each place, with all that it depends on."""
-    places = Places(module)
+    if not any(one.outcome or one.singles or one.ranges for _, one in found):
+        return
+    places = Places(job.module, job.deadline.check_time)
     for cause, one in found:
         if one.outcome:
             yield Difference("outcome", 0, (cause,), name=one.outcome)

@@ -11,7 +11,7 @@ from . import encoder as write
 from .instructions import decoder
 from .module import Module, SectionId
 from .opcodes import MEMORY_GROW, TABLE_GROW, Kind
-from .types import I32, I64, FuncType, ValType
+from .types import I32, I64, FuncType, Limits, ValType
 
 #: `memory.grow`; no index in the pattern, which could end with the opcode of the next one.
 _MEMORY_GROW = re.compile(rb"\x40")
@@ -121,10 +121,31 @@ def _candidates(module: Module, start: int, end: int) -> list[int]:
     return hits
 
 
-def guard(module: Module, opcode: int, target: int, place: int | None = None) -> tuple[FuncType, bytes]:
+class Bounds(NamedTuple):
+    """What all memories may have together, in bytes, and all tables, in elements; what other modules have of that."""
+
+    memory: int
+    elements: int
+    memory_elsewhere: int = 0
+    elements_elsewhere: int = 0
+
+
+def counts_together(module: Module, opcode: int, bounds: Bounds | None) -> bool:
+    """Whether a guard must look at all memories, or tables: the engine bounds each of them by itself."""
+    if bounds is None:
+        return False
+    if opcode == MEMORY_GROW:
+        return len(module.memories) > 1 or bounds.memory_elsewhere > 0
+    return len(module.tables) > 1 or bounds.elements_elsewhere > 0
+
+
+def guard(
+    module: Module, opcode: int, target: int, place: int | None = None, bounds: Bounds | None = None
+) -> tuple[FuncType, bytes]:
     """A function's type and body: it grows a memory or table, and traps where a size within its maximum is refused.
 
-    `target` is the index in `module`, `place` the one in the module that the function is for, if that is another.
+    `target` is the index in `module`, `place` the one in the module that the function is for, if that is another. With
+    `bounds`, growing past them is refused; where it `counts_together`, all indices are those in `module`.
     """
     index = write.uleb(target if place is None else place)
     if opcode == MEMORY_GROW:
@@ -146,15 +167,62 @@ def guard(module: Module, opcode: int, target: int, place: int | None = None) ->
     delta = len(operands)
     result = delta + 1
     pushed = b"".join(b"\x20" + write.uleb(i) for i in range(len(operands)))
+    get_delta = b"\x20" + write.uleb(delta)
+    fits = get_delta + const + write.sleb(signed) + size + subtract + at_most  # delta <= maximum - size
+    if bounds is not None and counts_together(module, opcode, bounds):
+        before = b"\x04\x40" + _refuse(module, opcode, get_delta, limits, bounds) + _END
+    else:
+        before = b""
     body = (
         b"\x01\x01" + address  # one local, the result
-        + pushed + b"\x20" + write.uleb(delta) + grow + b"\x22" + write.uleb(result)
-        + const + write.sleb(-1) + equal + b"\x04\x40"  # refused: was delta <= maximum - size?
-        + b"\x20" + write.uleb(delta) + const + write.sleb(signed) + size + subtract + at_most
+        + (fits + before if before else b"")
+        + pushed + get_delta + grow + b"\x22" + write.uleb(result)
+        + const + write.sleb(-1) + equal + b"\x04\x40"  # refused
+        + fits
         + b"\x04\x40" + _UNREACHABLE + _END + _END
         + b"\x20" + write.uleb(result) + _END
     )  # fmt: skip
     return FuncType((*operands, address), (address,)), body
 
 
+def _refuse(module: Module, opcode: int, delta: bytes, limits: Limits, bounds: Bounds) -> bytes:
+    """Instructions that trap where all memories, or tables, would be larger together than they may be."""
+    if opcode == MEMORY_GROW:
+        kinds, most, total = module.memories, bounds.memory, _constant(bounds.memory_elsewhere)
+        size = b"\x3f"
+    else:
+        kinds, most, total = (
+            tuple(t.limits for t in module.tables),
+            bounds.elements,
+            _constant(bounds.elements_elsewhere),
+        )
+        size = b"\xfc\x10"
+    most = min(most, _LARGEST)
+    for number, one in enumerate(kinds):
+        total += _bytes(size + write.uleb(number), one, opcode) + _ADD
+    shift = _shift(limits, opcode)
+    too_many = _extended(delta, limits) + _constant(most >> shift) + _GREATER + _TRAP_IF  # the next one can't overflow
+    return too_many + total + _bytes(delta, limits, opcode) + _ADD + _constant(most) + _GREATER + _TRAP_IF
+
+
+def _bytes(pages: bytes, limits: Limits, opcode: int) -> bytes:
+    return _extended(pages, limits) + _constant(_shift(limits, opcode)) + _SHIFT_LEFT
+
+
+def _extended(number: bytes, limits: Limits) -> bytes:
+    return number if limits.is_64 else number + _EXTEND
+
+
+def _shift(limits: Limits, opcode: int) -> int:
+    return limits.page_size.bit_length() - 1 if opcode == MEMORY_GROW else 0
+
+
+def _constant(number: int) -> bytes:
+    return b"\x42" + write.sleb(number)
+
+
 _END, _UNREACHABLE = b"\x0b", b"\x00"
+_ADD, _SHIFT_LEFT, _GREATER, _EXTEND = b"\x7c", b"\x86", b"\x56", b"\xad"  # of i64
+_TRAP_IF = b"\x04\x40" + _UNREACHABLE + _END
+#: Twice as much still is a positive number of 64 bits.
+_LARGEST = 1 << 61

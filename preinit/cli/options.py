@@ -116,7 +116,7 @@ _LIMITS = (
         type=Size(),
         default=DEFAULT_MAX_MEMORY,
         metavar="SIZE",
-        help="Most that a memory may have.  [default: 4GiB]",
+        help="Most that all memories may have together.  [default: 4GiB]",
     ),
 )
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import printable
-from ..stopwatch import Stopwatch
+from ..stopwatch import WORDS, Stopwatch
 from .failure import say
 
 #: Seconds before the line is shown, and between its changes.
@@ -19,27 +19,10 @@ _INTERVAL = 0.2
 
 _CLEAR = "\r\033[K"
 
-#: What a pass of a build is called; other commands name their steps in such words themselves.
-_WORDS = {
-    "parse": "reading the module",
-    "choose": "looking at the module",
-    "instrument": "preparing the module",
-    "compile": "compiling the module",
-    "instantiate": "instantiating the module",
-    "run": "running the initializer",
-    "capture": "taking the snapshot",
-    "audit": "running the initializer again",
-    "profile": "keeping compiled code",
-    "rewrite": "writing the module",
-    "validate": "validating the output",
-    "compare": "comparing input and output",
-    "call": "calling exports",
-}
-
 
 def line(watch: Stopwatch) -> str:
     """What is done now, what was compiled for it, how long it all took."""
-    said = _WORDS.get(watch.stage, watch.stage)
+    said = WORDS.get(watch.stage, watch.stage)
     if watch.compiled:
         functions, size, _ = watch.compiled()
         said += f"; {functions:,} functions, {size / 1e6:.1f} MB of code compiled"
@@ -81,7 +64,7 @@ def shown(watch: Stopwatch, quiet: bool, verbose: bool = False) -> Iterator[None
 
 
 def _tell(step: str, seconds: float | None) -> None:
-    said = _WORDS.get(step, step)
+    said = WORDS.get(step, step)
     say(printable(f"{'':10}{said}" if seconds is None else f"{seconds:7.3f} s {said}"))
 
 

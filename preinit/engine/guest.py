@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from ..binary.growth import Bounds
 from ..binary.module import Module
 from ..errors import Frame
 from .profile import Profile
@@ -78,7 +79,8 @@ class StateCode(NamedTuple):
     """A module with the state of `original` and none of its functions: see `ondemand`.
 
     `tables`, `memories`, `globals`, `tags`: the export of each, in the order of the original's index spaces.
-    `entries`: names under which a function can be called besides its exports -> its index.
+    `entries`: names under which a function can be called besides its exports -> its index. `bounds`: how far memories
+    and tables may grow together.
     """
 
     original: Module
@@ -89,6 +91,7 @@ class StateCode(NamedTuple):
     tags: tuple[str, ...]
     entries: Mapping[str, int]
     data: Sequence[ActiveData] = ()
+    bounds: Bounds | None = None
 
 
 def original_frame(module: Module, function: int, offset: int, moved: Sequence[tuple[int, int]]) -> Frame | None:

@@ -15,9 +15,9 @@ from .backtrace import Backtraces
 from .guest import ActiveData, GrowthGuard
 from .pages import touched_extents
 from .profile import Profile
-from .runtime import Deadline
+from .runtime import TABLE_ELEMENTS, Deadline
 from .validation import first_line
-from .values import GuestTrapped, RawFrame, RawValue
+from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
 
 _STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
 _OUT_OF_BOUNDS = (wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS.value, wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS.value)
@@ -35,6 +35,8 @@ class Linkage:
         self._preloads = preloads
         #: Where the guest is, in a host function that it called.
         self.backtrace = Backtraces(store)
+        #: Index of an imported function -> the extern that it stands for, if the guest is given another in its place.
+        self.originals: Mapping[int, Any] = {}
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
         """An extern that calls `function` with unsigned 64-bit integers; types are "i32" or "i64"."""
@@ -47,6 +49,10 @@ class Linkage:
     def preload(self, name: str, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """The exports `names` of an instance of the preloaded module `name`."""
         return self._exports(self._preloads[name], externs, names)
+
+    def number(self, extern: Any) -> Callable[[], int]:
+        """What reads a global of type i64. Valid as the store is."""
+        return lambda: int.from_bytes(ffi.global_value(self._store, extern, 8).bits, "little")
 
     def in_use(self, extern: Any, is_table: bool) -> bool:
         """Whether a memory or table holds anything but zeros or null."""
@@ -152,7 +158,11 @@ class EngineInstance(ABC):
         raised = self._functions.raised
         if raised is not None and not isinstance(raised, PreinitError):
             return raised
-        frames = self.original_frames(trap.frames)
+        problem = self._problem(trap, raised, self.original_frames(trap.frames))
+        problem.cut = len(trap.frames) >= ENGINE_FRAMES
+        return problem
+
+    def _problem(self, trap: GuestTrapped, raised: PreinitError | None, frames: tuple[Frame, ...]) -> PreinitError:
         if raised is not None:
             raised.frames = raised.frames or frames
             return raised
@@ -161,7 +171,9 @@ class EngineInstance(ABC):
             return GrowthRefused(
                 f"{guard.kind} {guard.target} could not grow; the guest would have gone on with what it had",
                 frames=frames,
-                hint=None if guard.kind == "memory" else "Make the initializer's tables smaller.",
+                hint=None
+                if guard.kind == "memory"
+                else f"Make the initializer's tables smaller: together, they may have {TABLE_ELEMENTS:,} elements.",
             )
         if trap.code == _STACK_OVERFLOW:
             return StackExhausted("the initializer exhausted the guest's stack", frames=frames)

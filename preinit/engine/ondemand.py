@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import wasmtime
 
 from ..binary.constexpr import integer_of
+from ..binary.growth import counts_together
 from ..binary.opcodes import MEMORY_GROW
 from ..binary.sections import ExternKind, Mode
 from ..errors import Frame, StackExhausted
@@ -64,10 +65,13 @@ class OnDemandInstance(EngineInstance):
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
         self._guards: dict[tuple[int, int], Any] = {}
         try:
-            imports = link(Linkage(store, self._functions, prepared.preloads))
+            linkage = Linkage(store, self._functions, prepared.preloads)
+            imports = link(linkage)
+            self._originals = linkage.originals
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
-            if len(set(map(ffi.function_pointer, self._imports))) < len(self._imports):
+            named = [self._originals.get(index, extern) for index, extern in enumerate(self._imports)]
+            if len(set(map(ffi.function_pointer, named))) < len(named):
                 raise Unsuited("it imports one function twice")  # a reference to it would name either
             self._instance = ffi.instantiate(store, prepared.state, imports)
         except GuestTrapped as trap:
@@ -173,8 +177,10 @@ class OnDemandInstance(EngineInstance):
         if extern is None:
             opcode, target = growth
             names = self._code.memories if opcode == MEMORY_GROW else self._code.tables
-            module = self._prepared.compile(guard_module(self._module, opcode, target))
-            instance = self._prepared.instantiate(self._store, module, [self._export(names[target])])
+            module = self._prepared.compile(guard_module(self._module, opcode, target, self._code.bounds))
+            together = counts_together(self._module, opcode, self._code.bounds)
+            grown = [self._export(name) for name in (names if together else names[target : target + 1])]
+            instance = self._prepared.instantiate(self._store, module, grown)
             extern = self._guards[growth] = ffi.export(self._store, instance, "guard")
         return extern
 
@@ -248,6 +254,7 @@ class OnDemandInstance(EngineInstance):
     def _functions_by_pointer(self) -> dict[bytes, int]:
         host = (ffi.function_pointer(extern) for extern in self._imports)
         result = {pointer: index for index, pointer in enumerate(host) if pointer}
+        result |= ffi.function_indices(self._originals)
         result |= self._stubs.pointers()
         for loaded in self._chunks:
             for name, function in loaded.chunk.named.items():

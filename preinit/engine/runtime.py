@@ -32,8 +32,9 @@ TABLE_ELEMENTS = 1_000_000
 #: The engine takes limits as signed 64-bit integers.
 _LARGEST = (1 << 63) - 1
 
-#: How long to wait for a guest to notice that its time is over, in seconds.
-_GRACE = 2.0
+#: How long to wait for a guest to notice that its time is over, in seconds; and where nothing can stop it but a call
+#: of the host: what it was doing is worth a moment.
+_GRACE, _MOMENT = 2.0, 0.1
 
 #: Machines on which Winch (the engine's baseline compiler) is complete.
 _WINCH_MACHINES = ("x86_64", "AMD64")
@@ -124,7 +125,8 @@ class Deadline:
     def __init__(self, seconds: float | None, grace: bool = True, what: str = "the build") -> None:
         self.seconds = seconds
         self._what = what
-        self.grace = grace  # whether to wait a moment for the guest to end
+        self.grace = grace  # whether the guest can be stopped, and to wait for that
+        self.doing: Callable[[], str] = str  # what is done now, in words
         self.started = time.monotonic()
         self.cancelled = False
         self._engine: wasmtime.Engine | None = None
@@ -147,7 +149,8 @@ class Deadline:
     def error(self) -> TimeLimit:
         if self.seconds is None:  # interrupted: nobody will see it
             return TimeLimit(f"{self._what} was interrupted")
-        return TimeLimit(f"{self._what} took longer than its time limit of {self.seconds:g} seconds")
+        said = f"{self._what} took longer than its time limit of {self.seconds:g} seconds"
+        return TimeLimit(said, where=self.doing() or None)
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -191,9 +194,13 @@ class Pending(Generic[T]):
         try:
             self._thread.join(self._deadline.remaining())
             if self._thread.is_alive():
+                problem = self._deadline.error()
                 self._deadline.cancel()
-                self._thread.join(_GRACE if self._deadline.grace else 0)
-                raise self._deadline.error()
+                self._thread.join(_GRACE if self._deadline.grace else _MOMENT)
+                if self._failure and isinstance(self._failure[0], TimeLimit):
+                    problem.frames, problem.cut = self._failure[0].frames, self._failure[0].cut
+                    self._failure.clear()
+                raise problem
         except KeyboardInterrupt:
             self._deadline.cancel()
             raise

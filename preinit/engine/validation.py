@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..errors import InvalidModule, MemoryLimit, PreinitError, Unsupported, UnsupportedProposal
+from ..errors import InvalidModule, MemoryLimit, PreinitError, Unsupported, UnsupportedProposal, printable
 from . import ffi
 from .guest import GuestCode
 from .runtime import EngineSettings, new_engine
@@ -29,7 +29,9 @@ def link_problem(problem: EngineError) -> PreinitError:
     message = first_line(problem)
     if re.search(r"exceeds memory limits|mmap|allocat|reserv", message):
         return MemoryLimit(f"the module's memory could not be created: {message}")
-    return Unsupported(f"the module can't be instantiated: {message}")
+    named = re.search("incompatible import type for `(.*)`", str(problem))
+    where = f"import `{printable(named[1].replace('::', '.', 1))}`" if named else None
+    return Unsupported(f"the module can't be instantiated: {message}", where=where)
 
 
 def refusal(code: GuestCode, problem: EngineError, compiler: str) -> PreinitError:

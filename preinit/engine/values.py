@@ -9,6 +9,10 @@ class EngineError(Exception):
     """The engine refused: a module that doesn't validate, a proposal that it lacks, an instance that doesn't link."""
 
 
+#: Frames that the engine keeps of a backtrace, the innermost.
+ENGINE_FRAMES = 20
+
+
 class RawFrame(NamedTuple):
     """One frame of a trap: function index and code offset within that function, in the module that was run.
 

@@ -33,7 +33,9 @@ class WholeInstance(EngineInstance):
         super().__init__(store, deadline)
         self._code = code
         try:
-            self._imports = link(Linkage(store, self._functions, preloads))
+            linkage = Linkage(store, self._functions, preloads)
+            self._imports = link(linkage)
+            self._originals = linkage.originals
             self._instance = ffi.instantiate(store, module, self._imports)
             self._write_data(code.original.data, code.data)
         except GuestTrapped as trap:
@@ -62,6 +64,7 @@ class WholeInstance(EngineInstance):
         # An imported function may be seen under the host's pointer, and under one of this instance's own.
         host = (pointer for pointer in map(ffi.function_pointer, self._imports) if pointer)
         result = {pointer: index for index, pointer in enumerate(host)}
+        result |= ffi.function_indices(self._originals)
         if self._code.candidates:
             values = self.table_values(self._code.candidates)
             for index, value in zip(self._code.references, values, strict=True):

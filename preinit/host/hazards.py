@@ -72,6 +72,13 @@ def hazards(facts: HostFacts) -> Iterator[Warning]:
             f"{_where(first, 'path_open', 'opened first')}: no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
         )
+    for stream, size in facts.unflushed.items():
+        yield Warning(
+            "output-unflushed",
+            f"{_count(size, 'byte')} of what the guest printed to {stream} {'is' if size == 1 else 'are'} still in a "
+            "buffer: every instance prints that, once it prints more",
+            "Flush before the initializer ends: fflush(stdout) in C.",
+        )
 
 
 def _count(number: int, noun: str) -> str:

@@ -13,6 +13,7 @@ from ..binary.module import Module
 from ..engine.values import RawFrame
 from ..errors import Frame
 from ..options import Host
+from .buffers import unflushed
 
 if TYPE_CHECKING:
     from ..result import FileFacts, HostFacts
@@ -41,8 +42,12 @@ class Calls(dict[str, int]):
         self.first: dict[str, Sequence[RawFrame]] = {}
 
     def __missing__(self, name: str) -> int:
-        self.first[name] = self.backtrace()
+        self.note(name)
         return 0
+
+    def note(self, name: str) -> None:
+        """The first call of a function whose calls somebody else counts."""
+        self.first.setdefault(name, self.backtrace())
 
 
 class FilesRead:
@@ -114,8 +119,10 @@ def _backtraces(module: Module, calls: Calls, original: Original) -> dict[str, t
     return {name: tuple(Frame(i, names.get(i)) for i in indices) for name, indices in functions.items()}
 
 
-def settle(module: Module, host: Host, calls: Calls, wasi: Functions, original: Original) -> HostFacts:
-    """The facts about a guest that has ended and of which nothing was closed yet."""
+def settle(
+    module: Module, host: Host, calls: Calls, wasi: Functions, original: Original, memory: memoryview | None = None
+) -> HostFacts:
+    """The facts about a guest that has ended and of which nothing was closed yet. `memory`: the one that it exports."""
     from ..result import DescriptorFacts, HostFacts
 
     still_open = wasi.open_descriptors()
@@ -139,4 +146,5 @@ def settle(module: Module, host: Host, calls: Calls, wasi: Functions, original: 
         open_descriptors=tuple(
             DescriptorFacts(number, _shown(entry.guest_path)) for number, entry in still_open if entry.preopen is None
         ),
+        unflushed=unflushed(module, memory) if memory is not None else {},
     )

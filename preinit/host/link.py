@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
@@ -24,6 +22,7 @@ from ..errors import (
 )
 from ..options import Host
 from .ledger import Calls, Original, settle
+from .output import Output, drop, to_stderr
 from .provider import provider
 from .stubs import stub_bodies
 from .wasi.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
@@ -70,7 +69,8 @@ class World:
         self.deadline = deadline
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
-        self._output = _Output(_drop if host.quiet else _to_stderr, shown, host.max_output)
+        self._counters: list[tuple[str, Callable[[], int]]] = []
+        self._output = Output(drop if host.quiet else to_stderr, shown, host.max_output)
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(host, self._memory, self._output, self._output, deadline.check)
         self._wasi.preopen(preopens(host))
@@ -119,7 +119,11 @@ class World:
 
     def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""
-        return settle(self._module, self._host, self.calls, self._wasi, original)
+        for name in {name for name, _ in self._counters}:  # one function may be imported under several types
+            if number := sum(count() for title, count in self._counters if title == name):
+                self.calls[name] = number
+        memory = None if self._memory.view is _no_memory else self._memory.view()
+        return settle(self._module, self._host, self.calls, self._wasi, original, memory)
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
@@ -132,11 +136,15 @@ class World:
                 preloaded[name, title] = extern
         externs: dict[int, Any] = {}
         others: list[tuple[int, Import]] = []
+        forwarded: dict[int, Any] = {}
         for position, entry in enumerate(self._module.imports):
             here = self._has_wasi and position not in self._stubs
             parameters = wasi_parameters(self._module, entry) if here else None
             if (entry.module, entry.name) in preloaded:
                 extern = externs[position] = preloaded[entry.module, entry.name]
+                if entry.kind == ExternKind.FUNC:
+                    forwarded[position] = extern
+                    others.append((position, entry))
                 if self._resumes and entry.memory and not entry.memory.shared:
                     linkage.grow(extern, False, entry.memory.minimum, entry.memory.page_size)
                 elif self._resumes and entry.table and entry.table.type == FUNCREF:
@@ -155,15 +163,33 @@ class World:
                 results = () if entry.name in NO_RESULT else ("i32",)
                 externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
         if others:
-            wasm, names = provider(self._module, others, self._values, self._stubs)
             fault = linkage.define(("i32",), (), self._fault)
-            for (position, entry), extern in zip(others, linkage.provider(wasm, [fault], names), strict=True):
-                externs[position] = extern
+            externs |= self._provide(linkage, others, forwarded, fault)
+            for position, entry in others:
                 if self._resumes and not self._must_be_fresh and entry.memory:
-                    linkage.fill(extern)
+                    linkage.fill(externs[position])
                 elif self._resumes and not self._must_be_fresh and entry.table and entry.table.type == FUNCREF:
-                    linkage.fill(extern, fault)
+                    linkage.fill(externs[position], fault)
+        functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
+        linkage.originals = {functions.index(position): extern for position, extern in forwarded.items()}
         return [externs[position] for position in range(len(self._module.imports))]
+
+    def _provide(
+        self, linkage: Linkage, imports: list[tuple[int, Import]], forwarded: Mapping[int, Any], fault: Any
+    ) -> dict[int, Any]:
+        """Externs of a generated module, by position; those in `forwarded` stand for the ones there."""
+        made = provider(self._module, imports, self._values, self._stubs, forwarded)
+        used = [fault, linkage.define(("i32",), (), self._note)]
+        used += [forwarded[position] for position, _ in imports if position in forwarded]
+        wanted = [*made.names, *made.counters.values()]
+        found = linkage.provider(made.wasm, used, wanted)
+        for position, counter in zip(made.counters, found[len(made.names) :], strict=True):
+            self._counters.append((_title(self._module.imports[position]), linkage.number(counter)))
+        return {position: extern for (position, _), extern in zip(imports, found, strict=False)}
+
+    def _note(self, position: int) -> None:
+        """A stub or a preloaded function is called for the first time; from then on, the generated module counts."""
+        self.calls.note(_title(self._module.imports[position]))
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
         self._functions[name] = self._wasi[name]
@@ -183,7 +209,7 @@ class World:
 
     def _fault(self, position: int) -> None:
         entry = self._module.imports[position]
-        name = printable(f"{entry.module}.{entry.name}")
+        name = printable(_title(entry))
         if position in self._stubs:
             raise ImportCalled(
                 f"the initializer called the import `{name}`, which is stubbed to trap",
@@ -201,6 +227,10 @@ class World:
             hint=f"Move the call out of the initializer, or answer it: --stub {name}=zero, --preload "
             f"{printable(entry.module)}=FILE.",
         )
+
+
+def _title(entry: Import) -> str:
+    return f"{entry.module}.{entry.name}"
 
 
 def wasi_parameters(module: Module, entry: Import) -> Sequence[str] | None:
@@ -255,47 +285,3 @@ class Printed:
         if len(self.output) + len(self.error) + len(data) > self._most:
             raise OutputFlood(f"the guest printed more than {self._most:,} bytes")
         stream += data
-
-
-class _Output:
-    """Passes on what the guest prints, but for the first `shown` bytes. Raises `OutputFlood` after `most` bytes."""
-
-    def __init__(self, write: Callable[[bytes], None], shown: int, most: int) -> None:
-        self._write = write
-        self._shown = shown
-        self._most = most
-        self._open = False
-        self.total = 0
-
-    def __call__(self, data: bytes) -> None:
-        if self.total + len(data) > self._most:
-            raise OutputFlood(f"the initializer printed more than {self._most:,} bytes")
-        left_out = max(0, self._shown - self.total)
-        self.total += len(data)
-        if left_out < len(data):
-            self._write(data[left_out:])
-            self._open = not data.endswith(b"\n")
-
-    def end_line(self) -> None:
-        """Ends a line that the guest left open, so that what is said next has its own."""
-        if self._open:
-            self._write(b"\n")
-            self._open = False
-
-
-def _to_stderr(data: bytes) -> None:
-    """The guest's output goes to standard error, so that the module on standard output stays clean.
-
-    Where nobody reads it any more, it is lost: what the guest sees, and so the module, must not depend on that.
-    """
-    with suppress(OSError, ValueError):
-        stream = getattr(sys.stderr, "buffer", None)
-        if stream is not None:
-            stream.write(data)
-            stream.flush()
-        elif sys.stderr is not None:
-            sys.stderr.write(data.decode("utf-8", "replace"))
-
-
-def _drop(_data: bytes) -> None:
-    pass

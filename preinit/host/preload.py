@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..binary import encoder as write
 from ..binary.module import Module, SectionId
-from ..binary.sections import ExternKind
+from ..binary.sections import Export, ExternKind, Global, Import, Table
+from ..binary.types import FuncType, Limits, is_numeric, type_name
+from ..engine.bounds import shared_with
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, printable, quoted
 from ..options import Options
 from ..result import Warning
 from ..unfit import Misfit
+
+#: Names that a message lists.
+_FEW = 3
+
+
+def check(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
+    """Refuses preloaded modules that lack something, are not needed, or don't fit the module or the options.
+
+    Raises `Misfit`, `ImportedState`.
+    """
+    check_preloads(preloads.items())
+    check_needed(module, preloads)
+    check_types(module, preloads)
+    check_uses(module, preloads, options)
 
 
 def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
@@ -26,6 +42,70 @@ def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
                     hint="Preload modules that need nothing from outside, each before the ones that import it.",
                 )
         provided.update((name, export.name) for export in module.exports)
+
+
+def check_needed(module: Module, preloads: Mapping[str, Module]) -> None:
+    """Refuses a preloaded module that provides nothing. Raises `Misfit`."""
+    wanted = {(entry.module, entry.name) for holder in (module, *preloads.values()) for entry in holder.imports}
+    for name, preload in preloads.items():
+        if not any((name, export.name) in wanted for export in preload.exports):
+            names = [quoted(other) for other in dict.fromkeys(entry.module for entry in module.imports)]
+            shown = ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+            raise Misfit(
+                f"nothing is imported from the preloaded module {quoted(name)}",
+                hint=f"The name before `=` is the one that imports name, and the module imports from {shown}."
+                if names
+                else "Leave it out: the module imports nothing.",
+            )
+
+
+def check_types(module: Module, preloads: Mapping[str, Module]) -> None:
+    """Refuses a preloaded module that exports something else than is imported from it. Raises `Misfit`.
+
+    What one module says of another's types, and sizes that only an instance has, is for the engine to see.
+    """
+    for entry in module.imports:
+        export = preloads[entry.module].exported(entry.name) if entry.module in preloads else None
+        if export is None:
+            continue
+        wanted, found = _type_of(module, entry), _export_type(preloads[entry.module], export)
+        if wanted and found and wanted != found:
+            raise Misfit(
+                f"the preloaded module {quoted(entry.module)} exports {quoted(entry.name)} as {found}, which is "
+                f"incompatible with the import: {wanted}",
+                where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                hint="Preload a module whose exports have the types that the imports ask for.",
+            )
+
+
+def _type_of(module: Module, entry: Import) -> str:
+    if entry.kind == ExternKind.FUNC:
+        return _function_type(module.types.functions[entry.type_index])
+    return _state_type(entry.kind, entry.memory or entry.table or entry.global_)
+
+
+def _export_type(module: Module, export: Export) -> str:
+    if export.kind == ExternKind.FUNC:
+        return _function_type(module.function_type(export.target))
+    spaces: dict[int, Sequence[Limits | Table | Global]] = {
+        ExternKind.MEMORY: module.memories, ExternKind.TABLE: module.tables, ExternKind.GLOBAL: module.globals,
+    }  # fmt: skip
+    space = spaces.get(export.kind, ())
+    return _state_type(ExternKind(export.kind), space[export.target] if export.target < len(space) else None)
+
+
+def _function_type(signature: FuncType | None) -> str:
+    """In words, and nothing where that names types of its module: those have other indices elsewhere."""
+    plain = signature is not None and all(len(t) == 1 for t in signature.params + signature.results)
+    return f"a function of type {signature}" if plain else ""
+
+
+def _state_type(kind: ExternKind, value: Limits | Table | Global | None) -> str:
+    if isinstance(value, Global) and is_numeric(value.type):
+        return f"a {'mutable' if value.mutable else 'constant'} global of type {type_name(value.type)}"
+    if isinstance(value, Limits):
+        return f"a {'shared ' if value.shared else ''}memory of {64 if value.is_64 else 32} bits"
+    return f"a {kind.name.lower()}"
 
 
 def check_uses(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
@@ -58,8 +138,7 @@ def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[Warn
     """One for each preloaded module with state of its own, which no output holds: what the guest shares is captured."""
     found = []
     for name, preload in preloads.items():
-        used = {entry.name for entry in module.imports if entry.module == name}
-        shared = {(export.kind, export.target) for export in preload.exports if export.name in used}
+        shared = shared_with(module, name, preload)
         kinds = {
             "memory": (ExternKind.MEMORY, range(preload.imported_memories, len(preload.memories))),
             "table": (ExternKind.TABLE, range(preload.imported_tables, len(preload.tables))),

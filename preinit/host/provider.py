@@ -1,4 +1,4 @@
-"""A generated module that provides the imports which only exist so that the guest can be linked.
+"""A generated module that provides the imports which only exist so that the guest can be linked, and counts calls.
 
 A module, and not host functions: it can have every type that a module can import, and the engine's Python binding
 can't build all of them.
@@ -6,18 +6,31 @@ can't build all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from ..binary import encoder as write
+from ..binary import externs
 from ..binary.constexpr import constant
 from ..binary.cursor import leading_u32
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import
-from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
+from ..binary.types import I32, I64, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, printable, quoted
 from ..numbers import encode, expected
 from ..unfit import Misfit
+
+
+class Provider(NamedTuple):
+    """`wasm`, and the names of its exports: `names` of what it provides, in order, `counters` by position of imports.
+
+    A counter is a global of type i64: how often that function was called.
+    """
+
+    wasm: bytes
+    names: list[str]
+    counters: dict[int, str]
 
 
 def provider(
@@ -25,11 +38,14 @@ def provider(
     imports: list[tuple[int, Import]],
     values: Mapping[str, str],
     stubs: Mapping[int, bytes | None],
-) -> tuple[bytes, list[str]]:
-    """The module, and the name of its export for each of `imports` (position among all imports, entry).
+    forwarded: Collection[int] = (),
+) -> Provider:
+    """The module that provides `imports` (position among all imports, entry).
 
-    It imports one function of type (i32) -> (): each function that it exports calls it with its position, then traps,
-    unless `stubs` has a body (locals and expression) for that position.
+    It imports two functions of type (i32) -> (), fault and note, then the functions at the positions `forwarded`, as
+    the module does. Each function that it exports calls fault with its position, then traps; one that is forwarded
+    calls the one that it stands for, and one for which `stubs` has a body (locals and expression) is that. Those call
+    note with their position the first time, and count their calls.
     Memories, tables and globals are fresh ones; `values`: `MODULE.NAME` of an imported global -> number.
     Raises `ImportedState` where something needs a value that nobody gave.
     """
@@ -39,11 +55,21 @@ def provider(
     exports: list[bytes] = []
     names: list[str] = []
     known: dict[object, str] = {}
+    counters: dict[int, str] = {}
+    targets = [position for position, _ in imports if position in forwarded]
 
-    def add(section: SectionId, kind: ExternKind, content: bytes, before: int = 0) -> None:
+    def add(section: SectionId, kind: ExternKind, content: bytes, before: int = 0, name: str | None = None) -> None:
         entries = parts.setdefault(section, [])
-        exports.append(write.export(names[-1], kind, before + len(entries)))
+        exports.append(write.export(name or names[-1], kind, before + len(entries)))
         entries.append(content)
+
+    def counted(position: int, body: bytes) -> bytes:
+        """The body, after it was counted; a function without locals."""
+        counter = write.uleb(len(parts.get(SectionId.GLOBAL, ())))
+        counters[position] = f"calls{position}"
+        add(SectionId.GLOBAL, ExternKind.GLOBAL, I64 + b"\x01" + _I64 + b"\0" + _END, name=counters[position])
+        first = _GET + counter + b"\x50\x04\x40\x41" + write.sleb(position) + b"\x10" + _NOTE + _END
+        return b"\0" + first + _GET + counter + _I64 + b"\x01\x7c" + _SET + counter + body[1:]
 
     for position, entry in imports:
         # A tag's type may be written twice, under two indices.
@@ -56,9 +82,16 @@ def provider(
         if entry.kind != ExternKind.FUNC:
             known[key] = names[-1]
         if entry.kind == ExternKind.FUNC:
-            add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=1)
-            trap = b"\0\x41" + write.sleb(position) + b"\x10\x00\x00\x0b"
-            bodies.append(write.code_entry(stubs.get(position) or trap))
+            add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=2 + len(targets))
+            stub = stubs.get(position)
+            if position in forwarded:
+                parameters = _parameters(module.types.functions[entry.type_index])
+                body = counted(position, b"\0" + parameters + b"\x10" + write.uleb(2 + targets.index(position)) + _END)
+            elif stub:
+                body = counted(position, stub)
+            else:
+                body = b"\0\x41" + write.sleb(position) + b"\x10" + _FAULT + b"\0" + _END
+            bodies.append(write.code_entry(body))
         elif entry.kind == ExternKind.TAG:
             add(SectionId.TAG, ExternKind.TAG, b"\0" + write.uleb(index_of[entry.type_index]))
         elif entry.memory:
@@ -68,15 +101,27 @@ def provider(
             add(SectionId.TABLE, ExternKind.TABLE, entry.table.type + write.limits(entry.table.limits))
         elif entry.global_:
             add(SectionId.GLOBAL, ExternKind.GLOBAL, _global(entry, entry.global_, values))
-    fault = write.name("preinit") + write.name("fault") + bytes((ExternKind.FUNC,)) + write.uleb(fault_type)
-    parts[SectionId.IMPORT] = [fault]
+    kinds = {position: index_of[entry.type_index] for position, entry in imports if position in forwarded}
+    parts[SectionId.IMPORT] = [
+        write.name("preinit") + write.name(title) + externs.function(index)
+        for title, index in (("fault", fault_type), ("note", fault_type), *((str(n), kinds[n]) for n in targets))
+    ]
     parts[SectionId.EXPORT] = exports
     parts[SectionId.CODE] = bodies
     sections = [types]
     sections += [write.section(n, write.vector(parts[SectionId(n)])) for n in write.SECTION_ORDER if n in parts]
     name = write.name(GENERATED)
     sections.append(write.custom_section("name", b"\0" + write.uleb(len(name)) + name))
-    return write.assemble(sections), names
+    return Provider(write.assemble(sections), names, counters)
+
+
+_FAULT, _NOTE, _END = b"\0", b"\x01", b"\x0b"
+_GET, _SET, _I64 = b"\x23", b"\x24", b"\x42"
+
+
+def _parameters(signature: FuncType | None) -> bytes:
+    """Instructions that push a function's parameters."""
+    return b"".join(b"\x20" + write.uleb(index) for index in range(len(signature.params) if signature else 0))
 
 
 def _label(entry: Import) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..binary import encoder as write
 from ..binary import externs
+from ..binary.growth import Bounds
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind
 from ..engine.guest import Instrumented, StateCode
@@ -14,10 +15,11 @@ Pieces = list[bytes | memoryview]
 _KEPT = (SectionId.TABLE, SectionId.MEMORY, SectionId.GLOBAL)
 
 
-def instrument_state(module: Module) -> tuple[StateCode, Instrumented]:
+def instrument_state(module: Module, bounds: Bounds | None = None) -> tuple[StateCode, Instrumented]:
     """The state alone, for a module whose functions come later: everything but functions, all of it exported.
 
-    For modules of which `engine.suitability` approves: nothing in their state names a function or a type.
+    For modules of which `engine.suitability` approves: nothing in their state names a function or a type. `bounds`: how
+    far memories and tables may grow together.
     """
     add = Additions(module, free_prefix(module), 0)
     kinds: dict[ExternKind, int] = {
@@ -60,6 +62,7 @@ def instrument_state(module: Module) -> tuple[StateCode, Instrumented]:
         names[ExternKind.TAG],
         entries,
         data or (),
+        bounds,
     )
     return code, Instrumented(
         dict(enumerate(code.memories)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..binary import encoder as write
 from ..binary.extend import extended_section
-from ..binary.growth import growing_functions, guard
+from ..binary.growth import Bounds, growing_functions, guard
 from ..binary.module import Module, SectionId
 from ..binary.opcodes import MEMORY_GROW
 from ..binary.sections import ExternKind, Mode
@@ -19,8 +19,8 @@ from .additions import Additions, active_data, free_prefix, is_read, without_act
 Pieces = list[bytes | memoryview]
 
 
-def instrument(module: Module) -> tuple[GuestCode, Instrumented]:
-    """The instrumented copy of a module, and where to find things in it."""
+def instrument(module: Module, bounds: Bounds | None = None) -> tuple[GuestCode, Instrumented]:
+    """The instrumented copy of a module, and where to find things in it. Growth past `bounds` is refused in it."""
     add = Additions(module, free_prefix(module), len(module.types.functions))
     memories = {i: add.export(ExternKind.MEMORY, i, "memory") for i in range(len(module.memories))}
     globals_ = {
@@ -33,7 +33,7 @@ def instrument(module: Module) -> tuple[GuestCode, Instrumented]:
     element_probes = _element_probes(add)
     guards: dict[int, GrowthGuard] = {}
     shifts: dict[int, list[tuple[int, int]]] = {}
-    code, unknown = _code(add, guards, shifts)
+    code, unknown = _code(add, guards, shifts, bounds)
     data = active_data(module, memories) or ()
     sections: list[Pieces] = []
     for number in write.SECTION_ORDER:
@@ -118,7 +118,7 @@ def _element_probes(add: Additions) -> dict[int, str]:
 
 
 def _code(
-    add: Additions, guards: dict[int, GrowthGuard], shifts: dict[int, list[tuple[int, int]]]
+    add: Additions, guards: dict[int, GrowthGuard], shifts: dict[int, list[tuple[int, int]]], bounds: Bounds | None
 ) -> tuple[Pieces, int | None]:
     """The code section's payload, with every growth instruction replaced by a call of a guard.
 
@@ -145,7 +145,7 @@ def _code(
         for growth in growths:
             key = (growth.opcode, growth.target)
             if key not in numbers:
-                numbers[key] = add.function(*guard(module, growth.opcode, growth.target))
+                numbers[key] = add.function(*guard(module, growth.opcode, growth.target, bounds=bounds))
                 guards[numbers[key]] = GrowthGuard("memory" if growth.opcode == MEMORY_GROW else "table", growth.target)
             call = b"\x10" + write.uleb(numbers[key])
             body += [view[at : growth.start], call]

@@ -44,6 +44,7 @@ def failure(problem: PreinitError) -> str:
         "where": problem.where,
         "hint": problem.hint,
         "frames": [frame._asdict() for frame in problem.frames],
+        "frames_cut": problem.cut,
         **problem.details,
     }
     return text({"version": REPORT_VERSION, "preinit": VERSION, "error": error})

@@ -21,6 +21,7 @@ def summary(report: Report) -> list[str]:
         *_baked_in(report.host),
         *_scrubbed(report),
         *_audited(report),
+        *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
 
@@ -81,6 +82,7 @@ def _baked_in(host: HostFacts) -> list[str]:
         (host.stdin_bytes, "byte", " of standard input"),
         (len(host.files), "file", f" ({size:,} bytes)"),
         (len(host.open_descriptors), "open descriptor", ""),
+        (sum(host.unflushed.values()), "byte", " of output in a buffer"),
     )
     empty = ["an empty environment"] if host.environment_read and not host.environment else []
     empty += ["no folders"] if host.folders_listed and not host.folders else []

@@ -41,6 +41,7 @@ from .modules import (
     validate,
 )
 from .state import (
+    function_indices,
     function_pointer,
     global_value,
     memory_place,
@@ -65,6 +66,7 @@ __all__ = [
     "copy_functions",
     "deserialize",
     "export",
+    "function_indices",
     "function_pointer",
     "get_function",
     "global_value",

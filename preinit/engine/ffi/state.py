@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import wasmtime
@@ -92,6 +92,12 @@ def function_pointer(extern: Any) -> bytes | None:
         return None
     offset = ffi.wasmtime_extern_t.of.offset + 8  # after the store's identity, as in a value
     return ctypes.string_at(ctypes.addressof(extern) + offset, 8)
+
+
+def function_indices(externs: Mapping[int, Any]) -> dict[bytes, int]:
+    """Identity -> index of functions that are given by index."""
+    found = ((function_pointer(extern), index) for index, extern in externs.items())
+    return {pointer: index for pointer, index in found if pointer}
 
 
 def table_size(store: wasmtime.Store, extern: Any) -> int:
