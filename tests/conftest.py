@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 from command import GOOD
 from hypothesis import HealthCheck, settings
 from support import wasm
+
+# A shell's background job ignores interrupts, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples start an engine: a deadline would only measure the machine.
 settings.register_profile("preinit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
