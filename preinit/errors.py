@@ -255,7 +255,10 @@ class MemoryLimit(InitializerFailed):
 
 
 class GrowthRefused(MemoryLimit):
-    """A `memory.grow` or `table.grow` was refused by a limit: the guest would have gone on with a degraded heap."""
+    """A `memory.grow` or `table.grow` was refused by a limit: the guest would have gone on with a degraded heap.
+
+    Or the engine's heap, for structs and arrays, was refused more memory.
+    """
 
     code = "growth-refused"
 
