@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from preinit.calls import Call, Word
 from preinit.config import Target, find, load, options_of
 from preinit.config.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
 from preinit.config.kinds import Wrong
@@ -206,6 +207,18 @@ def test_what_contradicts_itself_is_told_with_the_target_s_line(tmp_path: Path, 
     assert "line 3, target 'a'" in str(caught.value.where)
 
 
+def test_an_initializer_is_given_the_bytes_of_a_file_beside_the_config_file(tmp_path: Path) -> None:
+    (tmp_path / "app.js").write_bytes(b"one")
+    found = target(tmp_path, f'[targets.a]\n{FILES}init = ["boot(1)", "compile(@app.js)?", "invoke(*4, 2)"]')
+    assert found.data == (tmp_path / "app.js",)
+    calls = (Call("compile", b"one", returns="result"), Call("invoke", Word(4), 2))
+    assert options_of(found, {}).init_funcs == ("boot(1)", *calls)
+    (tmp_path / "app.js").unlink()
+    with pytest.raises(InputError, match=r"app\.js.*can't be read") as caught:
+        options_of(found, {})
+    assert "target 'a'" in str(caught.value.where)
+
+
 def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
     found = target(tmp_path, f'[targets.a]\nhost.stdin = "no-such"\n{FILES}')
     with pytest.raises(InputError, match="no-such"):
@@ -242,6 +255,8 @@ def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
         (f"[targets.a]\n{FILES}max-memory = -1", 4, "targets.a.max-memory", "not -1"),
         (f"[targets.a]\n{FILES}init = 3", 4, "targets.a.init", "not empty, or a list of strings, not 3"),
         (f"[targets.a]\n{FILES}init = [\n'f',\n3]", 6, "targets.a.init.1", "item 2 of `init` must be a string"),
+        (f"[targets.a]\n{FILES}init = 'f(@x, y!)'", 4, "targets.a.init", "'y!' in .* can't be given.*@FILE for the"),
+        (f"[targets.a]\n{FILES}init = ['g', 'f(*)']", 4, "targets.a.init.1", "'\\*' in .* can't be given.*@FILE"),
         (f"[targets.a]\n{FILES}init = [{{}}]", 4, "targets.a.init.0", "item 1 of `init` .* not a table"),
         (f"[targets.a]\n{FILES}renames = 'a=b'", 4, "targets.a.renames", "a table of strings, not 'a=b'"),
         (f"[targets.a]\n{FILES}[targets.a.renames]\nx = 1", 5, "targets.a.renames.x", "`x` must be a string"),
@@ -309,6 +324,8 @@ PAIR = "[targets.a]\ninput = '{a}'\noutput = '{x}'\n[targets.b]\ninput = '{b}'\n
         ({}, "report = 'x'\n", "is written by the target 'a', too"),
         ({}, "preloads.env = 'y'\n", "would overwrite the input"),
         ({}, "host.stdin = 'y'\n", "would overwrite the input"),
+        ({}, "init = 'f(@y)'\n", "would overwrite the input"),
+        ({"a": "y"}, "init = 'f(@x)'\n", "needs the next one's output"),
         ({"a": "y", "b": "x"}, "", "each of these targets needs the next one's output: '.', '.', '.'"),
         ({"a": "y"}, "host.dirs = { '.' = '/' }\n", "needs the next one's output"),
     ],

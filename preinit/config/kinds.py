@@ -147,7 +147,9 @@ def list_of(kind: Kind, wanted: str) -> Kind:
 def _inside(kind: Kind, item: Any, path: Path, number: int) -> Any:
     try:
         return kind.read(item, (*path, number))
-    except Wrong:
+    except Wrong as problem:
+        if problem.hint:  # it knows better
+            raise
         raise Wrong(
             (*path, number), f"item {number + 1} of `{path[-1]}` must be {kind.wanted}, not {_noun(item)}"
         ) from None

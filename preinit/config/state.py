@@ -47,7 +47,7 @@ _CHANGES = {
     "preinit": "preinit's version changed",
     "input": "the input changed",
     "options": "the options changed",
-    "files": "preloads or folders changed",
+    "files": "data, preloads or folders changed",
 }
 
 
