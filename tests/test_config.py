@@ -243,6 +243,8 @@ def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
         ('[targets.a]\ninput = "x"', 1, "targets.a", "the target 'a' has no `output`"),
         (f"[targets.a]\n{FILES}outptu = 1", 4, "targets.a.outptu", "'outptu' in `a`.*Write `output`"),
         (f"[targets.a]\n{FILES}keep_init_func = true", 4, "targets.a.keep_init_func", "Write `keep-init-func`"),
+        (f"[targets.a]\n{FILES}max-size = 1", 4, "targets.a.max-size", "Write `budgets.max-size`"),
+        (f"[defaults]\nenv = {{}}\n[targets.a]\n{FILES}", 2, "defaults.env", "Write `host.env`"),
         (f"[targets.a]\n{FILES}zzzzzz = 1", 4, "targets.a.zzzzzz", "One of input, init"),
         (f'[targets.a]\n{FILES}layout = "pretty"', 4, "targets.a.layout", '"balanced", "size", .* not \'pretty\''),
         (f'[targets.a]\n{FILES}strict = "yes"', 4, "targets.a.strict", "`strict` must be true or false, not 'yes'"),

@@ -199,10 +199,18 @@ def table(keys: Mapping[str, Key], wanted: str) -> Kind:
         unknown = next((name for name in value if name not in keys), None)
         if unknown is not None:
             place = f"`{path[-1]}`" if path else "the table"
-            raise Wrong((*path, unknown), f"there is no key {quoted(unknown)} in {place}", nearest(unknown, keys))
+            hint = _elsewhere(unknown, keys) or nearest(unknown, keys)
+            raise Wrong((*path, unknown), f"there is no key {quoted(unknown)} in {place}", hint)
         return {name: keys[name].kind.read(item, (*path, name)) for name, item in value.items()}
 
     return Kind(wanted, schema, read, merges=True, keys=keys)
+
+
+def _elsewhere(name: str, keys: Mapping[str, Key]) -> str | None:
+    """Where a key belongs that one of the tables inside has."""
+    name = name.replace("_", "-")
+    places = [f"{outer}.{name}" for outer, key in keys.items() if name in key.kind.keys]
+    return f"Write `{places[0]}`." if places else None
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
