@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -219,6 +220,16 @@ def test_an_initializer_is_given_the_bytes_of_a_file_beside_the_config_file(tmp_
     assert "target 'a'" in str(caught.value.where)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes have no names here")
+@pytest.mark.parametrize("setting", ["", 'preloads = { lib = "in.wasm" }\n'])
+def test_a_pipe_is_no_input_since_nobody_could_tell_whether_it_changed(tmp_path: Path, setting: str) -> None:
+    os.mkfifo(tmp_path / "in.wasm")
+    (tmp_path / "file.wasm").write_bytes(b"")
+    files = FILES.replace("in.wasm", "file.wasm") if setting else FILES
+    with pytest.raises(InputError, match=r"in\.wasm' is no regular file"):
+        options_of(target(tmp_path, f"[targets.a]\n{files}{setting}"), {})
+
+
 def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
     found = target(tmp_path, f'[targets.a]\nhost.stdin = "no-such"\n{FILES}')
     with pytest.raises(InputError, match="no-such"):
@@ -252,6 +263,7 @@ def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
         (f"[targets.a]\n{FILES}timeout = 0", 4, "targets.a.timeout", "a number of seconds, more than 0, not 0"),
         (f"[targets.a]\n{FILES}timeout = nan", 4, "targets.a.timeout", "more than 0, not nan"),
         (f"[targets.a]\n{FILES}timeout = true", 4, "targets.a.timeout", "more than 0, not true"),
+        (f"[targets.a]\n{FILES}timeout = 1{'0' * 4000}", 4, "targets.a.timeout", "not a number that long"),
         (f"[targets.a]\n{FILES}timeout = 2020-01-01", 4, "targets.a.timeout", "not a date or time"),
         (f'[targets.a]\n{FILES}max-memory = "big"', 4, "targets.a.max-memory", "64MiB.*not 'big'"),
         (f"[targets.a]\n{FILES}max-memory = -1", 4, "targets.a.max-memory", "not -1"),
@@ -275,6 +287,9 @@ def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
         (f"[targets.a]\n{FILES}budgets.max-segments = '3'", 4, "targets.a.budgets.max-segments", "a whole number"),
         ("[defaults]\noutput = 'x'\n[targets.a]", 2, "defaults.output", "there is no key 'output' in `defaults`"),
         ("defaults = 1", 1, "defaults", "`defaults` must be a table, not 1"),
+        ('[targets.a]\ninput = "x"\noutput = "/"', 3, "targets.a.output", "must be the name of a file, not '/'"),
+        ('[targets.a]\ninput = "x"\noutput = "a/.."', 3, "targets.a.output", "must be the name of a file"),
+        (f'[targets.a]\n{FILES}report = "a/"', 4, "targets.a.report", "must be the name of a file"),
         ('[targets.a]\ninput = ""\noutput = "x"', 2, "targets.a.input", "a string that is not empty, not ''"),
         ('[targets.a]\ninput = "a\\u0000b"\noutput = "x"', 2, "targets.a.input", "a string that is not empty"),
     ],
@@ -450,7 +465,7 @@ def accepts(rule: Any, value: Any) -> bool:
         return rule
     assert set(rule) <= {
         "type", "enum", "pattern", "anyOf", "items", "properties", "additionalProperties", "propertyNames",
-        "required", "minProperties", "minimum", "exclusiveMinimum", "description", "title", "$schema",
+        "required", "minProperties", "minimum", "maximum", "exclusiveMinimum", "description", "title", "$schema",
     }  # fmt: skip
     if "type" in rule:
         wanted = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
@@ -463,6 +478,8 @@ def accepts(rule: Any, value: Any) -> bool:
     if isinstance(value, str) and "pattern" in rule and not re.search(rule["pattern"].replace("$", r"\Z"), value):
         return False
     if "minimum" in rule and value < rule["minimum"]:
+        return False
+    if "maximum" in rule and value > rule["maximum"]:
         return False
     if "exclusiveMinimum" in rule and value <= rule["exclusiveMinimum"]:
         return False
@@ -480,7 +497,7 @@ def accepts(rule: Any, value: Any) -> bool:
 
 
 SAMPLES: list[Any] = [
-    True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
+    True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "x/", "..", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
     "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
     "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
     {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},

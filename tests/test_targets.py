@@ -270,6 +270,14 @@ def test_all_failures_are_told_and_the_other_targets_are_built(tmp_path: Path) -
     assert words(said(tmp_path, "fine", "fat", code=1)) == {"fine": "up to date", "fat": "failed"}
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    project(tmp_path, f"[targets.long]\ninput = 'good.wasm'\noutput = '{'x' * 300}'")
+    for more in ([], ["--check"]):
+        text = said(tmp_path, *more, code=1)
+        assert "xxx' can't be " in text
+        assert "bug" not in text
+
+
 def test_a_failure_after_a_success_keeps_the_output_and_is_told_again(tmp_path: Path) -> None:
     project(tmp_path)
     said(tmp_path)

@@ -27,6 +27,9 @@ from .kinds import (
     table_of,
 )
 
+#: What a file is called that a target writes: no folder.
+_FILE = matching("the name of a file", r"(?:[^\u0000]*/)?(?!\.\.?$)[^/\u0000]+")
+
 _TEXTS = list_of(TEXT, "a list of strings")
 
 
@@ -125,8 +128,8 @@ COMMON = {
 
 TARGET = {
     **COMMON,
-    "output": Key(TEXT, "Where the module is written that starts where the initializer ended."),
-    "report": Key(TEXT, "Where a JSON report of the build is written."),
+    "output": Key(_FILE, "Where the module is written that starts where the initializer ended."),
+    "report": Key(_FILE, "Where a JSON report of the build is written."),
 }
 DEFAULTS = table(COMMON, "a table")
 TARGETS = table(TARGET, "a table")

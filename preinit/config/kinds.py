@@ -91,10 +91,12 @@ TEXT = matching("a string that is not empty", r"[^\u0000]+")
 ANY_TEXT = matching("a string", r"[^\u0000]*")
 FLAG = _simple("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool))
 COUNT = _simple("a whole number that is not negative", {"type": "integer", "minimum": 0}, _is_count)
+#: Some thirty years: TOML has whole numbers that no clock can count.
+_LONGEST = 10**9
 SECONDS = _simple(
     "a number of seconds, more than 0",
-    {"type": "number", "exclusiveMinimum": 0},
-    lambda value: _is_number(value) and value > 0,
+    {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST},
+    lambda value: _is_number(value) and 0 < value <= _LONGEST,
 )
 #: The value of an imported global: numbers that TOML can't write, as strings.
 NUMBER = _simple(

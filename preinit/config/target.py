@@ -134,11 +134,19 @@ def options_of(target: Target, environment: Mapping[str, str], **overrides: Any)
     for name in BUDGETS:
         fields[name] = given.get("budgets", {}).get(name.replace("_", "-"))
     try:
+        _check_regular(target)
         fields["init_funcs"] = tuple(written(text, lambda name: _content(target.path(name))) for text in target.init)
         return Options(host=_host(target, environment), **{**fields, **overrides})
     except PreinitError as problem:
         problem.where = problem.where or target.place
         raise
+
+
+def _check_regular(target: Target) -> None:
+    """What a pipe holds can't be known without taking it away: a target that reads one would never seem to change."""
+    for path in (target.input, *target.preloads.values()):
+        if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - these never raise
+            raise InputError(f"{shown(path)!r} is no regular file", hint="Name one: its content tells what changed.")
 
 
 #: Keys that are fields of `Options` or `Host`, but for `-` and `_`.
