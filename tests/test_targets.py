@@ -404,6 +404,17 @@ def test_a_dependency_file_lists_all_that_is_read_and_escapes_names(tmp_path: Pa
     said(tmp_path, "--depfile", "-" if os.name == "nt" else "/dev/null")
 
 
+@pytest.mark.parametrize(
+    "name", ["good.wasm", "preinit.toml", "out/../out/first.wasm", "out/.first.wasm.preinit-state"]
+)
+def test_a_dependency_file_overwrites_nothing_that_targets_need(tmp_path: Path, name: str) -> None:
+    project(tmp_path)
+    said(tmp_path)
+    before = (tmp_path / name).read_bytes()
+    assert "`--depfile` would overwrite" in said(tmp_path, "second", "--depfile", name, code=2)
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_a_name_that_no_dependency_file_can_hold_is_told(tmp_path: Path) -> None:
     awkward(tmp_path)
     (tmp_path / "lib/new\nline").write_text("x")
