@@ -69,6 +69,7 @@ def test_what_is_said_meanwhile_goes_to_standard_error(good: Path, ready: Path) 
         (["GOOD", "no-such-file"], 2, "'no-such-file' can't be read"),
         (["-", "-"], 2, "can't both be standard input"),
         (["GOOD", "READY", "--html", "READY"], 2, "would overwrite the input"),
+        (["GOOD", "READY", "-f", "run(@text)", "--html", "text"], 2, "would overwrite the input 'text'"),
         (["GOOD", "READY", "--html", "x", "--json=x"], 2, "can't both go to one place"),
         (["GOOD", "READY", "--json="], 2, "is empty"),
         (["GOOD", "READY", "-f", "runn"], 1, "Exported functions: 'run'"),

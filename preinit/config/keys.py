@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..calls import written
+from ..calls import files
 from ..errors import UsageError
 from ..options import COMPILERS, ENGINES, FILE_TIMES, IMPORTS, LAYOUTS
 from .kinds import (
@@ -36,7 +36,7 @@ _TEXTS = list_of(TEXT, "a list of strings")
 def _read_call(value: Any, path: Path) -> Any:
     text = TEXT.read(value, path)
     try:
-        written(text, lambda _name: b"")
+        files(text)
     except UsageError as problem:
         raise Wrong(path, problem.what, problem.hint) from None
     return text

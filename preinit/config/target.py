@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..calls import written
+from ..calls import files, written
 from ..errors import InputError, PreinitError, UsageError, quoted
 from ..options import BUDGETS, Host, Options
 from ..policies import clock, random
@@ -54,15 +54,7 @@ class Target:
     @property
     def data(self) -> tuple[Path, ...]:
         """Files whose bytes initializers are given."""
-        names: list[str] = []
-
-        def note(name: str) -> bytes:
-            names.append(name)
-            return b""
-
-        for text in self.init:
-            written(text, note)
-        return tuple(map(self.path, names))
+        return tuple(self.path(name) for text in self.init for name in files(text))
 
     @property
     def host(self) -> Mapping[str, Any]:
