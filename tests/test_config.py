@@ -134,6 +134,12 @@ max-memory-pages = 17
     )
 
 
+def test_a_byte_order_mark_and_a_carriage_return_are_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "preinit.toml").write_bytes(b"\xef\xbb\xbf" + f"[targets.a]\n{FILES}".replace("\n", "\r\n").encode())
+    found = load(tmp_path / "preinit.toml").targets["a"]
+    assert (found.line, found.settings["output"]) == (1, "out.wasm")
+
+
 def test_what_is_not_said_is_as_for_a_build_without_options(tmp_path: Path) -> None:
     found = options_of(target(tmp_path, f"[targets.a]\n{FILES}"), {})
     assert found == Options(process_ends=True)
