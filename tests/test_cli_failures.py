@@ -175,6 +175,7 @@ def test_closed_streams_don_t_matter_to_a_build_from_file_to_file(
     ("redirections", "arguments", "code", "words"),
     [
         (">&-", ["build", "GOOD"], 1, b"standard output can't be written: it is closed"),
+        (">&-", ["schema"], 1, b"what to do: Have it lead to where there is room"),
         ("<&-", ["build", "-"], 1, b"standard input can't be read: it is closed"),
         (">&- 2>&-", ["build", "GOOD"], 1, b""),
         ("2>&-", ["build", "no-such-file"], 2, b""),
