@@ -10,6 +10,8 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would tak
 if TYPE_CHECKING:
     from typing import Any
 
+    from .builder import Builder
+    from .calls import Call, Word
     from .errors import Frame, PreinitError
     from .inspection import Inspection, inspect
     from .options import Host, Options
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .version import VERSION as __version__
 
 _HOMES = {
+    "Builder": "builder",
+    "Call": "calls",
     "Frame": "errors",
     "Host": "options",
     "Inspection": "inspection",
@@ -28,14 +32,15 @@ _HOMES = {
     "Result": "result",
     "Verification": "verification",
     "Warning": "result",
+    "Word": "calls",
     "build": "pipeline",
     "inspect": "inspection",
     "verify": "verification",
 }
 
 __all__ = [
-    "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Verification", "Warning",
-    "__version__", "build", "inspect", "verify",
+    "Builder", "Call", "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Verification",
+    "Warning", "Word", "__version__", "build", "inspect", "verify",
 ]  # fmt: skip
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from .binary.module import Module
 from .binary.sections import ExternKind
-from .binary.types import F32, F64, I32, I64, FuncType, ValType, is_nullable, is_numeric, type_name
+from .binary.types import F32, F64, I32, I64, FuncType, is_nullable, is_numeric, type_name
+from .calls import Call as Given
 from .errors import InitializerType, NoInitializer, UnknownExport, printable, quoted
-from .numbers import encode, expected
 from .options import DEFAULT_INITIALIZERS, Options
+from .parameters import Call as Call
+from .parameters import number, with_data
 from .unfit import Misfit
 
 #: What a reactor exports to have its constructors run:
@@ -28,15 +29,6 @@ _MOST_COMPARED = 5_000
 _LONGEST_COMPARED = 200
 
 
-class Call(NamedTuple):
-    """An export to call. `arguments` as they were written, `raw` as values of 16 bytes each."""
-
-    name: str
-    type: FuncType
-    arguments: tuple[str, ...] = ()
-    raw: tuple[bytes, ...] = ()
-
-
 def choose(module: Module, options: Options) -> list[Call]:
     """The exports to run after the start function, in order: `_initialize` if there is one, then the initializers.
 
@@ -47,9 +39,9 @@ def choose(module: Module, options: Options) -> list[Call]:
     InitializerType: arguments that don't fit, or parameters that can't be given.
     """
     functions = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
-    named = list(options.init_funcs)
+    named: list[str | Given] = list(options.init_funcs)
     if not named and not options.start_only:
-        named = [name for name in DEFAULT_INITIALIZERS if name in functions][:1]
+        named += [name for name in DEFAULT_INITIALIZERS if name in functions][:1]
         if not named:
             raise _no_initializer(module, functions)
     calls = [_call(module, functions, text) for text in named]
@@ -63,11 +55,11 @@ def choose(module: Module, options: Options) -> list[Call]:
     return calls
 
 
-def _call(module: Module, functions: dict[str, int], text: str) -> Call:
-    name, arguments = text, ""
-    if text not in functions:
-        match = _WITH_ARGUMENTS.fullmatch(text)
-        if match:
+def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Call:
+    name, arguments = wanted if isinstance(wanted, str) else wanted.name, ""
+    if name not in functions:
+        match = _WITH_ARGUMENTS.fullmatch(name)
+        if match and isinstance(wanted, str):
             name, arguments = match[1], match[2]
     if name not in functions:
         if name in module.exported_names:
@@ -78,8 +70,10 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
         raise InitializerType(
             f"the export {quoted(name)} has no function type that can be called", hint=_candidates(module, functions)
         )
-    parts = tuple(part.strip() for part in arguments.split(",")) if arguments.strip() else ()
     where = f"export {quoted(name)} of type {function_type}"
+    if not isinstance(wanted, str):
+        return with_data(module, wanted, function_type, where)
+    parts = tuple(part.strip() for part in arguments.split(",")) if arguments.strip() else ()
     unfit = next((t for t in function_type.params if t not in (I32, I64, F32, F64)), None)
     if unfit:
         raise InitializerType(
@@ -95,18 +89,8 @@ def _call(module: Module, functions: dict[str, int], text: str) -> Call:
             where=where,
             hint=f"Write numbers for them: -f '{printable(name)}({wanted})'." if wanted else "Leave them out.",
         )
-    raw = tuple(_argument(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
+    raw = tuple(number(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
     return Call(name, function_type, parts, raw)
-
-
-def _argument(value_type: ValType, text: str, where: str) -> bytes:
-    """The raw 16 bytes of a number that the user wrote."""
-    try:
-        return encode(value_type, text).ljust(16, b"\0")
-    except ValueError:
-        raise InitializerType(
-            f"{quoted(text)} is not a number of type {type_name(value_type)}", where=where, hint=expected(value_type)
-        ) from None
 
 
 def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> str:

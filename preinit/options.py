@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from . import checks
+from .calls import Call
 from .errors import UsageError, printable
 
 Layout = Literal["balanced", "size", "gzip", "few"]
@@ -136,8 +137,8 @@ class Options:
 
     Parameters
     ----------
-    init_funcs: exports to run, in order; `NAME(1,2)` passes numbers. Empty: the first of `DEFAULT_INITIALIZERS` that
-        the module has.
+    init_funcs: exports to run, in order; `NAME(1,2)` passes numbers, a `Call` data too. Empty: the first of
+        `DEFAULT_INITIALIZERS` that the module has.
     start_only: run only the start function and `_initialize`.
     rename_funcs: `(destination, source)` pairs: the export `source` becomes `destination`.
     keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
@@ -174,7 +175,7 @@ class Options:
     max_memory_pages: pages of 64 KiB that all its memories may have at the start.
     """
 
-    init_funcs: tuple[str, ...] = ()
+    init_funcs: tuple[str | Call, ...] = ()
     start_only: bool = False
     rename_funcs: tuple[tuple[str, str], ...] = ()
     keep_init_func: KeepInitFunc = False
@@ -249,7 +250,9 @@ class Options:
 
 
 _OPTIONS: dict[str, checks.Check] = {
-    "init_funcs": checks.several(checks.name),
+    "init_funcs": checks.several(
+        lambda option, value: value if isinstance(value, Call) else checks.name(option, value)
+    ),
     "start_only": checks.flag,
     "rename_funcs": checks.pairs(checks.name, checks.name),
     "keep_init_func": checks.one_of(False, True, "noop"),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .binary.module import Module, parse
 from .engine.runtime import Deadline
-from .engine.validation import check
 from .errors import (
     InvalidModule,
     OutputInvalid,
     PreinitError,
+    TimeLimit,
     UnsupportedProposal,
     UsageError,
     WarningsRefused,
@@ -27,11 +27,13 @@ from .source import binary
 from .stopwatch import Stopwatch
 from .supported import check_room, check_supported
 from .validity import Validity
+from .ways import Kept
 
 if TYPE_CHECKING:
     from .result import Result
     from .rewrite import Plan, Rewritten, Run
     from .snapshot import Snapshot
+    from .stack import Stack
 
 
 def build(
@@ -68,43 +70,105 @@ def build(
     deadline = Deadline(options.timeout, grace=not options.process_ends)
     deadline.doing = watch.doing
     with watch("parse"):
-        module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
-        check_supported(module, options)
-        calls = choose(module, options)
-        exports = output_exports(module, calls, options)
-        preloads, beside = read_preloads(module, options)
-        stack = None
-        if options.scrub_stack:
-            from .stack import find_stack, scrub
+        source = read_source(wasm, options, deadline)
+        order = place(source, options, deadline)
+    return carry_out(order, watch, meanwhile=_import_the_rest)
 
-            stack = find_stack(module)
-    job = Job(module, tuple(calls), options, preloads, beside, deadline)
-    paused = run_guest(job, watch, _import_the_rest)
+
+class Source(NamedTuple):
+    """A module to build from, the modules that it is given beside it, and what to compile of each of those."""
+
+    module: Module
+    preloads: Mapping[str, Module]
+    beside: Mapping[str, bytes]
+
+
+class Order(NamedTuple):
+    """One build: what is to be run, the output's exports, and the stack, of which a part is to be zeroed."""
+
+    job: Job
+    exports: tuple[tuple[str, int, int], ...]
+    stack: Stack | None
+
+
+def read_source(wasm: bytes | str | os.PathLike[str], options: Options, deadline: Deadline) -> Source:
+    """Parses and checks what is given. Raises an `InputError`, `UsageError`, `TimeLimit`."""
+    module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
+    check_supported(module, options)
+    return Source(module, *read_preloads(module, options))
+
+
+def check_again(source: Source, options: Options) -> None:
+    """Checks what was read for other options, which differ in nothing that reading depends on. Raises the same."""
+    check_supported(source.module, options)
+    if source.preloads:
+        from .host.preload import check_uses
+
+        check_uses(source.module, source.preloads, options)
+
+
+def place(source: Source, options: Options, deadline: Deadline) -> Order:
+    """What is to be done for these options. Raises a `PreinitError` where they don't fit the module."""
+    module = source.module
+    calls = choose(module, options)
+    exports = output_exports(module, calls, options)
+    stack = None
+    if options.scrub_stack:
+        from .stack import find_stack
+
+        stack = find_stack(module)
+    return Order(Job(module, tuple(calls), options, source.preloads, source.beside, deadline), exports, stack)
+
+
+def carry_out(
+    order: Order,
+    watch: Stopwatch,
+    meanwhile: Callable[[], object] = lambda: None,
+    kept: Kept[Any] | None = None,
+    validity: Validity | None = None,
+) -> Result:
+    """Runs the guest and writes what it left, see `build`.
+
+    `meanwhile` is called while the engine compiles. `kept`, `validity`: what is known from other builds of the module.
+    """
+    job, exports, stack = order
+    module, options, deadline = job.module, job.options, job.deadline
+    validity = validity or Validity(module, options)
+    paused = run_guest(job, watch, meanwhile, kept)
     try:
         from .facts import make_report
         from .leaks import leaks
         from .result import Result
         from .rewrite import Plan, has_more, variants
 
-        scrubbed = scrub(module, stack, paused.snapshot, options.layout) if stack else None
+        scrubbed = None
+        if stack:
+            from .stack import scrub
+
+            scrubbed = scrub(module, stack, paused.snapshot, options.layout)
         differences = None
         if options.audit:
             from .audit import audit
 
             with watch("audit"):
                 differences = audit(job, paused, stack)
-        noops = no_ops(module, calls, paused.returned, options)
+        noops = no_ops(module, job.calls, paused.returned, options)
         keeps, restores = options.imports != "define", options.imports == "restore"
         plan = Plan(exports, options.layout, keep_imports=keeps, restore=restores, noops=noops)
         plans = variants(module, paused.snapshot, plan)
-        validity = Validity(module, options)
         rewritten, plan = write_valid(module, paused.snapshot, plans, validity, deadline, watch)
         if has_more(rewritten.wasm, module):
             validity.check(module.data)  # code that was never called may name what the input lacks
         leaked = leaks(module, options.host, paused.snapshot, rewritten.runs) if options.host.env else ()
+        report = make_report(module, job.calls, plan, paused, rewritten, options, watch.seconds)
+    except PreinitError as problem:
+        if not isinstance(problem, TimeLimit):  # after that, a thread may still be reading the guest's memories
+            paused.instance.close()  # whoever keeps the error must not keep those
+        raise
     finally:
         paused.world.close()
-    report = make_report(module, calls, plan, paused, rewritten, options, watch.seconds)
+    if not options.process_ends:
+        paused.instance.close()
     warnings = (*report.warnings, *leaked)
     report = dataclasses.replace(report, audit=differences, scrub_stack=scrubbed, warnings=warnings)
     if options.strict and report.warnings:
@@ -168,5 +232,5 @@ def write_valid(
             return rewritten, plan
         except (InvalidModule, UnsupportedProposal) as refusal:
             problem = refusal
-    check(module.data)  # on demand, code that was never called is seen here for the first time
+    validity.check(module.data)  # on demand, code that was never called is seen here for the first time
     raise OutputInvalid(f"the output does not validate: {problem}") from problem

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .binary.module import Module
+from .calls import Call, Word
 from .errors import InputError, UsageError, printable, quoted
 from .options import Host, Options
 from .result import REPORT_VERSION, FileFacts
@@ -31,6 +32,7 @@ _FROM_ELSEWHERE = "Give the report that `preinit build --report` wrote, or the o
 def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
     """The options of a build as JSON values. Of environment variables the names: their values may be secrets."""
     facts: dict[str, Any] = {name: getattr(options, name) for name in _PLAIN}
+    facts["init_funcs"] = [_call(given) for given in options.init_funcs]
     facts["preloads"] = [
         {"name": name, "path": given if isinstance(given, str) else None, "sha256": preloads[name].sha256}
         for name, given in options.preloads
@@ -40,6 +42,19 @@ def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
     facts["host"]["env"] = [name for name, _ in host.env]
     facts["host"]["stdin"] = {"size": len(host.stdin), "sha256": hashlib.sha256(host.stdin).hexdigest()}
     return facts
+
+
+def _call(given: str | Call) -> str | dict[str, Any]:
+    """An initializer as JSON values: of data that it is given, length and SHA-256."""
+    if isinstance(given, str):
+        return given
+    arguments: list[Any] = []
+    for value in given.arguments:
+        if isinstance(value, bytes):
+            arguments.append({"size": len(value), "sha256": hashlib.sha256(value).hexdigest()})
+        else:
+            arguments.append({"word": value.offset} if isinstance(value, Word) else value)
+    return {"name": given.name, "arguments": arguments, "returns": given.returns}
 
 
 @dataclass(frozen=True)
@@ -145,6 +160,18 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any], host: Mappin
     known = dict(given.get("preloads", ()))
     fields["preloads"] = [(e["name"], known.pop(e["name"], e["path"])) for e in facts["preloads"]] + list(known.items())
     fields |= {name: value for name, value in given.items() if name != "preloads"}
+    calls = facts["init_funcs"]
+    has_data = isinstance(calls, list) and any(isinstance(call, dict) for call in calls)
+    if has_data and "init_funcs" not in given:
+        raise UsageError(
+            "the report does not hold the data that initializers were given",
+            hint="Give all initializers again: -f 'NAME(@FILE)'.",
+        )
+    if has_data and list(map(_call, given["init_funcs"])) != calls:
+        raise UsageError(
+            "the initializers, or the data that they are given, are not those of the build",
+            hint="Give those of the build.",
+        )
     unknown = [name for name, value in fields["preloads"] if value is None]
     if unknown:
         raise UsageError(

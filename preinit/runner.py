@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .binary.growth import Bounds
 from .binary.module import Module
 from .binary.sections import ExternKind
+from .calling import Caller
 from .engine.bounds import bounds
 from .engine.guest import Instance, Instrumented
 from .engine.profile import Profile
-from .engine.runtime import Deadline, EngineSettings, has_winch
-from .engine.suitability import unsuitable, worthwhile
+from .engine.runtime import Deadline, EngineSettings
 from .engine.values import Unsuited
 from .errors import UnsupportedProposal, quoted
 from .initializers import Call, numeric_results
 from .options import Host, Options
 from .profiles import ProfileStore
 from .stopwatch import Stopwatch
+from .ways import Kept, Way, ways
 
 if TYPE_CHECKING:
     from .engine.ondemand import OnDemandGuest
@@ -47,7 +48,7 @@ class Job(NamedTuple):
     @property
     def interruptible(self) -> bool:
         """Whether the guest must be stopped when time is over: otherwise the process ends."""
-        return self.goes_on or (self.options.timeout is not None and not self.options.process_ends)
+        return self.goes_on or _interruptible(self.options)
 
     @property
     def shares_memory(self) -> bool:
@@ -59,6 +60,10 @@ class Job(NamedTuple):
     def bounds(self) -> Bounds:
         """What all memories and tables may have together."""
         return bounds(self.module, self.preloads, self.options.max_memory)
+
+
+def _interruptible(options: Options) -> bool:
+    return options.timeout is not None and not options.process_ends
 
 
 class Paused(NamedTuple):
@@ -79,31 +84,24 @@ class Paused(NamedTuple):
     instrumented: Instrumented
 
 
-class _Way(NamedTuple):
-    """How to compile: with `engine` "whole" or "ondemand", `compiler` as in the options; why not another way.
-
-    `profile`: what an earlier build learnt.
-    """
-
-    engine: str
-    compiler: str
-    reason: str
-    profile: Profile | None = None
-
-    def __str__(self) -> str:
-        known = f"; {len(self.profile.chunks):,} parts from the cache" if self.profile and self.profile.chunks else ""
-        return f"{'whole' if self.engine == 'whole' else 'on demand'}, compiler {self.compiler}: {self.reason}{known}"
+def keeping(module: Module, options: Options) -> Kept[CompiledGuest | OnDemandGuest]:
+    """Where builds of that module keep what they compile. Those whose options say how to compile must have the same."""
+    store = ProfileStore(module, options, _interruptible(options))
+    return Kept(store.read, store.write)
 
 
-def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Paused:
+def run_guest(
+    job: Job, watch: Stopwatch, meanwhile: Callable[[], object], kept: Kept[CompiledGuest | OnDemandGuest] | None = None
+) -> Paused:
     """Compiles the guest, runs it in a fresh instance, and captures what it left. Close its `world` afterwards.
 
-    `meanwhile` is called while the engine compiles. Raises what compiling and running raise.
+    `meanwhile` is called while the engine compiles. `kept`: where to keep what is compiled, and to look for it.
+    Raises what compiling and running raise.
     """
     with watch("choose"):
         store = ProfileStore(job.module, job.options, job.interruptible)
-        ways = _ways(job, store)
-        way = next(ways)
+        rest = kept.ways(job.module, job.options) if kept else ways(job.module, job.options, store.read)
+        way = next(rest)
     watch.note(f"compiled code is kept in {store.folder}" if store.keeps else "compiled code is not kept")
     watch.note(str(way))
     shown = 0
@@ -111,9 +109,12 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
     while True:
         world = _world(job, shown)
         try:
-            paused = _attempt(job, way, world, store, watch, meanwhile)
+            paused = _attempt(job, way, world, store, watch, meanwhile, kept)
             with watch("profile"):
-                store.write(learnt or paused.profile)
+                if kept:
+                    kept.learn(way, paused.guest, paused.profile)
+                if learnt or not kept:
+                    store.write(learnt or paused.profile)
             return paused._replace(engine=dataclasses.replace(paused.engine, not_kept=store.problem))
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
@@ -122,11 +123,13 @@ def run_guest(job: Job, watch: Stopwatch, meanwhile: Callable[[], object]) -> Pa
             shown = max(shown, world.printed)
             world.close(goes_on=True)
             known = way.profile and way.profile.chunks
-            way = next(w for w in ways if w.engine == "whole" or w.compiler == problem.compiler)
+            way = next(w for w in rest if w.engine == "whole" or w.compiler == problem.compiler)
             if way.engine == "whole":
                 way = way._replace(reason=str(problem))
-                if problem.lasting and not known:  # another run was fine on demand, and may be again
-                    learnt = Profile("", str(problem))
+            if kept and problem.lasting:
+                kept.give_up(job.options, way)
+            if way.engine == "whole" and problem.lasting and not known:
+                learnt = Profile("", str(problem))  # where something is known, another run was fine on demand
             watch.note(f"starting again, {way}")
         except BaseException:
             world.close()
@@ -140,7 +143,7 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     """
     job = job._replace(options=dataclasses.replace(job.options, host=host))
     guest = first.guest.knowing(first.profile)
-    way = _Way(first.engine.name, first.engine.compiler, first.engine.reason)
+    way = Way(first.engine.name, first.engine.compiler, first.engine.reason)
     world = _world(job, 0)
     world.set_clock(clock)
     try:
@@ -160,38 +163,10 @@ def run_whole(job: Job, clock: Clock | None = None) -> Paused:
         world.set_clock(clock)
     try:
         store = ProfileStore(job.module, job.options, job.interruptible)
-        return _attempt(job, _Way("whole", job.options.compiler, ""), world, store, Stopwatch(), lambda: None)
+        return _attempt(job, Way("whole", job.options.compiler, ""), world, store, Stopwatch(), lambda: None)
     except BaseException:
         world.close()
         raise
-
-
-def _ways(job: Job, store: ProfileStore) -> Iterator[_Way]:
-    """The ways to try, one after the other. The last one is always the whole module."""
-    options, module = job.options, job.module
-    whole = _Way("whole", options.compiler, "asked for")
-    if options.engine != "whole":
-        reason = options.host.irreversible
-        if reason is None and options.engine == "auto" and not worthwhile(module):
-            reason = "its code is small"
-        profile = None if reason else store.read()
-        if reason is None and not (profile and profile.chunks):  # a module of which there are chunks is suitable
-            reason = unsuitable(module)
-        if reason is None and profile and options.engine == "auto":
-            reason = profile.whole or None
-        if reason is None:
-            why = "asked for" if options.engine == "ondemand" else "its code is large"
-            compilers = [options.compiler]
-            if options.compiler == "auto":
-                # The baseline compiler has no exceptions, and a module with tags uses them.
-                compilers = ["winch", "cranelift"] if has_winch() and not module.tags else ["cranelift"]
-            if profile and profile.compiler in compilers:
-                compilers = compilers[compilers.index(profile.compiler) :]
-            for compiler in compilers:
-                yield _Way("ondemand", compiler, why, profile)
-        else:
-            whole = whole._replace(reason=reason)
-    yield whole
 
 
 def _world(job: Job, shown: int) -> World:
@@ -208,8 +183,25 @@ def _world(job: Job, shown: int) -> World:
 
 
 def _attempt(
-    job: Job, way: _Way, world: World, store: ProfileStore, watch: Stopwatch, meanwhile: Callable[[], object]
+    job: Job,
+    way: Way,
+    world: World,
+    store: ProfileStore,
+    watch: Stopwatch,
+    meanwhile: Callable[[], object],
+    kept: Kept[CompiledGuest | OnDemandGuest] | None = None,
 ) -> Paused:
+    def compile_it() -> tuple[CompiledGuest | OnDemandGuest, Instrumented]:
+        return _compile(job, way, store, watch, meanwhile, job.options.audit or job.goes_on or kept is not None)
+
+    guest, instrumented = kept.obtain(job.deadline, way, compile_it) if kept else compile_it()
+    return job.deadline.start(lambda: _run(job, way, guest, instrumented, world, watch)).result()
+
+
+def _compile(
+    job: Job, way: Way, store: ProfileStore, watch: Stopwatch, meanwhile: Callable[[], object], again: bool
+) -> tuple[CompiledGuest | OnDemandGuest, Instrumented]:
+    """The guest, compiled in that way. `again`: it will run more than once."""
     deadline = job.deadline
     settings = EngineSettings(way.compiler, None, job.interruptible, job.shares_memory)
     guest: CompiledGuest | OnDemandGuest
@@ -235,11 +227,11 @@ def _attempt(
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
         deadline.check_time()
         with watch("compile"):
-            keeps = store.keeps or job.options.audit or job.goes_on  # what runs again needs not be compiled again
+            keeps = store.keeps or again  # what runs again needs not be compiled again
             preparing = deadline.start(lambda: prepare(state, settings, job.beside, keeps, way.profile))
             meanwhile()
             guest = OnDemandGuest(preparing.result())
-    return deadline.start(lambda: _run(job, way, guest, instrumented, world, watch)).result()
+    return guest, instrumented
 
 
 def _check_watched(compiled: CompiledGuest) -> None:
@@ -254,7 +246,7 @@ def _check_watched(compiled: CompiledGuest) -> None:
 
 def _run(
     job: Job,
-    way: _Way,
+    way: Way,
     guest: CompiledGuest | OnDemandGuest,
     instrumented: Instrumented,
     world: World,
@@ -265,14 +257,14 @@ def _run(
         instance = guest.instantiate(job.options.max_memory, world.link, world.deadline)
     try:
         return _call(job, way, guest, instance, instrumented, world, watch)
-    except Unsuited:
-        instance.close()  # the next run may need as much memory
+    except BaseException:
+        instance.close()  # the next run may need as much memory, and whoever keeps the error must not keep this
         raise
 
 
 def _call(
     job: Job,
-    way: _Way,
+    way: Way,
     guest: CompiledGuest | OnDemandGuest,
     instance: Instance,
     instrumented: Instrumented,
@@ -283,10 +275,11 @@ def _call(
     from .result import EngineFacts, RunFacts
 
     module = job.module
+    memory = None
     with watch("instantiate"):
         exported = module.exported("memory")
         if exported and exported.kind == ExternKind.MEMORY:
-            name = instrumented.memories[exported.target]
+            name = memory = instrumented.memories[exported.target]
             world.bind(lambda: instance.memory(name))
     if way.engine == "ondemand":
         watch.compiled = instance.compiled
@@ -298,9 +291,10 @@ def _call(
         with watch("run", "start function"):
             instance.call(instrumented.start, (), 0)
         runs.append(RunFacts("start function", (), (), watch.last))
+    perform = Caller(instance, memory)
     for call in job.calls:
         with watch("run", quoted(call.name)):
-            results = instance.call(call.name, call.raw, len(call.type.results))
+            results = perform(call)
         returned.append(results)
         runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), watch.last))
     with watch("capture"):

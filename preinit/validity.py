@@ -20,18 +20,22 @@ from .version import VERSION
 
 
 class Validity:
-    """What is known about outputs made of one module. Without a cache, nothing but what this object was told."""
+    """What is known about outputs made of one module. Without a cache, nothing but what this object was told.
 
-    def __init__(self, module: Module, options: Options) -> None:
+    `many`: there will be many outputs, so that it pays however small the module is. For any thread.
+    """
+
+    def __init__(self, module: Module, options: Options, many: bool = False) -> None:
         self._module = module
         self._code = module.section(SectionId.CODE)
         self._large = worthwhile(module)
+        self._pays = many or self._large
         self._folder = folder_of(options.cache_dir) if options.cache and self._large else None
         self._known: set[str] = set()
 
     def check(self, wasm: bytes) -> None:
         """Validates an output, or the input. Raises `InvalidModule` or `UnsupportedProposal`, with the byte offset."""
-        made = context_of_same_code(wasm, self._module.data, self._code) if self._large and self._code else None
+        made = context_of_same_code(wasm, self._module.data, self._code) if self._pays and self._code else None
         if made is None:
             check(wasm)
             return

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 from command import GOOD
 from hypothesis import HealthCheck, settings
 from support import wasm
+
+# A shell's background job ignores interrupts, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples start an engine: a deadline would only measure the machine.
 settings.register_profile("preinit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -30,5 +34,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _on_demand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `--ondemand`, every module that can be compiled on demand is: all tests hold for both engines."""
     if request.config.getoption("--ondemand"):
-        monkeypatch.setattr("preinit.runner.worthwhile", lambda module: True)
+        monkeypatch.setattr("preinit.ways.worthwhile", lambda module: True)
         monkeypatch.setattr("preinit.validity.worthwhile", lambda module: True)

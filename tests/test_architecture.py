@@ -14,14 +14,16 @@ PACKAGE = ROOT / "preinit"
 LEVELS = {
     "errors": 0,
     "version": 1, "stopwatch": 1, "checks": 1, "excess": 1, "unfit": 1, "mismatch": 1, "binary": 1,
+    "calls": 1, "files": 1,
     "snapshot": 2, "result": 2, "options": 2, "numbers": 2, "symbols": 2, "dwarf": 2,
-    "engine": 3, "tools": 3, "cache": 3, "policies": 3, "recorded": 3,
+    "engine": 3, "tools": 3, "cache": 3, "policies": 3, "recorded": 3, "parameters": 3,
     "instrument": 4, "capture": 4, "rewrite": 4, "host": 4, "initializers": 4, "profiles": 4, "source": 4,
+    "calling": 4, "ways": 4,
     "advice": 5, "validity": 5, "supported": 5, "runner": 5, "stack": 5, "leaks": 5,
     "facts": 6, "audit": 6, "budgets": 6,
     "pipeline": 7,
-    "verification": 8, "inspection": 8, "bench": 8, "serve": 8,
-    "report": 9, "config": 9,
+    "builder": 8, "verification": 8, "inspection": 8, "bench": 8, "serve": 8,
+    "report": 9, "config": 9, "batch": 9,
     "cli": 10,
 }  # fmt: skip
 #: The face and the door: they name others, nobody imports them.

@@ -38,7 +38,7 @@ def large(things: str = "", code: str = "", size: int = LARGE) -> bytes:
 @pytest.fixture(autouse=True)
 def _own_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `pytest --ondemand` changes, these tests are about."""
-    monkeypatch.setattr("preinit.runner.worthwhile", worthwhile)
+    monkeypatch.setattr("preinit.ways.worthwhile", worthwhile)
     monkeypatch.setattr("preinit.engine.suitability.WORTHWHILE", LARGE)
 
 

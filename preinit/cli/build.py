@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         "preinit build engine.wasm -o ready.wasm",
         "preinit build engine.wasm -f initialize-runtime -o ready.wasm",
         "preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm",
+        "preinit build engine.wasm -f initialize-runtime -f 'compile-src(@app.js)?' -o ready.wasm",
         "preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm",
         "preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm",
         "preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm",

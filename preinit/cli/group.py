@@ -14,6 +14,7 @@ from .failure import explained
 
 #: Command -> what it does. Each lives in a module of its name.
 COMMANDS = {
+    "batch": "Many builds of one module, on all cores or on a Dask cluster.",
     "bench": "Measure how fast a module starts, and how fast its output does.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
     "completion": "Print a script for a shell that completes what is typed.",

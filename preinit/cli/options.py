@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from ..calls import written
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
-from .arguments import Kept, Size, imported_global, preload, renaming, stub
+from .arguments import Kept, Size, imported_global, preload, read, renaming, stub
 from .help import under
 from .wizer import spellings
 from .world import host, world_options
@@ -20,8 +21,10 @@ _RUN = (
         "-f",
         "--init-func",
         multiple=True,
-        metavar="NAME[(N,..)]",
-        help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}.",
+        metavar="NAME[(ARG,..)]",
+        help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}. ARG is a "
+        "number, @FILE for its bytes as address and length, or *N for the 32 bits at N bytes from what was returned. A "
+        "? behind it: an error that it returns fails the build.",
     ),
     click.option(
         "--init",
@@ -163,7 +166,7 @@ def options_of(given: Mapping[str, Any], **more: Any) -> Options:
     """The `Options` for what was given to those options; `more`: fields that they don't set. Raises `UsageError`."""
     given = {**_DEFAULTS, **given}
     return Options(
-        init_funcs=given["init_func"],
+        init_funcs=tuple(written(text, read) for text in given["init_func"]),
         start_only=given["init"] == "none",
         rename_funcs=tuple(map(renaming, given["rename_func"])),
         keep_init_func=given["keep_init_func"],

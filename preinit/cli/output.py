@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import OutputNotWritable, UsageError
+from ..files import replace_file, write_all
 
 STANDARD_OUTPUT = "-"
 
@@ -30,12 +30,12 @@ def write_output(target: str, data: bytes, option: str = "-o") -> None:
             if sys.stdout is None:
                 raise OSError(errno.EBADF, "it is closed")
             sys.stdout.flush()
-            _write_all(sys.stdout.fileno(), data)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
+            write_all(sys.stdout.fileno(), data)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
         elif _is_stream(target):
             with open(target, "wb", buffering=0) as stream:  # noqa: PTH123 - may be /dev/stdout
-                _write_all(stream.fileno(), data)
+                write_all(stream.fileno(), data)
         else:
-            _replace(Path(os.path.realpath(target)), data)
+            replace_file(Path(os.path.realpath(target)), data)
     except BrokenPipeError:
         raise
     except OSError as problem:
@@ -107,34 +107,3 @@ def _is_stream(target: str) -> bool:
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    mode = None
-    if path.exists():
-        if not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        mode = stat.S_IMODE(path.stat().st_mode)
-    partial = path.with_name(f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
-    try:
-        # Mode 0o666 less the umask, as for any file that a program makes.
-        number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            _write_all(number, data)
-        finally:
-            os.close(number)
-        if mode is not None:
-            partial.chmod(mode)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def _write_all(number: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(number, view) :]
-        except BlockingIOError:  # a pipe that whoever started us made non-blocking
-            select.select([], [number], [])

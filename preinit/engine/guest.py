@@ -10,6 +10,7 @@ from ..binary.growth import Bounds
 from ..binary.module import Module
 from ..errors import Frame
 from .profile import Profile
+from .runtime import Deadline
 from .values import RawFrame, RawValue
 
 #: The module name of modules that preinit generates: their frames are not the guest's.
@@ -163,6 +164,9 @@ class Instance(Protocol):
 
     def close(self) -> None:
         """Frees it at once, memories included: no view of them may be used any more."""
+
+    def set_deadline(self, deadline: Deadline) -> None:
+        """What ends the calls from now on."""
 
     def profile(self) -> Profile | None:
         """What to keep for the next build of the module; None if there is nothing new."""

@@ -20,7 +20,6 @@ from .validation import first_line
 from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
 
 _STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
-_INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
 _OUT_OF_BOUNDS = (wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS.value, wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS.value)
 _UNREACHABLE = wasmtime.TrapCode.UNREACHABLE.value
 
@@ -99,6 +98,7 @@ class EngineInstance(ABC):
         self._store = store
         self._deadline = deadline
         self._functions = ffi.HostFunctions(store)
+        self._functions.stop_when(lambda: self._deadline.error() if self._deadline.cancelled else None)
         self._externs: dict[str, Any] = {}
         self._readers: dict[str, Callable[[], memoryview]] = {}
         self._instance: Any = None
@@ -126,6 +126,10 @@ class EngineInstance(ABC):
     @abstractmethod
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         """The guard that trapped, if the innermost frame is one."""
+
+    def set_deadline(self, deadline: Deadline) -> None:
+        """See `guest.Instance`."""
+        self._deadline = deadline
 
     def close(self) -> None:
         """Frees it at once, memories included: no view of them may be used any more."""
@@ -173,10 +177,6 @@ class EngineInstance(ABC):
             )
         if trap.code == _STACK_OVERFLOW:
             return StackExhausted("the initializer exhausted the guest's stack", frames=frames)
-        if trap.code == _INTERRUPT:
-            over = self._deadline.error()
-            over.frames = frames
-            return over
         if ffi.takes_exception(self._store) or trap.code == ffi.UNCAUGHT_EXCEPTION:
             return UncaughtException("an exception left the initializer", frames=frames)
         return GuestTrap(f"the initializer trapped: {first_line(trap)}", frames=frames)

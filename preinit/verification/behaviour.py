@@ -80,6 +80,7 @@ class Side:
         left = self._job.deadline.remaining()
         deadline = Deadline(seconds if left is None else min(seconds, left))
         deadline.watch(paused.guest.engine)
+        paused.instance.set_deadline(deadline)
         printed = paused.world.renew(host, deadline)
         types = call.type.results
         started = time.monotonic()

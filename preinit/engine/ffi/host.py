@@ -16,6 +16,14 @@ HostFunction = Callable[..., int | None]
 #: The engine's callback type with addresses as plain numbers: pointer objects take longer than most functions.
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
+#: The same for an epoch's end, and `wasmtime_store_epoch_deadline_callback`, which takes it.
+_EPOCH_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64), ctypes.c_void_p
+)
+_SET_EPOCH_CALLBACK = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, _EPOCH_CALLBACK, ctypes.c_void_p, ctypes.c_void_p)(
+    ("wasmtime_store_epoch_deadline_callback", ffi.dll)
+)
+
 #: Bytes of a raw value, and how arguments lie in them; a result as all 64 bits.
 SLOT = 16
 PACKED = {"i32": "I12x", "i64": "Q8x"}
@@ -33,6 +41,26 @@ class HostFunctions:
         self._store = store
         self._callbacks: list[Any] = []
         self.raised: BaseException | None = None
+
+    def stop_when(self, error: Callable[[], BaseException | None]) -> None:
+        """For `Config.epoch_interruption` with `Store.set_epoch_deadline`, which would stop all guests of an engine.
+
+        Where the engine's epoch was advanced, the store's guest ends with what `error` returns, or goes on.
+        """
+
+        def callback(_context: Any, _data: Any, delta: Any, _kind: Any) -> int:
+            delta[0] = 1
+            try:
+                self.raised = error()
+            except BaseException as problem:
+                self.raised = problem
+            if self.raised is None:
+                return 0
+            return ctypes.cast(ffi.wasmtime_error_new(b"the time is over"), ctypes.c_void_p).value or 0
+
+        kept = _EPOCH_CALLBACK(callback)
+        self._callbacks.append(kept)
+        _SET_EPOCH_CALLBACK(self._store.ptr(), kept, None, None)
 
     def close(self) -> None:
         """Drops the callbacks, and what they hold. The store must be closed."""
