@@ -116,7 +116,8 @@ def command(
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": bool(report or html)}
+        more = {"audit": audit, "strict": strict, "process_ends": True}
+        more |= {"measure_gzip": bool(report or html), "digest_files": bool(report or html)}  # nobody else sees them
         options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
         if verify:
             from ..verification import check_repeatable, verify_calls

@@ -18,7 +18,7 @@ from .state import SUFFIX, Fingerprint, digest_of_file, options_digest, state_fi
 from .target import Target
 
 #: Options that change neither the output nor whether there is one, and those that are hashed otherwise.
-_LEFT_OUT = {"cache", "cache_dir", "timeout", "process_ends", "measure_gzip", "preloads", "host"}
+_LEFT_OUT = {"cache", "cache_dir", "timeout", "process_ends", "measure_gzip", "digest_files", "preloads", "host"}
 _LEFT_OUT_OF_HOST = {"env", "dirs", "stdin"}
 
 
