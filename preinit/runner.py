@@ -181,7 +181,11 @@ def _world(job: Job, shown: int) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs, job.resumes)
+    given = (values, job.preloads, fresh, shown, options.stubs, job.resumes)
+    world = World(job.module, options.host, job.deadline, *given)
+    if not options.digest_files:
+        world.leave_out_digests()
+    return world
 
 
 def _attempt(
