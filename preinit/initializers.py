@@ -62,6 +62,11 @@ def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Cal
         if match and isinstance(wanted, str):
             name, arguments = match[1], match[2]
     if name not in functions:
+        if "(" in name and not _WITH_ARGUMENTS.fullmatch(name):
+            raise UnknownExport(
+                f"the module exports no function {quoted(name)}",
+                hint="A call is NAME(ARGUMENT,...), with both brackets.",
+            )
         if name in module.exported_names:
             raise InitializerType(f"the export {quoted(name)} is not a function", hint=_candidates(module, functions))
         raise UnknownExport(f"the module exports no function {quoted(name)}", hint=_candidates(module, functions, name))

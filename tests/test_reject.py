@@ -156,6 +156,12 @@ def test_arguments_that_do_not_fit_are_refused(init_func: str, error: type[error
         build_text(text, init_funcs=(init_func,))
 
 
+@pytest.mark.parametrize("init_func", ["add(1,2", "add((1),2)", "(add"])
+def test_a_call_without_both_brackets_is_told_what_a_call_looks_like(init_func: str) -> None:
+    with pytest.raises(errors.UnknownExport, match=r"with both brackets"):
+        build_text('(module (func (export "add") (param i32 i32)))', init_funcs=(init_func,))
+
+
 @pytest.mark.parametrize(
     "fields",
     [

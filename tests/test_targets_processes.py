@@ -26,6 +26,7 @@ output = "loop-ready.wasm"
 [targets.loop-too]
 input = "loop.wasm"
 output = "loop-too.wasm"
+report = "loop-too.json"
 """
 
 
@@ -63,6 +64,7 @@ def started(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], lis
     """A command with two guests that never end, when one target is done and both loop."""
     project(folder, LOOPS)
     (folder / "loop.wasm").write_bytes(wasm(LOOP))
+    (folder / "loop-too.json").write_text("of an earlier build")
     process = subprocess.Popen(
         [*COMMAND, "build", "--jobs", "3", *arguments],
         cwd=folder,
@@ -80,6 +82,7 @@ def assert_clean(folder: Path, working: list[int]) -> None:
         wait_for(lambda pid=pid: gone(pid))  # type: ignore[misc]
     assert {path.name for path in folder.iterdir()} <= {
         "preinit.toml", "good.wasm", "trap.wasm", "loop.wasm", "fine.wasm", ".fine.wasm.preinit-state",
+        "loop-too.json",
     }  # fmt: skip
 
 
@@ -93,6 +96,7 @@ def test_control_c_ends_all_processes_and_leaves_nothing_half_written(tmp_path: 
     assert b"Traceback" not in text
     assert all(map(gone, working))
     assert_clean(tmp_path, working)
+    assert (tmp_path / "loop-too.json").read_text() == "of an earlier build"
     assert_initialized((tmp_path / "fine.wasm").read_bytes())
 
 

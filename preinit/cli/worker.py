@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Fingerprint, Target, shown, state_bytes, state_file
-from ..errors import OutputNotWritable, OutputStale, PreinitError
+from ..errors import Interrupted, OutputNotWritable, OutputStale, PreinitError
 from ..options import Options
 from .failure import name_input, problem_of
 from .output import check_writable, write_output
@@ -80,8 +80,11 @@ def _done(job: Job) -> dict[str, Any]:
 
 
 def report_failure(target: Target, problem: PreinitError, write: bool) -> None:
-    """Writes the report of a failure, if the target has one. That this fails must not hide the problem."""
-    if target.report is None or not write:
+    """Writes the report of a failure, if the target has one. That this fails must not hide the problem.
+
+    A build that was interrupted says nothing about the target: the report of what it has stays.
+    """
+    if target.report is None or not write or isinstance(problem, Interrupted):
         return
     from ..report.json import failure
 
