@@ -150,6 +150,16 @@ def test_what_is_up_to_date_depends_on_all_that_an_output_depends_on(tmp_path: P
     assert outputs(tmp_path / "out").keys() == everything
 
 
+def test_batches_that_share_a_folder_do_not_forget_each_other(tmp_path: Path) -> None:
+    paths = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths.append(workshop(folder, {name: "text"}, output_dir="../out"))
+    assert [statuses(path) for path in paths] == [{"one.wasm": "built"}, {"two.wasm": "built"}]
+    assert [statuses(path) for path in paths] == [{"one.wasm": "current"}, {"two.wasm": "current"}]
+
+
 def test_what_differs_each_time_is_never_up_to_date(tmp_path: Path) -> None:
     path = workshop(tmp_path, {"one": "text"}, options={"clock": "host", "cache": False})
     for _ in range(2):
