@@ -103,7 +103,7 @@ class Record:
             stream.write(line)
 
     def tidy(self, outputs: Iterable[Path]) -> None:
-        """Leaves one line for each output that is still one, or is there: another batch may write to the folder, too."""
+        """Leaves one line for each output that is still one, or is there: other batches may write to the folder."""
         names = set(map(self._name, outputs))
         kept = sorted(
             (output, *entry)
