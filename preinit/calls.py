@@ -113,6 +113,18 @@ def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     return Call(match[1], *arguments, returns="result" if match[3] else None)
 
 
+def files(text: str) -> list[str]:
+    """The names of the files that `written` reads. Raises `UsageError`."""
+    names: list[str] = []
+
+    def note(name: str) -> bytes:
+        names.append(name)
+        return b""
+
+    written(text, note)
+    return names
+
+
 def _number(part: str, text: str) -> int | float:
     try:
         if not _NUMBER.fullmatch(part):

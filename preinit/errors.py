@@ -255,7 +255,7 @@ class MemoryLimit(InitializerFailed):
 
 
 class GrowthRefused(MemoryLimit):
-    """A `memory.grow` or `table.grow` was refused by a limit: the guest would have gone on with a degraded heap."""
+    """A limit refused memory, a table, or a heap of objects: the guest would have gone on with what it had."""
 
     code = "growth-refused"
 

@@ -168,6 +168,7 @@ class Options:
     audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
     scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
     measure_gzip: put compressed sizes into the report, which takes a second for a module of 20 MB.
+    digest_files: put the SHA-256 of each file that the guest read into the report, which takes a second for each GB.
     max_size: bytes that the output may have, None for no limit. A build whose output has more fails: `BudgetExceeded`.
     max_gzip: bytes that it may have compressed with gzip (level 6).
     max_segments: data segments that it may have.
@@ -195,6 +196,7 @@ class Options:
     audit: bool = False
     scrub_stack: bool = False
     measure_gzip: bool = False
+    digest_files: bool = True
     max_size: int | None = None
     max_gzip: int | None = None
     max_segments: int | None = None
@@ -271,5 +273,6 @@ _OPTIONS: dict[str, checks.Check] = {
     "audit": checks.flag,
     "scrub_stack": checks.flag,
     "measure_gzip": checks.flag,
+    "digest_files": checks.flag,
     **dict.fromkeys(BUDGETS, checks.optional(checks.whole)),
 }

@@ -105,6 +105,7 @@ def check_again(source: Source, options: Options) -> None:
         from .host.preload import check_uses
 
         check_uses(source.module, source.preloads, options)
+        _check_room_beside(source.module, source.preloads, options)
 
 
 def place(source: Source, options: Options, deadline: Deadline) -> Order:
@@ -189,7 +190,6 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
     """The preloaded modules, parsed, and what to compile of each. Raises `UsageError`, or what parsing raises."""
     if not options.preloads:
         return {}, {}
-    from .engine.bounds import elsewhere
     from .host import preload as preloading
 
     modules: dict[str, Module] = {}
@@ -200,8 +200,14 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
             problem.where = f"preloaded module {quoted(name)}" + (f", {problem.where}" if problem.where else "")
             raise
     preloading.check(module, modules, options)
-    check_room(module, options, *elsewhere(module, modules))
+    _check_room_beside(module, modules, options)
     return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
+
+
+def _check_room_beside(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
+    from .engine.bounds import elsewhere
+
+    check_room(module, options, *elsewhere(module, preloads))
 
 
 def write_valid(

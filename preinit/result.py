@@ -86,7 +86,7 @@ class SnapshotFacts:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """A file that the guest read: its path in the guest, bytes in all, SHA-256 in hex (None if it is huge)."""
+    """A file that the guest read: its path in the guest, bytes in all, SHA-256 in hex (None: huge, or not wanted)."""
 
     path: str
     size: int

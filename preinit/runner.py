@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .binary.growth import Bounds
+from .binary.growth import Bounds, counts_together
 from .binary.module import Module
+from .binary.opcodes import MEMORY_GROW
 from .binary.sections import ExternKind
 from .calling import Caller
 from .engine.bounds import bounds
@@ -61,6 +62,11 @@ class Job(NamedTuple):
         """What all memories and tables may have together."""
         return bounds(self.module, self.preloads, self.options.max_memory)
 
+    @property
+    def compiled_limit(self) -> int | None:
+        """Bytes of memory that compiled code compares with; None where the engine alone does."""
+        return self.bounds.memory if counts_together(self.module, MEMORY_GROW, self.bounds) else None
+
 
 def _interruptible(options: Options) -> bool:
     return options.timeout is not None and not options.process_ends
@@ -112,7 +118,7 @@ def run_guest(
             paused = _attempt(job, way, world, store, watch, meanwhile, kept)
             with watch("profile"):
                 if kept:
-                    kept.learn(way, paused.guest, paused.profile)
+                    kept.learn(way, job.compiled_limit, paused.guest, paused.profile)
                 if learnt or not kept:
                     store.write(learnt or paused.profile)
             return paused._replace(engine=dataclasses.replace(paused.engine, not_kept=store.problem))
@@ -175,7 +181,11 @@ def _world(job: Job, shown: int) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    return World(job.module, options.host, job.deadline, values, job.preloads, fresh, shown, options.stubs, job.resumes)
+    given = (values, job.preloads, fresh, shown, options.stubs, job.resumes)
+    world = World(job.module, options.host, job.deadline, *given)
+    if not options.digest_files:
+        world.leave_out_digests()
+    return world
 
 
 def _attempt(
@@ -190,7 +200,7 @@ def _attempt(
     def compile_it() -> tuple[CompiledGuest | OnDemandGuest, Instrumented]:
         return _compile(job, way, store, watch, meanwhile, job.options.audit or job.goes_on or kept is not None)
 
-    guest, instrumented = kept.obtain(job.deadline, way, compile_it) if kept else compile_it()
+    guest, instrumented = kept.obtain(job.deadline, way, job.compiled_limit, compile_it) if kept else compile_it()
     return job.deadline.start(lambda: _run(job, way, guest, instrumented, world, watch)).result()
 
 

@@ -66,6 +66,8 @@ class _Compiled(Protocol):
 
 G = TypeVar("G", bound=_Compiled)
 
+_Key = tuple[str, str, int | None]
+
 
 class Kept(Generic[G]):
     """Guests that are compiled already, for many builds of one module, in any thread.
@@ -77,7 +79,7 @@ class Kept(Generic[G]):
         self._read = read
         self._write = write
         self._lock = threading.Lock()
-        self._guests: dict[tuple[str, str], tuple[G, Instrumented]] = {}
+        self._guests: dict[_Key, tuple[G, Instrumented]] = {}
         self._ways: dict[str | None, list[Way]] = {}
         self._unwritten: Profile | None = None
         self._wrote = False
@@ -98,28 +100,33 @@ class Kept(Generic[G]):
             self._ways[options.host.irreversible] = known
 
     def obtain(
-        self, deadline: Deadline, way: Way, compile_it: Callable[[], tuple[G, Instrumented]]
+        self, deadline: Deadline, way: Way, limit: int | None, compile_it: Callable[[], tuple[G, Instrumented]]
     ) -> tuple[G, Instrumented]:
-        """The guest compiled in that way, by `compile_it` if nobody did. Raises what that raises, and `TimeLimit`."""
+        """The guest compiled in that way, by `compile_it` if nobody did. Raises what that raises, and `TimeLimit`.
+
+        `limit`: bytes of memory that its code compares with, None if it does not.
+        """
+        key = (way.engine, way.compiler, limit)
         remaining = deadline.remaining()
         if not self._lock.acquire(timeout=-1 if remaining is None else remaining):
             raise deadline.error()
         try:
-            if (way.engine, way.compiler) not in self._guests:
-                self._guests[way.engine, way.compiler] = compile_it()
-            return self._guests[way.engine, way.compiler]
+            if key not in self._guests:
+                self._guests[key] = compile_it()
+            return self._guests[key]
         finally:
             self._lock.release()
 
-    def learn(self, way: Way, guest: G, profile: Profile | None) -> None:
+    def learn(self, way: Way, limit: int | None, guest: G, profile: Profile | None) -> None:
         """Keeps what a run of `guest` compiled, unless another run did so in the meantime."""
         if profile is None:
             return
+        key = (way.engine, way.compiler, limit)
         with self._lock:
-            known, instrumented = self._guests[way.engine, way.compiler]
+            known, instrumented = self._guests[key]
             if known is not guest:
                 return
-            self._guests[way.engine, way.compiler] = known.knowing(profile), instrumented
+            self._guests[key] = known.knowing(profile), instrumented
             self._unwritten = profile
         if not self._wrote:  # the first run has nearly all; the rest is written in the end
             self._wrote = True

@@ -201,7 +201,7 @@ GREEDY: dict[str, Hostile] = {
             (global $head (mut (ref null $node)) (ref.null $node))
             (func (export "{INIT}") (loop (global.set $head (struct.new $node (global.get $head) (i64.const 1))) (br 0))))"""
         ),
-        (*OVER, "trap"),
+        (*OVER, "growth-refused"),
         ("--timeout", "1", "--max-memory", "64MiB"),
     ),
     "arrays thrown away without end": Hostile(

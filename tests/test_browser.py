@@ -74,6 +74,8 @@ def page(request: pytest.FixtureRequest, browser: Any, path: Path) -> Iterator[A
 def point_at_cell(page: Any, cell: int, cells: int) -> None:
     drawing = page.locator(".map svg")
     drawing.scroll_into_view_if_needed()
+    # What scrolling hides is hidden with the next frame.
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     box = drawing.bounding_box()
     page.mouse.move(box["x"] + (cell + 0.5) * box["width"] / cells, box["y"] + box["height"] / 2)
 
@@ -88,6 +90,7 @@ def test_hovering_over_a_cell_tells_its_range_its_state_and_its_symbol(page: Any
         (6, "zero", None),
     ):
         point_at_cell(page, cell, 7)
+        playwright.expect(tip).to_contain_text(f"page {cell}")
         assert tip.is_visible()
         expected = [
             f"memory 0, page {cell}",
@@ -100,7 +103,7 @@ def test_hovering_over_a_cell_tells_its_range_its_state_and_its_symbol(page: Any
         assert inside["x"] >= 0
         assert inside["x"] + inside["width"] <= page.viewport_size["width"]
     page.mouse.move(1, 1)
-    assert not tip.is_visible()
+    playwright.expect(tip).to_be_hidden()
 
 
 def test_the_keyboard_goes_from_cell_to_cell(page: Any) -> None:

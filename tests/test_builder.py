@@ -195,6 +195,32 @@ def test_limits_of_a_build_are_checked_as_by_build() -> None:
             assert attempt(builder.build, **fields) == attempt(build, wasm(READER), cache=False, **fields)
 
 
+#: Two memories that grow: what both may have is part of the compiled code.
+GROWS = """(module (memory 1) (memory $b 1) (func (export "preinit_initialize")
+    (drop (memory.grow (i32.const 4))) (drop (memory.grow $b (i32.const 4)))))"""
+PAGE = 1 << 16
+
+
+def test_a_limit_of_one_build_holds_for_no_other(engine: str) -> None:
+    fields: dict[str, Any] = {"engine": engine, "cache": False}
+    for first, then in ((10 * PAGE, 6 * PAGE), (6 * PAGE, 10 * PAGE)):
+        with Builder(wasm(GROWS), max_memory=first, **fields) as builder:
+            for limit in (first, then, first):
+                expected = attempt(build, wasm(GROWS), max_memory=limit, **fields)
+                assert isinstance(expected, str) == (limit == 6 * PAGE)
+                assert attempt(builder.build, max_memory=limit) == expected
+
+
+def test_a_limit_of_one_build_counts_preloaded_modules() -> None:
+    source = wasm('(module (import "l" "f" (func $f)) (memory 1) (func (export "preinit_initialize") (call $f)))')
+    fields: dict[str, Any] = {"preloads": (("l", wasm('(module (memory 4) (func (export "f")))')),), "cache": False}
+    with Builder(source, **fields) as builder:
+        assert builder.build().wasm
+        found = attempt(builder.build, max_memory=2 * PAGE)
+    assert found == attempt(build, source, max_memory=2 * PAGE, **fields)
+    assert "start with" in str(found)
+
+
 def test_a_closed_builder_builds_nothing() -> None:
     builder = Builder(wasm(READER), cache=False)
     with builder:

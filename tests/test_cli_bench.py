@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from command import GOOD, fails, run
+from command import GOOD, LOOP, fails, run
 from support import wasm
 
 FEW = ("--rounds", "3", "--seconds", "0.1")
@@ -69,12 +69,17 @@ def test_what_is_said_meanwhile_goes_to_standard_error(good: Path, ready: Path) 
         (["GOOD", "no-such-file"], 2, "'no-such-file' can't be read"),
         (["-", "-"], 2, "can't both be standard input"),
         (["GOOD", "READY", "--html", "READY"], 2, "would overwrite the input"),
+        (["GOOD", "READY", "-f", "run(@text)", "--html", "text"], 2, "would overwrite the input 'text'"),
         (["GOOD", "READY", "--html", "x", "--json=x"], 2, "can't both go to one place"),
         (["GOOD", "READY", "--json="], 2, "is empty"),
         (["GOOD", "READY", "-f", "runn"], 1, "Exported functions: 'run'"),
-        (["GOOD", "READY", "--call", "run(1)"], 1, "takes 0 arguments"),
+        (["GOOD", "READY", "--call", "run(1)"], 1, "the function takes 0 arguments"),
+        (["WORD", "READY", "--call", "run"], 1, "Write numbers for them: --call 'run(<i32>)'"),
+        (["GOOD", "READY", "--call", "wizer-initialize"], 1, "where: the output\n"),
         (["READY", "READY"], 1, "error[no-initializer]"),
         (["GOOD", "TEXT"], 1, "error[not-wasm]"),
+        (["GOOD", "TEXT"], 1, "where: the output"),
+        (["LOOP", "READY", "--timeout", "0.2"], 1, "the measurement took longer than its time limit"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -82,7 +87,9 @@ def test_what_does_not_fit_is_said(
     good: Path, ready: Path, tmp_path: Path, arguments: list[str], code: int, words: str
 ) -> None:
     (tmp_path / "text").write_text("no module")
-    names = {"GOOD": good, "READY": ready, "TEXT": tmp_path / "text"}
+    (tmp_path / "word").write_bytes(wasm(GOOD.replace('(export "run")', '(export "run") (param i32)')))
+    (tmp_path / "loop").write_bytes(wasm(LOOP))
+    names = {"GOOD": good, "READY": ready, **{name.upper(): tmp_path / name for name in ("text", "word", "loop")}}
     before = ready.read_bytes()
     assert words in fails("bench", *(names.get(a, a) for a in arguments), code=code, stdin=wasm(GOOD))
     assert ready.read_bytes() == before

@@ -107,6 +107,8 @@ def test_a_report_that_can_not_be_written_does_not_hide_why_the_build_failed(tmp
 def test_a_report_never_overwrites_the_input(good: Path, tmp_path: Path) -> None:
     before = good.read_bytes()
     assert "would overwrite the input" in fails("build", good, "-o", tmp_path / "out", "--report", good, code=2)
+    for given in ("--preload", f"env={good}"), ("-f", f"run(@{good})"):
+        assert "would overwrite" in fails("build", "-", *given, "-o", tmp_path / "out", "--report", good, code=2)
     assert "would overwrite" in fails("build", "-", "--stdin", good, "-o", tmp_path / "out", "--report", good, code=2)
     assert good.read_bytes() == before
 
@@ -173,6 +175,7 @@ def test_closed_streams_don_t_matter_to_a_build_from_file_to_file(
     ("redirections", "arguments", "code", "words"),
     [
         (">&-", ["build", "GOOD"], 1, b"standard output can't be written: it is closed"),
+        (">&-", ["schema"], 1, b"what to do: Have it lead to where there is room"),
         ("<&-", ["build", "-"], 1, b"standard input can't be read: it is closed"),
         (">&- 2>&-", ["build", "GOOD"], 1, b""),
         ("2>&-", ["build", "no-such-file"], 2, b""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from preinit.calls import Call, Word
 from preinit.config import Target, find, load, options_of
 from preinit.config.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
 from preinit.config.kinds import Wrong
@@ -132,6 +134,12 @@ max-memory-pages = 17
     )
 
 
+def test_a_byte_order_mark_and_a_carriage_return_are_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "preinit.toml").write_bytes(b"\xef\xbb\xbf" + f"[targets.a]\n{FILES}".replace("\n", "\r\n").encode())
+    found = load(tmp_path / "preinit.toml").targets["a"]
+    assert (found.line, found.settings["output"]) == (1, "out.wasm")
+
+
 def test_what_is_not_said_is_as_for_a_build_without_options(tmp_path: Path) -> None:
     found = options_of(target(tmp_path, f"[targets.a]\n{FILES}"), {})
     assert found == Options(process_ends=True)
@@ -206,6 +214,28 @@ def test_what_contradicts_itself_is_told_with_the_target_s_line(tmp_path: Path, 
     assert "line 3, target 'a'" in str(caught.value.where)
 
 
+def test_an_initializer_is_given_the_bytes_of_a_file_beside_the_config_file(tmp_path: Path) -> None:
+    (tmp_path / "app.js").write_bytes(b"one")
+    found = target(tmp_path, f'[targets.a]\n{FILES}init = ["boot(1)", "compile(@app.js)?", "invoke(*4, 2)"]')
+    assert found.data == (tmp_path / "app.js",)
+    calls = (Call("compile", b"one", returns="result"), Call("invoke", Word(4), 2))
+    assert options_of(found, {}).init_funcs == ("boot(1)", *calls)
+    (tmp_path / "app.js").unlink()
+    with pytest.raises(InputError, match=r"app\.js.*can't be read") as caught:
+        options_of(found, {})
+    assert "target 'a'" in str(caught.value.where)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes have no names here")
+@pytest.mark.parametrize("setting", ["", 'preloads = { lib = "in.wasm" }\n'])
+def test_a_pipe_is_no_input_since_nobody_could_tell_whether_it_changed(tmp_path: Path, setting: str) -> None:
+    os.mkfifo(tmp_path / "in.wasm")
+    (tmp_path / "file.wasm").write_bytes(b"")
+    files = FILES.replace("in.wasm", "file.wasm") if setting else FILES
+    with pytest.raises(InputError, match=r"in\.wasm' is no regular file"):
+        options_of(target(tmp_path, f"[targets.a]\n{files}{setting}"), {})
+
+
 def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
     found = target(tmp_path, f'[targets.a]\nhost.stdin = "no-such"\n{FILES}')
     with pytest.raises(InputError, match="no-such"):
@@ -230,6 +260,8 @@ def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
         ('[targets.a]\ninput = "x"', 1, "targets.a", "the target 'a' has no `output`"),
         (f"[targets.a]\n{FILES}outptu = 1", 4, "targets.a.outptu", "'outptu' in `a`.*Write `output`"),
         (f"[targets.a]\n{FILES}keep_init_func = true", 4, "targets.a.keep_init_func", "Write `keep-init-func`"),
+        (f"[targets.a]\n{FILES}max-size = 1", 4, "targets.a.max-size", "Write `budgets.max-size`"),
+        (f"[defaults]\nenv = {{}}\n[targets.a]\n{FILES}", 2, "defaults.env", "Write `host.env`"),
         (f"[targets.a]\n{FILES}zzzzzz = 1", 4, "targets.a.zzzzzz", "One of input, init"),
         (f'[targets.a]\n{FILES}layout = "pretty"', 4, "targets.a.layout", '"balanced", "size", .* not \'pretty\''),
         (f'[targets.a]\n{FILES}strict = "yes"', 4, "targets.a.strict", "`strict` must be true or false, not 'yes'"),
@@ -237,11 +269,14 @@ def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
         (f"[targets.a]\n{FILES}timeout = 0", 4, "targets.a.timeout", "a number of seconds, more than 0, not 0"),
         (f"[targets.a]\n{FILES}timeout = nan", 4, "targets.a.timeout", "more than 0, not nan"),
         (f"[targets.a]\n{FILES}timeout = true", 4, "targets.a.timeout", "more than 0, not true"),
+        (f"[targets.a]\n{FILES}timeout = 1{'0' * 4000}", 4, "targets.a.timeout", "not a number that long"),
         (f"[targets.a]\n{FILES}timeout = 2020-01-01", 4, "targets.a.timeout", "not a date or time"),
         (f'[targets.a]\n{FILES}max-memory = "big"', 4, "targets.a.max-memory", "64MiB.*not 'big'"),
         (f"[targets.a]\n{FILES}max-memory = -1", 4, "targets.a.max-memory", "not -1"),
         (f"[targets.a]\n{FILES}init = 3", 4, "targets.a.init", "not empty, or a list of strings, not 3"),
         (f"[targets.a]\n{FILES}init = [\n'f',\n3]", 6, "targets.a.init.1", "item 2 of `init` must be a string"),
+        (f"[targets.a]\n{FILES}init = 'f(@x, y!)'", 4, "targets.a.init", "'y!' in .* can't be given.*@FILE for the"),
+        (f"[targets.a]\n{FILES}init = ['g', 'f(*)']", 4, "targets.a.init.1", "'\\*' in .* can't be given.*@FILE"),
         (f"[targets.a]\n{FILES}init = [{{}}]", 4, "targets.a.init.0", "item 1 of `init` .* not a table"),
         (f"[targets.a]\n{FILES}renames = 'a=b'", 4, "targets.a.renames", "a table of strings, not 'a=b'"),
         (f"[targets.a]\n{FILES}[targets.a.renames]\nx = 1", 5, "targets.a.renames.x", "`x` must be a string"),
@@ -258,6 +293,9 @@ def test_a_missing_standard_input_is_named(tmp_path: Path) -> None:
         (f"[targets.a]\n{FILES}budgets.max-segments = '3'", 4, "targets.a.budgets.max-segments", "a whole number"),
         ("[defaults]\noutput = 'x'\n[targets.a]", 2, "defaults.output", "there is no key 'output' in `defaults`"),
         ("defaults = 1", 1, "defaults", "`defaults` must be a table, not 1"),
+        ('[targets.a]\ninput = "x"\noutput = "/"', 3, "targets.a.output", "must be the name of a file, not '/'"),
+        ('[targets.a]\ninput = "x"\noutput = "a/.."', 3, "targets.a.output", "must be the name of a file"),
+        (f'[targets.a]\n{FILES}report = "a/"', 4, "targets.a.report", "must be the name of a file"),
         ('[targets.a]\ninput = ""\noutput = "x"', 2, "targets.a.input", "a string that is not empty, not ''"),
         ('[targets.a]\ninput = "a\\u0000b"\noutput = "x"', 2, "targets.a.input", "a string that is not empty"),
     ],
@@ -309,6 +347,8 @@ PAIR = "[targets.a]\ninput = '{a}'\noutput = '{x}'\n[targets.b]\ninput = '{b}'\n
         ({}, "report = 'x'\n", "is written by the target 'a', too"),
         ({}, "preloads.env = 'y'\n", "would overwrite the input"),
         ({}, "host.stdin = 'y'\n", "would overwrite the input"),
+        ({}, "init = 'f(@y)'\n", "would overwrite the input"),
+        ({"a": "y"}, "init = 'f(@x)'\n", "needs the next one's output"),
         ({"a": "y", "b": "x"}, "", "each of these targets needs the next one's output: '.', '.', '.'"),
         ({"a": "y"}, "host.dirs = { '.' = '/' }\n", "needs the next one's output"),
     ],
@@ -431,7 +471,7 @@ def accepts(rule: Any, value: Any) -> bool:
         return rule
     assert set(rule) <= {
         "type", "enum", "pattern", "anyOf", "items", "properties", "additionalProperties", "propertyNames",
-        "required", "minProperties", "minimum", "exclusiveMinimum", "description", "title", "$schema",
+        "required", "minProperties", "minimum", "maximum", "exclusiveMinimum", "description", "title", "$schema",
     }  # fmt: skip
     if "type" in rule:
         wanted = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
@@ -444,6 +484,8 @@ def accepts(rule: Any, value: Any) -> bool:
     if isinstance(value, str) and "pattern" in rule and not re.search(rule["pattern"].replace("$", r"\Z"), value):
         return False
     if "minimum" in rule and value < rule["minimum"]:
+        return False
+    if "maximum" in rule and value > rule["maximum"]:
         return False
     if "exclusiveMinimum" in rule and value <= rule["exclusiveMinimum"]:
         return False
@@ -461,7 +503,7 @@ def accepts(rule: Any, value: Any) -> bool:
 
 
 SAMPLES: list[Any] = [
-    True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
+    True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "x/", "..", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
     "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
     "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
     {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},

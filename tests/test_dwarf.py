@@ -160,7 +160,42 @@ def test_patterns_for_more_kinds_of_entries_than_compilers_write_are_not_made() 
     assert variables(of_entries(b"\x02x\0" + at_address(64), b"".join(kinds))) == []
 
 
-def test_the_time_limit_holds_while_dwarf_is_read() -> None:
+def test_small_units_with_one_large_table_cost_no_more_than_their_entries() -> None:
+    """The table is not gone through for each of them: that takes hours."""
+    table = b"".join(write.uleb(code) + b"\x34\0\0\0" for code in range(1, 20_000)) + b"\0"
+    unit = (9).to_bytes(4, "little") + b"\x05\0\x01\x04" + bytes(4) + b"\x01"
+    assert variables(module(info=unit * 30_000, abbrev=table)) == []
+
+
+@pytest.mark.parametrize("in_origin", [False, True])
+def test_attributes_that_take_no_byte_are_few(in_origin: bool) -> None:
+    """Entries of 10 bytes with a thousand values each: looking at them takes minutes."""
+    flags = b"\x3f\x19" * 990
+    kinds = b"\x03\x34\0\x03\x08\x02\x18" + (b"" if in_origin else flags) + b"\x31\x13\0\0"
+    kinds += b"\x04\x34\0\x03\x08" + flags + b"\0\0"
+    place = at_address(64) + (13).to_bytes(4, "little")
+    assert variables(of_entries(b"\x04o\0" + (b"\x03x\0" + place) * 100_000, kinds)) == []
+
+
+def test_a_table_with_more_codes_than_compilers_write_is_not_kept() -> None:
+    codes = b"".join(write.uleb(code + 3) + b"\x34\0\0\0" for code in range(30_000))
+    assert variables(of_entries(b"\x02x\0" + at_address(64), codes)) == []
+
+
+def test_the_time_limit_holds_while_variables_are_described() -> None:
+    looks = 0
+
+    def over() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 4:  # unit, table, and the walk's one look
+            raise TimeLimit("over")
+
+    with pytest.raises(TimeLimit):
+        variables(of_entries((b"\x02x\0" + at_address(64)) * 5_000), over)
+
+
+def test_the_time_limit_holds_while_dwarf_dwarf_is_read() -> None:
     def over() -> None:
         raise TimeLimit("over")
 

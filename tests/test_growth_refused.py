@@ -267,3 +267,15 @@ def test_what_a_preloaded_module_keeps_to_itself_counts_too(engine: str) -> None
         attempt(0, 600_001)
     with pytest.raises(MemoryLimit, match="start with"):
         attempt(0, 0, 3)
+
+
+def test_objects_without_end_meet_the_limit_and_the_error_says_so() -> None:
+    problem = refused(
+        """(module (rec (type $s (struct (field (ref null $s)) (field (ref $a)))) (type $a (array i64)))
+        (global $g (mut (ref null $s)) (ref.null $s))
+        (func $more (export "wizer-initialize") (loop $l
+            (global.set $g (struct.new $s (global.get $g) (array.new_default $a (i32.const 100000)))) (br $l))))""",
+        max_memory=100 * PAGE,
+    )
+    assert [frame.name for frame in problem.frames] == ["more"]
+    assert "--max-memory" in str(problem)

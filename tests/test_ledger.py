@@ -155,6 +155,15 @@ class TestFiles:
         guest.read(4, 1)
         assert guest.build(given(make_folder(tmp_path))).report.host.files == (FileFacts("/hello.txt", 12, None),)
 
+    def test_files_are_listed_without_digests_where_nobody_wants_them(self, tmp_path: Path) -> None:
+        guest = Guest()
+        guest.open("hello.txt")
+        guest.read(4, 1)
+        host = given(make_folder(tmp_path))
+        assert build_text(guest.wat(), host=host, digest_files=False).report.host.files == (
+            FileFacts("/hello.txt", 12, None),
+        )
+
     def test_large_files_are_digested_beside_the_guest_and_nothing_stays_open(self, tmp_path: Path) -> None:
         folder = make_folder(tmp_path)
         contents = {name: name.encode() * (5 << 20) for name in ("a", "b", "c")}

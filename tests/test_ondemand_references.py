@@ -226,6 +226,13 @@ def test_a_preloaded_function_is_one_in_tables() -> None:
     assert same(text, preloads=(("l", wasm(LIBRARY)),)).wasm
 
 
+@pytest.mark.parametrize("imports", ["keep", "restore"])
+def test_a_table_that_starts_with_an_imported_reference_is_captured_though_nothing_changes_it(imports: str) -> None:
+    text = module("(table 3 funcref (global.get $f))", "", '(import "l" "f" (global $f funcref))')
+    for value in ("(ref.null func)", "(ref.func 0)"):  # the latter belongs to another module: an error
+        same(text, imports=imports, preloads=(("l", wasm(f'(module (func) (global (export "f") funcref {value}))')),))
+
+
 # -- many functions ----------------------------------------------------------------------------------------------------
 
 

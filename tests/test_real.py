@@ -202,7 +202,9 @@ def test_builds_on_different_days_and_in_different_folders_are_the_same_bytes(na
     assert outputs[0] == outputs[1]
 
 
-@pytest.mark.parametrize(("name", "causes"), [("javy", {"clock"}), ("ruby", {"environment"})])
+@pytest.mark.parametrize(
+    ("name", "causes"), [("javy", {"clock"}), ("ruby", {"environment"}), ("cpython", {"environment"})]
+)
 def test_no_byte_depends_on_entropy(name: str, causes: set[str]) -> None:
     entry = module(name)
     found = build(entry.path, options(entry, audit=True)).report.audit

@@ -270,6 +270,14 @@ def test_all_failures_are_told_and_the_other_targets_are_built(tmp_path: Path) -
     assert words(said(tmp_path, "fine", "fat", code=1)) == {"fine": "up to date", "fat": "failed"}
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    project(tmp_path, f"[targets.long]\ninput = 'good.wasm'\noutput = '{'x' * 300}'")
+    for more in ([], ["--check"]):
+        text = said(tmp_path, *more, code=1)
+        assert "xxx' can't be " in text
+        assert "bug" not in text
+
+
 def test_a_failure_after_a_success_keeps_the_output_and_is_told_again(tmp_path: Path) -> None:
     project(tmp_path)
     said(tmp_path)
@@ -394,6 +402,17 @@ def test_a_dependency_file_lists_all_that_is_read_and_escapes_names(tmp_path: Pa
     assert text.splitlines()[:2] == [rf"out\ put\#1$$x.wasm: {read}", f"b.wasm: preinit.toml   {read[15:]}"]
     assert text.splitlines()[2:] == [f"{name}:" for name in read.split("   ")]
     said(tmp_path, "--depfile", "-" if os.name == "nt" else "/dev/null")
+
+
+@pytest.mark.parametrize(
+    "name", ["good.wasm", "preinit.toml", "out/../out/first.wasm", "out/.first.wasm.preinit-state"]
+)
+def test_a_dependency_file_overwrites_nothing_that_targets_need(tmp_path: Path, name: str) -> None:
+    project(tmp_path)
+    said(tmp_path)
+    before = (tmp_path / name).read_bytes()
+    assert "`--depfile` would overwrite" in said(tmp_path, "second", "--depfile", name, code=2)
+    assert (tmp_path / name).read_bytes() == before
 
 
 def test_a_name_that_no_dependency_file_can_hold_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from batches import KEEPER
 from command import GOOD
 from support import wasm
 from test_targets import ENVIRONMENT, said, words
@@ -164,7 +165,7 @@ def test_the_host_s_file_times_count_where_the_guest_sees_them(folder: Path) -> 
     built(folder)
     assert reason(folder) is None
     os.utime(folder / "data/sub/file", (1, 1))
-    assert reason(folder) == "preloads or folders changed"
+    assert reason(folder) == "data, preloads or folders changed"
 
 
 def test_a_target_whose_guest_may_write_is_always_built(folder: Path) -> None:
@@ -199,6 +200,21 @@ def test_where_no_state_can_be_kept_the_target_is_built_each_time(folder: Path) 
     assert words(said(folder, TOKEN=TOKEN)) == {"a": "built"}
     assert (folder / long).exists()
     assert reason(folder) == "it is not known what the output was built from"
+
+
+def test_what_an_initializer_is_given_counts_as_its_content(tmp_path: Path) -> None:
+    text = '[targets.a]\ninput = "keeper.wasm"\noutput = "out.wasm"\ninit = "take(@app.js)"\nverify = true\n'
+    (tmp_path / "preinit.toml").write_text(text)
+    (tmp_path / "keeper.wasm").write_bytes(wasm(KEEPER))
+    (tmp_path / "app.js").write_text("one")
+    said(tmp_path, "--depfile", "out.d")
+    assert b"one" in (tmp_path / "out.wasm").read_bytes()
+    assert "out.wasm: preinit.toml \\\n  keeper.wasm \\\n  app.js\n" in (tmp_path / "out.d").read_text()
+    assert words(said(tmp_path)) == {"a": "up to date"}
+    said(tmp_path, "--check")
+    (tmp_path / "app.js").write_text("two")
+    assert "(data, preloads or folders changed)" in said(tmp_path)
+    assert b"two" in (tmp_path / "out.wasm").read_bytes()
 
 
 def test_what_a_guest_is_given_reaches_it(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..engine.runtime import Deadline
-from ..errors import PreinitError, UsageError
+from ..errors import UsageError
 from ..options import Options
 from ..stopwatch import Stopwatch
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
-from .subject import Subject, hermetic, subjects
+from .subject import Subject, about, hermetic, subjects
 
 ENGINES = ("wasmtime", "node")
 
@@ -63,7 +63,7 @@ def measure(
     if rounds < LEAST_ROUNDS or not seconds > 0:
         raise UsageError(f"at least {LEAST_ROUNDS} rounds and more than 0 seconds are needed to measure anything")
     names = [os.fspath(given) if not isinstance(given, bytes) else given for given in (original, output)]
-    deadline = Deadline(options.timeout, grace=not options.process_ends)
+    deadline = Deadline(options.timeout, grace=not options.process_ends, what="the measurement")
     with watch("reading the modules"):
         pair = deadline.start(lambda: subjects(names[0], names[1], options, calls)).result()
     if engine == "node":
@@ -80,7 +80,7 @@ def _measure_in_wasmtime(
 
     shared, runners = Engine(options, deadline), []
     for subject in pair:
-        with watch(f"compiling the {subject.name}"), _about(subject):
+        with watch(f"compiling the {subject.name}"), about(subject.name):
             runners.append(Copies(shared, subject, options, deadline))
     collecting = gc.isenabled()
     gc.disable()  # it would strike one of the two at random
@@ -114,7 +114,7 @@ def _rounds(
     def turn() -> None:
         for subject, runner, start, stop in zip(pair, runners, starts, stops, strict=True):
             deadline.check_time()
-            with _about(subject):
+            with about(subject.name):
                 took, free = runner.start()
             start.append(took)
             stop.append(free())
@@ -166,17 +166,3 @@ def _alive(subject: Subject, runner: Runner, seconds: float, watch: Stopwatch) -
         return None
     resident, proportional = (max(0, now - then) // len(free) for now, then in zip(after, before, strict=True))
     return MemoryPerCopy(len(free), resident, proportional)
-
-
-class _about:
-    """Says of which of the modules an error speaks."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._name = f"the {subject.name}"
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        if isinstance(problem, PreinitError):
-            problem.where = f"{self._name}, {problem.where}" if problem.where else self._name

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..binary.module import Module, parse
+from ..errors import PreinitError
 from ..initializers import REACTOR_START, Call, choose
 from ..instrument.start import exported_start
 from ..options import Options
@@ -41,20 +43,43 @@ def subjects(
 
     Raises what reading a module and choosing an initializer raise.
     """
-    before, after = parse(binary(original)), parse(binary(output))
-    for module in (before, after):
-        check_supported(module, options)
-    preloads, beside = read_preloads(before, options)
-    calls = choose(before, options)
+    with about("original"):
+        before = _read(original, options)
+        preloads, beside = read_preloads(before, options)
+        calls = (*choose(before, options), *_calls(before, afterwards))
+    with about("output"):
+        after = _read(output, options)
+        later = _calls(after, afterwards)
     return (
-        _subject("original", before, (*calls, *_calls(before, afterwards)), preloads, beside),
-        _subject("output", after, _calls(after, afterwards), preloads, beside),
+        _subject("original", before, calls, preloads, beside),
+        _subject("output", after, later, preloads, beside),
     )
+
+
+def _read(wasm: bytes | str, options: Options) -> Module:
+    module = parse(binary(wasm))
+    check_supported(module, options)
+    return module
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Says of which of the modules an error speaks."""
+    try:
+        yield
+    except PreinitError as problem:
+        problem.where = f"the {name}, {problem.where}" if problem.where else f"the {name}"
+        raise
 
 
 def _calls(module: Module, texts: Sequence[str]) -> tuple[Call, ...]:
     """Exports to call, without the constructors that an initializer has before it."""
-    found = (choose(module, Options(init_funcs=(text,)))[-1:] for text in texts)
+    try:
+        found = [choose(module, Options(init_funcs=(text,)))[-1:] for text in texts]
+    except PreinitError as problem:
+        problem.what = problem.what.replace("the initializer", "the function")
+        problem.hint = problem.hint and problem.hint.replace("-f ", "--call ")
+        raise
     return tuple(call for calls in found for call in calls if call.name != REACTOR_START)
 
 

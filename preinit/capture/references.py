@@ -28,7 +28,14 @@ class References(NamedTuple):
 def observe_references(module: Module, instrumented: Instrumented, instance: Instance) -> References:
     """What tables and globals hold before the guest runs. Tables are read when something is about to change one."""
     tables: dict[int, list[RawValue]] = {}
-    instance.before_tables_change(lambda: tables.update(_tables(instrumented, instance)))
+
+    def look() -> None:
+        tables.update(_tables(instrumented, instance))
+
+    if any(_depends_on_globals(module, index) for index in range(len(module.tables))):
+        look()  # one of them is captured even if nothing changes it
+    else:
+        instance.before_tables_change(look)
     return _observed(module, instrumented, instance, tables)
 
 

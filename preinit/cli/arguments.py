@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from ..calls import files
 from ..errors import InputError, UsageError, quoted
 from ..policies import size
 from ..unfit import Unreadable
@@ -69,6 +73,15 @@ def read(path: str) -> bytes:
         raise Unreadable(
             f"{shown} can't be read: {problem.strerror}", hint="Name a file that exists and that you may read."
         ) from problem
+
+
+def other_inputs(given: Mapping[str, Any]) -> list[str]:
+    """Names of files that are read beside the module and standard input."""
+    names: list[str] = [text.partition("=")[2] for text in given["preloads"]]
+    for text in given["init_func"]:
+        with suppress(UsageError):  # what is wrong with it is said when there can be a report of the failure
+            names += files(text)
+    return names
 
 
 def renaming(text: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError, printable
 from ..stopwatch import Stopwatch
-from .arguments import File, read
+from .arguments import File, other_inputs, read
 from .failure import explained, leave, say
 from .help import messages, under
 from .options import options_of, run_options
@@ -99,7 +99,9 @@ def command(
     a build. What the guest prints is dropped.
     """
     with explained(debug):
-        check_outputs({"IN": source, "OUT": output, "--stdin": given["stdin"]}, {"--json": json, "--html": html})
+        others = {name: name for name in other_inputs(given) if name}
+        inputs = {"IN": source, "OUT": output, "--stdin": given["stdin"], **others}
+        check_outputs(inputs, {"--json": json, "--html": html})
         if source == output == STANDARD_OUTPUT:
             raise UsageError("IN and OUT can't both be standard input", hint="Give one of them as a file.")
         if copies is not None and (html or engine != "wasmtime"):

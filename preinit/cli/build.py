@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ import click
 from ..errors import OutputNotWritable, PreinitError, UsageError, printable
 from ..options import BUDGETS
 from ..stopwatch import Stopwatch
-from .arguments import File, read
+from .arguments import File, other_inputs, read
 from .budgets import budget_options
 from .choice import chosen_config, target_options
 from .failure import explained, leave, name_input, say, say_warning
@@ -111,12 +111,13 @@ def command(
             )
             leave(build_targets(config, sources, wanted))
         source = sources[0]
-        _check_targets(source, output, {"--report": report, "--html": html}, given["stdin"])
+        _check_targets(source, output, {"--report": report, "--html": html}, given["stdin"], other_inputs(given))
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        more = {"audit": audit, "strict": strict, "process_ends": True, "measure_gzip": bool(report or html)}
+        more = {"audit": audit, "strict": strict, "process_ends": True}
+        more |= {"measure_gzip": bool(report or html), "digest_files": bool(report or html)}  # nobody else sees them
         options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
         if verify:
             from ..verification import check_repeatable, verify_calls
@@ -170,7 +171,9 @@ def _view(option: str, data: bytes, result: Result, output: str) -> str:
     return inspection_page(inspect(result.wasm, data), name, result.report)
 
 
-def _check_targets(source: str, output: str, views: Mapping[str, str | None], stdin: str | None) -> None:
+def _check_targets(
+    source: str, output: str, views: Mapping[str, str | None], stdin: str | None, others: Sequence[str]
+) -> None:
     """Refuses names that would have a report overwrite something, or two readers share one stream."""
     for option, name in (("-o", output), *views.items(), ("--stdin", stdin)):
         if name == "":
@@ -190,7 +193,7 @@ def _check_targets(source: str, output: str, views: Mapping[str, str | None], st
                 where = "standard output" if place == STANDARD_OUTPUT else repr(place)
                 hint = "Name one: -o OUT." if other == "module" else "Name two files."
                 raise UsageError(f"the {other} and the {noun} can't both go to {where}", hint=hint)
-        for used in (source, stdin):
+        for used in (source, stdin, *others):
             if used and STANDARD_OUTPUT not in (used, name) and same_file(used, name):
                 raise UsageError(
                     f"the {noun} would overwrite the input {used!r}", hint=f"Name another file with `{option}`."

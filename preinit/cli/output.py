@@ -66,9 +66,13 @@ def check_writable(target: str, option: str = "-o") -> None:
 
 
 def _not_writable(target: str, option: str, problem: OSError) -> OutputNotWritable:
-    place = "standard output" if target == STANDARD_OUTPUT else f"the {NOUNS[option]} {target!r}"
+    said = problem.strerror or problem
+    if target == STANDARD_OUTPUT:
+        return OutputNotWritable(
+            f"standard output can't be written: {said}", hint="Have it lead to where there is room, and keep it open."
+        )
     return OutputNotWritable(
-        f"{place} can't be written: {problem.strerror or problem}",
+        f"the {NOUNS[option]} {target!r} can't be written: {said}",
         hint=f"Name another file with `{option}`, or make its folder writable.",
     )
 

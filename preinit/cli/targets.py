@@ -13,11 +13,23 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ..config import Config, Target, change, depfile, fingerprint, nearest, options_of, order, shown, with_needed
+from ..config import (
+    Config,
+    Target,
+    change,
+    depfile,
+    fingerprint,
+    nearest,
+    options_of,
+    order,
+    shown,
+    state_file,
+    with_needed,
+)
 from ..errors import Interrupted, UsageError, printable, quoted
 from ..stopwatch import Stopwatch
 from .failure import problem_of, say, say_error, say_warning
-from .output import check_writable, write_output
+from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown as progress_shown
 from .worker import Job, report_failure
 from .workers import Workers
@@ -68,7 +80,7 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
     if wanted.depfile is not None:
         if not wanted.depfile:
             raise UsageError("the file name of `--depfile` is empty")
-        check_writable(wanted.depfile, "--depfile")
+        _check_depfile(wanted.depfile, config)
     after = order(config.targets)
     asked = list(names) or list(config.targets)
     chosen = {name: set[str]() for name in asked} if wanted.check else with_needed(asked, after)
@@ -98,6 +110,17 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
     if wanted.depfile is not None and kept:
         write_output(wanted.depfile, depfile(kept, Path.cwd()).encode("utf-8", "surrogateescape"), "--depfile")
     return int(any(outcome.word == FAILED for outcome in outcomes.values()))
+
+
+def _check_depfile(name: str, config: Config) -> None:
+    """Refuses a dependency file that would overwrite what targets read or write."""
+    used = [config.path]
+    for target in config.targets.values():
+        used += [*target.reads, *target.writes, state_file(target.output)]
+    for path in used:
+        if name != STANDARD_OUTPUT and same_file(name, os.fspath(path)):
+            raise UsageError(f"`--depfile` would overwrite {shown(path)!r}", hint="Name another file.")
+    check_writable(name, "--depfile")
 
 
 def _counted(number: int) -> str:

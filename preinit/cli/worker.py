@@ -122,10 +122,8 @@ def _verify(job: Job, wasm: bytes) -> None:
 def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
     target = job.target
     for path, option in ((target.output, "-o"), (target.report, "--report")):
-        if path and path.parent.exists():
-            check_writable(os.fspath(path), option)
-        if path and path.exists() and not path.is_file():
-            raise OutputNotWritable(f"{shown(path)!r} is no regular file", hint="Name one in the config file.")
+        if path:
+            _check_place(path, option)
     if target.verify is not None:
         from ..verification import check_repeatable
 
@@ -151,6 +149,13 @@ def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
         "seconds": time.perf_counter() - started,
         "warnings": [[warning.code, warning.message, warning.hint] for warning in report.warnings],
     }
+
+
+def _check_place(path: Path, option: str) -> None:
+    if os.path.exists(path.parent):  # noqa: PTH110 - `Path.exists` raises where a name is too long, say
+        check_writable(os.fspath(path), option)
+    if os.path.exists(path) and not path.is_file():  # noqa: PTH110
+        raise OutputNotWritable(f"{shown(path)!r} is no regular file", hint="Name one in the config file.")
 
 
 def _write(path: Path, data: bytes, option: str) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..calls import Call
 from ..options import Host, Options
 from ..version import VERSION
 from .state import SUFFIX, Fingerprint, digest_of_file, options_digest, state_file
 from .target import Target
 
 #: Options that change neither the output nor whether there is one, and those that are hashed otherwise.
-_LEFT_OUT = {"cache", "cache_dir", "timeout", "process_ends", "measure_gzip", "preloads", "host"}
+_LEFT_OUT = {"cache", "cache_dir", "timeout", "process_ends", "measure_gzip", "digest_files", "preloads", "host"}
 _LEFT_OUT_OF_HOST = {"env", "dirs", "stdin"}
 
 
@@ -26,10 +27,12 @@ def fingerprint(target: Target, options: Options) -> Fingerprint:
     host = options.host
     kept = {name: value for name, value in _fields(options) if name not in _LEFT_OUT}
     kept["host"] = {name: value for name, value in _fields(host) if name not in _LEFT_OUT_OF_HOST}
+    kept["init_funcs"] = target.init
     kept["variables"] = [name for name, _ in host.env]
     kept["verify"] = target.verify
     kept["report"] = target.report is not None
-    files: list[Any] = [(name, digest_of_file(path)) for name, path in target.preloads.items()]
+    files: list[Any] = [hashlib.sha256(data).hexdigest() for data in _data(options)]
+    files += [(name, digest_of_file(path)) for name, path in target.preloads.items()]
     own = {os.path.realpath(path) for path in (*target.writes, state_file(target.output))}
     files += [(guest, _tree(folder, own, host)) for folder, guest in target.dirs.items()]
     world = json.dumps([host.env, hashlib.sha256(host.stdin).hexdigest()]).encode() if host.env or host.stdin else b""
@@ -40,6 +43,14 @@ def fingerprint(target: Target, options: Options) -> Fingerprint:
         files=options_digest(files),
         world=world,
     )
+
+
+def _data(options: Options) -> Iterator[bytes]:
+    """What initializers are given besides numbers."""
+    for call in options.init_funcs:
+        for argument in call.arguments if isinstance(call, Call) else ():
+            if isinstance(argument, bytes):
+                yield argument
 
 
 def _fields(holder: Any) -> list[tuple[str, Any]]:

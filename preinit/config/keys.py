@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..calls import files
+from ..errors import UsageError
 from ..options import COMPILERS, ENGINES, FILE_TIMES, IMPORTS, LAYOUTS
 from .kinds import (
     ANY_TEXT,
@@ -12,6 +16,9 @@ from .kinds import (
     SIZE,
     TEXT,
     Key,
+    Kind,
+    Path,
+    Wrong,
     either,
     list_of,
     matching,
@@ -20,7 +27,23 @@ from .kinds import (
     table_of,
 )
 
+#: What a file is called that a target writes: no folder.
+_FILE = matching("the name of a file", r"(?:[^\u0000]*/)?(?!\.\.?$)[^/\u0000]+")
+
 _TEXTS = list_of(TEXT, "a list of strings")
+
+
+def _read_call(value: Any, path: Path) -> Any:
+    text = TEXT.read(value, path)
+    try:
+        files(text)
+    except UsageError as problem:
+        raise Wrong(path, problem.what, problem.hint) from None
+    return text
+
+
+#: An initializer as `-f` takes it.
+_CALL = Kind(TEXT.wanted, TEXT.schema, _read_call)
 
 #: What a target may be called: nothing that is taken for a file name or an option.
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
@@ -70,9 +93,9 @@ VERIFY = {
 COMMON = {
     "input": Key(TEXT, "The module, a binary or text file; relative to this file, as all paths."),
     "init": Key(
-        either(TEXT, (str,), _TEXTS),
-        'Exports to run, in order, NAME(1,2) with numbers; "auto": the usual names (default); "none": only the start '
-        "function and _initialize.",
+        either(_CALL, (str,), list_of(_CALL, "a list of strings")),
+        "Exports to run, in order, NAME(1,2) with numbers, NAME(@FILE)? with the bytes of a file, as build's -f; "
+        '"auto": the usual names (default); "none": only the start function and _initialize.',
     ),
     "renames": Key(
         table_of(TEXT, "a table of strings"), "Exports of the output with a new name: DESTINATION = SOURCE."
@@ -105,8 +128,8 @@ COMMON = {
 
 TARGET = {
     **COMMON,
-    "output": Key(TEXT, "Where the module is written that starts where the initializer ended."),
-    "report": Key(TEXT, "Where a JSON report of the build is written."),
+    "output": Key(_FILE, "Where the module is written that starts where the initializer ended."),
+    "report": Key(_FILE, "Where a JSON report of the build is written."),
 }
 DEFAULTS = table(COMMON, "a table")
 TARGETS = table(TARGET, "a table")

@@ -91,10 +91,12 @@ TEXT = matching("a string that is not empty", r"[^\u0000]+")
 ANY_TEXT = matching("a string", r"[^\u0000]*")
 FLAG = _simple("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool))
 COUNT = _simple("a whole number that is not negative", {"type": "integer", "minimum": 0}, _is_count)
+#: Some thirty years: TOML has whole numbers that no clock can count.
+_LONGEST = 10**9
 SECONDS = _simple(
     "a number of seconds, more than 0",
-    {"type": "number", "exclusiveMinimum": 0},
-    lambda value: _is_number(value) and value > 0,
+    {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST},
+    lambda value: _is_number(value) and 0 < value <= _LONGEST,
 )
 #: The value of an imported global: numbers that TOML can't write, as strings.
 NUMBER = _simple(
@@ -147,7 +149,9 @@ def list_of(kind: Kind, wanted: str) -> Kind:
 def _inside(kind: Kind, item: Any, path: Path, number: int) -> Any:
     try:
         return kind.read(item, (*path, number))
-    except Wrong:
+    except Wrong as problem:
+        if problem.hint:  # it knows better
+            raise
         raise Wrong(
             (*path, number), f"item {number + 1} of `{path[-1]}` must be {kind.wanted}, not {_noun(item)}"
         ) from None
@@ -197,10 +201,18 @@ def table(keys: Mapping[str, Key], wanted: str) -> Kind:
         unknown = next((name for name in value if name not in keys), None)
         if unknown is not None:
             place = f"`{path[-1]}`" if path else "the table"
-            raise Wrong((*path, unknown), f"there is no key {quoted(unknown)} in {place}", nearest(unknown, keys))
+            hint = _elsewhere(unknown, keys) or nearest(unknown, keys)
+            raise Wrong((*path, unknown), f"there is no key {quoted(unknown)} in {place}", hint)
         return {name: keys[name].kind.read(item, (*path, name)) for name, item in value.items()}
 
     return Kind(wanted, schema, read, merges=True, keys=keys)
+
+
+def _elsewhere(name: str, keys: Mapping[str, Key]) -> str | None:
+    """Where a key belongs that one of the tables inside has."""
+    name = name.replace("_", "-")
+    places = [f"{outer}.{name}" for outer, key in keys.items() if name in key.kind.keys]
+    return f"Write `{places[0]}`." if places else None
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:

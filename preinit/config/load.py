@@ -149,7 +149,7 @@ def _text(path: Path) -> str:
     if len(data) > _LARGEST:
         raise ConfigError("a config file of more than 4 MiB is no config file", where=shown(path))
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")  # some editors begin a file with that mark
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         raise ConfigError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..calls import files, written
 from ..errors import InputError, PreinitError, UsageError, quoted
 from ..options import BUDGETS, Host, Options
 from ..policies import clock, random
@@ -43,6 +44,19 @@ class Target:
         return self.path(self.settings["report"]) if "report" in self.settings else None
 
     @property
+    def init(self) -> tuple[str, ...]:
+        """The initializers that are named."""
+        given = self.settings.get("init", "auto")
+        if isinstance(given, str):
+            return () if given in ("auto", "none") else (given,)
+        return tuple(given)
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """Files whose bytes initializers are given."""
+        return tuple(self.path(name) for text in self.init for name in files(text))
+
+    @property
     def host(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.settings.get("host", {})
         return found
@@ -63,7 +77,7 @@ class Target:
     @property
     def reads(self) -> tuple[Path, ...]:
         """The files that a build reads, besides the folders."""
-        return (self.input, *self.preloads.values(), *([self.stdin] if self.stdin else []))
+        return (self.input, *self.data, *self.preloads.values(), *([self.stdin] if self.stdin else []))
 
     @property
     def writes(self) -> tuple[Path, ...]:
@@ -93,13 +107,12 @@ def shown(path: Path) -> str:
 def options_of(target: Target, environment: Mapping[str, str], **overrides: Any) -> Options:
     """How to build a target, with our `environment`. `overrides`: fields of `Options` that don't come from the file.
 
-    Reads standard input's file. Raises `UsageError`, `InputError`, with the target's place.
+    Reads the files of standard input and of what initializers are given. Raises `UsageError`, `InputError`, with the
+    target's place.
     """
     given = target.settings
-    init = given.get("init", "auto")
     fields: dict[str, Any] = {
-        "init_funcs": () if init in ("auto", "none") else (init,) if isinstance(init, str) else init,
-        "start_only": init == "none",
+        "start_only": given.get("init") == "none",
         "rename_funcs": given.get("renames", {}),
         "import_globals": {name: str(value) for name, value in given.get("import-globals", {}).items()},
         "preloads": {name: os.fspath(path) for name, path in target.preloads.items()},
@@ -113,10 +126,19 @@ def options_of(target: Target, environment: Mapping[str, str], **overrides: Any)
     for name in BUDGETS:
         fields[name] = given.get("budgets", {}).get(name.replace("_", "-"))
     try:
+        _check_regular(target)
+        fields["init_funcs"] = tuple(written(text, lambda name: _content(target.path(name))) for text in target.init)
         return Options(host=_host(target, environment), **{**fields, **overrides})
     except PreinitError as problem:
         problem.where = problem.where or target.place
         raise
+
+
+def _check_regular(target: Target) -> None:
+    """What a pipe holds can't be known without taking it away: a target that reads one would never seem to change."""
+    for path in (target.input, *target.preloads.values()):
+        if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - these never raise
+            raise InputError(f"{shown(path)!r} is no regular file", hint="Name one: its content tells what changed.")
 
 
 #: Keys that are fields of `Options` or `Host`, but for `-` and `_`.
@@ -165,6 +187,6 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise InputError(
-            f"the file {shown(path)!r} for standard input can't be read: {problem.strerror}",
+            f"the file {shown(path)!r} can't be read: {problem.strerror}",
             hint="Name a file that exists and that you may read.",
         ) from problem

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from . import forms
 from .forms import Damaged, Plan, uleb
 
-#: Attributes of one kind of entry, and kinds of entries that are unlike each other: compilers have far fewer.
-_MOST_ATTRIBUTES, _MOST_KINDS = 1_000, 20_000
+#: Attributes of one kind of entry, those among them that take no byte of an entry, and kinds of entries: compilers
+#: have far fewer.
+_MOST_ATTRIBUTES, _MOST_EMPTY, _MOST_KINDS = 1_000, 32, 20_000
 #: Tables that are kept for the next unit, and bytes that each counts for at least.
 _MOST_TABLES, _SMALLEST_TABLE = 16, 16
 
@@ -59,6 +60,8 @@ class Tables:
                 code, at = uleb(self._data, at)
                 if not code:
                     break
+                if len(found) >= _MOST_KINDS:
+                    raise Damaged("too many kinds of entries")
                 found[code], at = self._entry(at, address, offset)
         finally:
             self._budget -= max(at - start, _SMALLEST_TABLE)
@@ -73,6 +76,7 @@ class Tables:
         has_children = data[at] == 1
         at += 1
         attributes: list[tuple[int, int, int]] = []
+        empty = 0
         while True:
             name, at = uleb(data, at)
             form, at = uleb(data, at)
@@ -82,7 +86,8 @@ class Tables:
             if not (name or form):
                 break
             attributes.append((name, form, constant))
-            if len(attributes) > _MOST_ATTRIBUTES:
+            empty += form in forms.EMPTY
+            if len(attributes) > _MOST_ATTRIBUTES or empty > _MOST_EMPTY:
                 raise Damaged("an entry with thousands of attributes")
         key = (data[start:at], address, offset)
         known = self._kinds.get(key)

@@ -18,6 +18,8 @@ _FIXED = {
     0x1C: 4, 0x1E: 16, 0x20: 8, 0x21: 0, 0x24: 8, 0x25: 1, 0x26: 2, 0x27: 3, 0x28: 4,
     0x29: 1, 0x2A: 2, 0x2B: 3, 0x2C: 4,
 }  # fmt: skip
+#: Of these, no byte: flag_present, and implicit_const, which the abbreviation has.
+EMPTY = frozenset(form for form, size in _FIXED.items() if not size)
 #: LEB128 integers: sdata, udata, ref_udata, strx, addrx, loclistx, rnglistx.
 _LEB = frozenset((0x0D, 0x0F, 0x15, 0x1A, 0x1B, 0x22, 0x23))
 #: As large as an offset: strp, ref_addr, sec_offset, strp_sup, line_strp.
@@ -39,11 +41,15 @@ def fixed_size(form: int, address: int, offset: int) -> int | None:
     return offset if form in _OFFSET else _FIXED.get(form)
 
 
+#: Patterns, and bytes of a block's size.
+Steps = tuple[re.Pattern[bytes] | int, ...]
+
+
 class Plan(NamedTuple):
     """How to skip values: `size` bytes if that is not negative, else what the pattern matches and blocks, in turn."""
 
     size: int
-    steps: tuple[re.Pattern[bytes] | int, ...]  # a pattern, or bytes of a block's size
+    steps: Steps
 
 
 def plan(forms: Sequence[int], address: int, offset: int) -> Plan:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..binary.module import Module
 from . import forms
 from .abbreviations import Abbreviation
-from .forms import Damaged, uleb
+from .forms import Damaged, Steps, uleb
 from .units import Unit, sections, units
 
 TAG_ARRAY, TAG_CLASS, TAG_POINTER, TAG_STRUCTURE, TAG_TYPEDEF, TAG_UNION = 0x01, 0x02, 0x0F, 0x13, 0x16, 0x17
@@ -31,7 +31,7 @@ _EXPRESSIONS = frozenset(forms.BLOCKS)
 #: other, characters of a name.
 _MOST_VARIABLES, _MOST_TYPES, _MOST_DIMENSIONS, _MOST_SCOPES, _DEEPEST, _LONGEST = 200_000, 32, 32, 16, 1_000, 500
 #: Entries between two looks at the clock.
-_ENTRIES = 1 << 16
+_ENTRIES = 1 << 12
 
 
 class Variable(NamedTuple):
@@ -60,6 +60,10 @@ def variables(module: Module, check: Callable[[], None] = lambda: None) -> list[
     return sorted(found)
 
 
+#: How to go on behind an entry: see `forms.Plan`; whether it has children; its kind.
+_Line = tuple[int, Steps, bool, int]
+
+
 class _Found(NamedTuple):
     entry: int
     address: int
@@ -72,7 +76,9 @@ def _of_unit(unit: Unit, check: Callable[[], None]) -> Iterator[Variable]:
     with suppress(Damaged, IndexError, ValueError):  # what was found up to there is right
         _walk(unit, places, declared, check)
     describe = _Describe(unit, declared)
-    for place in places:
+    for number, place in enumerate(places):
+        if not number % _ENTRIES:
+            check()
         try:
             yield Variable(place.address, *describe(place))
         except (Damaged, IndexError, ValueError):
@@ -83,8 +89,7 @@ def _walk(unit: Unit, places: list[_Found], declared: dict[int, tuple[int, ...]]
     """Looks at every entry. `declared`: those that declare a member -> what they stand in."""
     info, at, end, table = unit.of.info, unit.first, unit.end, unit.abbreviations
     stack: list[int] = []  # entries with children that are open; 0 for those that give no name
-    kinds = {code: _kind(abbreviation) for code, abbreviation in table.items()}
-    lines = {code: (a.plan.size, a.plan.steps, a.has_children, kinds[code]) for code, a in table.items()}
+    lines: dict[int, _Line] = {}  # of those that occur: many small units may share one large table
     number = 0
     while at < end:
         number += 1
@@ -100,10 +105,13 @@ def _walk(unit: Unit, places: list[_Found], declared: dict[int, tuple[int, ...]]
             continue
         if code > 0x7F:
             code, at = uleb(info, entry)
-        try:
-            size, steps, has_children, kind = lines[code]
-        except KeyError:
-            raise Damaged("an unknown abbreviation") from None
+        line = lines.get(code)
+        if line is None:
+            if code not in table:
+                raise Damaged("an unknown abbreviation")
+            known = table[code]
+            line = lines[code] = (known.plan.size, known.plan.steps, known.has_children, _kind(known))
+        size, steps, has_children, kind = line
         if kind == _VARIABLE:
             address = _address(unit, unit.values(entry).get(AT_LOCATION))
             if address is not None:

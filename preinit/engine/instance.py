@@ -22,6 +22,8 @@ from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
 _STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
 _OUT_OF_BOUNDS = (wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS.value, wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS.value)
 _UNREACHABLE = wasmtime.TrapCode.UNREACHABLE.value
+#: What the engine says where a limit ends its heap: there is no code for it.
+_HEAP_IS_FULL = "GC heap out of memory"
 
 
 class Linkage:
@@ -179,7 +181,14 @@ class EngineInstance(ABC):
             return StackExhausted("the initializer exhausted the guest's stack", frames=frames)
         if ffi.takes_exception(self._store) or trap.code == ffi.UNCAUGHT_EXCEPTION:
             return UncaughtException("an exception left the initializer", frames=frames)
-        return GuestTrap(f"the initializer trapped: {first_line(trap)}", frames=frames)
+        message = first_line(trap)
+        if message.startswith(_HEAP_IS_FULL):
+            return GrowthRefused(
+                f"the heap that holds the guest's objects could not grow: {message}",
+                frames=frames,
+                hint="Raise the limit with `--max-memory`: that heap may have as much as all memories.",
+            )
+        return GuestTrap(f"the initializer trapped: {message}", frames=frames)
 
     def _write_data(self, original: bytes, segments: Sequence[ActiveData]) -> None:
         """Does what active data segments do. Raises `GuestTrap` where one does not fit."""

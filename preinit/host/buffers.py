@@ -11,7 +11,6 @@ import struct
 from collections.abc import Iterator
 
 from ..binary.module import Module
-from ..dwarf import variables
 from ..symbols import addresses
 
 #: Streams by the name of their variable, a pointer: what to call them, their descriptor.
@@ -47,6 +46,8 @@ def _places(module: Module) -> Iterator[tuple[str, int]]:
     yield from ((name, known[name]) for name in _STREAMS if name in known)
     dwarf = module.custom(".debug_info")
     if dwarf and dwarf.end - dwarf.content <= _MOST_DWARF and not known.keys() >= _STREAMS.keys():
+        from ..dwarf import variables  # few modules have any
+
         yield from ((variable.name, variable.address) for variable in variables(module) if variable.name in _STREAMS)
 
 

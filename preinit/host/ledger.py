@@ -53,12 +53,14 @@ class Calls(dict[str, int]):
 class FilesRead:
     """The files of which something was read: the first content under each path of the guest.
 
-    `beside`: a large file may be digested while the guest goes on. It must not be able to change files then.
+    `beside`: a large file may be digested while the guest goes on. It must not be able to change files then. `digests`:
+    whether they are digested at all.
     """
 
     def __init__(self, beside: bool = True) -> None:
         self._files: dict[bytes, _File] = {}
         self._beside = beside
+        self.digests = True
         self._working: threading.Thread | None = None
 
     def note(self, entry: Descriptor) -> None:
@@ -67,7 +69,7 @@ class FilesRead:
             return
         with suppress(OSError):
             file = self._files[entry.guest_path] = _File(os.fstat(entry.host_fd).st_size)
-            if file.size > LONGEST_HASHED:
+            if file.size > LONGEST_HASHED or not self.digests:
                 return
             busy = self._working is not None and self._working.is_alive()
             if not self._beside or busy or file.size < _WORTH_A_THREAD:

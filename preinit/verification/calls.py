@@ -11,8 +11,9 @@ from typing import NamedTuple
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import F32, F64, I32, I64, NUMERIC_SIZES, V128, FuncType, ValType, is_numeric, type_name
-from ..errors import UnknownExport, UsageError, quoted
+from ..errors import UnknownExport, quoted
 from ..numbers import encode, expected
+from ..unfit import Misfit
 
 #: Bytes that the engine takes for each argument.
 _RAW = 16
@@ -50,7 +51,7 @@ def _functions(output: Module) -> dict[str, FuncType]:
 def written(output: Module, text: str) -> Call:
     """The call `NAME` or `NAME(1,0.5)`; an export of exactly that name comes first.
 
-    Raises `UnknownExport`; `UsageError` for arguments that don't fit.
+    Raises `UnknownExport`; `Misfit` for arguments that don't fit.
     """
     functions = _functions(output)
     name, arguments = text, ""
@@ -70,13 +71,13 @@ def written(output: Module, text: str) -> Call:
     parts = [part.strip() for part in arguments.split(",")] if arguments.strip() else []
     unfit = next((t for t in function_type.params if not is_numeric(t)), None)
     if unfit:
-        raise UsageError(
+        raise Misfit(
             f"a call can't give a value of type {type_name(unfit)}", where=where, hint="Only numbers can be given."
         )
     if len(parts) != len(function_type.params):
         wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
         takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"
-        raise UsageError(
+        raise Misfit(
             f"the function takes {takes} argument{'s' * (takes != 1)}, {given}",
             where=where,
             hint=f"Write numbers for them: --call '{name}({wanted})'." if wanted else "Leave them out.",
@@ -90,7 +91,7 @@ def _argument(value_type: ValType, text: str, where: str) -> bytes:
         return encode(value_type, text).ljust(_RAW, b"\0")
     except ValueError:
         hint = "Write 0x and up to 32 digits." if value_type == V128 else expected(value_type)
-        raise UsageError(
+        raise Misfit(
             f"{quoted(text)} is not a number of type {type_name(value_type)}", where=where, hint=hint
         ) from None
 

@@ -56,7 +56,7 @@ class Calls:
             raise UsageError("the time limit of a call must be more than 0 seconds")
 
     def of(self, output: Module) -> Iterator[Call]:
-        """The calls, in order. Raises `UnknownExport`, `UsageError`."""
+        """The calls, in order. Raises `UnknownExport`, `Misfit`."""
         for text in self.calls:
             yield written(output, text)
         if self.every:
@@ -173,7 +173,8 @@ def _verify(
         exports = output_exports(module, chosen, options)
         raise_any(structure(module, output, exports, options.imports))
         raise_any(customs(module, output))
-        to_make = list(calls.of(output))
+        with of_output():
+            to_make = list(calls.of(output))
     preloads, beside = read_preloads(module, options)
     if recorded:
         recorded.check_preloads(preloads)
