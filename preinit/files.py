@@ -9,12 +9,14 @@ from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Puts a file with `data` at `path` in one step; until then what is there stays as it was. Raises `OSError`.
+    """Puts a file with `data` at `path` in one step; until then what is there stays as it was.
 
-    The mode stays, or is what the umask asks for.
+    The mode stays, or is what the umask asks for. Raises `OSError`, also where a device, a pipe or a folder is there.
     """
     mode = None
     if path.exists():
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "it is no regular file")
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         mode = stat.S_IMODE(path.stat().st_mode)

@@ -22,6 +22,7 @@ from preinit import Host, build
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
 from preinit.batch.crews import Processes
+from preinit.files import replace_file
 
 TEXTS = {f"job{number}": f"text number {number}" for number in range(6)}
 
@@ -149,6 +150,16 @@ def test_what_is_up_to_date_depends_on_all_that_an_output_depends_on(tmp_path: P
     assert outputs(tmp_path / "out").keys() == everything
 
 
+def test_batches_that_share_a_folder_do_not_forget_each_other(tmp_path: Path) -> None:
+    paths = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths.append(workshop(folder, {name: "text"}, output_dir="../out"))
+    assert [statuses(path) for path in paths] == [{"one.wasm": "built"}, {"two.wasm": "built"}]
+    assert [statuses(path) for path in paths] == [{"one.wasm": "current"}, {"two.wasm": "current"}]
+
+
 def test_what_differs_each_time_is_never_up_to_date(tmp_path: Path) -> None:
     path = workshop(tmp_path, {"one": "text"}, options={"clock": "host", "cache": False})
     for _ in range(2):
@@ -264,6 +275,14 @@ WRONG: dict[str, tuple[dict[str, Any], list[Any], str]] = {
     "the folder as output": ({}, [{"output": "."}], "is a folder"),
     "a NUL": ({}, [{"output": "a\0.wasm"}], "does not say what to write"),
     "one output twice": ({}, [{"output": "a.wasm"}, {"output": "b/../a.wasm"}], "is also that of"),
+    "an output in another one": ({}, [{"output": "a/b.wasm"}, {"output": "a"}], "the output of "),
+    "the record as output": ({}, [{"output": ".preinit-batch.jsonl"}], "is no file of its own"),
+    "an output that is no text": ({}, [{"output": "\ud800.wasm"}], "can't be a path"),
+    "an output that is too long": ({}, [{"output": "y/" * 4000 + "a.wasm"}], "can't be a path"),
+    "a file that is no text": ({}, [{"output": "a.wasm", "stdin": "\ud800"}], "can't be read"),
+    "a file with a NUL": ({}, [{"output": "a.wasm", "stdin": "a\0"}], "can't be read"),
+    "a module that is no text": ({"module": "\ud800"}, [{"output": "a.wasm"}], "can't be a path"),
+    "a folder that is no text": ({"output_dir": "\ud800"}, [{"output": "a.wasm"}], "can't be a path"),
     "the module as output": ({"output_dir": "."}, [{"output": "keeper.wasm"}], "would overwrite"),
     "an input as output": ({"output_dir": "."}, [{"output": "job0.txt", "stdin": "job0.txt"}], "would overwrite"),
     "a missing file": ({}, [{"output": "a.wasm", "stdin": "missing.txt"}], "'missing.txt' can't be read"),
@@ -309,6 +328,21 @@ def test_files_that_are_no_job_files_are_refused(tmp_path: Path, name: str, cont
     path = tmp_path / name
     path.write_bytes(content)
     assert message in fails("batch", path, code=2)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize(("key", "said"), [("output", "is no file of its own"), ("stdin", "is a pipe")])
+def test_pipes_and_devices_are_no_files_of_a_job(tmp_path: Path, key: str, said: str) -> None:
+    path = workshop(tmp_path, {"one": "text"})
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    head, job = path.read_text().splitlines()
+    path.write_text(f"{head}\n{json.dumps({**json.loads(job), key: str(pipe)})}")
+    assert said in fails("batch", path, code=2)
+    assert pipe.is_fifo()
+    with pytest.raises(OSError, match="no regular file"):
+        replace_file(pipe, b"")
+    assert pipe.is_fifo()
 
 
 def test_an_absolute_output_is_where_it_says(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -91,7 +92,8 @@ def test_time_is_limited() -> None:
             copy.call("run")
 
 
-def test_stop_ends_what_is_running() -> None:
+@pytest.mark.parametrize("end", [Copies.stop, Copies.close])
+def test_stop_and_close_end_what_is_running(end: Callable[[Copies], None]) -> None:
     heard: list[int] = []
     text = """(module (import "host" "tell" (func (param i32) (result i32)))
       (func (export "run") (drop (call 0 (i32.const 1))) (loop (br 0))))"""
@@ -105,7 +107,7 @@ def test_stop_ends_what_is_running() -> None:
         running = pool.submit(run)
         while not heard:
             pass
-        copies.stop()
+        end(copies)
         with pytest.raises(GuestTrapped, match="interrupt"):
             running.result(60)
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
+from command import PATIENCE
 from serving import Served, served
+from support import wasm
 
 from preinit import Host, Options, build
+from preinit.serve.application import Application
+from preinit.serve.server import Server
 from preinit.version import VERSION
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -200,6 +206,9 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(server: Served) -> No
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"GET /" + b"x" * (64 << 10) + b" HTTP/1.1\r\n\r\n", 431),
@@ -211,6 +220,46 @@ def test_a_malformed_request_is_refused_with_a_line(server: Served, request_byte
     assert f" {status} ".encode() in server.raw(request_bytes).split(b"\r\n")[0]
     assert server.logged(f" {status} ", before)
     assert server.ask()[0] == 200
+
+
+def test_a_client_that_sends_many_requests_at_once_is_answered_some_and_hung_up_on(server: Served) -> None:
+    assert server.raw(b"GET /missing HTTP/1.1\r\nHost: x\r\n\r\n" * 100).count(b" 404 Not Here\r\n") == 4
+    assert server.ask()[0] == 200
+
+
+#: Answers with more bytes than the system keeps for a client that does not read.
+LARGE = """(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 200)
+  (data (i32.const 100) "Content-Type: text/plain\\n\\n")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 100)) (i32.store (i32.const 4) (i32.const 12000000))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"""
+
+
+def test_clients_that_do_not_read_keep_nobody_waiting_and_are_hung_up_on() -> None:
+    application = Application(wasm(LARGE), threads=1, cache=False)
+    server = Server(application, "127.0.0.1", 0, lambda line: None)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    channels = server._server.active_channels
+    try:
+        with socket.create_connection(server.address, timeout=PATIENCE) as deaf:
+            deaf.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 4)
+            assert Served.ask(cast("Served", server))[0] == 200  # behind those, in the only thread
+            (channel,) = [found for found in channels.values() if found.total_outbufs_len]
+            while channel.requests:
+                time.sleep(0.001)
+            server._server.maintenance(time.time() + 61)  # as if that much time were over
+            server._server.pull_trigger()
+            ends = time.monotonic() + PATIENCE
+            while channel in channels.values() and time.monotonic() < ends:
+                time.sleep(0.001)
+            assert channel not in channels.values()
+    finally:
+        server.stop()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 def test_requests_are_answered_while_others_take_their_time(server: Served) -> None:

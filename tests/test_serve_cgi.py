@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import sys
@@ -14,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import wasm
 
+from preinit.engine.copies import Copy
 from preinit.errors import InputError, PreinitError, UnknownExport, UsageError
+from preinit.host.guest import Guest
 from preinit.serve.application import Application
 from preinit.serve.failure import Failed, ServerMissing
 from preinit.serve.request import read_request
@@ -167,6 +170,24 @@ def test_an_application_serves_in_any_wsgi_server() -> None:
         },
     )
     application.close()
+
+
+@pytest.mark.parametrize("after", ["", "(call $exit (i32.const 3))", "unreachable"])
+def test_nothing_of_an_answered_request_waits_for_cycles_to_be_collected(after: str) -> None:
+    text = f"""(module
+      (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+      (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (memory (export "memory") 1)
+      (func (export "_start") (drop (call $yield)) {after}))"""
+    application = Application(wasm(text), cache=False)
+    before = sum(isinstance(found, Guest | Copy) for found in gc.get_objects())
+    gc.disable()
+    try:
+        b"".join(application(environ(), lambda *_: None))
+        assert sum(isinstance(found, Guest | Copy) for found in gc.get_objects()) == before
+    finally:
+        gc.enable()
+        application.close()
 
 
 def test_a_start_function_that_traps_is_the_request_s_failure() -> None:

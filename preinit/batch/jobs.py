@@ -12,19 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ..builder import changed
-from ..errors import InputError, PreinitError, printable, quoted
+from ..errors import PreinitError, printable, quoted
 from ..options import Options
 from ..unfit import Unreadable
+from .paths import PLACEHOLDER, existing_folder, looked_at, read_data, resolved
 from .problems import JobFile
+from .record import NAME
 from .settings import COMMON, OWN, changes, check_keys, common_options
 
-#: Bytes of a job file, jobs in one, bytes of a file that one names.
+#: Bytes of a job file, jobs in one.
 MOST_TEXT = 256 << 20
 MOST_JOBS = 1_000_000
-MOST_DATA = 1 << 30
-
-#: Stands for the path of the job's file in what all jobs of a folder have in common.
-PLACEHOLDER = "{}"
 
 #: Settings in which it stands for what is in the file.
 _FILES = ("init", "stdin")
@@ -47,7 +45,7 @@ class Job:
 
     def changes(self) -> dict[str, Any]:
         """What `Builder.build` takes; reads the files that are named. Raises `InputError`."""
-        return changes(self.settings, partial(read_data, self.base, self.file), partial(_folder, self.base))
+        return changes(self.settings, partial(read_data, self.base, self.file), partial(existing_folder, self.base))
 
 
 @dataclass(frozen=True)
@@ -58,48 +56,6 @@ class Batch:
     options: Options
     folder: Path
     jobs: tuple[Job, ...]
-
-
-def read_data(base: Path, file: str, name: str) -> bytes:
-    """The bytes of a file; `file` is the one that `{}` stands for. Raises `InputError`."""
-    name = file if name == PLACEHOLDER else name
-    path = base / name
-    try:
-        if path.stat().st_size > MOST_DATA:
-            raise InputError(f"the file {quoted(name)} has more than {MOST_DATA:,} bytes", hint="Give less.")
-        with path.open("rb") as stream:
-            return stream.read(MOST_DATA)
-    except (OSError, ValueError) as problem:
-        raise _unreadable(name, base, problem) from problem
-
-
-def _unreadable(name: str, base: Path, problem: Exception) -> Unreadable:
-    reason = (isinstance(problem, OSError) and problem.strerror) or problem
-    return Unreadable(
-        f"the file {quoted(name)} can't be read: {printable(str(reason))}",
-        hint=f"Name a file that exists; paths count from {quoted(str(base))}.",
-    )
-
-
-def _looked_at(used: set[str], base: Path, file: str, name: str) -> bytes:
-    """Nothing, but raises `InputError` where there is no such file: a million jobs are not read at once.
-
-    `used`: where to note which file it is, as the file system compares paths.
-    """
-    name = file if name == PLACEHOLDER else name
-    used.add(os.path.normcase(os.path.realpath(base / name)))
-    try:
-        with (base / name).open("rb"):
-            return b""
-    except (OSError, ValueError) as problem:
-        raise _unreadable(name, base, problem) from problem
-
-
-def _folder(base: Path, name: str) -> str:
-    path = base / name
-    if not path.is_dir():
-        raise Unreadable(f"there is no folder {quoted(name)}", hint=f"Paths count from {quoted(str(base))}.")
-    return str(path)
 
 
 def read_jobs(path: Path, output: Path | None = None, module: Path | None = None) -> Batch:
@@ -232,14 +188,14 @@ def _batch(
         raise JobFile("there are no jobs", where=where)
     if len(tables) > MOST_JOBS:
         raise JobFile(f"there are {len(tables):,} jobs", where=where, hint=f"At most {MOST_JOBS:,} at once.")
-    output = Path(os.path.realpath(output))
+    output = resolved(output, where)
     try:
-        options = common_options(common, partial(read_data, base, PLACEHOLDER), partial(_folder, base))
+        options = common_options(common, partial(read_data, base, PLACEHOLDER), partial(existing_folder, base))
     except PreinitError as problem:
         problem.where = f"{where}, options" + (f", {problem.where}" if problem.where else "")
         raise
     taken: dict[str, str] = {}
-    used = {os.path.normcase(os.path.realpath(path)) for path in (module, where)}
+    used = {os.path.normcase(resolved(path, where)) for path in (module, Path(where))}
     jobs = tuple(_jobs(tables, base, output, options, taken, used, files))
     overwritten = next(iter(used & taken.keys()), None)
     if overwritten:
@@ -248,6 +204,10 @@ def _batch(
             where=taken[overwritten],
             hint="Give it another name.",
         )
+    for path, place in taken.items():
+        for parent in map(str, Path(path).parents):
+            if parent in taken:
+                raise JobFile(f"the output would be in {quoted(parent)}, the output of {taken[parent]}", where=place)
     return Batch(module, options, output, jobs)
 
 
@@ -279,7 +239,7 @@ def _jobs(
         name = settings.pop("output", None)
         if not isinstance(name, str) or not name or "\0" in name:
             raise JobFile("the job does not say what to write", where=where, hint='For example: output = "hello.wasm"')
-        path = Path(os.path.realpath(folder / name))
+        path = resolved(folder / name, where)
         if not Path(name).is_absolute() and not path.is_relative_to(folder):
             raise JobFile(
                 f"the output {quoted(name)} is outside of the folder {quoted(str(folder))}",
@@ -289,13 +249,15 @@ def _jobs(
         key = os.path.normcase(path)
         if path == folder or path.is_dir():
             raise JobFile(f"the output {quoted(name)} is a folder", where=where)
+        if path == folder / NAME or (path.exists() and not path.is_file()):
+            raise JobFile(f"the output {quoted(name)} is no file of its own", where=where, hint="Give it another name.")
         if key in taken:
             raise JobFile(f"the output {quoted(name)} is also that of {taken[key]}", where=where)
         taken[key] = where
         try:
             file = PLACEHOLDER if files is None else str(files / Path(where).name)
-            looked_at = changes(settings, partial(_looked_at, used, base, file), partial(_folder, base))
-            changed(options, looked_at)
+            given = changes(settings, partial(looked_at, used, base, file), partial(existing_folder, base))
+            changed(options, given)
         except PreinitError as problem:
             problem.where = where + (f", {problem.where}" if problem.where else "")
             raise

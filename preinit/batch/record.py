@@ -103,9 +103,13 @@ class Record:
             stream.write(line)
 
     def tidy(self, outputs: Iterable[Path]) -> None:
-        """Leaves one line for each output that is still one."""
+        """Leaves one line for each output that is still one, or is there: other batches may write to the folder."""
         names = set(map(self._name, outputs))
-        kept = sorted((output, *entry) for output, entry in self._entries.items() if output in names)
+        kept = sorted(
+            (output, *entry)
+            for output, entry in self._entries.items()
+            if output in names or os.path.exists(self._folder / output)  # noqa: PTH110 - raises nothing
+        )
         replace_file(self._path, b"".join(_line(*entry) for entry in kept))
 
 

@@ -221,7 +221,10 @@ class Copy:
             raised, running.raised = running.raised, None
             if raised is None:
                 raise
-            raise raised from None
+            try:
+                raise raised from None
+            finally:
+                del raised  # it knows this frame: the two would keep the guest until cycles are collected
         finally:
             running.guest = before
 

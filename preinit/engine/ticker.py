@@ -48,9 +48,12 @@ class Ticker:
         self._advance(self._longest + 1)
 
     def close(self) -> None:
+        """Ends the time of every copy that is there: nobody counts it any more."""
         with self._lock:
             self._closed = True
             self._busy.set()
+            if self._copies:
+                self.skip()
 
     def _advance(self, ticks: int) -> None:
         for _ in range(ticks):

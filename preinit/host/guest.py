@@ -100,8 +100,11 @@ class Guest:
         return self._complaint.decode("utf-8", "replace")
 
     def close(self) -> None:
-        """Closes what is open on the host."""
+        """Closes what is open on the host, and lets go of all but what was printed; once, after the last call."""
         self._wasi.close()
+        # It refers to us: together, they would stay, and what was read and printed, until cycles are collected.
+        self._known.clear()
+        del self._wasi
 
     def _print(self, data: bytes) -> None:
         if len(self._printed) + len(data) > self._most:

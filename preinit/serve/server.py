@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 #: Bytes of a request's header.
 _LARGEST_HEADER = 64 << 10
 
-#: Connections at the same time; seconds that one may be silent.
+#: Connections at the same time; seconds that one may be silent; requests that one may send without waiting for answers.
 _MOST_CONNECTIONS = 512
 _PATIENCE = 60
+_MOST_AHEAD = 4
 
 #: Seconds between two looks at whether to stop; after which, when all is done, a connection is left open no longer.
 _LOOK = 0.25
@@ -70,6 +72,7 @@ class Server:
                 connection_limit=_MOST_CONNECTIONS,
                 channel_timeout=_PATIENCE,
                 cleanup_interval=10,
+                outbuf_high_watermark=sys.maxsize,  # no thread waits for a client to read
                 clear_untrusted_proxy_headers=False,
                 ident=None,
                 server_name=self.address[0],
@@ -105,6 +108,9 @@ class Server:
 
     def _turn(self) -> None:
         self._server.asyncore.loop(timeout=_LOOK, map=self._server._map, use_poll=True, count=1)
+        for channel in list(self._server.active_channels.values()):
+            if channel.will_close:  # waitress does that when it can write, which a client that does not read prevents
+                channel.handle_close()
 
     def _busy(self) -> bool:
         channels: list[Any] = list(self._server.active_channels.values())
@@ -134,9 +140,20 @@ def _refused(host: str, port: int, problem: Exception) -> AddressRefused:
 
 
 def _channels(log: Log) -> type:
-    """The class of waitress's connections, that logs what waitress answers by itself."""
+    """The class of waitress's connections, that is stricter, and logs what waitress answers by itself."""
     from waitress.channel import HTTPChannel
+    from waitress.parser import HTTPRequestParser, ParsingError
     from waitress.task import ErrorTask
+
+    class Parser(HTTPRequestParser):  # type: ignore[misc]
+        def parse_header(self, header_plus: bytes) -> None:
+            try:
+                super().parse_header(header_plus)
+            except ValueError as problem:  # a length of thousands of digits
+                raise ParsingError("The header can't be understood") from problem
+            # A proxy may see the end of such a request elsewhere: https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+            if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
+                raise ParsingError("The length of the body is ambiguous")
 
     class Refusal(ErrorTask):  # type: ignore[misc]
         def execute(self) -> None:
@@ -149,6 +166,17 @@ def _channels(log: Log) -> type:
 
     class Channel(HTTPChannel):  # type: ignore[misc]
         error_task_class = Refusal
+        parser_class = Parser
+
+        def received(self, data: bytes) -> bool:
+            more: bool = super().received(data)
+            with self.requests_lock:
+                if len(self.requests) > _MOST_AHEAD:  # their answers would pile up: the client sends the rest again
+                    for request in self.requests[_MOST_AHEAD:]:
+                        request.close()
+                    del self.requests[_MOST_AHEAD:]
+                    self.requests[-1].headers["CONNECTION"] = "close"
+            return more
 
     return Channel
 
