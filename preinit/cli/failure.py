@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -65,6 +64,8 @@ def explained(debug: bool) -> Iterator[Progress]:
     except BaseException as caught:
         problem = problem_of(caught, progress.writing)
         if debug:
+            import traceback  # which imports much, for nothing in most runs
+
             say(traceback.format_exc().rstrip())
         say_error(problem.code, str(problem))
         _report(problem, progress)

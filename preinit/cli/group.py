@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib import import_module
 from typing import Any
@@ -35,6 +36,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f".{cmd_name}", __package__).command
+        gc.enable()  # `main` put it off
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

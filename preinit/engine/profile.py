@@ -7,7 +7,6 @@ profile is taken only from a folder that nobody else can write to.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -60,6 +59,8 @@ def encode(profile: Profile) -> bytes:
             for c in profile.chunks
         ],
     }
+    import json  # not every build has a profile
+
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
@@ -78,6 +79,8 @@ def decode(data: bytes, module: Module) -> Profile | None:
         return None
     try:
         at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
+        import json
+
         index: dict[str, Any] = json.loads(data[start + _LENGTH : at])
         codes: list[bytes] = []
         for size in [entry[-1] for entry in index["stubs"] + index["chunks"]]:
