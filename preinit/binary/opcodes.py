@@ -148,7 +148,11 @@ def _pattern(immediate: str, kinds: Collection[str]) -> bytes | None:
 
 
 def _byte_class(numbers: Collection[int]) -> bytes:
-    return b"[" + b"".join(rb"\x%02x" % number for number in numbers) + b"]"
+    """Ranges are written as such: a class of single bytes takes longer to compile."""
+    ordered = sorted(set(numbers))
+    firsts = [n for n in ordered if n - 1 not in numbers]
+    lasts = [n for n in ordered if n + 1 not in numbers]
+    return b"[" + b"".join(rb"\x%02x-\x%02x" % ends for ends in zip(firsts, lasts, strict=True)) + b"]"
 
 
 def instruction_pattern(kinds: Collection[str], opcodes: Collection[int]) -> bytes:

@@ -239,11 +239,12 @@ def _read_data_segment(cursor: Cursor) -> DataSegment:
     raw_start = cursor.position
     plain = _PLAIN_DATA.match(cursor.buffer, raw_start, cursor.end)
     if plain:
+        offset, length = plain[1], plain[2]
         cursor.position = plain.start(2)
-        size = cursor.u32()
+        size = cursor.byte() if len(length) == 1 else cursor.u32()
         start = cursor.skip(size)
         return DataSegment(
-            Mode.ACTIVE, 0, raw_start, start, start + size, constant_value(plain[1]), plain[1][0] == _I64_CONST
+            Mode.ACTIVE, 0, raw_start, start, start + size, constant_value(offset), offset[0] == _I64_CONST
         )
     flags = cursor.u32()
     if flags == 1:
