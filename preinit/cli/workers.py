@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from ..errors import PreinitError
+from ..errors import Interrupted, PreinitError
 from .worker import Job
 
 #: The same modules as ours, whatever folder is the current one.
@@ -39,11 +39,11 @@ class Workers:
         self._stopped = False
 
     def run(self, job: Job) -> tuple[dict[str, Any], bytes]:
-        """The outcome of a job (see worker.py), and what the guest printed. Raises `Crashed`."""
+        """The outcome of a job (see worker.py), and what the guest printed. Raises `Crashed`, `Interrupted`."""
         with tempfile.TemporaryFile() as said:
             with self._lock:
                 if self._stopped:
-                    raise Crashed("interrupted")
+                    raise Interrupted("interrupted")
                 # In a group of its own, so that Ctrl-C reaches it once, from us; its input ends when we do.
                 process = subprocess.Popen(
                     [sys.executable, "-c", _CODE, *sys.path],
@@ -62,6 +62,7 @@ class Workers:
             code = process.wait()
             with self._lock:
                 self._running.discard(process)
+                stopped = self._stopped
             with suppress(BrokenPipeError):
                 process.stdin.close()
             process.stdout.close()
@@ -72,6 +73,8 @@ class Workers:
         except ValueError:
             outcome = None
         if not isinstance(outcome, dict):
+            if stopped:
+                raise Interrupted("interrupted")
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             text = printed.decode(errors="replace").strip()[-2000:]
             raise Crashed(f"the process that built it ended with {how}" + (f": {text}" if text else ""))
