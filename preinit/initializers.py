@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .binary.module import Module
 from .binary.sections import ExternKind
@@ -13,7 +13,7 @@ from .calls import Call as Given
 from .errors import InitializerType, NoInitializer, UnknownExport, printable, quoted
 from .options import DEFAULT_INITIALIZERS, Options
 from .parameters import Call as Call
-from .parameters import number, with_data
+from .parameters import number, separated, with_data
 from .unfit import Misfit
 
 #: What a reactor exports to have its constructors run:
@@ -78,7 +78,6 @@ def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Cal
     where = f"export {quoted(name)} of type {function_type}"
     if not isinstance(wanted, str):
         return with_data(module, wanted, function_type, where)
-    parts = tuple(part.strip() for part in arguments.split(",")) if arguments.strip() else ()
     unfit = next((t for t in function_type.params if t not in (I32, I64, F32, F64)), None)
     if unfit:
         raise InitializerType(
@@ -86,14 +85,7 @@ def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Cal
             where=where,
             hint="Only numbers can be given: export a function without that parameter, which calls this one.",
         )
-    if len(parts) != len(function_type.params):
-        wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
-        takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"
-        raise InitializerType(
-            f"the initializer takes {takes} argument{'s' * (takes != 1)}, {given}",
-            where=where,
-            hint=f"Write numbers for them: -f '{printable(name)}({wanted})'." if wanted else "Leave them out.",
-        )
+    parts = separated(function_type, name, arguments, where, "initializer", "-f", InitializerType)
     raw = tuple(number(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
     return Call(name, function_type, parts, raw)
 
@@ -111,6 +103,12 @@ def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> 
     found = plain | others
     if not found:
         return "The module exports no function that takes nothing but numbers."
+    return f"Exported functions: {few_of(found, wanted)}."
+
+
+def few_of(found: Mapping[str, str], wanted: str = "") -> str:
+    """What is shown for each name, of a few names: first of those that are like the one that was `wanted`."""
+    found = dict(found)
     alike: list[str] = []
     if wanted:
         from difflib import get_close_matches  # takes longer to import than a good build would want to wait
@@ -119,7 +117,7 @@ def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> 
         alike = get_close_matches(wanted[:_LONGEST_COMPARED], names, _FEW // 2, _ALIKE)
     shown = [found.pop(name) for name in alike] + list(found.values())
     more = len(shown) - _FEW
-    return f"Exported functions: {', '.join(shown[:_FEW])}{f' and {more:,} more' if more > 0 else ''}."
+    return f"{', '.join(shown[:_FEW])}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def _no_initializer(module: Module, functions: dict[str, int]) -> NoInitializer:

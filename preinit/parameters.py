@@ -9,7 +9,7 @@ from .binary.sections import ExternKind
 from .binary.types import I32, FuncType, ValType, type_name
 from .calls import ALLOCATORS, Returns, Word
 from .calls import Call as Given
-from .errors import InitializerType, quoted
+from .errors import InitializerType, PreinitError, printable, quoted
 from .numbers import encode, expected
 
 
@@ -36,6 +36,25 @@ class Call(NamedTuple):
     def raw(self) -> tuple[bytes, ...]:
         """The arguments of a call that is given numbers only."""
         return tuple(value for value in self.values if isinstance(value, bytes))
+
+
+def separated(
+    function_type: FuncType, name: str, text: str, where: str, who: str, option: str, error: type[PreinitError]
+) -> tuple[str, ...]:
+    """The arguments that were written in the brackets of `NAME(...)`, one for each parameter.
+
+    Raises `error` where they are more or fewer; `who` takes them, `option` is where they were written.
+    """
+    parts = tuple(part.strip() for part in text.split(",")) if text.strip() else ()
+    if len(parts) != len(function_type.params):
+        wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
+        takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"
+        raise error(
+            f"the {who} takes {takes} argument{'s' * (takes != 1)}, {given}",
+            where=where,
+            hint=f"Write numbers for them: {option} '{printable(name)}({wanted})'." if wanted else "Leave them out.",
+        )
+    return parts
 
 
 def with_data(module: Module, given: Given, function_type: FuncType, where: str) -> Call:

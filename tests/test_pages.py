@@ -20,7 +20,7 @@ from preinit.report.columns import columns
 from preinit.report.inspection_page import inspection_page
 from preinit.report.inspection_text import lines
 from preinit.report.json import dumps
-from preinit.report.page import Card, Section, cards, code, page, preformatted, text, tip
+from preinit.report.page import Card, Section, cards, code, page, text, tip
 from preinit.report.read import loads
 from preinit.report.treemap import _HEIGHT, _WIDTH, Box, Tile, _placed
 from preinit.report.units import short, signed, sized
@@ -133,7 +133,7 @@ def test_a_page_needs_nothing_from_elsewhere_and_its_contents_lead_somewhere() -
 def test_the_kit_escapes_what_it_is_given() -> None:
     html = page(HOSTILE, HOSTILE, [Section("a", HOSTILE, cards([Card(HOSTILE, HOSTILE, HOSTILE)]))])
     assert Page(html).tags.count("script") == 1
-    for made in (text(HOSTILE), code(HOSTILE), preformatted(HOSTILE), f"<b {tip(HOSTILE)}></b>"):
+    for made in (text(HOSTILE), code(HOSTILE), f"<b {tip(HOSTILE)}></b>"):
         assert "img" not in Page(str(made)).tags
 
 

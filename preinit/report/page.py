@@ -56,12 +56,6 @@ def code(said: str) -> Html:
     return Html(f"<code>{text(said)}</code>")
 
 
-def preformatted(said: str) -> Html:
-    """Several lines as they are."""
-    lines = "\n".join(text(line) for line in said.split("\n"))
-    return Html(f'<div class="scroll" tabindex="0"><pre>{lines}</pre></div>')
-
-
 def subheading(said: str) -> Html:
     return Html(f"<h3>{text(said)}</h3>")
 

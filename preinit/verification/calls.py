@@ -12,7 +12,9 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import F32, F64, I32, I64, NUMERIC_SIZES, V128, FuncType, ValType, is_numeric, type_name
 from ..errors import UnknownExport, quoted
+from ..initializers import few_of
 from ..numbers import encode, expected
+from ..parameters import separated
 from ..unfit import Misfit
 
 #: Bytes that the engine takes for each argument.
@@ -61,27 +63,18 @@ def written(output: Module, text: str) -> Call:
             name, arguments = match[1], match[2]
     function_type = functions.get(name)
     if function_type is None:
-        known = [quoted(other) for other in functions]
-        hint = f"It exports {', '.join(known[:24])}{f' and {len(known) - 24} more' * (len(known) > 24)}."
+        known = {other: quoted(other) for other in functions}
         raise UnknownExport(
             f"the output exports no function {quoted(name)} that could be called",
-            hint=hint if known else "It exports no functions.",
+            hint=f"It exports {few_of(known, name)}." if known else "It exports no functions.",
         )
     where = f"export {quoted(name)} of type {function_type}"
-    parts = [part.strip() for part in arguments.split(",")] if arguments.strip() else []
     unfit = next((t for t in function_type.params if not is_numeric(t)), None)
     if unfit:
         raise Misfit(
             f"a call can't give a value of type {type_name(unfit)}", where=where, hint="Only numbers can be given."
         )
-    if len(parts) != len(function_type.params):
-        wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
-        takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"
-        raise Misfit(
-            f"the function takes {takes} argument{'s' * (takes != 1)}, {given}",
-            where=where,
-            hint=f"Write numbers for them: --call '{name}({wanted})'." if wanted else "Leave them out.",
-        )
+    parts = separated(function_type, name, arguments, where, "function", "--call", Misfit)
     raw = tuple(_argument(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
     return Call(text, name, function_type, raw)
 
