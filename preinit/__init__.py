@@ -10,19 +10,19 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would tak
 if TYPE_CHECKING:
     from typing import Any
 
-    from .builder import Builder
-    from .calls import Call, Word
     from .errors import Frame, PreinitError
     from .inspection import Inspection, inspect
     from .options import Host, Options
-    from .pipeline import build
+    from .options.calls import Call, Word
+    from .passes.builder import Builder
+    from .passes.pipeline import build
     from .result import Report, Result, Warning
     from .verification import Verification, verify
     from .version import VERSION as __version__
 
 _HOMES = {
-    "Builder": "builder",
-    "Call": "calls",
+    "Builder": "passes.builder",
+    "Call": "options.calls",
     "Frame": "errors",
     "Host": "options",
     "Inspection": "inspection",
@@ -32,8 +32,8 @@ _HOMES = {
     "Result": "result",
     "Verification": "verification",
     "Warning": "result",
-    "Word": "calls",
-    "build": "pipeline",
+    "Word": "options.calls",
+    "build": "passes.pipeline",
     "inspect": "inspection",
     "verify": "verification",
 }

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from fetch_peers import installed, package_name
 from real import FIXTURES, real_modules
 
-from preinit.tools import parse_text
+from preinit.passes.parse.text import parse_text
 from preinit.version import VERSION
 
 ROOT = FIXTURES.parent

@@ -24,7 +24,7 @@ from bench_steady import SCRIPT
 from real import real_modules
 
 from preinit import Builder, Call, build
-from preinit.stopwatch import Stopwatch
+from preinit.passes.observer import Stopwatch
 
 
 class Round(NamedTuple):

@@ -17,13 +17,13 @@ from real import FIXTURES, real_modules
 
 from preinit.binary.module import parse
 from preinit.engine.guest import Instance
-from preinit.engine.ondemand import OnDemandGuest
-from preinit.engine.prepared import prepare
+from preinit.engine.ondemand.instance import OnDemandGuest
+from preinit.engine.ondemand.prepared import prepare
 from preinit.engine.runtime import Deadline, EngineSettings
 from preinit.engine.whole import compile_guest
 from preinit.host import World
-from preinit.instrument import instrument, instrument_state
 from preinit.options import Host
+from preinit.passes.instrument import instrument, instrument_state
 
 COMPILER = "winch"
 

@@ -21,7 +21,7 @@ from bench_peers_tools import Contender, Subject, child_env, peer, tools, versio
 from fetch_peers import package_name
 from real import FIXTURES
 
-from preinit.tools import parse_text, wasm_tools
+from preinit.passes.parse.text import parse_text, wasm_tools
 
 SHAPES = FIXTURES / "shapes"
 INITIALIZER = "wizer-initialize"

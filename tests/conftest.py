@@ -34,5 +34,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _on_demand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `--ondemand`, every module that can be compiled on demand is: all tests hold for both engines."""
     if request.config.getoption("--ondemand"):
-        monkeypatch.setattr("preinit.ways.worthwhile", lambda module: True)
-        monkeypatch.setattr("preinit.validity.worthwhile", lambda module: True)
+        monkeypatch.setattr("preinit.passes.run.strategies.worthwhile", lambda module: True)
+        monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)

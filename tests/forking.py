@@ -51,9 +51,9 @@ class Forks:
 def _serve(number: int) -> None:
     from preinit import cli
     from preinit.cli import build  # noqa: F401
-    from preinit.engine import ondemand, whole  # noqa: F401
-    from preinit.host import link  # noqa: F401
-    from preinit.pipeline import _import_the_rest
+    from preinit.engine import whole  # noqa: F401
+    from preinit.host import world as link  # noqa: F401
+    from preinit.passes.pipeline import _import_the_rest
 
     _import_the_rest()
     with socket.socket(fileno=number) as ours:

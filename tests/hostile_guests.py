@@ -105,7 +105,7 @@ ENDLESS: dict[str, Hostile] = {
         lambda: forever(
             "(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))", WRITE, ONE_BYTE
         ),
-        (*OVER, "output-limit"),
+        (*OVER, "guest-output"),
         SECOND,
         ("auto",),
     ),
@@ -116,7 +116,7 @@ ENDLESS: dict[str, Hostile] = {
             WRITE,
             '(memory (export "memory") 32) (data (i32.const 0) "\\10\\00\\00\\00\\00\\00\\10\\00")',
         ),
-        (*OVER, "output-limit"),
+        (*OVER, "guest-output"),
         SECOND,
     ),
 }

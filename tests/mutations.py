@@ -29,7 +29,7 @@ from wrong import (
 from preinit.binary.constexpr import constant
 from preinit.binary.sections import Mode
 from preinit.binary.types import F32, FUNCREF, I32
-from preinit.snapshot import I31
+from preinit.passes.snapshot import I31
 
 
 class Mutation(NamedTuple):

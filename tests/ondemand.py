@@ -13,8 +13,9 @@ from support import wasm
 
 from preinit import Options, build
 from preinit.binary.module import SectionId, parse
-from preinit.engine import chunk, ffi
-from preinit.engine.chunk import PREFIX
+from preinit.engine import ffi
+from preinit.engine.ondemand import chunk
+from preinit.engine.ondemand.chunk import PREFIX
 from preinit.engine.profile import Profile, decode
 from preinit.errors import Frame, PreinitError
 from preinit.result import Report

@@ -12,7 +12,7 @@ from preinit.binary.growth import growing_functions
 from preinit.binary.module import parse
 from preinit.binary.opcodes import MEMORY_GROW
 from preinit.errors import PreinitError
-from preinit.tools import wasm_tools
+from preinit.passes.parse.text import wasm_tools
 
 #: A growth instruction as (position of the function in the code section, byte offset, "memory" or "table", index).
 Found = list[tuple[int, int, str, int]]

@@ -15,10 +15,10 @@ from preinit.engine.runtime import Deadline, EngineSettings
 from preinit.engine.values import RawValue
 from preinit.engine.whole import WholeInstance, compile_guest
 from preinit.host import World
-from preinit.initializers import choose
-from preinit.instrument import instrument
 from preinit.options import Host
-from preinit.tools import parse_text
+from preinit.passes.instrument import instrument
+from preinit.passes.parse.text import parse_text
+from preinit.passes.plan.initializers import choose
 
 
 @cache
@@ -36,7 +36,7 @@ def text_of(binary: bytes) -> str:
     """A module as text, to look at in assertions."""
     import subprocess
 
-    from preinit.tools import wasm_tools
+    from preinit.passes.parse.text import wasm_tools
 
     done = subprocess.run([wasm_tools(), "print", "-"], input=binary, capture_output=True, check=True)
     return done.stdout.decode()

@@ -249,7 +249,7 @@ def test_data_segments_that_code_does_not_name_go_with_their_count() -> None:
 def test_a_module_without_bulk_memory_needs_none_afterwards() -> None:
     import subprocess
 
-    from preinit.tools import wasm_tools
+    from preinit.passes.parse.text import wasm_tools
 
     result = build_text("""(module (memory 1) (data (i32.const 0) "a") (table 2 funcref) (elem (i32.const 0) $f)
         (global $g (mut i32) (i32.const 0)) (func $f)

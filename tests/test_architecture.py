@@ -1,8 +1,10 @@
-"""Which room may know which: the arrows of the house."""
+"""Which room may know which: the arrows of the house, see docs/architecture.md."""
 
 from __future__ import annotations
 
 import ast
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,63 +12,133 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "preinit"
 
-#: Room -> its level. A room may import rooms of lower levels only: siblings don't import each other.
-LEVELS = {
-    "errors": 0,
-    "version": 1, "stopwatch": 1, "checks": 1, "excess": 1, "unfit": 1, "mismatch": 1, "binary": 1,
-    "calls": 1, "files": 1,
-    "snapshot": 2, "result": 2, "options": 2, "numbers": 2, "symbols": 2, "dwarf": 2,
-    "engine": 3, "tools": 3, "cache": 3, "policies": 3, "recorded": 3, "parameters": 3,
-    "instrument": 4, "capture": 4, "rewrite": 4, "host": 4, "initializers": 4, "profiles": 4, "source": 4,
-    "calling": 4, "ways": 4,
-    "advice": 5, "validity": 5, "supported": 5, "runner": 5, "stack": 5, "leaks": 5,
-    "facts": 6, "audit": 6, "budgets": 6,
-    "pipeline": 7,
-    "builder": 8, "verification": 8, "inspection": 8, "bench": 8, "serve": 8,
-    "report": 9, "config": 9, "batch": 9,
-    "cli": 10,
-}  # fmt: skip
+#: The rooms, from the ground up: a room imports rooms of lower floors only.
+FLOORS = (
+    ("errors", "version"),
+    ("binary", "files", "result"),
+    ("options", "symbols"),
+    ("engine",),
+    ("host",),
+    ("passes",),
+    ("verification", "inspection", "bench", "serve"),
+    ("report",),
+    ("batch", "targets"),
+    ("cli",),
+)
+#: Inside of `passes`, from the first pass on: each imports only those before it.
+PASSES = (
+    ("snapshot", "observer"),
+    ("parse",),
+    ("plan",),
+    ("instrument",),
+    ("run",),
+    ("capture",),
+    ("rewrite",),
+    ("validate",),
+    ("audit",),
+    ("findings",),
+    ("pipeline",),
+    ("builder",),
+)
+LEVELS = {room: level for level, floor in enumerate(FLOORS) for room in floor}
+PASS_LEVELS = {name: level for level, names in enumerate(PASSES) for name in names}
+
+#: Files of the landing; whatever else there is, is in a room.
+LANDING = {"__init__.py", "__main__.py", "version.py", "result.py"}
 #: The face and the door: they name others, nobody imports them.
-DOORS = {"__init__", "__main__"}
+DOORS = {"__init__.py", "__main__.py"}
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    """A file's place as a dotted name is one, without `preinit`; a package's is that of its folder."""
+    parts = (*path.parts[:-1], path.stem)
+    return parts[:-1] if path.stem == "__init__" else parts
+
+
+KNOWN = {parts_of(path): path for path in MODULES}
+
+
+def imported(path: Path) -> set[Path]:
+    """The files of preinit that a file imports, wherever in it, for type checkers too."""
+    package = path.parts[:-1]
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            named = tuple(node.module.split(".")) if node.module else ()
+            if not node.level and named[:1] != ("preinit",):
+                continue
+            module = (*base, *named[0 if node.level else 1 :])
+            names = [(*module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [tuple(alias.name.split("."))[1:] for alias in node.names if alias.name.startswith("preinit.")]
+        else:
+            continue
+        for name in names:
+            target = KNOWN.get(name) or KNOWN.get(name[:-1])
+            if target is not None and target != path:
+                found.add(target)
+    return found
+
+
+IMPORTS = {path: imported(path) for path in MODULES}
 
 
 def room_of(path: Path) -> str:
     return path.parts[0].removesuffix(".py")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """The rooms of preinit that a module imports, wherever in it."""
-    package = ["preinit", *path.parts[:-1]]
-    rooms = set()
-    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            full = [*base, *(node.module.split(".") if node.module else [])]
-            names = [[*full, alias.name] for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-        else:
-            continue
-        for parts in names:
-            if parts[0] == "preinit" and len(parts) > 1 and parts[1] in LEVELS:
-                rooms.add(parts[1])
-    return rooms
-
-
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
-    room = room_of(path)
-    if room in DOORS:
+    if str(path) in DOORS:
         return
+    room = room_of(path)
     assert room in LEVELS, f"{room} has no place in the house"
-    for other in imported_rooms(path) - {room}:
-        assert LEVELS[other] < LEVELS[room], f"{path} imports {other}"
+    for other in IMPORTS[path]:
+        if room_of(other) != room:
+            assert LEVELS[room_of(other)] < LEVELS[room], f"{path} imports {other}"
+
+
+def pass_of(path: Path) -> str:
+    return path.parts[1].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room_of(p) == "passes" and len(p.parts) > 1], ids=str)
+def test_a_pass_imports_only_what_comes_before_it(path: Path) -> None:
+    if pass_of(path) == "__init__":
+        assert not IMPORTS[path]
+        return
+    assert pass_of(path) in PASS_LEVELS, f"{path} is in no pass"
+    for other in IMPORTS[path]:
+        if room_of(other) == "passes" and pass_of(other) != pass_of(path):
+            assert PASS_LEVELS[pass_of(other)] < PASS_LEVELS[pass_of(path)], f"{path} imports {other}"
+
+
+def cycles() -> Iterator[tuple[Path, ...]]:
+    """Each file on a path of imports that leads back to it."""
+    done: set[Path] = set()
+
+    def visit(path: Path, trail: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
+        if path in trail:
+            yield trail[trail.index(path) :]
+            return
+        if path not in done:
+            for other in sorted(IMPORTS[path]):
+                yield from visit(other, (*trail, path))
+            done.add(path)
+
+    for path in MODULES:
+        yield from visit(path, ())
+
+
+def test_no_files_import_each_other() -> None:
+    assert not list(cycles())
 
 
 def test_binary_knows_nothing_but_errors() -> None:
-    rooms = set().union(*(imported_rooms(path) for path in MODULES if room_of(path) == "binary"))
+    rooms = {room_of(other) for path in MODULES if room_of(path) == "binary" for other in IMPORTS[path]}
     assert rooms <= {"binary", "errors"}
 
 
@@ -75,17 +147,19 @@ def test_only_one_folder_touches_the_raw_engine() -> None:
     assert {path.parent for path in users} == {Path("engine/ffi")}
 
 
-def test_files_are_short() -> None:
-    long = {str(p): n for p in MODULES if (n := len((PACKAGE / p).read_text(encoding="utf-8").splitlines())) > 320}
+def test_files_are_no_longer_than_a_subject_needs() -> None:
+    long = {str(p): n for p in MODULES if (n := len((PACKAGE / p).read_text(encoding="utf-8").splitlines())) > 400}
     assert not long
 
 
-def test_the_top_level_holds_nothing_else() -> None:
-    import subprocess
+def test_nothing_lies_loose_on_the_landing() -> None:
+    assert {str(path) for path in MODULES if len(path.parts) == 1} == LANDING
 
+
+def test_the_top_level_holds_nothing_else() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     top = {line.split("/")[0] for line in tracked.splitlines() if not line.startswith(".")}
     assert top <= {
-        "preinit", "tests", "fixtures", "scripts", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md",
+        "preinit", "tests", "fixtures", "scripts", "docs", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md",
         "CONTRIBUTING.md",
     }  # fmt: skip

@@ -11,10 +11,10 @@ from support import Running, build_text, wasm
 from wasi_guest import Guest
 
 from preinit import Host, Options
-from preinit.audit.ranges import MOST_RANGES, NEAR, by_cause, differing_ranges
 from preinit.errors import TimeLimit, UsageError
+from preinit.passes.audit.ranges import MOST_RANGES, NEAR, by_cause, differing_ranges
+from preinit.passes.snapshot import MemoryState
 from preinit.result import Difference
-from preinit.snapshot import MemoryState
 
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
 

@@ -22,7 +22,7 @@ from preinit import Host, build
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
 from preinit.batch.crews import Processes
-from preinit.files import replace_file
+from preinit.files.replace import replace_file
 
 TEXTS = {f"job{number}": f"text number {number}" for number in range(6)}
 

@@ -10,8 +10,7 @@ import pytest
 from command import GOOD, fails, run
 from support import build_text, wasm
 
-from preinit.errors import UsageError
-from preinit.excess import BudgetExceeded, Excess
+from preinit.errors import BudgetExceeded, Excess, UsageError
 
 #: Fills a part of the second MiB of its memory, which grows by 16 pages, and leaves 3 bytes far from each other below.
 LEFT = """(module (memory (export "memory") 16)

@@ -26,7 +26,7 @@ from preinit.errors import (
     UsageError,
     WarningsRefused,
 )
-from preinit.validity import Validity
+from preinit.passes.validate.validity import Validity
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 

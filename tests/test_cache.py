@@ -11,7 +11,7 @@ import pytest
 from support import wasm
 
 from preinit import Options, build
-from preinit.cache import VARIABLE, default_folder, engine_configuration, usable
+from preinit.files.cache import VARIABLE, default_folder, engine_configuration, usable
 from preinit.report.text import summary
 
 TINY = """(module (memory 1) (func (export "wizer-initialize") (i32.store (i32.const 0) (i32.const 7))))"""

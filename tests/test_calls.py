@@ -15,14 +15,15 @@ from support import build_text, wasm
 
 from preinit import Call, Host, Word, build
 from preinit.binary.module import parse
-from preinit.calls import InitializerRefused, written
 from preinit.errors import (
     GuestTrap,
+    InitializerRefused,
     InitializerType,
     MemoryLimit,
     UnknownExport,
     UsageError,
 )
+from preinit.options.calls import written
 
 #: Adds up bytes, and returns where it says so: discriminant, sum, length; an empty text is refused.
 ADDER = """(module

@@ -51,7 +51,7 @@ def test_an_input_that_is_missing_is_reported(tmp_path: Path) -> None:
 
 
 def test_an_unexpected_error_is_reported(good: Path, tmp_path: Path) -> None:
-    script = "import preinit.pipeline, preinit.cli\npreinit.pipeline.build = lambda *_, **__: 1 / 0\npreinit.cli.main()"
+    script = "import preinit.passes.pipeline, preinit.cli\npreinit.passes.pipeline.build = lambda *_, **__: 1 / 0\npreinit.cli.main()"
     arguments = ["build", good, "-o", tmp_path / "out", "--report", tmp_path / "r"]
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, timeout=PATIENCE)
     assert done.returncode == 1
@@ -196,7 +196,9 @@ def test_a_closed_stream_that_is_needed_is_named(
 
 
 @posix
-@pytest.mark.parametrize("module", ["click", "preinit.cli.group", "preinit.cli.build", "preinit.pipeline", "wasmtime"])
+@pytest.mark.parametrize(
+    "module", ["click", "preinit.cli.group", "preinit.cli.build", "preinit.passes.pipeline", "wasmtime"]
+)
 @pytest.mark.parametrize("start", ["import preinit.cli; preinit.cli.main()", "-m"])
 def test_control_c_while_modules_are_imported_ends_with_130(
     good: Path, tmp_path: Path, module: str, start: str

@@ -10,8 +10,8 @@ from command import fails, run
 from support import Running, wasm
 from wasi_guest import Guest
 
-from preinit.host.wasi.abi import Errno
-from preinit.host.wasi.process import MONOTONIC_STEP
+from preinit.host.wasi1.abi import Errno
+from preinit.host.wasi1.process import MONOTONIC_STEP
 from preinit.options import LATEST_SECOND, Host
 
 SECOND = 10**9

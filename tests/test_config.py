@@ -13,14 +13,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from preinit.calls import Call, Word
-from preinit.config import Target, find, load, options_of
-from preinit.config.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
-from preinit.config.kinds import Wrong
-from preinit.config.lines import lines_of
-from preinit.config.schema import schema
 from preinit.errors import ConfigError, InputError, UsageError
 from preinit.options import Host, Options
+from preinit.options.calls import Call, Word
+from preinit.targets import Target, find, load, options_of
+from preinit.targets.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
+from preinit.targets.kinds import Wrong
+from preinit.targets.lines import lines_of
+from preinit.targets.schema import schema
 
 FILES = 'input = "in.wasm"\noutput = "out.wasm"\n'
 
@@ -548,7 +548,7 @@ def test_the_schema_has_the_loader_s_keys_and_names() -> None:
 
 
 def test_the_file_with_the_schema_is_what_the_keys_say() -> None:
-    import preinit.config
+    import preinit.targets
 
-    text = (Path(preinit.config.__file__).parent / "schema.json").read_text()
-    assert text == json.dumps(schema(), indent=2) + "\n", "write it anew: python -m preinit.config.schema"
+    text = (Path(preinit.targets.__file__).parent / "schema.json").read_text()
+    assert text == json.dumps(schema(), indent=2) + "\n", "write it anew: python -m preinit.targets.schema"

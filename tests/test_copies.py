@@ -18,9 +18,9 @@ from support import instantiate, wasm
 from preinit import Options
 from preinit.bench.many import empty_module, measure_copies
 from preinit.binary.module import parse
-from preinit.engine import dense as dense_file
-from preinit.engine.copies import Copies, CopySettings, HostImport
-from preinit.engine.dense import dense
+from preinit.engine.copies import dense as dense_file
+from preinit.engine.copies.dense import dense
+from preinit.engine.copies.pool import Copies, CopySettings, HostImport
 from preinit.engine.values import GuestTrapped
 from preinit.errors import MemoryLimit, PreinitError, Unsupported, UsageError
 
@@ -184,8 +184,8 @@ def test_where_address_space_is_limited_copies_do_without_a_pool() -> None:
     program = """
 import resource
 from preinit.binary.module import parse
-from preinit.engine.copies import Copies, CopySettings
-from preinit.tools import parse_text
+from preinit.engine.copies.pool import Copies, CopySettings
+from preinit.passes.parse.text import parse_text
 module = parse(parse_text(b'(module (memory 1) (func (export "run")))'))
 resource.setrlimit(resource.RLIMIT_AS, (40 << 30, 40 << 30))
 copies = Copies(module, CopySettings())

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from preinit import build
 from preinit.binary import encoder as write
 from preinit.binary.module import Module, parse
-from preinit.dwarf import Variable, variables
 from preinit.errors import TimeLimit
 from preinit.options import Options
+from preinit.symbols.dwarf import Variable, variables
 
 #: `fixtures/dwarf`: a file in C with DWARF 5, one in C++ with DWARF 4, linked into one module.
 FIXTURE = (Path(__file__).parents[1] / "fixtures" / "dwarf" / "dwarf.wasm").read_bytes()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from wasi_guest import FOLLOW, Guest, make_folder, needs_folders
 
-from preinit.host.wasi.abi import Errno
+from preinit.host.wasi1.abi import Errno
 from preinit.options import Host
 
 pytestmark = needs_folders

@@ -13,7 +13,7 @@ from support import wasm
 from preinit import build
 from preinit.binary import encoder as write
 from preinit.options import Options
-from preinit.tools import wasm_tools
+from preinit.passes.parse.text import wasm_tools
 
 EVERYTHING = [
     f"--{name}-enabled={str(name != 'compact-imports').lower()}"

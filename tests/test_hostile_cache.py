@@ -10,7 +10,7 @@ import pytest
 from command import GOOD, assert_initialized, run
 from support import wasm
 
-from preinit.cache import engine_configuration, read_entry, usable, write_entry
+from preinit.files.cache import engine_configuration, read_entry, usable, write_entry
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and modes of POSIX systems")
 

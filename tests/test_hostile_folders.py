@@ -11,7 +11,7 @@ from hostile import BUILT, Hostile
 from test_hostile import check
 from wasi_guest import FOLLOW, Guest, needs_folders
 
-from preinit.host.wasi.abi import Errno
+from preinit.host.wasi1.abi import Errno
 
 pytestmark = [needs_folders, pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX systems")]
 

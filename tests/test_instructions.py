@@ -18,7 +18,7 @@ from preinit.binary import encoder as write
 from preinit.binary.instructions import Instruction, Search, decoder
 from preinit.binary.module import parse
 from preinit.binary.opcodes import BYTES, IMMEDIATES, MEMORY_ARGUMENT, MEMORY_GROW, PREFIXES, TABLE_GROW, Kind, code
-from preinit.tools import wasm_tools
+from preinit.passes.parse.text import wasm_tools
 
 Question = tuple[frozenset[Kind], frozenset[int]]
 

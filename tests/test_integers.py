@@ -18,7 +18,7 @@ from preinit.errors import (
     PreinitError,
     Truncated,
 )
-from preinit.instrument import instrument
+from preinit.passes.instrument import instrument
 
 # -- integers ----------------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ from wasi_guest import Guest
 from preinit import Host, Options, Warning, build
 from preinit.binary.module import parse
 from preinit.errors import UsageError
-from preinit.leaks import SHORTEST, leaks
-from preinit.rewrite import Run
-from preinit.snapshot import MemoryState, Snapshot
+from preinit.passes.findings.leaks import SHORTEST, leaks
+from preinit.passes.rewrite import Run
+from preinit.passes.snapshot import MemoryState, Snapshot
 
 SECRET = "hunter2-hunter2"
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])

@@ -11,7 +11,7 @@ from command import run
 from support import build_text, wasm
 from wasi_guest import Guest, given, held, make_folder, needs_folders
 
-from preinit.host import ledger
+from preinit.host import filesread
 from preinit.options import Host
 from preinit.report.text import summary
 from preinit.result import DescriptorFacts, FileFacts, HostFacts
@@ -149,7 +149,7 @@ class TestFiles:
     def test_a_file_too_long_to_be_hashed_is_listed_without_its_digest(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledger, "LONGEST_HASHED", 11)
+        monkeypatch.setattr(filesread, "LONGEST_HASHED", 11)
         guest = Guest()
         guest.open("hello.txt")
         guest.read(4, 1)

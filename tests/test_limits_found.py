@@ -15,8 +15,8 @@ from preinit.binary.instructions import decoder
 from preinit.binary.module import parse
 from preinit.binary.opcodes import Kind
 from preinit.errors import Malformed, Unsupported, quoted
-from preinit.instrument.additions import free_prefix
-from preinit.rewrite.segments import Run, within_limit
+from preinit.passes.instrument.additions import free_prefix
+from preinit.passes.rewrite.segments import Run, within_limit
 
 
 def chosen_by_definition(runs: list[Run], most: int) -> list[Run]:

@@ -90,7 +90,7 @@ def passes_unbroken(shape: str) -> bool:
 def test_a_broken_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, wrong, shape = MUTATIONS[name]
     assert passes_unbroken(shape)
-    path = f"preinit.rewrite.{where}"
+    path = f"preinit.passes.rewrite.{where}"
     holder, _, attribute = path.rpartition(".")
     original = getattr(import_module(holder), attribute)
     used: list[bool] = []

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from preinit.binary.types import F32, F64, I32, I64, ValType
-from preinit.numbers import encode
+from preinit.options.numbers import encode
 
 
 @pytest.mark.parametrize(

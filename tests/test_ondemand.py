@@ -10,7 +10,7 @@ import test_references
 from ondemand import INIT, V, attempt, given_up, same
 from support import wasm
 
-from preinit.engine.suitability import MOST_STATE
+from preinit.engine.ondemand.suitability import MOST_STATE
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
@@ -152,7 +152,7 @@ def test_one_function_that_is_imported_twice_is_left_to_the_other_engine() -> No
 
 
 def test_more_stubs_than_a_table_may_have_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.engine.stubtable.TABLE_ELEMENTS", 3)
+    monkeypatch.setattr("preinit.engine.ondemand.stubtable.TABLE_ELEMENTS", 3)
     found = given_up(f"(module (func) (func) (func) (func {INIT}))")
     assert found.report
     assert found.report.engine.reason == "it has too many functions and types"

@@ -10,8 +10,8 @@ from support import Running, wasm
 
 from preinit import errors
 from preinit.binary.module import parse
+from preinit.engine.ondemand.stubs import Stubs
 from preinit.engine.runtime import TABLE_ELEMENTS
-from preinit.engine.stubs import Stubs
 
 CALLS = ["direct", "indirect"]
 

@@ -14,8 +14,8 @@ from ondemand import INIT, V, attempt, chunks_of
 from support import wasm
 
 from preinit import errors
+from preinit.engine.ondemand.suitability import WORTHWHILE, worthwhile
 from preinit.engine.runtime import has_winch
-from preinit.engine.suitability import WORTHWHILE, worthwhile
 from preinit.report.json import dumps
 from preinit.result import EngineFacts
 
@@ -38,8 +38,8 @@ def large(things: str = "", code: str = "", size: int = LARGE) -> bytes:
 @pytest.fixture(autouse=True)
 def _own_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `pytest --ondemand` changes, these tests are about."""
-    monkeypatch.setattr("preinit.ways.worthwhile", worthwhile)
-    monkeypatch.setattr("preinit.engine.suitability.WORTHWHILE", LARGE)
+    monkeypatch.setattr("preinit.passes.run.strategies.worthwhile", worthwhile)
+    monkeypatch.setattr("preinit.engine.ondemand.suitability.WORTHWHILE", LARGE)
 
 
 def facts(source: str | bytes, **fields: Any) -> EngineFacts:

@@ -8,7 +8,7 @@ from raw import offsets_of
 from support import wasm
 
 from preinit import errors
-from preinit.engine import prepared
+from preinit.engine.ondemand import prepared
 from preinit.engine.values import EngineError, GuestTrapped, Unsuited
 
 #: Functions on the way to what goes wrong: with as many stubs between them, no more than the engine tells of.

@@ -6,7 +6,7 @@ import pytest
 from ondemand import INIT, attempt, chunks_of, same
 from support import wasm
 
-from preinit.engine.chunk import CHUNK, FEW, WINDOW, window
+from preinit.engine.ondemand.chunk import CHUNK, FEW, WINDOW, window
 
 
 def table_of(functions: int, size: int = 20) -> bytes:

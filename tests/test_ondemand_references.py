@@ -77,7 +77,7 @@ def test_a_table_starts_with_functions(name: str, compiler: str) -> None:
 @pytest.mark.parametrize("max_memory", [0, 65536])
 def test_a_table_starts_with_many_functions(name: str, max_memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module puts them there; where its memory would be too large, the host."""
-    monkeypatch.setattr("preinit.engine.stubtable._MANY", 0)
+    monkeypatch.setattr("preinit.engine.ondemand.stubtable._MANY", 0)
     assert same(FILLED[name], max_memory=max_memory).wasm
 
 

@@ -12,7 +12,7 @@ from wasi_guest import Guest, given, held, make_folder, needs_folders, random_st
 
 from preinit import Host, errors
 from preinit.engine.instance import EngineInstance
-from preinit.host.wasi.abi import MODULE
+from preinit.host.wasi1.abi import MODULE
 
 FUNCTIONS = f"""(import "{MODULE}" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
     (import "{MODULE}" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))

@@ -91,7 +91,7 @@ def test_dicts_lists_and_paths_are_taken() -> None:
     )
 
 
-@pytest.mark.parametrize("given", [None, 5, io.BytesIO(), ["x"]], ids=str)
+@pytest.mark.parametrize("given", [None, 5, io.BytesIO(), ["x"]], ids=lambda given: type(given).__name__)
 def test_what_is_no_module_is_refused(given: Any) -> None:
     with pytest.raises(UsageError, match="a module must be bytes or a path"):
         build(given)

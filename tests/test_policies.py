@@ -11,7 +11,7 @@ from support import Running, build_text, wasm
 from wasi_guest import Guest, given, make_folder, needs_folders, random_stream
 
 from preinit.errors import OutputFlood, RandomDenied, UsageError, WasiRefused
-from preinit.host.wasi.abi import MODULE, SIGNATURES, Errno
+from preinit.host.wasi1.abi import MODULE, SIGNATURES, Errno
 from preinit.options import LATEST_SECOND, Host
 
 INIT = '(export "wizer-initialize")'

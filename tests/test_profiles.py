@@ -154,7 +154,7 @@ NAMES_A_SEGMENT = (
 
 
 def test_that_the_whole_module_is_needed_is_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.ways.worthwhile", lambda module: True)
+    monkeypatch.setattr("preinit.passes.run.strategies.worthwhile", lambda module: True)
     with compiled() as given:
         first = built(folder, NAMES_A_SEGMENT, engine="auto")
     assert chunks(given) > 0
@@ -169,7 +169,7 @@ def test_that_the_whole_module_is_needed_is_remembered(folder: Path, monkeypatch
 
 
 def test_who_asks_for_it_gets_another_attempt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.ways.worthwhile", lambda module: True)
+    monkeypatch.setattr("preinit.passes.run.strategies.worthwhile", lambda module: True)
     text = NAMES_A_SEGMENT.replace(f"(func {INIT}", f'(func (export "other") (call $g)) (func {INIT}')
     built(folder, text, engine="auto")
     found = built(folder, text, engine="ondemand", init_funcs=("other",))
@@ -179,7 +179,7 @@ def test_who_asks_for_it_gets_another_attempt(folder: Path, monkeypatch: pytest.
 
 
 def test_a_fault_of_the_options_is_not_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.ways.worthwhile", lambda module: True)
+    monkeypatch.setattr("preinit.passes.run.strategies.worthwhile", lambda module: True)
     text = f'(module (import "e" "at" (global $at i32)) (memory 1) (data (global.get $at) "x") (func {INIT} (i32.store8 (i32.const 9) (i32.const 1))))'
     assert built(folder, text, engine="auto", import_globals=(("e.at", "65536"),)).error
     found = built(folder, text, engine="auto", import_globals=(("e.at", "5"),))
@@ -242,6 +242,6 @@ def test_stack_that_ran_out_on_demand_is_not_remembered(folder: Path, monkeypatc
         raise Unsuited("the stack of this run", lasting=False)
 
     with monkeypatch.context() as patch:
-        patch.setattr("preinit.engine.ondemand.OnDemandInstance._load", fail)
+        patch.setattr("preinit.engine.ondemand.instance.OnDemandInstance._load", fail)
         assert built(folder).wasm
     assert kept(folder) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ondemand import VARIED, built, files
 
-from preinit import cache
+from preinit.files import cache
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_profile_that_can_not_be_marked_as_used_is_used(folder: Path, monkeypa
 
     folder.mkdir(mode=0o700)
     write(folder, "a", 10, age=0)
-    monkeypatch.setattr("preinit.cache.os.utime", refuse)
+    monkeypatch.setattr("preinit.files.cache.os.utime", refuse)
     assert cache.read_entry(folder, "profiles", "a" * 64) == bytes(10)
 
 

@@ -13,7 +13,7 @@ from command import GOOD, on_a_terminal, run
 from support import wasm
 
 from preinit.cli import progress
-from preinit.stopwatch import Stopwatch
+from preinit.passes.observer import Stopwatch
 
 terminal = pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 

@@ -16,7 +16,7 @@ from preinit import Options, build, errors
 from preinit.binary.module import parse
 from preinit.binary.sections import ExternKind
 from preinit.binary.types import F32, F64, I32, I64
-from preinit.tools import wasm_tools
+from preinit.passes.parse.text import wasm_tools
 
 # -- modules by hypothesis ---------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from preinit.errors import (
     Truncated,
     UnsupportedProposal,
 )
-from preinit.instrument import instrument
+from preinit.passes.instrument import instrument
 
 EVERY_SECTION = """(module $everything
   (type $callback (func (param i32 i64) (result f32 f64)))

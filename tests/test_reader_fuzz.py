@@ -16,12 +16,12 @@ from preinit.binary.instructions import Decoder, decoder
 from preinit.binary.module import Module, parse
 from preinit.binary.opcodes import Kind
 from preinit.binary.types import read_types
-from preinit.engine.chunk import Bodies, assemble, choose, shared_imports
+from preinit.engine.ondemand.chunk import Bodies, assemble, choose, shared_imports
+from preinit.engine.ondemand.suitability import unsuitable
 from preinit.engine.profile import Profile, StoredChunk, StoredStubs, decode, encode
-from preinit.engine.suitability import unsuitable
 from preinit.engine.values import Unsuited
 from preinit.errors import InputError, PreinitError
-from preinit.instrument import instrument, instrument_state
+from preinit.passes.instrument import instrument, instrument_state
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 #: Modules of C and C++ compilers, with their names and DWARF.

@@ -17,7 +17,7 @@ import wasmtime
 from preinit import Host, Options, Result, build, verify
 from preinit.binary.module import SectionId, parse
 from preinit.engine.runtime import Deadline, EngineSettings, new_engine
-from preinit.mismatch import Mismatch
+from preinit.errors import Mismatch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))

@@ -11,7 +11,7 @@ from command import fails, run
 from test_real import Guest, module
 
 from preinit import Builder, Call, Result, Word, build
-from preinit.calls import InitializerRefused
+from preinit.errors import InitializerRefused
 
 pytestmark = pytest.mark.real
 

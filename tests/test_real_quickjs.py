@@ -14,7 +14,7 @@ import pytest
 from preinit import Host, Options, Result, build
 from preinit.binary.module import SectionId, parse
 from preinit.binary.sections import ExternKind
-from preinit.tools import parse_text
+from preinit.passes.parse.text import parse_text
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))

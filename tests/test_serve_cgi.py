@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import wasm
 
-from preinit.engine.copies import Copy
+from preinit.engine.copies.pool import Copy
 from preinit.errors import InputError, PreinitError, UnknownExport, UsageError
 from preinit.host.guest import Guest
 from preinit.serve.application import Application

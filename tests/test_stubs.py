@@ -9,7 +9,7 @@ from command import fails, run
 from support import Running, build_text, text_of, wasm
 
 from preinit.errors import ImportCalled, PreinitError, UsageError
-from preinit.host.wasi.abi import MODULE, Errno
+from preinit.host.wasi1.abi import MODULE, Errno
 from preinit.options import Host
 
 INIT = '(export "wizer-initialize")'

@@ -15,7 +15,7 @@ from command import GOOD
 from support import wasm
 from test_targets import ENVIRONMENT, said, words
 
-from preinit.config import Fingerprint, Target, change, fingerprint, load, options_of, state_bytes, state_file
+from preinit.targets import Fingerprint, Target, change, fingerprint, load, options_of, state_bytes, state_file
 
 CONFIG = """
 [targets.a]

@@ -25,7 +25,7 @@ COUNTER = f"""(module (memory (export "memory") 1) (global $g (mut i32) (i32.con
 
 @pytest.fixture(autouse=True)
 def _small_modules_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.validity.worthwhile", lambda module: True)
+    monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)
 
 
 @pytest.fixture

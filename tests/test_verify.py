@@ -11,7 +11,7 @@ from test_imports import STATE, VALUES
 from test_properties import FAIR, SMITH, callable_exports, modules, smith
 
 from preinit import Options, build, errors, verify
-from preinit.mismatch import Mismatch
+from preinit.errors import Mismatch
 from preinit.verification import Verification
 
 INIT = '(export "preinit_initialize")'

@@ -12,8 +12,8 @@ from test_imports import STATE, VALUES
 from preinit import Options, verify
 from preinit.binary.module import Module, parse
 from preinit.binary.sections import Mode
-from preinit.mismatch import Mismatch
-from preinit.tools import parse_text
+from preinit.errors import Mismatch
+from preinit.passes.parse.text import parse_text
 
 RICH = """(module $rich
   (type $v (func (result i32))) (type $n (func))

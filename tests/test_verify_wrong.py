@@ -16,12 +16,11 @@ from preinit import Host, Options, build, errors, verify
 from preinit.binary import encoder as write
 from preinit.binary.module import parse
 from preinit.engine.runtime import Deadline
-from preinit.initializers import choose
-from preinit.mismatch import Mismatch, Unlike
-from preinit.recorded import read_report
-from preinit.runner import Job
-from preinit.stopwatch import Stopwatch
-from preinit.unfit import Misfit
+from preinit.errors import Discrepancy, Misfit, Mismatch
+from preinit.options.record import read_report
+from preinit.passes.observer import Stopwatch
+from preinit.passes.plan.initializers import choose
+from preinit.passes.run.runner import Job
 from preinit.verification import Calls
 from preinit.verification.behaviour import STOPPED, Outcome, differences
 from preinit.verification.both import Both, run_both
@@ -349,7 +348,7 @@ def test_a_call_that_ends_otherwise_is_a_mismatch() -> None:
     assert [facts.detail for facts in _make(one, [call], Calls())] == ["returns 1"]
     with pytest.raises(Mismatch) as caught:
         list(_make(mixed, [call], Calls()))
-    assert caught.value.differences == (Unlike("call", "call f", "returns 1", "returns 2"),)
+    assert caught.value.differences == (Discrepancy("call", "call f", "returns 1", "returns 2"),)
 
 
 def _both(text: str) -> Both:

@@ -11,8 +11,8 @@ from support import build_text
 from wasi_guest import PAGE, Guest, random_stream
 
 from preinit.errors import GuestExit, GuestTrap, UsageError
-from preinit.host.wasi.abi import Errno
-from preinit.host.wasi.process import MONOTONIC_STEP
+from preinit.host.wasi1.abi import Errno
+from preinit.host.wasi1.process import MONOTONIC_STEP
 from preinit.options import Host
 
 HUGE = 0xFFFFFFFF

@@ -9,7 +9,7 @@ import pytest
 from wasi_guest import CURRENT, END, READ, SET, WRITE, Guest, given, held, make_folder, needs_folders, opened
 
 from preinit.errors import UsageError
-from preinit.host.wasi.abi import CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE, Errno
+from preinit.host.wasi1.abi import CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE, Errno
 from preinit.options import Host
 
 pytestmark = needs_folders

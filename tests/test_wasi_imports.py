@@ -10,7 +10,7 @@ from command import run
 from support import build_text, text_of, wasm
 
 from preinit.errors import GuestTrap, ImportCalled
-from preinit.host.wasi.abi import MODULE, NO_RESULT, SIGNATURES
+from preinit.host.wasi1.abi import MODULE, NO_RESULT, SIGNATURES
 
 INIT = '(export "wizer-initialize")'
 

@@ -11,8 +11,8 @@ from support import Running, build_text
 from wasi_guest import PAGE, Guest, given, held, make_folder, needs_folders, random_stream
 
 from preinit.errors import GuestExit, InitializerFailed, TimeLimit
-from preinit.host.wasi.abi import Errno
-from preinit.host.wasi.table import MOST_DESCRIPTORS
+from preinit.host.wasi1.abi import Errno
+from preinit.host.wasi1.table import MOST_DESCRIPTORS
 from preinit.options import Host
 
 BEYOND = PAGE - 4

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from wasi_guest import FOLLOW, NO_FOLLOW, Guest, make_folder, needs_folders, opened
 from wasi_guest import given as giving
 
-from preinit.host.wasi.abi import FROM_HOST, Errno, FileType, WasiError
-from preinit.host.wasi.changes import ChangeFunctions, open_to_change
-from preinit.host.wasi.files import Descriptor, Policy, open_path, path_metadata, preopen
-from preinit.host.wasi.table import Table
+from preinit.host.wasi1.abi import FROM_HOST, Errno, FileType, WasiError
+from preinit.host.wasi1.changes import ChangeFunctions, open_to_change
+from preinit.host.wasi1.files import Descriptor, Policy, open_path, path_metadata, preopen
+from preinit.host.wasi1.table import Table
 
 pytestmark = needs_folders
 

@@ -11,7 +11,7 @@ from support import wasm
 from wasi_guest import CURRENT, FOLLOW, NO_FOLLOW, READ, SET, WRITE, Guest, held, make_folder, needs_folders
 
 from preinit.errors import InitializerFailed
-from preinit.host.wasi.abi import APPEND, CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE, Errno
+from preinit.host.wasi1.abi import APPEND, CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE, Errno
 from preinit.options import Host
 
 pytestmark = needs_folders

@@ -12,7 +12,7 @@ import pytest
 from support import Running, build_text
 
 from preinit import Result
-from preinit.host.wasi.abi import MODULE, SIGNATURES, Errno
+from preinit.host.wasi1.abi import MODULE, SIGNATURES, Errno
 from preinit.options import Host
 
 _ERRNOS = 0x100

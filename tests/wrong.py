@@ -13,8 +13,8 @@ import pytest
 from preinit.binary import encoder
 from preinit.binary.module import SectionId
 from preinit.binary.types import F32
-from preinit.rewrite import elements
-from preinit.rewrite.segments import Run
+from preinit.passes.rewrite import elements
+from preinit.passes.rewrite.segments import Run
 
 #: Function -> what to put in its place.
 Wrong = Callable[[Any], Any]

@@ -10,9 +10,8 @@ from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExec
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import InputError, PreinitError, UsageError, printable, quoted
+from ..errors import InputError, PreinitError, Unreachable, UsageError, WorkerVersion, printable, quoted
 from .folders import digest, pack
-from .problems import Unreachable, WorkerVersion
 from .work import Order, Outcome, Travelling, begin, identity, perform, perform_here
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ class Cluster:
 
         def ask() -> str | None:  # travels as code: a worker may not have this module
             try:
-                from preinit.batch.work import identity
+                from .work import identity
             except ImportError:
                 return None
             return identity()

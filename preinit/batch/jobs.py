@@ -11,12 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..builder import changed
-from ..errors import PreinitError, printable, quoted
+from ..errors import JobFile, PreinitError, Unreadable, printable, quoted
 from ..options import Options
-from ..unfit import Unreadable
+from ..passes.builder import changed
 from .paths import PLACEHOLDER, existing_folder, looked_at, read_data, resolved
-from .problems import JobFile
 from .record import NAME
 from .settings import COMMON, OWN, changes, check_keys, common_options
 

@@ -6,9 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from ..errors import InputError, printable, quoted
-from ..unfit import Unreadable
-from .problems import JobFile
+from ..errors import InputError, JobFile, Unreadable, printable, quoted
 
 #: Bytes of a file that a job file names.
 MOST_DATA = 1 << 30

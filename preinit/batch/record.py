@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from ..calls import Call
-from ..files import replace_file
+from ..files.replace import replace_file
 from ..options import Options
+from ..options.calls import Call
 from . import folders
 
 #: The file in the folder of the outputs: a line of JSON for each output that was written.

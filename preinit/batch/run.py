@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..builder import changed
-from ..errors import OutputNotWritable, PreinitError
-from ..files import replace_file
+from ..errors import OutputNotWritable, PreinitError, WorkerLost
+from ..files.replace import replace_file
 from ..options import Options
-from ..source import binary
+from ..passes.builder import changed
+from ..passes.parse.source import binary
 from .crews import Crew, Hire
 from .jobs import Batch, Job
-from .problems import WorkerLost
 from .record import Keys, Record
 from .work import Order, Outcome, describe, identity
 

@@ -6,10 +6,9 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..calls import written
-from ..errors import quoted
+from ..errors import JobFile, quoted
 from ..options import Host, Options
-from .problems import JobFile
+from ..options.calls import written
 
 #: What all jobs have in common: what is compiled depends on it.
 COMMON = ("preloads", "stubs", "imports", "engine", "compiler", "timeout", "cache")

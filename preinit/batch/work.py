@@ -13,12 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..builder import Builder
-from ..errors import PreinitError
+from ..errors import PreinitError, WorkerVersion
 from ..options import Options
+from ..passes.builder import Builder
 from ..version import VERSION
 from .folders import Entry, unpack
-from .problems import WorkerVersion
 
 #: Builders that a worker keeps: one for each batch that it works for.
 _MOST_BUILDERS = 2

@@ -10,7 +10,7 @@ import wasmtime
 
 from ..binary.sections import ExternKind
 from ..engine import ffi
-from ..engine.deployed import deployed_engine
+from ..engine.copies.deployed import deployed_engine
 from ..engine.guest import original_frame
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline, has_winch, new_store

@@ -14,16 +14,16 @@ from ..binary import encoder as write
 from ..binary.module import Module, SectionId, parse
 from ..binary.sections import ExternKind
 from ..binary.types import FuncType
-from ..engine.copies import COPY_THREAD_STACK, Copies, Copy, CopySettings
+from ..engine.copies.pool import COPY_THREAD_STACK, Copies, Copy, CopySettings
 from ..engine.runtime import thread_stacks
 from ..engine.validation import first_line
 from ..engine.values import GuestTrapped
 from ..errors import GuestTrap, UsageError
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
-from ..initializers import Call
 from ..options import Options
-from ..profiles import ProfileStore
-from ..stopwatch import Stopwatch
+from ..passes.observer import Stopwatch
+from ..passes.plan.initializers import Call
+from ..passes.run.profiles import ProfileStore
 from .memory import usage
 from .model import BENCH_VERSION
 from .subject import Subject, subjects

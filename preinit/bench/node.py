@@ -17,10 +17,10 @@ from ..binary.types import F32, F64, FUNCREF, I32, I64, NUMERIC_SIZES, ValType
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, printable
 from ..host.stubs import stub_bodies
-from ..host.wasi.errnos import Errno
-from ..numbers import encode
+from ..host.wasi1.errnos import Errno
 from ..options import Options
-from ..stopwatch import Stopwatch
+from ..options.numbers import encode
+from ..passes.observer import Stopwatch
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes

@@ -11,7 +11,7 @@ from typing import Protocol
 from ..engine.runtime import Deadline
 from ..errors import UsageError
 from ..options import Options
-from ..stopwatch import Stopwatch
+from ..passes.observer import Stopwatch
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from ..binary.module import Module, parse
 from ..errors import PreinitError
-from ..initializers import REACTOR_START, Call, choose
-from ..instrument.start import exported_start
 from ..options import Options
-from ..pipeline import read_preloads
-from ..source import binary
-from ..supported import check_supported
+from ..passes.instrument.start import exported_start
+from ..passes.parse.source import binary
+from ..passes.parse.supported import check_supported
+from ..passes.pipeline import read_preloads
+from ..passes.plan.initializers import REACTOR_START, Call, choose
 
 
 class Subject(NamedTuple):

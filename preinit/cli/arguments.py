@@ -11,11 +11,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..calls import files
-from ..errors import InputError, UsageError, quoted
-from ..policies import size
-from ..unfit import Unreadable
-from .output import STANDARD_OUTPUT
+from ..errors import InputError, Unreadable, UsageError, quoted
+from ..files.outputs import STANDARD_OUTPUT
+from ..options.calls import files
+from ..options.text import size
 
 
 class Size(click.ParamType[int]):

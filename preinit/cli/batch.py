@@ -14,11 +14,11 @@ from typing import Any
 import click
 
 from ..errors import UsageError, printable
+from ..files.outputs import check_writable, write_output
 from ..options import COMPILERS, ENGINES, LAYOUTS
 from .arguments import Size, folder, renaming, variable
 from .failure import explained, leave, say, style
 from .help import Command, under
-from .output import check_writable, write_output
 
 #: Failures that are shown one by one; the report has them all.
 _FEW = 20
@@ -125,8 +125,8 @@ def command(
             check_writable(report, "--report")
         from ..batch import run
         from ..batch.crews import Cluster, Crew, Processes
-        from ..batch.problems import JobsFailed
         from ..batch.work import Order
+        from ..errors import JobsFailed
 
         batch = _batch(source, output_dir, module, common, given)
         shown = _Line(len(batch.jobs), quiet)

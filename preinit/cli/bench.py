@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError, printable
-from ..stopwatch import Stopwatch
+from ..files.outputs import STANDARD_OUTPUT, check_outputs, write_output
+from ..passes.observer import Stopwatch
 from .arguments import File, other_inputs, read
 from .failure import explained, leave, say
 from .help import messages, under
 from .options import options_of, run_options
-from .output import STANDARD_OUTPUT, check_outputs, write_output
 from .progress import shown
 from .wizer import Command
 

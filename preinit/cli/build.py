@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import OutputNotWritable, PreinitError, UsageError, printable
+from ..errors import OutputNotWritable, PreinitError, UsageError, locate_input, printable
+from ..files.outputs import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..options import BUDGETS
-from ..stopwatch import Stopwatch
+from ..passes.observer import Stopwatch
 from .arguments import File, other_inputs, read
 from .budgets import budget_options
 from .choice import chosen_config, target_options
-from .failure import explained, leave, name_input, say, say_warning
+from .failure import explained, leave, say, say_warning
 from .help import ENVIRONMENT, messages, under
 from .options import build_options, options_of
-from .output import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
 from .wizer import Command
 
@@ -101,7 +101,8 @@ def command(
     with explained(debug) as progress:
         config = chosen_config(context, sources)
         if config is not None:
-            from .targets import Wanted, build_targets
+            from ..targets.run import Wanted
+            from .targets import build_targets
 
             wanted = Wanted(
                 **{name: given[name] for name in Wanted.__dataclass_fields__ if name in given},
@@ -124,7 +125,7 @@ def command(
 
             check_repeatable(options)
         data = read(source)
-        from ..pipeline import build  # imports the engine
+        from ..passes.pipeline import build  # imports the engine
 
         watch = Stopwatch()
         try:
@@ -132,7 +133,7 @@ def command(
                 result = build(data, options, watch=watch)
                 verified = verify_calls(data, result.wasm, options, watch=watch) if verify else None
         except PreinitError as problem:
-            name_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
+            locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
         progress.writing = True
         write_output(output, result.wasm)

@@ -14,7 +14,7 @@ from ..errors import ConfigError, UsageError, quoted
 from .arguments import File
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..targets import Config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -72,7 +72,7 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
         return None
     if of_modules or not (named or of_targets):
         _refuse_module(context, sources)
-    from ..config import load, nearest
+    from ..targets import load, nearest
 
     config = context.params.get("config")
     if config == "":
@@ -96,7 +96,7 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
 
 
 def _nearest_file() -> Path | None:
-    from ..config import find
+    from ..targets import find
 
     try:
         return find(Path.cwd())
@@ -123,7 +123,7 @@ def _refuse_module(context: click.Context, sources: Sequence[str]) -> None:
 
 def _check_only_a_file(name: str) -> None:
     """Raises `UsageError` if a target has that name, too. A config file with mistakes has no say in that."""
-    from ..config import load
+    from ..targets import load
 
     try:
         path = _nearest_file()

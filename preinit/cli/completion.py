@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from ..files.outputs import STANDARD_OUTPUT, write_output
 from .failure import explained, leave
 from .help import Command
-from .output import STANDARD_OUTPUT, write_output
 
 SHELLS = ("bash", "zsh", "fish")
 

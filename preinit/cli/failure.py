@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from ..errors import Interrupted, OutputNotWritable, PreinitError, TimeLimit, UsageError, printable
-from .output import write_output
+from ..errors import OutputNotWritable, PreinitError, as_error, printable
+from ..files.outputs import write_output
 
 
 def style(text: str, **how: object) -> str:
@@ -62,7 +62,7 @@ def explained(debug: bool) -> Iterator[Progress]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         leave(141)
     except BaseException as caught:
-        problem = problem_of(caught, progress.writing)
+        problem = as_error(caught, progress.writing)
         if debug:
             import traceback  # which imports much, for nothing in most runs
 
@@ -81,26 +81,6 @@ def say_error(code: str, text: str) -> None:
 def say_warning(code: str, message: str, hint: str) -> None:
     label = style(f"warning[{code}]:", fg="yellow", bold=True)
     say(f"{label} {printable(message)}\n  what to do: {printable(hint)}")
-
-
-def name_input(problem: PreinitError, name: str) -> None:
-    """Puts the input's name in front of the place in it. The time limit and wrong options have other causes."""
-    if not isinstance(problem, UsageError | TimeLimit):
-        problem.where = f"{name}, {problem.where}" if problem.where else name
-
-
-def problem_of(caught: BaseException, writing: bool = False) -> PreinitError:
-    """What is told about an exception."""
-    if isinstance(caught, PreinitError):
-        return caught
-    if isinstance(caught, KeyboardInterrupt):
-        return Interrupted("interrupted while writing" if writing else "interrupted; nothing was written")
-    if isinstance(caught, MemoryError):
-        return PreinitError("there is not enough memory to build this module")
-    return PreinitError(
-        f"unexpected: {type(caught).__name__}: {caught}",
-        hint="This is a bug in preinit: please report it with the output of `--debug`.",
-    )
 
 
 def _report(problem: PreinitError, progress: Progress) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PreinitError, UsageError
-from ..stopwatch import Stopwatch
+from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
+from ..passes.observer import Stopwatch
 from .arguments import File, read
 from .failure import explained, leave, say
 from .help import Command, messages
-from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
 from .progress import shown
 
 if TYPE_CHECKING:

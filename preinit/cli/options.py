@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ..calls import written
 from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
+from ..options.calls import written
 from .arguments import Kept, Size, imported_global, preload, read, renaming, stub
 from .help import under
 from .wizer import spellings

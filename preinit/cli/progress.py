@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import printable
-from ..stopwatch import WORDS, Stopwatch
+from ..passes.observer import WORDS, Stopwatch
 from .failure import say
 
 #: Seconds before the line is shown, and between its changes.

@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import click
 
+from ..files.outputs import STANDARD_OUTPUT, write_output
 from .failure import explained, leave
 from .help import Command
-from .output import STANDARD_OUTPUT, write_output
 
 
 @click.command(
@@ -24,5 +24,5 @@ def command() -> None:
     names it. It holds for preinit.toml, and for the table [tool.preinit] of pyproject.toml.
     """
     with explained(debug=False):
-        write_output(STANDARD_OUTPUT, files("preinit.config").joinpath("schema.json").read_bytes())
+        write_output(STANDARD_OUTPUT, files("preinit.targets").joinpath("schema.json").read_bytes())
     leave(0)

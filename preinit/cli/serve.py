@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from ..errors import PreinitError, UsageError
+from ..files.outputs import STANDARD_OUTPUT
+from ..passes.observer import Stopwatch
 from ..serve.settings import (
     DEFAULT_MAX_BODY,
     DEFAULT_MAX_MEMORY,
@@ -19,11 +21,9 @@ from ..serve.settings import (
     DEFAULT_TIMEOUT,
     Settings,
 )
-from ..stopwatch import Stopwatch
 from .arguments import File, Size, folder, read, variable
 from .failure import explained, leave, say
 from .help import Command, messages, under
-from .output import STANDARD_OUTPUT
 from .progress import shown
 
 

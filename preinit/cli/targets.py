@@ -1,68 +1,22 @@
-"""Building the targets of a config file: in their order, as many at once as there are cores, only what changed."""
+"""Targets of a config file, on the command line: they are built, and what became of each is said."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
 
-from ..config import (
-    Config,
-    Target,
-    change,
-    depfile,
-    fingerprint,
-    nearest,
-    options_of,
-    order,
-    shown,
-    state_file,
-    with_needed,
-)
 from ..errors import Interrupted, UsageError, printable, quoted
-from ..stopwatch import Stopwatch
-from .failure import problem_of, say, say_error, say_warning
-from .output import STANDARD_OUTPUT, check_writable, same_file, write_output
+from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
+from ..passes.observer import Stopwatch
+from ..targets import Config, depfile, nearest, order, shown, state_file, with_needed
+from ..targets.run import BUILT, CHECKED, FAILED, UP_TO_DATE, Outcome, Wanted, outcomes_of
+from ..targets.workers import Workers
+from .failure import say, say_error, say_warning
 from .progress import shown as progress_shown
-from .worker import Job, report_failure
-from .workers import Workers
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the command line says about the targets, see choice.py."""
-
-    jobs: int | None = None
-    force: bool = False
-    check: bool = False
-    depfile: str | None = None
-    strict: bool = False
-    cache: bool = True
-    quiet: bool = False
-    verbose: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a target: `word`, `more` about it; the code and text of its error, or its warnings."""
-
-    name: str
-    word: str
-    more: str = ""
-    printed: bytes = b""
-    warnings: Sequence[tuple[str, str, str]] = ()
-    error: tuple[str, str] | None = None
-    seconds: float = field(default=0, compare=False)
-
-
-BUILT, UP_TO_DATE, CHECKED, FAILED = "built", "up to date", "checked", "failed"
 
 
 def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
@@ -90,7 +44,7 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
     watch = Stopwatch()
     try:
         with progress_shown(watch, wanted.quiet, wanted.verbose):
-            for outcome in _outcomes(config.targets, chosen, wanted, workers, watch):
+            for outcome in outcomes_of(config.targets, chosen, wanted, workers, watch):
                 outcomes[outcome.name] = outcome
                 _say(outcome, wanted.quiet)
     except KeyboardInterrupt:
@@ -125,84 +79,6 @@ def _check_depfile(name: str, config: Config) -> None:
 
 def _counted(number: int) -> str:
     return f"{number} target{'s' if number != 1 else ''}"
-
-
-def _outcomes(
-    targets: Mapping[str, Target],
-    after: Mapping[str, set[str]],
-    wanted: Wanted,
-    workers: Workers,
-    watch: Stopwatch,
-) -> Iterator[Outcome]:
-    """What becomes of each target, as soon as it is known; each starts when those before it are done."""
-    sorter = TopologicalSorter(after)
-    sorter.prepare()
-    jobs = wanted.jobs or _cores()
-    done: SimpleQueue[Outcome] = SimpleQueue()
-    waiting: list[str] = []
-    running: list[str] = []
-    failed: set[str] = set()
-    while sorter.is_active():
-        waiting += sorter.get_ready()
-        while waiting and len(running) < jobs:
-            name = waiting.pop(0)
-            running.append(name)
-            if before := sorted(after[name] & failed):
-                done.put(Outcome(name, FAILED, f"not built: it needs {quoted(before[0])}"))
-            else:
-                work = threading.Thread(target=_work, args=(targets[name], wanted, workers, done), daemon=True)
-                work.start()
-        watch.stage = f"building {', '.join(running)}"
-        outcome = done.get()
-        running.remove(outcome.name)
-        if outcome.word == FAILED:
-            failed.add(outcome.name)
-        sorter.done(outcome.name)
-        yield outcome
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _work(target: Target, wanted: Wanted, workers: Workers, done: SimpleQueue[Outcome]) -> None:
-    try:
-        outcome = _outcome(target, wanted, workers)
-    except BaseException as caught:
-        problem = problem_of(caught)
-        report_failure(target, problem, write=not wanted.check)
-        outcome = Outcome(target.name, FAILED, error=(problem.code, str(problem)))
-    done.put(outcome)
-
-
-def _outcome(target: Target, wanted: Wanted, workers: Workers) -> Outcome:
-    overrides: dict[str, Any] = {"strict": True} if wanted.strict else {}
-    if not wanted.cache:
-        overrides["cache"] = False
-    options = options_of(target, os.environ, **overrides)
-    now, why = None, ""
-    if not wanted.check:
-        now = fingerprint(target, options)
-        files = dict(zip(("output", "report"), target.writes, strict=False))
-        found = change(target.output, now, files)
-        if wanted.force:
-            found = found or "forced"
-        elif options.host.writable:
-            found = found or "its guest may write files"
-        if found is None:
-            return Outcome(target.name, UP_TO_DATE, f"{target.output.stat().st_size:,} bytes")
-        why = f" ({found})"
-    outcome, printed = workers.run(Job(target, options, now))
-    if "error" in outcome:
-        return Outcome(target.name, FAILED, "", printed, error=(outcome["error"]["code"], outcome["error"]["text"]))
-    before, after = outcome["sizes"]
-    if wanted.check:
-        return Outcome(target.name, CHECKED, f"{after:,} bytes", printed)
-    verified = " verified," if target.verify is not None else ""
-    more = f"{before:,} bytes in, {after:,} bytes out,{verified} {outcome['seconds']:.2f} s{why}"
-    return Outcome(target.name, BUILT, more, printed, [tuple(warning) for warning in outcome["warnings"]])
 
 
 def _say(outcome: Outcome, quiet: bool) -> None:

@@ -9,18 +9,18 @@ import click
 from click.core import ParameterSource
 
 from ..errors import PreinitError, UsageError, printable
+from ..files.outputs import STANDARD_OUTPUT, write_output
 from ..options import Options
-from ..stopwatch import Stopwatch
+from ..passes.observer import Stopwatch
 from .arguments import File, read
 from .failure import explained, leave
 from .help import ENVIRONMENT, messages, under
 from .options import build_options, options_of
-from .output import STANDARD_OUTPUT, write_output
 from .progress import shown
 from .wizer import Command
 
 if TYPE_CHECKING:
-    from ..recorded import Recorded
+    from ..options.record import Recorded
 
 #: Options of the command line -> the field that they set; the others set one of their own name.
 _FIELDS = {
@@ -164,7 +164,7 @@ def _options(report: str | None, given: dict[str, Any]) -> tuple[Recorded | None
     options = options_of(given, process_ends=True)
     if report is None:
         return None, options
-    from ..recorded import options_of_report, read_report
+    from ..options.record import options_of_report, read_report
 
     recorded = read_report(report)
     context = click.get_current_context()

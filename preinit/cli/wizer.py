@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ..files.outputs import STANDARD_OUTPUT
 from . import help as manual
-from .output import STANDARD_OUTPUT
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

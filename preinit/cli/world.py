@@ -10,7 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..options import DEFAULT_MAX_OUTPUT, FILE_TIMES, Host
-from ..policies import clock, random
+from ..options.text import clock, random
 from .arguments import File, Folder, Size, folder, mapped_folder, read, variable
 
 Function = TypeVar("Function", bound=Callable[..., Any])

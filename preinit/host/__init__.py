@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .link import Printed, World
-from .wasi.process import Clock
+from .wasi1.process import Clock
+from .world import Printed, World
 
 __all__ = ["Clock", "Printed", "World"]

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from ..binary.module import Module
-from ..symbols import addresses
+from ..symbols.linker import addresses
 
 #: Streams by the name of their variable, a pointer: what to call them, their descriptor.
 _STREAMS = {"stdout": ("standard output", 1), "stderr": ("standard error", 2)}
@@ -46,7 +46,7 @@ def _places(module: Module) -> Iterator[tuple[str, int]]:
     yield from ((name, known[name]) for name in _STREAMS if name in known)
     dwarf = module.custom(".debug_info")
     if dwarf and dwarf.end - dwarf.content <= _MOST_DWARF and not known.keys() >= _STREAMS.keys():
-        from ..dwarf import variables  # few modules have any
+        from ..symbols.dwarf import variables  # few modules have any
 
         yield from ((variable.name, variable.address) for variable in variables(module) if variable.name in _STREAMS)
 

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from ..binary.module import Module
-from ..engine.copies import HostImport
+from ..engine.copies.pool import HostImport
 from ..options import Host
-from .link import preopens, wasi_parameters
-from .wasi.abi import MODULE, NO_RESULT, Errno, WasiError
-from .wasi.functions import Functions
-from .wasi.memory import GuestMemory
+from .wasi1.abi import MODULE, NO_RESULT, Errno, WasiError
+from .wasi1.functions import Functions
+from .wasi1.memory import GuestMemory
+from .world import preopens, wasi_parameters
 
 #: Bytes of what a guest prints to standard error that are kept.
 LONGEST_COMPLAINT = 16 << 10

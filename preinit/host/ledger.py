@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..binary.module import Module
@@ -14,17 +10,11 @@ from ..engine.values import RawFrame
 from ..errors import Frame
 from ..options import Host
 from .buffers import unflushed
+from .filesread import shown_path
 
 if TYPE_CHECKING:
-    from ..result import FileFacts, HostFacts
-    from .wasi.files import Descriptor
-    from .wasi.functions import Functions
-
-#: A longer file is listed without its SHA-256: of a huge one, a guest may have read a few bytes.
-LONGEST_HASHED = 256 << 20
-_CHUNK = 1 << 18
-#: Bytes of a file from which on a thread digests it: it takes 1 ms for each MB.
-_WORTH_A_THREAD = 4 << 20
+    from ..result import HostFacts
+    from .wasi1.functions import Functions
 
 #: From the engine's frames to indices of functions of the original module.
 Original = Callable[[Sequence[RawFrame]], list[int]]
@@ -48,70 +38,6 @@ class Calls(dict[str, int]):
     def note(self, name: str) -> None:
         """The first call of a function whose calls somebody else counts."""
         self.first.setdefault(name, self.backtrace())
-
-
-class FilesRead:
-    """The files of which something was read: the first content under each path of the guest.
-
-    `beside`: a large file may be digested while the guest goes on. It must not be able to change files then. `digests`:
-    whether they are digested at all.
-    """
-
-    def __init__(self, beside: bool = True) -> None:
-        self._files: dict[bytes, _File] = {}
-        self._beside = beside
-        self.digests = True
-        self._working: threading.Thread | None = None
-
-    def note(self, entry: Descriptor) -> None:
-        """To be called for each descriptor before it is closed, and for those that are open at the end."""
-        if not entry.was_read or entry.guest_path in self._files:
-            return
-        with suppress(OSError):
-            file = self._files[entry.guest_path] = _File(os.fstat(entry.host_fd).st_size)
-            if file.size > LONGEST_HASHED or not self.digests:
-                return
-            busy = self._working is not None and self._working.is_alive()
-            if not self._beside or busy or file.size < _WORTH_A_THREAD:
-                file.digest(entry.host_fd)
-                return
-            host_fd = os.dup(entry.host_fd)
-            self._working = threading.Thread(target=file.digest_and_close, args=(host_fd,), daemon=True)
-            self._working.start()
-
-    def facts(self) -> tuple[FileFacts, ...]:
-        """All of them, by path."""
-        from ..result import FileFacts
-
-        if self._working is not None:
-            self._working.join()
-        return tuple(FileFacts(_shown(path), file.size, file.sha256) for path, file in sorted(self._files.items()))
-
-
-class _File:
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.sha256: str | None = None
-
-    def digest(self, host_fd: int) -> None:
-        digest = hashlib.sha256()
-        buffer = memoryview(bytearray(_CHUNK))  # a new one for each part would take longer than the digest
-        at = 0
-        while size := os.preadv(host_fd, [buffer], at):
-            digest.update(buffer[:size])
-            at += size
-        self.sha256 = digest.hexdigest()
-
-    def digest_and_close(self, host_fd: int) -> None:
-        try:
-            with suppress(OSError):
-                self.digest(host_fd)
-        finally:
-            os.close(host_fd)
-
-
-def _shown(guest_path: bytes) -> str:
-    return guest_path.decode("utf-8", "surrogateescape") or "/"
 
 
 def _backtraces(module: Module, calls: Calls, original: Original) -> dict[str, tuple[Frame, ...]]:
@@ -146,7 +72,9 @@ def settle(
         folders_listed="fd_prestat_get" in calls or "fd_prestat_dir_name" in calls,
         files=wasi.files.facts(),
         open_descriptors=tuple(
-            DescriptorFacts(number, _shown(entry.guest_path)) for number, entry in still_open if entry.preopen is None
+            DescriptorFacts(number, shown_path(entry.guest_path))
+            for number, entry in still_open
+            if entry.preopen is None
         ),
         unflushed=unflushed(module, memory) if memory is not None else {},
     )

@@ -10,10 +10,9 @@ from ..binary.sections import Export, ExternKind, Global, Import, Table
 from ..binary.types import FuncType, Limits, is_numeric, type_name
 from ..engine.bounds import shared_with
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, printable, quoted
+from ..errors import ImportedState, Misfit, printable, quoted
 from ..options import Options
 from ..result import Warning
-from ..unfit import Misfit
 
 #: Names that a message lists.
 _FEW = 3

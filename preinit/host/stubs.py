@@ -8,9 +8,8 @@ from ..binary.constexpr import constant
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
-from ..errors import UsageError, quoted
-from ..unfit import Misfit
-from .wasi.errnos import Errno
+from ..errors import Misfit, UsageError, quoted
+from .wasi1.errnos import Errno
 
 _NO_LOCALS, _END = b"\0", b"\x0b"
 _REF_NULL = b"\xd0"

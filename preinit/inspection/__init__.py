@@ -6,7 +6,7 @@ import os
 
 from ..binary.module import Module, parse
 from ..errors import ComponentInput, PreinitError
-from ..source import binary
+from ..passes.parse.source import binary
 from ..version import VERSION
 from . import describe
 from .added import added

@@ -7,8 +7,8 @@ from bisect import bisect_right
 from ..binary.module import Module
 from ..binary.sections import Mode
 from ..errors import StackLayout
-from ..stack import find_stack
-from ..symbols import HEAP_BASE, addresses
+from ..symbols.linker import HEAP_BASE, addresses
+from ..symbols.stack import find_stack
 
 #: Names that one place lists.
 _FEW = 3

@@ -13,17 +13,17 @@ import wasmtime
 from ..binary.module import Module, parse
 from ..binary.sections import ExternKind
 from ..binary.types import FuncType
-from ..cache import engine_configuration, folder_of
-from ..engine.copies import Copies, CopySettings
+from ..engine.copies.pool import Copies, CopySettings
 from ..engine.validation import first_line
 from ..engine.values import GuestTrapped, RawFrame
 from ..errors import PreinitError, UnknownExport, UsageError, printable, quoted
+from ..files.cache import engine_configuration, folder_of
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
-from ..host.link import preopens
-from ..instrument.start import exported_start
+from ..host.world import preopens
 from ..options import Host, Options
-from ..source import binary
-from ..supported import check_supported
+from ..passes.instrument.start import exported_start
+from ..passes.parse.source import binary
+from ..passes.parse.supported import check_supported
 from .failure import Failed
 from .request import Request, read_request
 from .response import Answer, phrase, read_response

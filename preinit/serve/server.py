@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..engine.copies import COPY_THREAD_STACK
+from ..engine.copies.pool import COPY_THREAD_STACK
 from ..engine.runtime import thread_stacks
 from ..errors import UsageError, printable
 from .application import Application, Log

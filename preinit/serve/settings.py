@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import checks
 from ..errors import UsageError
-from ..options import Host
+from ..options import Host, checks
 
 #: Bytes: what the defaults of the limits are.
 DEFAULT_MAX_MEMORY = 256 << 20

@@ -10,12 +10,11 @@ from ..binary.types import NUMERIC_SIZES, ValType, is_numeric
 from ..engine.guest import Instance
 from ..engine.runtime import Deadline
 from ..engine.values import Unsuited
-from ..errors import GuestExit, PreinitError, TimeLimit, UsageError
+from ..errors import Discrepancy, GuestExit, PreinitError, TimeLimit, UsageError
 from ..host import Clock, Printed
-from ..mismatch import Unlike
 from ..options import Host
-from ..runner import Job, Paused, run_again, run_whole
-from ..stack import Stack
+from ..passes.run.runner import Job, Paused, run_again, run_whole
+from ..symbols.stack import Stack
 from .calls import Call, is_nan, show
 from .state import Comparison, State, observe
 
@@ -134,22 +133,22 @@ def _value(instance: Instance, value_type: ValType, raw: bytes) -> str:
     return "a reference" if function is None else f"function {function}"
 
 
-def differences(comparison: Comparison, call: Call, a: Outcome, b: Outcome) -> Iterator[Unlike]:
+def differences(comparison: Comparison, call: Call, a: Outcome, b: Outcome) -> Iterator[Discrepancy]:
     """Where the output's call ended otherwise than the input's. Of a call that was stopped, nothing is known..."""
     place = f"call {call.text}"
     if STOPPED in (a.code, b.code):
         returned = [outcome for outcome in (a, b) if outcome.code != STOPPED]
         stopped = [outcome for outcome in (a, b) if outcome.code == STOPPED]
         if returned and returned[0].seconds < stopped[0].seconds / 10:  # ... unless the other one ended long before
-            yield Unlike("call", place, a.detail, b.detail)
+            yield Discrepancy("call", place, a.detail, b.detail)
         return
     if (a.code, a.detail) != (b.code, b.detail):
-        yield Unlike("call", place, a.detail, b.detail)
+        yield Discrepancy("call", place, a.detail, b.detail)
     for stream, x, y in (("standard output", a.output, b.output), ("standard error", a.error, b.error)):
         if x != y:
             at = next((i for i, pair in enumerate(zip(x, y, strict=False)) if pair[0] != pair[1]), min(len(x), len(y)))
             shown = (repr(data[at : at + _SHOWN])[1:] if len(data) > at else "its end" for data in (x, y))
-            yield Unlike("call", f"{place}, {stream}, byte {at:,}", *shown)
+            yield Discrepancy("call", f"{place}, {stream}, byte {at:,}", *shown)
     if a.state and b.state:
         for found in comparison.states(a.state, b.state):
             yield found._replace(place=f"after {place}: {found.place}")

@@ -13,14 +13,22 @@ from ..binary.sections import ExternKind, Mode
 from ..binary.types import NUMERIC_SIZES
 from ..engine.runtime import Deadline
 from ..engine.validation import check
-from ..errors import InitializerFailed, InvalidModule, PreinitError, TimeLimit, UnsupportedProposal, UnsupportedState
-from ..initializers import no_ops
-from ..mismatch import Mismatch, Unlike
+from ..errors import (
+    Discrepancy,
+    InitializerFailed,
+    InvalidModule,
+    Mismatch,
+    PreinitError,
+    TimeLimit,
+    UnsupportedProposal,
+    UnsupportedState,
+)
 from ..options import Options
-from ..runner import Job, Paused, run_guest
-from ..stack import Stack
-from ..stopwatch import Stopwatch
-from ..supported import check_supported
+from ..passes.observer import Stopwatch
+from ..passes.parse.supported import check_supported
+from ..passes.plan.initializers import no_ops
+from ..passes.run.runner import Job, Paused, run_guest
+from ..symbols.stack import Stack
 from .behaviour import zero_dead_stack
 from .expected import functions, sizes
 from .result import Compared
@@ -43,7 +51,7 @@ class Both(NamedTuple):
     compared: Compared
 
 
-def raise_any(found: Iterable[Unlike]) -> None:
+def raise_any(found: Iterable[Discrepancy]) -> None:
     """Raises `Mismatch` with the first differences, if there are any."""
     differences = tuple(islice(found, MOST_DIFFERENCES))
     if differences:
@@ -94,7 +102,11 @@ def _valid(output: Module, deadline: Deadline) -> None:
         deadline.start(lambda: check(output.data)).result()
     except (InvalidModule, UnsupportedProposal) as problem:
         raise_any(
-            [Unlike("validity", "the output", "a valid module", f"{problem.what} ({problem.where or 'somewhere'})")]
+            [
+                Discrepancy(
+                    "validity", "the output", "a valid module", f"{problem.what} ({problem.where or 'somewhere'})"
+                )
+            ]
         )
 
 
@@ -121,12 +133,12 @@ def _start(job: Job, watch: Stopwatch) -> Paused:
     except InitializerFailed as problem:
         what = problem.what.replace("the initializer ", "its start function ")
         raise Mismatch(
-            (Unlike("start function", "a fresh instance of the output", "one that starts", what),)
+            (Discrepancy("start function", "a fresh instance of the output", "one that starts", what),)
         ) from problem
     except UnsupportedState as problem:  # the input held nothing of that kind
         place = "a fresh instance of the output" + (f", {problem.where}" if problem.where else "")
         kind, *_ = problem.what.split(maxsplit=1)
-        raise Mismatch((Unlike(kind, place, "nothing like that", problem.what),)) from problem
+        raise Mismatch((Discrepancy(kind, place, "nothing like that", problem.what),)) from problem
     except PreinitError as problem:
         problem.where = f"the output{f', {problem.where}' if problem.where else ''}"
         raise
@@ -163,7 +175,9 @@ def _constant(job: Job, paused: Paused, output: Module) -> dict[str, tuple[bytes
     return {name: returned[sources.get(name, name)] for name in added}
 
 
-def _idle(job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, output: Module) -> Iterator[Unlike]:
+def _idle(
+    job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, output: Module
+) -> Iterator[Discrepancy]:
     """Exports that should do nothing, and have another type or return something else."""
     sources = dict(job.options.rename_funcs)
     for name, returned in constant.items():
@@ -171,7 +185,7 @@ def _idle(job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, 
         assert before and after
         wanted, found = job.module.function_types[before.target], output.function_types[after.target]
         if wanted != found:
-            yield Unlike("export", f"type of export '{name}'", f"type {wanted}", f"type {found}")
+            yield Discrepancy("export", f"type of export '{name}'", f"type {wanted}", f"type {found}")
             continue
         signature = output.function_type(after.target)
         assert signature
@@ -179,13 +193,13 @@ def _idle(job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, 
         try:
             raw = resumed.instance.call(name, nothing, len(signature.results))
         except PreinitError as problem:
-            yield Unlike("call", f"call {name}", "returns", problem.what)
+            yield Discrepancy("call", f"call {name}", "returns", problem.what)
             continue
         for number, (value_type, a, b) in enumerate(zip(signature.results, returned, raw, strict=True)):
             size = NUMERIC_SIZES.get(value_type, 0)
             x, y = (a[:size], b[:size]) if size else (bytes(8), b[:8])
             if x != y:
-                yield Unlike("call", f"result {number} of call {name}", x.hex(" "), y.hex(" "))
+                yield Discrepancy("call", f"result {number} of call {name}", x.hex(" "), y.hex(" "))
 
 
 def _compared(module: Module, output: Module, state: State) -> Compared:

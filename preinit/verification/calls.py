@@ -11,11 +11,10 @@ from typing import NamedTuple
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import F32, F64, I32, I64, NUMERIC_SIZES, V128, FuncType, ValType, is_numeric, type_name
-from ..errors import UnknownExport, quoted
-from ..initializers import few_of
-from ..numbers import encode, expected
-from ..parameters import separated
-from ..unfit import Misfit
+from ..errors import Misfit, UnknownExport, quoted
+from ..options.numbers import encode, expected
+from ..passes.plan.arguments import separated
+from ..passes.plan.initializers import few_of
 
 #: Bytes that the engine takes for each argument.
 _RAW = 16

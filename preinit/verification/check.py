@@ -11,17 +11,16 @@ from typing import Any
 from ..binary.cursor import Cursor
 from ..binary.module import Module, parse
 from ..engine.runtime import Deadline
-from ..errors import InputError, UsageError
-from ..initializers import choose, output_exports
-from ..mismatch import Mismatch, Unlike
+from ..errors import Discrepancy, InputError, Mismatch, UsageError
 from ..options import Host, Options
-from ..pipeline import read_preloads
-from ..recorded import Recorded, options_of_report, read_report
-from ..runner import Job
-from ..source import binary
-from ..stack import find_stack
-from ..stopwatch import Stopwatch
-from ..supported import check_supported
+from ..options.record import Recorded, options_of_report, read_report
+from ..passes.observer import Stopwatch
+from ..passes.parse.source import binary
+from ..passes.parse.supported import check_supported
+from ..passes.pipeline import read_preloads
+from ..passes.plan.initializers import choose, output_exports
+from ..passes.run.runner import Job
+from ..symbols.stack import find_stack
 from ..version import VERSION
 from .behaviour import STOPPED, Side, differences
 from .both import Both, of_output, raise_any, run_both
@@ -139,7 +138,7 @@ def verify_calls(
         facts = _verify(module, other, options, calls, recorded, deadline, watch)
         if recorded and recorded.output_sha256 != other.sha256:
             expected = f"{recorded.output_sha256}, says the report"
-            raise Mismatch((Unlike("file", "SHA-256 of the output", expected, other.sha256),))
+            raise Mismatch((Discrepancy("file", "SHA-256 of the output", expected, other.sha256),))
     except Mismatch as problem:
         problem.hint = _advice(module, other, options, recorded) or problem.hint
         raise

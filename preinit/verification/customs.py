@@ -9,8 +9,7 @@ from ..binary.cursor import Cursor
 from ..binary.module import Module, Section, SectionId
 from ..binary.names import DATA_SEGMENT_NAMES
 from ..binary.sections import Mode
-from ..errors import InputError
-from ..mismatch import Unlike
+from ..errors import Discrepancy, InputError
 
 #: The tool that a build adds to the producers section:
 #: https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md
@@ -21,7 +20,7 @@ _DROPPED = "reloc."
 _ADDED = ("bulk-memory", "reference-types")
 
 
-def customs(module: Module, output: Module) -> Iterator[Unlike]:
+def customs(module: Module, output: Module) -> Iterator[Discrepancy]:
     """Where custom sections are not those of the input, or stand elsewhere."""
     common = {section.id for section in module.sections} & {section.id for section in output.sections}
     before = [s for s in _placed(module, common) if not s[0].title.startswith(_DROPPED)]
@@ -32,7 +31,7 @@ def customs(module: Module, output: Module) -> Iterator[Unlike]:
             yield _unlike("producers", "no such section", "tools that the build did not add")
     for a, b in zip_longest(before, after):
         if a is None or b is None or (a[0].title, a[1]) != (b[0].title, b[1]):
-            yield Unlike("custom section", "custom sections, in their order", _place(a), _place(b))
+            yield Discrepancy("custom section", "custom sections, in their order", _place(a), _place(b))
             return
         one, other = a[0], b[0]
         expected = module.data[one.content : one.end]
@@ -51,9 +50,9 @@ def customs(module: Module, output: Module) -> Iterator[Unlike]:
             yield _unlike(one.title, expected[at : at + 16].hex(" "), found[at : at + 16].hex(" "), at)
 
 
-def _unlike(title: str, expected: str, found: str, at: int | None = None) -> Unlike:
+def _unlike(title: str, expected: str, found: str, at: int | None = None) -> Discrepancy:
     place = f"custom section '{title}'" + ("" if at is None else f", byte {at:#x}")
-    return Unlike("custom section", place, expected or "its end", found or "its end")
+    return Discrepancy("custom section", place, expected or "its end", found or "its end")
 
 
 def _placed(module: Module, common: set[int]) -> Iterator[tuple[Section, int]]:
@@ -98,7 +97,7 @@ def _same_features(before: set[tuple[int, str]], after: set[tuple[int, str]]) ->
     return after - {(ord("+"), name) for name in _ADDED} <= before and before - {(ord("-"), n) for n in _ADDED} <= after
 
 
-def _segment_names(module: Module, output: Module) -> Iterator[Unlike]:
+def _segment_names(module: Module, output: Module) -> Iterator[Discrepancy]:
     """Only passive segments that code can name keep their index, and with it their name."""
     kept = all(m.section(SectionId.DATA_COUNT) for m in (module, output))
     names = module.names.data_segments
@@ -108,7 +107,7 @@ def _segment_names(module: Module, output: Module) -> Iterator[Unlike]:
     for index in sorted(expected.keys() | found.keys()):
         if expected.get(index) != found.get(index):
             place = f"name of data segment {index}"
-            yield Unlike("custom section", place, str(expected.get(index)), str(found.get(index)))
+            yield Discrepancy("custom section", place, str(expected.get(index)), str(found.get(index)))
 
 
 def _names(module: Module) -> list[tuple[int, bytes]]:

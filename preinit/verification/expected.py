@@ -8,20 +8,19 @@ from collections.abc import Iterator, Mapping
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import V128, is_numeric
-from ..errors import GuestTrap
+from ..errors import Discrepancy, GuestTrap
 from ..host import Clock
-from ..mismatch import Unlike
-from ..numbers import encode
 from ..options import Imports
-from ..runner import Job, Paused, run_again
-from ..snapshot import Snapshot
+from ..options.numbers import encode
+from ..passes.run.runner import Job, Paused, run_again
+from ..passes.snapshot import Snapshot
 from .state import State
 
 #: Imported constants of which the output is given another value.
 _MOST_GUARDS = 8
 
 
-def sizes(module: Module, output: Module, state: State, imports: Imports) -> Iterator[Unlike]:
+def sizes(module: Module, output: Module, state: State, imports: Imports) -> Iterator[Discrepancy]:
     """Memories and tables must start as large as they are now; imports that a start function grows, as they were."""
     as_they_were = imports == "restore"
     for index, memory in enumerate(output.memories):
@@ -29,7 +28,7 @@ def sizes(module: Module, output: Module, state: State, imports: Imports) -> Ite
         if as_they_were and index < module.imported_memories:
             wanted = {module.memories[index].minimum}
         if memory.minimum not in wanted:
-            yield Unlike("memory", f"minimum of memory {index}", f"{min(wanted)} pages", f"{memory.minimum} pages")
+            yield Discrepancy("memory", f"minimum of memory {index}", f"{min(wanted)} pages", f"{memory.minimum} pages")
     for index, table in enumerate(output.tables):
         size = len(state.tables[index])
         wanted = {size}
@@ -38,20 +37,22 @@ def sizes(module: Module, output: Module, state: State, imports: Imports) -> Ite
             wanted = {module.tables[index].limits.minimum} | (set() if as_they_were else wanted)
         if table.limits.minimum not in wanted:
             found = f"{table.limits.minimum} elements"
-            yield Unlike("table", f"minimum of table {index}", f"{size} elements", found)
+            yield Discrepancy("table", f"minimum of table {index}", f"{size} elements", found)
 
 
-def functions(module: Module, output: Module, snapshot: Snapshot, imports: Imports, noops: int) -> Iterator[Unlike]:
+def functions(
+    module: Module, output: Module, snapshot: Snapshot, imports: Imports, noops: int
+) -> Iterator[Discrepancy]:
     """Behind the input's functions, there may be `noops` that do nothing, then a start function, and nothing else."""
     starts = imports != "define" and _needs_start(module, snapshot, imports)
     wanted = noops + starts
     more = len(output.function_types) - len(module.function_types)
     if more != wanted:
-        yield Unlike("function", "functions behind those of the input", f"{wanted}", f"{more}")
+        yield Discrepancy("function", "functions behind those of the input", f"{wanted}", f"{more}")
     expected = len(module.function_types) + noops if starts else None
     if output.start != expected:
         shown = ("none" if index is None else f"function {index}" for index in (expected, output.start))
-        yield Unlike("start function", "start function", *shown)
+        yield Discrepancy("start function", "start function", *shown)
 
 
 def _needs_start(module: Module, snapshot: Snapshot, imports: Imports) -> bool:
@@ -80,7 +81,7 @@ def guards(module: Module, preloads: Mapping[str, Module], values: Mapping[str, 
         yield name, next(text for text in texts if encode(constant.type, text) != given)
 
 
-def takes_other_values(job: Job, first: Paused, others: Iterator[tuple[str, str]]) -> Iterator[Unlike]:
+def takes_other_values(job: Job, first: Paused, others: Iterator[tuple[str, str]]) -> Iterator[Discrepancy]:
     """Imported constants of which the output starts with another value, although what it holds depends on them."""
     for name, value in list(others)[:_MOST_GUARDS]:
         kept = [pair for pair in job.options.import_globals if pair[0] != name]
@@ -91,4 +92,6 @@ def takes_other_values(job: Job, first: Paused, others: Iterator[tuple[str, str]
             continue
         run.world.close()
         run.instance.close()
-        yield Unlike("start function", f"start with {name}={value}", "another value, on which it depends", "started")
+        yield Discrepancy(
+            "start function", f"start with {name}={value}", "another value, on which it depends", "started"
+        )

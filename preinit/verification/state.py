@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..audit.places import Places
-from ..audit.ranges import differing_ranges
 from ..binary.constexpr import bits_of
 from ..binary.module import Module, SectionId
 from ..binary.sections import Global, Mode
 from ..binary.types import is_numeric, type_name
-from ..capture.globals import capture_globals
-from ..capture.memory import capture_memories
-from ..capture.segments import capture_dropped_data
 from ..engine.values import RawValue
-from ..mismatch import Unlike
-from ..runner import Paused
-from ..snapshot import MemoryState
+from ..errors import Discrepancy
+from ..passes.audit.ranges import differing_ranges
+from ..passes.capture.globals import capture_globals
+from ..passes.capture.memory import capture_memories
+from ..passes.capture.segments import capture_dropped_data
+from ..passes.run.runner import Paused
+from ..passes.snapshot import MemoryState
+from ..symbols.places import Places
 
 #: Bytes of a memory from which on only what was touched is compared: the engine gives the rest as zeros.
 _HUGE = 1 << 30
@@ -84,23 +84,23 @@ class Comparison:
         self._output = output
         self._places = Places(module)
 
-    def states(self, before: State, after: State) -> Iterator[Unlike]:
+    def states(self, before: State, after: State) -> Iterator[Discrepancy]:
         """All differences, place by place."""
         yield from self._memories(before, after)
         yield from self._globals(before, after)
         yield from self._tables(before, after)
         yield from self._segments(before, after)
 
-    def _memories(self, before: State, after: State) -> Iterator[Unlike]:
+    def _memories(self, before: State, after: State) -> Iterator[Discrepancy]:
         for index, (a, b) in enumerate(zip(before.memories, after.memories, strict=True)):
             if a.pages != b.pages:
-                yield Unlike("memory size", f"memory {index}", f"{a.pages} pages", f"{b.pages} pages")
+                yield Discrepancy("memory size", f"memory {index}", f"{a.pages} pages", f"{b.pages} pages")
             for start, end in differing_ranges(a, b):
                 name = self._places.memory(index, start, end)
                 place = f"memory {index}, {start:#x} to {end:#x}{f' ({name})' if name else ''}"
                 shown = min(end, start + _SHOWN)
                 more = " ..." if shown < end else ""
-                yield Unlike(
+                yield Discrepancy(
                     "memory", place, a.content[start:shown].hex(" ") + more, b.content[start:shown].hex(" ") + more
                 )
 
@@ -108,32 +108,32 @@ class Comparison:
         name = self._places.single("global", index)
         return f"global {index}{f' ({name})' if name else ''} of type {type_name(self._module.globals[index].type)}"
 
-    def _globals(self, before: State, after: State) -> Iterator[Unlike]:
+    def _globals(self, before: State, after: State) -> Iterator[Discrepancy]:
         for index, (a, b) in enumerate(zip(self._module.globals, self._output.globals, strict=True)):
             if is_numeric(a.type):
                 x, y = _number(a, before.numbers.get(index)), _number(b, after.numbers.get(index))
             else:
                 x, y = self._named(before.references[index]), self._named(after.references[index])
             if x != y:
-                yield Unlike("global", self._global(index), x, y)
+                yield Discrepancy("global", self._global(index), x, y)
 
-    def _tables(self, before: State, after: State) -> Iterator[Unlike]:
+    def _tables(self, before: State, after: State) -> Iterator[Discrepancy]:
         for index, a in before.tables.items():
             b = after.tables[index]
             if len(a) != len(b):
-                yield Unlike("table size", f"table {index}", f"{len(a)} entries", f"{len(b)} entries")
+                yield Discrepancy("table size", f"table {index}", f"{len(a)} entries", f"{len(b)} entries")
             if a == b:
                 continue
             for slot, (x, y) in enumerate(zip(a, b, strict=False)):
                 if x != y:
-                    yield Unlike("table", f"table {index}, entry {slot}", self._named(x), self._named(y))
+                    yield Discrepancy("table", f"table {index}, entry {slot}", self._named(x), self._named(y))
 
     def _named(self, reference: Reference) -> str:
         kind, _, number = reference.partition(" ")
         name = self._module.function_name(int(number)) if kind == "function" and number.isdigit() else None
         return f"{reference} ({name})" if name else reference
 
-    def _segments(self, before: State, after: State) -> Iterator[Unlike]:
+    def _segments(self, before: State, after: State) -> Iterator[Discrepancy]:
         """What code would find in each segment that it can name: nothing in one that was dropped, or was active."""
         module, output = self._module, self._output
         if output.section(SectionId.DATA_COUNT):  # without it, no valid code names any
@@ -142,11 +142,11 @@ class Comparison:
                 if a != b:
                     name = self._places.single("data segment", index)
                     place = f"data segment {index}{f' ({name})' if name else ''}"
-                    yield Unlike("data segment", place, _size(a), _size(b))
+                    yield Discrepancy("data segment", place, _size(a), _size(b))
         for index in range(len(module.elements)):
             x, y = _elements(module, index, before), _elements(output, index, after)
             if x != y:
-                yield Unlike("element segment", f"element segment {index}", _size(x), _size(y))
+                yield Discrepancy("element segment", f"element segment {index}", _size(x), _size(y))
 
 
 def _number(entry: Global, bits: bytes | None) -> str:

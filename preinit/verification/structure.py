@@ -10,8 +10,7 @@ from ..binary.cursor import leading_u32
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import, Table
 from ..binary.types import FuncType, Limits, type_name
-from ..errors import quoted
-from ..mismatch import Unlike
+from ..errors import Discrepancy, quoted
 from ..options import Imports
 
 _STATE = (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL)
@@ -20,7 +19,7 @@ _STATE = (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL)
 Exported = tuple[str, int, int]
 
 
-def structure(module: Module, output: Module, exports: Sequence[Exported], imports: Imports) -> Iterator[Unlike]:
+def structure(module: Module, output: Module, exports: Sequence[Exported], imports: Imports) -> Iterator[Discrepancy]:
     """Where the output's declarations or code are others than the input's.
 
     `exports`: those that the output must have. How large memories and tables are now is not looked at.
@@ -32,7 +31,7 @@ def structure(module: Module, output: Module, exports: Sequence[Exported], impor
     yield from _exports(module, output, exports)
     if output.start is not None and output.start < len(module.function_types):
         name = _function(module, output.start)
-        yield Unlike("start function", "start function", "none that runs again", f"{name}")
+        yield Discrepancy("start function", "start function", "none that runs again", f"{name}")
 
 
 def _entries(module: Module, number: SectionId) -> tuple[int, memoryview]:
@@ -45,20 +44,22 @@ def _entries(module: Module, number: SectionId) -> tuple[int, memoryview]:
     return count, payload[size:]
 
 
-def _types(module: Module, output: Module) -> Iterator[Unlike]:
+def _types(module: Module, output: Module) -> Iterator[Discrepancy]:
     """All of the input's types, at their indices; behind them, one for a start function may follow."""
     before, after = module.types.functions, output.types.functions
     for index, pair in enumerate(zip_longest(before, after[: len(before)], fillvalue=None)):
         if pair[0] != pair[1]:
-            yield Unlike("type", f"type {index}", _type(pair[0]), _type(pair[1]) if index < len(after) else "nothing")
+            yield Discrepancy(
+                "type", f"type {index}", _type(pair[0]), _type(pair[1]) if index < len(after) else "nothing"
+            )
             return
     for index, extra in enumerate(after[len(before) :], len(before)):
         if extra != FuncType((), ()) or output.start is None:
-            yield Unlike("type", f"type {index}", "nothing", _type(extra))
+            yield Discrepancy("type", f"type {index}", "nothing", _type(extra))
             return
     content = _entries(module, SectionId.TYPE)[1]
     if _entries(output, SectionId.TYPE)[1][: len(content)] != content:
-        yield Unlike("type", "type section", "its bytes", "other ones")
+        yield Discrepancy("type", "type section", "its bytes", "other ones")
 
 
 def _type(value: FuncType | None) -> str:
@@ -68,12 +69,12 @@ def _type(value: FuncType | None) -> str:
 # -- imports and state -------------------------------------------------------------------------------------------------
 
 
-def _imports(module: Module, output: Module, mode: Imports) -> Iterator[Unlike]:
+def _imports(module: Module, output: Module, mode: Imports) -> Iterator[Discrepancy]:
     expected = [e for e in module.imports if mode != "define" or e.kind not in _STATE]
     for number, (before, after) in enumerate(zip_longest(expected, output.imports)):
         a, b = _import(module, before), _import(output, after)
         if a != b:
-            yield Unlike("import", f"import {number}", a, b)
+            yield Discrepancy("import", f"import {number}", a, b)
 
 
 def _import(module: Module, entry: Import | None) -> str:
@@ -108,7 +109,7 @@ def _global(entry: Global) -> str:
     return f"{'mutable' if entry.mutable else 'constant'} {type_name(entry.type)}"
 
 
-def _state(module: Module, output: Module) -> Iterator[Unlike]:
+def _state(module: Module, output: Module) -> Iterator[Discrepancy]:
     described: tuple[tuple[str, Sequence[Any], Sequence[Any], Callable[[Any], str]], ...] = (
         ("memory", module.memories, output.memories, _limits),
         ("table", module.tables, output.tables, _table),
@@ -119,7 +120,7 @@ def _state(module: Module, output: Module) -> Iterator[Unlike]:
         for index, (a, b) in enumerate(zip_longest(before, after)):
             x, y = (describe(entry) if entry is not None else "nothing" for entry in (a, b))
             if x != y:
-                yield Unlike(kind, f"{kind} {index}", x, y)
+                yield Discrepancy(kind, f"{kind} {index}", x, y)
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------
@@ -130,14 +131,14 @@ def _function(module: Module, index: int) -> str:
     return f"function {index}{f' ({name})' if name else ''}"
 
 
-def _functions(module: Module, output: Module) -> Iterator[Unlike]:
+def _functions(module: Module, output: Module) -> Iterator[Discrepancy]:
     """The input's functions at their indices, code byte for byte. What comes behind them is looked at elsewhere."""
     for index, (a, b) in enumerate(
         zip_longest(module.function_types, output.function_types[: len(module.function_types)])
     ):
         if a != b:
             found = "nothing" if b is None else f"type {b}"
-            yield Unlike("function", _function(module, index), f"type {a}", found)
+            yield Discrepancy("function", _function(module, index), f"type {a}", found)
             return
     count, code = module.code_entries()
     written, others = output.code_entries()
@@ -148,25 +149,27 @@ def _functions(module: Module, output: Module) -> Iterator[Unlike]:
         if a != b:
             at = next((i for i, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
             place = f"code of {_function(module, module.imported_functions + number)}, byte {at:#x} of {len(a):#x}"
-            yield Unlike("code", place, a[at : at + 16].hex(" ") or "its end", b[at : at + 16].hex(" ") or "its end")
+            yield Discrepancy(
+                "code", place, a[at : at + 16].hex(" ") or "its end", b[at : at + 16].hex(" ") or "its end"
+            )
             return
-    yield Unlike("code", "code section", f"{count} functions, {len(code)} bytes", f"{written}, or other lengths")
+    yield Discrepancy("code", "code section", f"{count} functions, {len(code)} bytes", f"{written}, or other lengths")
 
 
-def _exports(module: Module, output: Module, expected: Sequence[Exported]) -> Iterator[Unlike]:
+def _exports(module: Module, output: Module, expected: Sequence[Exported]) -> Iterator[Discrepancy]:
     found = {entry.name: (entry.kind, entry.target) for entry in output.exports}
     for name, kind, index in expected:
         have = found.pop(name, None)
         if have != (kind, index):
             a = _exported(module, kind, index)
-            yield Unlike(
+            yield Discrepancy(
                 "export", f"export {quoted(name)}", a, "no such export" if have is None else _exported(module, *have)
             )
     for name, have in found.items():
-        yield Unlike("export", f"export {quoted(name)}", "no such export", _exported(module, *have))
+        yield Discrepancy("export", f"export {quoted(name)}", "no such export", _exported(module, *have))
     order = [entry.name for entry in output.exports]
     if not found and order != [name for name, _, _ in expected] and sorted(order) == sorted(e[0] for e in expected):
-        yield Unlike("export", "export section", "its order", "another order")
+        yield Discrepancy("export", "export section", "its order", "another order")
 
 
 def _exported(module: Module, kind: int, index: int) -> str:

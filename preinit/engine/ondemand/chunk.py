@@ -1,0 +1,304 @@
+"""Chunks: modules with a few functions of the guest, made when one of them is called for the first time.
+
+A chunk imports the functions that its own call, and all of the guest's tables, memories, globals and tags, so that
+their indices stay. Functions and types get new indices: each type of a module costs compile time, used or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ...binary import encoder as write
+from ...binary import externs
+from ...binary.bodies import Body
+from ...binary.growth import GROWTH, guard
+from ...binary.instructions import MOST_FOUND, Search, decoder
+from ...binary.module import Module, SectionId
+from ...binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, TABLE_CHANGES, TABLE_GROW, Kind
+from ...binary.sections import ExternKind
+from ..values import Unsuited
+
+#: A chunk has at most so many bytes of code besides the function that is needed, and no other function of more bytes:
+#: four of five functions that are named in one that was called are called, too, but long ones cost most.
+CHUNK = 128_000
+LONGEST = 16_000
+
+#: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
+#: there are so many, one that stayed small is filled with what stands beside the function that is needed.
+FEW = 64
+#: With four times as many chunks, a chunk is filled up to twice this: most of what is put in there is not called.
+WINDOW = 1_000
+#: What having one more function in a chunk costs, in bytes of code.
+ENTRY = 100
+
+#: The name of a chunk's module starts with this, its number follows.
+PREFIX = "preinit:chunk:"
+
+_KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
+_OPCODES = GROWTH | TABLE_CHANGES
+
+
+class Chunk(NamedTuple):
+    """Code for `functions`, indices in the guest. `title` is the name of the module, in which frames are found.
+
+    `imports`: the functions that it imports, `guards`: the growth that it leaves to guards, both in the order of its
+    imports; then come the guest's tables, memories, globals and tags. Function number i is exported as `str(i)`;
+    `named`: other exports, of functions that a reference in it can name -> the function. `changes_tables`: whether an
+    instruction in it can.
+    """
+
+    wasm: bytes
+    title: str
+    functions: tuple[int, ...]
+    imports: tuple[int, ...]
+    guards: tuple[tuple[int, int], ...]
+    named: dict[str, int]
+    changes_tables: bool
+
+
+class Bodies:
+    """The guest's function bodies, decoded once, when they are looked at."""
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._decoder = decoder(_KINDS, _OPCODES)
+        self._searches: dict[int, Search] = {}
+        self._ranges = module.bodies
+        self._declared = frozenset(module.references)
+        self.functions = range(module.imported_functions, len(module.function_types))
+
+    def size(self, function: int) -> int:
+        body = self.range(function)
+        return body.end - body.start
+
+    def range(self, function: int) -> Body:
+        return self._ranges[function - self._module.imported_functions]
+
+    def __getitem__(self, function: int) -> Search:
+        """What a function's body refers to. Raises `Unsuited` where that isn't known, or nothing for a chunk."""
+        search = self._searches.get(function)
+        if search is None:
+            body = self.range(function)
+            search = self._decoder.search(self._module.data, body.start, body.end)
+            if len(search.found) >= MOST_FOUND:
+                raise Unsuited(f"a function names more than {MOST_FOUND} others")
+            if search.unknown is not None:
+                raise Unsuited(f"an instruction is not known (byte offset {search.unknown:#x})")
+            for instruction in search.found:
+                if any(r.kind in (Kind.DATA, Kind.ELEMENT) for r in instruction.references):
+                    raise Unsuited(f"code names a segment (byte offset {instruction.start:#x})")
+                if instruction.opcode == REF_FUNC and instruction.references[0].target not in self._declared:
+                    # A chunk exports its functions, and that declares them.
+                    raise Unsuited(f"code names a function that nothing declares (byte offset {instruction.start:#x})")
+            self._searches[function] = search
+        return search
+
+    def is_known(self, function: int) -> bool:
+        """Whether a chunk can hold that function."""
+        try:
+            self[function]
+        except Unsuited:
+            return False
+        return True
+
+    def forget(self, functions: Sequence[int]) -> None:
+        """Drops what is kept about functions that are loaded."""
+        for function in functions:
+            self._searches.pop(function, None)
+
+
+def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> list[int]:
+    """The functions to load when `function` is called: itself, and what is likely to be called next, unless `taken`.
+
+    `made`: how many chunks there are already; the more, the more of its neighbours come with it.
+
+    Raises `Unsuited` if no chunk can hold the first.
+    """
+    chosen = [function]
+    seen = {function}
+    room = CHUNK
+    for caller in chosen:  # grows meanwhile: the nearest come first
+        for instruction in bodies[caller].found:
+            for reference in instruction.references:
+                callee = reference.target
+                if reference.kind != Kind.FUNCTION or callee in seen or instruction.opcode == REF_FUNC:
+                    continue
+                seen.add(callee)
+                if callee in taken or not module.imported_functions <= callee < len(module.function_types):
+                    continue
+                size = bodies.size(callee)
+                if size <= min(LONGEST, room) and bodies.is_known(callee):
+                    room -= size
+                    chosen.append(callee)
+    return chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen
+
+
+def window(made: int) -> int:
+    """Up to how many bytes a chunk is filled when there are `made`."""
+    result = WINDOW if made >= FEW else 0
+    while made >= 4 * FEW and result < CHUNK:
+        made //= 4
+        result *= 2
+    return result
+
+
+def _neighbours(bodies: Bodies, chosen: Sequence[int], taken: Container[int], limit: int) -> list[int]:
+    """The functions around the first one that fit beside `chosen` into `limit` bytes, the nearest first."""
+    room = limit - sum(bodies.size(function) + ENTRY for function in chosen) if limit else 0
+    inside = set(chosen)
+    found: list[int] = []
+    steps = limit // ENTRY  # those that are taken are passed over, but not all of a large module's
+    for distance in range(1, 2 * steps):
+        for neighbour in (chosen[0] + distance, chosen[0] - distance):
+            if room <= 0:
+                return found
+            if neighbour in bodies.functions and neighbour not in inside and neighbour not in taken:
+                cost = bodies.size(neighbour) + ENTRY
+                if cost <= room and bodies.is_known(neighbour):
+                    room -= cost
+                    found.append(neighbour)
+    return found
+
+
+def shared_imports(module: Module) -> bytes:
+    """The imports of every chunk but for functions: a module's tables, memories, globals and tags."""
+    tag_types = _tag_types(module)
+    types = [externs.table(table) for table in module.tables]
+    types += [externs.memory(limits) for limits in module.memories]
+    types += [externs.global_(entry) for entry in module.globals]
+    types += [externs.tag(tag_types[index]) for index in module.tags]
+    return b"".join(b"\0\0" + described for described in types)
+
+
+def _tag_types(module: Module) -> dict[int, int]:
+    """The types of tags come first in a chunk: type index in the guest -> in every chunk."""
+    return {index: position for position, index in enumerate(dict.fromkeys(module.tags))}
+
+
+def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: str, shared: bytes) -> Chunk:
+    """The chunk with those functions. Raises `Unsuited` where they hold what no chunk can."""
+    needs = _Needs(module, bodies, functions)
+    kinds = module.function_types
+    guard_types = [guard(module, *growth)[0] for growth in needs.guards]
+    signatures = [module.types.functions[index] for index in needs.types] + list(dict.fromkeys(guard_types))
+    head = b"\0\0" + bytes((ExternKind.FUNC,))
+    imported = [head + needs.type_codes[kinds[function]] for function in needs.imports]
+    imported += [head + write.uleb(signatures.index(t, len(needs.types))) for t in guard_types]
+    state = len(module.tables) + len(module.memories) + len(module.globals) + len(module.tags)
+    exports = {str(i): needs.places[function] for i, function in enumerate(functions)}
+    named = {f"r{function}": function for function in needs.named}
+    exports |= {name: needs.places[function] for name, function in named.items()}
+    code = [write.code_entry(_body(module, bodies, needs, function)) for function in functions]
+    name = write.name(title)
+    wasm = write.assemble(
+        [
+            write.section(SectionId.TYPE, write.vector([write.function_type(s) for s in signatures if s])),
+            write.section(SectionId.IMPORT, write.uleb(len(imported) + state) + b"".join(imported) + shared),
+            write.section(SectionId.FUNCTION, write.vector([needs.type_codes[kinds[f]] for f in functions])),
+            write.section(SectionId.EXPORT, write.vector([write.export(n, 0, i) for n, i in exports.items()])),
+            write.section(SectionId.CODE, write.vector(code)),
+            write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
+        ]
+    )
+    changes = needs.changes_tables or any(opcode == TABLE_GROW for opcode, _ in needs.guards)
+    return Chunk(wasm, title, tuple(functions), tuple(needs.imports), tuple(needs.guards), named, changes)
+
+
+def moved(module: Module, bodies: Bodies, chunk: Chunk, position: int) -> list[tuple[int, int]]:
+    """How offsets in the body of a chunk's function differ from the original's: see `guest.original_frame`."""
+    function = chunk.functions[position]
+    start = bodies.range(function).start
+    shift = 0
+    result = []
+    for begin, end, code in _edits(bodies, _Needs(module, bodies, chunk.functions), function):
+        shift += len(code) - (end - begin)
+        result.append((end - start + shift, shift))
+    return result
+
+
+class _Needs:
+    """What a chunk's functions refer to, and where it stands in the chunk."""
+
+    def __init__(self, module: Module, bodies: Bodies, functions: Sequence[int]) -> None:
+        self._module = module
+        inside = frozenset(functions)
+        self.imports: dict[int, None] = {}
+        self.guards: dict[tuple[int, int], None] = {}
+        self.named: dict[int, None] = {}
+        self.changes_tables = False
+        self.types = _tag_types(module)
+        for function in functions:
+            self._type(module.function_types[function])
+            search = bodies[function]
+            for reference in search.types:
+                self._type(reference.target)
+            for instruction in search.found:
+                if instruction.opcode in GROWTH:
+                    self._growth(instruction.opcode, instruction.references[0].target)
+                    continue
+                if instruction.opcode in TABLE_CHANGES:
+                    self.changes_tables = True
+                    continue
+                for reference in instruction.references:
+                    if reference.kind == Kind.FUNCTION:
+                        self._function(reference.target, instruction.opcode == REF_FUNC, inside)
+                    else:
+                        self._type(reference.target)
+        for function in self.imports:
+            self._type(module.function_types[function])
+        order: list[int | tuple[int, int]] = [*self.imports, *self.guards, *functions]
+        self.places = {what: place for place, what in enumerate(order)}
+        self.function_codes = {what: write.uleb(place) for what, place in self.places.items()}
+        # In this form an index is right for block types, which are signed, and for all others.
+        self.type_codes = {index: write.sleb(place) for index, place in self.types.items()}
+
+    def _type(self, index: int) -> None:
+        if index not in self.types:
+            if index >= len(self._module.types.functions):
+                raise Unsuited("code names a type that does not exist")
+            self.types[index] = len(self.types)
+
+    def _function(self, index: int, as_reference: bool, inside: frozenset[int]) -> None:
+        if index >= len(self._module.function_types):
+            raise Unsuited("code names a function that does not exist")
+        if index not in inside:
+            self.imports[index] = None
+        if as_reference:
+            self.named[index] = None
+
+    def _growth(self, opcode: int, target: int) -> None:
+        if target >= len(self._module.memories if opcode == MEMORY_GROW else self._module.tables):
+            raise Unsuited("code grows a memory or table that does not exist")
+        self.guards[opcode, target] = None
+
+
+def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterator[tuple[int, int, bytes]]:
+    """What replaces which bytes of the file, in order."""
+    search = bodies[function]
+    for reference in search.types:
+        yield reference.start, reference.end, needs.type_codes[reference.target]
+    for instruction in search.found:
+        if instruction.opcode in GROWTH:
+            number = needs.function_codes[instruction.opcode, instruction.references[0].target]
+            yield instruction.start, instruction.end, bytes((CALL,)) + number
+            continue
+        if instruction.opcode in TABLE_CHANGES:
+            continue
+        for kind, start, end, target in instruction.references:
+            codes: Mapping[int, bytes] = needs.type_codes if kind == Kind.TYPE else needs.function_codes  # type: ignore[assignment]
+            yield start, end, codes[target]
+
+
+def _body(module: Module, bodies: Bodies, needs: _Needs, function: int) -> bytes:
+    """A function's body with the chunk's indices, growth left to guards."""
+    data = module.data
+    body = bodies.range(function)
+    pieces: list[bytes] = []
+    at = body.start
+    for start, end, code in _edits(bodies, needs, function):
+        pieces.append(data[at:start])
+        pieces.append(code)
+        at = end
+    pieces.append(data[at : body.end])
+    return b"".join(pieces)

@@ -1,0 +1,298 @@
+"""Compiling on demand: a function's code is compiled when it is called for the first time.
+
+A build spends its time compiling functions that the initializer never calls, and the engine compiles whole modules: so
+it is given small ones. One has the guest's state and no functions (`instrument.instrument_state`); stubs stand for
+functions (`stubs`); when one is called, a module with it and some of those that it calls is made (`chunk`), and linked
+to the others. A function has several pointers here; nobody outside of this room sees any but the original's index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple
+
+import wasmtime
+
+from ...binary.constexpr import integer_of
+from ...binary.growth import counts_together
+from ...binary.opcodes import MEMORY_GROW
+from ...binary.sections import ExternKind, Mode
+from ...errors import Frame, StackExhausted
+from .. import ffi
+from ..guest import GrowthGuard, original_frame
+from ..instance import EngineInstance, Linkage, Linker
+from ..profile import Profile, StoredChunk
+from ..runtime import Deadline, new_store
+from ..validation import first_line
+from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
+from .chunk import PREFIX, Bodies, Chunk, assemble, choose, moved, shared_imports
+from .guards import GUARD, guard_module
+from .prepared import Prepared
+from .stubtable import StubTable
+
+#: Instances that a store may have: one for each chunk, and those of stubs.
+_INSTANCES = 1 << 30
+
+
+class _Loaded(NamedTuple):
+    """A chunk that was instantiated."""
+
+    chunk: Chunk
+    instance: Any
+
+
+class OnDemandInstance(EngineInstance):
+    """An instance of a module of which only what is called gets compiled."""
+
+    def __init__(
+        self, prepared: Prepared, store: wasmtime.Store, max_memory: int, link: Linker, deadline: Deadline
+    ) -> None:
+        super().__init__(store, deadline)
+        self._prepared = prepared
+        self._code = prepared.code
+        self._module = prepared.code.original
+        self._bodies = Bodies(self._module)
+        self._shared_imports = shared_imports(self._module)
+        self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
+        self._chunks: list[_Loaded] = []
+        self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
+        self._new_chunks: list[StoredChunk] = []
+        self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
+        self._bytes = 0  # of code that is loaded
+        self._look: Callable[[], None] | None = None  # see `before_tables_change`
+        self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
+        self._guards: dict[tuple[int, int], Any] = {}
+        try:
+            linkage = Linkage(store, self._functions, prepared.preloads)
+            imports = link(linkage)
+            self._originals = linkage.originals
+            kinds = [entry.kind for entry in self._module.imports]
+            self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
+            named = [self._originals.get(index, extern) for index, extern in enumerate(self._imports)]
+            if len(set(map(ffi.function_pointer, named))) < len(named):
+                raise Unsuited("it imports one function twice")  # a reference to it would name either
+            self._instance = ffi.instantiate(store, prepared.state, imports)
+        except GuestTrapped as trap:
+            raise Unsuited(f"instantiating it trapped: {first_line(trap)}") from trap
+        except EngineError as problem:
+            raise Unsuited(f"it can't be instantiated: {first_line(problem)}") from problem
+        names = (*self._code.tables, *self._code.memories, *self._code.globals, *self._code.tags)
+        self._shared = [self._export(name) for name in names]
+        self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
+        self._fill_tables()
+        self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
+
+    def _fill_tables(self) -> None:
+        """Does what active element segments do."""
+        segments = [s for s in self._module.elements if s.mode is Mode.ACTIVE]
+        first = self._module.imported_functions
+        named = dict.fromkeys(chain.from_iterable(segment.functions for segment in segments))
+        self._stubs.prepare([function for function in named if function >= first])
+        for segment in segments:
+            start = integer_of(segment.offset) if segment.offset else None
+            name = self._code.tables[segment.table]
+            table = self._export(name)
+            if start is None or start + segment.length > ffi.table_size(self._store, table):
+                raise Unsuited("an element segment does not fit its table")
+            if min(segment.functions, default=first) >= first:
+                self._stubs.fill(table, self._module.tables[segment.table].limits.is_64, start, segment.functions)
+                continue
+            for index, function in enumerate(segment.functions, start):
+                ffi.set_function(self._store, table, index, self._extern(function))
+
+    # -- functions -----------------------------------------------------------------------------------------------------
+
+    def _fault(self, slot: int) -> None:
+        """Called by a stub whose function is not loaded."""
+        self._deadline.check()
+        self._load(self._stubs.function_of(slot))
+
+    def _extern(self, function: int) -> Any:
+        """What to import, or to put into a table, for a function: itself once it is loaded, else its stub."""
+        if function < self._module.imported_functions:
+            return self._imports[function]
+        extern = self._direct.get(function)
+        if extern is None:
+            place = self._loaded.get(function)
+            if place is None:
+                return self._stubs.extern(function)
+            number, position = place
+            extern = self._direct[function] = ffi.export(self._store, self._chunks[number].instance, str(position))
+        return extern
+
+    def _load(self, function: int) -> None:
+        """Compiles a function with some others, or takes them from an earlier build, and links them."""
+        number = len(self._chunks)
+        chunk, module = self._stored_chunk(function) or self._new_chunk(function)
+        if chunk.changes_tables and self._look:
+            look, self._look = self._look, None
+            look()
+        externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._shared]
+        instance = self._prepared.instantiate(self._store, module, externs)
+        self._chunks.append(_Loaded(chunk, instance))
+        self._numbers[chunk.title] = number
+        self._bodies.forget(chunk.functions)
+        self.__dict__.pop("_functions_by_pointer", None)  # there are more now
+        for position, loaded in enumerate(chunk.functions):
+            if loaded not in self._loaded:  # chunks of different builds may overlap
+                body = self._bodies.range(loaded)
+                self._bytes += body.end - body.start
+            self._loaded[loaded] = (number, position)
+            self._stubs.link(loaded, self._extern(loaded))
+
+    def _stored_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module] | None:
+        number = self._prepared.stored_chunks.get(function)
+        if number is None:
+            return None
+        stored = self._prepared.stored.chunks[number]
+        module = self._prepared.load(stored.code)
+        if module is None:
+            return None
+        title = f"{PREFIX}{stored.number}"
+        known = (stored.functions, stored.imports, stored.guards, stored.named, stored.changes_tables)
+        return Chunk(b"", title, *known), module
+
+    def _new_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module]:
+        number = self._next_number
+        self._next_number += 1
+        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
+        chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
+        module = self._prepared.compile(chunk.wasm)
+        code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
+        self._new_chunks.append(StoredChunk(number, *chunk[2:], code))
+        return chunk._replace(wasm=b""), module
+
+    def profile(self) -> Profile | None:
+        """What to keep for the next build of this module; None if there is nothing new."""
+        if not self._prepared.keeps_code or not (self._new_chunks or self._stubs.compiled):
+            return None
+        stored = self._prepared.stored
+        stubs, chunks = (*stored.stubs, *self._stubs.compiled), (*stored.chunks, *self._new_chunks)
+        return Profile(self._prepared.compiler, "", stubs, chunks)
+
+    def _guard(self, growth: tuple[int, int]) -> Any:
+        extern = self._guards.get(growth)
+        if extern is None:
+            opcode, target = growth
+            names = self._code.memories if opcode == MEMORY_GROW else self._code.tables
+            module = self._prepared.compile(guard_module(self._module, opcode, target, self._code.bounds))
+            together = counts_together(self._module, opcode, self._code.bounds)
+            grown = [self._export(name) for name in (names if together else names[target : target + 1])]
+            instance = self._prepared.instantiate(self._store, module, grown)
+            extern = self._guards[growth] = ffi.export(self._store, instance, "guard")
+        return extern
+
+    def _function(self, name: str) -> Any:
+        index = self._code.entries.get(name)
+        if index is None:
+            exported = self._module.exported(name)
+            assert exported is not None, name
+            index = exported.target
+        if index >= self._module.imported_functions and index not in self._loaded:
+            self._load(index)
+        return self._extern(index)
+
+    # -- what others see -----------------------------------------------------------------------------------------------
+
+    def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        shifts: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        result = []
+        for frame in frames:
+            if frame.module is None or not frame.module.startswith(PREFIX):
+                continue
+            chunk = self._chunks[self._numbers[frame.module]].chunk
+            position = frame.function - len(chunk.imports) - len(chunk.guards)
+            function = chunk.functions[position]
+            key = (id(chunk), position)
+            if key not in shifts:  # a deep recursion has many frames of one function
+                shifts[key] = moved(self._module, self._bodies, chunk, position)
+            result.append(original_frame(self._module, function, frame.offset, shifts[key]))
+        return tuple(frame for frame in result if frame)
+
+    def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
+        result = []
+        for frame in frames:
+            number = self._numbers.get(frame.module or "")
+            if number is not None:
+                chunk = self._chunks[number].chunk
+                result.append(chunk.functions[frame.function - len(chunk.imports) - len(chunk.guards)])
+        return result
+
+    def _explain(self, trap: GuestTrapped) -> BaseException:
+        problem = super()._explain(trap)
+        if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
+            return Unsuited("it exhausts the stack, of which stubs take a part", lasting=False)
+        return problem
+
+    def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        if not frames or not (frames[0].module or "").startswith(GUARD):
+            return None
+        opcode, target = map(int, (frames[0].module or "").removeprefix(GUARD).split(":"))
+        return GrowthGuard("memory" if opcode == MEMORY_GROW else "table", target)
+
+    def table_values(self, name: str) -> list[RawValue]:
+        return self._stubs.as_filled(super().table_values(name))  # one that did not change is seen as such at once
+
+    def before_tables_change(self, look: Callable[[], None]) -> None:
+        if self._module.imported_tables or any(chunk.chunk.changes_tables for chunk in self._chunks):
+            look()  # what others have may change whenever they run
+        else:
+            self._look = look
+
+    def resolve_function(self, pointer: bytes) -> int | None:
+        return self._functions_by_pointer.get(pointer)
+
+    def compiled(self) -> tuple[int, int, int]:
+        return len(self._loaded), self._bytes, len(self._chunks)
+
+    def reused(self) -> int:
+        return len(self._chunks) - len(self._new_chunks)
+
+    @cached_property
+    def _functions_by_pointer(self) -> dict[bytes, int]:
+        host = (ffi.function_pointer(extern) for extern in self._imports)
+        result = {pointer: index for index, pointer in enumerate(host) if pointer}
+        result |= ffi.function_indices(self._originals)
+        result |= self._stubs.pointers()
+        for loaded in self._chunks:
+            for name, function in loaded.chunk.named.items():
+                pointer = ffi.function_pointer(ffi.export(self._store, loaded.instance, name))
+                if pointer:
+                    result[pointer] = function
+        return result
+
+
+class OnDemandGuest(NamedTuple):
+    """A module whose state is compiled, and nothing else, ready to be instantiated any number of times."""
+
+    prepared: Prepared
+
+    @property
+    def compiler(self) -> str:
+        return self.prepared.compiler
+
+    @property
+    def engine(self) -> wasmtime.Engine:
+        """The one that runs it."""
+        return self.prepared.engine
+
+    def knowing(self, profile: Profile | None) -> OnDemandGuest:
+        """The same guest, for which what an earlier instance compiled needs not be compiled again."""
+        return OnDemandGuest(self.prepared.with_code(profile)) if profile else self
+
+    def instantiate(self, max_memory: int, link: Linker, deadline: Deadline) -> OnDemandInstance:
+        """A fresh instance; nothing of the guest has run in it. `max_memory` in bytes for each memory.
+
+        Raises `Unsuited`, and what `link` raises.
+        """
+        engine, interruptible = self.prepared.engine, self.prepared.interruptible
+        deadline.watch(engine)
+        store = new_store(engine, max_memory, interruptible, _INSTANCES)
+        deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
+        try:
+            return OnDemandInstance(self.prepared, store, max_memory, link, deadline)
+        except Unsuited:
+            store.close()  # it may have its memory already
+            raise

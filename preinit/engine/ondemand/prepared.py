@@ -1,0 +1,118 @@
+"""What on-demand compilation has before the guest runs: an engine, the guest's state, code of earlier builds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import wasmtime
+
+from .. import ffi
+from ..guest import StateCode
+from ..profile import Profile
+from ..runtime import DEEP_STACK, EngineSettings, new_engine
+from ..validation import first_line
+from ..values import EngineError, GuestTrapped, Unsuited
+
+#: Bytes of a part from which on it is compiled on all cores: for smaller ones, that takes longer than it saves.
+SMALL = 8_000
+
+
+class Prepared(NamedTuple):
+    """A module whose state is compiled, and nothing else. `engine` runs it, `solo` compiles on one core.
+
+    `keeps_code`: whether there will be a profile. `stored`: that of an earlier build, `stored_chunks`: function ->
+    number of its chunk in that.
+    """
+
+    code: StateCode
+    compiler: str
+    interruptible: bool
+    engine: wasmtime.Engine
+    solo: wasmtime.Engine
+    state: wasmtime.Module
+    preloads: Mapping[str, wasmtime.Module]
+    keeps_code: bool
+    stored: Profile
+    stored_chunks: Mapping[int, int]
+
+    def with_code(self, profile: Profile) -> Prepared:
+        """The same, that knows the code of `profile`."""
+        places = {function: number for number, chunk in enumerate(profile.chunks) for function in chunk.functions}
+        return self._replace(stored=profile, stored_chunks=places)
+
+    @property
+    def tail_calls(self) -> bool:
+        """Whether the engine has them: then stubs need no stack, where the guest counts on that."""
+        return self.compiler != "winch"
+
+    def compile(self, wasm: bytes) -> wasmtime.Module:
+        """A part of the guest, compiled. Raises `Unsuited`."""
+        if len(wasm) >= SMALL:
+            return _compile(self.engine, self.compiler, wasm)
+        # Code of one engine runs in another with the same settings, once it was written down.
+        code = self.serialize(_compile(self.solo, self.compiler, wasm))
+        try:
+            return ffi.deserialize(self.engine, code)
+        except EngineError as problem:  # too little memory, perhaps
+            raise Unsuited(f"a part of it can't be taken over: {first_line(problem)}", lasting=False) from problem
+
+    def serialize(self, module: wasmtime.Module) -> bytes:
+        """A part's code, for another engine or a later build. Raises `Unsuited`."""
+        try:
+            return ffi.serialize(module)
+        except EngineError as problem:
+            raise Unsuited(f"a part of it can't be written down: {first_line(problem)}", lasting=False) from problem
+
+    def load(self, code: bytes) -> wasmtime.Module | None:
+        """A part that an earlier build compiled; None if the engine does not take it."""
+        return _load(self.engine, code)
+
+    def instantiate(self, store: wasmtime.Store, module: wasmtime.Module, externs: Sequence[Any]) -> Any:
+        """A part's instance. Raises `Unsuited`."""
+        try:
+            return ffi.instantiate(store, module, externs)
+        except (EngineError, GuestTrapped) as problem:  # too little memory or stack; what doesn't link was found before
+            raise Unsuited(f"a part of it can't be instantiated: {first_line(problem)}", lasting=False) from problem
+
+
+def _compile(engine: wasmtime.Engine, compiler: str, wasm: bytes) -> wasmtime.Module:
+    try:
+        return ffi.compile_module(engine, wasm)
+    except EngineError as problem:
+        other = "cranelift" if compiler == "winch" else None
+        raise Unsuited(f"the engine refuses a part of it: {first_line(problem)}", other) from problem
+
+
+def prepare(
+    code: StateCode,
+    settings: EngineSettings,
+    preloads: Mapping[str, bytes] | None = None,
+    keeps_code: bool = False,
+    stored: Profile | None = None,
+) -> Prepared:
+    """Compiles what is needed before the guest runs, see `Prepared`. Raises `Unsuited`."""
+    engine = new_engine(settings, DEEP_STACK)
+    solo = new_engine(settings, DEEP_STACK, parallel=False)
+    state = _compile(engine, settings.compiler, code.wasm)
+    beside = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
+    known = Profile(settings.compiler, "")
+    if stored and stored.compiler == settings.compiler and _fits(engine, stored):
+        known = stored
+    code = code._replace(wasm=b"")  # compiled, and no longer needed
+    interruptible = settings.interruptible
+    made = Prepared(code, settings.compiler, interruptible, engine, solo, state, beside, keeps_code, known, {})
+    return made.with_code(known)
+
+
+def _fits(engine: wasmtime.Engine, stored: Profile) -> bool:
+    """Whether the engine takes code of that profile: not if another version compiled it, or for another machine."""
+    codes = [chunk.code for chunk in stored.chunks[:1]] + [stubs.code for stubs in stored.stubs[:1]]
+    return all(_load(engine, code) for code in codes)
+
+
+def _load(engine: wasmtime.Engine, code: bytes) -> wasmtime.Module | None:
+    try:
+        return ffi.deserialize(engine, code)
+    except EngineError:
+        return None

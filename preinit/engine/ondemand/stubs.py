@@ -1,0 +1,173 @@
+"""Stubs: what stands for a function before, and after, its code is loaded.
+
+A stub has its function's type and a slot. If table `link` has nothing in that slot, it calls `fault(slot)`, in which
+the host loads the function and puts it there; then it calls on. Tables, and code that was loaded earlier, hold stubs.
+
+Compiling a function that can be called from outside takes 0.1 ms, instantiating a module 0.01 ms: so one module with a
+few stubs for each type, compiled once, is instantiated as often as there are functions to stand for. Each instance
+takes the next slots.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ...binary import encoder as write
+from ...binary.module import Module, SectionId
+from ...binary.sections import ExternKind
+from ...binary.types import FUNCREF, I32, FuncType, Limits
+from ..guest import GENERATED
+from ..runtime import TABLE_ELEMENTS
+
+#: No more instances of a module of stubs than this would be needed if each of the guest's functions had a stub.
+_MOST_INSTANCES = 512
+#: About this many functions that a module of stubs would then stand for in one instance.
+_FUNCTIONS_PER_INSTANCE = 128
+
+
+class StubModule(NamedTuple):
+    """`wasm` has `size` stubs, in the order of `types`: (type index in the guest, how many of it)."""
+
+    wasm: bytes
+    types: tuple[tuple[int, int], ...]
+    size: int
+
+
+class Stubs:
+    """Which slot stands for which function. Functions by their index, types by the first index that equals them."""
+
+    def __init__(self, module: Module, tail_calls: bool) -> None:
+        self._tail_calls = tail_calls
+        self._module = module
+        first: dict[FuncType | None, int] = {}
+        self._canonical = [first.setdefault(t, index) for index, t in enumerate(module.types.functions)]
+        used = Counter(module.function_types[module.imported_functions :])
+        self._counts: Counter[int] = Counter()
+        for index, count in used.items():
+            self._counts[self._canonical[index]] += count
+        total = used.total()
+        self._instances = max(1, min(_MOST_INSTANCES, total // _FUNCTIONS_PER_INSTANCE))
+        while self._instances > 1 and self.capacity > TABLE_ELEMENTS:
+            self._instances //= (
+                2  # many types with few functions each: an instance has one stub for each type, at least
+            )
+        self._modules: dict[int, tuple[int, int, int]] = {}  # type -> module of stubs, where in it, how many there
+        self._taken: Counter[int] = Counter()  # type -> slots that are taken
+        self._bases: list[list[int]] = []  # of each module of stubs, the first slot of each instance
+        self.modules: list[StubModule] = []
+        self.slot_of: dict[int, int] = {}
+        self.functions: list[int] = []  # slot -> function, -1 for none yet
+
+    @property
+    def capacity(self) -> int:
+        """Slots that can be needed at most."""
+        return self._instances * sum(self._copies(index) for index in self._counts)
+
+    def _copies(self, type_index: int) -> int:
+        return -(-self._counts[type_index] // self._instances)
+
+    def add_module(self, types: Iterable[int] | None = None) -> StubModule:
+        """The next module of stubs: for those types, or for all that have none."""
+        chosen = sorted(self._counts.keys() - self._modules.keys()) if types is None else sorted(types)
+        copies = tuple((index, self._copies(index)) for index in chosen)
+        signatures = [self._module.types.functions[index] for index in chosen]
+        listed = [(s, n) for s, (_, n) in zip(signatures, copies, strict=True) if s is not None]
+        made = StubModule(_stub_module(listed, self._tail_calls), copies, sum(n for _, n in copies))
+        place = 0
+        for index, count in copies:
+            self._modules[index] = len(self.modules), place, count
+            place += count
+        self.modules.append(made)
+        self._bases.append([])
+        return made
+
+    def lacking(self, functions: Iterable[int]) -> tuple[dict[int, list[int]], set[int], Counter[int]]:
+        """What must be done before there are stubs for functions that have none.
+
+        The functions by their types; the types that no module of stubs has; how many instances of which of `modules`
+        are needed.
+        """
+        by_type: dict[int, list[int]] = {}
+        types, canonical = self._module.function_types, self._canonical
+        for function in functions:
+            by_type.setdefault(canonical[types[function]], []).append(function)
+        instances: Counter[int] = Counter()
+        for index in by_type.keys() & self._modules.keys():
+            number, _, count = self._modules[index]
+            needed = -(-(self._taken[index] + len(by_type[index])) // count)
+            instances[number] = max(instances[number], needed - len(self._bases[number]))
+        return by_type, by_type.keys() - self._modules.keys(), instances
+
+    def instantiated(self, number: int) -> None:
+        """Takes the slots of one more instance of `modules[number]`."""
+        self._bases[number].append(len(self.functions))
+        self.functions.extend([-1] * self.modules[number].size)
+
+    def take(self, by_type: Mapping[int, Sequence[int]]) -> None:
+        """Gives a slot to functions that have none, for which nothing must be `lacking`."""
+        for index, functions in by_type.items():
+            number, place, count = self._modules[index]
+            bases = self._bases[number]
+            first = self._taken[index]
+            self._taken[index] = first + len(functions)
+            slots = [bases[n // count] + place + n % count for n in range(first, first + len(functions))]
+            self.slot_of.update(zip(functions, slots, strict=True))
+            for slot, function in zip(slots, functions, strict=True):
+                self.functions[slot] = function
+
+
+_FAULT, _LINK, _STUBS, _NEXT, _BASE = b"\0", b"\0", b"\x01", b"\0", b"\x01"
+_END = b"\x0b"
+
+
+def _stub_module(types: Sequence[tuple[FuncType, int]], tail_calls: bool) -> bytes:
+    """Stubs for `types`, with the number of each.
+
+    It imports `fault: (i32) -> ()`, the tables `link` and `stubs`, and the global `next`, the first slot that is free.
+    When it is instantiated, it takes its slots, and puts its stubs there into the table `stubs`.
+    """
+    fault_type, start_type = len(types), len(types) + 1
+    encoded = [write.function_type(signature) for signature, _ in types]
+    encoded += [write.function_type(FuncType((I32,), ())), write.function_type(FuncType((), ()))]
+    table = b"\0\0" + bytes((ExternKind.TABLE,)) + FUNCREF + write.limits(Limits(0, None))
+    imports = [
+        b"\0\0" + bytes((ExternKind.FUNC,)) + write.uleb(fault_type),
+        table,
+        table,
+        b"\0\0" + bytes((ExternKind.GLOBAL,)) + I32 + b"\x01",
+    ]
+    functions: list[bytes] = []
+    bodies: list[bytes] = []
+    for position, (signature, copies) in enumerate(types):
+        index = write.uleb(position)
+        local = write.uleb(len(signature.params))
+        parameters = b"".join(b"\x20" + write.uleb(i) for i in range(len(signature.params)))
+        call = (b"\x13" if tail_calls else b"\x11") + index + _LINK
+        for _ in range(copies):
+            own = b"\x41" + write.sleb(len(bodies))
+            slot = b"\x23" + _BASE + own + b"\x6a\x22" + local
+            fault = b"\x25" + _LINK + b"\xd1\x04\x40\x20" + local + b"\x10" + _FAULT + _END
+            body = b"\x01\x01" + I32 + slot + fault + parameters + b"\x20" + local + call + _END
+            bodies.append(write.code_entry(body))
+            functions.append(index)
+    count = len(bodies)
+    all_of_them = write.vector([write.uleb(1 + i) for i in range(count)])
+    take = b"\x23" + _NEXT + b"\x24" + _BASE + b"\x23" + _NEXT + b"\x41" + write.sleb(count) + b"\x6a\x24" + _NEXT
+    publish = b"\x23" + _BASE + b"\x41\0\x41" + write.sleb(count) + b"\xfc\x0c\0" + _STUBS
+    bodies.append(write.code_entry(b"\0" + take + publish + _END))
+    functions.append(write.uleb(start_type))
+    name = write.name(GENERATED)
+    return write.assemble(
+        [
+            write.section(SectionId.TYPE, write.vector(encoded)),
+            write.section(SectionId.IMPORT, write.vector(imports)),
+            write.section(SectionId.FUNCTION, write.vector(functions)),
+            write.section(SectionId.GLOBAL, write.vector([I32 + b"\x01\x41\0" + _END])),
+            write.section(SectionId.START, write.uleb(1 + count)),
+            write.section(SectionId.ELEMENT, write.vector([b"\x01\0" + all_of_them])),
+            write.section(SectionId.CODE, write.vector(bodies)),
+            write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
+        ]
+    )

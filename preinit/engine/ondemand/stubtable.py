@@ -1,0 +1,124 @@
+"""The stubs of one instance: they are made when they are needed, and linked to functions when those are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import count, repeat
+from typing import Any
+
+import wasmtime
+
+from .. import ffi
+from ..profile import StoredStubs
+from ..runtime import TABLE_ELEMENTS
+from ..values import RawValue, Unsuited
+from .filler import filler_module, memory_needed
+from .prepared import Prepared
+from .stubs import Stubs
+
+#: Functions from which on a module that puts them into a table is compiled.
+_MANY = 500
+
+
+class StubTable:
+    """Stubs of the functions of `prepared`'s guest. `fault`, an extern, is called with the slot of one not loaded.
+
+    `max_memory`: bytes that a memory in the store may have.
+    """
+
+    def __init__(self, prepared: Prepared, store: wasmtime.Store, fault: Any, max_memory: int) -> None:
+        self._prepared = prepared
+        self._max_memory = max_memory
+        self._store = store
+        self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
+        self._modules: list[wasmtime.Module] = []
+        self._filled: dict[int, tuple[tuple[Any, int], ...]] = {}  # function -> tables, and where in them it was put
+        self._stub_of: dict[bytes, bytes] = {}
+        self.compiled: list[StoredStubs] = []  # what no earlier build had
+        capacity = self._stubs.capacity
+        if capacity > TABLE_ELEMENTS:
+            raise Unsuited("it has too many functions and types")
+        self._link = ffi.new_function_table(store, capacity)
+        self._table = ffi.new_function_table(store, capacity)
+        self._imports = [fault, self._link, self._table, ffi.new_counter(store)]
+
+    def function_of(self, slot: int) -> int:
+        return self._stubs.functions[slot]
+
+    def extern(self, function: int) -> Any:
+        """The stub of a function."""
+        return ffi.get_function(self._store, self._table, self._slot(function))
+
+    def link(self, function: int, extern: Any) -> None:
+        """Has a function's stub, if there is one, call `extern` from now on; in tables, `extern` takes its place."""
+        slot = self._stubs.slot_of.get(function)
+        if slot is None:
+            return
+        ffi.set_function(self._store, self._link, slot, extern)
+        places = self._filled.get(function)
+        if not places:
+            return
+        stub = ffi.function_pointer(ffi.get_function(self._store, self._table, slot))
+        for table, place in places:
+            # The guest may have put something else there. What the table holds now is the same function to it.
+            if stub and ffi.replace_function(self._store, table, place, stub, extern):
+                self._stub_of[ffi.function_pointer(extern) or b""] = stub
+
+    def prepare(self, functions: Iterable[int]) -> None:
+        """Makes stubs for all these functions at once."""
+        self._make([function for function in functions if function not in self._stubs.slot_of], every_type=False)
+
+    def fill(self, table: Any, is_64: bool, start: int, functions: Sequence[int]) -> None:
+        """Puts the stubs of `functions`, which are prepared, into a table, from `start` on."""
+        places = zip(repeat(table), count(start), strict=False)
+        if len(set(functions)) == len(functions) and self._filled.keys().isdisjoint(functions):
+            self._filled.update(zip(functions, zip(places, strict=False), strict=False))
+        else:
+            for function, place in zip(functions, places, strict=False):
+                self._filled[function] = (*self._filled.get(function, ()), place)
+        slots = list(map(self._stubs.slot_of.__getitem__, functions))
+        if len(slots) < _MANY or memory_needed(len(slots)) > self._max_memory:
+            ffi.copy_functions(self._store, self._table, slots, table, start)
+        else:
+            filler = self._prepared.compile(filler_module(slots, start, is_64))
+            self._prepared.instantiate(self._store, filler, [self._table, table])
+
+    def pointers(self) -> dict[bytes, int]:
+        """The identity of each stub, and of what took its place in a table -> its function."""
+        functions = self._stubs.functions
+        values = ffi.table_values(self._store, self._table, len(functions))
+        stubs = {v.bits: f for v, f in zip(values, functions, strict=True) if f >= 0}
+        return stubs | {direct: stubs[stub] for direct, stub in self._stub_of.items()}
+
+    def as_filled(self, values: list[RawValue]) -> list[RawValue]:
+        """A table's entries, with the stubs that functions took the place of: so a table that did not change shows."""
+        stub_of = self._stub_of
+        return [RawValue("func", stub_of[v.bits]) if v.bits in stub_of else v for v in values]
+
+    def _slot(self, function: int) -> int:
+        slot_of = self._stubs.slot_of
+        if function not in slot_of:
+            self._make([function], every_type=True)
+        return slot_of[function]
+
+    def _make(self, functions: Sequence[int], every_type: bool) -> None:
+        """Makes stubs for functions that have none. `every_type`: what must be compiled for it serves all types."""
+        by_type, unknown, instances = self._stubs.lacking(functions)
+        if unknown:
+            self._add_module(None if every_type else unknown)
+            by_type, _, instances = self._stubs.lacking(functions)
+        for number, needed in instances.items():
+            for _ in range(needed):
+                self._prepared.instantiate(self._store, self._modules[number], self._imports)
+                self._stubs.instantiated(number)
+        self._stubs.take(by_type)
+
+    def _add_module(self, types: Iterable[int] | None) -> None:
+        made = self._stubs.add_module(types)
+        stored = next((s for s in self._prepared.stored.stubs if s.types == made.types), None)
+        module = self._prepared.load(stored.code) if stored else None
+        if module is None:
+            module = self._prepared.compile(made.wasm)
+            if self._prepared.keeps_code:
+                self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
+        self._modules.append(module)

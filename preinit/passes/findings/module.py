@@ -1,0 +1,139 @@
+"""Hazards of a snapshot that can be seen in the module."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from ...binary.module import Module
+from ...binary.sections import ExternKind
+from ...binary.types import is_numeric
+from ...result import Warning
+from ..plan.initializers import REACTOR_START, Call
+from ..snapshot import Snapshot
+
+COMMAND_START = "_start"
+#: What `wasm-ld` calls the function that runs constructors, and the wrappers that call it in a command.
+CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
+
+
+def warnings(
+    module: Module,
+    snapshot: Snapshot,
+    calls: Sequence[Call],
+    exports: Sequence[tuple[str, int, int]],
+    code_moved: bool,
+    asks_for_more: bool,
+    given: Collection[str],
+) -> tuple[Warning, ...]:
+    """The warnings for a build that ran `calls` and whose output has `exports`.
+
+    `asks_for_more`: imported memories and tables stay imports, as large as they are now. `code_moved`: the code section
+    has another offset in the output than in the input. `given`: `MODULE.NAME` of imported globals with a value, and
+    names of preloaded modules.
+    """
+    found = [*_stack_pointer(module, snapshot), *_command(module, calls, exports)]
+    found += _assumed_globals(module, given)
+    if asks_for_more:
+        found += _larger_imports(module, snapshot)
+    if module.custom("sourceMappingURL") and code_moved:
+        found.append(
+            Warning(
+                "source-map-moved",
+                "the source map's columns are offsets in the file, and the code section has moved",
+                "Use DWARF, whose offsets stay true, or make the source map again.",
+            )
+        )
+    if module.custom("signature"):
+        found.append(Warning("signature", "the module's signature does not fit the output", "Sign the output instead."))
+    return tuple(found)
+
+
+def _assumed_globals(module: Module, given: Collection[str]) -> list[Warning]:
+    """Imported mutable numbers that nobody gave a value: the initializer saw zero."""
+    return [
+        Warning(
+            "assumed-global",
+            f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
+            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
+        )
+        for entry in module.imports
+        if entry.global_
+        and entry.global_.mutable
+        and is_numeric(entry.global_.type)
+        and not {entry.module, f"{entry.module}.{entry.name}"} & set(given)
+    ]
+
+
+def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:
+    """Imports that now ask for more than they did: a loader that makes them must know."""
+    found = []
+    memories = [entry for entry in module.imports if entry.memory]
+    for entry, limits, state in zip(memories, module.memories, snapshot.memories, strict=False):
+        if state.pages > limits.minimum:
+            found.append(
+                Warning(
+                    "imported-memory-grew",
+                    f"the imported memory `{entry.module}.{entry.name}` must now have {state.pages} pages "
+                    f"({state.pages * limits.page_size} bytes) at least; it had to have {limits.minimum}",
+                    "Give the loader that makes it the new size (with Emscripten's, INITIAL_MEMORY), or use "
+                    "`--imports restore`.",
+                )
+            )
+    tables = [entry for entry in module.imports if entry.table]
+    for index, entry in enumerate(tables):
+        content = snapshot.tables.get(index, ())
+        if len(content) > module.tables[index].limits.minimum:
+            found.append(
+                Warning(
+                    "imported-table-grew",
+                    f"the imported table `{entry.module}.{entry.name}` must now have {len(content)} elements at least",
+                    "Give the loader that makes it the new size, or use `--imports restore`.",
+                )
+            )
+    return found
+
+
+def _stack_pointer(module: Module, snapshot: Snapshot) -> list[Warning]:
+    for index, name in module.names.globals.items():
+        if name != "__stack_pointer" or index not in snapshot.globals:
+            continue
+        now = snapshot.globals[index]
+        if now != snapshot.globals_before[index]:
+            return [
+                Warning(
+                    "stack-pointer",
+                    f"the stack pointer (global {index}) is {int.from_bytes(now, 'little')} after the initializer, "
+                    "not where it was before: every instance starts with a smaller stack",
+                    "An initializer must not leave by longjmp, or keep a frame alive.",
+                )
+            ]
+    return []
+
+
+def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]]) -> list[Warning]:
+    start = module.exported(COMMAND_START)
+    if start is None or start.kind != ExternKind.FUNC:
+        return []
+    found = []
+    if any(name == COMMAND_START and index == start.target for name, _, index in exports):
+        found.append(
+            Warning(
+                "start-runs-constructors",
+                "the output still exports `_start`, which runs the constructors again, on an initialized memory",
+                "Export another entry point that only calls main, and rename it: -r _start=ENTRY.",
+            )
+        )
+    functions = module.names.functions
+    constructors = CONSTRUCTORS in functions.values() if functions else True
+    indices = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
+    wrapped = any(functions.get(indices.get(call.name, -1), "").endswith(COMMAND_WRAPPER) for call in calls)
+    ran = any(call.name in (REACTOR_START, COMMAND_START, CONSTRUCTORS) for call in calls)
+    if constructors and calls and not wrapped and not ran:
+        found.append(
+            Warning(
+                "no-constructors",
+                f"the module is a command (it exports `_start`), and {calls[0].name!r} ran without its constructors",
+                "Build it as a reactor (`-mexec-model=reactor`), or call `__wasm_call_ctors` in the initializer.",
+            )
+        )
+    return found

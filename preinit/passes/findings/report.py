@@ -1,0 +1,97 @@
+"""Gathering what the passes found into a Report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from ...binary.module import Module, Section, SectionId, read_sections
+from ...host.preload import state_warnings
+from ...options import Options
+from ...options.record import record
+from ...result import REPORT_VERSION, MemoryFacts, ModuleFacts, Report, SnapshotFacts
+from ...version import VERSION
+from ..plan.initializers import Call
+from ..rewrite import Plan, Rewritten
+from ..run.runner import Paused
+from ..snapshot import Snapshot
+from .module import warnings
+from .world import hazards
+
+#: The level at which sizes are compared: gzip's own default.
+GZIP_LEVEL = 6
+
+
+def module_facts(data: bytes, sha256: str, found: Sequence[Section], measure_gzip: bool) -> ModuleFacts:
+    """Sizes of a module, `data`, with the sections `found` in it."""
+    sections: dict[str, int] = {}
+    for section in found:
+        label = f"custom:{section.title}" if section.id == SectionId.CUSTOM else SectionId(section.id).name.lower()
+        sections[label] = sections.get(label, 0) + section.end - section.header
+    return ModuleFacts(
+        sha256,
+        len(data),
+        sections,
+        _gzip_size(data) if measure_gzip else None,
+    )
+
+
+def _gzip_size(data: bytes) -> int:
+    import gzip
+
+    return len(gzip.compress(data, GZIP_LEVEL, mtime=0))
+
+
+def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> SnapshotFacts:
+    memories = []
+    for index, (limits, state) in enumerate(zip(module.memories, snapshot.memories, strict=True)):
+        runs = [run for run in rewritten.runs if run.memory == index]
+        written = sum(run.end - run.start for run in runs)
+        memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, len(runs), written))
+    changed = [index for index, bits in snapshot.globals.items() if bits != snapshot.globals_before[index]]
+    return SnapshotFacts(
+        tuple(memories),
+        len(snapshot.globals),
+        tuple(changed),
+        rewritten.segments,
+        tuple(sorted(snapshot.dropped_data)),
+    )
+
+
+def _code_offset(sections: Sequence[Section]) -> int | None:
+    return next((section.start for section in sections if section.id == SectionId.CODE), None)
+
+
+def make_report(
+    module: Module,
+    calls: Sequence[Call],
+    plan: Plan,
+    paused: Paused,
+    rewritten: Rewritten,
+    options: Options,
+    passes: dict[str, float],
+) -> Report:
+    """The report of a build that succeeded."""
+    snapshot = paused.snapshot
+    written = read_sections(rewritten.wasm)
+    compressed = options.measure_gzip or options.max_gzip is not None
+    given = [name for name, _ in (*options.import_globals, *options.preloads)]
+    moved = _code_offset(module.sections) != _code_offset(written)
+    return Report(
+        version=REPORT_VERSION,
+        preinit=VERSION,
+        layout=options.layout,
+        engine=paused.engine,
+        input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
+        output=module_facts(rewritten.wasm, hashlib.sha256(rewritten.wasm).hexdigest(), written, compressed),
+        runs=paused.runs,
+        passes=passes,
+        snapshot=_snapshot_facts(module, snapshot, rewritten),
+        host=paused.host,
+        options=record(options, paused.world.preloads),
+        warnings=(
+            *warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
+            *state_warnings(module, paused.world.preloads),
+            *hazards(paused.host),
+        ),
+    )

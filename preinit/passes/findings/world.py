@@ -1,0 +1,107 @@
+"""What the guest was given that makes an instance of the output differ from a fresh start of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from ...errors import Frame
+from ...result import HostFacts, Warning
+
+#: Names that a message lists, of variables and files; and functions, from the innermost on.
+_MOST_NAMES, _MOST_CALLERS = 5, 3
+
+#: The C library's own functions around WASI's: who called them is what one wants to know.
+_WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
+#: What the README has for that.
+_REFRESH = " (in C, `preinit_refresh()` of preinit.h)"
+
+
+def hazards(facts: HostFacts) -> Iterator[Warning]:
+    """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
+    first = facts.first_calls
+    if facts.random_bytes:
+        yield Warning(
+            "entropy-frozen",
+            f"the initializer took {_count(facts.random_bytes, 'random byte')}{_where(first, 'random_get')}: every "
+            "instance has the same ones, and whoever has the module can predict what they were to protect (hash "
+            "tables against flooding, tokens, identifiers)",
+            "Seed again when an instance starts, or take the first random numbers after the initializer.",
+        )
+    if facts.clock_reads:
+        yield Warning(
+            "clock-frozen",
+            f"the initializer read the time of day{_times(facts.clock_reads)}{_where(first, 'clock_time_get')}: what "
+            "it kept of that is the same in every instance, and no instance's start",
+            "Read the clock when an instance starts, not in the initializer.",
+        )
+    if facts.environment:
+        yield Warning(
+            "environment-frozen",
+            f"the guest was handed {_list('the environment variable', facts.environment)}"
+            f"{_where(first, 'environ_get')}: C libraries keep that copy, and an instance's own environment is not "
+            "looked at",
+            f"Have the instance fetch its own when it starts{_REFRESH}, and never give a secret.",
+        )
+    if facts.arguments:
+        yield Warning(
+            "arguments-frozen",
+            f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "
+            "instance's own may not be looked at",
+            "Read the arguments in the entry point, not in the initializer.",
+        )
+    if facts.stdin_read:
+        yield Warning(
+            "stdin-consumed",
+            f"the initializer read {_count(facts.stdin_bytes, 'byte')} of standard input{_where(first, 'fd_read')}: "
+            "what was buffered, or that the input had ended, is the same in every instance",
+            "Read standard input in the entry point, not in the initializer.",
+        )
+    if facts.folders and facts.folders_listed:
+        yield Warning(
+            "folders-frozen",
+            f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_get')}: it will "
+            "take the descriptors of an instance for the same ones",
+            f"Have the instance fetch its own when it starts{_REFRESH}, or give each one the same guest paths in the "
+            "same order: " + " ".join(f"--dir HOST::{path}" for path in facts.folders) + ".",
+        )
+    if facts.open_descriptors:
+        names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
+        yield Warning(
+            "descriptors-open",
+            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends"
+            f"{_where(first, 'path_open', 'opened first')}: no instance has that descriptor, or it is another file",
+            "Close files before the initializer ends.",
+        )
+    for stream, size in facts.unflushed.items():
+        yield Warning(
+            "output-unflushed",
+            f"{_count(size, 'byte')} of what the guest printed to {stream} {'is' if size == 1 else 'are'} still in a "
+            "buffer: every instance prints that, once it prints more",
+            "Flush before the initializer ends: fflush(stdout) in C.",
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
+
+
+def _times(number: int) -> str:
+    return f" {number:,} times" if number > 1 else ""
+
+
+def _list(noun: str, names: Collection[str]) -> str:
+    shown = list(names)[:_MOST_NAMES]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    plural = "s" if noun and len(names) != 1 else ""
+    return f"{noun}{plural} {', '.join(shown)}{more}".strip()
+
+
+def _where(first: dict[str, tuple[Frame, ...]], name: str, verb: str = "first") -> str:
+    """Where a function was called first: the innermost function, and those behind it that have a name."""
+    frames = first.get(name, ())
+    frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
+    if not frames:
+        return ""
+    found = [frames[0], *(frame for frame in frames[1:] if frame.name)][:_MOST_CALLERS]
+    callers = [f"`{frame.name}`" if frame.name else f"function {frame.function_index}" for frame in found]
+    return f" ({verb} in {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''})"

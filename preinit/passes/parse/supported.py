@@ -1,0 +1,93 @@
+"""What is refused before anything is compiled: what would abort the engine, or could not be written back."""
+
+from __future__ import annotations
+
+from ...binary.module import Module
+from ...binary.sections import Import
+from ...binary.types import FuncType
+from ...engine.runtime import TABLE_ELEMENTS
+from ...errors import (
+    ImportedState,
+    InvalidModule,
+    MemoryLimit,
+    Misfit,
+    Unsupported,
+    UnsupportedProposal,
+    printable,
+    quoted,
+)
+from ...options import Options
+
+#: Engines take 100 memories and 100 tables; a few are added to the copy that is run.
+MOST_MEMORIES, MOST_TABLES = 99, 90
+
+
+def check_supported(module: Module, options: Options) -> None:
+    """Refuses what would abort the engine, or can't be written back yet. Raises an `Unsupported` or `MemoryLimit`."""
+    if module.types.has_continuations:
+        raise UnsupportedProposal("the module uses stack switching, which the engine can't run")
+    if module.start is not None and module.function_type(module.start) != FuncType((), ()):
+        # The copy that runs has no start section, so the engine would not notice.
+        raise InvalidModule(
+            f"the start function {module.start} has type {module.function_type(module.start)}, not () -> ()"
+        )
+    for entry in module.imports:
+        if entry.memory and entry.memory.shared and options.imports != "define":
+            raise ImportedState(
+                "the module imports a shared memory: each further instance, a thread, would overwrite what is in use",
+                where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                hint="Make it the module's own, where only one instance uses it: `--imports define`.",
+            )
+    _check_imported_once(module, options)
+    imported = {f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_}
+    unknown = next((name for name, _ in options.import_globals if name not in imported), None)
+    if unknown is not None:
+        raise Misfit(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
+    if options.stubs:
+        from ...host.stubs import stub_bodies
+
+        stub_bodies(module, options.stubs)
+    for index, memory in enumerate(module.memories):
+        size = memory.minimum * memory.page_size
+        if memory.shared and (memory.maximum or 0) * memory.page_size > options.max_memory:
+            most = (memory.maximum or 0) * memory.page_size  # the engine's own limits don't hold for shared memories
+            raise MemoryLimit(f"shared memory {index} may grow to {most} bytes, the limit is {options.max_memory}")
+        if size > options.max_memory:
+            raise MemoryLimit(f"memory {index} starts with {size} bytes, the limit is {options.max_memory}")
+    check_room(module, options)
+    if len(module.memories) > MOST_MEMORIES or len(module.tables) > MOST_TABLES:
+        raise Unsupported(
+            f"the module has {len(module.memories)} memories and {len(module.tables)} tables, of which preinit takes "
+            f"{MOST_MEMORIES} and {MOST_TABLES}: it adds some of its own while the initializer runs",
+            hint="Use fewer.",
+        )
+
+
+def check_room(module: Module, options: Options, size: int = 0, elements: int = 0) -> None:
+    """Refuses what starts with more than all memories, and all tables, may have. Raises `MemoryLimit`.
+
+    `size`: bytes, and `elements`: elements that other modules bring along.
+    """
+    size += sum(memory.minimum * memory.page_size for memory in module.memories)
+    if size > options.max_memory:
+        raise MemoryLimit(f"the memories start with {size} bytes together, the limit is {options.max_memory}")
+    elements += sum(table.limits.minimum for table in module.tables)
+    if elements > TABLE_ELEMENTS:
+        raise MemoryLimit(
+            f"the tables start with {elements} elements, the limit is {TABLE_ELEMENTS}", hint="Make them smaller."
+        )
+
+
+def _check_imported_once(module: Module, options: Options) -> None:
+    """One thing may be imported twice, under one type, as long as it stays one."""
+    seen: dict[tuple[str, str], Import] = {}
+    for entry in module.imports:
+        if not (entry.memory or entry.table or entry.global_):
+            continue
+        other = seen.setdefault((entry.module, entry.name), entry)
+        if other is not entry and (other != entry or options.imports == "define"):
+            raise ImportedState(
+                "the module imports one thing twice, under different types or to be defined: it would become two",
+                where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                hint="Import it once, or under one type with `--imports keep`.",
+            )

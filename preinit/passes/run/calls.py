@@ -1,0 +1,76 @@
+"""Calling an initializer with data: what it is given is put where the module itself allocates memory."""
+
+from __future__ import annotations
+
+from ...engine.guest import Instance
+from ...errors import GuestTrap, InitializerRefused, MemoryLimit, quoted
+from ...options.calls import ALLOCATORS, Word
+from ..plan.arguments import Call, Data
+
+#: Bytes of a refusal's message that are shown.
+_LONGEST = 4000
+
+
+class Caller:
+    """Calls exports of an instance, in order. `memory`: what the copy that runs calls the export "memory"."""
+
+    def __init__(self, instance: Instance, memory: str | None) -> None:
+        self._instance = instance
+        self._memory = memory
+        self._returned = 0
+
+    def __call__(self, call: Call) -> list[bytes]:
+        """The raw results. Raises an `InitializerFailed`."""
+        raw: list[bytes] = []
+        for value in call.values:
+            if isinstance(value, Data):
+                raw += self._placed(value)
+            elif isinstance(value, Word):
+                raw.append(self._read(self._returned + value.offset, 4).ljust(16, b"\0"))
+            else:
+                raw.append(value)
+        returned = self._instance.call(call.name, raw, len(call.type.results))
+        self._returned = int.from_bytes(returned[0][:4], "little") if returned else 0
+        if call.returns == "result" and self._read(self._returned, 1) != b"\0":
+            raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
+        return returned
+
+    def _placed(self, data: Data) -> list[bytes]:
+        content, name = data
+        assert self._memory is not None
+        if len(content) >> 32:
+            raise MemoryLimit(f"{len(content)} bytes are more than a memory of 32 bits can hold", hint="Give less.")
+        arguments = [_word(len(content) if value is None else value) for value in ALLOCATORS[name]]
+        place = int.from_bytes(self._instance.call(name, arguments, 1)[0][:4], "little")
+        memory = self._instance.memory(self._memory)
+        if (not place and content) or place + len(content) > len(memory):
+            raise MemoryLimit(
+                f"the module's `{name}` has no room for {len(content)} bytes: it returned {place:#x}",
+                hint="Give less, or have the module allocate more.",
+            )
+        if content:
+            memory[place : place + len(content)] = content
+        return [_word(place), _word(len(content))]
+
+    def _read(self, place: int, size: int) -> bytes:
+        assert self._memory is not None
+        memory = self._instance.memory(self._memory)
+        if place + size > len(memory):
+            raise GuestTrap(
+                f"the address {place:#x} is outside of memory, which has {len(memory):#x} bytes",
+                hint="The call before must return the address of what is to be read.",
+            )
+        return memory[place : place + size].tobytes()
+
+    def _message(self) -> str:
+        """The string in an error of a result: its address and length stand behind the discriminant."""
+        start, size = (int.from_bytes(self._read(self._returned + at, 4), "little") for at in (4, 8))
+        try:
+            said = self._read(start, min(size, _LONGEST)).decode("utf-8", "replace").strip()
+        except GuestTrap:
+            said = ""
+        return said or "it does not say why"
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(16, "little")

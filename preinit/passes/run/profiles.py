@@ -1,0 +1,53 @@
+"""A module in the cache: what one build learns about it is there for the next."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+from ...binary.module import Module
+from ...engine.profile import Profile, decode, encode
+from ...files.cache import engine_configuration, examined_of, read_entry, write_entry
+from ...options import Options
+from ...version import VERSION
+
+
+class ProfileStore:
+    """Where the profile of one module is kept, for builds with such options. Without a cache, nothing is."""
+
+    def __init__(self, module: Module, options: Options, interruptible: bool) -> None:
+        self._module = module
+        self._parts = (VERSION, options.compiler, str(interruptible))
+        found = examined_of(options.cache_dir) if options.cache else ""
+        self._folder = found if isinstance(found, Path) else None
+        #: Why nothing is kept, in words, where something should be.
+        self.problem = "" if isinstance(found, Path) else found
+
+    @property
+    def keeps(self) -> bool:
+        return self._folder is not None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where; None if nothing is kept."""
+        return self._folder
+
+    def engine_configuration(self) -> str | None:
+        """Where the engine keeps what it compiles as a whole: the path of its configuration."""
+        return engine_configuration(self._folder) if self._folder else None
+
+    def read(self) -> Profile | None:
+        """What an earlier build learnt; None if there was none."""
+        data = read_entry(self._folder, "profiles", self._name) if self._folder else None
+        return decode(data, self._module) if data else None
+
+    def write(self, profile: Profile | None) -> None:
+        """Keeps a profile, if there is one and a place for it."""
+        if self._folder and profile:
+            write_entry(self._folder, "profiles", self._name, encode(profile))
+
+    @cached_property
+    def _name(self) -> str:
+        """Says all that compiled code depends on, but for the engine's version: the engine knows its own code."""
+        return hashlib.sha256("\n".join((*self._parts, self._module.sha256)).encode()).hexdigest()

@@ -1,0 +1,89 @@
+"""Processes that build targets: none outlives the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from typing import Any
+
+from ..errors import Crashed, Interrupted
+from .worker import Job
+
+#: The same modules as ours, whatever folder is the current one.
+_CODE = "import sys; sys.path[:] = sys.argv[1:]; from preinit.targets.worker import main; main()"
+
+#: Seconds that a process has to clean up after an interrupt.
+_PATIENCE = 5.0
+
+
+class Workers:
+    """Starts processes, in any thread, and stops them all."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(self, job: Job) -> tuple[dict[str, Any], bytes]:
+        """The outcome of a job (see worker.py), and what the guest printed. Raises `Crashed`, `Interrupted`."""
+        with tempfile.TemporaryFile() as said:
+            with self._lock:
+                if self._stopped:
+                    raise Interrupted("interrupted")
+                # In a group of its own, so that Ctrl-C reaches it once, from us; its input ends when we do.
+                process = subprocess.Popen(
+                    [sys.executable, "-c", _CODE, *sys.path],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    process_group=0 if os.name == "posix" else None,
+                )
+                self._running.add(process)
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(BrokenPipeError):
+                process.stdin.write(pickle.dumps(job))
+                process.stdin.flush()
+            answer = process.stdout.read()
+            code = process.wait()
+            with self._lock:
+                self._running.discard(process)
+                stopped = self._stopped
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            process.stdout.close()
+            said.seek(0)
+            printed = said.read()
+        try:
+            outcome = json.loads(answer)
+        except ValueError:
+            outcome = None
+        if not isinstance(outcome, dict):
+            if stopped:
+                raise Interrupted("interrupted")
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            text = printed.decode(errors="replace").strip()[-2000:]
+            raise Crashed(f"the process that built it ended with {how}" + (f": {text}" if text else ""))
+        return outcome, printed
+
+    def stop(self) -> None:
+        """Ends all processes; they remove what they have half written."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for process in running:
+            with suppress(OSError, ValueError):
+                process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+        for process in running:
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
