@@ -6,14 +6,12 @@ import re
 from typing import NamedTuple
 
 from ..errors import UnsupportedProposal
+from .assembler import END, address_ops, value
 from .cursor import Cursor
-from .encoder import sleb
-from .types import F32, F64, I32, I64, NUMERIC_SIZES, V128, ValType
+from .types import ValType
 
 #: `i32.const N end` and `i64.const N end`, by far the most frequent: no reference in them.
 _SIMPLE = re.compile(rb"[\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f]\x0b")
-
-_END = 0x0B
 
 
 class ConstantExpression(NamedTuple):
@@ -44,7 +42,7 @@ def read_constant_expression(cursor: Cursor) -> ConstantExpression:
     while True:
         at = cursor.position
         opcode = cursor.byte()
-        if opcode == _END:
+        if opcode == END[0]:
             break
         if opcode == 0x41:  # i32.const
             cursor.signed(32)
@@ -122,17 +120,10 @@ def _skip_gc_instruction(cursor: Cursor, at: int) -> bool:
 
 
 def constant(value_type: ValType, bits: bytes) -> bytes:
-    """The expression that gives the value whose raw little-endian bytes are `bits`: bit-exact, a NaN's payload too."""
-    if len(bits) != NUMERIC_SIZES[value_type]:
-        raise ValueError(f"{len(bits)} bytes for a value of type {value_type!r}")
-    if value_type in (I32, I64):
-        opcode = b"\x41" if value_type == I32 else b"\x42"
-        return opcode + sleb(int.from_bytes(bits, "little", signed=True)) + b"\x0b"
-    prefix = {F32: b"\x43", F64: b"\x44", V128: b"\xfd\x0c"}[value_type]
-    return prefix + bits + b"\x0b"
+    """The expression that gives the value whose raw little-endian bytes are `bits`, see `assembler.value`."""
+    return value(value_type, bits) + END
 
 
 def offset_constant(offset: int, is_64: bool) -> bytes:
     """The offset expression of an active segment: `offset` is unsigned, the constant is signed."""
-    size = 8 if is_64 else 4
-    return constant(I64 if is_64 else I32, offset.to_bytes(size, "little"))
+    return address_ops(is_64).const(offset) + END

@@ -61,6 +61,12 @@ def custom_section(title: str, content: bytes) -> list[bytes | memoryview]:
     return section(0, name(title) + content)
 
 
+def module_name(text: str) -> list[bytes | memoryview]:
+    """A name section with nothing but the module's own name."""
+    encoded = name(text)
+    return custom_section("name", b"\0" + uleb(len(encoded)) + encoded)
+
+
 def limits(value: Limits) -> bytes:
     flags = (value.maximum is not None) | value.shared << 1 | value.is_64 << 2 | (value.page_size_log2 is not None) << 3
     return (

@@ -7,11 +7,11 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from ..errors import Unsupported
-from . import encoder as write
+from . import assembler as code
 from .instructions import decoder
 from .module import Module, SectionId
 from .opcodes import MEMORY_GROW, TABLE_GROW, Kind
-from .types import I32, I64, FuncType, Limits, ValType
+from .types import FuncType, Limits, ValType
 
 #: `memory.grow`; no index in the pattern, which could end with the opcode of the next one.
 _MEMORY_GROW = re.compile(rb"\x40")
@@ -146,83 +146,75 @@ def guard(
 
     `target` is the index in `module`, `place` the one in the module that the function is for, if that is another. With
     `bounds`, growing past them is refused; where it `counts_together`, all indices are those in `module`.
+
+    Why that is right: `memory.grow` gives -1 either since the module's own maximum forbids the size, which is the same
+    in every host, or since this host refuses it. With `size <= maximum` always true, `maximum - size` can't wrap, so
+    `delta <= maximum - size` (unsigned) tells the two apart even where `size + delta` would overflow. For memory 0 of
+    at most 5 pages, as `wasm-tools print` shows the bytes 01 01 7f  20 00 40 00 22 01 41 7f 46 04 40 ... 0b 20 01 0b:
+
+        (func (param i32) (result i32) (local i32)
+          (if (i32.eq (local.tee 1 (memory.grow (local.get 0))) (i32.const -1))
+            (then (if (i32.le_u (local.get 0) (i32.sub (i32.const 5) (memory.size))) (then unreachable))))
+          (local.get 1))
     """
-    index = write.uleb(target if place is None else place)
+    index = target if place is None else place
     if opcode == MEMORY_GROW:
         limits = module.memories[target]
         operands: tuple[ValType, ...] = ()
-        size, grow = b"\x3f" + index, b"\x40" + index
+        size, grow = code.memory_size(index), code.memory_grow(index)
         highest = ((1 << 64) if limits.is_64 else (1 << 32)) // limits.page_size
     else:
         table = module.tables[target]
         limits, operands = table.limits, (table.type,)
-        size, grow = b"\xfc\x10" + index, b"\xfc\x0f" + index
+        size, grow = code.table_size(index), code.table_grow(index)
         highest = 1 << (64 if limits.is_64 else 32)
-    address = I64 if limits.is_64 else I32
+    ops = code.address_ops(limits.is_64)
+    signature = FuncType((*operands, ops.type), (ops.type,))
     width = 64 if limits.is_64 else 32
     maximum = min(limits.maximum if limits.maximum is not None else highest, highest, (1 << width) - 1)
-    const = b"\x42" if limits.is_64 else b"\x41"
-    signed = maximum - (1 << width) if maximum >> (width - 1) else maximum
-    equal, subtract, at_most = (b"\x51", b"\x7d", b"\x58") if limits.is_64 else (b"\x46", b"\x6b", b"\x4d")
-    delta = len(operands)
-    result = delta + 1
-    pushed = b"".join(b"\x20" + write.uleb(i) for i in range(len(operands)))
-    get_delta = b"\x20" + write.uleb(delta)
-    fits = get_delta + const + write.sleb(signed) + size + subtract + at_most  # delta <= maximum - size
+    delta = code.local_get(len(operands))
+    result = len(signature.params)
+    fits = delta + ops.const(maximum) + size + ops.sub + ops.le_u
+    before = b""
     if bounds is not None and counts_together(module, opcode, bounds):
-        before = b"\x04\x40" + _refuse(module, opcode, get_delta, limits, bounds) + _END
-    else:
-        before = b""
-    body = (
-        b"\x01\x01" + address  # one local, the result
-        + (fits + before if before else b"")
-        + pushed + get_delta + grow + b"\x22" + write.uleb(result)
-        + const + write.sleb(-1) + equal + b"\x04\x40"  # refused
-        + fits
-        + b"\x04\x40" + _UNREACHABLE + _END + _END
-        + b"\x20" + write.uleb(result) + _END
-    )  # fmt: skip
-    return FuncType((*operands, address), (address,)), body
+        before = fits + code.if_(_refuse(module, opcode, delta, limits, bounds))
+    refused = code.parameters(signature) + grow + code.local_tee(result) + ops.const(-1) + ops.eq
+    body = before + refused + code.if_(fits + code.if_(code.UNREACHABLE)) + code.local_get(result) + code.END
+    return signature, code.locals_(ops.type) + body
 
 
 def _refuse(module: Module, opcode: int, delta: bytes, limits: Limits, bounds: Bounds) -> bytes:
-    """Instructions that trap where all memories, or tables, would be larger together than they may be."""
+    """Instructions that trap where all memories, or tables, would be larger together than they may be.
+
+    They count in bytes, or elements, of 64 bits: `most` is at most 2**61, so a sum that is not yet refused can't wrap.
+    """
     if opcode == MEMORY_GROW:
-        kinds, most, total = module.memories, bounds.memory, _constant(bounds.memory_elsewhere)
-        size = b"\x3f"
+        sizes = [(code.memory_size(index), memory) for index, memory in enumerate(module.memories)]
+        most, total = bounds.memory, code.i64_const(bounds.memory_elsewhere)
     else:
-        kinds, most, total = (
-            tuple(t.limits for t in module.tables),
-            bounds.elements,
-            _constant(bounds.elements_elsewhere),
-        )
-        size = b"\xfc\x10"
+        sizes = [(code.table_size(index), table.limits) for index, table in enumerate(module.tables)]
+        most, total = bounds.elements, code.i64_const(bounds.elements_elsewhere)
     most = min(most, _LARGEST)
-    for number, one in enumerate(kinds):
-        total += _bytes(size + write.uleb(number), one, opcode) + _ADD
-    shift = _shift(limits, opcode)
-    too_many = _extended(delta, limits) + _constant(most >> shift) + _GREATER + _TRAP_IF  # the next one can't overflow
-    return too_many + total + _bytes(delta, limits, opcode) + _ADD + _constant(most) + _GREATER + _TRAP_IF
+    ops = code.I64_OPS
+    for size, of_one in sizes:
+        total += _units(size, of_one, opcode) + ops.add
+    trap_if_greater = ops.gt_u + code.if_(code.UNREACHABLE)
+    too_many = _extended(delta, limits) + code.i64_const(most >> _shift(limits, opcode)) + trap_if_greater
+    return too_many + total + _units(delta, limits, opcode) + ops.add + code.i64_const(most) + trap_if_greater
 
 
-def _bytes(pages: bytes, limits: Limits, opcode: int) -> bytes:
-    return _extended(pages, limits) + _constant(_shift(limits, opcode)) + _SHIFT_LEFT
+def _units(number: bytes, limits: Limits, opcode: int) -> bytes:
+    """Pages as bytes; elements as they are."""
+    return _extended(number, limits) + code.i64_const(_shift(limits, opcode)) + code.I64_OPS.shl
 
 
 def _extended(number: bytes, limits: Limits) -> bytes:
-    return number if limits.is_64 else number + _EXTEND
+    return number if limits.is_64 else number + code.I64_EXTEND_I32_U
 
 
 def _shift(limits: Limits, opcode: int) -> int:
     return limits.page_size.bit_length() - 1 if opcode == MEMORY_GROW else 0
 
 
-def _constant(number: int) -> bytes:
-    return b"\x42" + write.sleb(number)
-
-
-_END, _UNREACHABLE = b"\x0b", b"\x00"
-_ADD, _SHIFT_LEFT, _GREATER, _EXTEND = b"\x7c", b"\x86", b"\x56", b"\xad"  # of i64
-_TRAP_IF = b"\x04\x40" + _UNREACHABLE + _END
 #: Twice as much still is a positive number of 64 bits.
 _LARGEST = 1 << 61

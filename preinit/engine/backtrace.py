@@ -20,7 +20,7 @@ _TRAP = write.assemble(
         write.section(SectionId.FUNCTION, write.vector([b"\0"])),
         write.section(SectionId.EXPORT, write.vector([write.export("trap", ExternKind.FUNC, 0)])),
         write.section(SectionId.CODE, write.vector([write.code_entry(b"\0\0\x0b")])),
-        write.custom_section("name", b"\0" + write.uleb(len(write.name(GENERATED))) + write.name(GENERATED)),
+        write.module_name(GENERATED),
     ]
 )
 

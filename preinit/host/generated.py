@@ -109,8 +109,7 @@ def provider(
     parts[SectionId.CODE] = bodies
     sections = [types]
     sections += [write.section(n, write.vector(parts[SectionId(n)])) for n in write.SECTION_ORDER if n in parts]
-    name = write.name(GENERATED)
-    sections.append(write.custom_section("name", b"\0" + write.uleb(len(name)) + name))
+    sections.append(write.module_name(GENERATED))
     return Provider(write.assemble(sections), names, counters)
 
 

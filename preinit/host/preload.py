@@ -167,5 +167,4 @@ def without_names(module: Module) -> bytes:
     kept: list[list[bytes | memoryview]] = [
         [view[section.header : section.end]] for section in module.sections if section.id != SectionId.CUSTOM
     ]
-    name = write.name(GENERATED)
-    return write.assemble([*kept, write.custom_section("name", b"\0" + write.uleb(len(name)) + name)])
+    return write.assemble([*kept, write.module_name(GENERATED)])

@@ -190,7 +190,6 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
     named = {f"r{function}": function for function in needs.named}
     exports |= {name: needs.places[function] for name, function in named.items()}
     code = [write.code_entry(_body(module, bodies, needs, function)) for function in functions]
-    name = write.name(title)
     wasm = write.assemble(
         [
             write.section(SectionId.TYPE, write.vector([write.function_type(s) for s in signatures if s])),
@@ -198,7 +197,7 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
             write.section(SectionId.FUNCTION, write.vector([needs.type_codes[kinds[f]] for f in functions])),
             write.section(SectionId.EXPORT, write.vector([write.export(n, 0, i) for n, i in exports.items()])),
             write.section(SectionId.CODE, write.vector(code)),
-            write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
+            write.module_name(title),
         ]
     )
     changes = needs.changes_tables or any(opcode == TABLE_GROW for opcode, _ in needs.guards)

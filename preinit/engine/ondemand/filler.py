@@ -5,17 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from ...binary import assembler as code
 from ...binary import encoder as write
+from ...binary import externs
 from ...binary.module import SectionId
-from ...binary.sections import ExternKind
+from ...binary.sections import Table
 from ...binary.types import FUNCREF, I32, FuncType, Limits
 from ..guest import GENERATED
 
 _PAGE = 65536
-
-_END = b"\x0b"
-_GET_I, _CONST = b"\x20\0", b"\x41"
-_ADD, _TO_I64 = b"\x6a", b"\xad"
 
 
 def memory_needed(count: int) -> int:
@@ -29,24 +27,25 @@ def filler_module(places: Sequence[int], start: int, is_64: bool) -> bytes:
     It does so when it is instantiated; traps where one is too small. `is_64`: the second table has 64 bit indices.
     """
     count = len(places)
-    index = _GET_I + _CONST + write.sleb(start) + _ADD + (_TO_I64 if is_64 else b"")
-    place = _GET_I + _CONST + b"\x02\x74" + b"\x28\x02\0"  # i32.load (i32.shl i 2)
-    move = index + place + b"\x25\0" + b"\x26\x01"  # table.set 1 (...) (table.get 0 ...)
-    step = _GET_I + _CONST + b"\x01" + _ADD + b"\x22\0"
-    step += _CONST + write.sleb(count) + b"\x49\x0d\0"  # br_if (i32.lt_u i count)
-    body = b"\x01\x01" + I32 + b"\x03\x40" + move + step + _END + _END
+    number = code.local_get(0)
+    ops = code.I32_OPS
+    index = number + code.i32_const(start) + ops.add + (code.I64_EXTEND_I32_U if is_64 else b"")
+    place = number + code.i32_const(2) + ops.shl + code.i32_load()
+    move = index + place + code.table_get(0) + code.table_set(1)
+    step = number + code.i32_const(1) + ops.add + code.local_tee(0) + code.i32_const(count) + ops.lt_u + code.br_if(0)
+    body = code.locals_(I32) + code.loop(move + step) + code.END
     data = struct.pack(f"<{count}I", *places)
-    tables = [FUNCREF + write.limits(Limits(0, None)), FUNCREF + write.limits(Limits(0, None, is_64=is_64))]
-    name = write.name(GENERATED)
+    tables = [externs.table(Table(FUNCREF, Limits(0, None, is_64=wide), None)) for wide in (False, is_64)]
+    segment = b"\0" + code.i32_const(0) + code.END + write.uleb(len(data)) + data
     return write.assemble(
         [
             write.section(SectionId.TYPE, write.vector([write.function_type(FuncType((), ()))])),
-            write.section(SectionId.IMPORT, write.vector([b"\0\0" + bytes((ExternKind.TABLE,)) + t for t in tables])),
+            write.section(SectionId.IMPORT, write.vector([b"\0\0" + described for described in tables])),
             write.section(SectionId.FUNCTION, write.vector([b"\0"])),
             write.section(SectionId.MEMORY, write.vector([write.limits(Limits(memory_needed(count) // _PAGE, None))])),
             write.section(SectionId.START, b"\0"),
             write.section(SectionId.CODE, write.vector([write.code_entry(body)])),
-            write.section(SectionId.DATA, write.vector([b"\0" + _CONST + b"\0" + _END + write.uleb(len(data)) + data])),
-            write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
+            write.section(SectionId.DATA, write.vector([segment])),
+            write.module_name(GENERATED),
         ]
     )

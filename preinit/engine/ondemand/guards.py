@@ -25,7 +25,6 @@ def guard_module(module: Module, opcode: int, target: int, bounds: Bounds | None
     else:
         imported = [externs.table(table) for table in module.tables]
     imported = imported if together else imported[target : target + 1]
-    title = write.name(f"{GUARD}{opcode}:{target}")
     return write.assemble(
         [
             write.section(SectionId.TYPE, write.vector([write.function_type(signature)])),
@@ -33,6 +32,6 @@ def guard_module(module: Module, opcode: int, target: int, bounds: Bounds | None
             write.section(SectionId.FUNCTION, write.vector([b"\0"])),
             write.section(SectionId.EXPORT, write.vector([write.export("guard", ExternKind.FUNC, 0)])),
             write.section(SectionId.CODE, write.vector([write.code_entry(body)])),
-            write.custom_section("name", b"\0" + write.uleb(len(title)) + title),
+            write.module_name(f"{GUARD}{opcode}:{target}"),
         ]
     )

@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ...binary import assembler as code
 from ...binary import encoder as write
+from ...binary import externs
 from ...binary.module import Module, SectionId
-from ...binary.sections import ExternKind
+from ...binary.sections import Global, Table
 from ...binary.types import FUNCREF, I32, FuncType, Limits
 from ..guest import GENERATED
 from ..runtime import TABLE_ELEMENTS
@@ -118,8 +120,8 @@ class Stubs:
                 self.functions[slot] = function
 
 
-_FAULT, _LINK, _STUBS, _NEXT, _BASE = b"\0", b"\0", b"\x01", b"\0", b"\x01"
-_END = b"\x0b"
+#: Indices in a module of stubs: the imported function, tables and global, and the global of its own.
+_FAULT, _LINK, _STUBS, _NEXT, _BASE = 0, 0, 1, 0, 1
 
 
 def _stub_module(types: Sequence[tuple[FuncType, int]], tail_calls: bool) -> bytes:
@@ -131,43 +133,38 @@ def _stub_module(types: Sequence[tuple[FuncType, int]], tail_calls: bool) -> byt
     fault_type, start_type = len(types), len(types) + 1
     encoded = [write.function_type(signature) for signature, _ in types]
     encoded += [write.function_type(FuncType((I32,), ())), write.function_type(FuncType((), ()))]
-    table = b"\0\0" + bytes((ExternKind.TABLE,)) + FUNCREF + write.limits(Limits(0, None))
-    imports = [
-        b"\0\0" + bytes((ExternKind.FUNC,)) + write.uleb(fault_type),
-        table,
-        table,
-        b"\0\0" + bytes((ExternKind.GLOBAL,)) + I32 + b"\x01",
-    ]
+    table = externs.table(Table(FUNCREF, Limits(0, None), None))
+    imports = [externs.function(fault_type), table, table, externs.global_(Global(I32, True, None))]
+    add = code.I32_OPS.add
     functions: list[bytes] = []
     bodies: list[bytes] = []
     for position, (signature, copies) in enumerate(types):
         index = write.uleb(position)
-        local = write.uleb(len(signature.params))
-        parameters = b"".join(b"\x20" + write.uleb(i) for i in range(len(signature.params)))
-        call = (b"\x13" if tail_calls else b"\x11") + index + _LINK
+        slot = len(signature.params)
+        call = (code.return_call_indirect if tail_calls else code.call_indirect)(position, _LINK)
+        fault = code.if_(code.local_get(slot) + code.call(_FAULT))
         for _ in range(copies):
-            own = b"\x41" + write.sleb(len(bodies))
-            slot = b"\x23" + _BASE + own + b"\x6a\x22" + local
-            fault = b"\x25" + _LINK + b"\xd1\x04\x40\x20" + local + b"\x10" + _FAULT + _END
-            body = b"\x01\x01" + I32 + slot + fault + parameters + b"\x20" + local + call + _END
-            bodies.append(write.code_entry(body))
+            own = code.global_get(_BASE) + code.i32_const(len(bodies)) + add + code.local_tee(slot)
+            body = own + code.table_get(_LINK) + code.REF_IS_NULL + fault
+            body += code.parameters(signature) + code.local_get(slot) + call + code.END
+            bodies.append(write.code_entry(code.locals_(I32) + body))
             functions.append(index)
     count = len(bodies)
     all_of_them = write.vector([write.uleb(1 + i) for i in range(count)])
-    take = b"\x23" + _NEXT + b"\x24" + _BASE + b"\x23" + _NEXT + b"\x41" + write.sleb(count) + b"\x6a\x24" + _NEXT
-    publish = b"\x23" + _BASE + b"\x41\0\x41" + write.sleb(count) + b"\xfc\x0c\0" + _STUBS
-    bodies.append(write.code_entry(b"\0" + take + publish + _END))
+    get_next = code.global_get(_NEXT)
+    take = get_next + code.global_set(_BASE) + get_next + code.i32_const(count) + add + code.global_set(_NEXT)
+    publish = code.global_get(_BASE) + code.i32_const(0) + code.i32_const(count) + code.table_init(0, _STUBS)
+    bodies.append(write.code_entry(code.NO_LOCALS + take + publish + code.END))
     functions.append(write.uleb(start_type))
-    name = write.name(GENERATED)
     return write.assemble(
         [
             write.section(SectionId.TYPE, write.vector(encoded)),
-            write.section(SectionId.IMPORT, write.vector(imports)),
+            write.section(SectionId.IMPORT, write.vector([b"\0\0" + described for described in imports])),
             write.section(SectionId.FUNCTION, write.vector(functions)),
-            write.section(SectionId.GLOBAL, write.vector([I32 + b"\x01\x41\0" + _END])),
+            write.section(SectionId.GLOBAL, write.vector([I32 + b"\x01" + code.i32_const(0) + code.END])),
             write.section(SectionId.START, write.uleb(1 + count)),
             write.section(SectionId.ELEMENT, write.vector([b"\x01\0" + all_of_them])),
             write.section(SectionId.CODE, write.vector(bodies)),
-            write.custom_section("name", b"\0" + write.uleb(len(name)) + name),
+            write.module_name(GENERATED),
         ]
     )
