@@ -24,7 +24,7 @@ from bench_steady import SCRIPT
 from real import real_modules
 
 from preinit import Builder, Call, build
-from preinit.passes.observer import Stopwatch
+from preinit.passes.observer import Observer
 
 
 class Round(NamedTuple):
@@ -56,12 +56,12 @@ def snapshots(path: Path, initializer: str, count: int) -> Round:
     wall, cpu = time.perf_counter(), time.process_time()
     with Builder(wasm, cache=False) as builder:
         for number, source in enumerate(sources(count)):
-            watch = Stopwatch()
-            result = builder.build(init=calls(initializer, source), watch=watch)
+            observer = Observer()
+            result = builder.build(init=calls(initializer, source), observer=observer)
             if number == 0:
                 first = time.perf_counter() - wall
             else:
-                for name, seconds in watch.seconds.items():
+                for name, seconds in observer.seconds.items():
                     passes[name] = passes.get(name, 0) + seconds
             digests.add(result.report.output.sha256)
             size += len(result.wasm)

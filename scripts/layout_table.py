@@ -9,7 +9,7 @@ from real import real_modules
 
 from preinit import Host, Options, build
 from preinit.binary.module import SectionId, parse
-from preinit.passes.rewrite.segments import PRICES
+from preinit.passes.rewrite.layout import PRICES
 
 DEFAULT_PRICES = (0, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096)
 

@@ -52,10 +52,9 @@ def _serve(number: int) -> None:
     from preinit import cli
     from preinit.cli import build  # noqa: F401
     from preinit.engine import whole  # noqa: F401
-    from preinit.host import world as link  # noqa: F401
-    from preinit.passes.pipeline import _import_the_rest
+    from preinit.host import world  # noqa: F401
+    from preinit.passes import capture, findings, rewrite, validate  # noqa: F401
 
-    _import_the_rest()
     with socket.socket(fileno=number) as ours:
         while True:
             message, descriptors, _, _ = socket.recv_fds(ours, _LONGEST, 1)

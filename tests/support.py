@@ -122,8 +122,8 @@ class Running:
                 tuple(map(self._reference, self.instance.table_values(names.tables[i])))
                 for i in range(len(self.module.tables))
             ),
-            dropped_data=frozenset(i for i, probe in names.probes.items() if self.instance.traps(probe)),
-            dropped_elements=frozenset(i for i, probe in names.element_probes.items() if self.instance.traps(probe)),
+            dropped_data=frozenset(i for i, probe in names.segments.data.items() if self.instance.traps(probe)),
+            dropped_elements=frozenset(i for i, probe in names.segments.elements.items() if self.instance.traps(probe)),
         )
 
 
@@ -145,7 +145,7 @@ def assert_same_state(binary: bytes, options: Options) -> Result:
         if segment.mode.value == "passive" and Mode.PASSIVE in kept:
             emptied = output[index].start == output[index].end
             assert emptied == (index in expected.dropped_data or segment.start == segment.end), f"data segment {index}"
-    for index in original._instrumented.element_probes:
+    for index in original._instrumented.segments.elements:
         emptied = not resumed.module.elements[index].length
         assert emptied == (index in expected.dropped_elements), f"element segment {index}"
     return result

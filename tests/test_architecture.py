@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from preinit.passes.instrument import Instrumented
+from preinit.passes.rewrite import Plan
+from preinit.passes.snapshot import Snapshot
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "preinit"
 
@@ -131,6 +135,22 @@ def cycles() -> Iterator[tuple[Path, ...]]:
 
     for path in MODULES:
         yield from visit(path, ())
+
+
+#: Kinds of state: rows of the matrix, whose columns are the rooms that deal with each of them.
+KINDS = {"memories", "globals", "tables", "segments"}
+MATRIX = ("passes/instrument", "passes/capture", "passes/rewrite", "verification")
+
+
+@pytest.mark.parametrize("room", MATRIX)
+def test_each_kind_of_state_has_a_file_of_the_same_name_in_each_room_of_the_matrix(room: str) -> None:
+    assert {path.stem for path in (PACKAGE / room).glob("*.py")} >= KINDS
+
+
+def test_a_snapshot_has_a_part_for_each_kind_of_state() -> None:
+    assert set(Snapshot.__dataclass_fields__) == KINDS
+    assert set(Plan.__dataclass_fields__) >= KINDS
+    assert set(Instrumented._fields) >= KINDS
 
 
 def test_no_files_import_each_other() -> None:

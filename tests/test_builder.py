@@ -233,7 +233,7 @@ def test_a_closed_builder_builds_nothing() -> None:
 def test_wrong_modules_are_refused_at_once() -> None:
     with pytest.raises(PreinitError):
         Builder(b"no module")
-    with pytest.raises(UsageError, match="beside them"):
+    with pytest.raises(UsageError, match="were given, and 'cache' too"):
         Builder(wasm(READER), Options(), cache=False)
     with pytest.raises(UsageError, match="there is no option"):
         Builder(wasm(READER), chache=False)

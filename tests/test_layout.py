@@ -12,7 +12,7 @@ from support import Running, build_text
 from preinit.binary.constexpr import offset_constant
 from preinit.binary.encoder import uleb
 from preinit.options import LAYOUTS
-from preinit.passes.rewrite.segments import MOST_SEGMENTS, PRICES, Run, header_size, runs_of_memory, within_limit
+from preinit.passes.rewrite.layout import MOST_SEGMENTS, PRICES, Run, header_size, runs_of_memory, within_limit
 
 #: Memories made of islands in zeros: lengths around every price and around the grain at which zeros are skipped.
 ISLANDS = st.lists(

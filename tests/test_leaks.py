@@ -15,7 +15,7 @@ from preinit.binary.module import parse
 from preinit.errors import UsageError
 from preinit.passes.findings.leaks import SHORTEST, leaks
 from preinit.passes.rewrite import Run
-from preinit.passes.snapshot import MemoryState, Snapshot
+from preinit.passes.snapshot import GlobalsState, MemoryState, SegmentsState, Snapshot, TablesState
 
 SECRET = "hunter2-hunter2"
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
@@ -91,7 +91,7 @@ def test_a_value_is_found_wherever_it_lies(place: int) -> None:
     content = bytearray(b"\xff" * (3 << 20))
     content[place : place + len(SECRET)] = SECRET.encode()
     state = MemoryState(48, memoryview(content))
-    snapshot = Snapshot((state,), {}, {}, {}, {}, frozenset(), frozenset())
+    snapshot = Snapshot((state,), GlobalsState({}, {}, {}), TablesState({}), SegmentsState(frozenset(), frozenset()))
     module = parse(wasm("(module (memory 48))"))
     host = Host(env={"A": SECRET, "B": "not anywhere"})
     (warning,) = leaks(module, host, snapshot, [Run(0, 0, len(content))])

@@ -16,7 +16,7 @@ from preinit.binary.module import parse
 from preinit.binary.opcodes import Kind
 from preinit.errors import Malformed, Unsupported, quoted
 from preinit.passes.instrument.additions import free_prefix
-from preinit.passes.rewrite.segments import Run, within_limit
+from preinit.passes.rewrite.layout import Run, within_limit
 
 
 def chosen_by_definition(runs: list[Run], most: int) -> list[Run]:

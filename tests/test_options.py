@@ -105,7 +105,7 @@ def test_a_path_that_leads_nowhere_is_an_error_of_the_input(given: str) -> None:
 
 
 def test_options_and_fields_together_are_refused() -> None:
-    with pytest.raises(UsageError, match="'layout' beside them"):
+    with pytest.raises(UsageError, match="'layout' too"):
         build(wasm(GOOD), Options(), layout="size")
     with pytest.raises(UsageError, match="options must be Options, not dict"):
         build(wasm(GOOD), {"layout": "size"})  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from command import GOOD, on_a_terminal, run
 from support import wasm
 
 from preinit.cli import progress
-from preinit.passes.observer import Stopwatch
+from preinit.passes.observer import Observer
 
 terminal = pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 
@@ -90,7 +90,9 @@ def test_quiet_shows_no_line(tmp_path: Path) -> None:
 def test_verbose_says_each_step_with_its_time_and_what_was_chosen(good: Path, tmp_path: Path) -> None:
     said = run("build", good, "-v", "-o", os.devnull, code=0, PREINIT_CACHE_DIR=str(tmp_path)).stderr.decode()
     steps = re.findall(r"^ +\d+\.\d{3} s (.*)$", said, re.MULTILINE)
-    assert steps[:3] == ["reading the module", "looking at the module", "preparing the module"]
+    assert steps[:4] == [
+        "reading the module", "looking at the module", "choosing how to compile it", "preparing the module",
+    ]  # fmt: skip
     assert steps[-1] == "validating the output"
     assert f"compiled code is kept in {tmp_path}" in said
     assert "its code is small" in said
@@ -122,8 +124,8 @@ def test_text_and_bytes_both_make_the_line_go_away(monkeypatch: pytest.MonkeyPat
     seen = io.BytesIO()
     stream = Screen(seen, encoding="utf-8", write_through=True)
     monkeypatch.setattr(sys, "stderr", stream)
-    watch = Stopwatch()
-    with progress.shown(watch, quiet=False), watch("thinking\x1b[31m"):
+    observer = Observer()
+    with progress.shown(observer, quiet=False), observer.stage("thinking\x1b[31m"):
         for write in (lambda: print("text", file=sys.stderr), lambda: sys.stderr.buffer.write(b"bytes\n")):
             while not seen.getvalue().endswith(b" s"):
                 time.sleep(0.001)

@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "an import has another type": ("(func $log (;1;) (type 2) (param i32))", "(func $log (;1;) (type $n))", "import", "import 1"),
     "a byte of code is another one": ("i32.const 12\n", "i32.const 13\n", "code", "function 4 (b)"),
     "a function has another type": ("(func $spare (;9;) (type $n)", "(func $spare (;9;) (type 2) (param i32)", "function", "function 9"),
-    "there is one more function": ("  (@producers", "  (func (type $n))\n  (@producers", "function", "functions behind"),
+    "there is one more function": ("  (@producers", "  (func (type $n))\n  (@producers", "function", "functions after"),
     "a function has another name": ("(func $spare", "(func $spore", "custom section", "'name'"),
     "a segment has another name": ("$dropped", "$drapped", "custom section", "data segment 1"),
     "a custom section holds something else": ('"some notes"', '"same notes"', "custom section", "'notes'"),

@@ -18,9 +18,9 @@ from preinit.binary.module import parse
 from preinit.engine.runtime import Deadline
 from preinit.errors import Discrepancy, Misfit, Mismatch
 from preinit.options.record import read_report
-from preinit.passes.observer import Stopwatch
+from preinit.passes.observer import Observer
 from preinit.passes.plan.initializers import choose
-from preinit.passes.run.runner import Job
+from preinit.passes.plan.job import Job
 from preinit.verification import Calls
 from preinit.verification.behaviour import STOPPED, Outcome, differences
 from preinit.verification.both import Both, run_both
@@ -354,7 +354,7 @@ def test_a_call_that_ends_otherwise_is_a_mismatch() -> None:
 def _both(text: str) -> Both:
     module = parse(wasm(text))
     job = Job(module, tuple(choose(module, OPTIONS)), OPTIONS, {}, {}, Deadline(None), goes_on=True)
-    return run_both(job, parse(build_text(text).wasm), None, Stopwatch())
+    return run_both(job, parse(build_text(text).wasm), Observer())
 
 
 def test_random_arguments_are_the_same_for_the_same_seed_and_can_be_written() -> None:

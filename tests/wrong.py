@@ -13,8 +13,8 @@ import pytest
 from preinit.binary import encoder
 from preinit.binary.module import SectionId
 from preinit.binary.types import F32
-from preinit.passes.rewrite import elements
-from preinit.passes.rewrite.segments import Run
+from preinit.passes.rewrite import tables
+from preinit.passes.rewrite.layout import Run
 
 #: Function -> what to put in its place.
 Wrong = Callable[[Any], Any]
@@ -41,9 +41,48 @@ def with_module(change: Callable[[Any, Any], dict[str, Any]]) -> Wrong:
     return wrong
 
 
+def with_changed(change: Callable[[Any, Any], Any]) -> Wrong:
+    """The function sees other changed tables."""
+    return with_snapshot(lambda m, s: {"tables": replace(s.tables, changed=change(m, s.tables.changed))})
+
+
 def with_entries(change: Callable[[Any], Any]) -> Wrong:
     """Each reference in a table is another one."""
-    return with_snapshot(lambda _, s: {"tables": {i: tuple(map(change, c)) for i, c in s.tables.items()}})
+    return with_changed(lambda _, tables: {i: tuple(map(change, content)) for i, content in tables.items()})
+
+
+def with_segments(change: Callable[[Any, Any], dict[str, Any]]) -> Wrong:
+    """The function sees other segments that were dropped."""
+    return with_snapshot(lambda m, s: {"segments": replace(s.segments, **change(m, s.segments))})
+
+
+def with_state(change: Callable[[Any, Any], dict[str, Any]]) -> Wrong:
+    """The function of one kind of state sees another one: `change` gives fields for (module, state)."""
+
+    def wrong(original: Any) -> Any:
+        return lambda module, state, *rest: original(module, replace(state, **change(module, state)), *rest)
+
+    return wrong
+
+
+with_table_state = with_state
+
+
+def with_pages(original: Any) -> Any:
+    """The memories of the state have the size that they had before."""
+    return lambda module, states, *rest: original(module, _original_pages(module, states), *rest)
+
+
+def as_imports(imports: str) -> Wrong:
+    """The function is told that imports become something else."""
+
+    def changed(plan: Any) -> Any:
+        kinds = ("memories", "tables", "globals")
+        parts = {kind: getattr(plan, kind) for kind in kinds}
+        owners = {kind: part.owners._replace(imports=imports) for kind, part in parts.items()}
+        return replace(plan, **{kind: replace(parts[kind], owners=owners[kind]) for kind in kinds})
+
+    return lambda original: lambda module, snapshot, plan: original(module, snapshot, changed(plan))
 
 
 def result(change: Callable[[Any], Any]) -> Wrong:
@@ -59,17 +98,16 @@ def first_argument(change: Callable[[Any], Any]) -> Wrong:
     return lambda original: lambda first, *rest: original(change(first), *rest)
 
 
+def _original_pages(module: Any, states: Any) -> Any:
+    return tuple(replace(state, pages=limits.minimum) for limits, state in zip(module.memories, states, strict=True))
+
+
 def original_pages(module: Any, snapshot: Any) -> dict[str, Any]:
-    return {
-        "memories": tuple(
-            replace(state, pages=limits.minimum)
-            for limits, state in zip(module.memories, snapshot.memories, strict=True)
-        )
-    }
+    return {"memories": _original_pages(module, snapshot.memories)}
 
 
-def original_sizes(module: Any, snapshot: Any) -> dict[str, Any]:
-    return {"tables": {i: content[: module.tables[i].limits.minimum] for i, content in snapshot.tables.items()}}
+def original_sizes(module: Any, state: Any) -> dict[str, Any]:
+    return {"changed": {i: content[: module.tables[i].limits.minimum] for i, content in state.changed.items()}}
 
 
 def while_it_runs(name: str, other: Any) -> Wrong:
@@ -78,7 +116,7 @@ def while_it_runs(name: str, other: Any) -> Wrong:
     def wrong(original: Any) -> Any:
         def function(*arguments: Any) -> Any:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(elements, name, other)
+                patch.setattr(tables, name, other)
                 return original(*arguments)
 
         return function
@@ -89,12 +127,12 @@ def while_it_runs(name: str, other: Any) -> Wrong:
 def initializers_kept(original: Any) -> Any:
     """A changed table only gets another minimum."""
 
-    def function(module: Any, snapshot: Any, first: int) -> Any:
+    def function(module: Any, snapshot: Any, owners: Any) -> Any:
         tables = [
-            table._replace(limits=table.limits._replace(minimum=len(snapshot.tables.get(i, ()))))
+            table._replace(limits=table.limits._replace(minimum=len(snapshot.changed.get(i, ()))))
             for i, table in enumerate(module.tables)
         ]
-        return original(replace(module, tables=tuple(tables)), replace(snapshot, tables={}), first)
+        return original(replace(module, tables=tuple(tables)), replace(snapshot, changed={}), owners)
 
     return function
 

@@ -21,7 +21,7 @@ from ..engine.values import GuestTrapped
 from ..errors import GuestTrap, UsageError
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..options import Options
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from ..passes.plan.initializers import Call
 from ..passes.run.profiles import ProfileStore
 from .memory import usage
@@ -97,7 +97,7 @@ def measure_copies(
     *,
     copies: int = 1000,
     calls: Sequence[str] = (),
-    watch: Stopwatch | None = None,
+    observer: Observer | None = None,
 ) -> ManyCopies:
     """Starts `copies` copies of a pre-initialized module, of its original, and of an empty module, in turn.
 
@@ -106,21 +106,21 @@ def measure_copies(
     original, output: bytes of a module, binary or text, or the path of a file that holds them.
     options: what the build of the output was given: which initializer, what a copy sees.
     calls: exports to call in both, as initializers are named; in copies of the original after its initializers.
-    watch: where another thread can see how far it is.
+    observer: told how far it is.
 
     Imports other than functions of WASI trap when they are called. Raises what reading, compiling and starting a
     module raise; `UsageError` for a number of copies that makes no sense.
     """
     if not 1 <= copies <= MOST_COPIES:
         raise UsageError(f"from 1 to {MOST_COPIES:,} copies can be measured, not {copies:,}")
-    options, watch = options or Options(), watch or Stopwatch()
-    with watch("reading the modules"):
+    options, observer = options or Options(), observer or Observer()
+    with observer.stage("reading the modules"):
         before, after = subjects(original, output, options, calls)
     configuration = ProfileStore(after.module, options, True).engine_configuration()
     empty = parse(empty_module(after.module))
     nothing = after._replace(name="empty", module=empty, wasm=empty.data, start=None, calls=())
     return _in_deep_thread(
-        lambda: _measure([after, before, nothing], copies, bool(calls), options, configuration, watch)
+        lambda: _measure([after, before, nothing], copies, bool(calls), options, configuration, observer)
     )
 
 
@@ -212,19 +212,19 @@ class _Copied:
 
 
 def _measure(
-    given: list[Subject], copies: int, called: bool, options: Options, cache: str | None, watch: Stopwatch
+    given: list[Subject], copies: int, called: bool, options: Options, cache: str | None, observer: Observer
 ) -> ManyCopies:
     copied: list[_Copied] = []
     try:
-        with watch("compiling the modules"):
+        with observer.stage("compiling the modules"):
             copied.extend(_Copied(subject, called, options, cache) for subject in given)
-        with watch("starting copies"):
+        with observer.stage("starting copies"):
             for one in copied:
                 one.copies.start(None, _PATIENCE).close()  # the first one makes the image
             for _ in range(min(_ROUNDS, copies)):
                 for one in copied:
                     one.spend(max(1, copies // _ROUNDS))
-        with watch("waiting for answers"):
+        with observer.stage("waiting for answers"):
             return ManyCopies(copies, *(one.facts() for one in copied))
     finally:
         for one in copied:

@@ -20,7 +20,7 @@ from ..host.stubs import stub_bodies
 from ..host.wasi1.errnos import Errno
 from ..options import Options
 from ..options.numbers import encode
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
@@ -33,7 +33,7 @@ _TYPES = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
 
 
 def measure_in_node(
-    pair: tuple[Subject, Subject], options: Options, rounds: int, seconds: float, watch: Stopwatch, deadline: Deadline
+    pair: tuple[Subject, Subject], options: Options, rounds: int, seconds: float, observer: Observer, deadline: Deadline
 ) -> Bench:
     """See `measure`. Node's own WASI is used: its clock and its random numbers, and folders that can be written.
 
@@ -62,11 +62,11 @@ def measure_in_node(
             },
             "sides": [_side(subject, options, Path(folder)) for subject in pair],
         }  # fmt: skip
-        with watch("measuring in Node"):
+        with observer.stage("measuring in Node"):
             answer = _run(program, json.dumps(request), deadline)
     found = []
     for subject, facts in zip(pair, answer["sides"], strict=True):
-        with watch(f"compressing the {subject.name}"):
+        with observer.stage(f"compressing the {subject.name}"):
             size = sizes(subject.module.data)
         memory = facts["memory"]
         per_copy = memory and MemoryPerCopy(

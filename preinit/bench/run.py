@@ -11,7 +11,7 @@ from typing import Protocol
 from ..engine.runtime import Deadline
 from ..errors import UsageError
 from ..options import Options
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
@@ -38,7 +38,7 @@ def measure(
     rounds: int = 21,
     seconds: float = 10.0,
     calls: Sequence[str] = (),
-    watch: Stopwatch | None = None,
+    observer: Observer | None = None,
 ) -> Bench:
     """Measures instantiating and initializing `original` against instantiating `output`, in turn.
 
@@ -51,49 +51,49 @@ def measure(
     rounds: how many times each of them is started.
     seconds: after that long, the rounds end, but never before there are 3 of them.
     calls: exports to call in both, as initializers are named: then it is the time up to their answer.
-    watch: where another thread can see how far it is.
+    observer: told how far it is.
 
     Imports are provided as in a build, before the time is taken. Raises a `PreinitError`: a module can't be read,
     compiled or started; `UsageError`; `ToolMissing`: the engine is not there.
     """
     options = hermetic(options or Options())
-    watch = watch or Stopwatch()
+    observer = observer or Observer()
     if engine not in ENGINES:
         raise UsageError(f"there is no engine {engine!r} to measure with", hint=f"One of {', '.join(ENGINES)}.")
     if rounds < LEAST_ROUNDS or not seconds > 0:
         raise UsageError(f"at least {LEAST_ROUNDS} rounds and more than 0 seconds are needed to measure anything")
     names = [os.fspath(given) if not isinstance(given, bytes) else given for given in (original, output)]
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the measurement")
-    with watch("reading the modules"):
+    with observer.stage("reading the modules"):
         pair = deadline.start(lambda: subjects(names[0], names[1], options, calls)).result()
     if engine == "node":
         from .node import measure_in_node
 
-        return measure_in_node(pair, options, rounds, seconds, watch, deadline)
-    return deadline.start(lambda: _measure_in_wasmtime(pair, options, rounds, seconds, watch, deadline)).result()
+        return measure_in_node(pair, options, rounds, seconds, observer, deadline)
+    return deadline.start(lambda: _measure_in_wasmtime(pair, options, rounds, seconds, observer, deadline)).result()
 
 
 def _measure_in_wasmtime(
-    pair: tuple[Subject, Subject], options: Options, rounds: int, seconds: float, watch: Stopwatch, deadline: Deadline
+    pair: tuple[Subject, Subject], options: Options, rounds: int, seconds: float, observer: Observer, deadline: Deadline
 ) -> Bench:
     from .copies import Copies, Engine, engine_name
 
     shared, runners = Engine(options, deadline), []
     for subject in pair:
-        with watch(f"compiling the {subject.name}"), about(subject.name):
+        with observer.stage(f"compiling the {subject.name}"), about(subject.name):
             runners.append(Copies(shared, subject, options, deadline))
     collecting = gc.isenabled()
     gc.disable()  # it would strike one of the two at random
     try:
-        times = _rounds(pair, runners, rounds, seconds, watch, deadline)
-        rates = [_rate(subject, runner, seconds, watch) for subject, runner in zip(pair, runners, strict=True)]
-        memories = [_alive(subject, runner, seconds, watch) for subject, runner in zip(pair, runners, strict=True)]
+        times = _rounds(pair, runners, rounds, seconds, observer, deadline)
+        rates = [_rate(subject, runner, seconds, observer) for subject, runner in zip(pair, runners, strict=True)]
+        memories = [_alive(subject, runner, seconds, observer) for subject, runner in zip(pair, runners, strict=True)]
     finally:
         if collecting:
             gc.enable()
     sides = []
     for subject, runner, (start, stop), rate, memory in zip(pair, runners, times, rates, memories, strict=True):
-        with watch(f"compressing the {subject.name}"):
+        with observer.stage(f"compressing the {subject.name}"):
             size = sizes(subject.module.data)
         sides.append(Side(size, subject.functions, runner.compile_seconds, start, stop, rate, memory))
     return Bench(engine_name(), shared.compiler, *sides)
@@ -104,7 +104,7 @@ def _rounds(
     runners: Sequence[Runner],
     rounds: int,
     seconds: float,
-    watch: Stopwatch,
+    observer: Observer,
     deadline: Deadline,
 ) -> list[tuple[Times, Times]]:
     """Times of starting and freeing each, after one round that is not counted: it finds nothing in caches."""
@@ -119,24 +119,24 @@ def _rounds(
             start.append(took)
             stop.append(free())
 
-    with watch("warming up"):
+    with observer.stage("warming up"):
         turn()
     for times in (*starts, *stops):
         times.clear()
-    with watch("measuring"):
+    with observer.stage("measuring"):
         began = time.perf_counter()
         for number in range(rounds):
             if number >= LEAST_ROUNDS and time.perf_counter() - began > seconds:
                 break
-            watch.stage = f"measuring, round {number + 1} of {rounds}"
+            observer.now = f"measuring, round {number + 1} of {rounds}"
             turn()
     return [(Times(tuple(start)), Times(tuple(stop))) for start, stop in zip(starts, stops, strict=True)]
 
 
-def _rate(subject: Subject, runner: Runner, seconds: float, watch: Stopwatch) -> float:
+def _rate(subject: Subject, runner: Runner, seconds: float, observer: Observer) -> float:
     """Copies per second, one after the other; what it takes to provide their imports is not counted."""
     began, spent, copies = time.perf_counter(), 0.0, 0
-    with watch(f"starting copies of the {subject.name}"):
+    with observer.stage(f"starting copies of the {subject.name}"):
         while not copies or (copies < MOST_IN_A_ROW and time.perf_counter() - began < seconds * SHARE):
             took, free = runner.start()
             spent += took + free()
@@ -144,13 +144,13 @@ def _rate(subject: Subject, runner: Runner, seconds: float, watch: Stopwatch) ->
     return copies / spent
 
 
-def _alive(subject: Subject, runner: Runner, seconds: float, watch: Stopwatch) -> MemoryPerCopy | None:
+def _alive(subject: Subject, runner: Runner, seconds: float, observer: Observer) -> MemoryPerCopy | None:
     """What each of some copies takes that are alive at the same time."""
     from .memory import usage
 
     free: list[Callable[[], float]] = []
     began = time.perf_counter()
-    with watch(f"keeping copies of the {subject.name} alive"):
+    with observer.stage(f"keeping copies of the {subject.name} alive"):
         before = after = usage()
         try:
             while before and after and len(free) < MOST_ALIVE:

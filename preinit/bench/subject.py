@@ -11,9 +11,8 @@ from ..binary.module import Module, parse
 from ..errors import PreinitError
 from ..options import Options
 from ..passes.instrument.start import exported_start
-from ..passes.parse.source import binary
+from ..passes.parse.source import binary, read_preloads
 from ..passes.parse.supported import check_supported
-from ..passes.pipeline import read_preloads
 from ..passes.plan.initializers import REACTOR_START, Call, choose
 
 

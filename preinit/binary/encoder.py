@@ -8,6 +8,9 @@ import leb128
 
 from .types import FuncType, Limits
 
+#: A part of a module in several pieces, of which the large ones are views and not copied.
+Pieces = list[bytes | memoryview]
+
 #: Magic and version of a core module.
 PREAMBLE = b"\0asm\1\0\0\0"
 
@@ -52,16 +55,16 @@ def vector(items: Sequence[bytes]) -> bytes:
     return uleb(len(items)) + b"".join(items)
 
 
-def section(number: int, payload: bytes | memoryview) -> list[bytes | memoryview]:
+def section(number: int, payload: bytes | memoryview) -> Pieces:
     """A section's pieces: the header and the payload, which is not copied."""
     return [bytes((number,)) + uleb(len(payload)), payload]
 
 
-def custom_section(title: str, content: bytes) -> list[bytes | memoryview]:
+def custom_section(title: str, content: bytes) -> Pieces:
     return section(0, name(title) + content)
 
 
-def module_name(text: str) -> list[bytes | memoryview]:
+def module_name(text: str) -> Pieces:
     """A name section with nothing but the module's own name."""
     encoded = name(text)
     return custom_section("name", b"\0" + uleb(len(encoded)) + encoded)
@@ -90,6 +93,6 @@ def code_entry(body: bytes) -> bytes:
     return uleb(len(body)) + body
 
 
-def assemble(sections: Iterable[list[bytes | memoryview]]) -> bytes:
+def assemble(sections: Iterable[Pieces]) -> bytes:
     """A module from its sections' pieces: one copy in all."""
     return b"".join([PREAMBLE, *(piece for pieces in sections for piece in pieces)])

@@ -8,10 +8,8 @@ from . import encoder as write
 from .cursor import leading_u32
 from .module import Module
 
-Pieces = list[bytes | memoryview]
 
-
-def extended_section(module: Module, number: int, added: Sequence[bytes]) -> Pieces:
+def extended_section(module: Module, number: int, added: Sequence[bytes]) -> write.Pieces:
     """The pieces of the section with that number; none where it neither exists nor gains anything."""
     section = module.section(number)
     if section is None:

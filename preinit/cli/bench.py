@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError, printable
 from ..files.outputs import STANDARD_OUTPUT, check_outputs, write_output
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from .arguments import File, other_inputs, read
 from .failure import explained, leave, say
 from .help import messages, under
@@ -108,18 +108,20 @@ def command(
             raise UsageError(f"--copies has no {'page' if html else 'other engine'}", hint="Leave one of them out.")
         options = options_of(given, process_ends=True)
         modules = read(source), read(output)
-        watch = Stopwatch()
+        observer = Observer()
         if copies is not None:
             from ..bench.many import measure_copies
 
-            with shown(watch, quiet, verbose):
-                many = measure_copies(*modules, options, copies=copies, calls=calls, watch=watch)
+            with shown(observer, quiet, verbose):
+                many = measure_copies(*modules, options, copies=copies, calls=calls, observer=observer)
             _show_copies(many, json)
             leave(0)
         from ..bench import measure
 
-        with shown(watch, quiet, verbose):
-            found = measure(*modules, options, engine=engine, rounds=rounds, seconds=seconds, calls=calls, watch=watch)
+        with shown(observer, quiet, verbose):
+            found = measure(
+                *modules, options, engine=engine, rounds=rounds, seconds=seconds, calls=calls, observer=observer
+            )
         if json:
             from ..report.json import dumps
 

@@ -13,7 +13,7 @@ import click
 from ..errors import OutputNotWritable, PreinitError, UsageError, locate_input, printable
 from ..files.outputs import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..options import BUDGETS
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from .arguments import File, other_inputs, read
 from .budgets import budget_options
 from .choice import chosen_config, target_options
@@ -127,11 +127,11 @@ def command(
         data = read(source)
         from ..passes.pipeline import build  # imports the engine
 
-        watch = Stopwatch()
+        observer = Observer()
         try:
-            with shown(watch, quiet, verbose):
-                result = build(data, options, watch=watch)
-                verified = verify_calls(data, result.wasm, options, watch=watch) if verify else None
+            with shown(observer, quiet, verbose):
+                result = build(data, options, observer=observer)
+                verified = verify_calls(data, result.wasm, options, observer=observer) if verify else None
         except PreinitError as problem:
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise

@@ -11,7 +11,7 @@ import click
 
 from ..errors import PreinitError, UsageError
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from .arguments import File, read
 from .failure import explained, leave, say
 from .help import Command, messages
@@ -75,8 +75,8 @@ def command(
     gc.disable()  # one look and the process ends
     with explained(debug):
         _check_names(source, against, report, json, html)
-        watch = Stopwatch()
-        with shown(watch, quiet, verbose), watch("looking at the module"):
+        observer = Observer()
+        with shown(observer, quiet, verbose), observer.stage("looking at the module"):
             found, built = _inspected(source, against), _report(report)
         name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
         if not quiet and built and found.sha256 not in (built.output.sha256, built.input.sha256):

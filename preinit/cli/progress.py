@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import printable
-from ..passes.observer import WORDS, Stopwatch
+from ..passes.observer import WORDS, Event, Observer
 from .failure import say
 
 #: Seconds before the line is shown, and between its changes.
@@ -20,24 +20,24 @@ _INTERVAL = 0.2
 _CLEAR = "\r\033[K"
 
 
-def line(watch: Stopwatch) -> str:
+def line(observer: Observer) -> str:
     """What is done now, what was compiled for it, how long it all took."""
-    said = WORDS.get(watch.stage, watch.stage)
-    if watch.compiled:
-        functions, size, _ = watch.compiled()
+    said = WORDS.get(observer.now, observer.now)
+    if observer.compiled:
+        functions, size, _ = observer.compiled()
         said += f"; {functions:,} functions, {size / 1e6:.1f} MB of code compiled"
-    return printable(f"{said}; {time.perf_counter() - watch.started:.0f} s")
+    return printable(f"{said}; {time.perf_counter() - observer.started:.0f} s")
 
 
 @contextmanager
-def shown(watch: Stopwatch, quiet: bool, verbose: bool = False) -> Iterator[None]:
+def shown(observer: Observer, quiet: bool, verbose: bool = False) -> Iterator[None]:
     """Shows the line while the work inside goes on, if standard error is a terminal.
 
     What is written to standard error meanwhile (by a guest, say) stands on lines of its own. With `verbose`, each step
     and what was chosen in it is said, too, on a terminal or not.
     """
     if verbose and not quiet:
-        watch.listener = _tell
+        observer.listeners.append(_tell)
     stream = sys.stderr
     if quiet or stream is None or not stream.isatty():
         yield
@@ -49,7 +49,7 @@ def shown(watch: Stopwatch, quiet: bool, verbose: bool = False) -> Iterator[None
         if done.wait(_PATIENCE):
             return
         while not done.wait(_INTERVAL):
-            status.show(line(watch))
+            status.show(line(observer))
 
     thread = threading.Thread(target=work, name="preinit-progress", daemon=True)
     thread.start()
@@ -63,9 +63,10 @@ def shown(watch: Stopwatch, quiet: bool, verbose: bool = False) -> Iterator[None
         thread.join(_PATIENCE)
 
 
-def _tell(step: str, seconds: float | None) -> None:
-    said = WORDS.get(step, step)
-    say(printable(f"{'':10}{said}" if seconds is None else f"{seconds:7.3f} s {said}"))
+def _tell(event: Event) -> None:
+    if event.kind != "begins":
+        said = WORDS.get(event.said, event.said)
+        say(printable(f"{event.seconds:7.3f} s {said}" if event.kind == "ended" else f"{'':10}{said}"))
 
 
 class _Status:

@@ -12,7 +12,7 @@ import click
 
 from ..errors import PreinitError, UsageError
 from ..files.outputs import STANDARD_OUTPUT
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from ..serve.settings import (
     DEFAULT_MAX_BODY,
     DEFAULT_MAX_MEMORY,
@@ -116,9 +116,9 @@ def command(source: str, host: str, port: int, quiet: bool, verbose: bool, debug
                 say(line)
 
         data = read(source)
-        watch = Stopwatch()
+        observer = Observer()
         try:
-            with shown(watch, quiet, verbose), watch("compile"):
+            with shown(observer, quiet, verbose), observer.stage("compile"):
                 application = Application(data, settings, log=None if quiet else log)
         except PreinitError as problem:
             if not isinstance(problem, UsageError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import Interrupted, UsageError, printable, quoted
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from ..targets import Config, depfile, nearest, order, shown, state_file, with_needed
 from ..targets.run import BUILT, CHECKED, FAILED, UP_TO_DATE, Outcome, Wanted, outcomes_of
 from ..targets.workers import Workers
@@ -41,10 +41,10 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
     started = time.perf_counter()
     workers = Workers()
     outcomes: dict[str, Outcome] = {}
-    watch = Stopwatch()
+    observer = Observer()
     try:
-        with progress_shown(watch, wanted.quiet, wanted.verbose):
-            for outcome in outcomes_of(config.targets, chosen, wanted, workers, watch):
+        with progress_shown(observer, wanted.quiet, wanted.verbose):
+            for outcome in outcomes_of(config.targets, chosen, wanted, workers, observer):
                 outcomes[outcome.name] = outcome
                 _say(outcome, wanted.quiet)
     except KeyboardInterrupt:

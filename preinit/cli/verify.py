@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from ..errors import PreinitError, UsageError, printable
 from ..files.outputs import STANDARD_OUTPUT, write_output
 from ..options import Options
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from .arguments import File, read
 from .failure import explained, leave
 from .help import ENVIRONMENT, messages, under
@@ -142,10 +142,10 @@ def command(
             host = dataclasses.replace(options.host, args=run_args, stdin=stdin)
         wanted = Calls(calls, call_all, run, seed, host, call_timeout)
         data, other = read(source), read(output)
-        watch = Stopwatch()
+        observer = Observer()
         try:
-            with shown(watch, quiet or as_json, verbose):
-                facts = verify_calls(data, other, options, wanted, recorded, watch)
+            with shown(observer, quiet or as_json, verbose):
+                facts = verify_calls(data, other, options, wanted, recorded, observer)
         except PreinitError as problem:
             _name(problem, source, output)
             raise

@@ -110,22 +110,6 @@ def original_frame(module: Module, function: int, offset: int, moved: Sequence[t
     return Frame(function, module.function_name(function), place)
 
 
-class Instrumented(NamedTuple):
-    """Under which export each thing can be reached.
-
-    `memories`, `globals`, `tables`: index in the original -> export. `start`: the start function's export.
-    `probes`: index of a passive data segment -> export of a function that traps if the segment was dropped;
-    `element_probes` the same for element segments.
-    """
-
-    memories: dict[int, str]
-    globals: dict[int, str]
-    tables: dict[int, str]
-    start: str | None
-    probes: dict[int, str]
-    element_probes: dict[int, str]
-
-
 class Instance(Protocol):
     """A running guest. Names are exports of the copy that is run."""
 

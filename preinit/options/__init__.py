@@ -211,6 +211,17 @@ class Options:
             raise UsageError(f"there is no option {unknown!r}", hint=f"One of {', '.join(known)}.")
         return cls(**fields)
 
+    @classmethod
+    def given(cls, options: Options | None, fields: Mapping[str, Any]) -> Options:
+        """What a caller gave: options, or their fields by name. Raises `UsageError` for both, or another type."""
+        if options is None:
+            return cls.of(fields)
+        if not isinstance(options, Options):
+            raise UsageError(f"options must be Options, not {type(options).__name__}")
+        if fields:
+            raise UsageError(f"options were given, and {next(iter(fields))!r} too", hint="Put all into Options.")
+        return options
+
     def __post_init__(self) -> None:
         checks.normalize(self, _OPTIONS)
         if self.start_only and self.init_funcs:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..engine.runtime import Deadline
 from ..errors import UsageError
 from ..options import Host, Options
 from ..options.calls import Call
-from .observer import Stopwatch
-from .pipeline import carry_out, check_again, place, read_source
-from .run.runner import keeping
+from .observer import Observer
+from .parse.source import Wasm, check_again, read_source
+from .pipeline import build_source, deadline_of
+from .run import KeptInMemory
 from .validate.validity import Validity
 
 if TYPE_CHECKING:
@@ -49,18 +48,10 @@ class Builder:
     `build`, which compiles it.
     """
 
-    def __init__(self, wasm: bytes | str | os.PathLike[str], options: Options | None = None, **fields: Any) -> None:
-        if options is None:
-            options = Options.of(fields)
-        elif not isinstance(options, Options):
-            raise UsageError(f"options must be Options, not {type(options).__name__}")
-        elif fields:
-            raise UsageError(
-                f"options were given, and {next(iter(fields))!r} beside them", hint="Put all into Options."
-            )
-        self._options = options
-        self._source = read_source(wasm, options, Deadline(options.timeout, grace=not options.process_ends))
-        self._kept = keeping(self._source.module, options)
+    def __init__(self, wasm: Wasm, options: Options | None = None, **fields: Any) -> None:
+        self._options = options = Options.given(options, fields)
+        self._source = read_source(wasm, options, deadline_of(options, Observer()))
+        self._kept = KeptInMemory(self._source.module, options)
         self._validity = Validity(self._source.module, options, many=True)
         self._lock = threading.Lock()
         self._running = 0
@@ -74,7 +65,7 @@ class Builder:
         env: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         args: Sequence[str] | None = None,
         dirs: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
-        watch: Stopwatch | None = None,
+        observer: Observer | None = None,
         **changes: Any,
     ) -> Result:
         """A snapshot. What is not given is as in the builder's options.
@@ -83,7 +74,7 @@ class Builder:
         ----------
         init: exports to run, for `Options.init_funcs`.
         stdin, env, args, dirs: for the fields of `Host` of these names.
-        watch: where another thread can see how far the build is.
+        observer: told how far the build is.
         changes: other fields of `Host` or `Options`, but for those that what is compiled depends on.
 
         Raises what `preinit.build` raises; the builder can be used after any of it. A time limit holds for each build.
@@ -96,12 +87,12 @@ class Builder:
                 raise UsageError("the builder is closed", hint="Build before its `with` ends.")
             self._running += 1
         try:
-            watch = watch or Stopwatch()
-            with watch("choose"):
-                if options is not self._options:
+            observer = observer or Observer()
+            deadline = deadline_of(options, observer)
+            if options is not self._options:
+                with observer.stage("plan"):
                     check_again(self._source, options)
-                order = place(self._source, options, Deadline(options.timeout, grace=not options.process_ends))
-            return carry_out(order, watch, kept=self._kept, validity=self._validity)
+            return build_source(self._source, options, deadline, observer, self._kept, self._validity)
         finally:
             with self._lock:
                 self._running -= 1
@@ -117,8 +108,7 @@ class Builder:
         with self._lock:
             if not self._closed or self._running:
                 return
-        self._kept.flush()
-        self._kept.clear()
+        self._kept.close()
 
     def __enter__(self) -> Builder:
         return self

@@ -1,15 +1,17 @@
-"""How long each pass takes, and which one it is now."""
+"""Who is told how far a build is: which stage it is in, how long each took, what was found out meanwhile."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
 
-#: What a pass of a build is called; other commands name their steps in such words themselves.
+#: What a stage of a build is called; other commands name their stages in such words themselves.
 WORDS = {
     "parse": "reading the module",
-    "choose": "looking at the module",
+    "plan": "looking at the module",
+    "choose": "choosing how to compile it",
     "instrument": "preparing the module",
     "compile": "compiling the module",
     "instantiate": "instantiating the module",
@@ -24,44 +26,58 @@ WORDS = {
 }
 
 
-class Stopwatch:
-    """Adds up the seconds of each pass: `with watch("parse"): ...`. Not nested, one thread at a time.
+class Event(NamedTuple):
+    """A stage begins or has ended, after so many `seconds`, also where it failed; or a note: what was found out."""
 
-    Another thread may look at it. `stage` is the pass, `detail` what of it, if there is more to say; `started` when
-    the first one began, on `time.perf_counter`. `compiled` tells how many functions are compiled, how many bytes of
-    their code, in how many modules; None while nothing is compiled on demand. `listener` is told of each pass that
-    ended, with its seconds, and of each `note`, with None.
+    kind: Literal["begins", "ended", "note"]
+    said: str
+    seconds: float = 0.0
+
+
+Listener = Callable[[Event], object]
+
+
+class Observer:
+    """Adds up the seconds of each stage: `with observer.stage("parse"): ...`. Not nested, one thread at a time.
+
+    Another thread may look at it. `now` is the stage, which may be set anew inside; `detail` what of it, if there is
+    more to say; `started` when the object was made, on `time.perf_counter`. `compiled` tells how many functions are
+    compiled, how many bytes of their code, in how many modules; None while nothing is compiled on demand. `listeners`
+    are called with each event, in the thread in which it happens.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self.last = 0.0  # of the pass that ended last
-        self.stage = ""
+        self.last = 0.0  # of the stage that ended last
+        self.now = ""
         self.detail = ""
         self.started = time.perf_counter()
         self.compiled: Callable[[], tuple[int, int, int]] | None = None
-        self.listener: Callable[[str, float | None], None] | None = None
-        self._started = 0.0
+        self.listeners: list[Listener] = []
+
+    @contextmanager
+    def stage(self, name: str, detail: str = "") -> Iterator[None]:
+        """Times what is done inside."""
+        self.now, self.detail = name, detail
+        self._tell(Event("begins", name))
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.last = time.perf_counter() - began
+            name = self.now  # what is done inside may have called it more exactly
+            self.seconds[name] = self.seconds.get(name, 0.0) + self.last
+            self._tell(Event("ended", name, self.last))
 
     def note(self, said: str) -> None:
-        """Says what was found out or decided, for those who want to know."""
-        if self.listener:
-            self.listener(said, None)
+        """What was found out or decided, for those who want to know."""
+        self._tell(Event("note", said))
 
-    def __call__(self, name: str, detail: str = "") -> Stopwatch:
-        self.stage, self.detail = name, detail
-        return self
+    def _tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
 
     def doing(self) -> str:
         """What is done now, in words."""
-        said = WORDS.get(self.stage, self.stage)
+        said = WORDS.get(self.now, self.now)
         return f"{said}: {self.detail}" if self.detail else said
-
-    def __enter__(self) -> None:
-        self._started = time.perf_counter()
-
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        self.last = time.perf_counter() - self._started
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + self.last
-        if self.listener:
-            self.listener(self.stage, self.last)

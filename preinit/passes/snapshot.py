@@ -1,4 +1,4 @@
-"""What a paused instance holds."""
+"""What a paused guest holds: one frozen value for each kind of state."""
 
 from __future__ import annotations
 
@@ -29,19 +29,39 @@ class MemoryState:
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
-    """All state of an instance that can differ from the state after instantiation.
+class GlobalsState:
+    """Globals by index.
 
-    `memories` by memory index. `globals`: index of a global of a numeric type, mutable or imported or computed from an
-    imported one -> its raw little-endian bytes; `globals_before`: the same before anything ran. `tables`: index of a
-    table that changed -> all its entries. `references`: index of a reference global that changed or is imported -> its
-    value. `dropped_data`, `dropped_elements`: indices of passive segments that were dropped.
+    `numbers`: of those of a numeric type, mutable or imported or computed from an imported one, the raw little-endian
+    bytes; `numbers_before`: the same before anything ran. `references`: those of a reference type that changed, or that
+    the output must set.
     """
 
-    memories: tuple[MemoryState, ...]
-    globals: dict[int, bytes]
-    globals_before: dict[int, bytes]
-    tables: dict[int, tuple[Reference, ...]]
+    numbers: dict[int, bytes]
+    numbers_before: dict[int, bytes]
     references: dict[int, Reference]
+
+
+@dataclass(frozen=True, eq=False)
+class TablesState:
+    """All entries of each table that changed, or that the output must fill, by index."""
+
+    changed: dict[int, tuple[Reference, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentsState:
+    """Indices of the passive segments that were dropped."""
+
     dropped_data: frozenset[int]
     dropped_elements: frozenset[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All state of an instance that can differ from the state after instantiation. `memories` by memory index."""
+
+    memories: tuple[MemoryState, ...]
+    globals: GlobalsState
+    tables: TablesState
+    segments: SegmentsState

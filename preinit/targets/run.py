@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..errors import as_error, quoted
-from ..passes.observer import Stopwatch
+from ..passes.observer import Observer
 from .inputs import fingerprint
 from .state import change
 from .target import Target, options_of
@@ -54,7 +54,7 @@ def outcomes_of(
     after: Mapping[str, set[str]],
     wanted: Wanted,
     workers: Workers,
-    watch: Stopwatch,
+    observer: Observer,
 ) -> Iterator[Outcome]:
     """What becomes of each target, as soon as it is known; each starts when those before it are done."""
     sorter = TopologicalSorter(after)
@@ -74,7 +74,7 @@ def outcomes_of(
             else:
                 work = threading.Thread(target=_work, args=(targets[name], wanted, workers, done), daemon=True)
                 work.start()
-        watch.stage = f"building {', '.join(running)}"
+        observer.now = f"building {', '.join(running)}"
         outcome = done.get()
         running.remove(outcome.name)
         if outcome.word == FAILED:

@@ -13,8 +13,8 @@ from ..engine.values import Unsuited
 from ..errors import Discrepancy, GuestExit, PreinitError, TimeLimit, UsageError
 from ..host import Clock, Printed
 from ..options import Host
-from ..passes.run.runner import Job, Paused, run_again, run_whole
-from ..symbols.stack import Stack
+from ..passes.plan.job import Job
+from ..passes.run import Paused, run_again, run_whole
 from .calls import Call, is_nan, show
 from .state import Comparison, State, observe
 
@@ -43,15 +43,12 @@ class Outcome(NamedTuple):
 class Side:
     """The input or the output: fresh instances of it, paused where the first one was.
 
-    `stack`: the one whose dead part is zeroed. `constant`: exports that do nothing -> what they return.
+    `constant`: exports that do nothing -> what they return.
     """
 
-    def __init__(
-        self, job: Job, first: Paused, stack: Stack | None = None, constant: Mapping[str, Sequence[bytes]] | None = None
-    ) -> None:
+    def __init__(self, job: Job, first: Paused, constant: Mapping[str, Sequence[bytes]] | None = None) -> None:
         self._job = job
         self._first = first
-        self._stack = stack
         self._constant = constant or {}
         self._open: Paused | None = None
 
@@ -70,12 +67,11 @@ class Side:
     def close(self) -> None:
         """Frees the instance of the last call."""
         if self._open:
-            self._open.world.close()
-            self._open.instance.close()
+            self._open.close()
         self._open = None
 
     def _call(self, paused: Paused, call: Call, name: str, host: Host, seconds: float) -> Outcome:
-        zero_dead_stack(paused, self._stack)
+        zero_dead_stack(self._job, paused)
         left = self._job.deadline.remaining()
         deadline = Deadline(seconds if left is None else min(seconds, left))
         deadline.watch(paused.guest.engine)
@@ -106,11 +102,14 @@ class Side:
         return Outcome(code, detail or _returned(results), results, *_printed(printed), state, took)
 
 
-def zero_dead_stack(paused: Paused, stack: Stack | None) -> None:
+def zero_dead_stack(job: Job, paused: Paused) -> None:
     """What `--scrub-stack` says of a state: below the stack pointer all is zero."""
-    if stack:
-        pointer = int.from_bytes(paused.snapshot.globals[stack.pointer], "little")
-        dead = paused.snapshot.memories[0].content[: min(pointer, stack.top)]
+    if job.stack:
+        names, instance = paused.instrumented, paused.instance
+        width = 8 if job.module.memories[0].is_64 else 4
+        bits = instance.global_value(names.globals[job.stack.pointer], width).bits
+        pointer = int.from_bytes(bits, "little")
+        dead = instance.memory(names.memories[0])[: min(pointer, job.stack.top)]
         dead[:] = bytes(len(dead))
 
 

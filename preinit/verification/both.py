@@ -22,15 +22,18 @@ from ..errors import (
     TimeLimit,
     UnsupportedProposal,
     UnsupportedState,
+    located,
 )
 from ..options import Options
-from ..passes.observer import Stopwatch
+from ..passes.capture import capture
+from ..passes.observer import Observer
 from ..passes.parse.supported import check_supported
-from ..passes.plan.initializers import no_ops
-from ..passes.run.runner import Job, Paused, run_guest
-from ..symbols.stack import Stack
+from ..passes.plan.exports import no_ops
+from ..passes.plan.job import Job
+from ..passes.run import Paused, run_guest
+from ..passes.snapshot import Snapshot
 from .behaviour import zero_dead_stack
-from .expected import functions, sizes
+from .functions import added_functions
 from .result import Compared
 from .state import Comparison, State, observe
 
@@ -39,7 +42,10 @@ MOST_DIFFERENCES = 20
 
 
 class Both(NamedTuple):
-    """Two instances that are alike. `constant`: exports of the output that do nothing -> what they return."""
+    """Two guests that were alike; their instances are closed.
+
+    `constant`: exports of the output that do nothing -> what they return.
+    """
 
     job: Job
     paused: Paused
@@ -47,7 +53,6 @@ class Both(NamedTuple):
     resumed: Paused
     comparison: Comparison
     constant: Mapping[str, tuple[bytes, ...]]
-    stack: Stack | None
     compared: Compared
 
 
@@ -65,36 +70,31 @@ def of_output() -> Iterator[None]:
         yield
     except PreinitError as problem:
         if not isinstance(problem, TimeLimit | Mismatch):
-            problem.where = f"the output{f', {problem.where}' if problem.where else ''}"
+            located(problem, "the output")
         raise
 
 
-def run_both(job: Job, output: Module, stack: Stack | None, watch: Stopwatch) -> Both:
+def run_both(job: Job, output: Module, observer: Observer) -> Both:
     """Runs the initializer, starts the output, and compares what they hold. The instances are closed then.
 
-    `stack`: the one whose dead part the build zeroed. Raises `Mismatch`, and what running raises.
+    Raises `Mismatch`, and what running raises.
     """
     deadline = job.deadline
-    with watch("validate"):
+    with observer.stage("validate"):
         _valid(output, deadline)
-    fresh = Job(output, (), _fresh(job.options, output), job.preloads, job.beside, deadline, job.goes_on, resumes=True)
+    options = _fresh(job.options, output)
+    fresh = Job(output, (), options, job.preloads, job.beside, deadline, goes_on=job.goes_on, resumes=True)
     with of_output():
-        check_supported(output, fresh.options)
-    paused = run_guest(job, watch, lambda: None)
-    try:
-        resumed = _start(fresh, watch)
-        try:
-            with watch("compare"):
-                return _compare(job, paused, fresh, resumed, stack)
-        finally:
-            _close(resumed)
-    finally:
-        _close(paused)
+        check_supported(output, options)
+    with run_guest(job, observer) as paused:
+        snapshot = _captured(job, paused, observer)
+        with _start(fresh, observer) as resumed, observer.stage("compare"):
+            return _compare(job, paused, snapshot, fresh, resumed)
 
 
-def _close(run: Paused) -> None:
-    run.world.close()
-    run.instance.close()
+def _captured(job: Job, paused: Paused, observer: Observer) -> Snapshot:
+    with observer.stage("capture"):
+        return job.deadline.start(lambda: capture(job.module, paused, job.owners)).result()
 
 
 def _valid(output: Module, deadline: Deadline) -> None:
@@ -125,9 +125,16 @@ def _fresh(options: Options, output: Module) -> Options:
     )
 
 
-def _start(job: Job, watch: Stopwatch) -> Paused:
+def _start(job: Job, observer: Observer) -> Paused:
+    """The output, started, whose state could be captured as the input's was."""
     try:
-        return run_guest(job, watch, lambda: None)
+        resumed = run_guest(job, observer)
+        try:
+            _captured(job, resumed, observer)
+        except BaseException:
+            resumed.close()
+            raise
+        return resumed
     except TimeLimit:
         raise
     except InitializerFailed as problem:
@@ -140,21 +147,20 @@ def _start(job: Job, watch: Stopwatch) -> Paused:
         kind, *_ = problem.what.split(maxsplit=1)
         raise Mismatch((Discrepancy(kind, place, "nothing like that", problem.what),)) from problem
     except PreinitError as problem:
-        problem.where = f"the output{f', {problem.where}' if problem.where else ''}"
+        located(problem, "the output")
         raise
 
 
-def _compare(job: Job, paused: Paused, fresh: Job, resumed: Paused, stack: Stack | None) -> Both:
+def _compare(job: Job, paused: Paused, snapshot: Snapshot, fresh: Job, resumed: Paused) -> Both:
     module, output, deadline = job.module, fresh.module, job.deadline
     noops = no_ops(module, job.calls, paused.returned, job.options)
-    raise_any(functions(module, output, paused.snapshot, job.options.imports, len(noops)))
-    zero_dead_stack(paused, stack)
+    raise_any(added_functions(module, output, snapshot, job.owners, len(noops)))
+    zero_dead_stack(job, paused)
     before = deadline.start(lambda: observe(module, paused)).result()
     after = deadline.start(lambda: observe(output, resumed)).result()
     comparison = Comparison(module, output)
-    imports = job.options.imports
     raise_any(deadline.start(lambda: list(islice(comparison.states(before, after), MOST_DIFFERENCES))).result())
-    raise_any(sizes(module, output, before, imports))
+    raise_any(comparison.sizes(before, job.owners))
     constant = _constant(job, paused, output)
     if constant:
         raise_any(deadline.start(lambda: list(_idle(job, constant, resumed, output))).result())
@@ -163,7 +169,7 @@ def _compare(job: Job, paused: Paused, fresh: Job, resumed: Paused, stack: Stack
             found._replace(place=f"after the functions that do nothing: {found.place}")
             for found in comparison.states(before, again)
         )
-    return Both(job, paused, fresh, resumed, comparison, constant, stack, _compared(module, output, before))
+    return Both(job, paused, fresh, resumed, comparison, constant, _compared(module, output, before))
 
 
 def _constant(job: Job, paused: Paused, output: Module) -> dict[str, tuple[bytes, ...]]:

@@ -9,24 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..binary.cursor import Cursor
-from ..binary.module import Module, parse
+from ..binary.module import Module
 from ..engine.runtime import Deadline
 from ..errors import Discrepancy, InputError, Mismatch, UsageError
 from ..options import Host, Options
 from ..options.record import Recorded, options_of_report, read_report
-from ..passes.observer import Stopwatch
-from ..passes.parse.source import binary
+from ..passes.observer import Observer
+from ..passes.parse.source import Wasm, parse_within, read_preloads
 from ..passes.parse.supported import check_supported
-from ..passes.pipeline import read_preloads
-from ..passes.plan.initializers import choose, output_exports
-from ..passes.run.runner import Job
+from ..passes.plan.exports import output_exports
+from ..passes.plan.initializers import choose
+from ..passes.plan.job import Job
 from ..symbols.stack import find_stack
 from ..version import VERSION
 from .behaviour import STOPPED, Side, differences
 from .both import Both, of_output, raise_any, run_both
 from .calls import Call, for_all, written
 from .customs import customs
-from .expected import guards, takes_other_values
+from .globals import guards, takes_other_values
 from .result import VERIFICATION_VERSION, CallFacts, Verification
 from .structure import structure
 
@@ -35,8 +35,6 @@ CALL_TIMEOUT = 10.0
 
 #: What a command exports: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
 _START = "_start"
-
-Wasm = bytes | str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +74,7 @@ def verify(
     call_host: Host | None = None,
     call_timeout: float = CALL_TIMEOUT,
     report: Mapping[str, Any] | str | os.PathLike[str] | None = None,
-    watch: Stopwatch | None = None,
+    observer: Observer | None = None,
     **fields: Any,
 ) -> Verification:
     """Runs the initializer of `wasm` again and compares what it leaves with a fresh instance of `output`.
@@ -96,7 +94,7 @@ def verify(
     run: call `_start`.
     call_host: what the guest sees in these calls; None for what the initializer saw.
     call_timeout: seconds for each call; nothing is said of one that takes longer in both.
-    watch: where another thread can see how far it is.
+    observer: told how far it is.
 
     Raises `Mismatch` with the differences; `InputError` and whatever else building `wasm` raises.
     """
@@ -105,12 +103,10 @@ def verify(
         if options is not None:
             raise UsageError("options were given, and a report that says them", hint="Give one of them.")
         options = options_of_report(recorded, fields)
-    elif options is None:
-        options = Options.of(fields)
-    elif fields:
-        raise UsageError(f"options were given, and {next(iter(fields))!r} beside them", hint="Put all into Options.")
+    else:
+        options = Options.given(options, fields)
     wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
-    return verify_calls(wasm, output, options, wanted, recorded, watch or Stopwatch())
+    return verify_calls(wasm, output, options, wanted, recorded, observer or Observer())
 
 
 def verify_calls(
@@ -119,23 +115,23 @@ def verify_calls(
     options: Options,
     calls: Calls | None = None,
     recorded: Recorded | None = None,
-    watch: Stopwatch | None = None,
+    observer: Observer | None = None,
 ) -> Verification:
     """The same, for options and calls that are there already."""
     check_repeatable(options)
     calls = calls or Calls()
     started = time.monotonic()
-    watch = watch or Stopwatch()
+    observer = observer or Observer()
     quiet = dataclasses.replace(options.host, quiet=True)  # what the initializer prints was seen when it was built
     options = dataclasses.replace(options, audit=False, strict=False, host=quiet)
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
-    with watch("parse"):
-        module = deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
+    with observer.stage("parse"):
+        module = parse_within(wasm, deadline)
         with of_output():
-            other = deadline.start(lambda: parse(binary(output, deadline.remaining()))).result()
+            other = parse_within(output, deadline)
             deadline.start(lambda: other.bodies).result()  # raises where code is malformed
     try:
-        facts = _verify(module, other, options, calls, recorded, deadline, watch)
+        facts = _verify(module, other, options, calls, recorded, deadline, observer)
         if recorded and recorded.output_sha256 != other.sha256:
             expected = f"{recorded.output_sha256}, says the report"
             raise Mismatch((Discrepancy("file", "SHA-256 of the output", expected, other.sha256),))
@@ -161,9 +157,9 @@ def _verify(
     calls: Calls,
     recorded: Recorded | None,
     deadline: Deadline,
-    watch: Stopwatch,
+    observer: Observer,
 ) -> Verification:
-    with watch("compare"):
+    with observer.stage("compare"):
         _check_order(module, output)
         if recorded:
             recorded.check_input(module)
@@ -178,11 +174,13 @@ def _verify(
     if recorded:
         recorded.check_preloads(preloads)
     others = [] if options.imports == "define" else list(guards(module, preloads, dict(options.import_globals)))
-    job = Job(module, tuple(chosen), options, preloads, beside, deadline, goes_on=bool(to_make or others))
-    both = run_both(job, output, find_stack(module) if options.scrub_stack else None, watch)
+    stack = find_stack(module) if options.scrub_stack else None
+    goes_on = bool(to_make or others)
+    job = Job(module, tuple(chosen), options, preloads, beside, deadline, exports, stack, goes_on)
+    both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)
-    with watch("call"):
+    with observer.stage("call"):
         raise_any(takes_other_values(both.output_job, both.resumed, iter(others)))
         made = tuple(_make(both, to_make, calls))
     runs = tuple(run.function for run in both.paused.runs)
@@ -193,7 +191,7 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
     """Makes the calls in both. Raises `Mismatch`."""
     sources = dict(both.job.options.rename_funcs)
     constant = {sources.get(name, name): raw for name, raw in both.constant.items()}
-    one = Side(both.job, both.paused, both.stack, constant)
+    one = Side(both.job, both.paused, constant)
     other = Side(both.output_job, both.resumed)
     host = calls.host or both.job.options.host
     for call in to_make:

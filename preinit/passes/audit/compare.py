@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...binary.module import Module
 from ...binary.types import is_numeric
 from ...engine.guest import Instance
 from ...engine.values import RawValue
-from ..run.runner import Paused
+from ..run import Paused
+from ..snapshot import Snapshot
 from .ranges import Range, differing_ranges
 
 
@@ -23,16 +25,24 @@ class Found:
     singles: list[tuple[str, int]] = field(default_factory=list)
 
 
-def compare(module: Module, first: Paused, other: Paused) -> Found:
+class Run(NamedTuple):
+    """A guest after its initializer, and what it left."""
+
+    module: Module
+    paused: Paused
+    snapshot: Snapshot
+
+
+def compare(first: Run, other: Run) -> Found:
     """Where the state that the other run left differs from that of the first."""
     found = Found()
-    found.singles += _singles(module, first, other)
+    found.singles += _singles(first, other)
     for index, (a, b) in enumerate(zip(first.snapshot.memories, other.snapshot.memories, strict=True)):
         ranges = differing_ranges(a, b)
         if ranges:
             found.ranges["memory", index] = ranges
-    for index in first.instrumented.tables:
-        before, now = table_entries(first, index), table_entries(other, index)
+    for index in first.paused.instrumented.tables:
+        before, now = table_entries(first.paused, index), table_entries(other.paused, index)
         if len(before) != len(now):
             found.singles.append(("table size", index))
         places = [slot for slot, (x, y) in enumerate(zip(before, now, strict=False)) if x != y]
@@ -41,18 +51,18 @@ def compare(module: Module, first: Paused, other: Paused) -> Found:
     return found
 
 
-def _singles(module: Module, first: Paused, other: Paused) -> Iterator[tuple[str, int]]:
+def _singles(first: Run, other: Run) -> Iterator[tuple[str, int]]:
     a, b = first.snapshot, other.snapshot
-    returned = enumerate(zip(first.returned, other.returned, strict=True))
+    returned = enumerate(zip(first.paused.returned, other.paused.returned, strict=True))
     yield from (("result", number) for number, (x, y) in returned if x != y)
     memories = enumerate(zip(a.memories, b.memories, strict=True))
     yield from (("memory size", index) for index, (x, y) in memories if x.pages != y.pages)
-    yield from (("global", index) for index, bits in a.globals.items() if bits != b.globals[index])
-    for index, entry in enumerate(module.globals):
-        if not is_numeric(entry.type) and _global(first, index) != _global(other, index):
+    yield from (("global", index) for index, bits in a.globals.numbers.items() if bits != b.globals.numbers[index])
+    for index, entry in enumerate(first.module.globals):
+        if not is_numeric(entry.type) and _global(first.paused, index) != _global(other.paused, index):
             yield "global", index
-    yield from (("data segment", index) for index in a.dropped_data ^ b.dropped_data)
-    yield from (("element segment", index) for index in a.dropped_elements ^ b.dropped_elements)
+    yield from (("data segment", index) for index in a.segments.dropped_data ^ b.segments.dropped_data)
+    yield from (("element segment", index) for index in a.segments.dropped_elements ^ b.segments.dropped_elements)
 
 
 def _global(run: Paused, index: int) -> object:

@@ -10,10 +10,12 @@ from ...host import Clock
 from ...options import Host
 from ...result import Difference
 from ...symbols.places import Places
-from ...symbols.stack import Stack
-from ..rewrite.scrub import scrub
-from ..run.runner import Job, Paused, run_again
-from .compare import Found, compare, table_entries
+from ..capture import capture
+from ..plan.job import Job
+from ..rewrite import scrub
+from ..run import Paused, run_again
+from ..snapshot import Snapshot
+from .compare import Found, Run, compare, table_entries
 from .ranges import by_cause
 
 #: So far ahead that every byte of the time is another one, and a step unlike the usual one.
@@ -34,18 +36,19 @@ def _worlds(host: Host) -> Iterator[tuple[str, Host, Clock]]:
     yield "environment", replace(host, env=(_EXTRA_VARIABLE, *reversed(host.env))), Clock()
 
 
-def audit(job: Job, first: Paused, stack: Stack | None) -> tuple[Difference, ...]:
+def audit(job: Job, first: Paused, snapshot: Snapshot) -> tuple[Difference, ...]:
     """What the initializer leaves in other worlds, and did not in the `first` run. Nothing means: no such place.
 
-    `stack`: the one whose dead part was zeroed in the first run. Raises `TimeLimit`.
+    `snapshot`: what the first run left, scrubbed if the output is. Raises `TimeLimit`.
     """
-    found = [(cause, _differences(job, first, stack, host, clock)) for cause, host, clock in _worlds(job.options.host)]
-    return tuple(_merged(job, first, found))
+    run = Run(job.module, first, snapshot)
+    found = [(cause, _differences(job, run, host, clock)) for cause, host, clock in _worlds(job.options.host)]
+    return tuple(_merged(job, run, found))
 
 
-def _differences(job: Job, first: Paused, stack: Stack | None, host: Host, clock: Clock) -> Found:
+def _differences(job: Job, first: Run, host: Host, clock: Clock) -> Found:
     try:
-        other = run_again(job, first, host, clock)
+        other = run_again(job, first.paused, host, clock)
     except (TimeLimit, UsageError):
         raise
     except PreinitError as problem:
@@ -53,18 +56,20 @@ def _differences(job: Job, first: Paused, stack: Stack | None, host: Host, clock
             raise
         return Found(outcome=problem.code)
     try:
-        if stack:
-            scrub(job.module, stack, other.snapshot, job.options.layout)
-        return compare(job.module, first, other)
+        return _compared(job, first, other)
     except PreinitError as problem:
         return Found(outcome=problem.code)
     finally:
-        other.world.close()
-        other = other._replace(snapshot=first.snapshot)  # no view may outlive the instance
-        other.instance.close()
+        other.close()  # after the views of its memories, which are gone with the frame that had them
 
 
-def _merged(job: Job, first: Paused, found: Sequence[tuple[str, Found]]) -> Iterator[Difference]:
+def _compared(job: Job, first: Run, other: Paused) -> Found:
+    snapshot = job.deadline.start(lambda: capture(job.module, other, job.owners)).result()
+    scrub(job, snapshot)
+    return compare(first, Run(job.module, other, snapshot))
+
+
+def _merged(job: Job, first: Run, found: Sequence[tuple[str, Found]]) -> Iterator[Difference]:
     """One entry for each place, with all that it depends on."""
     if not any(one.outcome or one.singles or one.ranges for _, one in found):
         return
@@ -81,7 +86,7 @@ def _merged(job: Job, first: Paused, found: Sequence[tuple[str, Found]]) -> Iter
     for kind in ("memory", "table"):
         for index in sorted({index for _, one in found for of, index in one.ranges if of == kind}):
             ranges = {cause: one.ranges[kind, index] for cause, one in found if (kind, index) in one.ranges}
-            entries = table_entries(first, index) if kind == "table" else []
+            entries = table_entries(first.paused, index) if kind == "table" else []
             for start, end, on in by_cause(ranges):
                 functions = places.functions(entries[start:end])
                 name = places.memory(index, start, end) if kind == "memory" else functions

@@ -1,44 +1,28 @@
-"""From a running instance to a Snapshot."""
+"""From a guest after its initializer to a Snapshot."""
 
 from __future__ import annotations
 
 from ...binary.module import Module
-from ...engine.guest import Instance, Instrumented
-from ...options import Imports
+from ..plan.owners import Ownership
+from ..run.observed import observe_after
+from ..run.paused import Paused
 from ..snapshot import Snapshot
-from .memory import capture_memories
-from .references import (
-    References,
-    capture_reference_globals,
-    capture_tables,
-    observe_again,
-    observe_references,
-)
-from .segments import capture_dropped_data, capture_dropped_elements
+from .globals import capture_globals
+from .memories import capture_memories
+from .segments import capture_segments
+from .tables import capture_tables
 
-__all__ = ["References", "capture", "observe_references"]
+__all__ = ["capture"]
 
 
-def capture(
-    module: Module, instrumented: Instrumented, instance: Instance, before: References, imports: Imports
-) -> Snapshot:
-    """The state of an instance after its initializer.
+def capture(module: Module, paused: Paused, owners: Ownership) -> Snapshot:
+    """All state of a paused guest. The snapshot's memories are views of its instance: keep it.
 
-    `before`: what `observe_references` gave before it ran. `imports`: what becomes of imports; where they don't just
-    stay, they are captured even if they did not change. The snapshot's memories are views of the instance: keep it.
     Raises `UnsupportedState` for what can't be written to a module.
     """
-    after = observe_again(module, instrumented, instance, before)
-    tables = capture_tables(module, before, after, instance, imports != "keep")
-    references = capture_reference_globals(module, before, after, instance, imports == "define")
-    dropped_elements = capture_dropped_elements(module, instrumented, instance)
-    dropped_data = capture_dropped_data(instrumented, instance)  # runs probes, so it comes before the views
-    return Snapshot(
-        memories=capture_memories(module, instrumented, instance),
-        globals=after.numbers,
-        globals_before=before.numbers,
-        tables=tables,
-        references=references,
-        dropped_data=dropped_data,
-        dropped_elements=dropped_elements,
-    )
+    instrumented, instance = paused.instrumented, paused.instance
+    after = observe_after(module, instrumented, instance, paused.before)
+    tables = capture_tables(module, paused.before, after, instance, owners.tables)
+    globals_ = capture_globals(module, paused.before, after, instance, owners.globals)
+    segments = capture_segments(module, instrumented, instance)  # runs probes, so it comes before the views
+    return Snapshot(capture_memories(module, instrumented, instance), globals_, tables, segments)

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from ...binary.module import Module
-from ...engine.guest import Instance, Instrumented
+from ...engine.guest import Instance
 from ...errors import UnsupportedState
+from ..instrument import Instrumented
+from ..snapshot import SegmentsState
 
 
-def capture_dropped_data(instrumented: Instrumented, instance: Instance) -> frozenset[int]:
-    """The indices of the passive data segments that were dropped. Runs the probes: capture everything else before."""
-    return frozenset(index for index, probe in instrumented.probes.items() if instance.traps(probe))
+def capture_segments(module: Module, instrumented: Instrumented, instance: Instance) -> SegmentsState:
+    """Runs the probes, so views of memories that were taken before are no longer valid.
 
-
-def capture_dropped_elements(module: Module, instrumented: Instrumented, instance: Instance) -> frozenset[int]:
-    """The indices of the passive element segments that were dropped.
-
-    Raises `UnsupportedState` where a live one holds objects, which may have changed.
+    Raises `UnsupportedState` where a live element segment holds objects, which may have changed.
     """
-    dropped = frozenset(index for index, probe in instrumented.element_probes.items() if instance.traps(probe))
-    for index in instrumented.element_probes.keys() - dropped:
+    state = dropped_segments(instrumented, instance)
+    for index in instrumented.segments.elements.keys() - state.dropped_elements:
         if module.elements[index].allocates:
             raise UnsupportedState(
                 f"element segment {index} holds objects (structs or arrays), whose contents may have changed",
                 hint="Objects of the engine's heap can't be written to a module yet.",
             )
-    return dropped
+    return state
+
+
+def dropped_segments(instrumented: Instrumented, instance: Instance) -> SegmentsState:
+    """The same, whatever live ones hold."""
+    elements = frozenset(i for i, probe in instrumented.segments.elements.items() if instance.traps(probe))
+    data = frozenset(i for i, probe in instrumented.segments.data.items() if instance.traps(probe))
+    return SegmentsState(data, elements)

@@ -22,6 +22,8 @@ def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -
 
     `runs`: those parts. What the input holds already is no secret. No warning has the value.
     """
+    if not host.env:
+        return ()
     values = {name: value.encode("utf-8", "surrogateescape") for name, value in host.env}
     wanted = {n: v for n, v in values.items() if len(v) >= SHORTEST and n not in host.public_env}
     places: dict[str, tuple[int, int]] = {}

@@ -8,7 +8,9 @@ from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
 from ...result import Warning
-from ..plan.initializers import REACTOR_START, Call
+from ..plan.arguments import Call
+from ..plan.initializers import REACTOR_START
+from ..plan.job import Job
 from ..snapshot import Snapshot
 
 COMMAND_START = "_start"
@@ -16,24 +18,12 @@ COMMAND_START = "_start"
 CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 
 
-def warnings(
-    module: Module,
-    snapshot: Snapshot,
-    calls: Sequence[Call],
-    exports: Sequence[tuple[str, int, int]],
-    code_moved: bool,
-    asks_for_more: bool,
-    given: Collection[str],
-) -> tuple[Warning, ...]:
-    """The warnings for a build that ran `calls` and whose output has `exports`.
-
-    `asks_for_more`: imported memories and tables stay imports, as large as they are now. `code_moved`: the code section
-    has another offset in the output than in the input. `given`: `MODULE.NAME` of imported globals with a value, and
-    names of preloaded modules.
-    """
-    found = [*_stack_pointer(module, snapshot), *_command(module, calls, exports)]
-    found += _assumed_globals(module, given)
-    if asks_for_more:
+def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Warning, ...]:
+    """The warnings for a build. `code_moved`: the code section has another offset in the output than in the input."""
+    module, options = job.module, job.options
+    found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
+    found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
+    if options.imports == "keep":
         found += _larger_imports(module, snapshot)
     if module.custom("sourceMappingURL") and code_moved:
         found.append(
@@ -81,7 +71,7 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:
             )
     tables = [entry for entry in module.imports if entry.table]
     for index, entry in enumerate(tables):
-        content = snapshot.tables.get(index, ())
+        content = snapshot.tables.changed.get(index, ())
         if len(content) > module.tables[index].limits.minimum:
             found.append(
                 Warning(
@@ -95,10 +85,10 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:
 
 def _stack_pointer(module: Module, snapshot: Snapshot) -> list[Warning]:
     for index, name in module.names.globals.items():
-        if name != "__stack_pointer" or index not in snapshot.globals:
+        if name != "__stack_pointer" or index not in snapshot.globals.numbers:
             continue
-        now = snapshot.globals[index]
-        if now != snapshot.globals_before[index]:
+        now = snapshot.globals.numbers[index]
+        if now != snapshot.globals.numbers_before[index]:
             return [
                 Warning(
                     "stack-pointer",

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 from ...binary.module import Module, Section, SectionId, read_sections
 from ...host.preload import state_warnings
-from ...options import Options
 from ...options.record import record
-from ...result import REPORT_VERSION, MemoryFacts, ModuleFacts, Report, SnapshotFacts
+from ...result import REPORT_VERSION, Difference, MemoryFacts, ModuleFacts, Report, ScrubFacts, SnapshotFacts
 from ...version import VERSION
-from ..plan.initializers import Call
-from ..rewrite import Plan, Rewritten
-from ..run.runner import Paused
+from ..plan.job import Job
+from ..rewrite import Rewritten
+from ..run import Paused
 from ..snapshot import Snapshot
-from .module import warnings
+from .leaks import leaks
+from .module import module_warnings
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -48,13 +48,14 @@ def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) ->
         runs = [run for run in rewritten.runs if run.memory == index]
         written = sum(run.end - run.start for run in runs)
         memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, len(runs), written))
-    changed = [index for index, bits in snapshot.globals.items() if bits != snapshot.globals_before[index]]
+    numbers, before = snapshot.globals.numbers, snapshot.globals.numbers_before
+    changed = [index for index, bits in numbers.items() if bits != before[index]]
     return SnapshotFacts(
         tuple(memories),
-        len(snapshot.globals),
+        len(numbers),
         tuple(changed),
         rewritten.segments,
-        tuple(sorted(snapshot.dropped_data)),
+        tuple(sorted(snapshot.segments.dropped_data)),
     )
 
 
@@ -62,20 +63,19 @@ def _code_offset(sections: Sequence[Section]) -> int | None:
     return next((section.start for section in sections if section.id == SectionId.CODE), None)
 
 
-def make_report(
-    module: Module,
-    calls: Sequence[Call],
-    plan: Plan,
+def find(
+    job: Job,
     paused: Paused,
-    rewritten: Rewritten,
-    options: Options,
+    snapshot: Snapshot,
+    output: Rewritten,
+    scrubbed: ScrubFacts | None,
+    differences: tuple[Difference, ...] | None,
     passes: dict[str, float],
 ) -> Report:
-    """The report of a build that succeeded."""
-    snapshot = paused.snapshot
-    written = read_sections(rewritten.wasm)
+    """The report of a build. `scrubbed`, `differences`: what scrubbing the stack and an audit found."""
+    module, options = job.module, job.options
+    written = read_sections(output.wasm)
     compressed = options.measure_gzip or options.max_gzip is not None
-    given = [name for name, _ in (*options.import_globals, *options.preloads)]
     moved = _code_offset(module.sections) != _code_offset(written)
     return Report(
         version=REPORT_VERSION,
@@ -83,15 +83,18 @@ def make_report(
         layout=options.layout,
         engine=paused.engine,
         input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(rewritten.wasm, hashlib.sha256(rewritten.wasm).hexdigest(), written, compressed),
+        output=module_facts(output.wasm, hashlib.sha256(output.wasm).hexdigest(), written, compressed),
         runs=paused.runs,
         passes=passes,
-        snapshot=_snapshot_facts(module, snapshot, rewritten),
+        snapshot=_snapshot_facts(module, snapshot, output),
         host=paused.host,
-        options=record(options, paused.world.preloads),
+        options=record(options, job.preloads),
         warnings=(
-            *warnings(module, snapshot, calls, plan.exports, moved, plan.keep_imports and not plan.restore, given),
-            *state_warnings(module, paused.world.preloads),
+            *module_warnings(job, snapshot, moved),
+            *state_warnings(module, job.preloads),
             *hazards(paused.host),
+            *leaks(module, options.host, snapshot, output.runs),
         ),
+        audit=differences,
+        scrub_stack=scrubbed,
     )

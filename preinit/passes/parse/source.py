@@ -1,15 +1,78 @@
-"""A module's bytes, wherever they are."""
+"""A module and those that it is given: read, parsed, and checked for what is refused at once."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from ...errors import Unreadable, UsageError, printable
+from ...binary.module import Module, parse
+from ...engine.runtime import Deadline
+from ...errors import PreinitError, Unreadable, UsageError, located, printable, quoted
+from ...options import Options
+from .supported import check_room, check_supported
 from .text import is_text, parse_text
 
+#: A module's bytes, binary or text, or the path of a file that holds them.
+Wasm = bytes | str | os.PathLike[str]
 
-def binary(wasm: bytes | str | os.PathLike[str], seconds: float | None = None) -> bytes:
+
+class Source(NamedTuple):
+    """A module to build from, the modules that it is given to import from, and what to compile of each of those."""
+
+    module: Module
+    preloads: Mapping[str, Module]
+    beside: Mapping[str, bytes]
+
+
+def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
+    """Parses and checks what is given. Raises an `InputError`, `UsageError`, `TimeLimit`."""
+    module = parse_within(wasm, deadline)
+    check_supported(module, options)
+    return Source(module, *read_preloads(module, options))
+
+
+def parse_within(wasm: Wasm, deadline: Deadline) -> Module:
+    """A parsed module. Raises an `InputError`, `UsageError`, `TimeLimit`."""
+    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
+
+
+def check_again(source: Source, options: Options) -> None:
+    """Checks what was read for other options, which differ in nothing that reading depends on. Raises the same."""
+    check_supported(source.module, options)
+    if source.preloads:
+        from ...host.preload import check_uses
+
+        check_uses(source.module, source.preloads, options)
+        _check_room_beside(source.module, source.preloads, options)
+
+
+def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], dict[str, bytes]]:
+    """The preloaded modules, parsed, and what to compile of each. Raises `UsageError`, or what parsing raises."""
+    if not options.preloads:
+        return {}, {}
+    from ...host import preload as preloading
+
+    modules: dict[str, Module] = {}
+    for name, given in options.preloads:
+        try:
+            modules[name] = parse(binary(given))
+        except PreinitError as problem:
+            located(problem, f"preloaded module {quoted(name)}")
+            raise
+    preloading.check(module, modules, options)
+    _check_room_beside(module, modules, options)
+    return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
+
+
+def _check_room_beside(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
+    from ...engine.bounds import elsewhere
+
+    check_room(module, options, *elsewhere(module, preloads))
+
+
+def binary(wasm: Wasm, seconds: float | None = None) -> bytes:
     """The bytes of a binary module, from bytes or a file, text or binary; text within that time.
 
     Raises `Unreadable`, `UsageError`, what reading text raises.

@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
-from .appended import has_more
-from .module import Plan, Rewritten, memory_runs, variants, write_module
-from .segments import Run
+from collections.abc import Iterator, Sequence
+from functools import partial
 
-__all__ = ["Plan", "Rewritten", "Run", "has_more", "memory_runs", "variants", "write_module"]
+from ..observer import Observer
+from ..plan.exports import no_ops
+from ..plan.job import Job
+from ..snapshot import Snapshot
+from .appended import has_more
+from .layout import Run
+from .memories import memory_runs
+from .module import Rewritten, variants, write_module
+from .plan import Plan, make_plan
+from .scrub import scrub
+
+__all__ = ["Plan", "Rewritten", "Run", "has_more", "make_plan", "memory_runs", "rewrite", "scrub", "write_module"]
+
+
+def rewrite(
+    job: Job, snapshot: Snapshot, returned: Sequence[Sequence[bytes]], observer: Observer
+) -> Iterator[Rewritten]:
+    """The ways to write the output, best first; each is only written when it is asked for.
+
+    `returned`: what the calls gave, for exports that do nothing any more. Raises `OutputTooLarge`, `TimeLimit`.
+    """
+    module, deadline = job.module, job.deadline
+    noops = no_ops(module, job.calls, returned, job.options)
+    plan = make_plan(job.owners, job.options.layout, job.exports, noops)
+    runs: list[Run] | None = None
+    for variant in variants(module, snapshot, plan):
+        deadline.check_time()
+        with observer.stage("rewrite"):
+            if runs is None:
+                runs = deadline.start(partial(memory_runs, module, snapshot, plan.memories)).result()
+            output = deadline.start(partial(write_module, module, snapshot, variant, runs)).result()
+        yield output

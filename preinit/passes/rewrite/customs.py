@@ -11,15 +11,13 @@ from ...binary.names import DATA_SEGMENT_NAMES
 from ...errors import InputError
 from ...version import VERSION
 
-Pieces = list[bytes | memoryview]
-
 #: Relocations point into sections that have moved.
 DROPPED_PREFIX = "reloc."
 
 
-def names(module: Module, section: Section, kept_segments: Callable[[int], bool]) -> Pieces:
+def names(module: Module, section: Section, kept_segments: Callable[[int], bool]) -> write.Pieces:
     """The name section without the names of data segments that are gone; a malformed one is left out."""
-    content: Pieces = []
+    content: write.Pieces = []
     view = memoryview(module.data)
     try:
         for part in module.names.subsections():

@@ -7,37 +7,13 @@ from dataclasses import dataclass, replace
 
 from ...binary import encoder as write
 from ...binary.module import Module, Section, SectionId
-from ...binary.sections import Mode
-from ...errors import OutputTooLarge
-from ...options import Layout
 from ..snapshot import Snapshot
-from . import customs, elements, functions, imports, restore
-from . import sections as build
-from .segments import MOST_SEGMENTS, Run, runs_of_memory, trimmed, within_limit
-
-Pieces = list[bytes | memoryview]
+from . import customs, functions, globals, imports, memories, segments, tables
+from .layout import Run
+from .plan import Plan, SegmentsPlan
+from .segments import keeps_data_segment
 
 _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to write besides the snapshot.
-
-    `exports`: name, kind and index of each export of the output. `keep_slots`: data segments keep their indices.
-    `declared`: functions to declare in an element segment of their own. `keep_imports`: imported memories, tables and
-    globals stay imports; else they become the output's own. `restore`: a start function fills imported memories and
-    tables, whatever they hold. `noops`: functions to append that do nothing, which
-    `exports` may name.
-    """
-
-    exports: tuple[tuple[str, int, int], ...]
-    layout: Layout
-    keep_slots: bool = False
-    declared: tuple[int, ...] = ()
-    keep_imports: bool = True
-    restore: bool = False
-    noops: tuple[functions.NoOp, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,23 +33,19 @@ def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
     """
     nameable = bool(module.data_segments) and module.section(SectionId.DATA_COUNT) is not None
     slots: tuple[bool, ...] = (False, True) if nameable else (False,)
-    if snapshot.dropped_data or (plan.restore and nameable):
-        # Code that dropped some names them by their index; and beside segments that a start function names, the
+    if snapshot.segments.dropped_data or (_restores(plan) and nameable):
+        # Code that dropped some names them by their index; and where a start function names segments, too, the
         # validation would not notice that code names others.
         slots = (True,)
-    lost = elements.lost_declarations(module, snapshot, plan.exports, plan.keep_imports)
+    lost = segments.lost_declarations(module, snapshot, plan)
     for declared in ((), lost) if lost else ((),):
         for keep_slots in slots:
-            yield replace(plan, keep_slots=keep_slots, declared=declared)
+            yield replace(plan, segments=SegmentsPlan(keep_slots), tables=replace(plan.tables, declared=declared))
 
 
-def memory_runs(module: Module, snapshot: Snapshot, layout: Layout) -> list[Run]:
-    """The parts of all memories that the data segments will hold."""
-    runs: list[Run] = []
-    for index, state in enumerate(snapshot.memories):
-        runs += runs_of_memory(state.content, index, module.memories[index].is_64, layout, state.touched)
-        runs = trimmed(runs)
-    return runs
+def _restores(plan: Plan) -> bool:
+    """Whether a start function may fill memories and tables."""
+    return plan.memories.owners.imports == "restore"
 
 
 def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> Rewritten:
@@ -81,53 +53,32 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
 
     Raises `OutputTooLarge`.
     """
-    retained = 0
-    if plan.keep_slots:
-        retained = sum(segment.mode is Mode.PASSIVE for segment in module.data_segments)
-    runs = within_limit(runs, MOST_SEGMENTS - retained)
-    filled = [run for run in runs if plan.restore and run.memory < module.imported_memories]
-    if len(runs) + retained > MOST_SEGMENTS:
-        raise OutputTooLarge(
-            f"the module's {retained} passive data segments leave no room for the snapshot's memory",
-            hint=f"Engines take {MOST_SEGMENTS} data segments in all: use fewer passive ones.",
-        )
-    active = [run for run in runs if not (plan.restore and run.memory < module.imported_memories)]
-    data, segments = build.data_section(module, snapshot, active, plan.keep_slots, filled)
-    changed: dict[int, Pieces] = {SectionId.START: [], SectionId.DATA_COUNT: []}
-    changed[SectionId.DATA] = data if segments else []
-    defines = not plan.keep_imports
+    data = segments.write_data(module, snapshot, plan, runs)
+    changed: dict[int, write.Pieces] = {SectionId.START: [], SectionId.DATA_COUNT: [], SectionId.DATA: data.pieces}
     if module.memories:
-        changed[SectionId.MEMORY] = build.memory_section(module, snapshot, 0 if defines else module.imported_memories)
-    if snapshot.tables or (defines and module.imported_tables):
-        changed[SectionId.TABLE] = elements.table_section(module, snapshot, 0 if defines else module.imported_tables)
-    if snapshot.globals or snapshot.references:
-        changed[SectionId.GLOBAL] = build.global_section(module, snapshot, 0 if defines else module.imported_globals)
+        changed[SectionId.MEMORY] = memories.memory_section(module, snapshot.memories, plan.memories.owners)
+    if snapshot.tables.changed or plan.tables.owners.first_defined < module.imported_tables:
+        changed[SectionId.TABLE] = tables.table_section(module, snapshot.tables, plan.tables.owners)
+    if snapshot.globals.numbers or snapshot.globals.references:
+        changed[SectionId.GLOBAL] = globals.global_section(module, snapshot.globals, plan.globals.owners)
     if imports.has_imported_state(module):
-        changed[SectionId.IMPORT] = imports.import_section(module, snapshot, plan.keep_imports, plan.restore)
+        changed[SectionId.IMPORT] = imports.import_section(module, snapshot, plan)
     if module.section(SectionId.EXPORT) or plan.exports:
-        changed[SectionId.EXPORT] = build.export_section(plan.exports)
-    placed: list[elements.Placed] = []
-    if plan.declared or snapshot.tables or snapshot.dropped_elements:
-        restored = module.imported_tables if plan.restore else 0
-        entries, placed = elements.element_entries(module, snapshot, plan.declared, restored)
-        changed[SectionId.ELEMENT] = elements.element_section(entries) if entries else []
-    start = imports.start_body(module, snapshot) if plan.keep_imports else b""
-    if plan.restore:
-        numbered = list(zip(filled, range(segments - len(filled), segments), strict=True))
-        for index in range(module.imported_memories):
-            own = [entry for entry in numbered if entry[0].memory == index]
-            start += restore.restore_memory(index, module.memories[index], snapshot.memories[index].pages, own)
-        for index in range(module.imported_tables):
-            parts = [part for part in placed if part.table == index]
-            content = snapshot.tables[index]
-            start += restore.restore_table(index, module.tables[index], content, parts)
-    changed.update(functions.function_sections(module, plan.noops, start, restore.LOCALS))
-    if filled or (plan.keep_slots and module.section(SectionId.DATA_COUNT)):
-        changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(segments))
-    return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(runs), segments)
+        entries = [write.export(*entry) for entry in plan.exports]
+        changed[SectionId.EXPORT] = write.section(SectionId.EXPORT, write.vector(entries))
+    placed: list[tuple[tables.TableRun, int]] = []
+    if plan.tables.declared or snapshot.tables.changed or snapshot.segments.dropped_elements:
+        changed[SectionId.ELEMENT], placed = segments.write_elements(module, snapshot, plan)
+    start = globals.set_globals(module, snapshot.globals, plan.globals.owners)
+    start += memories.restore_memories(module, snapshot.memories, plan.memories.owners, data.restored)
+    start += tables.restore_tables(module, snapshot.tables, plan.tables.owners, placed)
+    changed.update(functions.function_sections(module, plan.noops, start, memories.LOCALS))
+    if data.restored or (plan.segments.keep_slots and module.section(SectionId.DATA_COUNT)):
+        changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(data.segments))
+    return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments)
 
 
-def _in_order(module: Module, changed: dict[int, Pieces], plan: Plan) -> Iterator[Pieces]:
+def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> Iterator[write.Pieces]:
     """The sections of the output in order; a new one comes right after the last that must stand before it."""
     present = [section.id for section in module.sections if section.id != SectionId.CUSTOM]
     new = sorted((number for number in changed if number not in present), key=_PLACE.__getitem__)
@@ -148,20 +99,14 @@ def _in_order(module: Module, changed: dict[int, Pieces], plan: Plan) -> Iterato
         yield write.custom_section("producers", customs.producers(module))
 
 
-def _custom(module: Module, section: Section, plan: Plan) -> Pieces:
+def _custom(module: Module, section: Section, plan: Plan) -> write.Pieces:
     if section.title.startswith(customs.DROPPED_PREFIX):
         return []
     if section == module.custom("name"):
-        return customs.names(module, section, lambda index: _kept(module, plan, index))
+        return customs.names(module, section, lambda index: keeps_data_segment(module, plan, index))
     if section == module.custom("producers"):
         return write.custom_section("producers", customs.producers(module))
     if section == module.custom("target_features"):
-        needed = ["bulk-memory", "reference-types"] if plan.declared or plan.restore else []
+        needed = ["bulk-memory", "reference-types"] if plan.tables.declared or _restores(plan) else []
         return write.custom_section("target_features", customs.target_features(module, section, needed))
     return [memoryview(module.data)[section.header : section.end]]
-
-
-def _kept(module: Module, plan: Plan, index: int) -> bool:
-    """Whether the data segment is still the one that had this index."""
-    segments: Sequence[object] = module.data_segments
-    return plan.keep_slots and index < len(segments) and module.data_segments[index].mode is Mode.PASSIVE

@@ -12,19 +12,25 @@ from ...options import Layout
 from ...result import ScrubFacts
 from ...symbols.linker import STACK_POINTER
 from ...symbols.stack import Stack
+from ..plan.job import Job
 from ..snapshot import MemoryState, Snapshot
-from .segments import header_size, runs_of_memory
+from .layout import header_size, runs_of_memory
 
 #: Bytes that are looked at, and zeroed, at once.
 _GRAIN = 1 << 16
 
 
-def scrub(module: Module, stack: Stack, snapshot: Snapshot, layout: Layout) -> ScrubFacts:
+def scrub(job: Job, snapshot: Snapshot) -> ScrubFacts | None:
+    """Zeroes the dead part of the job's stack, if it has one; see `zero_dead_stack`."""
+    return zero_dead_stack(job.module, job.stack, snapshot, job.options.layout) if job.stack else None
+
+
+def zero_dead_stack(module: Module, stack: Stack, snapshot: Snapshot, layout: Layout) -> ScrubFacts:
     """Zeroes the dead part of the stack, in the memory that the snapshot shows: nothing runs there any more.
 
     Raises `StackLayout` where the stack pointer is not within the stack.
     """
-    pointer = int.from_bytes(snapshot.globals[stack.pointer], "little")
+    pointer = int.from_bytes(snapshot.globals.numbers[stack.pointer], "little")
     memory = snapshot.memories[0]
     if not 0 < pointer <= stack.top <= len(memory.content):
         raise StackLayout(

@@ -1,148 +1,181 @@
-"""Cutting memories into data segments.
+"""Data and element segments: those of the input that code can name, and those that hold the snapshot.
 
-A run of zeros between two parts of a memory is left out where a new segment costs less than the zeros. What a segment
-costs: its header, exactly, and a price that the layout sets, since every segment also slows instantiation down and
-compresses badly. `scripts/layout_table` measures prices on real modules.
+https://webassembly.github.io/spec/core/binary/modules.html#data-section and #element-section . An active segment is
+dropped once a module is instantiated, so its slot may hold anything; a passive one keeps its content, or has none if it
+was dropped. Element segments of changed tables are emptied in place, since code may name their indices.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...binary.encoder import sleb_size, uleb_size
-from ...options import Layout
+from ...binary import encoder as write
+from ...binary.constexpr import offset_constant
+from ...binary.module import Module, SectionId
+from ...binary.sections import DataSegment, ElementSegment, ExternKind, Mode
+from ...errors import OutputTooLarge
+from ..snapshot import SegmentsState, Snapshot
+from . import memories, tables
+from .layout import MOST_SEGMENTS, Run, within_limit
+from .plan import Export, Plan
+from .tables import TableRun
 
-#: Most data segments that engines take:
-#: https://github.com/WebAssembly/spec/blob/main/document/js-api/index.bs (implementation-defined limits).
-MOST_SEGMENTS = 100_000
-
-#: Bytes that a segment costs beside its header.
-PRICES: dict[Layout, int] = {"balanced": 16, "size": 0, "gzip": 256, "few": 4096}
-
-#: Zeros are skipped at this grain before anything looks at single bytes, at the speed of memcmp.
-_GRAIN = 1 << 16
-_ZEROS = bytes(_GRAIN)
-
-#: Flags, opcode of the constant, one byte of offset, `end`, one byte of length: no header is shorter.
-_SHORTEST_HEADER = 5
-
-_NON_ZERO = re.compile(rb"[^\0]")
+_EXPLICIT, _EXPRESSIONS = 2, 4
 
 
-class Run(NamedTuple):
-    """Bytes `start:end` of a memory that one segment will hold."""
+class DataWritten(NamedTuple):
+    """The data section and its number of segments; `runs` in it; of restored memories, with their passive segments."""
 
-    memory: int
-    start: int
-    end: int
-
-
-def header_size(memory: int, start: int, size: int, is_64: bool) -> int:
-    """Bytes of an active segment before its content: flags, memory index, offset expression, length."""
-    signed = start - (1 << 32) if not is_64 and start >> 31 else start
-    return (1 if memory == 0 else 1 + uleb_size(memory)) + 1 + sleb_size(signed) + 1 + uleb_size(size)
+    pieces: write.Pieces
+    segments: int
+    runs: list[Run]
+    restored: list[tuple[Run, int]]
 
 
-def runs_of_memory(
-    content: memoryview,
-    memory: int,
-    is_64: bool,
-    layout: Layout,
-    touched: Sequence[tuple[int, int]] | None = None,
-) -> list[Run]:
-    """The parts of one memory to write as segments, in order; everything outside of them is zero.
+def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> DataWritten:
+    """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
+    runs, active, restored = _within_slots(module, plan, runs)
+    todo = iter(active)
+    entries: list[write.Pieces] = []
+    if plan.segments.keep_slots:
+        for index, segment in enumerate(module.data_segments):
+            if segment.mode is Mode.PASSIVE:
+                entries.append(_kept(module, snapshot.segments, index, segment))
+            else:
+                run = next(todo, None)
+                entries.append(
+                    memories.active_entry(module, snapshot.memories, run) if run else [_empty(module, segment)]
+                )
+    entries.extend(memories.active_entry(module, snapshot.memories, run) for run in todo)
+    placed = list(zip(restored, range(len(entries), len(entries) + len(restored)), strict=True))
+    entries.extend(memories.passive_entry(snapshot.memories, run) for run in restored)
+    head = write.uleb(len(entries))
+    size = len(head) + sum(len(piece) for pieces in entries for piece in pieces)
+    if size > write.LARGEST_SECTION:
+        raise OutputTooLarge(
+            f"the snapshot's memory takes {size} bytes, a data section has at most {write.LARGEST_SECTION}",
+            hint="Initialize less: only memory that is not zero is written.",
+        )
+    pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head]
+    for entry in entries:
+        pieces.extend(entry)
+    return DataWritten(pieces if entries else [], len(entries), runs, placed)
 
-    `touched`: ranges outside of which all is known to be zero, so that nothing there is read.
 
-    Time is linear in the size of the memory; the content is not copied.
+def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:
+    """The runs, merged until engines take all segments; of them the active ones, and those of restored memories."""
+    slots = module.data_segments if plan.segments.keep_slots else ()
+    passive = sum(segment.mode is Mode.PASSIVE for segment in slots)
+    most = MOST_SEGMENTS - passive
+    while True:
+        kept = within_limit(runs, most)
+        restored = [run for run in kept if plan.memories.owners.restores(run.memory)]
+        active = [run for run in kept if not plan.memories.owners.restores(run.memory)]
+        # Active runs take the slots of active segments first; those that are left are written, too.
+        surplus = max(len(active), len(slots) - passive) + len(restored) + passive - MOST_SEGMENTS
+        if surplus <= 0:
+            return kept, active, restored
+        if len(kept) <= len({run.memory for run in kept}):  # nothing is left to be merged
+            raise OutputTooLarge(
+                f"the module's {len(slots):,} data segments leave no room for the snapshot's memory",
+                hint=f"Engines take {MOST_SEGMENTS:,} data segments in all: use fewer in the module.",
+            )
+        most = len(kept) - surplus
+
+
+def _kept(module: Module, state: SegmentsState, index: int, segment: DataSegment) -> write.Pieces:
+    """A passive segment: its content, or nothing if it was dropped."""
+    if index in state.dropped_data:
+        return [b"\x01\x00"]
+    return [memoryview(module.data)[segment.raw_start : segment.end]]
+
+
+def _empty(module: Module, segment: DataSegment) -> bytes:
+    """An active segment of no bytes: needs no bulk-memory, which an empty passive one would."""
+    offset = offset_constant(0, module.memories[segment.memory].is_64)
+    return memories.active_head(segment.memory) + offset + b"\x00"
+
+
+def keeps_data_segment(module: Module, plan: Plan, index: int) -> bool:
+    """Whether the data segment is still the one that had this index."""
+    segments = module.data_segments
+    return plan.segments.keep_slots and index < len(segments) and segments[index].mode is Mode.PASSIVE
+
+
+# -- element segments --------------------------------------------------------------------------------------------------
+
+
+def write_elements(module: Module, snapshot: Snapshot, plan: Plan) -> tuple[write.Pieces, list[tuple[TableRun, int]]]:
+    """The element section, and runs of restored tables with their passive segments.
+
+    Raises `OutputTooLarge` over the engines' limit.
     """
-    price = PRICES[layout]
-    # Zeros fewer than this never pay, so the pattern leaves them inside a part.
-    gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
-    runs: list[Run] = []
-    start = end = -1  # of the run that may still grow
-    for part_start, part_end in _parts(content, gap, touched):
-        if start >= 0:
-            split = header_size(memory, part_start, part_end - part_start, is_64) + price
-            merged = part_start - end + uleb_size(part_end - start) - uleb_size(end - start)
-            if merged <= split:
-                end = part_end
-                continue
-            runs.append(Run(memory, start, end))
-            runs = trimmed(runs)
-        start, end = part_start, part_end
-    if start >= 0:
-        runs.append(Run(memory, start, end))
-    return runs
-
-
-def _parts(
-    content: memoryview, gap: re.Pattern[bytes], touched: Sequence[tuple[int, int]] | None
-) -> Iterator[tuple[int, int]]:
-    """Maximal ranges without a gap, that start and end with a byte that is not zero."""
-    for low, high in _extents(content, touched):
-        first = _NON_ZERO.search(content, low, high)
-        assert first is not None
-        start = first.start()
-        for match in gap.finditer(content, start, high):
-            yield start, match.start()
-            start = match.end()
-        if start < high:
-            yield start, _last_non_zero(content, start, high)
-
-
-def _last_non_zero(content: memoryview, start: int, high: int) -> int:
-    """Where the zeros at the end of `start:high` begin: fewer than a gap, or they would have been one."""
-    while high > start and content[high - 1] == 0:
-        high -= 1
-    return high
-
-
-def _extents(content: memoryview, touched: Sequence[tuple[int, int]] | None) -> Iterator[tuple[int, int]]:
-    """Ranges outside of which everything is zero, each with some byte that is not, cut at multiples of the grain."""
-    for start, end in [(0, len(content))] if touched is None else touched:
-        low = -1
-        for at in range(start, end, _GRAIN):
-            block = content[at : min(at + _GRAIN, end)]
-            if block.tobytes() == (_ZEROS if len(block) == _GRAIN else _ZEROS[: len(block)]):
-                if low >= 0:
-                    yield low, at
-                    low = -1
-            elif low < 0:
-                low = at
-        if low >= 0:
-            yield low, end
-
-
-#: Runs that are kept while a memory is read: the ones that `within_limit` chooses in the end are among them.
-_KEPT = 2 * MOST_SEGMENTS
-
-
-#: Larger than any gap.
-_BETWEEN_MEMORIES = 1 << 65
-
-
-def trimmed(runs: list[Run]) -> list[Run]:
-    """The runs, or `_KEPT` of them once there are twice as many: a memory can have one in every 30 bytes."""
-    return within_limit(runs, _KEPT) if len(runs) >= 2 * _KEPT else runs
-
-
-def within_limit(runs: Sequence[Run], most: int) -> list[Run]:
-    """At most `most` runs, by merging over the smallest gaps; at least one for each memory that has any."""
-    surplus = len(runs) - most
-    if surplus <= 0 or len(runs) < 2:
-        return list(runs)
-    gaps = [b.start - a.end if a.memory == b.memory else _BETWEEN_MEMORIES for a, b in pairwise(runs)]
-    largest = sorted(gaps)[min(surplus, len(gaps)) - 1]  # that is merged over
-    ties = surplus - sum(gap < largest for gap in gaps)  # so many of that size, the first ones
-    result = [runs[0]]
-    for gap, run in zip(gaps, runs[1:], strict=True):
-        if gap < largest or (gap == largest < _BETWEEN_MEMORIES and ties > 0):
-            ties -= gap == largest
-            result[-1] = Run(run.memory, result[-1].start, run.end)
+    raw = memoryview(module.data)
+    entries: list[bytes | memoryview] = []
+    for index, segment in enumerate(module.elements):
+        gone = _is_emptied(snapshot, index, segment)
+        entries.append(_emptied(module, segment) if gone else raw[segment.raw[0] : segment.raw[1]])
+    runs = tables.table_runs(module, snapshot.tables)
+    if len(entries) + len(runs) + 1 > MOST_SEGMENTS:
+        runs = tables.whole_tables(snapshot.tables)  # holes as references too
+    placed: list[tuple[TableRun, int]] = []
+    for run in runs:
+        table = module.tables[run.table]
+        if plan.tables.owners.restores(run.table):
+            placed.append((run, len(entries)))
+            entries.append(tables.passive_entry(table, run))
         else:
-            result.append(run)
-    return result
+            entries.append(tables.active_entry(table, run))
+    if plan.tables.declared:
+        declared = [write.uleb(function) for function in plan.tables.declared]
+        entries.append(b"\x03\x00" + write.vector(declared))
+    if len(entries) > MOST_SEGMENTS:
+        raise OutputTooLarge(f"the output would have {len(entries)} element segments, engines take {MOST_SEGMENTS}")
+    payload = [write.uleb(len(entries)), *entries]
+    head = bytes((SectionId.ELEMENT,)) + write.uleb(sum(map(len, payload)))
+    return [head, *payload] if entries else [], placed
+
+
+def _is_emptied(snapshot: Snapshot, index: int, segment: ElementSegment) -> bool:
+    if segment.mode is Mode.ACTIVE:
+        return segment.table in snapshot.tables.changed
+    return index in snapshot.segments.dropped_elements
+
+
+def _emptied(module: Module, segment: ElementSegment) -> bytes:
+    """The same form of segment with nothing in it."""
+    flags = segment.flags
+    kind = b""
+    if flags & 3:
+        kind = segment.type if flags & _EXPRESSIONS else b"\x00"
+    place = b""
+    if segment.mode is Mode.ACTIVE:
+        table = write.uleb(segment.table) if flags & _EXPLICIT else b""
+        place = table + offset_constant(0, module.tables[segment.table].limits.is_64)
+    return bytes((flags,)) + place + kind + b"\x00"
+
+
+def lost_declarations(module: Module, snapshot: Snapshot, plan: Plan) -> tuple[int, ...]:
+    """Functions that something declared (for `ref.func` in code) which the output no longer has."""
+    kept = _exported(plan.exports)
+    changed, references = snapshot.tables.changed, snapshot.globals.references
+    for index, segment in enumerate(module.elements):
+        if segment.table not in changed and index not in snapshot.segments.dropped_elements:
+            kept.update(segment.functions)
+    for index, entry in enumerate(module.globals):
+        if entry.initializer and index not in references:
+            kept.update(entry.initializer.functions)
+    for index, table in enumerate(module.tables):
+        if table.initializer and index not in changed:
+            kept.update(table.initializer.functions)
+    # A kept import's value is set by code, which declares nothing.
+    own = [value for index, value in references.items() if index >= plan.globals.owners.first_defined]
+    for value in (*own, *(entry for content in changed.values() for entry in content)):
+        if isinstance(value, int):
+            kept.add(value)
+    return tuple(index for index in module.references if index not in kept)
+
+
+def _exported(exports: Sequence[Export]) -> set[int]:
+    return {index for _, kind, index in exports if kind == ExternKind.FUNC}

@@ -1,0 +1,35 @@
+"""Every output is validated before anybody gets it; of several ways to write it, the first valid one is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from ...errors import InvalidModule, OutputInvalid, UnsupportedProposal
+from ..observer import Observer
+from ..plan.job import Job
+from ..rewrite import Rewritten, has_more
+from .validity import Validity
+
+__all__ = ["Validity", "first_valid"]
+
+
+def first_valid(outputs: Iterator[Rewritten], job: Job, validity: Validity, observer: Observer) -> Rewritten:
+    """The first of the outputs that is valid.
+
+    Raises `OutputInvalid`; `InvalidModule` or `UnsupportedProposal` if the input is to blame: on demand, code that was
+    never called is seen here for the first time.
+    """
+    problem: Exception | None = None
+    for output in outputs:
+        try:
+            with observer.stage("validate"):
+                job.deadline.start(partial(validity.check, output.wasm)).result()
+        except (InvalidModule, UnsupportedProposal) as refusal:
+            problem = refusal
+            continue
+        if has_more(output.wasm, job.module):
+            validity.check(job.module.data)  # code that was never called may name what the input lacks
+        return output
+    validity.check(job.module.data)
+    raise OutputInvalid(f"the output does not validate: {problem}") from problem

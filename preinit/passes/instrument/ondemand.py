@@ -7,10 +7,12 @@ from ...binary import externs
 from ...binary.growth import Bounds
 from ...binary.module import Module, SectionId
 from ...binary.sections import ExternKind
-from ...engine.guest import Instrumented, StateCode
-from .additions import Additions, active_data, free_prefix, is_read
-
-Pieces = list[bytes | memoryview]
+from ...engine.guest import StateCode
+from .additions import Additions, free_prefix
+from .globals import read_globals
+from .instrumented import Instrumented
+from .memories import active_data
+from .segments import NO_PROBES
 
 _KEPT = (SectionId.TABLE, SectionId.MEMORY, SectionId.GLOBAL)
 
@@ -18,8 +20,8 @@ _KEPT = (SectionId.TABLE, SectionId.MEMORY, SectionId.GLOBAL)
 def instrument_state(module: Module, bounds: Bounds | None = None) -> tuple[StateCode, Instrumented]:
     """The state alone, for a module whose functions come later: everything but functions, all of it exported.
 
-    For modules of which `engine.suitability` approves: nothing in their state names a function or a type. `bounds`: how
-    far memories and tables may grow together.
+    For modules of which `engine.ondemand.suitability` approves: nothing in their state names a function or a type.
+    `bounds`: how far memories and tables may grow together.
     """
     add = Additions(module, free_prefix(module), 0)
     kinds: dict[ExternKind, int] = {
@@ -43,8 +45,9 @@ def instrument_state(module: Module, bounds: Bounds | None = None) -> tuple[Stat
         SectionId.TAG: tags,
         SectionId.EXPORT: add.exports,
     }
-    data = active_data(module, dict(enumerate(names[ExternKind.MEMORY])))
-    sections: list[Pieces] = []
+    memories = dict(enumerate(names[ExternKind.MEMORY]))
+    data = active_data(module, memories)
+    sections: list[write.Pieces] = []
     for number in write.SECTION_ORDER:
         present = module.section(number)
         if contents.get(SectionId(number)):
@@ -64,11 +67,5 @@ def instrument_state(module: Module, bounds: Bounds | None = None) -> tuple[Stat
         data or (),
         bounds,
     )
-    return code, Instrumented(
-        dict(enumerate(code.memories)),
-        {i: code.globals[i] for i, entry in enumerate(module.globals) if is_read(entry)},
-        dict(enumerate(code.tables)),
-        start,
-        {},
-        {},
-    )
+    globals_ = {index: code.globals[index] for index in read_globals(module)}
+    return code, Instrumented(memories, globals_, dict(enumerate(code.tables)), NO_PROBES, start)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...binary.module import Module
-from ...engine.guest import Instance, Instrumented
+from ...engine.guest import Instance
+from ..instrument import Instrumented
 from ..snapshot import MemoryState
 
 

@@ -1,0 +1,125 @@
+"""What the output still exports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...binary.module import Module
+from ...binary.sections import ExternKind
+from ...binary.types import is_nullable, is_numeric, type_name
+from ...errors import InitializerType, Misfit, UnknownExport, printable, quoted
+from ...options import Options
+from .arguments import Call
+from .initializers import REACTOR_START
+
+#: Name, kind and index of an export.
+Export = tuple[str, int, int]
+
+
+def output_exports(module: Module, calls: list[Call], options: Options) -> tuple[Export, ...]:
+    """Name, kind and index of each export of the output.
+
+    What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
+    would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
+    the module's own. A renamed export replaces the one whose name it takes.
+    Raises `UnknownExport`, `Misfit`, `InitializerType`.
+    """
+    removed = {call.name for call in calls}
+    noops: dict[str, int] = {}
+    if options.keep_init_func == "noop":
+        for call in calls:
+            _check_noop(call)
+        noops = {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
+        removed.clear()
+    elif options.keep_init_func:
+        named = {call.name for call in calls if call.name != REACTOR_START}
+        if any(text == REACTOR_START for text in options.init_funcs):
+            named.add(REACTOR_START)
+        removed -= named
+    new_names = {source: destination for destination, source in options.rename_funcs}
+    for source in new_names:
+        if source not in module.exported_names:
+            raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as -r NEW=PRESENT.")
+        if source in removed:
+            raise Misfit(
+                f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",
+                hint="Keep it with `--keep-init-func`.",
+            )
+    replaced = set(new_names.values())
+    _check_replaced(module, new_names, removed)
+    exports = tuple(
+        (new_names.get(e.name, e.name), e.kind, noops.get(e.name, e.target))
+        for e in module.exports
+        if e.name in new_names or (e.name not in removed and e.name not in replaced)
+    )
+    return exports if options.imports != "define" else _with_defined(module, exports)
+
+
+def _check_replaced(module: Module, new_names: dict[str, str], removed: set[str]) -> None:
+    """A function may take the place of a function, not of a memory: whoever imports that would find another thing."""
+    for source, destination in new_names.items():
+        new, old = module.exported(source), module.exported(destination)
+        if new and old and new.kind != old.kind and destination not in removed and destination not in new_names:
+            kinds = [ExternKind(export.kind).name.lower() for export in (new, old)]
+            raise Misfit(
+                f"the {kinds[0]} {quoted(source)} would replace the {kinds[1]} {quoted(destination)}",
+                hint="Rename it to another name, or rename what has that name, too.",
+            )
+
+
+def _check_noop(call: Call) -> None:
+    unfit = next((t for t in call.type.results if not is_numeric(t) and not is_nullable(t)), None)
+    if unfit:
+        raise InitializerType(
+            f"a function that does nothing can't return a {type_name(unfit)}",
+            where=f"export {quoted(call.name)} of type {call.type}",
+            hint="Leave it out of the output: no `--keep-init-func`.",
+        )
+
+
+def _type_index(module: Module, name: str) -> int:
+    export = module.exported(name)
+    assert export is not None
+    return module.function_types[export.target]
+
+
+def _stand_ins(module: Module, calls: Sequence[Call]) -> dict[str, int]:
+    """Which of the functions of `no_ops` each export that was run becomes: one for each type, or for what returns."""
+    numbers: dict[str | int, int] = {}
+    return {
+        call.name: numbers.setdefault(call.name if call.type.results else _type_index(module, call.name), len(numbers))
+        for call in calls
+    }
+
+
+def no_ops(
+    module: Module, calls: Sequence[Call], returned: Sequence[Sequence[bytes]], options: Options
+) -> tuple[tuple[int, Sequence[bytes]], ...]:
+    """The functions that the output has in place of what was run: index of the type, and what its last run returned."""
+    if options.keep_init_func != "noop":
+        return ()
+    numbers = _stand_ins(module, calls)
+    found = {
+        numbers[call.name]: (_type_index(module, call.name), raw) for call, raw in zip(calls, returned, strict=True)
+    }
+    return tuple(found[number] for number in range(len(found)))
+
+
+def _with_defined(module: Module, exports: tuple[Export, ...]) -> tuple[Export, ...]:
+    """The exports and, by the names of their imports, what the module now defines itself. Raises `Misfit`."""
+    result = dict.fromkeys(exports)
+    by_name = {name: (kind, index) for name, kind, index in exports}
+    counts = dict.fromkeys(ExternKind, 0)
+    for entry in module.imports:
+        index = counts[entry.kind]
+        counts[entry.kind] += 1
+        if entry.kind not in (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL):
+            continue
+        if by_name.setdefault(entry.name, (entry.kind, index)) != (entry.kind, index):
+            raise Misfit(
+                f"two things would be exported as {quoted(entry.name)}: the import "
+                f"`{printable(entry.module)}.{printable(entry.name)}`, and an export or import of the same name",
+                hint="Rename the export: -r NEW=PRESENT.",
+            )
+        result[(entry.name, int(entry.kind), index)] = None
+    return tuple(result)

@@ -1,0 +1,78 @@
+"""One build: what is to be run, with what, and what the output keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...binary.growth import Bounds, counts_together
+from ...binary.module import Module
+from ...binary.opcodes import MEMORY_GROW
+from ...engine.bounds import bounds
+from ...engine.runtime import Deadline
+from ...options import Host, Options
+from ...symbols.stack import Stack
+from .arguments import Call
+from .owners import Ownership, ownership
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A module and what is to be done with it.
+
+    Parameters
+    ----------
+    calls: exports that are called after the start function.
+    preloads: modules that it imports from, parsed; `beside`: what to compile of each.
+    exports: name, kind and index of each export of the output.
+    stack: the one whose dead part is zeroed in the output; None for none.
+    goes_on: it is run again, and further than that: code is kept, and can be stopped.
+    resumes: the module is an output.
+    """
+
+    module: Module
+    calls: tuple[Call, ...]
+    options: Options
+    preloads: Mapping[str, Module]
+    beside: Mapping[str, bytes]
+    deadline: Deadline
+    exports: tuple[tuple[str, int, int], ...] = ()
+    stack: Stack | None = None
+    goes_on: bool = False
+    resumes: bool = False
+
+    @property
+    def interruptible(self) -> bool:
+        """Whether the guest must be stopped when time is over: otherwise the process ends."""
+        return self.goes_on or interruptible(self.options)
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether several instances hold one shared memory: the host's, or a preloaded module's."""
+        modules = (self.module, *self.preloads.values())
+        return any(entry.memory and entry.memory.shared for module in modules for entry in module.imports)
+
+    @property
+    def owners(self) -> Ownership:
+        """Who owns what is imported, in the output."""
+        return ownership(self.module, self.options.imports)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What all memories and tables may have together."""
+        return bounds(self.module, self.preloads, self.options.max_memory)
+
+    @property
+    def compiled_limit(self) -> int | None:
+        """Bytes of memory that compiled code compares with; None where the engine alone does."""
+        return self.bounds.memory if counts_together(self.module, MEMORY_GROW, self.bounds) else None
+
+    def in_world(self, host: Host) -> Job:
+        """The same job, whose guest sees another world."""
+        return dataclasses.replace(self, options=dataclasses.replace(self.options, host=host))
+
+
+def interruptible(options: Options) -> bool:
+    """Whether a build's code must be such that it can be stopped."""
+    return options.timeout is not None and not options.process_ends

@@ -1,0 +1,148 @@
+"""Cutting memories into data segments.
+
+A run of zeros between two parts of a memory is left out where a new segment costs less than the zeros. What a segment
+costs: its header, exactly, and a price that the layout sets, since every segment also slows instantiation down and
+compresses badly. `scripts/layout_table` measures prices on real modules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from ...binary.encoder import sleb_size, uleb_size
+from ...options import Layout
+
+#: Most data segments that engines take:
+#: https://github.com/WebAssembly/spec/blob/main/document/js-api/index.bs (implementation-defined limits).
+MOST_SEGMENTS = 100_000
+
+#: Bytes that a segment costs beside its header.
+PRICES: dict[Layout, int] = {"balanced": 16, "size": 0, "gzip": 256, "few": 4096}
+
+#: Zeros are skipped at this grain before anything looks at single bytes, at the speed of memcmp.
+_GRAIN = 1 << 16
+_ZEROS = bytes(_GRAIN)
+
+#: Flags, opcode of the constant, one byte of offset, `end`, one byte of length: no header is shorter.
+_SHORTEST_HEADER = 5
+
+_NON_ZERO = re.compile(rb"[^\0]")
+
+
+class Run(NamedTuple):
+    """Bytes `start:end` of a memory that one segment will hold."""
+
+    memory: int
+    start: int
+    end: int
+
+
+def header_size(memory: int, start: int, size: int, is_64: bool) -> int:
+    """Bytes of an active segment before its content: flags, memory index, offset expression, length."""
+    signed = start - (1 << 32) if not is_64 and start >> 31 else start
+    return (1 if memory == 0 else 1 + uleb_size(memory)) + 1 + sleb_size(signed) + 1 + uleb_size(size)
+
+
+def runs_of_memory(
+    content: memoryview,
+    memory: int,
+    is_64: bool,
+    layout: Layout,
+    touched: Sequence[tuple[int, int]] | None = None,
+) -> list[Run]:
+    """The parts of one memory to write as segments, in order; everything outside of them is zero.
+
+    `touched`: ranges outside of which all is known to be zero, so that nothing there is read.
+
+    Time is linear in the size of the memory; the content is not copied.
+    """
+    price = PRICES[layout]
+    # Zeros fewer than this never pay, so the pattern leaves them inside a part.
+    gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
+    runs: list[Run] = []
+    start = end = -1  # of the run that may still grow
+    for part_start, part_end in _parts(content, gap, touched):
+        if start >= 0:
+            split = header_size(memory, part_start, part_end - part_start, is_64) + price
+            merged = part_start - end + uleb_size(part_end - start) - uleb_size(end - start)
+            if merged <= split:
+                end = part_end
+                continue
+            runs.append(Run(memory, start, end))
+            runs = trimmed(runs)
+        start, end = part_start, part_end
+    if start >= 0:
+        runs.append(Run(memory, start, end))
+    return runs
+
+
+def _parts(
+    content: memoryview, gap: re.Pattern[bytes], touched: Sequence[tuple[int, int]] | None
+) -> Iterator[tuple[int, int]]:
+    """Maximal ranges without a gap, that start and end with a byte that is not zero."""
+    for low, high in _extents(content, touched):
+        first = _NON_ZERO.search(content, low, high)
+        assert first is not None
+        start = first.start()
+        for match in gap.finditer(content, start, high):
+            yield start, match.start()
+            start = match.end()
+        if start < high:
+            yield start, _last_non_zero(content, start, high)
+
+
+def _last_non_zero(content: memoryview, start: int, high: int) -> int:
+    """Where the zeros at the end of `start:high` begin: fewer than a gap, or they would have been one."""
+    while high > start and content[high - 1] == 0:
+        high -= 1
+    return high
+
+
+def _extents(content: memoryview, touched: Sequence[tuple[int, int]] | None) -> Iterator[tuple[int, int]]:
+    """Ranges outside of which everything is zero, each with some byte that is not, cut at multiples of the grain."""
+    for start, end in [(0, len(content))] if touched is None else touched:
+        low = -1
+        for at in range(start, end, _GRAIN):
+            block = content[at : min(at + _GRAIN, end)]
+            if block.tobytes() == (_ZEROS if len(block) == _GRAIN else _ZEROS[: len(block)]):
+                if low >= 0:
+                    yield low, at
+                    low = -1
+            elif low < 0:
+                low = at
+        if low >= 0:
+            yield low, end
+
+
+#: Runs that are kept while a memory is read: the ones that `within_limit` chooses in the end are among them.
+_KEPT = 2 * MOST_SEGMENTS
+
+
+#: Larger than any gap.
+_BETWEEN_MEMORIES = 1 << 65
+
+
+def trimmed(runs: list[Run]) -> list[Run]:
+    """The runs, or `_KEPT` of them once there are twice as many: a memory can have one in every 30 bytes."""
+    return within_limit(runs, _KEPT) if len(runs) >= 2 * _KEPT else runs
+
+
+def within_limit(runs: Sequence[Run], most: int) -> list[Run]:
+    """At most `most` runs, by merging over the smallest gaps; at least one for each memory that has any."""
+    surplus = len(runs) - most
+    if surplus <= 0 or len(runs) < 2:
+        return list(runs)
+    gaps = [b.start - a.end if a.memory == b.memory else _BETWEEN_MEMORIES for a, b in pairwise(runs)]
+    largest = sorted(gaps)[min(surplus, len(gaps)) - 1]  # that is merged over
+    ties = surplus - sum(gap < largest for gap in gaps)  # so many of that size, the first ones
+    result = [runs[0]]
+    for gap, run in zip(gaps, runs[1:], strict=True):
+        if gap < largest or (gap == largest < _BETWEEN_MEMORIES and ties > 0):
+            ties -= gap == largest
+            result[-1] = Run(run.memory, result[-1].start, run.end)
+        else:
+            result.append(run)
+    return result

@@ -1,0 +1,99 @@
+"""Memories: their size, what is in them as data segments, and filling imported ones.
+
+A restored memory is grown to the size that it had, cleared, and filled from passive segments, which are dropped then.
+One that is larger than it was stays larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...binary import assembler as code
+from ...binary import encoder as write
+from ...binary.constexpr import offset_constant
+from ...binary.module import Module, SectionId
+from ...binary.types import I32, I64, Limits
+from ..plan.owners import Owners
+from ..snapshot import MemoryState, Snapshot
+from .growing import grow_to
+from .layout import Run, runs_of_memory, trimmed
+from .plan import MemoriesPlan
+
+#: One local of each address type, with which memories are cleared: their indices are 0 and 1.
+LOCALS = code.locals_(I32, I64)
+
+
+def memory_runs(module: Module, snapshot: Snapshot, plan: MemoriesPlan) -> list[Run]:
+    """The parts of all memories that the data segments will hold."""
+    runs: list[Run] = []
+    for index, state in enumerate(snapshot.memories):
+        runs += runs_of_memory(state.content, index, module.memories[index].is_64, plan.layout, state.touched)
+        runs = trimmed(runs)
+    return runs
+
+
+def memory_section(module: Module, states: Sequence[MemoryState], owners: Owners) -> write.Pieces:
+    """Each memory that the output defines starts as large as it is now."""
+    entries = [
+        write.limits(limits._replace(minimum=state.pages))
+        for limits, state in list(zip(module.memories, states, strict=True))[owners.first_defined :]
+    ]
+    return write.section(SectionId.MEMORY, write.vector(entries)) if entries else []
+
+
+def imported_limits(limits: Limits, index: int, states: Sequence[MemoryState], owners: Owners) -> Limits:
+    """What the output asks for of an import: as large as it is now, unless a start function grows it."""
+    return limits if owners.restores(index) else limits._replace(minimum=states[index].pages)
+
+
+def active_entry(module: Module, states: Sequence[MemoryState], run: Run) -> write.Pieces:
+    """The data segment that puts a run where it belongs."""
+    content = states[run.memory].content[run.start : run.end]
+    offset = offset_constant(run.start, module.memories[run.memory].is_64)
+    return [active_head(run.memory) + offset + write.uleb(len(content)), content]
+
+
+def active_head(memory: int) -> bytes:
+    """Flags of an active data segment, and its memory's index."""
+    return b"\x00" if memory == 0 else b"\x02" + write.uleb(memory)
+
+
+def passive_entry(states: Sequence[MemoryState], run: Run) -> write.Pieces:
+    content = states[run.memory].content[run.start : run.end]
+    return [b"\x01" + write.uleb(len(content)), content]
+
+
+def restore_memories(
+    module: Module, states: Sequence[MemoryState], owners: Owners, placed: Sequence[tuple[Run, int]]
+) -> bytes:
+    """Instructions that restore imported memories; `placed`: runs, and the passive segment that holds each."""
+    return b"".join(_restore_memories(module, states, owners, placed))
+
+
+def _restore_memories(
+    module: Module, states: Sequence[MemoryState], owners: Owners, placed: Sequence[tuple[Run, int]]
+) -> Iterator[bytes]:
+    for index, (limits, state) in enumerate(zip(module.memories, states, strict=True)):
+        if not owners.restores(index):
+            continue
+        yield grow_to(code.memory_size(index), code.memory_grow(index), b"", state.pages, limits.is_64)
+        yield _cleared(index, limits)
+        ops = code.address_ops(limits.is_64)
+        for run, segment in placed:
+            if run.memory == index:
+                yield ops.const(run.start) + code.i32_const(0) + code.i32_const(run.end - run.start)
+                yield code.memory_init(segment, index) + code.data_drop(segment)
+
+
+def _cleared(index: int, limits: Limits) -> bytes:
+    ops = code.address_ops(limits.is_64)
+    size, fill = code.memory_size(index), code.memory_fill(index)
+    if limits.page_size == 1:
+        return ops.const(0) + code.i32_const(0) + size + fill
+    # A page at a time, from the last: the size in bytes may not fit the address type.
+    pages = 1 if limits.is_64 else 0  # the local
+    shift = limits.page_size.bit_length() - 1
+    clear = code.local_get(pages) + ops.const(1) + ops.sub + code.local_tee(pages) + ops.const(shift) + ops.shl
+    clear += code.i32_const(0) + ops.const(limits.page_size) + fill
+    done = code.local_get(pages) + ops.eqz + code.br_if(1)
+    return size + code.local_set(pages) + code.block(code.loop(done + clear + code.br(0)))

@@ -1,0 +1,65 @@
+"""What to write besides the snapshot: one part for each kind of state, and exports and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...options import Layout
+from ..plan.owners import Owners, Ownership
+
+#: Name, kind and index of an export.
+Export = tuple[str, int, int]
+#: A function that does nothing: the index of its type, and the raw values that it returns.
+NoOp = tuple[int, Sequence[bytes]]
+
+
+@dataclass(frozen=True)
+class MemoriesPlan:
+    """`layout`: how memory is cut into data segments."""
+
+    owners: Owners
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class GlobalsPlan:
+    owners: Owners
+
+
+@dataclass(frozen=True)
+class TablesPlan:
+    """`declared`: functions to declare in an element segment of their own, since nothing else does any more."""
+
+    owners: Owners
+    declared: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class SegmentsPlan:
+    """`keep_slots`: data segments keep their indices, since code may name them."""
+
+    keep_slots: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`exports` of the output; `noops`: functions to append that do nothing, which `exports` may name."""
+
+    memories: MemoriesPlan
+    globals: GlobalsPlan
+    tables: TablesPlan
+    segments: SegmentsPlan
+    exports: tuple[Export, ...]
+    noops: tuple[NoOp, ...] = ()
+
+
+def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], noops: tuple[NoOp, ...] = ()) -> Plan:
+    return Plan(
+        MemoriesPlan(owners.memories, layout),
+        GlobalsPlan(owners.globals),
+        TablesPlan(owners.tables),
+        SegmentsPlan(),
+        exports,
+        noops,
+    )

@@ -1,0 +1,155 @@
+"""One attempt to run a guest up to the end of its initializer, compiled in one way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...binary.sections import ExternKind
+from ...engine.guest import Instance
+from ...engine.runtime import EngineSettings
+from ...errors import UnsupportedProposal, quoted
+from ..instrument import Instrumented
+from ..observer import Observer
+from ..plan.job import Job
+from .calls import Caller
+from .kept import Kept
+from .observed import observe_before
+from .paused import Paused
+from .results import numeric_results
+from .strategies import Strategy
+
+if TYPE_CHECKING:
+    from ...engine.whole import CompiledGuest
+    from ...host import World
+    from ...result import EngineFacts
+    from .paused import Guest
+
+
+class Attempt(NamedTuple):
+    """`world`: what the guest sees of it; whoever made it closes it where the attempt fails."""
+
+    job: Job
+    strategy: Strategy
+    world: World
+    observer: Observer
+    kept: Kept
+
+    def run(self) -> Paused:
+        """Compiles the guest, unless that is done, and runs it in a fresh instance. Raises what these raise."""
+        guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
+        return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
+
+    def _compile(self) -> tuple[Guest, Instrumented]:
+        return self._compile_whole() if self.strategy.engine == "whole" else self._compile_on_demand()
+
+    def _compile_whole(self) -> tuple[Guest, Instrumented]:
+        from ...engine.whole import compile_guest
+        from ..instrument import instrument
+
+        job, deadline = self.job, self.job.deadline
+        with self.observer.stage("instrument"):
+            code, instrumented = deadline.start(lambda: instrument(job.module, job.bounds)).result()
+        deadline.check_time()
+        with self.observer.stage("compile"):
+            settings = self._settings()._replace(cache=self.kept.store.engine_configuration())
+            guest = deadline.start(lambda: compile_guest(code, settings, job.beside)).result()
+        _check_watched(guest)
+        return guest, instrumented
+
+    def _compile_on_demand(self) -> tuple[Guest, Instrumented]:
+        from ...engine.ondemand.instance import OnDemandGuest
+        from ...engine.ondemand.prepared import prepare
+        from ..instrument import instrument_state
+
+        job, deadline = self.job, self.job.deadline
+        with self.observer.stage("instrument"):
+            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
+        deadline.check_time()
+        with self.observer.stage("compile"):
+            # What runs again needs not be compiled again.
+            keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on
+            settings, profile = self._settings(), self.strategy.profile
+            prepared = deadline.start(lambda: prepare(state, settings, job.beside, keeps, profile)).result()
+        return OnDemandGuest(prepared), instrumented
+
+    def _settings(self) -> EngineSettings:
+        return EngineSettings(self.strategy.compiler, None, self.job.interruptible, self.job.shares_memory)
+
+    def run_compiled(self, guest: Guest, instrumented: Instrumented) -> Paused:
+        """Runs the start function and the initializers in a fresh instance. Needs a deep stack."""
+        with self.observer.stage("instantiate"):
+            instance = guest.instantiate(self.job.options.max_memory, self.world.link, self.world.deadline)
+        try:
+            return self._call(guest, instrumented, instance)
+        except BaseException:
+            instance.close()  # the next run may need as much memory, and whoever keeps the error must not keep this
+            raise
+
+    def _call(self, guest: Guest, instrumented: Instrumented, instance: Instance) -> Paused:
+        from ...result import RunFacts
+
+        job, observer = self.job, self.observer
+        memory = self._bind_memory(instrumented, instance)
+        if self.strategy.engine == "ondemand":
+            observer.compiled = instance.compiled
+        with observer.stage("capture"):
+            before = observe_before(job.module, instrumented, instance)
+        runs: list[RunFacts] = []
+        returned: list[list[bytes]] = []
+        if instrumented.start:
+            with observer.stage("run", "start function"):
+                instance.call(instrumented.start, (), 0)
+            runs.append(RunFacts("start function", (), (), observer.last))
+        perform = Caller(instance, memory)
+        for call in job.calls:
+            with observer.stage("run", quoted(call.name)):
+                results = perform(call)
+            returned.append(results)
+            runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
+        with observer.stage("capture"):
+            host = self.world.settle(instance.original_functions)
+        return Paused(
+            instance=instance,
+            instrumented=instrumented,
+            before=before,
+            runs=tuple(runs),
+            returned=tuple(returned),
+            world=self.world,
+            host=host,
+            engine=self._engine_facts(guest, instance),
+            profile=instance.profile(),
+            guest=guest,
+            process_ends=job.options.process_ends,
+        )
+
+    def _bind_memory(self, instrumented: Instrumented, instance: Instance) -> str | None:
+        """Tells the world where the guest's memory is: its export "memory". What the copy that runs calls it."""
+        exported = self.job.module.exported("memory")
+        if exported is None or exported.kind != ExternKind.MEMORY:
+            return None
+        name = instrumented.memories[exported.target]
+        self.world.bind(lambda: instance.memory(name))
+        return name
+
+    def _engine_facts(self, guest: Guest, instance: Instance) -> EngineFacts:
+        from ...result import EngineFacts
+
+        functions = len(self.job.module.bodies)
+        compiled, reused = instance.compiled(), instance.reused()
+        parts = f" in {compiled[2]:,} parts, {reused:,} of them from the cache"
+        self.observer.note(
+            f"{guest.compiler}: {compiled[0]:,} of {functions:,} functions compiled, {compiled[1]:,} bytes of code"
+            + (parts if self.strategy.engine == "ondemand" else "")
+        )
+        strategy, problem = self.strategy, self.kept.store.problem
+        return EngineFacts(strategy.engine, guest.compiler, strategy.reason, functions, *compiled, reused, problem)
+
+
+def _check_watched(compiled: CompiledGuest) -> None:
+    """Refuses a valid module where growth can't be watched. Raises `UnsupportedProposal`."""
+    offset = compiled.code.unknown_instruction
+    if offset is not None:
+        raise UnsupportedProposal(
+            "an instruction is not known, and a memory may grow after it without being watched",
+            where=f"byte offset {offset:#x}",
+        )

@@ -1,0 +1,68 @@
+"""A guest after its initializer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ...engine.guest import Instance
+from ...engine.profile import Profile
+from ...errors import PreinitError, TimeLimit
+from ..instrument import Instrumented
+from .observed import Observed
+
+if TYPE_CHECKING:
+    from ...engine.ondemand.instance import OnDemandGuest
+    from ...engine.whole import CompiledGuest
+    from ...host import World
+    from ...result import EngineFacts, HostFacts, RunFacts
+
+    #: A guest that is compiled, in one of the ways that there are.
+    Guest = CompiledGuest | OnDemandGuest
+
+
+@dataclass(frozen=True, eq=False)
+class Paused:
+    """An instance in which nothing runs any more: `with run_guest(...) as paused:` frees it, and closes its world.
+
+    Parameters
+    ----------
+    instrumented: where things are in the instance.
+    before: what it held before anything ran.
+    runs, returned: what was run, and the raw results of each call.
+    guest: the compiled code.
+    profile: what is worth keeping for the next build; None if nothing is.
+    process_ends: the process ends after this, so the memory needs not be freed.
+    """
+
+    instance: Instance
+    instrumented: Instrumented
+    before: Observed
+    runs: tuple[RunFacts, ...]
+    returned: tuple[list[bytes], ...]
+    world: World
+    host: HostFacts
+    engine: EngineFacts
+    profile: Profile | None
+    guest: Guest
+    process_ends: bool
+
+    def __enter__(self) -> Paused:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.world.close()
+        if problem is None and self.process_ends:
+            return  # freeing memory takes time
+        # After a time limit or an interrupt, a thread may still be reading the guest's memories. After other errors,
+        # whoever keeps the error must not keep those.
+        if problem is None or (isinstance(problem, PreinitError) and not isinstance(problem, TimeLimit)):
+            self.instance.close()
+
+    def close(self) -> None:
+        """Frees it now: no view of its memories may be used any more."""
+        self.world.close()
+        self.instance.close()
