@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -137,7 +136,7 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "the declaring segment is left out": Mutation(
         "segments.write_elements",
-        lambda original: lambda m, s, plan: original(m, s, replace(plan, tables=replace(plan.tables, declared=()))),
+        lambda original: lambda m, s, plan: original(m, s, plan._replace(tables=plan.tables._replace(declared=()))),
         "a_function_that_only_an_emptied_segment_declared",
     ),
     # Globals
@@ -218,7 +217,7 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "an imported table's minimum is not raised": Mutation(
         "imports.import_section",
-        with_snapshot(lambda m, s: {"tables": replace(s.tables, **original_sizes(m, s.tables))}),
+        with_snapshot(lambda m, s: {"tables": s.tables._replace(**original_sizes(m, s.tables))}),
         "imported_state",
     ),
     "an imported mutable global is not set": Mutation("globals.set_globals", always(b""), "imported_state"),

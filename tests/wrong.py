@@ -25,7 +25,7 @@ def with_snapshot(change: Callable[[Any, Any], dict[str, Any]]) -> Wrong:
 
     def wrong(original: Any) -> Any:
         def function(module: Any, snapshot: Any, *rest: Any) -> Any:
-            return original(module, replace(snapshot, **change(module, snapshot)), *rest)
+            return original(module, snapshot._replace(**change(module, snapshot)), *rest)
 
         return function
 
@@ -43,7 +43,7 @@ def with_module(change: Callable[[Any, Any], dict[str, Any]]) -> Wrong:
 
 def with_changed(change: Callable[[Any, Any], Any]) -> Wrong:
     """The function sees other changed tables."""
-    return with_snapshot(lambda m, s: {"tables": replace(s.tables, changed=change(m, s.tables.changed))})
+    return with_snapshot(lambda m, s: {"tables": s.tables._replace(changed=change(m, s.tables.changed))})
 
 
 def with_entries(change: Callable[[Any], Any]) -> Wrong:
@@ -53,14 +53,14 @@ def with_entries(change: Callable[[Any], Any]) -> Wrong:
 
 def with_segments(change: Callable[[Any, Any], dict[str, Any]]) -> Wrong:
     """The function sees other segments that were dropped."""
-    return with_snapshot(lambda m, s: {"segments": replace(s.segments, **change(m, s.segments))})
+    return with_snapshot(lambda m, s: {"segments": s.segments._replace(**change(m, s.segments))})
 
 
 def with_state(change: Callable[[Any, Any], dict[str, Any]]) -> Wrong:
     """The function of one kind of state sees another one: `change` gives fields for (module, state)."""
 
     def wrong(original: Any) -> Any:
-        return lambda module, state, *rest: original(module, replace(state, **change(module, state)), *rest)
+        return lambda module, state, *rest: original(module, state._replace(**change(module, state)), *rest)
 
     return wrong
 
@@ -80,7 +80,7 @@ def as_imports(imports: str) -> Wrong:
         kinds = ("memories", "tables", "globals")
         parts = {kind: getattr(plan, kind) for kind in kinds}
         owners = {kind: part.owners._replace(imports=imports) for kind, part in parts.items()}
-        return replace(plan, **{kind: replace(parts[kind], owners=owners[kind]) for kind in kinds})
+        return plan._replace(**{kind: parts[kind]._replace(owners=owners[kind]) for kind in kinds})
 
     return lambda original: lambda module, snapshot, plan: original(module, snapshot, changed(plan))
 
@@ -99,7 +99,7 @@ def first_argument(change: Callable[[Any], Any]) -> Wrong:
 
 
 def _original_pages(module: Any, states: Any) -> Any:
-    return tuple(replace(state, pages=limits.minimum) for limits, state in zip(module.memories, states, strict=True))
+    return tuple(state._replace(pages=limits.minimum) for limits, state in zip(module.memories, states, strict=True))
 
 
 def original_pages(module: Any, snapshot: Any) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def initializers_kept(original: Any) -> Any:
             table._replace(limits=table.limits._replace(minimum=len(snapshot.changed.get(i, ()))))
             for i, table in enumerate(module.tables)
         ]
-        return original(replace(module, tables=tuple(tables)), replace(snapshot, changed={}), owners)
+        return original(replace(module, tables=tuple(tables)), snapshot._replace(changed={}), owners)
 
     return function
 
@@ -170,7 +170,7 @@ def without_start_change(original: Any) -> Any:
 def exports_kept(original: Any) -> Any:
     def function(module: Any, snapshot: Any, plan: Any, *rest: Any) -> Any:
         exports = tuple((e.name, e.kind, e.target) for e in module.exports)
-        return original(module, snapshot, replace(plan, exports=exports), *rest)
+        return original(module, snapshot, plan._replace(exports=exports), *rest)
 
     return function
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engine.runtime import Deadline
 from ..options import Options
-from ..result import Result
 from .observer import Event, Observer
 from .parse.source import Source, Wasm, read_source
 from .plan import make_job
 from .run import run_guest
 from .run.kept import Kept
 from .validate.validity import Validity
+
+if TYPE_CHECKING:
+    from ..result import Result
 
 
 def build(wasm: Wasm, options: Options | None = None, *, observer: Observer | None = None, **fields: Any) -> Result:
@@ -56,6 +58,7 @@ def build_source(
     with observer.stage("plan"):
         job = make_job(source, options, deadline)
     with run_guest(job, observer, kept) as paused:  # instruments the module, and again for another way to compile it
+        from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
         from .rewrite import rewrite, scrub

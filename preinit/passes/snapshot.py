@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -16,8 +15,7 @@ class I31(NamedTuple):
 Reference = int | I31 | None
 
 
-@dataclass(frozen=True, eq=False)
-class MemoryState:
+class MemoryState(NamedTuple):
     """A memory's size in pages, and its bytes: a view of the running instance, not a copy.
 
     `touched`: ranges outside of which all is zero; None where that isn't known.
@@ -28,8 +26,7 @@ class MemoryState:
     touched: list[tuple[int, int]] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class GlobalsState:
+class GlobalsState(NamedTuple):
     """Globals by index.
 
     `numbers`: of those of a numeric type, mutable or imported or computed from an imported one, the raw little-endian
@@ -42,23 +39,20 @@ class GlobalsState:
     references: dict[int, Reference]
 
 
-@dataclass(frozen=True, eq=False)
-class TablesState:
+class TablesState(NamedTuple):
     """All entries of each table that changed, or that the output must fill, by index."""
 
     changed: dict[int, tuple[Reference, ...]]
 
 
-@dataclass(frozen=True, eq=False)
-class SegmentsState:
+class SegmentsState(NamedTuple):
     """Indices of the passive segments that were dropped."""
 
     dropped_data: frozenset[int]
     dropped_elements: frozenset[int]
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(NamedTuple):
     """All state of an instance that can differ from the state after instantiation. `memories` by memory index."""
 
     memories: tuple[MemoryState, ...]

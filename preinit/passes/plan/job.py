@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...binary.growth import Bounds, counts_together
 from ...binary.module import Module
@@ -17,8 +17,7 @@ from .arguments import Call
 from .owners import Ownership, ownership
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
+class Job(NamedTuple):
     """A module and what is to be done with it.
 
     Parameters
@@ -70,7 +69,7 @@ class Job:
 
     def in_world(self, host: Host) -> Job:
         """The same job, whose guest sees another world."""
-        return dataclasses.replace(self, options=dataclasses.replace(self.options, host=host))
+        return self._replace(options=dataclasses.replace(self.options, host=host))
 
 
 def interruptible(options: Options) -> bool:

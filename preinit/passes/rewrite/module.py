@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary.module import Module, Section, SectionId
@@ -16,8 +16,7 @@ from .segments import keeps_data_segment
 _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
 
 
-@dataclass(frozen=True, eq=False)
-class Rewritten:
+class Rewritten(NamedTuple):
     """The output, and the runs of memory that its data segments hold."""
 
     wasm: bytes
@@ -40,7 +39,7 @@ def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
     lost = segments.lost_declarations(module, snapshot, plan)
     for declared in ((), lost) if lost else ((),):
         for keep_slots in slots:
-            yield replace(plan, segments=SegmentsPlan(keep_slots), tables=replace(plan.tables, declared=declared))
+            yield plan._replace(segments=SegmentsPlan(keep_slots), tables=plan.tables._replace(declared=declared))
 
 
 def _restores(plan: Plan) -> bool:

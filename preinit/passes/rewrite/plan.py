@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...options import Layout
 from ..plan.owners import Owners, Ownership
@@ -14,36 +14,31 @@ Export = tuple[str, int, int]
 NoOp = tuple[int, Sequence[bytes]]
 
 
-@dataclass(frozen=True)
-class MemoriesPlan:
+class MemoriesPlan(NamedTuple):
     """`layout`: how memory is cut into data segments."""
 
     owners: Owners
     layout: Layout
 
 
-@dataclass(frozen=True)
-class GlobalsPlan:
+class GlobalsPlan(NamedTuple):
     owners: Owners
 
 
-@dataclass(frozen=True)
-class TablesPlan:
+class TablesPlan(NamedTuple):
     """`declared`: functions to declare in an element segment of their own, since nothing else does any more."""
 
     owners: Owners
     declared: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class SegmentsPlan:
+class SegmentsPlan(NamedTuple):
     """`keep_slots`: data segments keep their indices, since code may name them."""
 
     keep_slots: bool = False
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """`exports` of the output; `noops`: functions to append that do nothing, which `exports` may name."""
 
     memories: MemoriesPlan

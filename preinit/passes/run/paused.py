@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.guest import Instance
 from ...engine.profile import Profile
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     Guest = CompiledGuest | OnDemandGuest
 
 
-@dataclass(frozen=True, eq=False)
-class Paused:
+class Paused(NamedTuple):
     """An instance in which nothing runs any more: `with run_guest(...) as paused:` frees it, and closes its world.
 
     Parameters
