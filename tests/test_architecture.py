@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "preinit"
+from tests.support.places import PACKAGE, ROOT
 
 #: The rooms, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
