@@ -10,9 +10,13 @@ import pytest
 
 from preinit import build
 from preinit.binary import encoder as write
+from preinit.binary.growth import growing_functions
+from preinit.binary.module import parse
+from preinit.errors import Unsupported
 from preinit.options import Options
 from preinit.passes.parse.text import wasm_tools
 from tests.support.binaries import dumped, found
+from tests.support.by_hand import MEMORY, ONE_PAGE, module
 from tests.support.modules import wasm
 from tests.support.smith import EVERYTHING
 
@@ -209,3 +213,10 @@ def test_growth_is_found_when_its_index_is_padded(index: bytes, memories: int) -
 
 def test_a_module_without_memory_and_table_has_no_growth() -> None:
     assert found(wasm("(module (func (block unreachable) (drop (i32.const 64))))")) == []
+
+
+def test_growth_by_the_hundred_thousand_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preinit.binary.growth.MOST_GROWTHS", 1000)
+    body = b"\0\x41\0" + b"\x40\0" * 1001 + b"\x1a\x0b"
+    with pytest.raises(Unsupported, match="grow a memory or table"):
+        growing_functions(parse(module({MEMORY: ONE_PAGE}, body)))

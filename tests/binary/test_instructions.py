@@ -16,7 +16,7 @@ from preinit.binary.instructions import Instruction, Search, decoder
 from preinit.binary.module import parse
 from preinit.binary.opcodes import BYTES, IMMEDIATES, MEMORY_ARGUMENT, MEMORY_GROW, PREFIXES, TABLE_GROW, Kind, code
 from preinit.passes.parse.text import wasm_tools
-from tests.support.binaries import section
+from tests.support.by_hand import section
 from tests.support.real import module as real_module
 from tests.support.smith import EVERYTHING
 
@@ -349,3 +349,11 @@ def test_a_body_that_is_cut_off_is_read_up_to_the_instruction_that_is_cut() -> N
                 assert search.unknown == (None if cut in starts else before), (question, cut)
                 assert search.found == [instruction for instruction in whole if instruction.end <= cut]
                 assert search.types == everything.types[: len(search.types)]
+
+
+def test_a_search_ends_where_it_has_found_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preinit.binary.instructions.MOST_FOUND", 1000)
+    body = b"\0" + b"\x10\0" * 1005 + b"\x0b"
+    search = decoder(frozenset((Kind.FUNCTION,))).search(body, 0, len(body))
+    assert len(search.found) == 1000
+    assert search.unknown is not None

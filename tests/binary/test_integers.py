@@ -18,7 +18,8 @@ from preinit.errors import (
     Truncated,
 )
 from preinit.passes.instrument import instrument
-from tests.support.binaries import offset_of, section
+from tests.support.binaries import offset_of
+from tests.support.by_hand import section
 
 # -- integers ----------------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,8 @@ from preinit.errors import (
     UnsupportedProposal,
 )
 from preinit.passes.instrument import instrument
-from tests.support.binaries import offset_of, section
+from tests.support.binaries import offset_of
+from tests.support.by_hand import module, section
 from tests.support.modules import wasm
 
 EVERY_SECTION = """(module $everything
@@ -338,3 +339,28 @@ def test_limits_of_every_form_are_read() -> None:
         (1, 1, True, False, 65536),
     ]
     assert [(t.limits.is_64, t.limits.maximum) for t in module.tables] == [(True, None), (True, 9)]
+
+
+def test_a_custom_section_is_the_first_of_its_name() -> None:
+    named = b"".join(
+        section(0, b"\x01" + name + content) for name, content in ((b"a", b"1"), (b"b", b"2"), (b"a", b"3"))
+    )
+    parsed = parse(module(after=named))
+    found = parsed.custom("a")
+    assert found is not None
+    assert parsed.data[found.content : found.end] == b"1"
+    assert parsed.custom("c") is None
+
+
+def test_one_byte_imports_in_groups_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preinit.binary.sections.MOST_ITEMS", 1000)
+    group = b"\x01m\0\x7e\0\0" + write.uleb(600) + b"\0" * 600
+    with pytest.raises(Malformed, match="more than 1000 imports"):
+        parse(module({2: b"\x02" + group * 2}))
+
+
+def test_types_in_groups_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preinit.binary.types.MOST_ITEMS", 1000)
+    group = b"\x4e" + write.uleb(600) + b"\x60\0\0" * 600
+    with pytest.raises(Malformed, match="more than 1000 types"):
+        parse(module({1: b"\x02" + group * 2}))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from preinit import build, errors
 from preinit.errors import GuestTrap, StackExhausted, TimeLimit
 from tests.support.command import fails
 from tests.support.modules import build_text, wasm
@@ -92,3 +93,21 @@ def test_endless_recursion_has_more_frames_than_are_shown(tmp_path: Path) -> Non
     report = tmp_path / "report.json"
     fails("build", "-", "-o", tmp_path / "out", "--report", report, stdin=wasm(deep("unreachable", 100)))
     assert json.loads(report.read_text())["error"]["frames_cut"] is True
+
+
+def test_an_endless_loop_ends_at_the_time_limit() -> None:
+    with pytest.raises(errors.TimeLimit):
+        build_text("""(module (func (export "preinit_initialize") (loop (br 0))))""", timeout=0.5)
+
+
+def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
+    import threading
+
+    text = b'(module (func (export "preinit_initialize") (loop (br 0))))'
+    for milliseconds in range(1, 40, 3):
+        with pytest.raises(errors.TimeLimit):
+            build(wasm(text.decode()), cache=False, timeout=milliseconds / 1000)
+    for thread in threading.enumerate():
+        if thread.name == "preinit-guest":
+            thread.join(20)
+            assert not thread.is_alive()

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from preinit import Host, build
+from preinit.batch import read_jobs
+from preinit.batch import run as run_batch
 from preinit.batch.work import Order, perform
+from tests.support.command import run
 from tests.support.modules import wasm
 
 #: Keeps standard input at 1024; traps where that starts with "!", goes on for ever with "@", and takes a moment with "+".
@@ -75,3 +78,16 @@ class Threads:
 
     def close(self, now: bool) -> None:
         self._pool.shutdown()
+
+
+def report(folder: Path, *arguments: str | Path, code: int = 0) -> dict[str, dict[str, Any]]:
+    """What became of each job, by the name of its output."""
+    run("batch", *arguments, "--report", folder / "report.json", code=code)
+    found = json.loads((folder / "report.json").read_text())
+    assert found["version"] == 1
+    return {job["name"]: job for job in found["jobs"]}
+
+
+def statuses(path: Path) -> dict[str, str]:
+    """What became of each job, done by threads of this process."""
+    return {job.name: job.status for job in run_batch(read_jobs(path), Threads, resume=True).results}

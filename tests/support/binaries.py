@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-from preinit.binary import encoder as write
 from preinit.binary.growth import growing_functions
 from preinit.binary.module import parse
 from preinit.binary.opcodes import MEMORY_GROW
@@ -46,10 +45,6 @@ def offsets_of(data: bytes, instruction: str) -> list[int]:
     done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True, check=True)
     pattern = rf"^ *0x([0-9a-f]+) \| [0-9a-f ]+\| {instruction}\b"
     return [int(text, 16) for text in re.findall(pattern, done.stdout.decode(), re.MULTILINE)]
-
-
-def section(number: int, payload: bytes) -> bytes:
-    return bytes((number,)) + write.uleb(len(payload)) + payload
 
 
 def offset_of(problem: pytest.ExceptionInfo[PreinitError]) -> int:

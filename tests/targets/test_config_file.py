@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from preinit.errors import ConfigError, InputError, UsageError
 from preinit.options import Host, Options
 from preinit.options.calls import Call, Word
 from preinit.targets import Target, find, load, options_of
-from preinit.targets.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
-from preinit.targets.kinds import Wrong
-from preinit.targets.lines import lines_of
-from preinit.targets.schema import schema
 
 FILES = 'input = "in.wasm"\noutput = "out.wasm"\n'
 
@@ -393,162 +384,5 @@ def test_pyproject_has_a_table_of_its_own_and_lines_count_from_the_file_s_start(
 
 # -- lines -------------------------------------------------------------------------------------------------------------
 
-NAMES = st.sampled_from(["a", "b", "c-d", '"x.y"', "'#'", '"\\u0061b"', "1"])
-DOTTED = st.lists(NAMES, min_size=1, max_size=3).map(" . ".join)
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> str:
-    """A document where the value of each number is the line that its key stands in."""
-    lines: list[str] = []
-
-    def value(depth: int = 0) -> str:
-        line = len(lines) + 1
-        kind = draw(st.integers(0, 6 if depth < 2 else 2))
-        if kind <= 2:
-            return f"{line}"
-        if kind == 3:
-            return "{ " + ", ".join(f"{draw(DOTTED)} = {value(2)}" for _ in range(draw(st.integers(0, 2)))) + " }"
-        if kind == 4:
-            return "[" + ", ".join(value(2) for _ in range(draw(st.integers(0, 3)))) + "]"
-        if kind == 5:
-            quotes = draw(st.sampled_from(['"""', "'''"]))
-            lines.append(f'{pending[0]} = {quotes}[x] # "a" = 1')
-            lines.append(f"y = 2 {draw(st.sampled_from(['', chr(39), chr(34), chr(34) * 2]))} # ]")
-            pending[0] = ""
-            return quotes
-        lines.append(f"{pending[0]} = [ # 1, 2")
-        lines.extend([f"{len(lines) + 1}, # ] [", ""])
-        pending[0] = ""
-        return f"{len(lines) + 1} ]"
-
-    pending = [""]
-    for _ in range(draw(st.integers(1, 8))):
-        kind = draw(st.integers(0, 5))
-        if kind == 0:
-            lines.append(draw(st.sampled_from(["", "# a = 1", "   ", "\t# ''' \"\"\""])))
-        elif kind == 1:
-            left, right = draw(st.sampled_from([("[", "]"), ("[[", "]]"), ("[ ", " ] # x")]))
-            lines.append(f"{left}{draw(DOTTED)}{right}")
-        else:
-            pending[0] = draw(DOTTED)
-            text = value()
-            lines.append(f"{pending[0]} = {text}" if pending[0] else text)
-    return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
-
-
-def numbers(value: Any, path: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
-    if isinstance(value, int):
-        return {path: value}
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return {place: line for key, item in items for place, line in numbers(item, (*path, key)).items()}
-
-
-@given(documents())
-def test_the_line_of_a_key_is_the_one_where_it_stands(text: str) -> None:
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        assume(False)
-    found = lines_of(text, data)
-    expected = numbers(data)
-    assert {path: found.get(path) for path in expected} == expected
-
-
-def test_where_the_scan_finds_other_keys_than_the_parser_no_line_is_told() -> None:
-    assert lines_of("a = 1\nb = 2", {"a": 1}) == {}
-    assert lines_of("a = 1\n= 2", {"a": 1}) == {}
-    assert lines_of("a = [", {"a": []}) == {}
-
 
 # -- the schema --------------------------------------------------------------------------------------------------------
-
-
-def accepts(rule: Any, value: Any) -> bool:
-    """Whether a JSON schema, of the words that ours uses, accepts a value."""
-    types = {"string": str, "integer": int, "number": int | float, "boolean": bool, "array": list, "object": dict}
-    if isinstance(rule, bool):
-        return rule
-    assert set(rule) <= {
-        "type", "enum", "pattern", "anyOf", "items", "properties", "additionalProperties", "propertyNames",
-        "required", "minProperties", "minimum", "maximum", "exclusiveMinimum", "description", "title", "$schema",
-    }  # fmt: skip
-    if "type" in rule:
-        wanted = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
-        if not any(isinstance(value, types[w]) and isinstance(value, bool) == (w == "boolean") for w in wanted):
-            return False
-    if "enum" in rule and not any(type(value) is type(choice) and value == choice for choice in rule["enum"]):
-        return False
-    if "anyOf" in rule and not any(accepts(choice, value) for choice in rule["anyOf"]):
-        return False
-    if isinstance(value, str) and "pattern" in rule and not re.search(rule["pattern"].replace("$", r"\Z"), value):
-        return False
-    if "minimum" in rule and value < rule["minimum"]:
-        return False
-    if "maximum" in rule and value > rule["maximum"]:
-        return False
-    if "exclusiveMinimum" in rule and value <= rule["exclusiveMinimum"]:
-        return False
-    if isinstance(value, list) and "items" in rule:
-        return all(accepts(rule["items"], item) for item in value)
-    if isinstance(value, dict):
-        properties = rule.get("properties", {})
-        return (
-            len(value) >= rule.get("minProperties", 0)
-            and all(name in value for name in rule.get("required", ()))
-            and all(accepts(rule.get("propertyNames", True), name) for name in value)
-            and all(accepts(properties.get(k, rule.get("additionalProperties", True)), v) for k, v in value.items())
-        )
-    return True
-
-
-SAMPLES: list[Any] = [
-    True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "x/", "..", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
-    "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
-    "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
-    {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},
-    {"max-size": 3}, {"max-size": "3k"}, {"max-segments": -1}, {"clock": "host"}, {"writable": 1}, {"call": ["a"]}, {"run": 1},
-]  # fmt: skip
-
-
-def properties(rule: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a table, or of a table that stands beside something else."""
-    found: dict[str, Any] = next(r for r in [rule, *rule.get("anyOf", [])] if "properties" in r)["properties"]
-    return found
-
-
-@pytest.mark.parametrize("name", TARGET)
-def test_the_schema_and_the_loader_agree_on_each_key(name: str) -> None:
-    rules = schema()["properties"]["targets"]["additionalProperties"]["properties"]
-    nested = {"host": HOST, "budgets": BUDGETS, "verify": VERIFY}.get(name, {})
-    cases = [(TARGET[name], rules[name]), *((key, properties(rules[name])[inner]) for inner, key in nested.items())]
-    for key, rule in cases:
-        taken = 0
-        for value in SAMPLES:
-            try:
-                key.kind.read(value, (name,))
-                fits = True
-            except Wrong:
-                fits = False
-            assert accepts(rule, value) == fits, (name, value)
-            taken += fits
-        assert 0 < taken < len(SAMPLES)
-        assert len(rule["description"]) > 10
-
-
-def test_the_schema_has_the_loader_s_keys_and_names() -> None:
-    rules = schema()["properties"]
-    assert set(rules["targets"]["additionalProperties"]["properties"]) == set(TARGET)
-    assert set(rules["defaults"]["properties"]) == set(COMMON)
-    assert rules["targets"]["propertyNames"]["pattern"] == f"^{NAME}$"
-    good = {"targets": {"a": {"input": "x", "output": "y"}}, "defaults": {"strict": True}}
-    assert accepts(schema(), good)
-    for bad in ({}, {"targets": {}}, {"targets": {"a b": {"output": "y"}}}, {**good, "x": 1}, {"targets": {"a": {}}}):
-        assert not accepts(schema(), bad)
-
-
-def test_the_file_with_the_schema_is_what_the_keys_say() -> None:
-    import preinit.targets
-
-    text = (Path(preinit.targets.__file__).parent / "schema.json").read_text()
-    assert text == json.dumps(schema(), indent=2) + "\n", "write it anew: python -m preinit.targets.schema"

@@ -8,8 +8,8 @@ import pytest
 
 from preinit import errors
 from preinit.binary import encoder as write
-from tests.support.binaries import section
 from tests.support.both_engines import INIT, SIZES, Outcome, V, attempt, chunks_of
+from tests.support.by_hand import section
 from tests.support.modules import wasm
 
 MEMORY = "(memory 1)"

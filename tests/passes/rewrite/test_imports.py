@@ -180,66 +180,6 @@ def test_a_memory_that_can_not_grow_back_to_its_size_traps_at_the_start() -> Non
         Running(output, preloads={"e": wasm('(module (memory (export "m") 1 2))')}).start()
 
 
-CALLS_OUT = f"""(module (import "host" "call" (func $call (param i32) (result i32)))
-    (import "host" "base" (global $base i32)) (global $g (mut i32) (i32.const 0))
-    (func {INIT} (global.set $g (i32.add (global.get $base) (call $call (i32.const 20)))))
-    (func (export "get") (result i32) (global.get $g)))"""
-STUB = """(module (import "deeper" "half" (func $half (param i32) (result i32))) (global (export "base") i32 (i32.const 7))
-    (func (export "call") (param i32) (result i32) (call $half (local.get 0))))"""
-DEEPER = """(module (func (export "half") (param i32) (result i32) (i32.div_u (local.get 0) (i32.const 2))))"""
-
-
-def test_a_preloaded_module_provides_what_the_initializer_calls() -> None:
-    preloads = (("deeper", DEEPER.encode()), ("host", STUB.encode()))
-    result = build_text(CALLS_OUT, preloads=preloads)
-    value = Running(result.wasm, values={"host.base": "7"}).state().globals[1]
-    assert [entry.name for entry in parse(result.wasm).imports] == ["call", "base"]
-    assert int.from_bytes(value, "little") == 17
-
-
-def test_a_preloaded_module_with_imports_that_nobody_provides_is_refused() -> None:
-    with pytest.raises(errors.UsageError, match=r"deeper\.half"):
-        build_text(CALLS_OUT, preloads=(("host", STUB.encode()),))
-
-
-def test_a_trap_in_a_preloaded_module_shows_the_frames_of_the_guest() -> None:
-    text = f'(module (import "host" "f" (func $f)) (func $outer {INIT} (call $f)))'
-    with pytest.raises(errors.GuestTrap) as caught:
-        build_text(text, preloads=(("host", b'(module (func $inner (export "f") unreachable))'),))
-    assert [frame.name for frame in caught.value.frames] == ["outer"]
-
-
-def test_a_preloaded_function_of_another_type_is_an_error() -> None:
-    with pytest.raises(errors.PreinitError, match="incompatible"):
-        build_text(
-            CALLS_OUT, preloads=(("host", b'(module (func (export "call")))'),), import_globals=(("host.base", "1"),)
-        )
-
-
-FOREIGN = b"""(module (func $own) (elem declare func $own) (func (export "function") (result funcref) (ref.func $own))
-    (func (export "object") (result externref) (extern.convert_any (ref.i31 (i32.const 5)))))"""
-
-
-@pytest.mark.parametrize(
-    ("held", "fragments"),
-    [
-        ("(table $t 3 funcref)", ("table 0 of funcref", "another module", "element 2")),
-        ("(global $g (mut funcref) (ref.null func))", ("global 0 (g) of funcref", "another module")),
-        ("(table $t 3 externref)", ("table 0 of externref", "holds an object", "element 2")),
-        ("(global $g (mut externref) (ref.null extern))", ("global 0 (g) of externref", "holds an object")),
-    ],
-)
-def test_what_comes_from_another_module_is_named_with_its_place(held: str, fragments: tuple[str, ...]) -> None:
-    kind = "externref" if "externref" in held else "funcref"
-    source = "object" if kind == "externref" else "function"
-    store = "(table.set $t (i32.const 2) (call $get))" if "table" in held else "(global.set $g (call $get))"
-    text = f'(module (import "h" "{source}" (func $get (result {kind}))) {held} (func {INIT} {store}))'
-    with pytest.raises(errors.UnsupportedState) as caught:
-        build_text(text, preloads=(("h", FOREIGN),))
-    assert all(fragment in str(caught.value) for fragment in fragments), str(caught.value)
-    assert caught.value.hint
-
-
 def test_globals_that_the_initializer_left_alone_are_the_hosts_to_choose() -> None:
     text = f"""(module (import "e" "sp" (global $g (mut i32))) (import "e" "f" (global $f (mut funcref)))
         (global $k (mut i32) (i32.const 0)) (func {INIT} (global.set $k (i32.const 1)))
@@ -333,3 +273,9 @@ def test_a_number_of_python_s_is_a_value_of_an_imported_global(kind: str, number
 def test_a_number_of_python_s_must_fit_the_global(kind: str, number: float) -> None:
     with pytest.raises(errors.UsageError, match="is not a number of type"):
         build_text(f'(module (import "e" "x" (global {kind})) (func {INIT}))', import_globals={"e.x": number})
+
+
+def test_imports_that_are_never_called_are_kept() -> None:
+    result = build_text("""(module (import "env" "f" (func $f (param i32 v128 externref) (result i64)))
+        (import "env" "f" (func $again (result i32))) (func (export "preinit_initialize")))""")
+    assert [entry.name for entry in parse(result.wasm).imports] == ["f", "f"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preinit import errors
 from preinit.binary.constexpr import offset_constant
 from preinit.binary.encoder import uleb
 from preinit.options import LAYOUTS
@@ -110,3 +112,60 @@ def test_each_layout_gives_the_same_memory(layout: str) -> None:
     assert {i: b for i, b in enumerate(memory) if b} == {
         100: 97, 112: 98, 70000: 99, 100000: 255, 100001: 255, 100002: 255, 100003: 255
     }  # fmt: skip
+
+
+INIT = '(export "preinit_initialize")'
+
+
+def test_passive_segments_up_to_the_limit_leave_no_room() -> None:
+    text = f"""(module (memory 1) {"(data)" * 100_000}
+        (func {INIT} (i32.store8 (i32.const 1) (i32.const 1)) (data.drop 0)))"""
+    with pytest.raises(errors.PreinitError) as caught:
+        build_text(text)
+    assert caught.value.code == "output-too-large" or "bug in preinit" not in str(caught.value)
+
+
+def chosen_by_definition(runs: list[Run], most: int) -> list[Run]:
+    """The smallest gaps first, of equal ones the first."""
+    gaps = sorted(
+        (after.start - before.end, number)
+        for number, (before, after) in enumerate(pairwise(runs), 1)
+        if before.memory == after.memory
+    )
+    merged = {number for _, number in gaps[: max(0, len(runs) - most)]}
+    result: list[Run] = []
+    for number, run in enumerate(runs):
+        if number in merged:
+            result[-1] = Run(run.memory, result[-1].start, run.end)
+        else:
+            result.append(run)
+    return result
+
+
+@st.composite
+def runs_of_memories(draw: st.DrawFn) -> list[Run]:
+    runs = []
+    for memory in range(draw(st.integers(0, 3))):
+        at = 0
+        for gap, size in draw(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), max_size=8)):
+            runs.append(Run(memory, at + gap, at + gap + size))
+            at += gap + size
+    return runs
+
+
+@settings(max_examples=300)
+@given(runs_of_memories(), st.integers(-2, 20))
+def test_the_smallest_gaps_are_merged_the_first_of_equal_ones_first(runs: list[Run], most: int) -> None:
+    assert within_limit(runs, most) == chosen_by_definition(runs, most)
+
+
+@settings(max_examples=300)
+@given(runs_of_memories(), st.integers(1, 8), st.integers(1, 8), st.integers(1, 20))
+def test_merging_early_down_to_more_gives_the_same_in_the_end(
+    runs: list[Run], most: int, spare: int, step: int
+) -> None:
+    """A memory's runs are merged while it is read, so that there are never too many."""
+    kept: list[Run] = []
+    for start in range(0, len(runs), step):
+        kept = within_limit(kept + runs[start : start + step], most + spare)
+    assert within_limit(kept, most) == within_limit(runs, most)

@@ -17,7 +17,8 @@ from preinit.report.json import dumps
 from preinit.result import EngineFacts
 from tests.support.both_engines import INIT, V, attempt, chunks_of
 from tests.support.command import fails, run
-from tests.support.modules import wasm
+from tests.support.modules import build_text, wasm
+from tests.support.shapes.state import SHAPES
 
 #: What counts as large here, so that these tests are quick; the command knows the true number only.
 LARGE = 100_000
@@ -208,3 +209,14 @@ def test_a_compiler_that_this_machine_lacks_is_refused(engine: str, monkeypatch:
     found = attempt(large(size=WORTHWHILE), engine=engine, compiler="winch")
     assert isinstance(found.error, errors.Unsupported)
     assert "winch is not available" in found.error.what
+
+
+def test_both_compilers_give_the_same_bytes() -> None:
+    for name in ("globals_of_all_numeric_types", "a_64_bit_memory", "several_memories", "a_start_function"):
+        outputs = {build_text(SHAPES[name], compiler=compiler).wasm for compiler in ("winch", "cranelift")}
+        assert len(outputs) == 1, name
+
+
+def test_the_compiler_that_was_used_is_in_the_report() -> None:
+    assert build_text(SHAPES["a_memory_that_grew"]).report.engine.compiler == "winch"
+    assert build_text(SHAPES["an_exception_caught_in_the_initializer"]).report.engine.compiler == "cranelift"

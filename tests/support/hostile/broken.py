@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from preinit.binary import encoder as write
-from tests.support.hostile.modules import (
-    BUILT,
+from tests.support.by_hand import (
     CODE,
     COUNT,
     DATA,
@@ -21,14 +20,13 @@ from tests.support.hostile.modules import (
     START,
     TABLE,
     TYPE,
-    Hostile,
     custom,
-    deep_blocks,
     functions,
     module,
     repeated,
     section,
 )
+from tests.support.hostile.modules import BUILT, Hostile, deep_blocks
 
 HUGE = b"\xff\xff\xff\xff\x0f"  # 2**32 - 1
 GOOD = module()

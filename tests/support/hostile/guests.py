@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.support.by_hand import INIT
 from tests.support.hostile import modules as big
-from tests.support.hostile.modules import BOTH, BUILT, EVERY, INIT, Hostile
+from tests.support.hostile.modules import BOTH, BUILT, EVERY, Hostile
 
 WASI = "wasi_snapshot_preview1"
 OVER = ("time-limit",)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from preinit.binary import encoder as write
+from tests.support.by_hand import EMPTY, END, EXPORT, IMPORT, INIT, TYPE, functions, module, repeated
 from tests.support.hostile import modules as big
 from tests.support.hostile.guests import EVIL, MEM, OVER, imported, text
-from tests.support.hostile.modules import BOTH, BUILT, EMPTY, END, INIT, Hostile, functions, long_body, module, size
+from tests.support.hostile.modules import BOTH, BUILT, Hostile, long_body, size
 
 WRONG: dict[str, Hostile] = {
     "a start function that traps": Hostile(
@@ -70,7 +72,7 @@ WRONG: dict[str, Hostile] = {
         lambda: f'(module (func (export "{EVIL}")))', ("no-initializer",)
     ),
     "nothing to run but a name of 90,000 bytes": Hostile(
-        lambda: module({big.EXPORT: big.write.vector([big.write.export("x" * 90_000, 0, 0)])}), ("no-initializer",)
+        lambda: module({EXPORT: write.vector([write.export("x" * 90_000, 0, 0)])}), ("no-initializer",)
     ),
 }
 
@@ -86,11 +88,11 @@ LARGE: dict[str, Hostile] = {
     ),
     "1,000,001 types": Hostile(lambda: big.many_types(1_000_001), ("malformed",)),
     "types in groups, more than engines take": Hostile(
-        lambda: module({big.TYPE: big.repeated(b"\x4e\x64" + b"\x60\0\0" * 100, 10_001)}), ("malformed",), says="types"
+        lambda: module({TYPE: repeated(b"\x4e\x64" + b"\x60\0\0" * 100, 10_001)}), ("malformed",), says="types"
     ),
     "many thousands of imports": Hostile(lambda: big.many_imports(size(100_000, 3_000)), (BUILT,), (), BOTH, 2 << 30),
     "imports in groups, more than engines take": Hostile(
-        lambda: module({big.IMPORT: big.repeated(b"\x01m\0\x7e\0\0" + big.repeated(b"\0", 100_000), 11)}),
+        lambda: module({IMPORT: repeated(b"\x01m\0\x7e\0\0" + repeated(b"\0", 100_000), 11)}),
         ("malformed",),
         says="imports",
     ),
