@@ -6,9 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from command import GOOD
 from hypothesis import HealthCheck, settings
-from support import wasm
+
+from tests.support.command import GOOD
+from tests.support.modules import wasm
 
 # A shell's background job ignores interrupts, and so would the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

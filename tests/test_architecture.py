@@ -12,9 +12,7 @@ import pytest
 from preinit.passes.instrument import Instrumented
 from preinit.passes.rewrite import Plan
 from preinit.passes.snapshot import Snapshot
-
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "preinit"
+from tests.support.places import PACKAGE, ROOT, TESTS
 
 #: The rooms, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
@@ -174,6 +172,62 @@ def test_files_are_no_longer_than_a_subject_needs() -> None:
 
 def test_nothing_lies_loose_on_the_landing() -> None:
     assert {str(path) for path in MODULES if len(path.parts) == 1} == LANDING
+
+
+# -- tests -------------------------------------------------------------------------------------------------------------
+
+#: What tests are about that are no room's own; each of these folders says so in its `__init__.py`.
+SPANNING = {"documents", "hostile", "real", "scripts"}
+#: What tests share. It is no test.
+SHARED = "support"
+
+TEST_FILES = sorted(path.relative_to(TESTS) for path in TESTS.rglob("*.py"))
+TEST_FOLDERS = sorted({path.parent for path in TEST_FILES} - {Path()})
+ROOMS = sorted(
+    path.parent
+    for path in MODULES
+    if path.name == "__init__.py" and (len(path.parts) == 2 or (len(path.parts) == 3 and path.parts[0] == "passes"))
+)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=str)
+def test_a_room_has_its_tests_in_the_folder_of_the_same_name(room: Path) -> None:
+    assert any((TESTS / room).rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("folder", TEST_FOLDERS, ids=str)
+def test_a_folder_of_tests_is_a_room_or_says_what_it_is_for(folder: Path) -> None:
+    assert folder.parts[0] in SPANNING | {SHARED} or (PACKAGE / folder / "__init__.py").exists(), (
+        "there is no such room"
+    )
+    tree = ast.parse((TESTS / folder / "__init__.py").read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+
+
+def test_tests_are_in_folders_and_what_they_share_is_no_test() -> None:
+    loose = {path.name for path in TEST_FILES if len(path.parts) == 1}
+    assert loose == {"__init__.py", "conftest.py", "test_architecture.py"}
+    assert not [str(path) for path in TEST_FILES if path.parts[0] == SHARED and path.name.startswith("test_")]
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=str)
+def test_tests_import_what_they_share_and_no_other_test(path: Path) -> None:
+    """Who changes a test changes no other one; and a test can be moved."""
+    for node in ast.walk(ast.parse((TESTS / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"line {node.lineno}: tests name what they import from the top"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            top, _, rest = name.partition(".")
+            assert not top.startswith("test_"), f"line {node.lineno} imports {name}"
+            assert top != "tests" or rest.split(".")[0] == SHARED, f"line {node.lineno} imports {name}"
+
+
+# -- the checkout ------------------------------------------------------------------------------------------------------
 
 
 def test_the_top_level_holds_nothing_else() -> None:

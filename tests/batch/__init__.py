@@ -1,0 +1,1 @@
+"""Job files, who does the jobs, what is up to date."""

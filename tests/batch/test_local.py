@@ -1,0 +1,209 @@
+"""Batches on this machine: what is written, what is left alone, what is said of each job."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preinit.batch import read_jobs
+from preinit.batch import run as run_batch
+from preinit.batch.crews import Processes
+from tests.support.batches import KEEPER, Threads, expected, outputs, report, statuses, workshop
+from tests.support.command import COMMAND, PATIENCE, run
+from tests.support.modules import wasm
+from tests.support.processes import descendants, gone, wait_for
+
+TEXTS = {f"job{number}": f"text number {number}" for number in range(6)}
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_outputs_are_those_of_builds_in_any_order_by_any_number_of_processes(tmp_path: Path, jobs: int) -> None:
+    names = list(TEXTS)
+    random.Random(jobs).shuffle(names)
+    path = workshop(tmp_path, {name: TEXTS[name] for name in names})
+    done = run("batch", path, "--jobs", str(jobs), code=0)
+    assert outputs(tmp_path / "out") == expected(TEXTS)
+    assert b"built              6" in done.stderr
+    assert not list((tmp_path / "out").glob("*.partial"))
+
+
+def test_a_folder_has_a_job_in_each_file(tmp_path: Path) -> None:
+    module, folder = tmp_path / "keeper.wat", tmp_path / "in"
+    module.write_text(KEEPER)
+    folder.mkdir()
+    for name, text in TEXTS.items():
+        (folder / f"{name}.txt").write_text(text)
+    (folder / "a, b (c).txt").write_text("a name with a comma")
+    (folder / ".hidden").write_text("no job")
+    (folder / "notes.md").write_text("no job")
+    arguments = ("batch", folder, "-m", module, "-o", tmp_path / "out", "--pattern", "*.txt")
+    run(*arguments, "--stdin-from", code=0)
+    assert outputs(tmp_path / "out") == expected({**TEXTS, "a, b (c)": "a name with a comma"})
+    run(*arguments, "-f", "take(@{})", "-o", tmp_path / "taken", code=0)
+    taken = outputs(tmp_path / "taken")
+    assert b"a name with a comma" in taken["a, b (c).wasm"]
+    assert len(set(taken.values())) == 7
+
+
+def test_jobs_that_fail_do_not_stop_the_others_and_can_be_done_later(tmp_path: Path) -> None:
+    texts = {**TEXTS, "traps": "! no", "spins": "@ no"}
+    path = workshop(tmp_path, texts, options={"timeout": 1.5, "cache": False})
+    found = report(tmp_path, path, "--jobs", "2", code=1)
+    assert {name: job["status"] for name, job in found.items()} == {
+        **{f"{name}.wasm": "built" for name in TEXTS},
+        "traps.wasm": "failed",
+        "spins.wasm": "failed",
+    }
+    assert found["traps.wasm"]["error"]["code"] == "trap"
+    assert found["traps.wasm"]["error"]["frames"]
+    assert found["spins.wasm"]["error"]["code"] == "time-limit"
+    assert set(outputs(tmp_path / "out")) == {f"{name}.wasm" for name in TEXTS}
+    for name in ("traps", "spins"):
+        (tmp_path / f"{name}.txt").write_text("fine now")
+    found = report(tmp_path, path, "--resume")
+    assert sorted(job["status"] for job in found.values()) == ["built"] * 2 + ["current"] * 6
+
+
+def test_what_is_up_to_date_depends_on_all_that_an_output_depends_on(tmp_path: Path) -> None:
+    path = workshop(tmp_path, TEXTS)
+
+    def built() -> set[str]:
+        return {name for name, status in statuses(path).items() if status == "built"}
+
+    everything = {f"{name}.wasm" for name in TEXTS}
+    assert built() == everything
+    assert built() == set()
+    (tmp_path / "job1.txt").write_text("other")
+    assert built() == {"job1.wasm"}
+    (tmp_path / "out" / "job2.wasm").write_bytes(b"damaged")
+    (tmp_path / "out" / "job3.wasm").unlink()
+    assert built() == {"job2.wasm", "job3.wasm"}
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").rename(tmp_path / "out")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *reversed(lines[1:])]))
+    assert built() == set()
+    path.write_text("\n".join([lines[0].replace("false", 'false, "layout": "few"'), *lines[1:]]))
+    assert built() == everything
+    (tmp_path / "keeper.wasm").write_bytes(wasm(KEEPER.replace("8192", "16384")))
+    assert built() == everything
+    (tmp_path / "out" / ".preinit-batch.jsonl").write_bytes(b"\xff{]\n" + b"[" * 100_000 + b"\n1\nnull\n{}\n")
+    assert built() == everything
+    assert outputs(tmp_path / "out").keys() == everything
+
+
+def test_batches_that_share_a_folder_do_not_forget_each_other(tmp_path: Path) -> None:
+    paths = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths.append(workshop(folder, {name: "text"}, output_dir="../out"))
+    assert [statuses(path) for path in paths] == [{"one.wasm": "built"}, {"two.wasm": "built"}]
+    assert [statuses(path) for path in paths] == [{"one.wasm": "current"}, {"two.wasm": "current"}]
+
+
+def test_what_differs_each_time_is_never_up_to_date(tmp_path: Path) -> None:
+    path = workshop(tmp_path, {"one": "text"}, options={"clock": "host", "cache": False})
+    for _ in range(2):
+        assert statuses(path) == {"one.wasm": "built"}
+
+
+def test_a_folder_that_a_guest_may_read_counts(tmp_path: Path) -> None:
+    (tmp_path / "lib" / "deep").mkdir(parents=True)
+    (tmp_path / "lib" / "deep" / "file").write_text("1")
+    path = workshop(tmp_path, {"one": "text"}, options={"dirs": {"lib": "/lib"}, "cache": False})
+    assert [statuses(path)["one.wasm"] for _ in range(2)] == ["built", "current"]
+    (tmp_path / "lib" / "deep" / "file").write_text("2")
+    assert statuses(path) == {"one.wasm": "built"}
+
+
+def test_a_process_that_dies_takes_no_job_with_it(tmp_path: Path) -> None:
+    texts = {f"slow{number}": f"+ {number}" for number in range(8)}
+    path = workshop(tmp_path, texts)
+    with subprocess.Popen([*COMMAND, "batch", path, "--jobs", "2", "--report", tmp_path / "report.json"]) as batch:
+        wait_for(lambda: len(outputs(tmp_path / "out")) >= 1)
+        children = descendants(batch.pid)
+        assert len(children) >= 2
+        os.kill(max(children), signal.SIGKILL)
+        assert batch.wait(PATIENCE) == 0
+    assert outputs(tmp_path / "out") == expected(texts)
+    jobs = json.loads((tmp_path / "report.json").read_text())["jobs"]
+    assert max(job["attempts"] for job in jobs) == 2
+
+
+class Deadly(Processes):
+    """Processes of which a job can end one, as one that takes all memory does."""
+
+    def submit(self, changes: dict[str, Any]) -> Any:
+        if changes["stdin"] == b"deadly":
+            return self._executor.submit(os._exit, 9)
+        return super().submit(changes)
+
+
+def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path) -> None:
+    path = workshop(tmp_path, {**TEXTS, "deadly": "deadly"})
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], lines[-1], *lines[3:-1]]))
+    found = {job.name: job for job in run_batch(read_jobs(path), lambda order: Deadly(order, 2)).results}
+    failed = found.pop("deadly.wasm")
+    assert failed.error is not None
+    assert (failed.status, failed.error["code"], failed.attempts) == ("failed", "worker-lost", 3)
+    assert {job.status for job in found.values()} == {"built"}
+    assert outputs(tmp_path / "out") == expected(TEXTS)
+
+
+def test_an_interrupt_leaves_whole_outputs_and_no_process(tmp_path: Path) -> None:
+    texts = {f"slow{number}": f"+ {number}" for number in range(40)}
+    path = workshop(tmp_path, texts)
+    command = [*COMMAND, "batch", str(path), "--jobs", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as batch:
+        wait_for(lambda: len(outputs(tmp_path / "out")) >= 1)
+        children = descendants(batch.pid)
+        os.killpg(batch.pid, signal.SIGINT)  # as a terminal does: the children get it, too
+        _, said = batch.communicate(timeout=PATIENCE)
+    assert batch.returncode == 130, said
+    assert b"Traceback" not in said
+    wait_for(lambda: all(map(gone, children)))
+    found = outputs(tmp_path / "out")
+    assert 1 <= len(found) < 40
+    assert found.items() <= expected({name: texts[name] for name in texts if f"{name}.wasm" in found}).items()
+    assert not list((tmp_path / "out").glob(".preinit-*.partial"))
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    path = workshop(tmp_path, {f"slow{number}": f"+ {number}" for number in range(40)})
+    with subprocess.Popen([*COMMAND, "batch", str(path), "--jobs", "2"], stderr=subprocess.DEVNULL) as batch:
+        wait_for(lambda: len(outputs(tmp_path / "out")) >= 1)
+        children = descendants(batch.pid)
+        batch.kill()
+    wait_for(lambda: all(map(gone, children)))
+
+
+def test_names_in_a_job_file_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    path = workshop(tmp_path, {"one": "!"})
+    path.write_text(path.read_text().replace("one.wasm", "\\u001b[31m.wasm"))
+    done = run("batch", path, code=1)
+    assert b"\x1b" not in done.stderr
+    assert b"\\x1b[31m.wasm" in done.stderr
+
+
+def test_a_library_can_be_given_any_executor(tmp_path: Path) -> None:
+    """What does the jobs is told from what is to be done: one in this process does as well."""
+    summary = run_batch(read_jobs(workshop(tmp_path, TEXTS)), Threads)
+    assert summary.count("built") == 6
+    assert outputs(tmp_path / "out") == expected(TEXTS)
+
+
+def test_help_has_examples() -> None:
+    said = run("batch", "--help", code=0).stdout.decode()
+    assert "preinit batch jobs.toml" in said
+    assert "[[job]]" in said
+    assert sys.executable

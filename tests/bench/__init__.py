@@ -1,0 +1,1 @@
+"""Starting a module and its output many times."""

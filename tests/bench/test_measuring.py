@@ -1,0 +1,222 @@
+"""Measuring a module and its output: that the right things are run, never how long they take."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from preinit import Host, Options, errors
+from preinit.bench import Bench, measure
+from preinit.bench.model import Times
+from preinit.bench.sizes import sizes
+from tests.support.modules import build_text, wasm
+
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(not NODE, reason="needs Node")
+ENGINES = ["wasmtime", pytest.param("node", marks=needs_node)]
+
+INIT = """(memory (export "memory") 2) (global $ready (mut i32) (i32.const 0))
+  (func (export "wizer-initialize")
+    (if (global.get $ready) (then (unreachable)))
+    (memory.fill (i32.const 0) (i32.const 7) (i32.const 131072)) (global.set $ready (i32.const 1)))
+  (func (export "ready") (result i32) (if (i32.eqz (global.get $ready)) (then (unreachable))) (global.get $ready))
+  (func (export "add") (param i32 i64 f32 f64) (result i32)
+    (if (i32.ne (local.get 0) (i32.const -1)) (then (unreachable)))
+    (if (i64.ne (local.get 1) (i64.const 0x8000000000000000)) (then (unreachable)))
+    (if (f32.ne (local.get 2) (f32.const 0.5)) (then (unreachable)))
+    (if (f64.ne (local.get 3) (f64.const 1e300)) (then (unreachable))) (i32.const 0))"""
+PLAIN = f"(module {INIT})"
+
+
+def compared(text: str, engine: str = "wasmtime", calls: tuple[str, ...] = (), **options: object) -> Bench:
+    """The measurement of a module and of its output, as short as it can be."""
+    output = build_text(text, **options).wasm
+    given = Options(cache=False, **options)  # type: ignore[arg-type]
+    return measure(wasm(text), output, given, engine=engine, rounds=3, seconds=0.01, calls=calls)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_both_are_measured_and_calls_see_what_was_initialized(engine: str) -> None:
+    found = compared(PLAIN, engine, ("ready", "add(-1,-9223372036854775808,0.5,1e300)"))
+    assert found.original.functions == ("wizer-initialize", "ready", "add")
+    assert found.output.functions == ("ready", "add")
+    for side in (found.original, found.output):
+        assert len(side.start.seconds) == 3
+        assert min(side.start.seconds) > 0
+        assert side.compile_seconds > 0
+        assert side.copies_per_second > 0
+    assert found.ratio == found.original.start.median / found.output.start.median
+    assert found.output.size.raw == len(build_text(PLAIN).wasm)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_initializer_that_is_still_there_would_run_again(engine: str) -> None:
+    """The module itself, taken for an output: its call fails, since only an initializer that was run makes it pass."""
+    with pytest.raises(errors.GuestTrap) as caught:
+        measure(wasm(PLAIN), wasm(PLAIN), engine=engine, rounds=3, calls=["ready"])
+    assert "the output" in (caught.value.where or "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells what a process has in memory")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_memory_of_a_copy_is_what_it_has_written(engine: str) -> None:
+    pages = 128
+    fill = f"(memory.fill (i32.const 0) (i32.const 7) (i32.const {pages << 16}))"
+    text = f'(module (memory (export "memory") {pages}) (func (export "wizer-initialize") {fill}))'
+    found = measure(wasm(text), build_text(text).wasm, engine=engine, rounds=3, seconds=5)
+    assert found.original.memory and found.output.memory
+    assert found.original.memory.copies > 0
+    assert found.original.memory.resident == pytest.approx(pages << 16, rel=0.2)
+    if engine == "wasmtime":  # its copies share what they have not written
+        assert found.output.memory.resident < (pages << 16) / 10
+
+
+GUEST = """(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (import "env" "answer" (func $answer (result i64)))
+  (import "env" "never" (func $never))
+  (memory (export "memory") 1) (data (i32.const 8) "\\10\\00\\00\\00\\04\\00\\00\\00loud")
+  (func $start
+    (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))
+    (drop (call $sizes (i32.const 32) (i32.const 36)))
+    (if (i32.ne (i32.load (i32.const 32)) (i32.const 1)) (then (unreachable)))
+    (if (i64.ne (call $answer) (i64.const 0)) (then (unreachable))))
+  (start $start))"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_start_function_has_wasi_stubs_and_an_environment(engine: str, capfd: pytest.CaptureFixture[str]) -> None:
+    host = Host(env=(("NAME", "value"),), quiet=True)
+    found = compared(GUEST, engine, start_only=True, host=host, stubs={"env.answer": "zero"})
+    assert found.original.functions == ("start function",)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_imported_memories_tables_and_globals_are_provided(engine: str) -> None:
+    text = """(module (import "env" "memory" (memory 1 4)) (import "env" "table" (table 2 10 funcref))
+      (import "env" "base" (global $base i32)) (import "env" "next" (global $next (mut i64)))
+      (func $f) (elem (table 0) (i32.const 0) func $f)
+      (func (export "wizer-initialize")
+        (if (i32.ne (global.get $base) (i32.const 1024)) (then (unreachable)))
+        (i32.store (global.get $base) (i32.const 5)) (global.set $next (i64.const 1))))"""
+    assert compared(text, engine, import_globals={"env.base": "1024"}).output.functions == ("start function",)
+
+
+def test_preloaded_modules_are_there_too() -> None:
+    library = wasm('(module (func (export "f") (result i32) (i32.const 9)))')
+    text = """(module (import "env" "f" (func $f (result i32))) (memory (export "memory") 1)
+      (func (export "wizer-initialize") (i32.store (i32.const 0) (call $f))) (func (export "run") (drop (call $f))))"""
+    assert compared(text, calls=("run",), preloads={"env": library}).output.functions == ("run",)
+    with pytest.raises(errors.UsageError, match="in Node"):
+        compared(text, "node", preloads={"env": library})
+
+
+def test_a_module_with_types_that_the_binding_does_not_know_is_measured() -> None:
+    text = """(module (type $s (struct (field i32))) (memory 1) (memory i64 1) (tag (param i32))
+      (global $r (mut (ref null $s)) (ref.null $s)) (global $v (mut v128) (v128.const i64x2 1 2))
+      (func (export "wizer-initialize") (global.set $v (v128.const i64x2 3 4)))
+      (func (export "take") (param externref (ref null $s) v128)))"""
+    assert compared(text).original.functions == ("wizer-initialize",)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_module_that_traps_is_named_with_what_it_did(engine: str) -> None:
+    text = '(module (func (export "wizer-initialize")) (func $oh (export "oh") (unreachable)))'
+    with pytest.raises(errors.GuestTrap) as caught:
+        compared(text, engine, ("oh",))
+    assert "unreachable" in caught.value.what
+    assert caught.value.where == "the original"
+    if engine == "wasmtime":
+        assert [frame.name for frame in caught.value.frames] == ["oh"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_import_that_nobody_provides_is_named(engine: str) -> None:
+    text = '(module (import "env" "gone" (func $gone)) (func (export "wizer-initialize")) (func (export "run") (call $gone)))'
+    with pytest.raises(errors.InitializerFailed) as caught:
+        compared(text, engine, ("run",))
+    assert "env.gone" in caught.value.what
+
+
+def test_a_guest_that_never_ends_is_stopped_by_the_time_limit() -> None:
+    text = '(module (func (export "wizer-initialize")) (func (export "run") (loop (br 0))))'
+    module = wasm(text)
+    with pytest.raises(errors.TimeLimit):
+        measure(module, module, Options(timeout=1), rounds=3, calls=["run"])
+    for thread in threading.enumerate():
+        if thread.name == "preinit-guest":
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+@needs_node
+def test_node_is_stopped_by_the_time_limit_too() -> None:
+    module = wasm('(module (func (export "wizer-initialize")) (func (export "run") (loop (br 0))))')
+    with pytest.raises(errors.TimeLimit):
+        measure(module, module, Options(timeout=2), engine="node", rounds=3, calls=["run"])
+
+
+@needs_node
+def test_what_node_lacks_is_said() -> None:
+    custom = wasm('(module (memory 1 (pagesize 1)) (func (export "wizer-initialize")))')
+    with pytest.raises(errors.Unsupported, match="Node can't compile the module") as caught:
+        measure(custom, custom, engine="node", rounds=3)
+    assert "--engine wasmtime" in (caught.value.hint or "")
+    with pytest.raises(errors.UsageError, match="folders"):
+        measure(wasm(PLAIN), wasm(PLAIN), Options(host=Host(dirs={".": "/"})), engine="node", rounds=3)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [(None, "was not found"), ("echo v18.20.1", "is 18.20.1"), ("echo nonsense", "of an unknown version")],
+)
+def test_a_node_that_is_missing_or_too_old_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, words: str
+) -> None:
+    if script:
+        (tmp_path / "node").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin" if script else str(tmp_path))
+    with pytest.raises(errors.ToolMissing, match=words) as caught:
+        measure(wasm(PLAIN), wasm(PLAIN), engine="node", rounds=3)
+    assert "Node 20" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"rounds": 2}, "3 rounds"), ({"seconds": 0.0}, "more than 0 seconds"), ({"engine": "v9"}, "no engine 'v9'")],
+)
+def test_what_can_not_be_measured_is_refused(given: dict[str, object], words: str) -> None:
+    with pytest.raises(errors.UsageError, match=words):
+        measure(wasm(PLAIN), wasm(PLAIN), **given)  # type: ignore[arg-type]
+
+
+def test_medians_and_quartiles() -> None:
+    times = Times((5.0, 1.0, 3.0, 2.0, 4.0))
+    assert (times.median, times.quartiles) == (3.0, (2.0, 4.0))
+    assert times.to_dict() == {"median": 3.0, "lowest": 1.0, "quartiles": [2.0, 4.0], "highest": 5.0, "rounds": 5}
+
+
+def test_brotli_is_measured_where_there_is_a_module_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("brotli", "brotlicffi"):
+        monkeypatch.setitem(sys.modules, name, None)
+    data = bytes(10_000)
+    assert sizes(data).brotli is None
+    assert sizes(data).gzip < sizes(data).raw == 10_000
+    monkeypatch.delitem(sys.modules, "brotli")
+    (tmp_path / "brotli.py").write_text("def compress(data, quality):\n    return data[: quality + 1]\n")
+    assert sizes(data).brotli == 10
+
+
+def test_the_library_finds_it_and_imports_it_late() -> None:
+    script = "import preinit, sys; assert 'wasmtime' not in sys.modules; print(preinit.bench.measure.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
+    assert done.stdout.strip() == b"measure"

@@ -1,0 +1,1 @@
+"""Reading the binary format, undamaged and damaged."""

@@ -1,0 +1,103 @@
+"""`preinit bench` as users run it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import GOOD, LOOP, fails, run
+from tests.support.modules import wasm
+
+FEW = ("--rounds", "3", "--seconds", "0.1")
+
+
+@pytest.fixture
+def ready(good: Path, tmp_path: Path) -> Path:
+    """What a build makes of that module."""
+    path = tmp_path / "ready.wasm"
+    run("build", good, "-o", path, "-q", code=0)
+    return path
+
+
+def test_a_table_goes_to_standard_output(good: Path, ready: Path) -> None:
+    done = run("bench", good, ready, *FEW, "--call", "run", code=0)
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].split() == ["original", "output"]
+    assert [line.strip().split("  ")[0] for line in lines[1:3]] == ["start, median", "start, middle half"]
+    assert re.search(r"start, median +[\d.]+ (us|ms) +[\d.]+ (us|ms)  [\d.]+ times faster", lines[1])
+    assert "original: instantiate, wizer-initialize, run" in lines
+    assert "output: instantiate, run" in lines
+    assert lines[-1].startswith("wasmtime ")
+
+
+def test_json_goes_to_standard_output_or_a_file(good: Path, ready: Path, tmp_path: Path) -> None:
+    facts = json.loads(run("bench", "--json", good, ready, *FEW, code=0).stdout)
+    assert facts["version"] == 1
+    assert facts["original"]["functions"] == ["wizer-initialize"]
+    assert facts["output"]["start"]["rounds"] == 3
+    assert facts["ratio"] == facts["original"]["start"]["median"] / facts["output"]["start"]["median"]
+    done = run("bench", good, ready, *FEW, f"--json={tmp_path / 'j'}", code=0)
+    assert b"start, median" in done.stdout
+    assert json.loads((tmp_path / "j").read_text())["output"]["size"]["raw"] == ready.stat().st_size
+
+
+def test_the_page_has_a_chart_and_escaped_names(good: Path, ready: Path, tmp_path: Path) -> None:
+    strange = tmp_path / "<i>&.wasm"
+    strange.write_bytes(ready.read_bytes())
+    run("bench", good, strange, *FEW, "--html", tmp_path / "page.html", code=0)
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") == 2
+    assert "<i>" not in page
+    assert "&lt;i&gt;&amp;.wasm" in page
+    numbers = [float(n) for n in re.findall(r'<rect x="[\d.]+" y="[\d.]+" width="([\d.]+)"', page)]
+    assert len(numbers) >= 8
+    assert all(0 < number <= 640 for number in numbers)
+
+
+def test_what_is_said_meanwhile_goes_to_standard_error(good: Path, ready: Path) -> None:
+    said = run("bench", good, ready, *FEW, "-v", code=0).stderr.decode()
+    assert "compiling the output" in said
+    assert "measuring, round 3 of 3" in said
+    assert run("bench", good, ready, *FEW, "-q", code=0).stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["GOOD", "no-such-file"], 2, "'no-such-file' can't be read"),
+        (["-", "-"], 2, "can't both be standard input"),
+        (["GOOD", "READY", "--html", "READY"], 2, "would overwrite the input"),
+        (["GOOD", "READY", "-f", "run(@text)", "--html", "text"], 2, "would overwrite the input 'text'"),
+        (["GOOD", "READY", "--html", "x", "--json=x"], 2, "can't both go to one place"),
+        (["GOOD", "READY", "--json="], 2, "is empty"),
+        (["GOOD", "READY", "-f", "runn"], 1, "Exported functions: 'run'"),
+        (["GOOD", "READY", "--call", "run(1)"], 1, "the function takes 0 arguments"),
+        (["WORD", "READY", "--call", "run"], 1, "Write numbers for them: --call 'run(<i32>)'"),
+        (["GOOD", "READY", "--call", "wizer-initialize"], 1, "where: the output\n"),
+        (["READY", "READY"], 1, "error[no-initializer]"),
+        (["GOOD", "TEXT"], 1, "error[not-wasm]"),
+        (["GOOD", "TEXT"], 1, "where: the output"),
+        (["LOOP", "READY", "--timeout", "0.2"], 1, "the measurement took longer than its time limit"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_does_not_fit_is_said(
+    good: Path, ready: Path, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "text").write_text("no module")
+    (tmp_path / "word").write_bytes(wasm(GOOD.replace('(export "run")', '(export "run") (param i32)')))
+    (tmp_path / "loop").write_bytes(wasm(LOOP))
+    names = {"GOOD": good, "READY": ready, **{name.upper(): tmp_path / name for name in ("text", "word", "loop")}}
+    before = ready.read_bytes()
+    assert words in fails("bench", *(names.get(a, a) for a in arguments), code=code, stdin=wasm(GOOD))
+    assert ready.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--rounds", "2"], ["--seconds", "0"], ["--engine", "v8"], []], ids=lambda value: " ".join(value)
+)
+def test_wrong_usage_is_refused_by_the_parser(good: Path, arguments: list[str]) -> None:
+    run("bench", good, *([good] if arguments else []), *arguments, code=2)

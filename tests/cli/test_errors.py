@@ -1,0 +1,144 @@
+"""What the command says about inputs and options that don't fit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import GOOD, INIT, assert_initialized, fails, run
+from tests.support.modules import wasm
+
+# -- what is wrong with the input --------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_named() -> None:
+    said = fails("build", "no-such-file.wasm", code=2)
+    assert "error[input]" in said
+    assert "'no-such-file.wasm' can't be read: No such file" in said
+
+
+def test_a_folder_is_no_input(tmp_path: Path) -> None:
+    assert "Is a directory" in fails("build", tmp_path, code=2)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "words"),
+    [
+        (b"", "not-wasm", "empty"),
+        (b"\x7fELF\x02\x01", "not-wasm", "7f 45 4c 46"),
+        (b"\0asm\1\0\0\0\1\x50\1", "truncated", "byte offset 0x8"),
+        (b"\0asm\1\0\0\0\x63\0", "malformed", "unknown section number 99"),
+        (b"(module\n  (func\n    (i32.cons 1)))", "text-syntax", "line 3, column 6"),
+        (b"(module (func (result i32) (i64.const 1)))", "no-initializer", "no function that takes nothing but numbers"),
+        (wasm('(module (func (export "wizer-initialize") (drop)))'), "invalid-module", "byte offset 0x"),
+        (wasm("(component)"), "component", "not a core module"),
+        (b"\0asm\1\0\0\0\0\x09\x07linking\x02", "relocatable-object", "wasm-ld"),
+        (b"\0asm\1\0\0\0\0\x09\x08dylink.0", "dynamic-library", "dylink.0"),
+        (
+            wasm('(module (import "m" "mem" (memory 1 2 shared)) (func (export "wizer-initialize")))'),
+            "imported-state",
+            "m.mem",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "-" in value else "",
+)
+def test_an_input_that_is_no_module_is_told_what_it_is(data: bytes, code: str, words: str) -> None:
+    said = fails("build", "-", stdin=data)
+    assert f"error[{code}]: " in said
+    assert words in said
+    assert "what to do:" in said
+
+
+def test_the_input_is_named_where_something_is_wrong_in_it(tmp_path: Path) -> None:
+    (tmp_path / "in.wasm").write_bytes(b"\0asm\1\0\0\0\1\x50\1")
+    assert f"where: {tmp_path}/in.wasm, byte offset 0x8" in fails("build", tmp_path / "in.wasm")
+    assert "where: standard input" in fails("build", "-", stdin=b"")
+    said = fails("build", "-", "--preload", f"m={tmp_path / 'in.wasm'}", stdin=wasm(GOOD))
+    assert "preloaded module 'm', byte offset 0x8" in said
+
+
+# -- what to run -------------------------------------------------------------------------------------------------------
+
+
+def test_without_an_initializer_the_candidates_are_listed() -> None:
+    text = '(module (func (export "warm-up")) (func (export "start") (param i32)) (func (export "boot")))'
+    said = fails("build", "-", stdin=wasm(text))
+    assert "error[no-initializer]" in said
+    assert "'warm-up', 'boot', 'start' (i32) -> ()." in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code", "words"),
+    [
+        (["-f", "with-argument"], 1, "initializer-type", "-f 'with-argument(<i32>)'"),
+        (["-f", "with-argument(one)"], 1, "initializer-type", "'one' is not a number of type i32"),
+        (["-f", "with-argument(99999999999)"], 1, "initializer-type", "is not a number of type i32"),
+        (["-f", "with-argument(1,2)"], 1, "initializer-type", "takes 1 argument, 2 were given"),
+        (["-f", "memory"], 1, "initializer-type", "not a function"),
+        (["-f", "with-argument(1_0)"], 1, "initializer-type", "from -2147483648 to 4294967295, decimal or 0x..."),
+        (["-f", "run(1)"], 1, "initializer-type", "takes 0 arguments, 1 was given"),
+        (["-r", "memory=run"], 1, "misfit", "the func 'run' would replace the memory 'memory'"),
+        (["--dir", "no-such-folder"], 2, "usage", "Name a folder that exists"),
+        (["-f", "back\\slash"], 1, "unknown-export", "no function 'back\\slash'"),
+        (["-f", "vector(1)"], 1, "initializer-type", "v128"),
+        (["-f", "missing"], 1, "unknown-export", "wizer-initialize"),
+        (["-r", "a=missing"], 1, "unknown-export", "-r NEW=PRESENT"),
+        (["-r", "a=wizer-initialize"], 1, "misfit", "--keep-init-func"),
+        (["-r", "nonsense"], 2, "usage", "-r DST=SRC"),
+        (["-r", "a=run", "-r", "a=memory"], 2, "usage", "once"),
+        (["-r", os.fsdecode(b"\xff=run")], 2, "usage", "not UTF-8"),
+        (["--dir", "::/x"], 2, "usage", "HOST[::GUEST]"),
+        (["--mapdir", "/x"], 2, "usage", "GUEST::HOST"),
+        (["--env", "=x"], 2, "usage", "--env K=V"),
+        (["--env", "NO_SUCH_VARIABLE"], 2, "usage", "NO_SUCH_VARIABLE"),
+        (["--init", "none", "-f", "run"], 2, "usage", "none is to be run"),
+        (["--timeout", "0"], 2, "usage", "more than 0 seconds"),
+        (["--timeout", "nan"], 2, "usage", "more than 0 seconds"),
+        (["--max-memory", "9"], 1, "memory-limit", "--max-memory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_option_that_does_not_fit_is_explained(arguments: list[str], exit_code: int, code: str, words: str) -> None:
+    text = GOOD.replace(
+        INIT, INIT + '(func (export "with-argument") (param i32)) (func (export "vector") (param v128))'
+    )
+    said = fails("build", "-", *arguments, stdin=wasm(text), code=exit_code)
+    assert f"error[{code}]: " in said
+    assert words in said
+    if code != "usage" or arguments[0] in ("-r", "--dir", "--timeout", "--env"):
+        assert "what to do:" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing command"),
+        (["frobnicate"], "No such command"),
+        (["build"], "Missing argument"),
+        (["build", "a", "b"], "unexpected extra argument"),
+        (["build", "-", "--frobnicate"], "No such option"),
+        (["build", "-", "--max-memory", "lots"], "not a size such as 64MiB"),
+        (["build", "-", "--timeout", "soon"], "not a valid float"),
+        (["build", "-", "--layout", "pretty"], "balanced"),
+        (["build", "-", "--wasm-simd=perhaps"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    if arguments:
+        assert words in done.stderr.decode()
+    assert done.returncode == 2
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("limit", ["inf", "1e300"])
+def test_a_time_limit_beyond_all_time_is_no_limit(good: Path, limit: str) -> None:
+    assert_initialized(run("build", good, "--timeout", limit, code=0).stdout)
+
+
+@pytest.mark.parametrize("limit", ["64KiB", "1m", "2GB", "9223372036854775807", "999999999999999999999g"])
+def test_a_memory_limit_takes_units_and_any_size(good: Path, limit: str) -> None:
+    assert_initialized(run("build", good, "--max-memory", limit, code=0).stdout)

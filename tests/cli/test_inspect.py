@@ -1,0 +1,161 @@
+"""`preinit inspect`, and `preinit build --html`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import GOOD, fails, run
+from tests.support.modules import wasm
+
+
+@pytest.fixture
+def built(good: Path, tmp_path: Path) -> Path:
+    """An output, beside the report of its build and a page about it."""
+    out = tmp_path / "out.wasm"
+    run("build", good, "-o", out, "--report", tmp_path / "report.json", "--html", tmp_path / "page.html", code=0)
+    return out
+
+
+def test_text_goes_to_standard_output_with_aligned_tables(good: Path) -> None:
+    done = run("inspect", good, code=0)
+    said = done.stdout.decode()
+    assert said.startswith("good.wasm: 0.1 KiB (")
+    assert "memory 0: 1 page, 64.0 KiB; 0 bytes not zero" in said
+    assert "wizer-initialize" in said
+    assert done.stderr == b""
+
+
+def test_against_says_what_the_snapshot_added(good: Path, built: Path) -> None:
+    said = run("inspect", built, "--against", good, code=0).stdout.decode()
+    assert "what it has beyond the original" in said
+    assert "exports gone: wizer-initialize" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("  0 ") and "changed" in line.split()]
+    assert line.split()[:4] == ["0", "0x0", "0x10000", "changed"]
+
+
+def test_json_goes_to_standard_output_or_to_a_file_named_after_the_equals_sign(good: Path, tmp_path: Path) -> None:
+    out = json.loads(run("inspect", "--json", good, code=0).stdout)
+    assert (out["version"], out["memories"][0]["pages"], out["against"]) == (1, 1, None)
+    assert run("inspect", good, f"--json={tmp_path / 'found.json'}", code=0).stdout == b""
+    assert json.loads((tmp_path / "found.json").read_text()) == out
+
+
+def test_the_page_is_written_with_the_report_of_the_build(good: Path, built: Path, tmp_path: Path) -> None:
+    page = tmp_path / "again.html"
+    report = tmp_path / "report.json"
+    done = run("inspect", built, "--against", good, "--report", report, "--html", page, code=0)
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert page.read_text() == (tmp_path / "page.html").read_text()
+    assert "<h2" in page.read_text()
+    assert "wizer-initialize" in page.read_text()
+
+
+def test_a_report_of_another_module_is_noted(good: Path, built: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wasm"
+    other.write_bytes(wasm("(module)"))
+    page = tmp_path / "other.html"
+    report = built.with_name("report.json")
+    said = run("inspect", other, "--report", report, "--html", page, code=0).stderr.decode()
+    assert "the report is that of another module" in said
+    assert run("inspect", other, "--report", report, "--html", page, "-q", code=0).stderr == b""
+
+
+@pytest.mark.parametrize("content", [GOOD.encode(), wasm(GOOD)])
+def test_the_module_may_be_text_and_come_from_standard_input(content: bytes) -> None:
+    assert run("inspect", "-", stdin=content, code=0).stdout.decode().startswith("standard input: ")
+
+
+def test_the_original_may_come_from_standard_input(good: Path, built: Path) -> None:
+    said = run("inspect", built, "--against", "-", stdin=good.read_bytes(), code=0).stdout.decode()
+    assert "what it has beyond the original" in said
+
+
+def test_a_page_on_standard_output_is_nothing_but_the_page(good: Path) -> None:
+    assert run("inspect", good, "--html", "-", code=0).stdout.startswith(b"<!DOCTYPE html>")
+    assert run("build", good, "--html", "-", "-o", "/dev/null", code=0).stdout.startswith(b"<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (b"", "not-wasm", "the input is empty"),
+        (b"\0asm\1\0\0\0\1\x7f", "truncated", "bad.wasm, byte offset 0x8"),
+        (b"(module", "text-syntax", "line 1"),
+        (b"\0asm\x0d\0\1\0", "component", "wasm-tools component unbundle"),
+    ],
+)
+def test_what_is_no_module_fails_with_its_name_and_place(tmp_path: Path, content: bytes, code: str, said: str) -> None:
+    path = tmp_path / "bad.wasm"
+    path.write_bytes(content)
+    message = fails("inspect", path)
+    assert f"error[{code}]" in message
+    assert said in message
+    assert "bad.wasm" in message
+
+
+def test_an_original_that_is_no_module_is_named(good: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.wasm"
+    path.write_bytes(b"\0asm\1\0\0\0\1\x7f")
+    message = fails("inspect", good, "--against", path)
+    assert "where: the original, byte offset 0x8" in message
+    assert "good.wasm" not in message
+
+
+def test_what_is_no_report_is_refused_and_nothing_is_written(good: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("before")
+    assert "the report is not JSON" in fails("inspect", good, "--report", good, "--html", page)
+    assert "can't be read" in fails("inspect", good, "--report", tmp_path / "none.json", "--html", page, code=2)
+    assert page.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("GOOD", "--html", "GOOD"), "`--html` would overwrite the input"),
+        (("GOOD", "--json=GOOD"), "`--json` would overwrite the input"),
+        (("OTHER", "--against", "GOOD", "--html", "GOOD"), "`--html` would overwrite the input"),
+        (("GOOD", "--json", "--html", "-"), "can't both go to one place"),
+        (("-", "--against", "-"), "only one of"),
+        (("GOOD", "--html", ""), "the file name of `--html` is empty"),
+        (("", "--json"), "the file name of `IN` is empty"),
+    ],
+)
+def test_names_that_stand_in_each_others_way_are_wrong_usage(good: Path, arguments: tuple[str, ...], said: str) -> None:
+    before = good.read_bytes()
+    assert said in fails("inspect", *(a.replace("GOOD", str(good)) for a in arguments), code=2)
+    assert good.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-o", "X", "--html", "X"), "the module and the page can't both go to 'X'"),
+        (("-o", "X", "--report", "Y", "--html", "Y"), "the report and the page can't both go to 'Y'"),
+        (("--html", "-"), "the module and the page can't both go to standard output"),
+        (("-o", "X", "--html", "GOOD"), "the page would overwrite the input"),
+    ],
+)
+def test_a_builds_page_overwrites_nothing_else(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in fails("build", good, *(a.replace("GOOD", str(good)) for a in arguments), code=2)
+
+
+def test_a_page_whose_folder_is_missing_stops_a_build_before_it_runs(good: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.wasm"
+    message = fails("build", good, "-o", out, "--html", tmp_path / "none" / "page.html")
+    assert "the folder of the page" in message
+    assert not out.exists()
+
+
+def test_a_name_that_would_steer_the_terminal_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "evil.wasm"
+    path.write_bytes(wasm('(module (func (export "\\1b[31mred")))'))
+    said = run("inspect", path, code=0).stdout
+    assert b"\x1b" not in said
+    assert b"\\x1b[31mred" in said

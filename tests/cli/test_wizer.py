@@ -1,0 +1,65 @@
+"""Spellings that users of wizer know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from preinit.binary.module import parse
+from tests.support.command import assert_initialized, fails, run
+from tests.support.modules import wasm
+
+ENVIRONMENT = """(module
+  (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func (export "wizer-initialize") (drop (call $get (i32.const 65536) (i32.const 0))) (call $clear))
+  (func $clear (memory.fill (i32.const 65536) (i32.const 0) (i32.const 65536))))"""
+
+
+def test_wizer_s_flags_are_accepted(good: Path) -> None:
+    plain = run("build", good, code=0).stdout
+    flags = ["--allow-wasi", "--inherit-stdio", "--wasm-multi-value=true", "--wasm-bulk-memory", "--wasm-simd=false"]
+    assert run("build", *flags, good, code=0).stdout == plain
+    assert run("build", "--inherit-stdio=true", "--inherit-env=false", good, code=0).stdout == plain
+
+
+def test_wizer_s_inherit_env_passes_all_variables_and_env_comes_first() -> None:
+    binary = wasm(ENVIRONMENT)
+    for flag in ("--inherit-env", "--inherit-env=true"):
+        done = run("build", flag, "-", "--env", "GIVEN=1", "--env", "BOTH=ours", stdin=binary, BOTH="theirs", MARK="2")
+        assert b"MARK=2" in done.stdout
+        assert b"GIVEN=1" in done.stdout
+        assert b"BOTH=ours" in done.stdout
+        assert b"theirs" not in done.stdout
+    assert b"MARK" not in run("build", "--inherit-env=false", "-", stdin=binary, MARK="2", code=0).stdout
+
+
+FILE = """(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_dir_name" (func $name (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1) (data $file "data.txt")
+  (func (export "wizer-initialize")
+    (if (call $name (i32.const 3) (i32.const 8) (i32.const 6)) (then unreachable))
+    (memory.init $file (i32.const 100) (i32.const 0) (i32.const 8))
+    (if (call $open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 8) (i32.const 0) (i64.const 2) (i64.const 0)
+      (i32.const 0) (i32.const 200)) (then unreachable))))"""
+
+
+def test_wizer_s_mapdir_names_the_guest_s_folder_first(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("content")
+    for option in (["--mapdir", f"/guest::{tmp_path}"], ["--dir", f"{tmp_path}::/guest"]):
+        assert b"/guest" in run("build", "-", *option, stdin=wasm(FILE), code=0).stdout
+
+
+def test_an_optional_value_comes_only_after_an_equals_sign(good: Path) -> None:
+    for arguments in (["--keep-init-func", good], [good, "--keep-init-func"], [good, "--keep-init-func=true"]):
+        assert "wizer-initialize" in parse(run("build", *arguments, code=0).stdout).exported_names
+    assert_initialized(run("build", "--keep-init-func=false", good, code=0).stdout)
+    assert "unexpected extra argument" in run("build", "--keep-init-func", "true", good, code=2).stderr.decode()
+    assert "not a valid boolean" in run("build", "--keep-init-func=perhaps", good, code=2).stderr.decode()
+
+
+def test_a_value_that_looks_like_a_flag_stays_a_value(good: Path) -> None:
+    said = fails("build", good, "-f", "--inherit-env")
+    assert "exports no function '--inherit-env'" in said
+    assert "no-such" in fails("build", "--", "--no-such-file", code=2)

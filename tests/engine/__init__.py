@@ -1,0 +1,1 @@
+"""Running guests: limits, time, many copies."""

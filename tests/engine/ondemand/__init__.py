@@ -1,0 +1,1 @@
+"""Compiling on demand: the same bytes and the same errors as compiling the whole module."""

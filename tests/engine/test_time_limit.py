@@ -1,0 +1,113 @@
+"""What an error of the time limit says: what the build was doing, and where the guest was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from preinit import build, errors
+from preinit.errors import GuestTrap, StackExhausted, TimeLimit
+from tests.support.command import fails
+from tests.support.modules import build_text, wasm
+
+ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
+
+#: `$down` calls itself as often as it is told, then does what stands in it.
+DEEP = """(module (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32))) (memory (export "memory") 1)
+  (func $last BODY)
+  (func $down (param i32)
+    (if (local.get 0) (then (call $down (i32.sub (local.get 0) (i32.const 1)))) (else (call $last))))
+  (func $init (export "wizer-initialize") (call $down (i32.const DEPTH))))"""
+SPIN, YIELD = "(loop (br 0))", "(loop $l (drop (call $yield)) (br $l))"
+
+
+def deep(body: str, depth: int) -> str:
+    return DEEP.replace("BODY", body).replace("DEPTH", str(depth))
+
+
+@ENGINES
+@pytest.mark.parametrize("body", [SPIN, YIELD], ids=["spinning", "yielding"])
+def test_the_guest_s_backtrace_says_where_it_was(engine: str, body: str) -> None:
+    with pytest.raises(TimeLimit, match=r"its time limit of 0\.7 seconds") as caught:
+        build_text(deep(body, 2), timeout=0.7, engine=engine)
+    assert [frame.name for frame in caught.value.frames] == ["last", "down", "down", "down", "init"]
+    assert caught.value.where == "running the initializer: 'wizer-initialize'"
+    assert not caught.value.cut
+
+
+def test_a_start_function_that_spins_is_told_as_such() -> None:
+    with pytest.raises(TimeLimit) as caught:
+        build_text('(module (func $f (loop (br 0))) (start $f) (func (export "wizer-initialize")))', timeout=0.7)
+    assert caught.value.where == "running the initializer: start function"
+
+
+def test_the_command_says_which_initializer_was_running(tmp_path: Path) -> None:
+    two = '(module (func (export "one")) (func (export "two") (loop (br 0))))'
+    report = tmp_path / "report.json"
+    said = fails(
+        "build",
+        "-",
+        "-f",
+        "one",
+        "-f",
+        "two",
+        "--timeout",
+        "1.5",
+        "--report",
+        report,
+        "-o",
+        tmp_path / "o",
+        stdin=wasm(two),
+    )
+    assert "  where: running the initializer: 'two'\n" in said
+    assert json.loads(report.read_text())["error"]["where"] == "running the initializer: 'two'"
+
+
+def test_the_command_says_where_a_guest_was_that_calls_the_host() -> None:
+    said = fails("build", "-", "--timeout", "1.5", stdin=wasm(deep(YIELD, 0)))
+    assert "    last (function 1)" in said
+
+
+def test_the_time_limit_says_so_when_it_is_over_before_the_guest_runs() -> None:
+    with pytest.raises(TimeLimit) as caught:
+        build_text(deep(SPIN, 0), timeout=1e-9)
+    assert caught.value.where
+    assert not caught.value.frames
+
+
+@ENGINES
+@pytest.mark.parametrize("depth", [5, 100])
+def test_a_backtrace_that_the_engine_cut_says_that_there_was_more(engine: str, depth: int) -> None:
+    with pytest.raises(GuestTrap) as caught:
+        build_text(deep("unreachable", depth), engine=engine)
+    assert caught.value.cut == (depth == 100)
+    assert ("\n    ... (more frames, which the engine did not keep)\n" in str(caught.value)) == (depth == 100)
+
+
+def test_endless_recursion_has_more_frames_than_are_shown(tmp_path: Path) -> None:
+    with pytest.raises(StackExhausted) as caught:
+        build_text('(module (func $again (export "wizer-initialize") (call $again)))')
+    assert caught.value.cut
+    report = tmp_path / "report.json"
+    fails("build", "-", "-o", tmp_path / "out", "--report", report, stdin=wasm(deep("unreachable", 100)))
+    assert json.loads(report.read_text())["error"]["frames_cut"] is True
+
+
+def test_an_endless_loop_ends_at_the_time_limit() -> None:
+    with pytest.raises(errors.TimeLimit):
+        build_text("""(module (func (export "preinit_initialize") (loop (br 0))))""", timeout=0.5)
+
+
+def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
+    import threading
+
+    text = b'(module (func (export "preinit_initialize") (loop (br 0))))'
+    for milliseconds in range(1, 40, 3):
+        with pytest.raises(errors.TimeLimit):
+            build(wasm(text.decode()), cache=False, timeout=milliseconds / 1000)
+    for thread in threading.enumerate():
+        if thread.name == "preinit-guest":
+            thread.join(20)
+            assert not thread.is_alive()

@@ -1,0 +1,1 @@
+"""The cache, and what is kept in it."""

@@ -1,0 +1,1 @@
+"""What the guest sees of the world, and what is written down of that."""

@@ -1,0 +1,1 @@
+"""Guests, files, folders and caches that mean harm: this folder spans all rooms that they reach."""

@@ -1,0 +1,31 @@
+"""Hostile and broken guests: each ends with a clear error within limits, or is built; the output stays untouched."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.hostile.broken import BROKEN
+from tests.support.hostile.command import check
+from tests.support.hostile.guests import ENDLESS, GREEDY
+from tests.support.hostile.shapes import LARGE, TEXTS, WRONG
+
+GUESTS = {**BROKEN, **ENDLESS, **GREEDY, **WRONG, **LARGE, **TEXTS}
+CASES = [(name, engine) for name, guest in GUESTS.items() for engine in guest.engines]
+
+#: What a terminal obeys, apart from the ends of lines.
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing tells here how much memory a process took")
+@pytest.mark.parametrize(("name", "engine"), CASES)
+def test_a_hostile_guest_ends_within_limits(name: str, engine: str, tmp_path: Path) -> None:
+    said = check(GUESTS[name], engine, tmp_path)
+    assert not STEERING.search(said), said
+
+
+def test_there_are_at_least_forty_of_them() -> None:
+    assert len(GUESTS) >= 40

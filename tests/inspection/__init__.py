@@ -1,0 +1,1 @@
+"""What is in a module, and what a snapshot added."""

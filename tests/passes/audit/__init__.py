@@ -1,0 +1,1 @@
+"""The initializer again, in other worlds."""

@@ -1,0 +1,1 @@
+"""What a paused guest holds."""

@@ -1,0 +1,204 @@
+"""Warnings where an instance would differ from a fresh start, and strict builds, which fail with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from preinit.errors import WarningsRefused
+from preinit.options import Host
+from preinit.result import Result
+from tests.support.command import GOOD, fails, run
+from tests.support.modules import build_text, wasm
+from tests.support.wasi_guest import Guest, given, make_folder, needs_folders
+
+BOTH = pytest.mark.parametrize("engine", ["whole", "ondemand"])
+
+#: What a program in Rust does for its first hash map: two random keys are kept in memory.
+HASHES = """(module
+  (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $has_keys (mut i32) (i32.const 0))
+  (func $__wasi_random_get (param i32 i32) (drop (call $random_get (local.get 0) (local.get 1))))
+  (func $hashmap_random_keys
+    (if (i32.eqz (global.get $has_keys))
+      (then (call $__wasi_random_get (i32.const 1024) (i32.const 16)) (global.set $has_keys (i32.const 1)))))
+  (func $HashMap::new (call $hashmap_random_keys))
+  (func (export "wizer-initialize") (call $HashMap::new))
+  (func (export "key") (result i64) (i64.load (i32.const 1024))))"""
+
+#: A command whose initializer runs without constructors: a warning that has nothing to do with the host.
+NO_CONSTRUCTORS = """(module (memory (export "memory") 1)
+  (func (export "_start")) (func (export "wizer-initialize") (i32.store (i32.const 16) (i32.const 42))))"""
+
+
+def codes(result: Result) -> list[str]:
+    return [warning.code for warning in result.report.warnings]
+
+
+# -- random numbers
+
+
+@BOTH
+def test_frozen_hash_keys_are_a_warning_that_says_who_took_them(engine: str) -> None:
+    result = build_text(HASHES, engine=engine)
+    assert codes(result) == ["entropy-frozen"]
+    said = result.report.warnings[0].message
+    assert "16 random bytes" in said
+    assert "first in `hashmap_random_keys`, called from `HashMap::new`" in said  # not in the C library's wrapper
+
+
+def test_where_the_innermost_function_has_no_name_its_index_is_said() -> None:
+    unnamed = HASHES.replace("$__wasi_random_get", "$a").replace("$hashmap_random_keys", "$b")
+    for name, index in (("$random_get", 0), ("$a", 1), ("$b", 2), ("$HashMap::new", 3)):
+        unnamed = unnamed.replace(f"(func {name}", "(func").replace(f"call {name}", f"call {index}")
+    said = build_text(unnamed).report.warnings[0].message
+    assert "(first in function 1, called from `wizer-initialize`)" in said
+
+
+@BOTH
+def test_a_strict_build_of_a_guest_that_hashes_with_random_keys_fails_and_explains_the_hazard(engine: str) -> None:
+    with pytest.raises(WarningsRefused, match="a warning") as caught:
+        build_text(HASHES, engine=engine, strict=True)
+    said = str(caught.value)
+    assert "entropy-frozen" in said
+    assert "every instance has the same ones" in said
+    assert "hash tables against flooding" in said
+    assert "`hashmap_random_keys`" in said
+    assert "Seed again when an instance starts" in said
+    assert (caught.value.code, caught.value.exit_code) == ("warnings", 1)
+
+
+def test_the_strict_command_fails_too_and_leaves_the_output_as_it_was(tmp_path: Path) -> None:
+    out, report = tmp_path / "out.wasm", tmp_path / "report.json"
+    out.write_bytes(b"before")
+    said = fails("build", "-", "--strict", "-o", out, "--report", report, stdin=wasm(HASHES))
+    assert "error[warnings]" in said
+    assert "entropy-frozen: the initializer took 16 random bytes (first in `hashmap_random_keys`" in said
+    assert "what to do: Seed again" in said
+    assert out.read_bytes() == b"before"
+    error = json.loads(report.read_text())["error"]
+    assert [warning["code"] for warning in error["warnings"]] == ["entropy-frozen"]
+    assert set(error["warnings"][0]) == {"code", "message", "hint"}
+
+
+def test_without_strict_the_command_says_the_same_and_writes_the_output(tmp_path: Path) -> None:
+    done = run("build", "-", "-o", tmp_path / "out.wasm", stdin=wasm(HASHES), code=0)
+    assert "warning[entropy-frozen]: the initializer took 16 random bytes" in done.stderr.decode()
+    assert (tmp_path / "out.wasm").exists()
+
+
+def test_the_way_from_a_frozen_hash_key_to_the_place_that_it_lies_at(tmp_path: Path) -> None:
+    """A strict build says what is wrong, a seed makes builds equal, an audit names the bytes."""
+    source = tmp_path / "in.wasm"
+    named = HASHES.replace("(memory", '(global (export "KEYS") i32 (i32.const 1024)) (memory')
+    source.write_bytes(wasm(named))
+
+    def built(*options: str) -> tuple[bytes, str]:
+        done = run("build", source, "-o", tmp_path / "out.wasm", *options, code=0)
+        return (tmp_path / "out.wasm").read_bytes(), done.stderr.decode()
+
+    assert "hash tables against flooding" in fails("build", source, "--strict", "-o", tmp_path / "out.wasm")
+    assert built("--random", "seed:1")[0] == built("--random", "seed:1")[0] != built("--random", "seed:2")[0]
+    said = built("--random", "seed:1", "--audit")[1]
+    assert "  memory 0, 0x400 to 0x410, 16 bytes (KEYS): entropy\n" in said
+    assert "audit: nothing depends on clock\n" in said
+
+
+# -- strict builds
+
+
+def test_a_strict_build_without_warnings_is_a_build(good: Path, tmp_path: Path) -> None:
+    run("build", good, "--strict", "-o", tmp_path / "out.wasm", code=0)
+    assert (tmp_path / "out.wasm").read_bytes() == build_text(GOOD).wasm
+
+
+def test_warnings_about_the_module_count_too_and_all_are_listed() -> None:
+    with pytest.raises(WarningsRefused, match="2 warnings") as caught:
+        build_text(NO_CONSTRUCTORS, strict=True)
+    assert [code for code, _, _ in caught.value.hazards] == ["start-runs-constructors", "no-constructors"]
+    assert str(caught.value).count("what to do:") == 3
+
+
+def test_a_terminal_is_not_steered_by_names_in_a_warning() -> None:
+    named = HASHES.replace("$hashmap_random_keys", '$"\\1b[31mred"')
+    assert "\x1b" not in fails("build", "-", "--strict", stdin=wasm(named))
+
+
+# -- what is no hazard
+
+
+def test_defaults_that_do_not_matter_are_no_warnings() -> None:
+    guest = Guest()
+    guest.call("environ_sizes_get", guest.room(4), guest.room(4))
+    guest.call("environ_get", guest.room(8), guest.room(8))
+    guest.call("args_get", guest.room(8), guest.room(8))
+    guest.call("clock_time_get", 1, 1, guest.room(8))
+    guest.call("clock_res_get", 0, guest.room(8))
+    guest.call("fd_prestat_get", 3, guest.room(8))
+    guest.call("random_get", guest.room(8), 0)
+    guest.write(1, b"")
+    assert codes(guest.build(strict=True)) == []
+
+
+def test_what_was_given_and_not_asked_for_is_no_warning() -> None:
+    assert codes(build_text(GOOD, host=Host(env={"A": "1"}, args=("x",), stdin=b"abc"))) == []
+
+
+# -- the others
+
+
+def test_a_frozen_time_of_day_is_a_warning() -> None:
+    guest = Guest()
+    guest.call("clock_time_get", 0, 1, guest.room(8))
+    result = guest.build()
+    assert codes(result) == ["clock-frozen"]
+    assert "read the time of day (first in `wizer-initialize`)" in result.report.warnings[0].message
+
+
+def test_an_environment_that_was_handed_over_is_a_warning_that_names_variables_not_values() -> None:
+    guest = Guest()
+    guest.call("environ_get", guest.room(64), guest.room(256))
+    result = guest.build(Host(env={f"NAME{i}": "value" for i in range(7)}))
+    assert codes(result) == ["environment-frozen"]
+    said = result.report.warnings[0].message
+    assert "the environment variables NAME0, NAME1, NAME2, NAME3, NAME4 and 2 more" in said
+    assert "value" not in said
+
+
+def test_arguments_that_were_handed_over_are_a_warning() -> None:
+    guest = Guest()
+    guest.call("args_get", guest.room(64), guest.room(64))
+    assert codes(guest.build(Host(args=("program",)))) == ["arguments-frozen"]
+
+
+def test_standard_input_that_was_read_is_a_warning_even_if_it_was_empty() -> None:
+    """Whoever reads to the end keeps that it has ended."""
+    guest = Guest()
+    guest.read(0, 8)
+    assert codes(guest.build()) == ["stdin-consumed"]
+    assert "read 3 bytes" in guest.build(Host(stdin=b"abc")).report.warnings[0].message
+
+
+@needs_folders
+def test_open_descriptors_are_a_warning_with_paths(tmp_path: Path) -> None:
+    guest = Guest()
+    guest.open("hello.txt")
+    result = guest.build(given(make_folder(tmp_path)))
+    assert codes(result) == ["descriptors-open"]
+    said = result.report.warnings[0].message
+    assert said.startswith("/hello.txt (descriptor 4) is open when the initializer ends")
+    assert "opened first in `wizer-initialize`" in said
+
+
+@needs_folders
+def test_folders_that_the_guest_noted_are_a_warning(tmp_path: Path) -> None:
+    guest = Guest()
+    guest.call("fd_prestat_get", 3, guest.room(8))
+    guest.open("hello.txt")
+    guest.call("fd_close", 4)
+    result = guest.build(given(make_folder(tmp_path), "/lib"))
+    assert codes(result) == ["folders-frozen"]
+    assert "--dir HOST::/lib" in result.report.warnings[0].hint

@@ -1,0 +1,143 @@
+"""Values of the builder's environment in the output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from preinit import Host, Options, Warning, build
+from preinit.binary.module import parse
+from preinit.errors import UsageError
+from preinit.passes.findings.leaks import SHORTEST, leaks
+from preinit.passes.rewrite import Run
+from preinit.passes.snapshot import GlobalsState, MemoryState, SegmentsState, Snapshot, TablesState
+from tests.support.command import run
+from tests.support.modules import build_text, wasm
+from tests.support.wasi_guest import Guest
+
+SECRET = "hunter2-hunter2"
+ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
+
+
+def reader(pages: int = 1) -> tuple[Guest, int]:
+    """A guest that keeps its environment, and where it keeps the strings."""
+    guest = Guest(pages)
+    array, buffer = guest.room(64), guest.room(512)
+    guest.call("environ_get", array, buffer)
+    return guest, buffer
+
+
+def warned(host: Host, **options: object) -> list[Warning]:
+    warnings = reader()[0].build(host, **options).report.warnings
+    return [warning for warning in warnings if warning.code == "environment-value"]
+
+
+@ENGINES
+def test_a_value_in_the_output_is_warned_of_by_name_and_place(engine: str) -> None:
+    place = reader()[1] + len("SHORT=1\0TOKEN=")
+    (warning,) = warned(Host(env={"SHORT": "1", "TOKEN": SECRET}), engine=engine)
+    assert "TOKEN" in warning.message
+    assert f"memory 0, offset {place:#x}" in warning.message
+    assert SECRET not in str(warning)
+
+
+def test_short_values_are_not_looked_for() -> None:
+    assert not warned(Host(env={"A": "x" * (SHORTEST - 1)}))
+    assert warned(Host(env={"A": "x" * SHORTEST}))
+
+
+def test_a_value_that_the_caller_calls_public_is_not_warned_of() -> None:
+    assert not warned(Host(env={"A": SECRET}, public_env=("A",)))
+    assert len(warned(Host(env={"A": SECRET, "B": SECRET}, public_env=("A",)))) == 1
+
+
+def test_two_variables_with_one_value_are_both_named() -> None:
+    assert len(warned(Host(env={"A": SECRET, "B": SECRET}))) == 2
+
+
+def test_a_value_that_the_initializer_clears_is_not_in_the_output() -> None:
+    guest, buffer = reader()
+    guest.call("random_get", buffer, 512)
+    assert not any(w.code == "environment-value" for w in guest.build(Host(env={"A": SECRET})).report.warnings)
+
+
+def test_a_value_that_the_input_holds_is_no_secret() -> None:
+    guest = Guest()
+    guest.put(SECRET.encode())
+    guest.call("sched_yield")
+    assert guest.build(Host(env={"A": SECRET})).report.warnings == ()
+
+
+def test_a_value_in_another_memory_is_found() -> None:
+    guest, _ = reader()
+    text = guest.wat().replace('(memory (export "memory") 1)', '(memory (export "memory") 1) (memory 1)')
+    text = (
+        text.removesuffix("))")
+        + "(memory.copy 1 0 (i32.const 0) (i32.const 0) (i32.const 65536)) (memory.fill 0 (i32.const 0) (i32.const 0) (i32.const 65536))))"
+    )
+    warnings = build_text(text, host=Host(env={"A": SECRET})).report.warnings
+    (warning,) = [found for found in warnings if found.code == "environment-value"]
+    assert "memory 1" in warning.message
+
+
+def test_a_value_that_is_not_utf8_is_found() -> None:
+    assert warned(Host(env={"A": "secret-\udcff"}))
+
+
+@pytest.mark.parametrize("place", [0, (1 << 20) - 7, (1 << 20), (2 << 20) - 1, (3 << 20) - len(SECRET)])
+def test_a_value_is_found_wherever_it_lies(place: int) -> None:
+    content = bytearray(b"\xff" * (3 << 20))
+    content[place : place + len(SECRET)] = SECRET.encode()
+    state = MemoryState(48, memoryview(content))
+    snapshot = Snapshot((state,), GlobalsState({}, {}, {}), TablesState({}), SegmentsState(frozenset(), frozenset()))
+    module = parse(wasm("(module (memory 48))"))
+    host = Host(env={"A": SECRET, "B": "not anywhere"})
+    (warning,) = leaks(module, host, snapshot, [Run(0, 0, len(content))])
+    assert warning.message.endswith(f"memory 0, offset {place:#x}")
+
+
+def test_names_of_public_variables_are_a_list() -> None:
+    with pytest.raises(UsageError, match="Write a list"):
+        Host(public_env="A")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["--env", "TOKEN"], True),
+        (["--inherit-env"], True),
+        (["--env", f"TOKEN={SECRET}"], False),
+        (["--inherit-env", "--env", f"TOKEN={SECRET}"], False),
+        (["--env", "TOKEN=x", "--env", "TOKEN"], True),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_the_command_warns_of_values_that_were_not_written_but_inherited(
+    tmp_path: Path, arguments: list[str], found: bool
+) -> None:
+    source, report = tmp_path / "in.wasm", tmp_path / "report.json"
+    array, buffer = 0x1000, 0x10000
+    source.write_bytes(build_input(array, buffer))
+    done = run("build", source, *arguments, "--report", report, "-o", tmp_path / "out.wasm", code=0, TOKEN=SECRET)
+    said = done.stderr.decode()
+    warnings = json.loads(report.read_text())["warnings"]
+    messages = [warning["message"] for warning in warnings if warning["code"] == "environment-value"]
+    assert ("environment variable TOKEN is in the output" in said) == found
+    assert any("TOKEN" in message for message in messages) == found
+    assert SECRET not in said
+    assert SECRET not in report.read_text()
+
+
+def build_input(array: int, buffer: int) -> bytes:
+    """A guest that keeps an environment of any size."""
+    return wasm(f"""(module
+      (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+      (memory (export "memory") 8)
+      (func (export "wizer-initialize") (drop (call $get (i32.const {array}) (i32.const {buffer})))))""")
+
+
+def test_a_build_without_an_environment_looks_for_nothing() -> None:
+    assert build(reader()[0].wat().encode(), Options(cache=False)).report.warnings == ()

@@ -1,0 +1,1 @@
+"""The copy of the module that is run."""

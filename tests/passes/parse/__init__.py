@@ -1,0 +1,1 @@
+"""From bytes, a file or text to a module; what is refused at once."""

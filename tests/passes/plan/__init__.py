@@ -1,0 +1,1 @@
+"""What is run, with which arguments, and what the output keeps."""

@@ -1,0 +1,150 @@
+"""What was found valid once is not validated again: function bodies, as long as what they depend on is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from preinit.binary.module import parse
+from preinit.binary.outline import context, outline
+from preinit.engine import ffi, validation
+from preinit.engine.runtime import EngineSettings, new_engine
+from preinit.engine.values import EngineError
+from preinit.errors import InvalidModule
+from tests.support.both_engines import INIT, attempt
+from tests.support.modules import wasm
+
+#: Code that is never called and as long as all else together, so that sizes tell what was validated.
+LONG = f"(func (result i32) (i32.const 0) {'(i32.const 1) i32.add ' * 1000})"
+COUNTER = f"""(module (memory (export "memory") 1) (global $g (mut i32) (i32.const 0)) {LONG}
+    (func {INIT} (i32.store (i32.const 8) (i32.const 7)) (global.set $g (i32.const 9)))
+    (func (export "other") (i32.store (i32.const 80) (i32.const 70)) (drop (memory.grow (i32.const 1)))))"""
+
+
+@pytest.fixture(autouse=True)
+def _small_modules_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The sizes of all modules that are validated."""
+    sizes: list[int] = []
+
+    def validate(engine: object, data: bytes) -> None:
+        sizes.append(len(data))
+        original(engine, data)  # type: ignore[arg-type]
+
+    original = ffi.validate
+    monkeypatch.setattr(validation.ffi, "validate", validate)
+    yield sizes
+
+
+def built(folder: Path, source: str, **fields: object) -> bytes:
+    found = attempt(source, cache_dir=str(folder), engine="whole", **fields)
+    assert found.wasm, found.error
+    return found.wasm
+
+
+def test_bodies_are_validated_once(tmp_path: Path, looked: list[int]) -> None:
+    first = built(tmp_path / "cache", COUNTER)
+    assert max(looked) > len(LONG) // 10
+    looked.clear()
+    assert built(tmp_path / "cache", COUNTER) == first
+    assert looked and max(looked) < 300
+
+
+def test_bodies_are_validated_always_without_a_cache(tmp_path: Path, looked: list[int]) -> None:
+    for _ in range(2):
+        looked.clear()
+        assert attempt(COUNTER, engine="whole").wasm
+        assert max(looked) > len(LONG) // 10
+
+
+def test_another_memory_and_another_value_do_not_matter_to_bodies(tmp_path: Path, looked: list[int]) -> None:
+    source = COUNTER.replace(INIT, '(export "one") (export "two")')
+    built(tmp_path / "cache", source, init_funcs=("one",), keep_init_func=True)
+    looked.clear()
+    built(tmp_path / "cache", source, init_funcs=("other",), keep_init_func=True)
+    assert max(looked) < 300
+
+
+#: A function that an export declares, and a reference to it in code that is never called.
+DECLARED = f"""(module (func (export "one")) (func $two (export "two")) (func (drop (ref.func $two))) {LONG})"""
+
+
+def test_what_an_initializer_declared_is_looked_at_again_without_it(tmp_path: Path) -> None:
+    built(tmp_path / "cache", DECLARED, init_funcs=("one",))  # "two" is declared by its export
+    made = built(tmp_path / "cache", DECLARED, init_funcs=("two",))  # and is no longer exported
+    assert made == attempt(DECLARED, engine="whole", init_funcs=("two",)).wasm
+    validation.check(made)
+
+
+def test_what_is_not_valid_is_never_taken_for_valid(tmp_path: Path) -> None:
+    # In the text format, a type that does not fit is written as it is.
+    source = COUNTER.replace("(func (result i32) (i32.const 0)", "(func (result i64) (i32.const 0)")
+    for _ in range(2):
+        found = attempt(source, cache_dir=str(tmp_path / "cache"), engine="ondemand")
+        assert isinstance(found.error, InvalidModule)
+
+
+CONTEXTS = {
+    "a type": ("(type (func (param i32)))", "(type (func (param i64)))"),
+    "a global's type": ("(global i32 (i32.const 1))", "(global i64 (i64.const 1))"),
+    "whether a global is mutable": ("(global i32 (i32.const 1))", "(global (mut i32) (i32.const 1))"),
+    "a memory's address type": ("(memory 1)", "(memory i64 1)"),
+    "a memory's page size": ("(memory 1)", "(memory 1 (pagesize 1))"),
+    "a second memory": ("(memory 1)", "(memory 1) (memory 1)"),
+    "a table's type": ("(table 1 funcref)", "(table 1 externref)"),
+    "an import": ('(import "a" "b" (global i32))', '(import "a" "b" (global i64))'),
+    "what a global declares": ("(global funcref (ref.func 0))", "(global funcref (ref.null func))"),
+    "what a segment declares": ("(elem declare func 0)", ""),
+    "what an export declares": ('(export "f" (func 0))', '(export "f" (func 1))'),
+    "a tag": ("(type $t (func (param i32))) (tag (type $t))", "(type $t (func (param i32)))"),
+    "the number of segments": ('(memory 1) (data "a") (data "b")', '(memory 1) (data "a")'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_bodies_depend_on(name: str) -> None:
+    digests = set()
+    for fields in CONTEXTS[name]:
+        uses = "(func (data.drop 0))" if "(data" in fields else "(func)"
+        data = wasm(f"(module {fields} (func) {uses})")
+        digests.add(context(data, parse(data).sections))
+    assert len(digests) == 2
+
+
+SAME = {
+    "a global's value": ("(global i32 (i32.const 1))", "(global i32 (i32.const 2))"),
+    "a memory's size": ("(memory 1)", "(memory 2 9)"),
+    "data": ('(memory 1) (data (i32.const 0) "a")', '(memory 1) (data (i32.const 9) "bc")'),
+    "the start function": ("(start 0)", "(start 1)"),
+    "a custom section": ('(@custom "a" "b")', '(@custom "a" "c")'),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_bodies_do_not_depend_on(name: str) -> None:
+    data = [wasm(f"(module {fields} (func) (func))") for fields in SAME[name]]
+    assert len({context(one, parse(one).sections) for one in data}) == 1
+
+
+def test_an_outline_of_a_module_has_its_bugs_but_for_those_in_bodies() -> None:
+    engine = new_engine(EngineSettings("cranelift"))
+    for fields, valid in (
+        ("(func (result i32))", True),
+        ("(func) (start 5)", False),
+        ('(func) (export "a" (func 0)) (export "a" (func 0))', False),
+        ("(func) (global i32 (i64.const 0))", False),
+        ('(func) (data (i32.const 0) "a")', False),
+    ):
+        data = wasm(f"(module {fields})")
+        sketch = outline(data, parse(data).sections)
+        if valid:
+            ffi.validate(engine, sketch)
+        else:
+            with pytest.raises(EngineError):
+                ffi.validate(engine, sketch)

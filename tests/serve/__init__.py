@@ -1,0 +1,1 @@
+"""CGI over HTTP."""

@@ -1,0 +1,53 @@
+"""What the tests of the binary format share: sections by hand, offsets of errors, what wasm-tools sees."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from preinit.binary.growth import growing_functions
+from preinit.binary.module import parse
+from preinit.binary.opcodes import MEMORY_GROW
+from preinit.errors import PreinitError
+from preinit.passes.parse.text import wasm_tools
+
+#: A growth instruction as (position of the function in the code section, byte offset, "memory" or "table", index).
+Found = list[tuple[int, int, str, int]]
+
+
+def found(data: bytes) -> Found:
+    module = parse(data)
+    return [
+        (defined, growth.start, "memory" if growth.opcode == MEMORY_GROW else "table", growth.target)
+        for defined, growths in sorted(growing_functions(module)[0].items())
+        for growth in growths
+    ]
+
+
+def dumped(data: bytes) -> Found:
+    """What `wasm-tools dump` says."""
+    done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True, check=True)
+    result: Found = []
+    defined = -1
+    for line in done.stdout.decode().splitlines():
+        if line.startswith("============== func"):
+            defined += 1
+        match = re.match(r" *0x([0-9a-f]+) \| [0-9a-f ]+\| (memory|table)_grow (?:mem|table):(\d+)", line)
+        if match:
+            result.append((defined, int(match[1], 16), match[2], int(match[3])))
+    return result
+
+
+def offsets_of(data: bytes, instruction: str) -> list[int]:
+    """Where an instruction stands, by its name in `wasm-tools dump`."""
+    done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True, check=True)
+    pattern = rf"^ *0x([0-9a-f]+) \| [0-9a-f ]+\| {instruction}\b"
+    return [int(text, 16) for text in re.findall(pattern, done.stdout.decode(), re.MULTILINE)]
+
+
+def offset_of(problem: pytest.ExceptionInfo[PreinitError]) -> int:
+    where = problem.value.where or ""
+    assert where.startswith("byte offset "), where
+    return int(where.removeprefix("byte offset "), 16)

@@ -1,0 +1,1 @@
+"""Modules that many tests use, by what they show."""

@@ -1,0 +1,118 @@
+"""The schema for editors says what the loader does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preinit.errors import ConfigError
+from preinit.targets import load
+from preinit.targets.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
+from preinit.targets.kinds import Wrong
+from preinit.targets.schema import schema
+
+FILES = 'input = "in.wasm"\noutput = "out.wasm"\n'
+
+
+def refused(tmp_path: Path, text: str | bytes, name: str = "preinit.toml") -> ConfigError:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(path) in str(caught.value.where)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+def accepts(rule: Any, value: Any) -> bool:
+    """Whether a JSON schema, of the words that ours uses, accepts a value."""
+    types = {"string": str, "integer": int, "number": int | float, "boolean": bool, "array": list, "object": dict}
+    if isinstance(rule, bool):
+        return rule
+    assert set(rule) <= {
+        "type", "enum", "pattern", "anyOf", "items", "properties", "additionalProperties", "propertyNames",
+        "required", "minProperties", "minimum", "maximum", "exclusiveMinimum", "description", "title", "$schema",
+    }  # fmt: skip
+    if "type" in rule:
+        wanted = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+        if not any(isinstance(value, types[w]) and isinstance(value, bool) == (w == "boolean") for w in wanted):
+            return False
+    if "enum" in rule and not any(type(value) is type(choice) and value == choice for choice in rule["enum"]):
+        return False
+    if "anyOf" in rule and not any(accepts(choice, value) for choice in rule["anyOf"]):
+        return False
+    if isinstance(value, str) and "pattern" in rule and not re.search(rule["pattern"].replace("$", r"\Z"), value):
+        return False
+    if "minimum" in rule and value < rule["minimum"]:
+        return False
+    if "maximum" in rule and value > rule["maximum"]:
+        return False
+    if "exclusiveMinimum" in rule and value <= rule["exclusiveMinimum"]:
+        return False
+    if isinstance(value, list) and "items" in rule:
+        return all(accepts(rule["items"], item) for item in value)
+    if isinstance(value, dict):
+        properties = rule.get("properties", {})
+        return (
+            len(value) >= rule.get("minProperties", 0)
+            and all(name in value for name in rule.get("required", ()))
+            and all(accepts(rule.get("propertyNames", True), name) for name in value)
+            and all(accepts(properties.get(k, rule.get("additionalProperties", True)), v) for k, v in value.items())
+        )
+    return True
+
+
+SAMPLES: list[Any] = [
+    True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "x/", "..", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
+    "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
+    "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
+    {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},
+    {"max-size": 3}, {"max-size": "3k"}, {"max-segments": -1}, {"clock": "host"}, {"writable": 1}, {"call": ["a"]}, {"run": 1},
+]  # fmt: skip
+
+
+def properties(rule: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a table, or of a table that stands beside something else."""
+    found: dict[str, Any] = next(r for r in [rule, *rule.get("anyOf", [])] if "properties" in r)["properties"]
+    return found
+
+
+@pytest.mark.parametrize("name", TARGET)
+def test_the_schema_and_the_loader_agree_on_each_key(name: str) -> None:
+    rules = schema()["properties"]["targets"]["additionalProperties"]["properties"]
+    nested = {"host": HOST, "budgets": BUDGETS, "verify": VERIFY}.get(name, {})
+    cases = [(TARGET[name], rules[name]), *((key, properties(rules[name])[inner]) for inner, key in nested.items())]
+    for key, rule in cases:
+        taken = 0
+        for value in SAMPLES:
+            try:
+                key.kind.read(value, (name,))
+                fits = True
+            except Wrong:
+                fits = False
+            assert accepts(rule, value) == fits, (name, value)
+            taken += fits
+        assert 0 < taken < len(SAMPLES)
+        assert len(rule["description"]) > 10
+
+
+def test_the_schema_has_the_loader_s_keys_and_names() -> None:
+    rules = schema()["properties"]
+    assert set(rules["targets"]["additionalProperties"]["properties"]) == set(TARGET)
+    assert set(rules["defaults"]["properties"]) == set(COMMON)
+    assert rules["targets"]["propertyNames"]["pattern"] == f"^{NAME}$"
+    good = {"targets": {"a": {"input": "x", "output": "y"}}, "defaults": {"strict": True}}
+    assert accepts(schema(), good)
+    for bad in ({}, {"targets": {}}, {"targets": {"a b": {"output": "y"}}}, {**good, "x": 1}, {"targets": {"a": {}}}):
+        assert not accepts(schema(), bad)
+
+
+def test_the_file_with_the_schema_is_what_the_keys_say() -> None:
+    import preinit.targets
+
+    text = (Path(preinit.targets.__file__).parent / "schema.json").read_text()
+    assert text == json.dumps(schema(), indent=2) + "\n", "write it anew: python -m preinit.targets.schema"

@@ -1,0 +1,1 @@
+"""Is an output what its input is after its initializer?"""
