@@ -2,6 +2,9 @@
 
 One root, `PreinitError`. Each leaf carries a stable `code` (it appears in JSON reports), the exit code of the command,
 and says three things: what happened, where, and what to do about it (`hint`). All of them can be pickled.
+
+A leaf's docstring begins with its cause, in one sentence. Where each place that raises it has a hint of its own, the
+docstring says the way out instead, in a paragraph "What to do:". docs/troubleshooting.md is made of both.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ def quoted(name: str) -> str:
 
 
 class PreinitError(Exception):
-    """Root of all errors that preinit raises on purpose.
+    """Something that has no error of its own; the root of all errors that preinit raises on purpose.
+
+    What to do: If memory ran out, give it more; else this is a bug in preinit: please report it with `--debug`.
 
     Parameters
     ----------
@@ -96,13 +98,21 @@ def _restored(kind: type[PreinitError], args: tuple[Any, ...], attributes: dict[
 
 
 class UsageError(PreinitError):
-    """Options that contradict each other or name nothing."""
+    """Options or arguments that contradict each other, or that are none.
+
+    What to do: Correct what the message names; `preinit COMMAND --help` lists what there is.
+    """
 
     code = "usage"
     exit_code = 2
 
 
 class Interrupted(PreinitError):
+    """Ctrl-C ended the work.
+
+    What to do: Start it again; targets and `preinit batch --resume` go on where they were.
+    """
+
     code = "interrupted"
     exit_code = 130
 

@@ -6,22 +6,31 @@ from .base import PreinitError
 
 
 class InitializerFailed(PreinitError):
-    """The initializer ended otherwise than by returning."""
+    """The initializer ended otherwise than by returning: the host failed while it used its files.
+
+    What to do: Try again when the folders that were given with `--dir` can be read (or written).
+    """
 
     code = "initializer-failed"
 
 
 class GuestTrap(InitializerFailed):
+    """The initializer trapped: `unreachable`, an access out of bounds, a division by zero and the like."""
+
     code = "trap"
     hint = "The initializer has a bug, or needs something (a file, an environment variable) that it was not given."
 
 
 class UncaughtException(InitializerFailed):
+    """An exception left the initializer."""
+
     code = "uncaught-exception"
     hint = "Catch the exception in the initializer; a snapshot can only be taken after a normal return."
 
 
 class GuestExit(InitializerFailed):
+    """The initializer ended the program (`exit`, `proc_exit`) instead of returning."""
+
     code = "guest-exit"
     hint = "The initializer must return instead of exiting; a `_start` that ends the program can't be an initializer."
 
@@ -31,31 +40,43 @@ class GuestExit(InitializerFailed):
 
 
 class ImportCalled(InitializerFailed):
+    """The initializer called an imported function that does not exist at build time."""
+
     code = "import-called"
-    hint = "Imports outside WASI preview 1 don't exist at build time: move the call out of the initializer."
+    hint = "Move the call out of the initializer, or answer it: --stub MODULE.NAME=zero, --preload MODULE=FILE."
 
 
 class WasiRefused(ImportCalled):
+    """The initializer called a function of WASI, and the build refuses all of them (`--no-wasi`)."""
+
     code = "wasi-refused"
     hint = "Build without `--no-wasi`, or let a stub answer: --stub wasi_snapshot_preview1.NAME=zero."
 
 
 class RandomDenied(InitializerFailed):
+    """The initializer asked for random numbers, and the build has none (`--random deny`)."""
+
     code = "random-denied"
     hint = "Move what needs random numbers out of the initializer, or give it some: `--random seed:N`."
 
 
 class OutputFlood(InitializerFailed):
+    """The guest printed more than it may."""
+
     code = "guest-output"
     hint = "Have the initializer print less, or raise the limit with `--max-guest-output`."
 
 
 class StackExhausted(InitializerFailed):
+    """The initializer used up the guest's stack."""
+
     code = "stack-exhausted"
-    hint = "The initializer recurses without end, or deeper than the guest stack allows."
+    hint = "The initializer recurses without end, or deeper than the guest stack allows: have it recurse less."
 
 
 class MemoryLimit(InitializerFailed):
+    """The guest's memories or tables would be larger than they may be."""
+
     code = "memory-limit"
     hint = "Raise the limit with `--max-memory`: what all memories may have together."
 
@@ -67,6 +88,8 @@ class GrowthRefused(MemoryLimit):
 
 
 class TimeLimit(InitializerFailed):
+    """The work took longer than its time limit."""
+
     code = "time-limit"
     hint = "Raise the limit with `--timeout`."
 

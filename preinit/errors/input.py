@@ -6,27 +6,38 @@ from .base import PreinitError, UsageError
 
 
 class InputError(PreinitError):
-    """The input can't be read as a module."""
+    """What was given is not what it should be: a report of another build, or a file that has changed since.
+
+    What to do: Give the report of the build that wrote the output, and the files as they were.
+    """
 
     code = "input"
 
 
 class NotWasm(InputError):
+    """The input does not start as a WebAssembly module does."""
+
     code = "not-wasm"
     hint = "Give a WebAssembly module, as a binary (.wasm) or in the text format (.wat)."
 
 
 class Truncated(InputError):
+    """The module ends in the middle."""
+
     code = "truncated"
     hint = "The file ends too early: copy or download it again."
 
 
 class Malformed(InputError):
+    """The module breaks the rules of the binary format."""
+
     code = "malformed"
     hint = "The tool that wrote this module has a bug, or the file was damaged: `wasm-tools validate` may say more."
 
 
 class TextSyntax(InputError):
+    """The text is not a module: it has a mistake."""
+
     code = "text-syntax"
     hint = "Correct the text at the place shown."
 
@@ -39,81 +50,108 @@ class InvalidModule(InputError):
 
 
 class ComponentInput(InputError):
+    """The input is a component, not a core module."""
+
     code = "component"
     hint = "Components are not supported yet: pre-initialize the core module before it is wrapped in a component."
 
 
 class RelocatableObject(InputError):
+    """The input is an object file that was not linked yet."""
+
     code = "relocatable-object"
     hint = "Link it first (`wasm-ld`, or your compiler without `-c`), then give the linked module."
 
 
 class DynamicLibrary(InputError):
+    """The input is a dynamic library (it has a custom section `dylink.0`)."""
+
     code = "dynamic-library"
     hint = "A dynamic library's memory belongs to its loader: link statically, or pre-initialize the main module."
 
 
 class Unsupported(InputError):
-    """A proposal or shape that this version can't handle."""
+    """The module has a shape that the engine, or this version of preinit, can't handle.
+
+    What to do: Change what the message names; of a refusal by winch, `--compiler cranelift` may know more.
+    """
 
     code = "unsupported"
 
 
 class UnsupportedProposal(Unsupported):
+    """The module uses a proposal that the engine, or preinit, does not know."""
+
     code = "unsupported-proposal"
     hint = "Compile the module without that proposal."
 
 
 class ImportedState(Unsupported):
+    """The module imports a memory, table or global in a way that can't be captured."""
+
     code = "imported-state"
     hint = "Link the module so that it defines its own memory, table and globals (without `--import-memory` and alike)."
 
 
 class StackLayout(Unsupported):
-    """Which part of memory is the stack can't be proven."""
+    """Which part of memory is the stack can't be proven, so `--scrub-stack` is refused."""
 
     code = "stack-layout"
     hint = "Leave out `--scrub-stack`, or link with `-Wl,--stack-first` and keep the name section."
 
 
 class UnsupportedState(Unsupported):
-    """The initializer changed something that can't be written back yet."""
+    """The initializer left something that can't be written to a module: an object, a function of another module."""
 
     code = "unsupported-state"
+    hint = "Clear it before the initializer ends, or make it when an instance starts."
 
 
 class NoInitializer(PreinitError):
+    """There is nothing to run: the module has none of the usual exports, and none was named."""
+
     code = "no-initializer"
+    hint = "Name an export with `-f`."
 
 
 class InitializerType(PreinitError):
+    """An export can't be called as it was written: its type asks for other arguments, or it is no function."""
+
     code = "initializer-type"
+    hint = "Give the arguments that its type asks for, or name another export."
 
 
 class UnknownExport(PreinitError):
+    """The module has no export of the name that was given."""
+
     code = "unknown-export"
+    hint = "Take one of the exports that the module has; `preinit inspect` lists them."
 
 
 class Misfit(UsageError):
-    """Options that do not fit this module: only reading it shows that, so it is no wrong usage of the command."""
+    """An option does not fit this module, which only reading the module shows: an import or value that it lacks."""
 
     code = "misfit"
     exit_code = 1
+    hint = "Correct the option, or leave it out; `preinit inspect` shows what the module imports and exports."
 
 
 class Unreadable(InputError):
-    """A file that the user named can't be read. Its name is wrong, as an option may be."""
+    """A file that an argument or option names can't be read."""
 
     exit_code = 2
+    hint = "Name a file that exists and that you may read."
 
 
 class ConfigError(UsageError):
-    """A config file that does not say what to build. `where` is the file, the line if it is known, and the key."""
+    """The config file does not say what to build: `where` is the file, the line if it is known, and the key."""
 
     code = "config"
+    hint = "Correct that place of the file; `preinit schema` prints all that it may say."
 
 
 class JobFile(UsageError):
-    """A job file that can't be read, or says what does not fit."""
+    """The job file of a batch is not written as one, or says what does not fit."""
 
     code = "job-file"
+    hint = "Correct that place of the file; `preinit batch --help` shows one."

@@ -8,7 +8,7 @@ from .base import PreinitError, printable
 
 
 class WarningsRefused(PreinitError):
-    """A strict build has warnings, `hazards`: the stable code of each, what and where, what to do."""
+    """A strict build has warnings, see `hazards`: the stable code of each, what and where, what to do."""
 
     code = "warnings"
     hint = "Do what is said with each warning, or leave out `--strict` where it does not matter."
@@ -29,13 +29,17 @@ class WarningsRefused(PreinitError):
 
 
 class OutputStale(PreinitError):
-    """An output is not what a build gives."""
+    """An output is not what a build gives now (`preinit build --check`)."""
 
     code = "stale"
+    hint = "Build it again, without `--check`."
 
 
 class OutputTooLarge(PreinitError):
+    """The snapshot does not fit into a module: engines bound segments and the size of a section."""
+
     code = "output-too-large"
+    hint = "Have the initializer leave less: only what is not zero is written."
 
 
 class OutputInvalid(PreinitError):
@@ -46,7 +50,10 @@ class OutputInvalid(PreinitError):
 
 
 class OutputNotWritable(PreinitError):
+    """An output, a report or a page can't be written where it should be."""
+
     code = "output-not-writable"
+    hint = "Name another file, or make its folder writable."
 
 
 class Excess(NamedTuple):
@@ -74,7 +81,10 @@ class Excess(NamedTuple):
 
 
 class BudgetExceeded(PreinitError):
-    """The output is larger than its budgets allow, see `excesses`."""
+    """The output is larger than its budgets allow, see `excesses`.
+
+    What to do: Reduce what the message lists, build with `--layout size`, or raise the budget.
+    """
 
     code = "budget"
 

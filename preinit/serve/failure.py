@@ -16,6 +16,8 @@ class Failed(Exception):
 
 
 class ServerMissing(PreinitError):
+    """The package that speaks HTTP, waitress, is not installed."""
+
     code = "server-missing"
     hint = "Install it: `pip install 'preinit[serve]'`."
 
