@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError, PreinitError, Unreachable, UsageError, WorkerVersion, printable, quoted
 from .folders import digest, pack
-from .work import Order, Outcome, Travelling, begin, identity, perform, perform_here
+from .work import Order, Outcome, Request, Travelling, begin, identity, perform, perform_here
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -31,7 +31,7 @@ class Crew(Protocol):
     lost: tuple[type[BaseException], ...]
     together: bool
 
-    def submit(self, changes: dict[str, Any]) -> Future[Outcome]:
+    def submit(self, request: Request) -> Future[Outcome]:
         """Hands out a job."""
 
     def renew(self) -> None:
@@ -60,8 +60,8 @@ class Processes:
         context = multiprocessing.get_context("spawn")  # threads and an engine are no good company for a fork
         return ProcessPoolExecutor(self.size, context, begin, (self._order,))
 
-    def submit(self, changes: dict[str, Any]) -> Future[Outcome]:
-        return self._executor.submit(perform_here, pickle.dumps(changes))
+    def submit(self, request: Request) -> Future[Outcome]:
+        return self._executor.submit(perform_here, pickle.dumps(request))
 
     def renew(self) -> None:
         self.close(now=True)
@@ -136,14 +136,16 @@ class Cluster:
         (shared,) = self._client.scatter([value], broadcast=True, hash=False)
         return shared
 
-    def submit(self, changes: dict[str, Any]) -> Future[Outcome]:
+    def submit(self, request: Request) -> Future[Outcome]:
+        changes = request.changes
         if changes.get("writable") or changes.get("file_times") == "host":
             raise _needs_folders()
         given = changes.get("dirs", self._order.options.host.dirs)
         folders = [self._travel(host) for host, _ in given]
         if given:
-            changes = {**changes, "dirs": [(number, guest) for number, (_, guest) in enumerate(given)]}
-        return self._executor.submit(perform, self._shared, pickle.dumps(changes), *folders)
+            numbered = [(number, guest) for number, (_, guest) in enumerate(given)]
+            request = request._replace(changes={**changes, "dirs": numbered})
+        return self._executor.submit(perform, self._shared, pickle.dumps(request), *folders)
 
     def _travel(self, folder: str) -> Any:
         if folder not in self._travelling:
@@ -183,7 +185,7 @@ class Cluster:
 def _needs_folders() -> PreinitError:
     return InputError(
         "folders that may be written, or whose files have the times of the host, can't travel to workers",
-        hint="Leave out `writable` and `file_times`, or do these jobs on this machine.",
+        hint="Leave out `writable` and `file-times`, or do these jobs on this machine.",
     )
 
 

@@ -1,49 +1,52 @@
-"""Job files: TOML, JSON lines, or a folder with a file for each job."""
+"""Jobs, each checked before the first one begins."""
 
 from __future__ import annotations
 
 import json
 import os
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import JobFile, PreinitError, Unreadable, printable, quoted
+from ..errors import PreinitError, quoted
+from ..files.toml import shown
 from ..options import Options
-from ..passes.builder import changed
+from ..options.entries import verified
+from ..options.fields import changed_for_build
+from ..options.kinds import Files, Wrong
+from ..options.tables import INHERIT_ENV, anchored, check_writable, fields_of, merged, options_of, table_of
+from .keys import DEFAULTS, HEAD, JOB
 from .paths import PLACEHOLDER, existing_folder, looked_at, read_data, resolved
 from .record import NAME
-from .settings import COMMON, OWN, changes, check_keys, common_options
+from .source import Listed, list_folder, read_listed
 
-#: Bytes of a job file, jobs in one.
-MOST_TEXT = 256 << 20
 MOST_JOBS = 1_000_000
 
-#: Settings in which it stands for what is in the file.
-_FILES = ("init", "stdin")
-
-_HEAD = ("module", "output_dir", "options", "job")
+#: Settings in which the placeholder stands for what is in the file.
+_FILES = ("init-funcs", "stdin")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One build: `settings` as in a job file; paths in there count from `base`. `output` is absolute.
+    """One build: `settings` as in a job file, the common ones that they add to included; paths count from `base`.
 
+    `output`, `report`: absolute. `verify`: what to call in input and output, None not to verify.
     `file`: what `{}` stands for where a file is named.
     """
 
     name: str
     output: Path
+    report: Path | None
     base: Path
     settings: Mapping[str, Any]
+    verify: Mapping[str, Any] | None = None
     file: str = PLACEHOLDER
 
     def changes(self) -> dict[str, Any]:
         """What `Builder.build` takes; reads the files that are named. Raises `InputError`."""
-        return changes(self.settings, partial(read_data, self.base, self.file), partial(existing_folder, self.base))
+        return fields_of(self.settings, _files(self.base, partial(read_data, self.base, self.file)))
 
 
 @dataclass(frozen=True)
@@ -56,71 +59,37 @@ class Batch:
     jobs: tuple[Job, ...]
 
 
-def read_jobs(path: Path, output: Path | None = None, module: Path | None = None) -> Batch:
-    """The batch that a job file describes: JSON lines if its name ends with .jsonl, else TOML.
+def _files(base: Path, read: Any) -> Files:
+    return Files(read, partial(read_data, base, PLACEHOLDER), partial(existing_folder, base), os.environ)
 
-    `output`, `module`: instead of the file's `output_dir` and `module`. Raises `JobFile`, `InputError`.
+
+def read_jobs(
+    path: Path, output: Path | None = None, module: Path | None = None, settings: Mapping[str, Any] | None = None
+) -> Batch:
+    """The batch that a job file describes.
+
+    `output`, `module`, `settings`: instead of the file's `output-dir`, `input` and `defaults`, key by key; paths in
+    `settings` count from the working folder. Raises `ConfigError`, `InputError`.
     """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MOST_TEXT + 1)
-    except OSError as problem:
-        raise Unreadable(
-            f"the job file {quoted(str(path))} can't be read: {problem.strerror}", hint="Name a file that exists."
-        ) from problem
-    if len(data) > MOST_TEXT:
-        raise JobFile(f"the job file has more than {MOST_TEXT:,} bytes", hint="Cut it into several.")
-    head, tables = (_json_lines if path.suffix in (".jsonl", ".ndjson") else _toml)(data, str(path))
+    listed = read_listed(path)
     base = path.absolute().parent
-    where = str(path)
-    check_keys(head, _HEAD, where)
-    if module is None:
-        module = base / _required(head, "module", where, "--module FILE")
-    if output is None:
-        output = base / _required(head, "output_dir", where, "-o DIR")
-    common = head.get("options", {})
-    if not isinstance(common, dict):
-        raise JobFile("`options` must be a table", where=where)
-    check_keys(common, COMMON + OWN, f"{where}, options")
-    return _batch(module, output, base, common, tables, where)
-
-
-def _required(head: Mapping[str, Any], key: str, where: str, option: str) -> str:
-    value = head.get(key)
-    if not isinstance(value, str) or not value:
-        raise JobFile(f"the job file does not say `{key}`", where=where, hint=f'Write {key} = "...", or give {option}.')
-    return value
-
-
-def _toml(data: bytes, where: str) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
     try:
-        head = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise JobFile(
-            f"the job file is not TOML: {printable(str(problem))}",
-            where=where,
-            hint="A file of JSON lines has a name that ends with .jsonl.",
-        ) from problem
-    jobs = head.pop("job", [])
-    if not isinstance(jobs, list):
-        raise JobFile("`job` must be a list of tables", where=where, hint="Write [[job]] before each.")
-    return head, [(f"{where}, job {number}", job) for number, job in enumerate(jobs, 1)]
+        head = table_of(HEAD).read(dict(listed.head), ())
+    except Wrong as problem:
+        raise listed.error(None, problem) from None
+    if module is None:
+        module = base / _required(listed, head, "input", "-i FILE")
+    if output is None:
+        output = base / _required(listed, head, "output-dir", "-o DIR")
+    common = head.get("defaults", {})
+    common = merged(DEFAULTS, common, anchored(settings or {}, os.fspath(Path.cwd())))
+    return _batch(module, output, base, common, listed, [path])
 
 
-def _json_lines(data: bytes, where: str) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
-    """Each line is a job; the first one is the head, if it has no output."""
-    found: list[tuple[str, Any]] = []
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if line.strip():
-            try:
-                found.append((f"{where}, line {number}", json.loads(line)))
-            except (ValueError, RecursionError) as problem:
-                raise JobFile(
-                    f"the line is not JSON: {printable(str(problem))}", where=f"{where}, line {number}"
-                ) from problem
-    if found and isinstance(found[0][1], dict) and "output" not in found[0][1]:
-        return found[0][1], found[1:]
-    return {}, found
+def _required(listed: Listed, head: Mapping[str, Any], key: str, option: str) -> str:
+    if key not in head:
+        raise listed.wrong(None, f"the job file does not say `{key}`", f'Write {key} = "...", or give {option}.')
+    return str(head[key])
 
 
 def read_folder(
@@ -135,39 +104,31 @@ def read_folder(
 
     `common`: settings of all, as in a job file; `{}` in there stands for the file where one is read, for its name
     elsewhere. `stdin`: it is standard input.
-    Paths in there count from the working folder. Raises `JobFile`, `InputError`.
+    Paths in there count from the working folder. Raises `ConfigError`, `InputError`.
     """
-    where = str(folder)
-    try:
-        names = sorted(path.name for path in folder.glob(pattern) if path.is_file() and not path.name.startswith("."))
-    except (OSError, ValueError, NotImplementedError) as problem:
-        raise JobFile(f"{quoted(pattern)} is no pattern for files: {problem}", where=where) from problem
-    if any("/" in name for name in names):
-        raise JobFile(f"{quoted(pattern)} names files of other folders", where=where)
-    check_keys(common, COMMON + OWN, where)
+    names, listed = list_folder(folder, pattern)
     own = {key: value for key, value in common.items() if PLACEHOLDER in json.dumps(value, default=str)}
     if not (own or stdin):
-        raise JobFile(
+        raise listed.wrong(
+            None,
             "nothing says what the files of the folder are for, so all outputs would be the same",
-            where=where,
-            hint=f"Give each as standard input (--stdin-from), or as data: -f 'compile-src(@{PLACEHOLDER})'.",
+            f"Give each as standard input (--stdin-from), or as data: -f 'compile-src(@{PLACEHOLDER})'.",
         )
     if stdin:
         own["stdin"] = PLACEHOLDER
-    tables = []
-    for name in names:
+    for name, table in zip(names, listed.jobs, strict=True):
         # A file that is read keeps its placeholder: its name may hold a comma or a parenthesis.
-        settings = {key: value if key in _FILES else _filled(value, name) for key, value in own.items()}
-        tables.append((str(folder / name), {"output": f"{name.rpartition('.')[0] or name}.wasm", **settings}))
+        table |= {key: value if key in _FILES else _filled(value, name) for key, value in own.items()}
+        table["output"] = f"{name.rpartition('.')[0] or name}.wasm"
     rest = {key: value for key, value in common.items() if key not in own}
-    return _batch(module, output, Path.cwd(), rest, tables, where, folder.absolute())
+    return _batch(module, output, Path.cwd(), rest, listed, [folder / name for name in names])
 
 
 def _filled(value: Any, path: str) -> Any:
     if isinstance(value, str):
         return value.replace(PLACEHOLDER, path)
     if isinstance(value, list | tuple):
-        return [_filled(item, path) for item in value]
+        return type(value)(_filled(item, path) for item in value)
     if isinstance(value, dict):
         return {_filled(key, path): _filled(item, path) for key, item in value.items()}
     return value
@@ -178,85 +139,126 @@ def _batch(
     output: Path,
     base: Path,
     common: Mapping[str, Any],
-    tables: Sequence[tuple[str, Any]],
-    where: str,
-    files: Path | None = None,
+    listed: Listed,
+    sources: list[Path],
 ) -> Batch:
-    if not tables:
-        raise JobFile("there are no jobs", where=where)
-    if len(tables) > MOST_JOBS:
-        raise JobFile(f"there are {len(tables):,} jobs", where=where, hint=f"At most {MOST_JOBS:,} at once.")
-    output = resolved(output, where)
+    """`sources`: the job file, or the file of each job."""
+    count = len(listed.jobs)
+    if not count:
+        raise listed.wrong(None, "there are no jobs")
+    if count > MOST_JOBS:
+        raise listed.wrong(None, f"there are {count:,} jobs", f"At most {MOST_JOBS:,} at once.")
+    output = resolved(output, listed.place(None, ()))
+    read = _files(base, partial(read_data, base, PLACEHOLDER))
     try:
-        options = common_options(common, partial(read_data, base, PLACEHOLDER), partial(existing_folder, base))
+        options = options_of(common, read)
     except PreinitError as problem:
-        problem.where = f"{where}, options" + (f", {problem.where}" if problem.where else "")
+        problem.where = listed.place(None, ("defaults",)) + (f", {problem.where}" if problem.where else "")
         raise
-    taken: dict[str, str] = {}
-    used = {os.path.normcase(resolved(path, where)) for path in (module, Path(where))}
-    jobs = tuple(_jobs(tables, base, output, options, taken, used, files))
-    overwritten = next(iter(used & taken.keys()), None)
-    if overwritten:
-        raise JobFile(
-            f"the output would overwrite {quoted(overwritten)}, which is read",
-            where=taken[overwritten],
-            hint="Give it another name.",
-        )
-    for path, place in taken.items():
-        for parent in map(str, Path(path).parents):
-            if parent in taken:
-                raise JobFile(f"the output would be in {quoted(parent)}, the output of {taken[parent]}", where=place)
+    checked = _Checked(listed, base, output, common, options, sources if len(sources) == count else None)
+    jobs = tuple(checked.jobs())
+    checked.check_apart({os.path.normcase(resolved(path, shown(path))) for path in (module, *sources)})
     return Batch(module, options, output, jobs)
 
 
-def _jobs(
-    tables: Sequence[tuple[str, Any]],
-    base: Path,
-    folder: Path,
-    options: Options,
-    taken: dict[str, str],
-    used: set[str],
-    files: Path | None,
-) -> Iterator[Job]:
-    """The jobs, checked. `taken`: paths of outputs -> where they are named; `used`: paths of files that are read.
+class _Checked:
+    """Jobs that are checked, each alone and against each other.
 
-    `files`: the folder that has a file for each job, if there is one.
+    `files`: the file of each job, if there is one. `taken`: paths that are written -> the job's number; `used`: paths
+    of files that are read.
     """
-    for where, table in tables:
+
+    def __init__(
+        self,
+        listed: Listed,
+        base: Path,
+        folder: Path,
+        common: Mapping[str, Any],
+        options: Options,
+        files: list[Path] | None,
+    ) -> None:
+        self._listed = listed
+        self._base = base
+        self._folder = folder
+        self._common = common
+        self._options = options
+        self._files = files
+        self._taken: dict[str, int] = {}
+        self._used: set[str] = set()
+        self._table = table_of(JOB)
+
+    def jobs(self) -> Iterator[Job]:
+        for number, table in enumerate(self._listed.jobs):
+            try:
+                yield self._job(number, table)
+            except Wrong as problem:
+                raise self._listed.error(number, problem) from None
+
+    def _job(self, number: int, table: Any) -> Job:
         if not isinstance(table, dict):
-            raise JobFile("a job must be a table", where=where)
-        check_keys(table, ("output", *OWN, *COMMON), where)
-        shared = next((key for key in table if key in COMMON), None)
+            raise Wrong((), "a job must be a table")
+        shared = next((key for key in table if key in DEFAULTS and key not in JOB), None)
         if shared:
-            raise JobFile(
+            raise Wrong(
+                (shared,),
                 f"`{shared}` is the same for all jobs: what is compiled depends on it",
-                where=where,
-                hint="Write it under [options].",
+                "Write it under [defaults].",
             )
-        settings = dict(table)
-        name = settings.pop("output", None)
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise JobFile("the job does not say what to write", where=where, hint='For example: output = "hello.wasm"')
-        path = resolved(folder / name, where)
-        if not Path(name).is_absolute() and not path.is_relative_to(folder):
-            raise JobFile(
-                f"the output {quoted(name)} is outside of the folder {quoted(str(folder))}",
-                where=where,
-                hint="Write its absolute path if that is meant.",
-            )
-        key = os.path.normcase(path)
-        if path == folder or path.is_dir():
-            raise JobFile(f"the output {quoted(name)} is a folder", where=where)
-        if path == folder / NAME or (path.exists() and not path.is_file()):
-            raise JobFile(f"the output {quoted(name)} is no file of its own", where=where, hint="Give it another name.")
-        if key in taken:
-            raise JobFile(f"the output {quoted(name)} is also that of {taken[key]}", where=where)
-        taken[key] = where
+        given = self._table.read(table, ()) if self._files is None else table
+        if "output" not in given:
+            raise Wrong((), "the job does not say what to write", 'For example: output = "hello.wasm"')
+        output = self._written(number, given["output"])
+        report = self._written(number, given["report"]) if "report" in given else None
+        settings = self._with_common(given)
+        file = PLACEHOLDER if self._files is None else str(self._files[number].absolute())
+        job = Job(given["output"], output, report, self._base, settings, verified({**self._common, **given}), file)
         try:
-            file = PLACEHOLDER if files is None else str(files / Path(where).name)
-            given = changes(settings, partial(looked_at, used, base, file), partial(existing_folder, base))
-            changed(options, given)
+            fields = fields_of(settings, _files(self._base, partial(looked_at, self._used, self._base, file)))
+            check_writable(changed_for_build(self._options, fields))
         except PreinitError as problem:
+            where = self._listed.place(number, ())
             problem.where = where + (f", {problem.where}" if problem.where else "")
             raise
-        yield Job(name, path, base, settings, file)
+        return job
+
+    def _with_common(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What a job says, with what it adds to."""
+        wanted = set(given)
+        if wanted & {"env", INHERIT_ENV}:
+            wanted |= {"env", INHERIT_ENV}
+        both = merged(JOB, self._common, given)
+        return {key: both[key] for key in both if key in wanted}
+
+    def _written(self, number: int, name: str) -> Path:
+        """The path of what a job writes. Raises `Wrong`, `ConfigError`."""
+        path = resolved(self._folder / name, self._listed.place(number, ()))
+        if not Path(name).is_absolute() and not path.is_relative_to(self._folder):
+            raise Wrong(
+                (),
+                f"the output {quoted(name)} is outside of the folder {quoted(str(self._folder))}",
+                "Write its absolute path if that is meant.",
+            )
+        if path == self._folder or path.is_dir():
+            raise Wrong((), f"the output {quoted(name)} is a folder")
+        if path == self._folder / NAME or (path.exists() and not path.is_file()):
+            raise Wrong((), f"the output {quoted(name)} is no file of its own", "Give it another name.")
+        key = os.path.normcase(path)
+        if key in self._taken:
+            raise Wrong((), f"the output {quoted(name)} is also that of {self._listed.place(self._taken[key], ())}")
+        self._taken[key] = number
+        return path
+
+    def check_apart(self, read: set[str]) -> None:
+        """Raises `ConfigError` where something that is written is also read, or a folder of another output."""
+        overwritten = next(iter((read | self._used) & self._taken.keys()), None)
+        if overwritten:
+            raise self._listed.wrong(
+                self._taken[overwritten],
+                f"the output would overwrite {quoted(overwritten)}, which is read",
+                "Give it another name.",
+            )
+        for path, number in self._taken.items():
+            for parent in map(str, Path(path).parents):
+                if parent in self._taken:
+                    other = self._listed.place(self._taken[parent], ())
+                    raise self._listed.wrong(number, f"the output would be in {quoted(parent)}, the output of {other}")

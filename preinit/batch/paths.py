@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from ..errors import InputError, JobFile, Unreadable, printable, quoted
+from ..errors import ConfigError, InputError, Unreadable, printable, quoted
 
 #: Bytes of a file that a job file names.
 MOST_DATA = 1 << 30
@@ -60,11 +60,11 @@ def existing_folder(base: Path, name: str) -> str:
 
 
 def resolved(path: Path, where: str) -> Path:
-    """The path without links. Raises `JobFile` for one that no file can have."""
+    """The path without links. Raises `ConfigError` for one that no file can have."""
     try:
         path = Path(os.path.realpath(path))
         path.exists()
         return path
     except (OSError, ValueError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or problem
-        raise JobFile(f"{quoted(str(path))} can't be a path: {printable(str(reason))}", where=where) from problem
+        raise ConfigError(f"{quoted(str(path))} can't be a path: {printable(str(reason))}", where=where) from problem

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..files.replace import replace_file
 from ..options import Options
 from ..options.calls import Call
+from ..options.declared import DECIDING, values
 from . import folders
 
 #: The file in the folder of the outputs: a line of JSON for each output that was written.
 NAME = ".preinit-batch.jsonl"
 
 _LARGEST = 1 << 30
-
-#: Options that have no part in the bytes of an output.
-_INDIFFERENT = ("engine", "compiler", "cache", "cache_dir", "timeout", "process_ends", "measure_gzip", "host")
 
 
 class Keys:
@@ -31,18 +29,18 @@ class Keys:
         self._common = [identity, hashlib.sha256(wasm).hexdigest()]
         self._folder = cache(folders.digest)
 
-    def of(self, options: Options) -> str | None:
+    def of(self, options: Options, verify: Mapping[str, Any] | None = None) -> str | None:
         """The digest of all that an output depends on; None for one that is another each time.
 
-        Raises `InputError` where a folder can't be read.
+        `verify`: what was called to verify it. Raises `InputError` where a folder can't be read.
         """
         host = options.host
         if host.writable or "host" in (host.clock, host.random, host.file_times):
             return None
-        fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in _INDIFFERENT}
-        world = {f.name: getattr(host, f.name) for f in dataclasses.fields(host)}
+        world = values(host, DECIDING)
         world["dirs"] = [(self._folder(folder), guest) for folder, guest in host.dirs]
-        text = json.dumps([*self._common, fields, world], default=_plain, sort_keys=True)
+        facts = [*self._common, values(options, DECIDING, ("host",)), world, verify]
+        text = json.dumps(facts, default=_plain, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

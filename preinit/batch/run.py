@@ -14,12 +14,12 @@ from typing import Any, Literal
 from ..errors import OutputNotWritable, PreinitError, WorkerLost
 from ..files.replace import replace_file
 from ..options import Options
-from ..passes.builder import changed
+from ..options.fields import changed
 from ..passes.parse.source import binary
 from .crews import Crew, Hire
 from .jobs import Batch, Job
 from .record import Keys, Record
-from .work import Order, Outcome, describe, identity
+from .work import Order, Outcome, Request, describe, identity
 
 #: Jobs that are handed out for each that is done at a time: nobody waits, and few inputs are held in memory.
 _AHEAD = 2
@@ -135,16 +135,16 @@ class _Course:
         for place, job in enumerate(self._jobs):
             if self._resume:
                 try:
-                    key = self._key(job.changes())
+                    key = self._key(job, job.changes())
                 except PreinitError:
                     key = None  # it is said when the job is done
-                if self._record.is_current(job.output, key):
+                if self._record.is_current(job.output, key) and (job.report is None or job.report.is_file()):
                     self._settle(place, replace(self.results[place], status="current"))
                     continue
             self.waiting.append(_Task(place))
 
-    def _key(self, changes: dict[str, Any]) -> str | None:
-        return self._keys.of(changed(self._options, changes))
+    def _key(self, job: Job, changes: dict[str, Any]) -> str | None:
+        return self._keys.of(changed(self._options, changes), job.verify)
 
     def do(self, crew: Crew) -> None:
         """Hands out what is waiting, until nothing is left."""
@@ -152,9 +152,11 @@ class _Course:
         while self.waiting or out:
             for task in self._next(crew.size * _AHEAD - len(out), bool(out), crew.together):
                 try:
-                    changes = self._jobs[task.place].changes()
-                    key = self._key(changes)
-                    out[crew.submit(changes)] = replace(task, attempts=task.attempts + 1), key
+                    job = self._jobs[task.place]
+                    changes = job.changes()
+                    key = self._key(job, changes)
+                    request = Request(changes, job.verify, job.report is not None)
+                    out[crew.submit(request)] = replace(task, attempts=task.attempts + 1), key
                 except PreinitError as problem:
                     self._failed(task, describe(problem))
                 except crew.lost:
@@ -233,6 +235,9 @@ class _Course:
         try:
             job.output.parent.mkdir(parents=True, exist_ok=True)
             self._record.note(job.output, key, outcome.wasm)
+            if job.report is not None:
+                job.report.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(job.report, outcome.report)
             replace_file(job.output, outcome.wasm)
         except OSError as problem:
             error = OutputNotWritable(

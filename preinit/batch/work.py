@@ -9,15 +9,22 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PreinitError, WorkerVersion
+from ..files.outputs import to_stderr
 from ..options import Options
-from ..passes.builder import Builder
+from ..options.fields import changed_for_build
+from ..passes.builder import Prepared
+from ..passes.observer import Observer
 from ..version import VERSION
 from .folders import Entry, unpack
+
+if TYPE_CHECKING:
+    from ..result import Result
 
 #: Builders that a worker keeps: one for each batch that it works for.
 _MOST_BUILDERS = 2
@@ -39,12 +46,25 @@ class Travelling(NamedTuple):
     entries: list[Entry]
 
 
+class Request(NamedTuple):
+    """A job: `changes` as `Builder.build` takes them; what to call to verify the output, None not to; whether the
+    report of the build is wanted."""
+
+    changes: Mapping[str, Any]
+    verify: Mapping[str, Any] | None = None
+    report: bool = False
+
+
 class Outcome(NamedTuple):
-    """What became of a job: the output and codes of its warnings, or an error as `describe` gives it."""
+    """What became of a job: the output and codes of its warnings, or an error as `describe` gives it.
+
+    `report`: of the build, as JSON, if it was wanted.
+    """
 
     wasm: bytes
     warnings: tuple[str, ...] = ()
     error: dict[str, Any] | None = None
+    report: bytes = b""
 
 
 @cache
@@ -68,33 +88,47 @@ def describe(problem: BaseException) -> dict[str, Any]:
 
 
 def perform(order: Order, pickled: bytes, *folders: Travelling) -> Outcome:
-    """Does a job: `pickled` changes, as `Builder.build` takes them. `folders`: what numbers in its `dirs` stand for."""
+    """Does a job: `pickled` is its `Request`. `folders`: what numbers in its `dirs` stand for."""
     try:
         if order.preinit != identity():
             raise WorkerVersion(f"a worker has preinit {identity()}, and {order.preinit} is needed")
-        changes: dict[str, Any] = pickle.loads(pickled)
+        request: Request = pickle.loads(pickled)
+        changes: dict[str, Any] = {**request.changes, "stdout": to_stderr, "stderr": to_stderr}
         if "dirs" in changes:
-            changes = {**changes, "dirs": [_placed(host, guest, folders) for host, guest in changes["dirs"]]}
-        result = _builder(order).build(**changes)
-        return Outcome(result.wasm, tuple(warning.code for warning in result.report.warnings))
+            changes["dirs"] = [_placed(host, guest, folders) for host, guest in changes["dirs"]]
+        prepared = _prepared(order)
+        options = changed_for_build(prepared.options, {**changes, "measure_gzip": request.report})
+        result = prepared.build(options, Observer())
+        if request.verify is not None:
+            from ..verification import Calls, verify_calls
+
+            verify_calls(order.wasm, result.wasm, options, Calls.of_settings(request.verify))
+        warnings = tuple(warning.code for warning in result.report.warnings)
+        return Outcome(result.wasm, warnings, report=_report(result) if request.report else b"")
     except Exception as problem:
         return Outcome(b"", error=describe(problem))
 
 
+def _report(result: Result) -> bytes:
+    from ..report.json import dumps
+
+    return dumps(result.report).encode()
+
+
 _lock = threading.Lock()
-_builders: OrderedDict[str, Builder] = OrderedDict()
+_all_prepared: OrderedDict[str, Prepared] = OrderedDict()
 _folders: dict[str, Path] = {}
 
 
-def _builder(order: Order) -> Builder:
+def _prepared(order: Order) -> Prepared:
     with _lock:
-        builder = _builders.get(order.key)
-        if builder is None:
-            builder = _builders[order.key] = Builder(order.wasm, order.options)
-            while len(_builders) > _MOST_BUILDERS:
-                _builders.popitem(last=False)[1].close()
-        _builders.move_to_end(order.key)
-        return builder
+        found = _all_prepared.get(order.key)
+        if found is None:
+            found = _all_prepared[order.key] = Prepared(order.wasm, order.options)
+            while len(_all_prepared) > _MOST_BUILDERS:
+                _all_prepared.popitem(last=False)[1].close()
+        _all_prepared.move_to_end(order.key)
+        return found
 
 
 def _placed(host: str | int, guest: str, folders: tuple[Travelling, ...]) -> tuple[str, str]:

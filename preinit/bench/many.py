@@ -22,6 +22,7 @@ from ..errors import GuestTrap, UsageError
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..options import Options
 from ..passes.observer import Observer
+from ..passes.parse.source import Wasm
 from ..passes.plan.initializers import Call
 from ..passes.run.profiles import ProfileStore
 from .memory import usage
@@ -91,8 +92,8 @@ class ManyCopies:
 
 
 def measure_copies(
-    original: bytes | str,
-    output: bytes | str,
+    original: Wasm,
+    output: Wasm,
     options: Options | None = None,
     *,
     copies: int = 1000,

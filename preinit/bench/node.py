@@ -41,11 +41,11 @@ def measure_in_node(
     be provided, `GuestTrap` where a module fails, `UsageError`.
     """
     if options.preloads:
-        raise UsageError("preloaded modules can't be used in Node", hint="Measure with `--engine wasmtime`.")
+        raise UsageError("preloaded modules can't be used in Node", hint="Measure with `--runtime wasmtime`.")
     if options.host.dirs and not options.host.writable:
         raise UsageError(
             "Node's WASI can't keep the guest from writing the folders that it is given",
-            hint="Allow it with `--writable`, or measure with `--engine wasmtime`.",
+            hint="Allow it with `--writable`, or measure with `--runtime wasmtime`.",
         )
     program, version = _find_node()
     with tempfile.TemporaryDirectory(prefix="preinit-") as folder:
@@ -81,7 +81,7 @@ def measure_in_node(
 def _find_node() -> tuple[str, str]:
     """Its path and version. Raises `ToolMissing`."""
     program = shutil.which("node")
-    wanted = f"Install Node {_LEAST_VERSION} or newer, or measure with `--engine wasmtime`."
+    wanted = f"Install Node {_LEAST_VERSION} or newer, or measure with `--runtime wasmtime`."
     if program is None:
         raise ToolMissing("the program node was not found", hint=wanted)
     try:
@@ -119,7 +119,7 @@ def _run(program: str, request: str, deadline: Deadline) -> dict[str, Any]:
 def _problem(error: dict[str, Any]) -> PreinitError:
     said, where = printable(str(error["message"])), f"the {error['side']}" if error["side"] else None
     if error["step"] == "compile":
-        hint = "Measure with `--engine wasmtime`: Node lacks something that the module uses."
+        hint = "Measure with `--runtime wasmtime`: Node lacks something that the module uses."
         return Unsupported(f"Node can't compile the module: {said}", where=where, hint=hint)
     return GuestTrap(f"in Node, the module could not be started: {said}", where=where)
 
@@ -176,7 +176,7 @@ def _provided(module: Module, entry: Import, name: str, stub: str, values: dict[
         return {"kind": "global", "mutable": entry.global_.mutable, **_number(entry.global_.type, bits)}
     raise Unsupported(
         f"the import `{printable(name)}` is of a kind that can't be made for Node",
-        hint="Measure with `--engine wasmtime`.",
+        hint="Measure with `--runtime wasmtime`.",
     )
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..engine.runtime import Deadline
 from ..errors import UsageError
 from ..options import Options
-from ..passes.observer import Observer
+from ..options.fields import given
+from ..options.words import for_python
+from ..passes.observer import Listener, Observer
+from ..passes.parse.source import Wasm
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
 from .subject import Subject, about, hermetic, subjects
 
-ENGINES = ("wasmtime", "node")
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..options.fields import Fields
+
+RUNTIMES = ("wasmtime", "node")
 
 
 class Runner(Protocol):
@@ -30,43 +37,67 @@ class Runner(Protocol):
 
 
 def measure(
-    original: bytes | str | os.PathLike[str],
-    output: bytes | str | os.PathLike[str],
+    original: Wasm,
+    output: Wasm,
     options: Options | None = None,
     *,
-    engine: str = "wasmtime",
+    runtime: str = "wasmtime",
     rounds: int = 21,
     seconds: float = 10.0,
     calls: Sequence[str] = (),
-    observer: Observer | None = None,
+    progress: Listener | None = None,
+    **fields: Unpack[Fields],
 ) -> Bench:
     """Measures instantiating and initializing `original` against instantiating `output`, in turn.
 
     Parameters
     ----------
     original, output: bytes of a module, binary or text, or the path of a file that holds them.
-    options: what the build of the output was given: which initializer, what the guest sees. What the guest prints is
-        dropped. `compiler`: the engine's compiler, "auto" for its default.
-    engine: one of `ENGINES`.
+    options: what the build of the output was given: which initializer, what the guest sees; instead, fields by name.
+        What the guest prints is dropped. `compiler`: the engine's compiler, "auto" for its default.
+    runtime: one of `RUNTIMES`.
     rounds: how many times each of them is started.
     seconds: after that long, the rounds end, but never before there are 3 of them.
     calls: exports to call in both, as initializers are named: then it is the time up to their answer.
-    observer: told how far it is.
+    progress: called with each `Event`: a stage begins or ends.
 
     Imports are provided as in a build, before the time is taken. Raises a `PreinitError`: a module can't be read,
-    compiled or started; `UsageError`; `ToolMissing`: the engine is not there.
+    compiled or started; `UsageError`; `ToolMissing`: the runtime is not there.
     """
-    options = hermetic(options or Options())
-    observer = observer or Observer()
-    if engine not in ENGINES:
-        raise UsageError(f"there is no engine {engine!r} to measure with", hint=f"One of {', '.join(ENGINES)}.")
+    with for_python():
+        return measure_modules(
+            original,
+            output,
+            given(options, fields),
+            runtime=runtime,
+            rounds=rounds,
+            seconds=seconds,
+            calls=calls,
+            observer=Observer(progress),
+        )
+
+
+def measure_modules(
+    original: Wasm,
+    output: Wasm,
+    options: Options,
+    *,
+    runtime: str,
+    rounds: int,
+    seconds: float,
+    calls: Sequence[str],
+    observer: Observer,
+) -> Bench:
+    """The same, for who reads messages in the words of the command line."""
+    options = hermetic(options)
+    if runtime not in RUNTIMES:
+        raise UsageError(f"there is no runtime {runtime!r} to measure with", hint=f"One of {', '.join(RUNTIMES)}.")
     if rounds < LEAST_ROUNDS or not seconds > 0:
         raise UsageError(f"at least {LEAST_ROUNDS} rounds and more than 0 seconds are needed to measure anything")
-    names = [os.fspath(given) if not isinstance(given, bytes) else given for given in (original, output)]
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the measurement")
     with observer.stage("reading the modules"):
-        pair = deadline.start(lambda: subjects(names[0], names[1], options, calls)).result()
-    if engine == "node":
+        pair = deadline.start(lambda: subjects(original, output, options, calls)).result()
+    if runtime == "node":
         from .node import measure_in_node
 
         return measure_in_node(pair, options, rounds, seconds, observer, deadline)

@@ -11,7 +11,7 @@ from ..binary.module import Module, parse
 from ..errors import PreinitError
 from ..options import Options
 from ..passes.instrument.start import exported_start
-from ..passes.parse.source import binary, read_preloads
+from ..passes.parse.source import Wasm, binary, read_preloads
 from ..passes.parse.supported import check_supported
 from ..passes.plan.initializers import REACTOR_START, Call, choose
 
@@ -35,9 +35,7 @@ class Subject(NamedTuple):
         return (*(("start function",) if self.start else ()), *(call.name for call in self.calls))
 
 
-def subjects(
-    original: bytes | str, output: bytes | str, options: Options, afterwards: Sequence[str]
-) -> tuple[Subject, Subject]:
+def subjects(original: Wasm, output: Wasm, options: Options, afterwards: Sequence[str]) -> tuple[Subject, Subject]:
     """Both modules; the original's calls are what a build runs. `afterwards`: calls to both, once they are ready.
 
     Raises what reading a module and choosing an initializer raise.
@@ -55,7 +53,7 @@ def subjects(
     )
 
 
-def _read(wasm: bytes | str, options: Options) -> Module:
+def _read(wasm: Wasm, options: Options) -> Module:
     module = parse(binary(wasm))
     check_supported(module, options)
     return module
@@ -94,4 +92,4 @@ def _subject(
 
 def hermetic(options: Options) -> Options:
     """The same options, but what the guest prints is dropped: it would print it in every round."""
-    return dataclasses.replace(options, host=dataclasses.replace(options.host, quiet=True))
+    return dataclasses.replace(options, host=dataclasses.replace(options.host, quiet_guest=True))

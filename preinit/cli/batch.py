@@ -9,24 +9,24 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError, printable
-from ..files.outputs import check_writable, write_output
-from ..options import COMPILERS, ENGINES, LAYOUTS
-from .arguments import Size, folder, renaming, variable
+from ..files.outputs import check_outputs, write_output
+from .arguments import File
 from .failure import explained, leave, say, style
-from .help import Command, under
+from .help import messages, under
+from .options import build_options, settings_of, verdict_options
+from .wizer import Command
+
+if TYPE_CHECKING:
+    from ..batch import Batch, JobResult, Summary
+    from ..batch.run import Status
 
 #: Failures that are shown one by one; the report has them all.
 _FEW = 20
-#: Options that a job file has words of its own for, by their names here.
-_OF_FOLDERS = (
-    "init_func", "rename_func", "dirs", "env", "args", "stdin_from", "pattern", "layout", "engine", "compiler",
-    "timeout", "max_memory", "strict",
-)  # fmt: skip
 
 
 @click.command(
@@ -35,15 +35,17 @@ _OF_FOLDERS = (
     examples=(
         "preinit batch jobs.toml",
         "preinit batch jobs.jsonl --resume --report report.json",
-        "preinit batch scripts/ -m engine.wasm -o out -f initialize-runtime -f 'compile-src(@{})?'",
-        "preinit batch pages/ -m app.wasm -o out --stdin-from --pattern '*.html' --jobs 4",
+        "preinit batch scripts/ -i engine.wasm -o out -f initialize-runtime -f 'compile-src(@{})?'",
+        "preinit batch pages/ -i app.wasm -o out --stdin-from --pattern '*.html' --jobs 4",
         "preinit batch jobs.toml --scheduler tcp://10.0.0.1:8786",
     ),
     environment=("PREINIT_CACHE_DIR", "PREINIT_WASM_TOOLS", "NO_COLOR"),
 )
 @click.argument("source", metavar="FILE|DIR")
-@click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: the job file's output_dir]")
-@click.option("-m", "--module", metavar="IN", help="The module to build from.  [default: the job file's module]")
+@click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: the job file's output-dir]")
+@click.option(
+    "-i", "--input", "module", metavar="IN", help="The module to build from.  [default: the job file's input]"
+)
 @click.option("--resume", is_flag=True, help="Leave outputs alone that are up to date.")
 @under(
     "Who does the jobs",
@@ -52,48 +54,38 @@ _OF_FOLDERS = (
 )
 @under(
     "Jobs of a folder",
-    click.option(
-        "-f",
-        "--init-func",
-        multiple=True,
-        metavar="NAME[(ARG,..)]",
-        help="Export to run, several in order. ARG is a number, @FILE for its bytes as address and length, or *N for "
-        "the 32 bits at N bytes from what was returned; {} is the job's file. A ? behind it: an error that it returns "
-        "fails the job.",
-    ),
-    click.option("-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST."),
     click.option("--stdin-from", is_flag=True, help="Each file is the standard input of its job."),
-    click.option("--pattern", default="*", show_default=True, metavar="GLOB", help="Which files."),
-    click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that guests may read."),
-    click.option("--env", "env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, ours."),
-    click.option("--arg", "args", multiple=True, metavar="ARG", help="Argument of the guests; {} is the file's name."),
-    click.option("--layout", type=click.Choice(LAYOUTS), help="How memory is cut into segments."),
-    click.option("--engine", type=click.Choice(ENGINES), help="What is compiled before it runs."),
-    click.option("--compiler", type=click.Choice(COMPILERS), help="The engine's compiler."),
-    click.option("--timeout", type=float, metavar="SECONDS", help="Give each job up after that long."),
-    click.option("--max-memory", type=Size(), metavar="SIZE", help="Most that a memory may have."),
-    click.option("--strict", is_flag=True, help="Warnings are errors."),
+    click.option("--pattern", metavar="GLOB", help="Which files.  [default: *]"),
 )
-@click.option("--report", metavar="FILE", help="Write what became of each job as JSON; - is standard output.")
+@build_options
 @under(
-    "Messages",
-    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
-    click.option("--debug", is_flag=True, help="Show Python's traceback of an error."),
+    "Checks, budgets and reports",
+    verdict_options,
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="Run each job again, compare with an instance of its output; the job fails if they differ.",
+    ),
+    click.option("--report", type=File(), metavar="FILE", help="Write what became of each job as JSON."),
+    click.option("--html", type=File(), metavar="FILE", help="Write a page about what became of each job."),
 )
-@click.pass_context
+@messages
 def command(
-    context: click.Context,
-    /,
     source: str,
     output_dir: str | None,
     module: str | None,
     resume: bool,
     jobs: int | None,
     scheduler: str | None,
+    stdin_from: bool,
+    pattern: str | None,
+    verify: bool,
     report: str | None,
+    html: str | None,
     quiet: bool,
+    verbose: bool,
     debug: bool,
-    **common: Any,
+    **given: Any,
 ) -> None:
     """Make many snapshots of one module: one for each job in FILE, or one for each file of DIR.
 
@@ -101,35 +93,38 @@ def command(
     `--resume` does what is left. Outputs are written here, each when its job is done, whole or not at all. A cluster
     needs nothing but the same preinit on each worker: the module, files and folders travel with the jobs.
 
-    A job file is TOML, or JSON lines (.jsonl: the first line has what stands before [[job]]):
+    Options hold for all jobs; what a job says itself takes their place. For a folder, `{}` in `-f NAME(@{})` is the
+    job's file, and its name in other options. A job file is TOML, or JSON lines (.jsonl: the first line has what stands
+    before [[job]]), with the keys that targets of a config file have:
 
     \b
-      module = "engine.wasm"         # paths count from the job file
-      output_dir = "out"
-      [options]                      # what all jobs have in common
-      init = ["initialize-runtime"]
+      input = "engine.wasm"          # paths are relative to the job file
+      output-dir = "out"
+      [defaults]                     # what all jobs have in common
+      init-funcs = ["initialize-runtime"]
       timeout = 60
       [[job]]
       output = "hello.wasm"
-      init = ["initialize-runtime", "compile-src(@hello.js)?"]
+      init-funcs = ["initialize-runtime", "compile-src(@hello.js)?"]
       stdin = "hello.txt"
       args = ["hello"]
       env = { LANG = "C" }
       dirs = { "lib" = "/usr/lib" }
     """
     with explained(debug) as progress:
-        given = [name for name in _OF_FOLDERS if context.get_parameter_source(name) is not _BY_DEFAULT]
         if scheduler is not None and jobs is not None:
             raise UsageError("a cluster has as many processes as it has", hint="Leave out `--jobs` or `--scheduler`.")
-        if report:
-            check_writable(report, "--report")
+        check_outputs({"FILE": source, "--input": module}, {"--report": report, "--html": html})
+        settings = settings_of(given)
+        if verify:
+            settings["verify"] = True
         from ..batch import run
         from ..batch.crews import Cluster, Crew, Processes
         from ..batch.work import Order
         from ..errors import JobsFailed
 
-        batch = _batch(source, output_dir, module, common, given)
-        shown = _Line(len(batch.jobs), quiet)
+        batch = _batch(source, output_dir, module, settings, pattern, stdin_from)
+        shown = _Line(len(batch.jobs), quiet, verbose)
 
         def hire(order: Order) -> Crew:
             if scheduler is not None:
@@ -144,6 +139,8 @@ def command(
             shown.clear()
         if report:
             write_output(report, _report(summary).encode(), "--report")
+        if html:
+            write_output(html, _page(summary, source).encode(), "--html")
         if not quiet:
             for line in _table(summary):
                 say(printable(line))
@@ -154,36 +151,30 @@ def command(
     leave(0)
 
 
-_BY_DEFAULT = click.core.ParameterSource.DEFAULT
-
-
-def _batch(source: str, output: str | None, module: str | None, common: Mapping[str, Any], given: list[str]) -> Any:
+def _batch(
+    source: str,
+    output: str | None,
+    module: str | None,
+    settings: dict[str, Any],
+    pattern: str | None,
+    stdin_from: bool,
+) -> Batch:
     from ..batch import read_folder, read_jobs
 
     path = Path(source)
     target = None if output is None else Path(output)
     if not path.is_dir():
-        if given:
-            option = "--" + {"dirs": "dir", "args": "arg"}.get(given[0], given[0].replace("_", "-"))
-            raise UsageError(
-                f"`{option}` is for a folder of files, and {source!r} is none",
-                hint="Write it into the job file, under [options] or [[job]].",
-            )
-        return read_jobs(path, target, None if module is None else Path(module))
+        for option, given in (("--stdin-from", stdin_from), ("--pattern", pattern is not None)):
+            if given:
+                raise UsageError(
+                    f"`{option}` is for a folder of files, and {source!r} is none",
+                    hint="Name a folder, or leave it out.",
+                )
+        return read_jobs(path, target, None if module is None else Path(module), settings)
     if module is None or target is None:
-        missing = "-m MODULE" if module is None else "-o DIR"
+        missing = "-i IN" if module is None else "-o DIR"
         raise UsageError(f"a folder does not say everything: `{missing}` is missing", hint=f"Give it: {missing}.")
-    settings: dict[str, Any] = {
-        "init": list(common["init_func"]),
-        "rename_funcs": [list(renaming(text)) for text in common["rename_func"]],
-        "dirs": dict(map(folder, common["dirs"])),
-        "env": dict(map(variable, common["env"])),
-        "args": list(common["args"]),
-        "strict": common["strict"],
-    }
-    settings |= {key: common[key] for key in ("layout", "engine", "compiler", "timeout", "max_memory")}
-    settings = {key: value for key, value in settings.items() if value}
-    return read_folder(path, Path(module), target, settings, common["pattern"], common["stdin_from"])
+    return read_folder(path, Path(module), target, settings, pattern or "*", stdin_from)
 
 
 def _cores() -> int:
@@ -193,17 +184,23 @@ def _cores() -> int:
 class _Line:
     """On a terminal, a line that says how far it is; failures are said as they come."""
 
-    def __init__(self, jobs: int, quiet: bool) -> None:
+    def __init__(self, jobs: int, quiet: bool, verbose: bool) -> None:
         self._jobs = jobs
+        self._says_all = verbose and not quiet
         self._shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._counts = {"built": 0, "current": 0, "failed": 0}
         self._started = self._last = time.monotonic()
 
-    def note(self, result: Any) -> None:
+    def note(self, result: JobResult) -> None:
         self._counts[result.status] += 1
-        if result.status == "failed" and self._counts["failed"] <= _FEW:
+        if result.error is not None:
+            if self._counts["failed"] <= _FEW:
+                self.clear()
+                say(f"{style('failed', fg='red')} {printable(result.name)}: {_said(result.error)}")
+        elif self._says_all:
             self.clear()
-            say(f"{style('failed', fg='red')} {printable(result.name)}: {_said(result.error)}")
+            size = f", {result.size:,} bytes" if result.size else ""
+            say(f"{_WORDS[result.status]} {printable(result.name)}{size}")
         if self._shown and time.monotonic() - self._last >= 0.2:
             self._last = time.monotonic()
             rate = self._counts["built"] / (self._last - self._started)
@@ -223,11 +220,10 @@ def _said(error: Mapping[str, Any]) -> str:
     return "\n".join(map(printable, f"[{error['code']}] {error['what']}{where}{hint}".split("\n")))
 
 
-def _table(summary: Any) -> list[str]:
+def _table(summary: Summary) -> list[str]:
     """How many jobs ended how."""
     size = sum(result.size for result in summary.results)
-    words = {"built": "built", "current": "up to date", "failed": "failed", "left": "not begun"}
-    rows = [(word, summary.count(status)) for status, word in words.items()]
+    rows = [(word, summary.count(status)) for status, word in _WORDS.items()]
     lines = [f"{word:<10} {count:>9,}" for word, count in rows if count]
     codes: dict[str, int] = {}
     for result in summary.results:
@@ -239,7 +235,26 @@ def _table(summary: Any) -> list[str]:
     return [*lines, f"{size:,} bytes written, {summary.seconds:.2f} s{rate}"]
 
 
-def _report(summary: Any) -> str:
+#: What became of jobs, in words.
+_WORDS: dict[Status, str] = {"built": "built", "current": "up to date", "failed": "failed", "left": "not begun"}
+
+
+def _page(summary: Summary, source: str) -> str:
+    from ..report.batch_page import Row, batch_page
+
+    rows = [
+        Row(
+            result.name,
+            _WORDS[result.status],
+            result.size,
+            f"[{result.error['code']}] {result.error['what']}" if result.error else ", ".join(result.warnings),
+        )
+        for result in summary.results
+    ]
+    return batch_page(rows, summary.seconds, Path(source).name)
+
+
+def _report(summary: Summary) -> str:
     import dataclasses
 
     from ..result import REPORT_VERSION

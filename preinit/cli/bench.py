@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         "preinit bench engine.wasm ready.wasm -f initialize-runtime --html start.html",
         "preinit bench engine.wasm ready.wasm --call 'answer(42)' --json=start.json",
         "preinit bench python.wasm python-ready.wasm --dir lib::/usr/local/lib --rounds 5",
-        "preinit bench engine.wasm ready.wasm --engine node",
+        "preinit bench engine.wasm ready.wasm --runtime node",
         "preinit bench engine.wasm ready.wasm --copies 5000 --call answer",
     ),
     environment=("PREINIT_WASM_TOOLS", "SOURCE_DATE_EPOCH", "NO_COLOR"),
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         help="Export to call in both, when they are ready: measures the time up to its answer.",
     ),
     click.option(
-        "--engine",
+        "--runtime",
         type=click.Choice(["wasmtime", "node"]),
         default="wasmtime",
         show_default=True,
@@ -80,7 +80,7 @@ def command(
     source: str,
     output: str,
     calls: tuple[str, ...],
-    engine: str,
+    runtime: str,
     rounds: int,
     seconds: float,
     copies: int | None,
@@ -104,9 +104,9 @@ def command(
         check_outputs(inputs, {"--json": json, "--html": html})
         if source == output == STANDARD_OUTPUT:
             raise UsageError("IN and OUT can't both be standard input", hint="Give one of them as a file.")
-        if copies is not None and (html or engine != "wasmtime"):
-            raise UsageError(f"--copies has no {'page' if html else 'other engine'}", hint="Leave one of them out.")
-        options = options_of(given, process_ends=True)
+        if copies is not None and (html or runtime != "wasmtime"):
+            raise UsageError(f"--copies has no {'page' if html else 'other runtime'}", hint="Leave one of them out.")
+        options = options_of(given)
         modules = read(source), read(output)
         observer = Observer()
         if copies is not None:
@@ -116,11 +116,11 @@ def command(
                 many = measure_copies(*modules, options, copies=copies, calls=calls, observer=observer)
             _show_copies(many, json)
             leave(0)
-        from ..bench import measure
+        from ..bench.run import measure_modules
 
         with shown(observer, quiet, verbose):
-            found = measure(
-                *modules, options, engine=engine, rounds=rounds, seconds=seconds, calls=calls, observer=observer
+            found = measure_modules(
+                *modules, options, runtime=runtime, rounds=rounds, seconds=seconds, calls=calls, observer=observer
             )
         if json:
             from ..report.json import dumps

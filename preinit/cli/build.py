@@ -12,14 +12,12 @@ import click
 
 from ..errors import OutputNotWritable, PreinitError, UsageError, locate_input, printable
 from ..files.outputs import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
-from ..options import BUDGETS
 from ..passes.observer import Observer
 from .arguments import File, other_inputs, read
-from .budgets import budget_options
 from .choice import chosen_config, target_options
 from .failure import explained, leave, say, say_warning
 from .help import ENVIRONMENT, messages, under
-from .options import build_options, options_of
+from .options import build_options, options_of, verdict_options
 from .progress import shown
 from .wizer import Command
 
@@ -58,16 +56,12 @@ if TYPE_CHECKING:
 @build_options
 @under(
     "Checks, budgets and reports",
+    verdict_options,
     click.option(
-        "--audit",
+        "--verify",
         is_flag=True,
-        help="Run again with other entropy, clock and environment, and say what depends on them.",
+        help="Run again, compare with an instance of the output; write nothing if they differ.",
     ),
-    click.option(
-        "--verify", is_flag=True, help="Run again, compare with an instance of the output; write nothing if unlike."
-    ),
-    click.option("--strict", is_flag=True, help="Warnings are errors."),
-    budget_options,
     click.option("--report", type=File(), metavar="FILE", help="Write a JSON report; - is standard output."),
     click.option("--html", type=File(), metavar="FILE", help="Write a page about the build and what is in the output."),
 )
@@ -79,9 +73,7 @@ def command(
     /,
     sources: tuple[str, ...],
     output: str,
-    audit: bool,
     verify: bool,
-    strict: bool,
     report: str | None,
     html: str | None,
     quiet: bool,
@@ -105,8 +97,7 @@ def command(
             from .targets import build_targets
 
             wanted = Wanted(
-                **{name: given[name] for name in Wanted.__dataclass_fields__ if name in given},
-                strict=strict,
+                **{name: given[name] for name in Wanted.__dataclass_fields__ if given.get(name) is not None},
                 quiet=quiet,
                 verbose=verbose,
             )
@@ -117,20 +108,19 @@ def command(
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
         check_writable(output)
-        more = {"audit": audit, "strict": strict, "process_ends": True}
-        more |= {"measure_gzip": bool(report or html), "digest_files": bool(report or html)}  # nobody else sees them
-        options = options_of(given, **more, **{name: given[name] for name in BUDGETS})
+        seen = bool(report or html)
+        options = options_of(given, measure_gzip=seen, digest_files=seen)
         if verify:
             from ..verification import check_repeatable, verify_calls
 
             check_repeatable(options)
         data = read(source)
-        from ..passes.pipeline import build  # imports the engine
+        from ..passes.pipeline import build_module  # imports the engine
 
         observer = Observer()
         try:
             with shown(observer, quiet, verbose):
-                result = build(data, options, observer=observer)
+                result = build_module(data, options, observer)
                 verified = verify_calls(data, result.wasm, options, observer=observer) if verify else None
         except PreinitError as problem:
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)

@@ -72,7 +72,8 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
         return None
     if of_modules or not (named or of_targets):
         _refuse_module(context, sources)
-    from ..targets import load, nearest
+    from ..options.tables import nearest
+    from ..targets import load
 
     config = context.params.get("config")
     if config == "":

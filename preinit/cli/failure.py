@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import click
 
 from ..errors import OutputNotWritable, PreinitError, as_error, printable
-from ..files.outputs import write_output
+from ..files.outputs import to_stderr, write_output
 
 
 def style(text: str, **how: object) -> str:
@@ -20,14 +20,37 @@ def style(text: str, **how: object) -> str:
     return click.style(text, **how)  # type: ignore[arg-type]
 
 
+class _GuestOutput:
+    """What the guest prints goes to standard error, so that a module on standard output stays clean."""
+
+    def __init__(self) -> None:
+        self._open = False
+
+    def __call__(self, data: bytes) -> None:
+        to_stderr(data)
+        self._open = not data.endswith(b"\n")
+
+    def end_line(self) -> None:
+        """Ends a line that the guest left open, so that what is said next has its own."""
+        if self._open:
+            self._open = False
+            to_stderr(b"\n")
+
+
+#: Takes what guests print.
+guest_output = _GuestOutput()
+
+
 def say(text: str) -> None:
     """Writes a line to standard error. Where nobody reads it, it is lost: the exit code still tells the truth."""
+    guest_output.end_line()
     with suppress(OSError, ValueError):
         click.echo(text, err=True)
 
 
 def leave(code: int) -> None:
     """Ends the process now: a thread may still be compiling, and nothing can stop it."""
+    guest_output.end_line()
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

@@ -45,7 +45,7 @@ class _OptionalFile(Command):
         "preinit inspect ready.wasm",
         "preinit inspect ready.wasm --against engine.wasm",
         "preinit inspect ready.wasm --against engine.wasm --html ready.html",
-        "preinit inspect ready.wasm --report report.json --html ready.html",
+        "preinit inspect ready.wasm --from-report report.json --html ready.html",
         "preinit inspect ready.wasm --json | python -m json.tool",
     ),
 )
@@ -53,14 +53,16 @@ class _OptionalFile(Command):
 @click.option(
     "--against", type=File(), metavar="ORIGINAL", help="The module that IN was made from: say what the snapshot added."
 )
-@click.option("--report", type=File(), metavar="FILE", help="The JSON report of the build that wrote IN, for the page.")
+@click.option(
+    "--from-report", type=File(), metavar="FILE", help="The JSON report of the build that wrote IN, for the page."
+)
 @click.option("--json", type=File(), metavar="[=FILE]", help="JSON instead of text. A file name comes only after =.")
 @click.option("--html", type=File(), metavar="FILE", help="A page instead of text: one file, which needs no network.")
 @messages
 def command(
     source: str,
     against: str | None,
-    report: str | None,
+    from_report: str | None,
     json: str | None,
     html: str | None,
     quiet: bool,
@@ -74,10 +76,10 @@ def command(
     """
     gc.disable()  # one look and the process ends
     with explained(debug):
-        _check_names(source, against, report, json, html)
+        _check_names(source, against, from_report, json, html)
         observer = Observer()
         with shown(observer, quiet, verbose), observer.stage("looking at the module"):
-            found, built = _inspected(source, against), _report(report)
+            found, built = _inspected(source, against), _report(from_report)
         name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
         if not quiet and built and found.sha256 not in (built.output.sha256, built.input.sha256):
             say("note: the report is that of another module: neither its input nor its output has this SHA-256")
@@ -98,13 +100,15 @@ def command(
 
 def _check_names(source: str, against: str | None, report: str | None, json: str | None, html: str | None) -> None:
     """Refuses names that would have one thing overwrite another, or two readers share one stream."""
-    inputs = {"IN": source, "--against": against, "--report": report}
+    inputs = {"IN": source, "--against": against, "--from-report": report}
     outputs = {"--json": json, "--html": html}
     for option, name in (*inputs.items(), *outputs.items()):
         if name == "":
             raise UsageError(f"the file name of `{option}` is empty")
     if list(inputs.values()).count(STANDARD_OUTPUT) > 1:
-        raise UsageError("only one of IN, --against and --report can be standard input", hint="Give others as files.")
+        raise UsageError(
+            "only one of IN, --against and --from-report can be standard input", hint="Give others as files."
+        )
     if json and html and same_file(json, html):
         raise UsageError("--json and --html can't both go to one place", hint="Name two files.")
     for option, name in outputs.items():

@@ -1,186 +1,108 @@
-"""Options of `build` that say what the output is: whoever runs the initializer again has the same ones."""
+"""Options of the command line, made of the declarations; from what was given there to `Options`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from ..options import COMPILERS, DEFAULT_INITIALIZERS, DEFAULT_MAX_MEMORY, ENGINES, IMPORTS, LAYOUTS, Options
-from ..options.calls import written
-from .arguments import Kept, Size, imported_global, preload, read, renaming, stub
+from ..options import Host, Options, tables
+from ..options.declared import Effect, Option, declared
+from ..options.kinds import Files
+from .arguments import File, Folder, module, read
+from .failure import guest_output
 from .help import under
-from .wizer import spellings
-from .world import host, world_options
+from .wizer import settled, spellings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Wanted = Callable[[Option[Any, Any]], bool]
 
-_RUN = (
-    click.option(
-        "-f",
-        "--init-func",
-        multiple=True,
-        metavar="NAME[(ARG,..)]",
-        help=f"Export to run, several in order. Default: the first of {', '.join(DEFAULT_INITIALIZERS)}. ARG is a "
-        "number, @FILE for its bytes as address and length, or *N for the 32 bits at N bytes from what was returned. A "
-        "? behind it: an error that it returns fails the build.",
-    ),
-    click.option(
-        "--init",
-        type=click.Choice(["auto", "none"]),
-        default="auto",
-        help="none: run only the start function and _initialize.",
-    ),
-)
-_IMPORTS = (
-    click.option(
-        "--preload",
-        "preloads",
-        multiple=True,
-        metavar="NAME=FILE",
-        help="Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
-    ),
-    click.option(
-        "--stub",
-        "stubs",
-        multiple=True,
-        metavar="MODULE.NAME=trap|zero|ERRNO",
-        help="What an imported function does at build time: fail the build, return zeros, or an errno of WASI.",
-    ),
-    click.option(
-        "--import-global",
-        "import_globals",
-        multiple=True,
-        metavar="MODULE.NAME=VALUE",
-        help="Value of an imported global.",
-    ),
-)
-_OUTPUT = (
-    click.option(
-        "-r", "--rename-func", multiple=True, metavar="DST=SRC", help="Export SRC under the name DST in the output."
-    ),
-    click.option(
-        "--keep-init-func",
-        type=Kept(),
-        default=False,
-        metavar="[=BOOL|noop]",
-        help="Keep the exports that were run; noop: as functions that do nothing. A value comes only after =.",
-    ),
-    click.option(
-        "--imports",
-        type=click.Choice(IMPORTS),
-        default="keep",
-        show_default=True,
-        help="Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
-        "(define), or are filled by a start function, whatever they hold (restore).",
-    ),
-    click.option(
-        "--layout",
-        type=click.Choice(LAYOUTS),
-        default="balanced",
-        show_default=True,
-        help="How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
-    ),
-    click.option(
-        "--scrub-stack",
-        is_flag=True,
-        help="Zero what returned calls left on the stack; refused unless the stack is first.",
-    ),
-)
-_ENGINE = (
-    click.option(
-        "--engine",
-        type=click.Choice(ENGINES),
-        default="auto",
-        show_default=True,
-        help="Compile the whole module before it runs, or each function when it is called (ondemand).",
-    ),
-)
-_COMPILER = (
-    click.option(
-        "--compiler",
-        type=click.Choice(COMPILERS),
-        default="auto",
-        show_default=True,
-        help="The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
-    ),
-)
-_CACHE = (
-    click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next build of the same module."),
-)
-_LIMITS = (
-    click.option("--timeout", type=float, metavar="SECONDS", help="Give up after that long."),
-    click.option(
-        "--max-memory",
-        type=Size(),
-        default=DEFAULT_MAX_MEMORY,
-        metavar="SIZE",
-        help="Most that all memories may have together.  [default: 4GiB]",
-    ),
-)
+_WORLD = next(option.heading for option in declared(Host))
+
+#: What a value is, where shells can complete it.
+_COMPLETED = {"dirs": Folder(), "stdin": File(), "preloads": File()}
 
 
-#: What those options are without being given, for commands that don't have them all.
-_DEFAULTS = {
-    "rename_func": (),
-    "keep_init_func": False,
-    "imports": "keep",
-    "layout": "balanced",
-    "engine": "auto",
-    "cache": True,
-    "scrub_stack": False,
-}
-
-
-def build_options(function: Function) -> Function:
-    """Adds the options that `options_of` takes."""
-    return _all_of(
-        function,
-        under("What is run", *_RUN),
-        under("What it needs from outside", *_IMPORTS),
-        under("What the guest sees of the world", spellings, world_options),
-        under("What is written", *_OUTPUT),
-        under("How it is compiled, and limits", *_ENGINE, *_COMPILER, *_CACHE, *_LIMITS),
+def click_option(option: Option[Any, Any]) -> Callable[[Function], Function]:
+    """The option of the command line; what was not given is None, or an empty tuple."""
+    kind = option.kind
+    names = [option.name, *([option.short] if option.short else [])]
+    text = option.help
+    if option.otherwise:
+        text += f"  [default: {option.otherwise}]"
+    elif kind.choices:
+        text += f"  [default: {option.default}]"
+    if kind.is_flag:
+        flag = f"{option.flag}/--no-{option.key}" if option.default else option.flag
+        return click.option(flag, *names, default=None, is_flag=True, help=text)
+    completed = click.Choice(kind.choices) if kind.choices else _COMPLETED.get(option.name, click.STRING)
+    return click.option(
+        option.flag,
+        *names,
+        type=completed,
+        multiple=kind.repeats,
+        metavar=option.metavar or None,
+        help=text,
     )
 
 
-def run_options(function: Function) -> Function:
-    """Adds those that matter to whoever only runs initializers; `options_of` takes them, too."""
-    return _all_of(
-        function,
-        under("What is run", *_RUN),
-        under("What it needs from outside", *_IMPORTS),
-        under("What the guest sees of the world", spellings, world_options),
-        under("Compiler and limits", *_COMPILER, *_LIMITS),
-    )
+def options_where(wanted: Wanted) -> Callable[[Function], Function]:
+    """A decorator that adds the options of a build, those that are wanted, under their headings."""
+
+    def add(function: Function) -> Function:
+        groups: dict[str, list[Callable[[Any], Any]]] = {}
+        for option in filter(wanted, tables.all_options().values()):
+            assert option.heading is not None
+            groups.setdefault(option.heading, []).append(click_option(option))
+            if option.name == "init_funcs":
+                groups[option.heading].append(_no_init_func)
+        for heading, group in reversed(groups.items()):
+            function = under(heading, *([spellings] if heading == _WORLD else []), *group)(function)
+        return function
+
+    return add
 
 
-def _all_of(function: Function, *decorators: Callable[[Function], Function]) -> Function:
-    for decorator in reversed(decorators):
-        function = decorator(function)
+def _no_init_func(function: Function) -> Function:
+    for option in (
+        click.option("--no-init-func", is_flag=True, help="Run only the start function and _initialize."),
+        click.option("--init", type=click.Choice(["auto", "none"]), hidden=True),
+    ):
+        function = option(function)
     return function
 
 
-def options_of(given: Mapping[str, Any], **more: Any) -> Options:
-    """The `Options` for what was given to those options; `more`: fields that they don't set. Raises `UsageError`."""
-    given = {**_DEFAULTS, **given}
-    return Options(
-        init_funcs=tuple(written(text, read) for text in given["init_func"]),
-        start_only=given["init"] == "none",
-        rename_funcs=tuple(map(renaming, given["rename_func"])),
-        keep_init_func=given["keep_init_func"],
-        imports=given["imports"],
-        import_globals=tuple(map(imported_global, given["import_globals"])),
-        preloads=tuple(map(preload, given["preloads"])),
-        stubs=tuple(map(stub, given["stubs"])),
-        layout=given["layout"],
-        engine=given["engine"],
-        compiler=given["compiler"],
-        cache=given["cache"],
-        timeout=given["timeout"],
-        max_memory=given["max_memory"],
-        host=host(given),
-        scrub_stack=given["scrub_stack"],
-        **more,
+#: Everything that decides what the output is, for whoever runs the initializer again.
+build_options = options_where(lambda option: option.effect is not Effect.VERDICT)
+#: What is accepted.
+verdict_options = options_where(lambda option: option.effect is Effect.VERDICT)
+#: What matters to whoever only runs initializers.
+run_options = options_where(
+    lambda option: (
+        option.name
+        not in ("rename_funcs", "keep_init_func", "imports", "layout", "scrub_stack", "engine", "cache", "quiet_guest")
+        and option.effect is not Effect.VERDICT
     )
+)
+
+
+def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file would hold, from what was given to those options. Raises `UsageError`."""
+    return settled(tables.settings_of(given), given)
+
+
+def files() -> Files:
+    """Files that are named on the command line."""
+    return Files(read, module, lambda name: name, os.environ)
+
+
+def options_of(given: Mapping[str, Any], **more: Any) -> Options:
+    """The `Options` for what was given to those options; `more`: other fields. Raises `UsageError`."""
+    return tables.options_of(settings_of(given), files(), **{**own_fields(), **more})
+
+
+def own_fields() -> dict[str, Any]:
+    """What is the same in each run of the command."""
+    return {"_process_ends": True, "stdout": guest_output, "stderr": guest_output}

@@ -12,23 +12,25 @@ import click
 
 from ..errors import PreinitError, UsageError
 from ..files.outputs import STANDARD_OUTPUT
+from ..options import tables
+from ..options.declared import declared
 from ..passes.observer import Observer
-from ..serve.settings import (
-    DEFAULT_MAX_BODY,
-    DEFAULT_MAX_MEMORY,
-    DEFAULT_MAX_OUTPUT,
-    DEFAULT_THREADS,
-    DEFAULT_TIMEOUT,
-    Settings,
-)
-from .arguments import File, Size, folder, read, variable
+from ..serve.settings import Settings
+from .arguments import File, read
 from .failure import explained, leave, say
 from .help import Command, messages, under
+from .options import click_option, files
 from .progress import shown
 
+_OPTIONS = list(declared(Settings))
 
-def _limit(name: str, default: int, text: str) -> Callable[[Any], Any]:
-    return click.option(name, type=Size(), default=default, metavar="SIZE", help=text)
+
+def _settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that set the fields of `Settings`."""
+    for heading in reversed(dict.fromkeys(option.heading or "" for option in _OPTIONS)):
+        listed = [click_option(option) for option in _OPTIONS if option.heading == heading]
+        function = under(heading, *listed)(function)
+    return function
 
 
 @click.command(
@@ -46,52 +48,13 @@ def _limit(name: str, default: int, text: str) -> Callable[[Any], Any]:
 @under(
     "Where",
     click.option(
-        "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen; :: is everywhere."
+        "--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen; :: is everywhere."
     ),
     click.option("--port", type=int, default=8000, show_default=True, metavar="N", help="0 takes one that is free."),
 )
-@under(
-    "What an instance sees",
-    click.option("--dir", "dirs", multiple=True, metavar="HOST[::GUEST]", help="Folder that instances may read."),
-    click.option("--env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, ours."),
-    click.option("--arg", "args", multiple=True, metavar="ARG", help="Argument; the first is the program's name."),
-)
-@under(
-    "Limits",
-    click.option(
-        "--timeout",
-        type=float,
-        default=DEFAULT_TIMEOUT,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long a request may take.",
-    ),
-    _limit("--max-memory", DEFAULT_MAX_MEMORY, "Most of an instance's memory.  [default: 256MiB]"),
-    _limit("--max-body", DEFAULT_MAX_BODY, "Most of a request's body.  [default: 1MiB]"),
-    _limit("--max-output", DEFAULT_MAX_OUTPUT, "Most of an answer.  [default: 16MiB]"),
-    click.option(
-        "--threads",
-        type=int,
-        default=DEFAULT_THREADS,
-        show_default=True,
-        metavar="N",
-        help="Requests answered at the same time.",
-    ),
-)
-@under(
-    "How it is run",
-    click.option("--entry", default="_start", show_default=True, metavar="NAME", help="Export that answers a request."),
-    click.option(
-        "--compiler",
-        type=click.Choice(["cranelift", "winch"]),
-        default="cranelift",
-        show_default=True,
-        help="The engine's compiler: for fast code, or fast itself.",
-    ),
-    click.option("--cache/--no-cache", default=True, help="Keep compiled code for the next start."),
-)
+@_settings_options
 @messages
-def command(source: str, host: str, port: int, quiet: bool, verbose: bool, debug: bool, **given: Any) -> None:
+def command(source: str, bind: str, port: int, quiet: bool, verbose: bool, debug: bool, **given: Any) -> None:
     """Answer HTTP requests with the command OUT: each with a fresh instance.
 
     OUT is a module, pre-initialized or not, that speaks CGI (RFC 3875): it finds the request in its environment and
@@ -102,13 +65,7 @@ def command(source: str, host: str, port: int, quiet: bool, verbose: bool, debug
         from ..serve.application import Application
         from ..serve.server import Server
 
-        settings = Settings(
-            **{
-                **given,
-                "dirs": tuple(map(folder, given["dirs"])),
-                "env": tuple(map(variable, given["env"])),
-            }
-        )
+        settings = Settings(**tables.fields_from(_OPTIONS, tables.settings_from(_OPTIONS, given), files()))
         lock = threading.Lock()
 
         def log(line: str) -> None:
@@ -125,7 +82,7 @@ def command(source: str, host: str, port: int, quiet: bool, verbose: bool, debug
                 name = "standard input" if source == STANDARD_OUTPUT else source
                 problem.where = f"{name}, {problem.where}" if problem.where else name
             raise
-        server = Server(application, host, port, (lambda line: None) if quiet else log)
+        server = Server(application, bind, port, (lambda line: None) if quiet else log)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stopper(server.stop))
         say(f"serving {source} at {server.url}, a fresh instance for each request; Ctrl-C ends it")

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from ..errors import Interrupted, UsageError, printable, quoted
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
+from ..files.toml import shown
+from ..options.tables import nearest
 from ..passes.observer import Observer
-from ..targets import Config, depfile, nearest, order, shown, state_file, with_needed
+from ..targets import Config, depfile, order, state_file, with_needed
 from ..targets.run import BUILT, CHECKED, FAILED, UP_TO_DATE, Outcome, Wanted, outcomes_of
 from ..targets.workers import Workers
 from .failure import say, say_error, say_warning

@@ -6,45 +6,20 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from ..errors import PreinitError, UsageError, printable
 from ..files.outputs import STANDARD_OUTPUT, write_output
-from ..options import Options
+from ..options import Options, tables
 from ..passes.observer import Observer
 from .arguments import File, read
 from .failure import explained, leave
 from .help import ENVIRONMENT, messages, under
-from .options import build_options, options_of
+from .options import build_options, files, options_of, own_fields, settings_of
 from .progress import shown
 from .wizer import Command
 
 if TYPE_CHECKING:
     from ..options.record import Recorded
-
-#: Options of the command line -> the field that they set; the others set one of their own name.
-_FIELDS = {
-    "init_func": "init_funcs",
-    "init": "start_only",
-    "rename_func": "rename_funcs",
-    "import_globals": "import_globals",
-}
-#: The same for fields of the host.
-_HOST_FIELDS = {
-    "dirs": "dirs",
-    "mapdir": "dirs",
-    "writable": "writable",
-    "file_times": "file_times",
-    "env": "env",
-    "inherit_env": "env",
-    "args": "args",
-    "stdin": "stdin",
-    "clock": "clock",
-    "random": "random",
-    "no_wasi": "wasi",
-    "max_guest_output": "max_output",
-}
-_NOT_FIELDS = {"quiet_guest", "allow_wasi", "inherit_stdio"}
 
 
 @click.command(
@@ -52,7 +27,7 @@ _NOT_FIELDS = {"quiet_guest", "allow_wasi", "inherit_stdio"}
     cls=Command,
     examples=(
         "preinit verify engine.wasm ready.wasm -f initialize-runtime",
-        "preinit verify engine.wasm ready.wasm --report report.json",
+        "preinit verify engine.wasm ready.wasm --from-report report.json",
         "preinit verify app.wasm ready.wasm --call 'add(1,2)' --call get",
         "preinit verify app.wasm ready.wasm --call-all --seed 7 --json",
         "preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help",
@@ -64,10 +39,10 @@ _NOT_FIELDS = {"quiet_guest", "allow_wasi", "inherit_stdio"}
 @under(
     "What is compared",
     click.option(
-        "--report",
+        "--from-report",
         type=File(),
         metavar="FILE",
-        help="The build's report (build --report FILE): it says the build's options.",
+        help="The build's report (build --report FILE), which says the build's options.",
     ),
     click.option(
         "--call", "calls", multiple=True, metavar="NAME[(N,..)]", help="Call this export in both; may be repeated."
@@ -102,7 +77,7 @@ _NOT_FIELDS = {"quiet_guest", "allow_wasi", "inherit_stdio"}
 def command(
     source: str,
     output: str,
-    report: str | None,
+    from_report: str | None,
     calls: tuple[str, ...],
     call_all: bool,
     seed: int,
@@ -133,7 +108,7 @@ def command(
             raise UsageError(
                 "nothing is called that could take arguments", hint="Call something: --run, or --call NAME."
             )
-        recorded, options = _options(report, given)
+        recorded, options = _options(from_report, given)
         from ..verification import Calls, verify_calls  # imports the engine
 
         host = None
@@ -161,22 +136,13 @@ def command(
 
 def _options(report: str | None, given: dict[str, Any]) -> tuple[Recorded | None, Options]:
     """The options: those on the command line, and those of the report which are not there."""
-    options = options_of(given, process_ends=True)
     if report is None:
-        return None, options
+        return None, options_of(given)
     from ..options.record import options_of_report, read_report
 
     recorded = read_report(report)
-    context = click.get_current_context()
-    written = {name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    names = {_FIELDS.get(name, name) for name in written - _HOST_FIELDS.keys() - _NOT_FIELDS}
-    if "init_funcs" in names:
-        names.add("start_only")
-    fields = {name: getattr(options, name) for name in names}
-    host = {name: getattr(options.host, name) for name in {_HOST_FIELDS[n] for n in written & _HOST_FIELDS.keys()}}
-    if "random" in host:
-        host["seed"] = options.host.seed
-    return recorded, dataclasses.replace(options_of_report(recorded, fields, host), process_ends=True)
+    fields = tables.fields_of(settings_of(given), files())
+    return recorded, options_of_report(recorded, {**fields, **own_fields()})
 
 
 def _name(problem: PreinitError, source: str, output: str) -> None:

@@ -6,14 +6,17 @@ https://github.com/bytecodealliance/wasmtime/tree/main/crates/wizer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
 import click
 
+from ..errors import UsageError
 from ..files.outputs import STANDARD_OUTPUT
+from ..options.tables import INHERIT_ENV
 from . import help as manual
+from .arguments import mapped_folder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -73,3 +76,23 @@ def spellings(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def settled(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with what those spellings add, `--no-init-func` included. Raises `UsageError`."""
+    found = dict(settings)
+    if given.get("no_init_func") or given.get("init") == "none":
+        if found.get("init-funcs"):
+            raise UsageError(
+                "an initializer is named, and none is to be run", hint="Leave out `-f` or `--no-init-func`."
+            )
+        found["init-funcs"] = []
+    if given.get("allow_wasi") and found.get("wasi") is False:
+        raise UsageError("WASI is allowed and refused", hint="Leave out `--allow-wasi` or `--no-wasi`.")
+    if given.get("mapdir"):
+        found["dirs"] = (*found.get("dirs", ()), *map(mapped_folder, given["mapdir"]))
+    if given.get("inherit_env"):
+        found[INHERIT_ENV] = True
+    if not given.get("inherit_stdio", True):
+        found["quiet-guest"] = True
+    return found

@@ -144,14 +144,7 @@ class Unreadable(InputError):
 
 
 class ConfigError(UsageError):
-    """The config file does not say what to build: `where` is the file, the line if it is known, and the key."""
+    """The config file or job file does not say what to build: `where` is the file, the line, the key."""
 
     code = "config"
-    hint = "Correct that place of the file; `preinit schema` prints all that it may say."
-
-
-class JobFile(UsageError):
-    """The job file of a batch is not written as one, or says what does not fit."""
-
-    code = "job-file"
-    hint = "Correct that place of the file; `preinit batch --help` shows one."
+    hint = "Correct that place of the file; `preinit schema` (for a job file: `preinit schema --jobs`) prints all that it may say."

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputNotWritable, UsageError
@@ -111,3 +112,17 @@ def _is_stream(target: str) -> bool:
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def to_stderr(data: bytes) -> None:
+    """Writes to standard error.
+
+    Where nobody reads it any more, it is lost: what the guest sees, and so the module, must not depend on that.
+    """
+    with suppress(OSError, ValueError):
+        stream = getattr(sys.stderr, "buffer", None)
+        if stream is not None:
+            stream.write(data)
+            stream.flush()
+        elif sys.stderr is not None:
+            sys.stderr.write(data.decode("utf-8", "replace"))

@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 
 from ..errors import OutputFlood
+from ..options import Host
+
+#: What takes the guest's output where nobody else does.
+LOGGER = "preinit.guest"
 
 
 class Output:
-    """Passes on what the guest prints, but for the first `shown` bytes. Raises `OutputFlood` after `most` bytes."""
+    """Passes on what the guest prints, but for the first `shown` bytes. Raises `OutputFlood` after too many."""
 
-    def __init__(self, write: Callable[[bytes], None], shown: int, most: int) -> None:
-        self._write = write
+    def __init__(self, host: Host, shown: int) -> None:
         self._shown = shown
-        self._most = most
-        self._open = False
+        self._most = host.max_guest_output
+        self._lines = [Lines(), Lines()]
+        given = (_drop, _drop) if host.quiet_guest else (host.stdout, host.stderr)
+        self._sinks = [sink or lines for sink, lines in zip(given, self._lines, strict=True)]
         self.total = 0
 
-    def __call__(self, data: bytes) -> None:
+    def to_output(self, data: bytes) -> None:
+        """What the guest writes to its standard output."""
+        self._pass_on(self._sinks[0], data)
+
+    def to_error(self, data: bytes) -> None:
+        """The same of its standard error."""
+        self._pass_on(self._sinks[1], data)
+
+    def _pass_on(self, sink: Callable[[bytes], object], data: bytes) -> None:
         if self.total + len(data) > self._most:
             raise OutputFlood(f"the initializer printed more than {self._most:,} bytes")
         left_out = max(0, self._shown - self.total)
         self.total += len(data)
         if left_out < len(data):
-            self._write(data[left_out:])
-            self._open = not data.endswith(b"\n")
+            sink(data[left_out:])
 
-    def end_line(self) -> None:
-        """Ends a line that the guest left open, so that what is said next has its own."""
+    def end(self) -> None:
+        """Logs a line that the guest left open."""
+        for lines in self._lines:
+            lines.end()
+
+
+class Lines:
+    """Logs what it takes, line by line."""
+
+    def __init__(self) -> None:
+        self._open = bytearray()
+
+    def __call__(self, data: bytes) -> None:
+        first, *others = data.split(b"\n")
+        self._open += first
+        for line in others:
+            _log(bytes(self._open))
+            self._open = bytearray(line)
+
+    def end(self) -> None:
+        """Logs the last line, if it has no end."""
         if self._open:
-            self._write(b"\n")
-            self._open = False
+            _log(bytes(self._open))
+            self._open.clear()
 
 
-def to_stderr(data: bytes) -> None:
-    """The guest's output goes to standard error, so that the module on standard output stays clean.
+def _log(line: bytes) -> None:
+    import logging  # takes longer than all that a small module prints
 
-    Where nobody reads it any more, it is lost: what the guest sees, and so the module, must not depend on that.
-    """
-    with suppress(OSError, ValueError):
-        stream = getattr(sys.stderr, "buffer", None)
-        if stream is not None:
-            stream.write(data)
-            stream.flush()
-        elif sys.stderr is not None:
-            sys.stderr.write(data.decode("utf-8", "replace"))
+    logging.getLogger(LOGGER).info("%s", line.removesuffix(b"\r").decode("utf-8", "replace"))
 
 
-def drop(_data: bytes) -> None:
+def _drop(_data: bytes) -> None:
     pass

@@ -23,7 +23,7 @@ from ..errors import (
 from ..options import Host
 from .generated import provider
 from .ledger import Calls, Original, settle
-from .output import Output, drop, to_stderr
+from .output import Output
 from .stubs import stub_bodies
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
 from .wasi1.files import Descriptor, Policy, preopen
@@ -70,9 +70,9 @@ class World:
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
         self._counters: list[tuple[str, Callable[[], int]]] = []
-        self._output = Output(drop if host.quiet else to_stderr, shown, host.max_output)
+        self._output = output = Output(host, shown)
         self._functions: dict[str, Callable[..., None]] = {}
-        self._wasi = Functions(host, self._memory, self._output, self._output, deadline.check)
+        self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
         self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -89,9 +89,9 @@ class World:
         What was open is closed; clocks, random numbers and standard input start anew. Returns what the guest prints
         from now on; it is not passed on. Raises `UsageError` as the constructor does.
         """
-        self._output.end_line()
+        self._output.end()
         self._wasi.close()
-        printed = Printed(host.max_output)
+        printed = Printed(host.max_guest_output)
         self.deadline = deadline
         self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
         self._wasi.preopen(preopens(host))
@@ -102,13 +102,9 @@ class World:
         """No SHA-256 of the files that the guest will read."""
         self._wasi.files.digests = False
 
-    def close(self, goes_on: bool = False) -> None:
-        """Closes what is open on the host. May come while a call of the guest is under way, when time is over.
-
-        `goes_on`: another run will print what comes after this one's output.
-        """
-        if not goes_on:
-            self._output.end_line()
+    def close(self) -> None:
+        """Closes what is open on the host. May come while a call of the guest is under way, when time is over."""
+        self._output.end()
         self._wasi.close()
 
     @property

@@ -5,13 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..errors import UsageError, quoted
+from .kinds import (
+    NOT_EMPTY,
+    Kind,
+    Path,
+    Wrong,
+    anchored_path,
+    check_list,
+    matching_schema,
+    name_text,
+    read_list,
+    read_text,
+)
 
 
 class Word(NamedTuple):
-    """An argument: the 32 bits in memory, `offset` bytes behind the address that the call before returned."""
+    """An argument: the 32 bits in memory, `offset` bytes after the address that the call before returned."""
 
     offset: int
 
@@ -49,7 +61,7 @@ class Call:
     name: the export.
     arguments: numbers; bytes, which the function gets as address and length (two i32) of a copy in its memory, made
         with the module's own `cabi_realloc` (or `canonical_abi_realloc`, or `malloc`); `Word(offset)`: the 32 bits in
-        memory, that many bytes behind the address that the call before returned.
+        memory, that many bytes after the address that the call before returned.
     returns: "result": it returns the address of a `result<_, string>` of the canonical ABI, and an error in there
         fails the build: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
 
@@ -106,6 +118,21 @@ def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     return Call(match[1], *arguments, returns="result" if match[3] else None)
 
 
+def anchored(text: str, folder: str) -> str:
+    """The same with the names of files relative to a folder. Raises `UsageError` where they could not be read then."""
+    match = _WRITTEN.fullmatch(text)
+    if not match or not files(text):
+        return text
+    parts = [part.strip() for part in match[2].split(",")]
+    parts = [f"@{anchored_path(part[1:], folder)}" if part[:1] == "@" and part != "@{}" else part for part in parts]
+    moved = f"{match[1]}({','.join(parts)}){match[3]}"
+    if len(files(moved) if _WRITTEN.fullmatch(moved) else ()) != len(files(text)):
+        raise UsageError(
+            f"the folder {quoted(folder)} can't stand in {quoted(text)}", hint="Run it in a folder without `,` and `)`."
+        )
+    return moved
+
+
 def files(text: str) -> list[str]:
     """The names of the files that `written` reads. Raises `UsageError`."""
     names: list[str] = []
@@ -131,3 +158,33 @@ def _number(part: str, text: str) -> int | float:
             f"{quoted(part)} in {quoted(text)} can't be given to an initializer",
             hint="Write a number, @FILE for the bytes of a file, or *N for the word at N bytes from what was returned.",
         ) from None
+
+
+def initializers() -> Kind:
+    """Calls of exports, in order: in a file and on the command line each as `written` takes it."""
+    wanted = "a list of strings"
+
+    def check_one(name: str, value: Any) -> str | Call:
+        return value if isinstance(value, Call) else name_text(name, value)
+
+    def check(name: str, value: Any) -> tuple[str | Call, ...] | None:
+        return None if value is None else check_list(name, value, check_one)
+
+    def read_one(value: Any, path: Path) -> str:
+        text = read_text(value, path)
+        try:
+            files(text)
+        except UsageError as problem:
+            raise Wrong(path, problem.what, problem.hint) from None
+        return text
+
+    return Kind(
+        wanted,
+        check,
+        lambda value, path: read_list(value, path, read_one, wanted),
+        lambda: {"type": "array", "items": matching_schema(NOT_EMPTY)},
+        lambda text, flag: text,
+        repeats=True,
+        resolve=lambda value, files: tuple(written(text, files.read) for text in value),
+        anchor=lambda value, folder: [anchored(text, folder) for text in value],
+    )

@@ -12,15 +12,22 @@ from typing import Any
 from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, printable, quoted
 from ..result import REPORT_VERSION, FileFacts
-from . import Host, Options
+from .build import Options
 from .calls import Call, Word
+from .declared import Effect, declared
+from .fields import changed
+from .host import Host
 
-#: Fields of `Options` and `Host` that are written down as they are: what the output depends on.
-_PLAIN = (
-    "init_funcs", "start_only", "rename_funcs", "keep_init_func", "imports", "import_globals", "stubs", "layout",
-    "engine", "compiler", "max_memory", "scrub_stack",
-)  # fmt: skip
-_HOST = ("args", "dirs", "seed", "clock", "random", "writable", "file_times", "wasi", "max_output")
+#: What is written down: all that the output depends on, and how it was built.
+_RECORDED = (Effect.OUTPUT, Effect.ENGINE, Effect.LIMIT)
+#: Of those, what is not written down as it is, but in a form of its own.
+_OWN_FORM = ("init_funcs", "preloads", "host", "env", "stdin")
+
+
+def _plain(holder: type) -> list[str]:
+    """The fields that are written down as they are."""
+    return [o.name for o in declared(holder) if o.effect in _RECORDED and o.name not in _OWN_FORM]
+
 
 #: A longer file is no report of ours.
 _LONGEST = 256 << 20
@@ -30,14 +37,14 @@ _FROM_ELSEWHERE = "Give the report that `preinit build --report` wrote, or the o
 
 def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
     """The options of a build as JSON values. Of environment variables the names: their values may be secrets."""
-    facts: dict[str, Any] = {name: getattr(options, name) for name in _PLAIN}
-    facts["init_funcs"] = [_call(given) for given in options.init_funcs]
+    facts: dict[str, Any] = {name: getattr(options, name) for name in _plain(Options)}
+    facts["init_funcs"] = None if options.init_funcs is None else [_call(given) for given in options.init_funcs]
     facts["preloads"] = [
         {"name": name, "path": given if isinstance(given, str) else None, "sha256": preloads[name].sha256}
         for name, given in options.preloads
     ]
     host = options.host
-    facts["host"] = {name: getattr(host, name) for name in _HOST}
+    facts["host"] = {name: getattr(host, name) for name in _plain(Host)}
     facts["host"]["env"] = [name for name, _ in host.env]
     facts["host"]["stdin"] = {"size": len(host.stdin), "sha256": hashlib.sha256(host.stdin).hexdigest()}
     return facts
@@ -124,8 +131,8 @@ def _recorded(facts: Any, shown: str) -> Recorded:
         if facts["version"] != REPORT_VERSION:
             raise InputError(f"{shown} has version {facts['version']!r}, not {REPORT_VERSION}", hint=_FROM_ELSEWHERE)
         options, host = facts["options"], facts["options"]["host"]
-        _check(options, {**dict.fromkeys(_PLAIN, object), "preloads": list, "host": dict})
-        _check(host, {**dict.fromkeys(_HOST, object), "env": list, "stdin": dict})
+        _check(options, {**dict.fromkeys((*_plain(Options), "init_funcs"), object), "preloads": list, "host": dict})
+        _check(host, {**dict.fromkeys(_plain(Host), object), "env": list, "stdin": dict})
         _check(host["stdin"], {"size": int, "sha256": str})
         for entry in options["preloads"]:
             _check(entry, {"name": str, "path": (str, type(None)), "sha256": str})
@@ -148,14 +155,14 @@ def _check(facts: Any, types: Mapping[Any, Any]) -> None:
             raise TypeError(f"{key} is {facts[key]!r}")
 
 
-def options_of_report(recorded: Recorded, given: Mapping[str, Any], host: Mapping[str, Any] | None = None) -> Options:
-    """The options of the build; fields that are `given`, and of `host`, take the place of what the report says.
+def options_of_report(recorded: Recorded, given: Mapping[str, Any]) -> Options:
+    """The options of the build; fields that are `given`, of the host too, take the place of what the report says.
 
     Raises `UsageError` where something must be given since the report does not hold it; `InputError` where what the
     report says fits no build.
     """
     facts, world = recorded.options, recorded.options["host"]
-    fields: dict[str, Any] = {name: facts[name] for name in _PLAIN}
+    fields: dict[str, Any] = {name: facts[name] for name in (*_plain(Options), "init_funcs")}
     known = dict(given.get("preloads", ()))
     fields["preloads"] = [(e["name"], known.pop(e["name"], e["path"])) for e in facts["preloads"]] + list(known.items())
     fields |= {name: value for name, value in given.items() if name != "preloads"}
@@ -178,13 +185,11 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any], host: Mappin
             hint=f"Give it: --preload {printable(unknown[0])}=FILE.",
         )
     if "host" not in given:
-        fields["host"] = {name: world[name] for name in _HOST} | dict(host or {})
-        fields["host"]["env"] = _environment(world["env"], dict((host or {}).get("env", ())))
-        fields["host"]["stdin"] = _stdin(world["stdin"], (host or {}).get("stdin", b""))
+        fields = {name: world[name] for name in _plain(Host)} | fields
+        fields["env"] = _environment(world["env"], dict(given.get("env", ())))
+        fields["stdin"] = _stdin(world["stdin"], given.get("stdin", b""))
     try:
-        if "host" not in given:
-            fields["host"] = Host(**fields["host"])
-        return Options.of(fields)
+        return changed(Options(), fields)
     except UsageError as problem:
         raise InputError(f"the report says options that don't fit: {problem.what}", hint=_FROM_ELSEWHERE) from problem
 

@@ -1,4 +1,4 @@
-"""Policies as users write them, on the command line and in a config file: a size, a clock, random numbers."""
+"""A size, a clock, random numbers, as users write them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 
 from ..errors import UsageError, quoted
-from . import LATEST_SECOND
 
 #: https://reproducible-builds.org/specs/source-date-epoch/
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
@@ -23,37 +22,47 @@ def size(text: str) -> int:
     return int(match[1]) << _UNITS[match[2].lower()]
 
 
-def clock(text: str | None, option: str, environment: Mapping[str, str]) -> int | str:
-    """`epoch:SECONDS` or `host`; where nothing is given, $SOURCE_DATE_EPOCH, which other tools take too.
+#: A clock, and random numbers, as users write them.
+CLOCK = re.compile("host|epoch:[0-9]{1,20}")
+RANDOM = re.compile("deny|host|seed:-?[0-9]{1,20}")
 
-    `option`: what messages call the place that `text` is from. Raises `UsageError`.
+#: Seconds that a clock can stand at: what fits in 63 bits as nanoseconds.
+LATEST_SECOND = ((1 << 63) - 1) // 10**9
+
+
+def clock(text: str, option: str) -> int | str:
+    """Seconds of `epoch:SECONDS`, or `host`. `option`: what messages call the place that `text` is from.
+
+    Raises `UsageError`.
     """
     if text == "host":
         return text
-    if text is None:
-        seconds = environment.get(SOURCE_DATE_EPOCH) or "0"  # empty is as good as unset
-        shown = f"${SOURCE_DATE_EPOCH}, {quoted(seconds)},"
-    else:
-        kind, _, seconds = text.partition(":")
-        shown = f"{quoted(text)} in `{option}`"
-        if kind != "epoch":
-            seconds = ""
-    if not re.fullmatch("[0-9]{1,20}", seconds) or int(seconds) > LATEST_SECOND:
+    return _seconds(text.removeprefix("epoch:") if text.startswith("epoch:") else "", f"{quoted(text)} in `{option}`")
+
+
+def clock_of(environment: Mapping[str, str]) -> int:
+    """What $SOURCE_DATE_EPOCH says, which other tools take too; 0 where it is not set. Raises `UsageError`."""
+    seconds = environment.get(SOURCE_DATE_EPOCH) or "0"  # empty is as good as unset
+    return _seconds(seconds, f"${SOURCE_DATE_EPOCH}, {quoted(seconds)},")
+
+
+def _seconds(text: str, shown: str) -> int:
+    if not re.fullmatch("[0-9]{1,20}", text) or int(text) > LATEST_SECOND:
         raise UsageError(
             f"{shown} is no time that the clock can stand at",
             hint=f"Give whole seconds since 1970, up to {LATEST_SECOND}: epoch:1700000000, or host.",
         )
-    return int(seconds)
+    return int(text)
 
 
-def random(text: str, option: str) -> tuple[str, int]:
-    """Kind and seed of `seed:N`, `deny` or `host`. Raises `UsageError`."""
+def random(text: str, option: str) -> str:
+    """`seed:N`, `deny` or `host`, in one form. Raises `UsageError`."""
     if text in ("deny", "host"):
-        return text, 0
+        return text
     match = re.fullmatch("seed:(-?[0-9]{1,20})", text)
     if not match or not -(1 << 63) <= int(match[1]) < 1 << 64:
         raise UsageError(
             f"{quoted(text)} is not what `{option}` takes",
             hint="Write seed:N with a number of 64 bits, deny, or host: seed:7.",
         )
-    return "seed", int(match[1])
+    return f"seed:{int(match[1])}"

@@ -46,14 +46,14 @@ class Observer:
     are called with each event, in the thread in which it happens.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Listener | None = None) -> None:
         self.seconds: dict[str, float] = {}
         self.last = 0.0  # of the stage that ended last
         self.now = ""
         self.detail = ""
         self.started = time.perf_counter()
         self.compiled: Callable[[], tuple[int, int, int]] | None = None
-        self.listeners: list[Listener] = []
+        self.listeners: list[Listener] = [listener] if listener else []
 
     @contextmanager
     def stage(self, name: str, detail: str = "") -> Iterator[None]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..engine.runtime import Deadline
 from ..options import Options
-from .observer import Event, Observer
+from ..options.fields import given
+from ..options.words import for_python, in_python
+from .observer import Event, Listener, Observer
 from .parse.source import Source, Wasm, read_source
 from .plan import make_job
 from .run import run_guest
@@ -16,29 +18,38 @@ from .run.kept import Kept
 from .validate.validity import Validity
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..options.fields import Fields
     from ..result import Result
 
 
-def build(wasm: Wasm, options: Options | None = None, *, observer: Observer | None = None, **fields: Any) -> Result:
+def build(
+    wasm: Wasm, options: Options | None = None, *, progress: Listener | None = None, **fields: Unpack[Fields]
+) -> Result:
     """Runs a module's initializer and writes a module that starts where it ended.
 
     Parameters
     ----------
     wasm: a module's bytes, binary or text, or the path of a file that holds them.
-    options: how to build; instead, its fields can be given by name:
+    options: how to build; instead, the fields of `Options` and `Host` can be given by name:
 
         result = preinit.build("engine.wasm", init_funcs=["initialize-runtime"])
         Path("ready.wasm").write_bytes(result.wasm)
 
-    observer: told how far the build is.
+    progress: called with each `Event`: a stage begins or ends, something was found out.
 
     Returns the output and a report. Raises a `PreinitError`; which, says what is wrong.
 
     The guest runs in a thread of its own. After a `TimeLimit` or an interrupt it may still be compiling there; code
     that runs under a time limit stops at once.
     """
-    options = Options.given(options, fields)
-    observer = observer or Observer()
+    with for_python():
+        return with_python_hints(build_module(wasm, given(options, fields), Observer(progress)))
+
+
+def build_module(wasm: Wasm, options: Options, observer: Observer) -> Result:
+    """The same, for who reads messages in the words of the command line."""
     observer.listeners.append(_import_ahead)
     deadline = deadline_of(options, observer)
     with observer.stage("parse"):
@@ -78,6 +89,14 @@ def build_source(
         report = find(job, paused, snapshot, output, scrubbed, differences, observer.seconds)
     check_accepted(report, job, output)
     return Result(output.wasm, report)
+
+
+def with_python_hints(result: Result) -> Result:
+    """The result, whose warnings speak to a caller of the library."""
+    import dataclasses
+
+    hazards = tuple(dataclasses.replace(found, hint=in_python(found.hint)) for found in result.report.warnings)
+    return type(result)(result.wasm, dataclasses.replace(result.report, warnings=hazards)) if hazards else result
 
 
 def deadline_of(options: Options, observer: Observer) -> Deadline:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from ..errors import UsageError
-from ..options import Host, checks
+from ..options import Host
+from ..options.declared import Effect, Option
+from ..options.kinds import COUNT, FLAG, SECONDS, SIZE, Kind, name_kind, one_of
 
 #: Bytes: what the defaults of the limits are.
 DEFAULT_MAX_MEMORY = 256 << 20
@@ -26,8 +30,29 @@ LONGEST = 86_400.0
 DEFAULT_TIMEOUT = 10.0
 DEFAULT_THREADS = 8
 
+_SEES = "What an instance sees"
+_LIMITS = "Limits"
+_RUN = "How it is run"
 
-@dataclass(frozen=True)
+ServeCompiler = Literal["cranelift", "winch"]
+
+
+def _within(kind: Kind, what: str, least: float, most: float, unit: str) -> Kind:
+    def check(name: str, value: Any) -> Any:
+        found = kind.check(name, value)
+        if not least <= found <= most:
+            raise UsageError(f"{what} must be from {least:,} to {most:,} {unit}".rstrip())
+        return found
+
+    return kind._replace(check=check)
+
+
+def _of_host(name: str) -> Kind:
+    found: Kind = vars(Host)[name].kind
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """How to serve a command.
 
@@ -46,43 +71,46 @@ class Settings:
     cache: keep compiled code for the next start.
     """
 
-    entry: str = "_start"
-    env: tuple[tuple[str, str], ...] = ()
-    args: tuple[str, ...] = ()
-    dirs: tuple[tuple[str, str], ...] = ()
-    timeout: float = DEFAULT_TIMEOUT
-    max_memory: int = DEFAULT_MAX_MEMORY
-    max_body: int = DEFAULT_MAX_BODY
-    max_output: int = DEFAULT_MAX_OUTPUT
-    threads: int = DEFAULT_THREADS
-    compiler: str = "cranelift"
-    cache: bool = True
-
-    def __post_init__(self) -> None:
-        checks.normalize(self, _SETTINGS)
-        Host(env=self.env, args=self.args, dirs=self.dirs)  # has the checks of those
-        _within("the time limit", self.timeout, 0.001, LONGEST, "seconds")
-        _within("the memory limit", self.max_memory, 0, MOST_MEMORY, "bytes")
-        _within("the limit of a request's body", self.max_body, 0, MOST_TRANSFER, "bytes")
-        _within("the limit of the output", self.max_output, 0, MOST_TRANSFER, "bytes")
-        _within("the number of threads", self.threads, 1, MOST_THREADS, "")
-
-
-def _within(what: str, value: float, least: float, most: float, unit: str) -> None:
-    if not least <= value <= most:
-        raise UsageError(f"{what} must be from {least:,} to {most:,} {unit}".rstrip())
-
-
-_SETTINGS: dict[str, checks.Check] = {
-    "entry": checks.name,
-    "env": checks.pairs(checks.string, checks.string),
-    "args": checks.several(checks.string),
-    "dirs": checks.pairs(checks.path, checks.string),
-    "timeout": checks.number,
-    "max_memory": checks.whole,
-    "max_body": checks.whole,
-    "max_output": checks.whole,
-    "threads": checks.whole,
-    "compiler": checks.one_of("cranelift", "winch"),
-    "cache": checks.flag,
-}
+    dirs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
+        (), _of_host("dirs"), Effect.OUTPUT, "Folder that instances may read.",
+        heading=_SEES, flag="--dir", short="-d", metavar="HOST[::GUEST]",
+    )  # fmt: skip
+    env: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
+        (), _of_host("env"), Effect.OUTPUT, "Environment variable; without =V, ours.",
+        heading=_SEES, short="-e", metavar="K[=V]",
+    )  # fmt: skip
+    args: Option[Sequence[str], tuple[str, ...]] = Option(
+        (), _of_host("args"), Effect.OUTPUT, "Argument; the first is the program's name.",
+        heading=_SEES, flag="--arg", metavar="ARG",
+    )  # fmt: skip
+    timeout: Option[float, float] = Option(
+        DEFAULT_TIMEOUT, _within(SECONDS, "the time limit", 0.001, LONGEST, "seconds"), Effect.LIMIT,
+        "How long a request may take.", heading=_LIMITS, short="-t", metavar="SECONDS", otherwise="10",
+    )  # fmt: skip
+    max_memory: Option[int | str, int] = Option(
+        DEFAULT_MAX_MEMORY, _within(SIZE, "the memory limit", 0, MOST_MEMORY, "bytes"), Effect.LIMIT,
+        "Most of an instance's memory.", heading=_LIMITS, metavar="SIZE", otherwise="256MiB",
+    )  # fmt: skip
+    max_body: Option[int | str, int] = Option(
+        DEFAULT_MAX_BODY, _within(SIZE, "the limit of a request's body", 0, MOST_TRANSFER, "bytes"), Effect.LIMIT,
+        "Most of a request's body.", heading=_LIMITS, metavar="SIZE", otherwise="1MiB",
+    )  # fmt: skip
+    max_output: Option[int | str, int] = Option(
+        DEFAULT_MAX_OUTPUT, _within(SIZE, "the limit of the output", 0, MOST_TRANSFER, "bytes"), Effect.LIMIT,
+        "Most of an answer.", heading=_LIMITS, metavar="SIZE", otherwise="16MiB",
+    )  # fmt: skip
+    threads: Option[int, int] = Option(
+        DEFAULT_THREADS, _within(COUNT, "the number of threads", 1, MOST_THREADS, ""), Effect.PROCESS,
+        "Requests answered at the same time.", heading=_LIMITS, metavar="N", otherwise=str(DEFAULT_THREADS),
+    )  # fmt: skip
+    entry: Option[str, str] = Option(
+        "_start", name_kind(), Effect.OUTPUT, "Export that answers a request.",
+        heading=_RUN, metavar="NAME", otherwise="_start",
+    )  # fmt: skip
+    compiler: Option[ServeCompiler, ServeCompiler] = Option(
+        "cranelift", one_of("cranelift", "winch"), Effect.ENGINE,
+        "The engine's compiler: for fast code, or fast itself.", heading=_RUN,
+    )  # fmt: skip
+    cache: Option[bool, bool] = Option(
+        True, FLAG, Effect.PROCESS, "Keep compiled code for the next start.", heading=_RUN
+    )  # fmt: skip

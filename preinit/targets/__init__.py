@@ -2,11 +2,10 @@
 
 from .depfile import depfile
 from .inputs import fingerprint
-from .kinds import nearest
 from .load import Config, find, load
 from .order import order, with_needed
 from .state import Fingerprint, change, state_bytes, state_file
-from .target import Target, options_of, shown
+from .target import Target, options_of
 
 __all__ = [
     "Config",
@@ -17,10 +16,8 @@ __all__ = [
     "find",
     "fingerprint",
     "load",
-    "nearest",
     "options_of",
     "order",
-    "shown",
     "state_bytes",
     "state_file",
     "with_needed",

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import OutputNotWritable
+from ..files.toml import shown
 from .inputs import files_read
-from .target import Target, shown
+from .target import Target
 
 
 def depfile(targets: Sequence[Target], folder: Path) -> str:

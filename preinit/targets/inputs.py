@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -13,21 +12,22 @@ from typing import Any
 
 from ..options import Host, Options
 from ..options.calls import Call
+from ..options.declared import DECIDING, Effect, values
 from ..version import VERSION
 from .state import SUFFIX, Fingerprint, digest_of_file, options_digest, state_file
 from .target import Target
 
-#: Options that change neither the output nor whether there is one, and those that are hashed otherwise.
-_LEFT_OUT = {"cache", "cache_dir", "timeout", "process_ends", "measure_gzip", "digest_files", "preloads", "host"}
-_LEFT_OUT_OF_HOST = {"env", "dirs", "stdin"}
+#: What is hashed in another form than as a value.
+_OWN_FORM = ("init_funcs", "preloads", "host", "env", "dirs", "stdin")
 
 
 def fingerprint(target: Target, options: Options) -> Fingerprint:
     """Reads all that a build of `target` would read. What is missing or can't be read counts as such, too."""
     host = options.host
-    kept = {name: value for name, value in _fields(options) if name not in _LEFT_OUT}
-    kept["host"] = {name: value for name, value in _fields(host) if name not in _LEFT_OUT_OF_HOST}
-    kept["init_funcs"] = target.init
+    effects = (*DECIDING, Effect.ENGINE)  # the report says how the guest was compiled
+    kept: dict[str, Any] = values(options, effects, _OWN_FORM)
+    kept["host"] = values(host, effects, _OWN_FORM)
+    kept["init_funcs"] = target.settings.get("init-funcs")
     kept["variables"] = [name for name, _ in host.env]
     kept["verify"] = target.verify
     kept["report"] = target.report is not None
@@ -47,14 +47,10 @@ def fingerprint(target: Target, options: Options) -> Fingerprint:
 
 def _data(options: Options) -> Iterator[bytes]:
     """What initializers are given besides numbers."""
-    for call in options.init_funcs:
+    for call in options.init_funcs or ():
         for argument in call.arguments if isinstance(call, Call) else ():
             if isinstance(argument, bytes):
                 yield argument
-
-
-def _fields(holder: Any) -> list[tuple[str, Any]]:
-    return [(entry.name, getattr(holder, entry.name)) for entry in dataclasses.fields(holder)]
 
 
 def _tree(folder: Path, own: set[str], host: Host) -> str:

@@ -8,8 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from ..errors import quoted
-from .kinds import Wrong
-from .target import Target, shown
+from ..files.toml import shown
+from ..options.kinds import Wrong
+from .target import Target
 
 Order = dict[str, set[str]]
 

@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .keys import DEFAULTS, NAME, TARGETS
-
-#: https://json-schema.org/specification-links#draft-7 , the one that editors know.
-DIALECT = "http://json-schema.org/draft-07/schema#"
+from ..options.tables import DIALECT, schema_of
+from .keys import COMMON, NAME, TARGET
 
 
 def schema() -> dict[str, Any]:
@@ -22,7 +20,7 @@ def schema() -> dict[str, Any]:
         "required": ["targets"],
         "properties": {
             "defaults": {
-                **DEFAULTS.schema,
+                **schema_of(COMMON),
                 "description": "What holds for each target that does not say otherwise; tables are merged.",
             },
             "targets": {
@@ -30,7 +28,7 @@ def schema() -> dict[str, Any]:
                 "description": "What to build, by name.",
                 "minProperties": 1,
                 "propertyNames": {"pattern": f"^{NAME}$"},
-                "additionalProperties": {**TARGETS.schema, "required": ["output"]},
+                "additionalProperties": {**schema_of(TARGET), "required": ["output"]},
             },
         },
     }

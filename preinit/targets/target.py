@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, PreinitError, UsageError, quoted
-from ..options import BUDGETS, Host, Options
-from ..options.calls import files, written
-from ..options.text import clock, random
+from ..errors import InputError, PreinitError, quoted
+from ..files.toml import shown
+from ..options import Options, tables
+from ..options.calls import files
+from ..options.entries import verified
+from ..options.kinds import Files
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,9 @@ class Target:
         return self.path(self.settings["report"]) if "report" in self.settings else None
 
     @property
-    def init(self) -> tuple[str, ...]:
-        """The initializers that are named."""
-        given = self.settings.get("init", "auto")
-        if isinstance(given, str):
-            return () if given in ("auto", "none") else (given,)
-        return tuple(given)
-
-    @property
     def data(self) -> tuple[Path, ...]:
         """Files whose bytes initializers are given."""
-        return tuple(self.path(name) for text in self.init for name in files(text))
-
-    @property
-    def host(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.settings.get("host", {})
-        return found
+        return tuple(self.path(name) for text in self.settings.get("init-funcs", ()) for name in files(text))
 
     @property
     def preloads(self) -> dict[str, Path]:
@@ -67,12 +56,12 @@ class Target:
 
     @property
     def stdin(self) -> Path | None:
-        return self.path(self.host["stdin"]) if "stdin" in self.host else None
+        return self.path(self.settings["stdin"]) if "stdin" in self.settings else None
 
     @property
     def dirs(self) -> dict[Path, str]:
         """Folders that the guest sees, and their paths in the guest."""
-        return {self.path(text): guest for text, guest in self.host.get("dirs", {}).items()}
+        return {self.path(text): guest for text, guest in self.settings.get("dirs", {}).items()}
 
     @property
     def reads(self) -> tuple[Path, ...]:
@@ -86,8 +75,7 @@ class Target:
     @property
     def verify(self) -> Mapping[str, Any] | None:
         """What to call when the output is verified; None where it is not."""
-        given = self.settings.get("verify", False)
-        return None if given is False else {} if given is True else given
+        return verified(self.settings)
 
     @property
     def place(self) -> str:
@@ -96,39 +84,22 @@ class Target:
         return f"{shown(self.config)}{line}, target {quoted(self.name)}"
 
 
-def shown(path: Path) -> str:
-    """A path as messages have it: relative to the current folder if it lies below that."""
-    try:
-        return os.fspath(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return os.fspath(path)
-
-
 def options_of(target: Target, environment: Mapping[str, str], **overrides: Any) -> Options:
     """How to build a target, with our `environment`. `overrides`: fields of `Options` that don't come from the file.
 
     Reads the files of standard input and of what initializers are given. Raises `UsageError`, `InputError`, with the
     target's place.
     """
-    given = target.settings
-    fields: dict[str, Any] = {
-        "start_only": given.get("init") == "none",
-        "rename_funcs": given.get("renames", {}),
-        "import_globals": {name: str(value) for name, value in given.get("import-globals", {}).items()},
-        "preloads": {name: os.fspath(path) for name, path in target.preloads.items()},
-        "stubs": given.get("stubs", {}),
-        "process_ends": True,
-        "measure_gzip": target.report is not None,
-    }
-    for key in _SAME:
-        if key in given:
-            fields[key.replace("-", "_")] = given[key]
-    for name in BUDGETS:
-        fields[name] = given.get("budgets", {}).get(name.replace("_", "-"))
+    found = Files(
+        read=lambda name: _content(target.path(name)),
+        module=lambda name: os.fspath(target.path(name)),
+        folder=lambda name: os.fspath(target.path(name)),
+        environment=environment,
+    )
+    own = {"_process_ends": True, "measure_gzip": target.report is not None}
     try:
         _check_regular(target)
-        fields["init_funcs"] = tuple(written(text, lambda name: _content(target.path(name))) for text in target.init)
-        return Options(host=_host(target, environment), **{**fields, **overrides})
+        return tables.options_of(target.settings, found, **{**own, **overrides})
     except PreinitError as problem:
         problem.where = problem.where or target.place
         raise
@@ -139,47 +110,6 @@ def _check_regular(target: Target) -> None:
     for path in (target.input, *target.preloads.values()):
         if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - these never raise
             raise InputError(f"{shown(path)!r} is no regular file", hint="Name one: its content tells what changed.")
-
-
-#: Keys that are fields of `Options` or `Host`, but for `-` and `_`.
-_SAME = (
-    *("keep-init-func", "imports", "layout", "engine", "compiler", "cache", "timeout", "max-memory"),
-    *("audit", "scrub-stack", "strict"),
-)
-_SAME_IN_HOST = ("args", "writable", "file-times", "wasi", "quiet", "max-output")
-
-
-def _host(target: Target, environment: Mapping[str, str]) -> Host:
-    given = target.host
-    kind, seed = random(given.get("random", "seed:0"), "random")
-    if given.get("writable") and not given.get("dirs"):
-        raise UsageError(
-            "no folder is given that could be written", hint="Give one in `dirs`, or leave out `writable`."
-        )
-    fields = {key.replace("-", "_"): given[key] for key in _SAME_IN_HOST if key in given}
-    return Host(
-        env=_environment(given, environment),
-        dirs=tuple((os.fspath(folder), guest) for folder, guest in target.dirs.items()),
-        stdin=_content(target.stdin) if target.stdin else b"",
-        seed=seed,
-        random=kind,  # type: ignore[arg-type]
-        clock=clock(given.get("clock"), "clock", environment),  # type: ignore[arg-type]
-        public_env=tuple(given.get("env", {})),
-        **fields,
-    )
-
-
-def _environment(given: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """What is inherited, then what the file says."""
-    wanted = given.get("inherit-env", ())
-    inherited = sorted(environment) if wanted is True else wanted or ()
-    missing = next((name for name in inherited if name not in environment), None)
-    if missing is not None:
-        raise UsageError(
-            f"there is no environment variable {quoted(missing)} to pass on",
-            hint="Set it, give it a value in `env`, or leave it out of `inherit-env`.",
-        )
-    return tuple({**{name: environment[name] for name in inherited}, **given.get("env", {})}.items())
 
 
 def _content(path: Path) -> bytes:

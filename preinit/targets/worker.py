@@ -22,9 +22,10 @@ from typing import Any
 
 from ..errors import Interrupted, OutputNotWritable, OutputStale, PreinitError, as_error, locate_input
 from ..files.outputs import check_writable, write_output
+from ..files.toml import shown
 from ..options import Options
 from .state import Fingerprint, state_bytes, state_file
-from .target import Target, shown
+from .target import Target
 
 #: Seconds that are left to clean up when the parent is gone.
 _GRACE = 5.0
@@ -96,10 +97,11 @@ def report_failure(target: Target, problem: PreinitError, write: bool) -> None:
 
 
 def _result(job: Job) -> Any:
-    from ..passes.pipeline import build
+    from ..passes.observer import Observer
+    from ..passes.pipeline import build_module
 
     try:
-        return build(os.fspath(job.target.input), job.options)
+        return build_module(os.fspath(job.target.input), job.options, Observer())
     except PreinitError as problem:
         locate_input(problem, shown(job.target.input))
         raise
@@ -110,16 +112,9 @@ def _verify(job: Job, wasm: bytes) -> None:
     given = job.target.verify
     if given is None:
         return
-    from ..verification import CALL_TIMEOUT, Calls, verify_calls
+    from ..verification import Calls, verify_calls
 
-    calls = Calls(
-        calls=given.get("call", ()),
-        every=given.get("call-all", False),
-        run=given.get("run", False),
-        seed=given.get("seed", 0),
-        timeout=given.get("call-timeout", CALL_TIMEOUT),
-    )
-    verify_calls(os.fspath(job.target.input), wasm, job.options, calls)
+    verify_calls(os.fspath(job.target.input), wasm, job.options, Calls.of_settings(given))
 
 
 def _build(job: Job, now: Fingerprint) -> dict[str, Any]:

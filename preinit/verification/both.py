@@ -116,7 +116,6 @@ def _fresh(options: Options, output: Module) -> Options:
     return dataclasses.replace(
         options,
         init_funcs=(),
-        start_only=True,
         rename_funcs=(),
         keep_init_func=False,
         scrub_stack=False,

@@ -6,15 +6,17 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..binary.cursor import Cursor
 from ..binary.module import Module
 from ..engine.runtime import Deadline
 from ..errors import Discrepancy, InputError, Mismatch, UsageError
 from ..options import Host, Options
+from ..options.fields import given
 from ..options.record import Recorded, options_of_report, read_report
-from ..passes.observer import Observer
+from ..options.words import for_python
+from ..passes.observer import Listener, Observer
 from ..passes.parse.source import Wasm, parse_within, read_preloads
 from ..passes.parse.supported import check_supported
 from ..passes.plan.exports import output_exports
@@ -29,6 +31,11 @@ from .customs import customs
 from .globals import guards, takes_other_values
 from .result import VERIFICATION_VERSION, CallFacts, Verification
 from .structure import structure
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..options.fields import Fields
 
 #: Seconds that each call may take, unless the caller says otherwise.
 CALL_TIMEOUT = 10.0
@@ -52,6 +59,17 @@ class Calls:
         if not self.timeout > 0:
             raise UsageError("the time limit of a call must be more than 0 seconds")
 
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Calls:
+        """Those that a table in a file says, by the keys of `options.entries.VERIFY`."""
+        return cls(
+            calls=tuple(settings.get("calls", ())),
+            every=settings.get("call-all", False),
+            run=settings.get("run", False),
+            seed=settings.get("seed", 0),
+            timeout=settings.get("call-timeout", CALL_TIMEOUT),
+        )
+
     def of(self, output: Module) -> Iterator[Call]:
         """The calls, in order. Raises `UnknownExport`, `Misfit`."""
         for text in self.calls:
@@ -74,8 +92,8 @@ def verify(
     call_host: Host | None = None,
     call_timeout: float = CALL_TIMEOUT,
     report: Mapping[str, Any] | str | os.PathLike[str] | None = None,
-    observer: Observer | None = None,
-    **fields: Any,
+    progress: Listener | None = None,
+    **fields: Unpack[Fields],
 ) -> Verification:
     """Runs the initializer of `wasm` again and compares what it leaves with a fresh instance of `output`.
 
@@ -88,25 +106,26 @@ def verify(
     ----------
     wasm, output: a build's input and its output, as bytes, binary or text, or as paths.
     options: those of the build; instead, their fields by name.
-    report: that of the build, or its path: the options come from it, but for fields that are given beside it.
+    report: that of the build, or its path: the options come from it, but for fields that are given too.
     calls: exports to call: `NAME` or `NAME(1,0.5)`.
     call_all: call all that take nothing but numbers, with arguments at their boundaries and random ones of this `seed`.
     run: call `_start`.
     call_host: what the guest sees in these calls; None for what the initializer saw.
     call_timeout: seconds for each call; nothing is said of one that takes longer in both.
-    observer: told how far it is.
+    progress: called with each `Event`: a stage begins or ends.
 
     Raises `Mismatch` with the differences; `InputError` and whatever else building `wasm` raises.
     """
-    recorded = None if report is None else read_report(report)
-    if recorded:
-        if options is not None:
-            raise UsageError("options were given, and a report that says them", hint="Give one of them.")
-        options = options_of_report(recorded, fields)
-    else:
-        options = Options.given(options, fields)
-    wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
-    return verify_calls(wasm, output, options, wanted, recorded, observer or Observer())
+    with for_python():
+        recorded = None if report is None else read_report(report)
+        if recorded:
+            if options is not None:
+                raise UsageError("options were given, and a report that says them", hint="Give one of them.")
+            options = options_of_report(recorded, fields)
+        else:
+            options = given(options, fields)
+        wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
+        return verify_calls(wasm, output, options, wanted, recorded, Observer(progress))
 
 
 def verify_calls(
@@ -122,7 +141,9 @@ def verify_calls(
     calls = calls or Calls()
     started = time.monotonic()
     observer = observer or Observer()
-    quiet = dataclasses.replace(options.host, quiet=True)  # what the initializer prints was seen when it was built
+    quiet = dataclasses.replace(
+        options.host, quiet_guest=True
+    )  # what the initializer prints was seen when it was built
     options = dataclasses.replace(options, audit=False, strict=False, host=quiet)
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
     with observer.stage("parse"):

@@ -66,7 +66,7 @@ class ProcessFunctions:
         self._realtime = host.time
         self._host_clock = host.clock == "host"
         self._denies_random = host.random == "deny"
-        self.random = HostEntropy() if host.random == "host" else RandomStream(host.seed)
+        self.random = HostEntropy() if host.random == "host" else RandomStream(host.seed or 0)
         self.clock_reads = [0] * _CLOCKS
 
     # -- arguments and environment

@@ -20,6 +20,7 @@ from .ranges import by_cause
 
 #: So far ahead that every byte of the time is another one, and a step unlike the usual one.
 _OTHER_CLOCK = Clock(ahead=0x1765_4321_89AB_CDEF, step=1_234_567)
+_LARGEST_SEED = (1 << 64) - 1
 _EXTRA_VARIABLE = ("PREINIT_AUDIT", "another environment")
 
 
@@ -29,9 +30,10 @@ def _worlds(host: Host) -> Iterator[tuple[str, Host, Clock]]:
     Of the environment, the variables that were given keep their values: they are part of the build's options. The
     host's own clocks and random numbers are others in every run: then places say more causes than they have.
     """
-    host = replace(host, quiet=True)  # the guest can't tell, and what it prints was printed
+    host = replace(host, quiet_guest=True)  # the guest can't tell, and what it prints was printed
     if host.random != "deny":
-        yield "entropy", replace(host, seed=~host.seed) if host.random == "seed" else host, Clock()
+        other = host.random if host.seed is None else f"seed:{~host.seed & _LARGEST_SEED}"
+        yield "entropy", replace(host, random=other), Clock()
     yield "clock", host, _OTHER_CLOCK
     yield "environment", replace(host, env=(_EXTRA_VARIABLE, *reversed(host.env))), Clock()
 

@@ -33,7 +33,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
         removed.clear()
     elif options.keep_init_func:
         named = {call.name for call in calls if call.name != REACTOR_START}
-        if any(text == REACTOR_START for text in options.init_funcs):
+        if REACTOR_START in (options.init_funcs or ()):
             named.add(REACTOR_START)
         removed -= named
     new_names = {source: destination for destination, source in options.rename_funcs}

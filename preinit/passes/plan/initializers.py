@@ -37,8 +37,8 @@ def choose(module: Module, options: Options) -> list[Call]:
     InitializerType: arguments that don't fit, or parameters that can't be given.
     """
     functions = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
-    named: list[str | Given] = list(options.init_funcs)
-    if not named and not options.start_only:
+    named: list[str | Given] = list(options.init_funcs or ())
+    if options.init_funcs is None:
         named += [name for name in DEFAULT_INITIALIZERS if name in functions][:1]
         if not named:
             raise _no_initializer(module, functions)
@@ -122,5 +122,5 @@ def _no_initializer(module: Module, functions: dict[str, int]) -> NoInitializer:
     hint = f"Name one with `-f NAME`. {_candidates(module, functions)}"
     if module.start is not None or REACTOR_START in functions:
         what = "its start function" if module.start is not None else "`_initialize`"
-        hint += f" Or take the snapshot after {what}: `--init none`."
+        hint += f" Or take the snapshot after {what}: `--no-init-func`."
     return NoInitializer(f"the module exports none of {', '.join(DEFAULT_INITIALIZERS)}", hint=hint)

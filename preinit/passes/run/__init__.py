@@ -48,7 +48,7 @@ def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
             tried, problem = strategy, found
             observer.compiled = None
             printed = max(printed, world.printed)
-            world.close(goes_on=True)
+            world.close()
         except BaseException:
             world.close()
             raise

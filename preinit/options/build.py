@@ -1,0 +1,272 @@
+"""How to build: everything that a build depends on, besides the module and preinit's version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import UsageError
+from .calls import Call, initializers
+from .declared import Effect, Option
+from .host import Host
+from .kinds import (
+    COUNT,
+    FLAG,
+    SECONDS,
+    SIZE,
+    Kind,
+    anchored_path,
+    figure,
+    items,
+    name_text,
+    one_of,
+    optional,
+    pairs,
+    path_or_data,
+    path_text,
+    read_number,
+    unfit,
+)
+
+Layout = Literal["balanced", "size", "gzip", "few"]
+LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "gzip", "few")
+
+Engine = Literal["auto", "whole", "ondemand"]
+ENGINES: tuple[Engine, ...] = ("auto", "whole", "ondemand")
+
+Compiler = Literal["auto", "winch", "cranelift"]
+COMPILERS: tuple[Compiler, ...] = ("auto", "winch", "cranelift")
+
+Imports = Literal["keep", "define", "restore"]
+IMPORTS: tuple[Imports, ...] = ("keep", "define", "restore")
+
+KeepInitFunc = bool | Literal["noop"]
+
+#: Export names that are run when none is given, in this order.
+DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initialize")
+
+#: Bytes that the memories of a guest may have together: all that a 32-bit memory can address.
+DEFAULT_MAX_MEMORY = 4 << 30
+
+_RUN = "What is run"
+_OUTSIDE = "What it needs from outside"
+_WRITTEN = "What is written"
+_COMPILED = "How it is compiled, and limits"
+_CHECKS = "Checks, budgets and reports"
+
+#: A module's bytes, or the path of its file.
+Preload = bytes | str | os.PathLike[str]
+
+_PRELOADS = pairs(
+    name_text, path_or_data, "NAME=FILE", "env=library.wasm",
+    resolve=lambda value, files: tuple((name, files.module(file)) for name, file in items(value)),
+)._replace(anchor=lambda value, folder: {name: anchored_path(file, folder) for name, file in items(value)})  # fmt: skip
+
+
+def _host() -> Kind:
+    def check(name: str, value: Any) -> Host:
+        if not isinstance(value, Host):
+            raise unfit(name, "a Host", value)
+        return value
+
+    return FLAG._replace(wanted="a Host", check=check)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to build. Lists are taken for tuples, mappings for pairs. Raises `UsageError` for what does not fit.
+
+    Parameters
+    ----------
+    init_funcs: exports to run, in order; `NAME(1,2)` passes numbers, a `Call` data too. None: the first of
+        `DEFAULT_INITIALIZERS` that the module has. Empty: only the start function and `_initialize`.
+    rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`.
+    keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
+        the run returned (null for a reference), for a host that calls them.
+    imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
+        the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
+        names that they were imported by; "restore": they stay imports, and a start function fills them, whatever they
+        hold.
+    import_globals: `MODULE.NAME` -> number, or such pairs: values of imported globals at build time. A number, or text
+        for one that Python's can't be: "0x7fa00001", "-nan".
+    preloads: NAME -> module, or such pairs, a module as bytes or a path: what it exports is what the guest imports from
+        NAME. Its own state is not captured: the output's host must provide the same.
+    stubs: `MODULE.NAME` -> what an imported function does at build time, or such pairs. "trap" fails the build with the
+        import's name (as without a stub), "zero" returns zeros and null, a name or number of a WASI errno returns that.
+    layout: how memory is cut into data segments: for size and start-up time ("balanced"), smallest file ("size"),
+        smallest when compressed ("gzip"), "few" segments.
+    scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
+    host: what the guest sees.
+
+    How it is run; nothing of that changes the output:
+
+    engine: compile the "whole" module before it runs, or each function "ondemand", when it is called; "auto" chooses.
+        A module that can't be compiled on demand is compiled as a whole: the report says why.
+    compiler: which of the engine's compilers; "auto" is the fast one where it can.
+    cache: keep compiled code for the next build of the same module.
+    cache_dir: where; None for the user's cache folder.
+    timeout: seconds for the whole build, None for no limit.
+    max_memory: bytes that all memories may have together. All tables may have a million elements together.
+
+    What is accepted, and what is reported:
+
+    strict: a build with warnings fails, with all of them.
+    audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
+    max_size: bytes that the output may have, None for no limit. A build whose output has more fails: `BudgetExceeded`.
+    max_gzip: bytes that it may have compressed with gzip (level 6).
+    max_segments: data segments that it may have.
+    max_memory_pages: pages of 64 KiB that all its memories may have at the start.
+    measure_gzip: put compressed sizes into the report, which takes a second for a module of 20 MB.
+    digest_files: put the SHA-256 of each file that the guest read into the report, which takes a second for each GB.
+    """
+
+    init_funcs: Option[Sequence[str | Call] | None, tuple[str | Call, ...] | None] = Option(
+        None, initializers(), Effect.OUTPUT,
+        "Export to run, several in order. ARG is a number, @FILE for its bytes as address and length, or *N for the 32 "
+        "bits at N bytes from what was returned. A ? after it: an error that it returns fails the build.",
+        heading=_RUN, flag="--init-func", short="-f", metavar="NAME[(ARG,..)]",
+        otherwise=f"the first of {', '.join(DEFAULT_INITIALIZERS)}",
+    )  # fmt: skip
+    preloads: Option[Mapping[str, Preload] | Sequence[tuple[str, Preload]], tuple[tuple[str, bytes | str], ...]] = (
+        Option(
+            (), _PRELOADS, Effect.OUTPUT,
+            "Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
+            heading=_OUTSIDE, flag="--preload", metavar="NAME=FILE", compiled=True,
+        )
+    )  # fmt: skip
+    stubs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
+        (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
+        "What an imported function does at build time: fail the build, return zeros, or an errno of WASI.",
+        heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=trap|zero|ERRNO", compiled=True,
+    )  # fmt: skip
+    import_globals: Option[
+        Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]], tuple[tuple[str, str], ...]
+    ] = Option(
+        (),
+        pairs(
+            name_text, figure, "MODULE.NAME=VALUE", "env.base=1024", last=True, read=read_number,
+            values={"type": ["number", "string"]}, wanted="a table of numbers",
+        ),
+        Effect.OUTPUT, "Value of an imported global at build time.",
+        heading=_OUTSIDE, flag="--import-global", metavar="MODULE.NAME=VALUE",
+    )  # fmt: skip
+    rename_funcs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
+        (), pairs(name_text, name_text, "DST=SRC", "_start=resume"), Effect.OUTPUT,
+        "Export SRC under the name DST in the output.",
+        heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC",
+    )  # fmt: skip
+    keep_init_func: Option[KeepInitFunc, KeepInitFunc] = Option(
+        False, one_of(False, True, "noop"), Effect.OUTPUT,
+        "Keep the exports that were run; noop: as functions that do nothing.",
+        heading=_WRITTEN, metavar="[=BOOL|noop]",
+    )  # fmt: skip
+    imports: Option[Imports, Imports] = Option(
+        "keep", one_of(*IMPORTS), Effect.OUTPUT,
+        "Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
+        "(define), or are filled by a start function, whatever they hold (restore).",
+        heading=_WRITTEN, compiled=True,
+    )  # fmt: skip
+    layout: Option[Layout, Layout] = Option(
+        "balanced", one_of(*LAYOUTS), Effect.OUTPUT,
+        "How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
+        heading=_WRITTEN,
+    )  # fmt: skip
+    scrub_stack: Option[bool, bool] = Option(
+        False, FLAG, Effect.OUTPUT, "Zero what returned calls left on the stack; refused unless the stack is first.",
+        heading=_WRITTEN,
+    )  # fmt: skip
+    host: Option[Host, Host] = Option(Host(), _host(), Effect.OUTPUT)
+    engine: Option[Engine, Engine] = Option(
+        "auto", one_of(*ENGINES), Effect.ENGINE,
+        "Compile the whole module before it runs, or each function when it is called (ondemand).",
+        heading=_COMPILED, compiled=True,
+    )  # fmt: skip
+    compiler: Option[Compiler, Compiler] = Option(
+        "auto", one_of(*COMPILERS), Effect.ENGINE,
+        "The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
+        heading=_COMPILED, compiled=True,
+    )  # fmt: skip
+    cache: Option[bool, bool] = Option(
+        True, FLAG, Effect.PROCESS, "Keep compiled code for the next build of the same module.",
+        heading=_COMPILED, compiled=True,
+    )  # fmt: skip
+    cache_dir: Option[str | os.PathLike[str] | None, str | None] = Option(
+        None, FLAG._replace(check=lambda name, value: None if value is None else path_text(name, value)),
+        Effect.PROCESS, compiled=True,
+    )  # fmt: skip
+    timeout: Option[float | None, float | None] = Option(
+        None, optional(SECONDS), Effect.PROCESS, "Give up after that long.",
+        heading=_COMPILED, short="-t", metavar="SECONDS",
+    )  # fmt: skip
+    max_memory: Option[int | str, int] = Option(
+        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Most that all memories may have together.",
+        heading=_COMPILED, metavar="SIZE", otherwise="4GiB",
+    )  # fmt: skip
+    audit: Option[bool, bool] = Option(
+        False, FLAG, Effect.VERDICT,
+        "Run again with other entropy, clock and environment, and say what depends on them.", heading=_CHECKS,
+    )  # fmt: skip
+    strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
+    max_size: Option[int | str | None, int | None] = Option(
+        None, optional(SIZE), Effect.VERDICT, "Most bytes that the output may have.", heading=_CHECKS, metavar="SIZE"
+    )
+    max_gzip: Option[int | str | None, int | None] = Option(
+        None, optional(SIZE), Effect.VERDICT, "Most bytes that it may have compressed (gzip -6).",
+        heading=_CHECKS, metavar="SIZE",
+    )  # fmt: skip
+    max_segments: Option[int | None, int | None] = Option(
+        None, optional(COUNT), Effect.VERDICT, "Most data segments that it may have.", heading=_CHECKS, metavar="N"
+    )
+    max_memory_pages: Option[int | None, int | None] = Option(
+        None, optional(COUNT), Effect.VERDICT, "Most pages of 64 KiB that its memories may have at the start.",
+        heading=_CHECKS, metavar="N",
+    )  # fmt: skip
+    measure_gzip: Option[bool, bool] = Option(False, FLAG, Effect.REPORT)
+    digest_files: Option[bool, bool] = Option(True, FLAG, Effect.REPORT)
+    #: The command ends its process after a `TimeLimit`, so the guest need not be stopped: code that can be stopped
+    #: compiles in 1.8 times the time. Nobody else should say so.
+    _process_ends: Option[bool, bool] = Option(False, FLAG, Effect.PROCESS, compiled=True)
+
+    def __post_init__(self) -> None:
+        self._check_unique()
+        host = self.host
+        if self.audit and (host.has_own_clock or host.random == "host"):
+            raise UsageError(
+                "an audit needs a clock and random numbers that it can change: with the system's, every run differs",
+                hint="Audit a build without `--clock host` and `--random host`.",
+            )
+        if self.audit and host.writable and host.dirs:
+            raise UsageError(
+                "an audit runs the initializer several times, and it may write files each time",
+                hint="Audit a build without `--writable`.",
+            )
+
+    def _check_unique(self) -> None:
+        for pairs_of, what, hint in (
+            (self.preloads, "two modules are preloaded under one name", "Leave one of them out."),
+            (self.stubs, "one import is stubbed twice", "Leave one of the stubs out."),
+        ):
+            if len({name for name, _ in pairs_of}) < len(pairs_of):
+                raise UsageError(what, hint=hint)
+        destinations, sources = ({pair[side] for pair in self.rename_funcs} for side in (0, 1))
+        if min(len(destinations), len(sources)) < len(self.rename_funcs):
+            raise UsageError(
+                "each name can stand once as source and once as destination of a renaming",
+                hint="Leave one of the renamings out.",
+            )
+
+    @property
+    def budgets(self) -> dict[str, int]:
+        """The limits of the output that are set, by field."""
+        return {name: limit for name in BUDGETS if (limit := getattr(self, name)) is not None}
+
+    @property
+    def process_ends(self) -> bool:
+        """Whether the process ends after this build."""
+        return self._process_ends
+
+
+#: The fields of `Options` that limit the output.
+BUDGETS = ("max_size", "max_gzip", "max_segments", "max_memory_pages")

@@ -1,0 +1,112 @@
+"""Options by name, as callers of the library give them: fields of `Options` and of `Host` side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .build import Options
+from .declared import declared
+from .host import Host
+
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    from .build import Compiler, Engine, Imports, KeepInitFunc, Layout, Preload
+    from .calls import Call
+    from .host import FileTimes, Pairs, Sink
+
+    class Fields(TypedDict, total=False):
+        """All of them, so that a type checker finds one that is misspelled. A test holds them against the classes."""
+
+        init_funcs: Sequence[str | Call] | None
+        preloads: Mapping[str, Preload] | Sequence[tuple[str, Preload]]
+        stubs: Mapping[str, str] | Sequence[tuple[str, str]]
+        import_globals: Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]]
+        rename_funcs: Mapping[str, str] | Sequence[tuple[str, str]]
+        keep_init_func: KeepInitFunc
+        imports: Imports
+        layout: Layout
+        scrub_stack: bool
+        host: Host
+        engine: Engine
+        compiler: Compiler
+        cache: bool
+        cache_dir: str | os.PathLike[str] | None
+        timeout: float | None
+        max_memory: int | str
+        audit: bool
+        strict: bool
+        max_size: int | str | None
+        max_gzip: int | str | None
+        max_segments: int | None
+        max_memory_pages: int | None
+        measure_gzip: bool
+        digest_files: bool
+        env: Pairs
+        args: Sequence[str]
+        dirs: Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]]
+        writable: bool
+        file_times: FileTimes
+        stdin: bytes
+        clock: int | str
+        random: str
+        wasi: bool
+        quiet_guest: bool
+        max_guest_output: int | str
+        public_env: Sequence[str]
+        stdout: Sink | None
+        stderr: Sink | None
+
+
+def given(options: Options | None, fields: Mapping[str, Any]) -> Options:
+    """What a caller gave: options, or fields by name. Raises `UsageError` for both, another type, an unknown name."""
+    if options is None:
+        return changed(Options(), fields)
+    if not isinstance(options, Options):
+        raise UsageError(f"options must be Options, not {type(options).__name__}")
+    if fields:
+        raise UsageError(f"options were given, and {next(iter(fields))!r} too", hint="Put all into Options.")
+    return options
+
+
+def changed(options: Options, changes: Mapping[str, Any]) -> Options:
+    """The options with other values for some fields, of the host too. Raises `UsageError`."""
+    known = {**Options.__dataclass_fields__, **Host.__dataclass_fields__}
+    unknown = next((name for name in changes if name not in known), None)
+    if unknown is not None:
+        raise UsageError(f"there is no option {unknown!r}", hint=f"One of {', '.join(public_names())}.")
+    own = {name: value for name, value in changes.items() if name in Options.__dataclass_fields__}
+    of_host = {name: value for name, value in changes.items() if name in Host.__dataclass_fields__}
+    if of_host:
+        host = own.get("host", options.host)
+        if not isinstance(host, Host):
+            raise UsageError(f"host must be a Host, not {type(host).__name__}")
+        own["host"] = dataclasses.replace(host, **of_host)
+    return dataclasses.replace(options, **own) if own else options
+
+
+def public_names() -> list[str]:
+    """The names of all options that callers may give."""
+    names = (*Options.__dataclass_fields__, *Host.__dataclass_fields__)
+    return [name for name in names if not name.startswith("_")]
+
+
+def changed_for_build(options: Options, changes: Mapping[str, Any]) -> Options:
+    """The options of one build of a Builder. Raises `UsageError` for what is the same in all of them."""
+    fixed = [option.name for option in declared(Options) if option.compiled]
+    for name in changes:
+        if name in fixed:
+            raise UsageError(
+                f"{name!r} is the same in all builds of a builder: what was compiled depends on it",
+                hint="Give it to the Builder.",
+            )
+    if changes.get("timeout") is not None and options.timeout is None:
+        raise UsageError(
+            "the builder has no time limit, so what it compiled can't be stopped",
+            hint="Give the Builder a timeout, too; that of each build may be another one.",
+        )
+    return changed(options, changes)

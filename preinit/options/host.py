@@ -1,0 +1,276 @@
+"""What the guest sees of the world while it initializes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import UsageError, printable, quoted
+from . import text as written
+from .declared import Effect, Option
+from .kinds import (
+    FLAG,
+    NOT_EMPTY,
+    SIZE,
+    Files,
+    Kind,
+    Path,
+    anchored_path,
+    data,
+    guest_text,
+    in_unicode,
+    items,
+    matching_schema,
+    misplaced,
+    one_of,
+    pairs,
+    path_text,
+    read_any_text,
+    read_text,
+    texts,
+    unfit,
+)
+
+#: What times of files a guest sees: the clock's, or the host's.
+FileTimes = Literal["fixed", "host"]
+FILE_TIMES: tuple[FileTimes, ...] = ("fixed", "host")
+
+#: Seconds that a clock can stand at: what fits in 63 bits as nanoseconds.
+LATEST_SECOND = written.LATEST_SECOND
+
+#: Bytes that a guest may print.
+DEFAULT_MAX_OUTPUT = 64 << 20
+
+#: What callers may give for pairs.
+Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
+
+#: Takes what a guest prints, piece by piece.
+Sink = Callable[[bytes], object]
+
+_WORLD = "What the guest sees of the world"
+
+
+def _environment_name(option: str, value: Any) -> str:
+    name = guest_text(option, value)
+    if not name or "=" in name:
+        raise UsageError(f"'{printable(name)}' can't be the name of an environment variable")
+    return name
+
+
+def _parse_variable(text: str, flag: str) -> tuple[str, str | None]:
+    """`K=V`, or `K` for our own value."""
+    name, found, value = text.partition("=")
+    if not name:
+        raise UsageError(f"{quoted(text)} is not of the form {flag} K=V", hint=f"For example: {flag} LANG=C")
+    return name, value if found else None
+
+
+def _resolve_environment(value: Any, files: Files) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _ours(name, files) if text is None else text) for name, text in items(value))
+
+
+def _ours(name: str, files: Files) -> str:
+    if name not in files.environment:
+        raise UsageError(
+            f"there is no environment variable {quoted(name)} to pass on",
+            hint=f"Set it, or give it a value: --env {printable(name)}=...",
+        )
+    return files.environment[name]
+
+
+def _environment() -> Kind:
+    plain = pairs(
+        _environment_name, guest_text, "K=V", "LANG=C", read=read_any_text, values={"type": "string"},
+        resolve=_resolve_environment,
+    )  # fmt: skip
+    return plain._replace(parse=_parse_variable)
+
+
+def _parse_folder(text: str, flag: str) -> tuple[str, str]:
+    host, found, guest = text.partition("::")
+    if not host or (found and not guest):
+        raise UsageError(
+            f"{quoted(text)} is not of the form {flag} HOST[::GUEST]", hint=f"For example: {flag} lib::/usr/lib"
+        )
+    return host, in_unicode(guest if found else host)
+
+
+def _folders() -> Kind:
+    plain = pairs(path_text, guest_text, "HOST[::GUEST]", "lib::/usr/lib")
+    return plain._replace(
+        parse=_parse_folder,
+        resolve=lambda value, files: tuple((files.folder(host), guest) for host, guest in items(value)),
+        anchor=lambda value, folder: {anchored_path(host, folder): guest for host, guest in items(value)},
+    )
+
+
+def _stdin() -> Kind:
+    return Kind(
+        "the name of a file",
+        data,
+        read_text,
+        lambda: matching_schema(NOT_EMPTY),
+        lambda text, flag: text,
+        resolve=lambda name, files: files.read(name),
+        anchor=anchored_path,
+    )
+
+
+def _clock() -> Kind:
+    wanted = '"epoch:SECONDS" or "host"'
+
+    def check(option: str, value: Any) -> int | str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if not 0 <= value <= LATEST_SECOND:
+                raise UsageError(
+                    f"the clock can't stand at {value} seconds",
+                    hint=f"Give whole seconds since 1970, up to {LATEST_SECOND}.",
+                )
+            return value
+        if not isinstance(value, str):
+            raise unfit(option, f"a whole number of seconds, {wanted}", value)
+        return written.clock(value, option)
+
+    def read(value: Any, path: Path) -> Any:
+        if not isinstance(value, str) or not written.CLOCK.fullmatch(value):
+            raise misplaced(path, wanted, value)
+        return value
+
+    return Kind(
+        wanted,
+        check,
+        read,
+        lambda: matching_schema(written.CLOCK.pattern),
+        lambda text, flag: written.clock(text, flag),
+    )
+
+
+def _random() -> Kind:
+    wanted = '"seed:N", "deny" or "host"'
+
+    def check(option: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise unfit(option, wanted, value)
+        return written.random(value, option)
+
+    def read(value: Any, path: Path) -> Any:
+        if not isinstance(value, str) or not written.RANDOM.fullmatch(value):
+            raise misplaced(path, wanted, value)
+        return value
+
+    return Kind(
+        wanted,
+        check,
+        read,
+        lambda: matching_schema(written.RANDOM.pattern),
+        lambda text, flag: written.random(text, flag),
+    )
+
+
+def _sink() -> Kind:
+    def check(option: str, value: Any) -> Any:
+        if value is not None and not callable(value):
+            hint = f"Give what writes: {option}=file.write." if hasattr(value, "write") else None
+            raise unfit(option, "a function that takes bytes", value, hint)
+        return value
+
+    return FLAG._replace(wanted="a function that takes bytes", check=check)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
+
+    Parameters
+    ----------
+    env: environment variables; a mapping, or `(name, value)` pairs.
+    args: the argument vector, the program's name first.
+    dirs: host folder -> guest path, or such pairs; the guest can read them, not write, unless they are `writable`.
+    stdin: what the guest can read from standard input.
+    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a fixed
+        step each time that they are read. "host": the clocks of the system.
+    random: "seed:N": a stream of random numbers that is the same in every build; "deny": asking for random numbers
+        fails the build; "host": those of the system.
+    writable: the folders may be written, too. What an initializer did to them stays, even if the build fails.
+    file_times: "fixed": all files have the time of the clock (0 with "host"); "host": their own.
+    wasi: False: a call of any function of WASI fails the build.
+    max_guest_output: bytes that the guest may print; more fail the build.
+    stdout, stderr: called with what the guest prints, as bytes, piece by piece. None: it goes to the logger
+        `preinit.guest`, line by line.
+    quiet_guest: drop the guest's output.
+    public_env: names of variables whose values may be in the output: no warning says that they are.
+    """
+
+    env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(
+        (), _environment(), Effect.OUTPUT, "Environment variable of the guest; without =V, ours.",
+        heading=_WORLD, short="-e", metavar="K[=V]",
+    )  # fmt: skip
+    args: Option[Sequence[str], tuple[str, ...]] = Option(
+        (), texts(), Effect.OUTPUT, "Argument of the guest; the first is its program name.",
+        heading=_WORLD, flag="--arg", metavar="ARG",
+    )  # fmt: skip
+    dirs: Option[
+        Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]],
+        tuple[tuple[str, str], ...],
+    ] = Option(
+        (), _folders(), Effect.OUTPUT, "Folder that the guest may read, and its path in the guest.",
+        heading=_WORLD, flag="--dir", short="-d", metavar="HOST[::GUEST]",
+    )  # fmt: skip
+    writable: Option[bool, bool] = Option(
+        False, FLAG, Effect.OUTPUT, "The guest may write those folders, too.", heading=_WORLD
+    )
+    file_times: Option[FileTimes, FileTimes] = Option(
+        "fixed", one_of(*FILE_TIMES), Effect.OUTPUT, "Times of files that the guest sees: the clock's, or their own.",
+        heading=_WORLD,
+    )  # fmt: skip
+    stdin: Option[bytes, bytes] = Option(
+        b"", _stdin(), Effect.OUTPUT, "File that the guest reads as standard input.", heading=_WORLD, metavar="FILE"
+    )
+    clock: Option[int | str, int | str] = Option(
+        0, _clock(), Effect.OUTPUT, "Where the guest's clock stands, or the system's clocks.",
+        heading=_WORLD, metavar="epoch:SECONDS|host", otherwise="epoch:$SOURCE_DATE_EPOCH or epoch:0",
+    )  # fmt: skip
+    random: Option[str, str] = Option(
+        "seed:0", _random(), Effect.OUTPUT,
+        "Random numbers: a seeded stream, none (asking for some fails the build), or the system's.",
+        heading=_WORLD, metavar="seed:N|deny|host",
+    )  # fmt: skip
+    wasi: Option[bool, bool] = Option(
+        True, FLAG, Effect.OUTPUT, "Without it, a call of any function of WASI fails the build.", heading=_WORLD
+    )
+    quiet_guest: Option[bool, bool] = Option(False, FLAG, Effect.REPORT, "Drop what the guest prints.", heading=_WORLD)
+    max_guest_output: Option[int | str, int] = Option(
+        DEFAULT_MAX_OUTPUT, SIZE, Effect.LIMIT, "Most that the guest may print.",
+        heading=_WORLD, metavar="SIZE", otherwise="64MiB",
+    )  # fmt: skip
+    public_env: Option[Sequence[str], tuple[str, ...]] = Option((), texts(), Effect.VERDICT)
+    stdout: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
+    stderr: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
+
+    @property
+    def time(self) -> int:
+        """Where the wall clock stands, in nanoseconds; 0 where it moves."""
+        return self.clock * 10**9 if isinstance(self.clock, int) else 0
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the guest reads the system's clocks."""
+        return self.clock == "host"
+
+    @property
+    def seed(self) -> int | None:
+        """What seeds the stream of random numbers; None where they come from elsewhere."""
+        return int(self.random.removeprefix("seed:")) if self.random.startswith("seed:") else None
+
+    @property
+    def irreversible(self) -> str | None:
+        """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
+        if self.writable and self.dirs:
+            return "it may write files, which can't be taken back"
+        if self.has_own_clock:
+            return "it may read the host's clock, which would show another time to a second run"
+        if self.random == "host":
+            return "it may take the host's random numbers, which would be others in a second run"
+        return None

@@ -1,0 +1,80 @@
+"""Messages in the words of a caller of the library: fields, where they name options of the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from ..errors import PreinitError, UsageError
+from .declared import Option
+
+#: An option, between backticks or not, and its value: one word, or a text between quotes.
+_OPTION = re.compile(
+    r"(?P<tick>`?)(?<![\w-])(?P<flag>--?[a-z][a-z-]*)"
+    r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@*-]+(?<![.:])))?(?P=tick)"
+)
+
+
+@cache
+def _by_flag() -> dict[str, tuple[Option[Any, Any], bool]]:
+    """Each spelling of an option, and what a flag sets."""
+    from .tables import all_options
+
+    found: dict[str, tuple[Option[Any, Any], bool]] = {}
+    for option in all_options().values():
+        found |= {spelling: (option, True) for spelling in (option.flag, option.short) if spelling}
+        found[f"--no-{option.key}"] = (option, False)
+    return found
+
+
+def in_python(text: str) -> str:
+    """A message in which each option of the command line has become a field: `imports="restore"`."""
+
+    def replaced(match: re.Match[str]) -> str:
+        option, setting = _by_flag().get(match["flag"], (None, True))
+        if option is None:
+            return match[0]
+        said = _field(option, setting, match["value"])
+        if said is None:  # the next word is no value
+            rest = match[0].removesuffix(match["tick"]).partition(match["flag"])[2] + match["tick"]
+            return f"{match['tick']}{option.name}{rest}"
+        return f"`{said}`"
+
+    return _OPTION.sub(replaced, text)
+
+
+def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | None:
+    """The field as a keyword argument; None where what follows is no value of it."""
+    kind = option.kind
+    if kind.is_flag:
+        return f"{option.name}={setting}" if value is None else None
+    if value is None:
+        return option.name
+    value = value.strip("'")
+    if kind.choices and value not in kind.choices:
+        return None
+    try:
+        plain = kind.parse(value, option.flag)
+    except UsageError:
+        return f"{option.name}={value}" if value.isupper() else None
+    if kind.repeats and isinstance(plain, tuple):
+        return f"{option.name}={{{_quoted(plain[0])}: {_quoted(plain[1])}}}"
+    return f"{option.name}=[{_quoted(plain)}]" if kind.repeats else f"{option.name}={_quoted(plain)}"
+
+
+def _quoted(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+@contextmanager
+def for_python() -> Iterator[None]:
+    """Errors that are raised inside speak to a caller of the library."""
+    try:
+        yield
+    except PreinitError as problem:
+        problem.what = in_python(problem.what)
+        problem.hint = problem.hint and in_python(problem.hint)
+        raise
