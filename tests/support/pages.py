@@ -99,7 +99,13 @@ class Workshop:
             (folder / name).symlink_to(ROOT / name)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREINIT_", "SOURCE_DATE", "PYTEST_"))}
         path = os.pathsep.join((str(tools), os.environ["PATH"]))
-        self._environment = {**kept, "PATH": path, "PREINIT_CACHE_DIR": str(cache), "NO_COLOR": "1"}
+        self._environment = {
+            **kept,
+            "PATH": path,
+            "PREINIT_CACHE_DIR": str(cache),
+            "NO_COLOR": "1",
+            "NO_PROXY": "127.0.0.1",
+        }
         self._server: subprocess.Popen[str] | None = None
         self._address = _ADDRESS
 
@@ -219,7 +225,7 @@ class Workshop:
         """Types only, for this machine: the target's standard library may be missing."""
         if shutil.which("rustc"):
             (self.folder / "lib.rs").write_text(block.text, encoding="utf-8")
-            arguments = ("--edition=2021", "--crate-type=lib", "--emit=metadata", "-Dwarnings", "lib.rs")
+            arguments = ("--edition=2021", "--crate-type=lib", "--emit=metadata", "lib.rs")
             self._succeed(block, "rustc", *arguments)
 
 
