@@ -43,7 +43,7 @@ class TextSyntax(InputError):
 
 
 class InvalidModule(InputError):
-    """Well-formed, but the engine's validation refuses it."""
+    """The module is well-formed, but it does not validate."""
 
     code = "invalid-module"
     hint = "`wasm-tools validate --features all` on the input shows the same problem."
@@ -144,7 +144,7 @@ class Unreadable(InputError):
 
 
 class ConfigError(UsageError):
-    """The config file or job file does not say what to build: `where` is the file, the line, the key."""
+    """The config file or job file does not say what to build. `where` is the file, the line if it is known, the key."""
 
     code = "config"
-    hint = "Correct that place of the file; `preinit schema` (for a job file: `preinit schema --jobs`) prints all that it may say."
+    hint = "Correct that place of the file; `preinit schema` prints all that it may say, `preinit schema --jobs` of a job."

@@ -8,7 +8,7 @@ from .base import PreinitError, printable
 
 
 class WarningsRefused(PreinitError):
-    """A strict build has warnings, see `hazards`: the stable code of each, what and where, what to do."""
+    """A strict build has warnings. `hazards`: the stable code of each, what and where, what to do."""
 
     code = "warnings"
     hint = "Do what is said with each warning, or leave out `--strict` where it does not matter."
@@ -81,7 +81,7 @@ class Excess(NamedTuple):
 
 
 class BudgetExceeded(PreinitError):
-    """The output is larger than its budgets allow, see `excesses`.
+    """The output is larger than its budgets allow. `excesses` says which, and by how much.
 
     What to do: Reduce what the message lists, build with `--layout size`, or raise the budget.
     """
@@ -127,7 +127,7 @@ class Discrepancy(NamedTuple):
 
 
 class Mismatch(PreinitError):
-    """The output is not what the input is after its initializer: `differences`, the first ones, at least one."""
+    """The output is not what the input is after its initializer. `differences`: the first ones, at least one."""
 
     code = "mismatch"
     hint = (

@@ -1,4 +1,4 @@
-"""The pattern that the README shows to authors: prepared at build time, refreshed where it runs."""
+"""The pattern that docs/writing.md shows to authors: prepared at build time, refreshed where it runs."""
 
 from __future__ import annotations
 
@@ -55,11 +55,3 @@ def test_random_numbers_are_fresh_in_every_instance(tmp_path: Path) -> None:
     result = prepared(tmp_path)
     seeds = {re.search("seed (.*)", started(result.wasm, tmp_path))[1] for _ in range(3)}  # type: ignore[index]
     assert len(seeds) == 3
-
-
-def test_the_readme_shows_the_header_that_is_tested() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    header = (ROOT / "fixtures/resume/preinit.h").read_text(encoding="utf-8")
-    for line in header.splitlines():
-        if line and not line.startswith(("//", "#ifndef", "#define PREINIT_H", "#endif")):
-            assert line in readme, line
