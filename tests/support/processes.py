@@ -1,23 +1,11 @@
-"""Processes and what they come from; waiting until something is true."""
+"""Processes and what they come from."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-from tests.support.command import PATIENCE
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Returns as soon as the condition holds; how long that takes is the machine's affair."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "that never came true"
-        time.sleep(0.02)
 
 
 def children(pid: int) -> list[int]:
