@@ -18,10 +18,10 @@ from preinit import Host, Options, build
 from preinit.serve.application import Application
 from preinit.serve.server import Server
 from preinit.version import VERSION
-from tests.support.command import PATIENCE
 from tests.support.modules import wasm
 from tests.support.places import FIXTURES
 from tests.support.serving import Served, served
+from tests.support.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -246,15 +246,11 @@ def test_clients_that_do_not_read_keep_nobody_waiting_and_are_hung_up_on() -> No
         with socket.create_connection(server.address, timeout=PATIENCE) as deaf:
             deaf.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 4)
             assert Served.ask(cast("Served", server))[0] == 200  # behind those, in the only thread
-            (channel,) = [found for found in channels.values() if found.total_outbufs_len]
-            while channel.requests:
-                time.sleep(0.001)
+            (channel,) = [found for found in list(channels.values()) if found.addr == deaf.getsockname()]
+            wait_for(lambda: not channel.requests)
             server._server.maintenance(time.time() + 61)  # as if that much time were over
             server._server.pull_trigger()
-            ends = time.monotonic() + PATIENCE
-            while channel in channels.values() and time.monotonic() < ends:
-                time.sleep(0.001)
-            assert channel not in channels.values()
+            wait_for(lambda: channel not in list(channels.values()))
     finally:
         server.stop()
         thread.join(PATIENCE)
