@@ -6,12 +6,15 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import preinit
 from preinit.passes.instrument import Instrumented
 from preinit.passes.rewrite import Plan
 from preinit.passes.snapshot import Snapshot
+from tests.support import everything
 from tests.support.places import PACKAGE, ROOT, TESTS
 
 #: The rooms, from the ground up: a room imports rooms of lower floors only.
@@ -172,6 +175,18 @@ def test_files_are_no_longer_than_a_subject_needs() -> None:
 
 def test_nothing_lies_loose_on_the_landing() -> None:
     assert {str(path) for path in MODULES if len(path.parts) == 1} == LANDING
+
+
+# -- the face ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_room_takes_the_name_of_what_the_library_offers() -> None:
+    """Importing a subpackage binds its name in the package: it would stand in the place of a function of that name."""
+    rooms = {name.split(".")[1] for name in everything.modules()}
+    assert rooms.isdisjoint(preinit.__all__)
+    for name in preinit.__all__:
+        assert not isinstance(getattr(preinit, name), ModuleType), name
+    assert all(map(callable, (preinit.build, preinit.verify, preinit.inspect, preinit.Builder)))
 
 
 # -- tests -------------------------------------------------------------------------------------------------------------
