@@ -7,7 +7,7 @@ import pytest
 from preinit import Options, errors
 from preinit.binary.module import SectionId, parse
 from preinit.binary.sections import Mode
-from preinit.passes.rewrite.segments import MOST_SEGMENTS
+from preinit.passes.rewrite.layout import MOST_SEGMENTS
 from tests.support.instances import Running, instantiate
 from tests.support.modules import build_text, text_of, wasm
 from tests.support.shapes.references import ABC, SHAPES
@@ -90,7 +90,7 @@ def test_a_table_with_more_holes_than_there_may_be_segments_still_makes_a_valid_
 
 def test_holes_are_null_and_entries_set_where_segments_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a lower limit: the engine takes many seconds to compile a module with 100,000 segments."""
-    monkeypatch.setattr("preinit.passes.rewrite.elements.MOST_SEGMENTS", 100)
+    monkeypatch.setattr("preinit.passes.rewrite.segments.MOST_SEGMENTS", 100)
     output = build_text(HOLES.replace("SIZE", "300")).wasm
     assert 1 < len(parse(output).elements) <= 100
     store, exports = instantiate(output)
