@@ -6,12 +6,15 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import preinit
 from preinit.passes.instrument import Instrumented
 from preinit.passes.rewrite import Plan
 from preinit.passes.snapshot import Snapshot
+from tests.support import everything
 from tests.support.places import PACKAGE, ROOT, TESTS
 
 #: The rooms, from the ground up: a room imports rooms of lower floors only.
@@ -174,6 +177,18 @@ def test_nothing_lies_loose_on_the_landing() -> None:
     assert {str(path) for path in MODULES if len(path.parts) == 1} == LANDING
 
 
+# -- the face ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_room_takes_the_name_of_what_the_library_offers() -> None:
+    """Importing a subpackage binds its name in the package: it would stand in the place of a function of that name."""
+    rooms = {name.split(".")[1] for name in everything.modules()}
+    assert rooms.isdisjoint(preinit.__all__)
+    for name in preinit.__all__:
+        assert not isinstance(getattr(preinit, name), ModuleType), name
+    assert all(map(callable, (preinit.build, preinit.verify, preinit.inspect, preinit.Builder)))
+
+
 # -- tests -------------------------------------------------------------------------------------------------------------
 
 #: What tests are about that are no room's own; each of these folders says so in its `__init__.py`.
@@ -202,6 +217,12 @@ def test_a_folder_of_tests_is_a_room_or_says_what_it_is_for(folder: Path) -> Non
     )
     tree = ast.parse((TESTS / folder / "__init__.py").read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
+
+
+def test_tests_of_real_modules_are_in_a_folder_of_their_own() -> None:
+    """What takes long and needs downloads is easy to leave out."""
+    marked = {path for path in TEST_FILES if "pytest.mark." + "real" in (TESTS / path).read_text(encoding="utf-8")}
+    assert marked == {path for path in TEST_FILES if path.parts[0] == "real" and path.name.startswith("test_")}
 
 
 def test_tests_are_in_folders_and_what_they_share_is_no_test() -> None:

@@ -1,4 +1,4 @@
-"""Any damage, in bounded time: whole modules of compilers, instructions, name sections, profiles of the cache."""
+"""Any damage, in bounded time: whole modules of compilers, instructions, types."""
 
 from __future__ import annotations
 
@@ -129,6 +129,3 @@ def test_any_types_are_read_or_refused(pieces: list[bytes]) -> None:
         assert len(read_types(Cursor(data, 0, len(data), "types")).functions) <= len(data)
     except InputError as problem:
         assert "byte offset" in (problem.where or "")
-
-
-# -- profiles ----------------------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from preinit.cli.group import COMMANDS
-from tests.support.command import PATIENCE, run
+from tests.support.command import run
 from tests.support.places import ROOT
+from tests.support.waiting import PATIENCE
 
 needs = {
     name: pytest.mark.skipif(not shutil.which(name) or os.name != "posix", reason=f"needs {name}")

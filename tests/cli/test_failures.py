@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import COMMAND, LOOP, PATIENCE, TRAP, assert_initialized, fails, run
+from tests.support.command import COMMAND, LOOP, TRAP, assert_initialized, fails, run
 from tests.support.modules import wasm
+from tests.support.waiting import PATIENCE
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX systems only")
 

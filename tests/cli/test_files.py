@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from preinit.binary.module import parse
-from tests.support.command import COMMAND, GOOD, LOOP, PATIENCE, TRAP, assert_initialized, fails, run
+from tests.support.command import COMMAND, GOOD, LOOP, TRAP, assert_initialized, fails, run
 from tests.support.modules import wasm
+from tests.support.waiting import PATIENCE
 
 # -- input and output --------------------------------------------------------------------------------------------------
 

@@ -12,19 +12,24 @@ import pytest
 
 from preinit.cli import progress
 from preinit.passes.observer import Observer
-from tests.support.command import GOOD, on_a_terminal, run
+from tests.support.command import GOOD, on_a_terminal, run, with_other
 from tests.support.modules import wasm
+from tests.support.waiting import PATIENCE
 
 terminal = pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 
-#: Prints a line twenty times, and works in between: more than a second and a half.
+#: The command, which shows how far it is soon, and one that is never slow.
+SOON = with_other("preinit.cli.progress", _PATIENCE=0.1, _INTERVAL=0.05)
+NEVER_SLOW = with_other("preinit.cli.progress", _PATIENCE=PATIENCE)
+
+#: Prints a line twenty times, and works in between: a second.
 CHATTY = """(module
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
   (memory (export "memory") 1) (data (i32.const 8) "\\10\\00\\00\\00\\0f\\00\\00\\00guest says this")
   (func $wait (local $until i64)
     (drop (call $clock (i32.const 1) (i64.const 1) (i32.const 64)))
-    (local.set $until (i64.add (i64.load (i32.const 64)) (i64.const 85000000)))
+    (local.set $until (i64.add (i64.load (i32.const 64)) (i64.const 50000000)))
     (loop $again
       (drop (call $clock (i32.const 1) (i64.const 1) (i32.const 64)))
       (br_if $again (i64.lt_u (i64.load (i32.const 64)) (local.get $until)))))
@@ -60,7 +65,7 @@ def screen(said: str) -> list[str]:
 @terminal
 def test_what_a_guest_prints_has_lines_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "in.wasm").write_bytes(wasm(LINES))
-    said = on_a_terminal("build", tmp_path / "in.wasm", "-o", os.devnull, "--clock", "host")
+    said = on_a_terminal("build", tmp_path / "in.wasm", "-o", os.devnull, "--clock", "host", command=SOON)
     assert "running the initializer; " in said
     assert screen(said)[:21] == ["guest says this"] * 20 + ["ran wizer-initialize"]
 
@@ -68,14 +73,14 @@ def test_what_a_guest_prints_has_lines_of_its_own(tmp_path: Path) -> None:
 @terminal
 def test_a_line_that_a_guest_leaves_open_is_not_wiped_out(tmp_path: Path) -> None:
     (tmp_path / "in.wasm").write_bytes(wasm(CHATTY))
-    said = on_a_terminal("build", tmp_path / "in.wasm", "-o", os.devnull, "--clock", "host")
+    said = on_a_terminal("build", tmp_path / "in.wasm", "-o", os.devnull, "--clock", "host", command=SOON)
     assert screen(said)[0] == "guest says this" * 20
 
 
 @terminal
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_quick_build_shows_no_line_at_all(good: Path, quiet: bool) -> None:
-    said = on_a_terminal("build", good, "-o", os.devnull, *(["-q"] if quiet else []))
+    said = on_a_terminal("build", good, "-o", os.devnull, *(["-q"] if quiet else []), command=NEVER_SLOW)
     assert "the initializer;" not in said
     assert bool(said) != quiet
 
@@ -84,7 +89,7 @@ def test_a_quick_build_shows_no_line_at_all(good: Path, quiet: bool) -> None:
 def test_quiet_shows_no_line(tmp_path: Path) -> None:
     (tmp_path / "in.wasm").write_bytes(wasm(LINES))
     arguments = ("-o", os.devnull, "--clock", "host", "-q", "--quiet-guest")
-    assert on_a_terminal("build", tmp_path / "in.wasm", *arguments) == ""
+    assert on_a_terminal("build", tmp_path / "in.wasm", *arguments, command=SOON) == ""
 
 
 def test_verbose_says_each_step_with_its_time_and_what_was_chosen(good: Path, tmp_path: Path) -> None:

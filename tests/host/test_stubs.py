@@ -1,4 +1,4 @@
-"""Stubs for imported functions, and preloaded modules whose state nobody captures."""
+"""Stubs for imported functions: what answers for them while the initializer runs."""
 
 from __future__ import annotations
 
@@ -151,6 +151,3 @@ def test_the_command_takes_stubs(tmp_path: Path) -> None:
     assert "error[misfit]" in fails("build", "-", "--stub", "env.x=zero", stdin=wasm(ASKS), code=1)
     strange = ASKS.replace('"f"', '"a=b"')
     run("build", "-", "--stub", "env.a=b=zero", stdin=wasm(strange), code=0)
-
-
-# -- preloaded modules

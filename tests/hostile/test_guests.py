@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hostile.broken import BROKEN
 from tests.support.hostile.command import check
-from tests.support.hostile.guests import ENDLESS, GREEDY
-from tests.support.hostile.shapes import LARGE, TEXTS, WRONG
+from tests.support.hostile.guests import GUESTS
 
-GUESTS = {**BROKEN, **ENDLESS, **GREEDY, **WRONG, **LARGE, **TEXTS}
 CASES = [(name, engine) for name, guest in GUESTS.items() for engine in guest.engines]
 
 #: What a terminal obeys, apart from the ends of lines.

@@ -165,7 +165,12 @@ def test_text_stands_out_from_its_ground(page: Any) -> None:
     """WCAG 2.2, contrast: 4.5 to 1, https://www.w3.org/TR/WCAG22/#contrast-minimum ."""
     contrasts = page.evaluate(
         """() => {
-          const channels = (colour) => {  // drawn, as that understands every notation
+          const seen = new Map();
+          const channels = (colour) => {
+            if (!seen.has(colour)) seen.set(colour, drawn(colour));
+            return seen.get(colour);
+          };
+          const drawn = (colour) => {  // understands every notation
             const canvas = document.createElement("canvas").getContext("2d");
             canvas.fillStyle = colour;
             canvas.fillRect(0, 0, 1, 1);

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 
 from preinit.binary.module import parse
+from tests.support.forks import Forks
+from tests.support.waiting import PATIENCE
 
 COMMAND = [sys.executable, "-m", "preinit"]
-
-#: Seconds that a command may take before a test fails; nothing is measured.
-PATIENCE = 120
 
 INIT = '(func (export "wizer-initialize") (i32.store (i32.const 16) (i32.const 42)))'
 GOOD = f'(module (memory (export "memory") 1) {INIT} (func (export "run")))'
@@ -32,17 +38,57 @@ def run(
     *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, code: int | None = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs `preinit` and checks its exit code, if one is given."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        timeout=PATIENCE,
-        cwd=cwd,
-        env={**os.environ, "PREINIT_CACHE_DIR": os.devnull, **environment},
-    )
+    given = {**os.environ, "PREINIT_CACHE_DIR": os.devnull, **environment}
+    done = _done(list(map(str, arguments)), stdin, cwd or Path.cwd(), given)
     if code is not None:
         assert done.returncode == code, done.stderr.decode()
     return done
+
+
+def _done(
+    arguments: list[str], stdin: bytes, cwd: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    if not hasattr(os, "fork") or _of_python(environment) != _of_python(os.environ):  # what Python reads as it starts
+        return subprocess.run(
+            [*COMMAND, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, cwd=cwd, env=environment
+        )
+    with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
+        ends = [os.pipe() for _ in range(3)]
+        (_, source), (out, _), (err, _) = ends
+        theirs = (ends[0][0], ends[1][1], ends[2][1])
+        process = forks().start(arguments, theirs, cwd, environment)
+        for descriptor in theirs:
+            os.close(descriptor)
+        killer = threading.Timer(PATIENCE, os.kill, (process, signal.SIGKILL))
+        killer.start()
+        stack.callback(killer.cancel)
+        threads.submit(_write, source, stdin)
+        said = threads.submit(_read, err)
+        written = _read(out)
+        code, _ = forks().wait()
+        return subprocess.CompletedProcess([*COMMAND, *arguments], code, written, said.result())
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+
+
+@cache
+def forks() -> Forks:
+    """Starting Python for each command would take longer than most of them do."""
+    own = Forks()
+    atexit.register(own.close)
+    return own
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    with suppress(BrokenPipeError), open(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def _read(descriptor: int) -> bytes:
+    with open(descriptor, "rb") as stream:
+        return stream.read()
 
 
 def fails(*arguments: str | Path, stdin: bytes = b"", code: int = 1, **environment: str) -> str:
@@ -55,14 +101,20 @@ def fails(*arguments: str | Path, stdin: bytes = b"", code: int = 1, **environme
     return said
 
 
-def on_a_terminal(*arguments: str | Path, **environment: str) -> str:
+def with_other(module: str, **constants: object) -> list[str]:
+    """The command, in which constants of a module have other values: how long it waits for something, say."""
+    change = f"import {module} as module; vars(module).update({constants!r})"
+    return [sys.executable, "-c", f"{change}; from preinit.cli import main; main()"]
+
+
+def on_a_terminal(*arguments: str | Path, command: Sequence[str] = COMMAND, **environment: str) -> str:
     """What a command writes to standard error when that is a terminal."""
     import pty
 
     controller, terminal = pty.openpty()
     clean = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     with subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=terminal, env={**clean, **environment}
+        [*command, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=terminal, env={**clean, **environment}
     ) as process:
         os.close(terminal)
         said = b""

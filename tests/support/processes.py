@@ -1,23 +1,11 @@
-"""Processes and what they come from; waiting until something is true."""
+"""Processes and what they come from."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-from tests.support.command import PATIENCE
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Returns as soon as the condition holds; how long that takes is the machine's affair."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "that never came true"
-        time.sleep(0.02)
 
 
 def children(pid: int) -> list[int]:
@@ -41,3 +29,8 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def throw(problem: BaseException) -> None:
+    """For another process to call."""
+    raise problem

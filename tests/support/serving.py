@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.command import COMMAND, PATIENCE
+from tests.support.command import COMMAND
+from tests.support.waiting import PATIENCE, wait_for
 
 
 class Served:
@@ -63,11 +64,8 @@ class Served:
 
     def logged(self, pattern: str, after: int = 0) -> bool:
         """Whether a line behind the first `after` ones matches, now or soon: lines are read by a thread."""
-        for _ in range(100):
-            if any(re.search(pattern, line) for line in self.log[after:]):
-                return True
-            threading.Event().wait(0.05)
-        return False
+        wait_for(lambda: any(re.search(pattern, line) for line in self.log[after:]))
+        return True
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from preinit.binary.module import parse
-from tests.support.command import COMMAND, GOOD, PATIENCE, TRAP, assert_initialized, fails, run
+from tests.support.command import COMMAND, GOOD, TRAP, assert_initialized, fails, run
 from tests.support.modules import wasm
 from tests.support.projects import ENVIRONMENT, TWO, project, said, words
+from tests.support.waiting import PATIENCE
 
 #: Whoever reads it fails: a build of one module must not.
 BROKEN = "this is = not [ TOML"
@@ -290,12 +291,6 @@ def test_an_output_that_is_not_what_the_input_is_is_not_written(tmp_path: Path) 
     assert "error[mismatch]" in text
     assert json.loads((tmp_path / "report.json").read_text())["error"]["code"] == "mismatch"
     assert not (tmp_path / "out").exists()
-
-
-# -- --check -----------------------------------------------------------------------------------------------------------
-
-
-# -- dependency files --------------------------------------------------------------------------------------------------
 
 
 # -- the schema --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from preinit.targets import Fingerprint, Target, change, fingerprint, load, options_of, state_bytes, state_file
+from preinit.targets import Fingerprint, Target, change, fingerprint, load, options_of, state, state_bytes, state_file
 from tests.support.batches import KEEPER
 from tests.support.command import GOOD
 from tests.support.modules import wasm
@@ -34,6 +34,12 @@ env = { LANG = "C" }
 """
 TOKEN = "correct-horse-battery"
 GUEST = GOOD.replace("(memory", '(import "env" "f" (func)) (import "lib" "g" (func)) (memory')
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes of secrets that are quick to make, and to guess; not for tests in which the command looks at them, too."""
+    monkeypatch.setitem(state._COST, "n", 2)
 
 
 @pytest.fixture
@@ -108,6 +114,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_changes_is_noticed_and_named(folder: Path, what: str) -> None:
     make, words = CHANGES[what]
@@ -133,6 +140,7 @@ def test_inherited_variables_and_the_epoch_count_too(folder: Path) -> None:
     assert reason(folder, OTHER="x") is None
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("field", ["preinit", "input", "options", "files", "world", "written"])
 @pytest.mark.parametrize(
     "value", [None, 3, [], {}, "x", {"salt": "zz", "hash": 3}, {"salt": "00", "hash": "x"}], ids=str

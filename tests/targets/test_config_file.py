@@ -380,9 +380,3 @@ def test_pyproject_has_a_table_of_its_own_and_lines_count_from_the_file_s_start(
     assert str(problem.where).endswith("pyproject.toml, line 11, key `targets.a.bad`")
     problem = refused(tmp_path, before, "pyproject.toml")
     assert "there is no table [tool.preinit]" in problem.what
-
-
-# -- lines -------------------------------------------------------------------------------------------------------------
-
-
-# -- the schema --------------------------------------------------------------------------------------------------------

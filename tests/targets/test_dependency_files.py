@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import PATIENCE
 from tests.support.projects import project, said
+from tests.support.waiting import PATIENCE
 
 AWKWARD = """
 [targets.a]

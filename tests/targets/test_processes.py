@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import COMMAND, GOOD, LOOP, PATIENCE, assert_initialized
+from tests.support.command import COMMAND, GOOD, assert_initialized
 from tests.support.modules import wasm
-from tests.support.processes import children, gone, wait_for
+from tests.support.processes import children, gone
 from tests.support.projects import TWO, project, said, words
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 
@@ -23,26 +24,39 @@ output = "fine.wasm"
 [targets.loop]
 input = "loop.wasm"
 output = "loop-ready.wasm"
+host = { dirs = { seen = "/" }, writable = true }
 [targets.loop-too]
 input = "loop.wasm"
 output = "loop-too.wasm"
 report = "loop-too.json"
+host = { dirs = { seen-too = "/" }, writable = true }
 """
 
+#: Says that it is ready, makes the file `seen`, and never ends.
+LOOP = """(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (memory (export "memory") 1) (data (i32.const 8) "\\10\\00\\00\\00\\06\\00\\00\\00ready\\nseen")
+  (func (export "wizer-initialize")
+    (drop (call $write (i32.const 2) (i32.const 8) (i32.const 1) (i32.const 0)))
+    (drop (call $open (i32.const 3) (i32.const 0) (i32.const 22) (i32.const 4) (i32.const 1)
+      (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 0)))
+    (loop (br 0))))"""
 
-def computes(pid: int) -> bool:
-    """Whether a process has used more time than it takes to get to the guest's endless loop."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return int(fields[11]) / os.sysconf("SC_CLK_TCK") > 0.5
+
+def looping(folder: Path) -> Path:
+    """A project with two guests that never end."""
+    project(folder, LOOPS)
+    (folder / "loop.wasm").write_bytes(wasm(LOOP))
+    for name in ("seen", "seen-too"):
+        (folder / name).mkdir()
+    return folder
 
 
 def started(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], list[int]]:
     """A command with two guests that never end, when one target is done and both loop."""
-    project(folder, LOOPS)
-    (folder / "loop.wasm").write_bytes(wasm(LOOP))
+    looping(folder)
     (folder / "loop-too.json").write_text("of an earlier build")
     process = subprocess.Popen(
         [*COMMAND, "build", "--jobs", "3", *arguments],
@@ -51,9 +65,8 @@ def started(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], lis
         env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
     )
     wait_for(lambda: (folder / "fine.wasm").exists() and len(children(process.pid)) == 2)
-    working = children(process.pid)
-    wait_for(lambda: all(map(computes, working)))
-    return process, working
+    wait_for(lambda: (folder / "seen/seen").exists() and (folder / "seen-too/seen").exists())
+    return process, children(process.pid)
 
 
 def assert_clean(folder: Path, working: list[int]) -> None:
@@ -61,7 +74,7 @@ def assert_clean(folder: Path, working: list[int]) -> None:
         wait_for(lambda pid=pid: gone(pid))  # type: ignore[misc]
     assert {path.name for path in folder.iterdir()} <= {
         "preinit.toml", "good.wasm", "trap.wasm", "loop.wasm", "fine.wasm", ".fine.wasm.preinit-state",
-        "loop-too.json",
+        "loop-too.json", "seen", "seen-too",
     }  # fmt: skip
 
 
@@ -99,8 +112,8 @@ def test_a_process_that_dies_is_a_failure_of_its_target_only(tmp_path: Path) -> 
 
 
 def test_a_time_limit_ends_one_target(tmp_path: Path) -> None:
-    project(tmp_path, LOOPS.replace("[targets.loop]", "[targets.loop]\ntimeout = 1"))
-    (tmp_path / "loop.wasm").write_bytes(wasm(LOOP))
+    looping(tmp_path)
+    (tmp_path / "preinit.toml").write_text(LOOPS.replace("[targets.loop]", "[targets.loop]\ntimeout = 0.5"))
     text = said(tmp_path, "fine", "loop", code=1)
     assert words(text) == {"fine": "built", "loop": "failed"}
     assert "error[time-limit]" in text

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from preinit.binary.module import parse
-from tests.support.command import PATIENCE
 from tests.support.forks import Forks
 from tests.support.hostile.modules import BUILT, Hostile
+from tests.support.waiting import PATIENCE
 
 BEFORE = b"what was there before"
 
@@ -48,8 +48,17 @@ class Said:
 
 @cache
 def forks() -> Forks:
-    """The process that forks for all guests: starting Python for each would take longer than most builds."""
-    own = Forks()
+    """The process that forks for all guests, with all that a build imports: the guests are what is looked at."""
+    rooms = (
+        "cli.build",
+        "engine.whole",
+        "host.world",
+        "passes.capture",
+        "passes.findings",
+        "passes.rewrite",
+        "passes.validate",
+    )
+    own = Forks(*(f"preinit.{room}" for room in rooms))
     atexit.register(own.close)
     return own
 
@@ -63,8 +72,11 @@ def run(guest: Hostile, engine: str, folder: Path, *arguments: str) -> tuple[int
     command = ["build", str(source), "-o", str(out), "--engine", engine, *guest.arguments, *arguments]
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as stream:
-        process = forks().start(command, writing)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        given = {**os.environ, "PREINIT_CACHE_DIR": os.devnull, "NO_COLOR": "1"}
+        process = forks().start(command, (nothing, nothing, writing), folder, given)
         os.close(writing)
+        os.close(nothing)
         killer = threading.Timer(PATIENCE, os.kill, (process, signal.SIGKILL))
         killer.start()
         said = Said(stream)

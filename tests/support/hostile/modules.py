@@ -61,8 +61,6 @@ def size(full: int, quick: int) -> int:
 BOTH = ("whole", "ondemand")
 EVERY = ("auto", *BOTH)
 
-# -- modules by hand ---------------------------------------------------------------------------------------------------
-
 
 # -- larger than any compiler makes them ------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from preinit.binary import encoder as write
 from tests.support.by_hand import EMPTY, END, EXPORT, IMPORT, INIT, TYPE, functions, module, repeated
 from tests.support.hostile import modules as big
-from tests.support.hostile.guests import EVIL, MEM, OVER, imported, text
 from tests.support.hostile.modules import BOTH, BUILT, Hostile, long_body, size
+from tests.support.hostile.running import EVIL, MEM, OVER, imported, text
 
 WRONG: dict[str, Hostile] = {
     "a start function that traps": Hostile(
