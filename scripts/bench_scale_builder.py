@@ -57,7 +57,7 @@ def snapshots(path: Path, initializer: str, count: int) -> Round:
     with Builder(wasm, cache=False) as builder:
         for number, source in enumerate(sources(count)):
             observer = Observer()
-            result = builder.build(init=calls(initializer, source), observer=observer)
+            result = builder.build(init_funcs=calls(initializer, source), observer=observer)
             if number == 0:
                 first = time.perf_counter() - wall
             else:

@@ -36,7 +36,7 @@ def fixtures() -> Iterator[Build]:
     for path in sorted(FIXTURES.glob("*/*.wasm")):
         data = path.read_bytes()
         exported = "preinit_initialize" if b"preinit_initialize" in data else ""
-        fields: dict[str, Any] = {} if exported else {"start_only": True}
+        fields: dict[str, Any] = {} if exported else {"init_funcs": []}
         yield f"{path.parent.name}/{path.name}", data, fields
         yield f"{path.parent.name}/{path.name} scrub", data, {**fields, "scrub_stack": True}
     for path in sorted(FIXTURES.glob("shapes/*.wat")):
@@ -52,7 +52,7 @@ def generated() -> Iterator[Build]:
         seed = source.randbytes(source.choice((500, 2000, 8000)))
         done = subprocess.run([wasm_tools(), "smith", *SMITH], input=seed, capture_output=True, check=False)
         if done.returncode == 0:
-            yield f"generated {number}", done.stdout, {"start_only": True, "timeout": 20}
+            yield f"generated {number}", done.stdout, {"init_funcs": [], "timeout": 20}
 
 
 def real() -> Iterator[Build]:

@@ -83,7 +83,7 @@ def read_jobs(
         output = base / _required(listed, head, "output-dir", "-o DIR")
     common = head.get("defaults", {})
     common = merged(DEFAULTS, common, anchored(settings or {}, os.fspath(Path.cwd())))
-    return _batch(module, output, base, common, listed, [path])
+    return _batch(module, output, base, common, listed, path)
 
 
 def _required(listed: Listed, head: Mapping[str, Any], key: str, option: str) -> str:
@@ -121,7 +121,7 @@ def read_folder(
         table |= {key: value if key in _FILES else _filled(value, name) for key, value in own.items()}
         table["output"] = f"{name.rpartition('.')[0] or name}.wasm"
     rest = {key: value for key, value in common.items() if key not in own}
-    return _batch(module, output, Path.cwd(), rest, listed, [folder / name for name in names])
+    return _batch(module, output, Path.cwd(), rest, listed, folder, [folder / name for name in names])
 
 
 def _filled(value: Any, path: str) -> Any:
@@ -140,9 +140,10 @@ def _batch(
     base: Path,
     common: Mapping[str, Any],
     listed: Listed,
-    sources: list[Path],
+    source: Path,
+    files: list[Path] | None = None,
 ) -> Batch:
-    """`sources`: the job file, or the file of each job."""
+    """`source`: the job file or folder; `files`: the file of each job, if there is one."""
     count = len(listed.jobs)
     if not count:
         raise listed.wrong(None, "there are no jobs")
@@ -155,9 +156,9 @@ def _batch(
     except PreinitError as problem:
         problem.where = listed.place(None, ("defaults",)) + (f", {problem.where}" if problem.where else "")
         raise
-    checked = _Checked(listed, base, output, common, options, sources if len(sources) == count else None)
+    checked = _Checked(listed, base, output, common, options, files)
     jobs = tuple(checked.jobs())
-    checked.check_apart({os.path.normcase(resolved(path, shown(path))) for path in (module, *sources)})
+    checked.check_apart({os.path.normcase(resolved(path, shown(path))) for path in (module, source, *(files or ()))})
     return Batch(module, options, output, jobs)
 
 
@@ -212,6 +213,12 @@ class _Checked:
         settings = self._with_common(given)
         file = PLACEHOLDER if self._files is None else str(self._files[number].absolute())
         job = Job(given["output"], output, report, self._base, settings, verified({**self._common, **given}), file)
+        if "timeout" in given and self._options.timeout is None:
+            raise Wrong(
+                ("timeout",),
+                "no job has a time limit unless all have one: what was compiled could not be stopped",
+                "Write a `timeout` under [defaults], too; that of each job may be another one.",
+            )
         try:
             fields = fields_of(settings, _files(self._base, partial(looked_at, self._used, self._base, file)))
             check_writable(changed_for_build(self._options, fields))

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from ..errors import InputError, Unreadable, UsageError, quoted
 from ..files.outputs import STANDARD_OUTPUT
 from ..options.calls import files
-from ..options.kinds import in_unicode
+from ..options.texts import in_unicode
 
 
 class File(click.ParamType[str]):

@@ -11,24 +11,9 @@ from ..errors import UsageError
 from .calls import Call, initializers
 from .declared import Effect, Option
 from .host import Host
-from .kinds import (
-    COUNT,
-    FLAG,
-    SECONDS,
-    SIZE,
-    Kind,
-    anchored_path,
-    figure,
-    items,
-    name_text,
-    one_of,
-    optional,
-    pairs,
-    path_or_data,
-    path_text,
-    read_number,
-    unfit,
-)
+from .kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of, optional, unfit
+from .lists import anchored_path, items, pairs
+from .texts import figure, name_text, path_or_data, path_text, read_number
 
 Layout = Literal["balanced", "size", "gzip", "few"]
 LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "gzip", "few")

@@ -8,18 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from ..errors import UsageError, quoted
-from .kinds import (
-    NOT_EMPTY,
-    Kind,
-    Path,
-    Wrong,
-    anchored_path,
-    check_list,
-    matching_schema,
-    name_text,
-    read_list,
-    read_text,
-)
+from .kinds import Kind, Path, Wrong
+from .lists import anchored_path, check_list, read_list
+from .texts import NOT_EMPTY, matching_schema, name_text, read_text
 
 
 class Word(NamedTuple):

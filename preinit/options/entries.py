@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .kinds import (
-    COUNT,
-    FLAG,
-    NOT_EMPTY,
-    SECONDS,
-    Kind,
-    either,
-    matching,
-    matching_schema,
-    read_text,
-    texts,
-)
+from .kinds import COUNT, FLAG, SECONDS, Kind
+from .lists import either, texts
 from .tables import Key, table_of
+from .texts import NOT_EMPTY, matching, matching_schema, read_text
 
 
 def _named(read: Any, pattern: str) -> Kind:

@@ -10,28 +10,9 @@ from typing import Any, Literal
 from ..errors import UsageError, printable, quoted
 from . import text as written
 from .declared import Effect, Option
-from .kinds import (
-    FLAG,
-    NOT_EMPTY,
-    SIZE,
-    Files,
-    Kind,
-    Path,
-    anchored_path,
-    data,
-    guest_text,
-    in_unicode,
-    items,
-    matching_schema,
-    misplaced,
-    one_of,
-    pairs,
-    path_text,
-    read_any_text,
-    read_text,
-    texts,
-    unfit,
-)
+from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
+from .lists import anchored_path, items, pairs, texts
+from .texts import NOT_EMPTY, data, guest_text, in_unicode, matching_schema, path_text, read_any_text, read_text
 
 #: What times of files a guest sees: the clock's, or the host's.
 FileTimes = Literal["fixed", "host"]
@@ -85,7 +66,7 @@ def _environment() -> Kind:
         _environment_name, guest_text, "K=V", "LANG=C", read=read_any_text, values={"type": "string"},
         resolve=_resolve_environment,
     )  # fmt: skip
-    return plain._replace(parse=_parse_variable)
+    return plain._replace(parse=_parse_variable, gather=dict)
 
 
 def _parse_folder(text: str, flag: str) -> tuple[str, str]:

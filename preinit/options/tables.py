@@ -14,8 +14,10 @@ from .build import Options
 from .declared import Option, declared
 from .fields import changed
 from .host import Host
-from .kinds import FLAG, NOT_EMPTY, Files, Kind, Path, Schema, Wrong, either, misplaced, texts
+from .kinds import FLAG, Files, Kind, Path, Schema, Wrong, misplaced
+from .lists import either, texts
 from .text import clock_of
+from .texts import NOT_EMPTY
 
 #: Names of our environment variables that the guest gets; true: all of them. Only files and the command line have it.
 INHERIT_ENV = "inherit-env"
@@ -83,7 +85,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """What was probably meant; without a guess, all that there is."""
     known = list(known)
     wanted = name.lower().replace("_", "-")
-    close = difflib.get_close_matches(wanted, known, 1, 0.6) or [key for key in known if key.startswith(wanted)]
+    longer = [key for key in known if len(wanted) > 1 and key.startswith(wanted)]
+    close = longer or difflib.get_close_matches(wanted, known, 1, 0.6)
     return f"Write `{close[0]}`." if close else f"One of {', '.join(known) or 'none'}."
 
 

@@ -14,7 +14,7 @@ from .declared import Option
 #: An option, between backticks or not, and its value: one word, or a text between quotes.
 _OPTION = re.compile(
     r"(?P<tick>`?)(?<![\w-])(?P<flag>--?[a-z][a-z-]*)"
-    r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@*-]+(?<![.:])))?(?P=tick)"
+    r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@*/-]+(?<![.:])))?(?P=tick)"
 )
 
 
@@ -58,8 +58,10 @@ def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | 
         return None
     try:
         plain = kind.parse(value, option.flag)
-    except UsageError:
-        return f"{option.name}={value}" if value.isupper() else None
+    except UsageError:  # a placeholder
+        if not re.search("[A-Z]", value):
+            return None
+        return f"{option.name}={value}" if value.isupper() else f"{option.name}={_quoted(value)}"
     if kind.repeats and isinstance(plain, tuple):
         return f"{option.name}={{{_quoted(plain[0])}: {_quoted(plain[1])}}}"
     return f"{option.name}=[{_quoted(plain)}]" if kind.repeats else f"{option.name}={_quoted(plain)}"

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from ..errors import UsageError
 from ..options import Host
 from ..options.declared import Effect, Option
-from ..options.kinds import COUNT, FLAG, SECONDS, SIZE, Kind, name_kind, one_of
+from ..options.kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of
+from ..options.lists import name_kind
 
 #: Bytes: what the defaults of the limits are.
 DEFAULT_MAX_MEMORY = 256 << 20

@@ -21,14 +21,19 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Interrupted, OutputNotWritable, OutputStale, PreinitError, as_error, locate_input
-from ..files.outputs import check_writable, write_output
+from ..files.outputs import check_writable, to_stderr, write_output
 from ..files.toml import shown
 from ..options import Options
+from ..options.fields import changed
 from .state import Fingerprint, state_bytes, state_file
 from .target import Target
 
 #: Seconds that are left to clean up when the parent is gone.
 _GRACE = 5.0
+
+
+#: Where what the guest prints goes.
+_HEARD = {"stdout": to_stderr, "stderr": to_stderr}
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def _result(job: Job) -> Any:
     from ..passes.pipeline import build_module
 
     try:
-        return build_module(os.fspath(job.target.input), job.options, Observer())
+        return build_module(os.fspath(job.target.input), changed(job.options, _HEARD), Observer())
     except PreinitError as problem:
         locate_input(problem, shown(job.target.input))
         raise

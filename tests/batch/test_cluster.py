@@ -80,7 +80,7 @@ def test_a_worker_that_dies_in_mid_run_costs_no_output(cluster: Cluster, tmp_pat
     texts = {**{f"slow{number}": f"+ {number}" for number in range(8)}, "traps": "!"}
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "file").write_text("a file")
-    path = workshop(tmp_path, texts, options={"dirs": {"lib": "/lib"}, "cache": False})
+    path = workshop(tmp_path, texts, defaults={"dirs": {"lib": "/lib"}, "cache": False})
     command = [*COMMAND, "batch", path, "--scheduler", cluster.address, "--report", tmp_path / "report.json"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as batch:
         wait_for(lambda: len(outputs(tmp_path / "out")) >= 2)
@@ -144,5 +144,5 @@ def test_what_can_t_be_reached_is_said_in_time(tmp_path: Path) -> None:
 
 def test_folders_that_may_be_written_do_not_travel(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
-    path = workshop(tmp_path, {"one": "text"}, options={"dirs": {"lib": "/lib"}, "writable": True, "cache": False})
+    path = workshop(tmp_path, {"one": "text"}, defaults={"dirs": {"lib": "/lib"}, "writable": True, "cache": False})
     assert "can't travel to workers" in fails("batch", path, "--scheduler", cluster.address)

@@ -16,6 +16,7 @@ import pytest
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
 from preinit.batch.crews import Processes
+from preinit.batch.work import Request
 from tests.support.batches import KEEPER, Threads, expected, outputs, report, statuses, workshop
 from tests.support.command import COMMAND, run
 from tests.support.modules import wasm
@@ -45,7 +46,7 @@ def test_a_folder_has_a_job_in_each_file(tmp_path: Path) -> None:
     (folder / "a, b (c).txt").write_text("a name with a comma")
     (folder / ".hidden").write_text("no job")
     (folder / "notes.md").write_text("no job")
-    arguments = ("batch", folder, "-m", module, "-o", tmp_path / "out", "--pattern", "*.txt")
+    arguments = ("batch", folder, "-i", module, "-o", tmp_path / "out", "--pattern", "*.txt")
     run(*arguments, "--stdin-from", code=0)
     assert outputs(tmp_path / "out") == expected({**TEXTS, "a, b (c)": "a name with a comma"})
     run(*arguments, "-f", "take(@{})", "-o", tmp_path / "taken", code=0)
@@ -58,7 +59,7 @@ def test_jobs_that_fail_do_not_stop_the_others_and_can_be_done_later(tmp_path: P
     texts = {**TEXTS, "traps": "! no", "spins": "@ no"}
 
     def check(seconds: float) -> None:
-        path = workshop(tmp_path, texts, options={"timeout": seconds, "cache": False})
+        path = workshop(tmp_path, texts, defaults={"timeout": seconds, "cache": False})
         found = report(tmp_path, path, "--jobs", "2", code=1)
         assert {name: job["status"] for name, job in found.items()} == {
             **{f"{name}.wasm": "built" for name in TEXTS},
@@ -109,13 +110,13 @@ def test_batches_that_share_a_folder_do_not_forget_each_other(tmp_path: Path) ->
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
-        paths.append(workshop(folder, {name: "text"}, output_dir="../out"))
+        paths.append(workshop(folder, {name: "text"}, **{"output-dir": "../out"}))
     assert [statuses(path) for path in paths] == [{"one.wasm": "built"}, {"two.wasm": "built"}]
     assert [statuses(path) for path in paths] == [{"one.wasm": "current"}, {"two.wasm": "current"}]
 
 
 def test_what_differs_each_time_is_never_up_to_date(tmp_path: Path) -> None:
-    path = workshop(tmp_path, {"one": "text"}, options={"clock": "host", "cache": False})
+    path = workshop(tmp_path, {"one": "text"}, defaults={"clock": "host", "cache": False})
     for _ in range(2):
         assert statuses(path) == {"one.wasm": "built"}
 
@@ -123,7 +124,7 @@ def test_what_differs_each_time_is_never_up_to_date(tmp_path: Path) -> None:
 def test_a_folder_that_a_guest_may_read_counts(tmp_path: Path) -> None:
     (tmp_path / "lib" / "deep").mkdir(parents=True)
     (tmp_path / "lib" / "deep" / "file").write_text("1")
-    path = workshop(tmp_path, {"one": "text"}, options={"dirs": {"lib": "/lib"}, "cache": False})
+    path = workshop(tmp_path, {"one": "text"}, defaults={"dirs": {"lib": "/lib"}, "cache": False})
     assert [statuses(path)["one.wasm"] for _ in range(2)] == ["built", "current"]
     (tmp_path / "lib" / "deep" / "file").write_text("2")
     assert statuses(path) == {"one.wasm": "built"}
@@ -146,10 +147,10 @@ def test_a_process_that_dies_takes_no_job_with_it(tmp_path: Path) -> None:
 class Deadly(Processes):
     """Processes of which a job can end one, as one that takes all memory does."""
 
-    def submit(self, changes: dict[str, Any]) -> Any:
-        if changes["stdin"] == b"deadly":
+    def submit(self, request: Request) -> Any:
+        if request.changes["stdin"] == b"deadly":
             return self._executor.submit(os._exit, 9)
-        return super().submit(changes)
+        return super().submit(request)
 
 
 def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path) -> None:

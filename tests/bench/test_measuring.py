@@ -37,7 +37,7 @@ def compared(text: str, engine: str = "wasmtime", calls: tuple[str, ...] = (), *
     """The measurement of a module and of its output, as short as it can be."""
     output = build_text(text, **options).wasm
     given = Options(cache=False, **options)  # type: ignore[arg-type]
-    return measure(wasm(text), output, given, engine=engine, rounds=3, seconds=0.01, calls=calls)
+    return measure(wasm(text), output, given, runtime=engine, rounds=3, seconds=0.01, calls=calls)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -58,7 +58,7 @@ def test_both_are_measured_and_calls_see_what_was_initialized(engine: str) -> No
 def test_an_initializer_that_is_still_there_would_run_again(engine: str) -> None:
     """The module itself, taken for an output: its call fails, since only an initializer that was run makes it pass."""
     with pytest.raises(errors.GuestTrap) as caught:
-        measure(wasm(PLAIN), wasm(PLAIN), engine=engine, rounds=3, calls=["ready"])
+        measure(wasm(PLAIN), wasm(PLAIN), runtime=engine, rounds=3, calls=["ready"])
     assert "the output" in (caught.value.where or "")
 
 
@@ -68,7 +68,7 @@ def test_memory_of_a_copy_is_what_it_has_written(engine: str) -> None:
     pages = 128
     fill = f"(memory.fill (i32.const 0) (i32.const 7) (i32.const {pages << 16}))"
     text = f'(module (memory (export "memory") {pages}) (func (export "wizer-initialize") {fill}))'
-    found = measure(wasm(text), build_text(text).wasm, engine=engine, rounds=3, seconds=5)
+    found = measure(wasm(text), build_text(text).wasm, runtime=engine, rounds=3, seconds=5)
     assert found.original.memory and found.output.memory
     assert found.original.memory.copies > 0
     assert found.original.memory.resident == pytest.approx(pages << 16, rel=0.2)
@@ -92,8 +92,8 @@ GUEST = """(module
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_start_function_has_wasi_stubs_and_an_environment(engine: str, capfd: pytest.CaptureFixture[str]) -> None:
-    host = Host(env=(("NAME", "value"),), quiet=True)
-    found = compared(GUEST, engine, start_only=True, host=host, stubs={"env.answer": "zero"})
+    host = Host(env=(("NAME", "value"),), quiet_guest=True)
+    found = compared(GUEST, engine, init_funcs=[], host=host, stubs={"env.answer": "zero"})
     assert found.original.functions == ("start function",)
     assert capfd.readouterr() == ("", "")
 
@@ -160,17 +160,17 @@ def test_a_guest_that_never_ends_is_stopped_by_the_time_limit() -> None:
 def test_node_is_stopped_by_the_time_limit_too() -> None:
     module = wasm('(module (func (export "wizer-initialize")) (func (export "run") (loop (br 0))))')
     with pytest.raises(errors.TimeLimit):
-        measure(module, module, Options(timeout=2), engine="node", rounds=3, calls=["run"])
+        measure(module, module, Options(timeout=2), runtime="node", rounds=3, calls=["run"])
 
 
 @needs_node
 def test_what_node_lacks_is_said() -> None:
     custom = wasm('(module (memory 1 (pagesize 1)) (func (export "wizer-initialize")))')
     with pytest.raises(errors.Unsupported, match="Node can't compile the module") as caught:
-        measure(custom, custom, engine="node", rounds=3)
-    assert "--engine wasmtime" in (caught.value.hint or "")
+        measure(custom, custom, runtime="node", rounds=3)
+    assert "--runtime wasmtime" in (caught.value.hint or "")
     with pytest.raises(errors.UsageError, match="folders"):
-        measure(wasm(PLAIN), wasm(PLAIN), Options(host=Host(dirs={".": "/"})), engine="node", rounds=3)
+        measure(wasm(PLAIN), wasm(PLAIN), Options(host=Host(dirs={".": "/"})), runtime="node", rounds=3)
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_a_node_that_is_missing_or_too_old_is_said(
         (tmp_path / "node").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin" if script else str(tmp_path))
     with pytest.raises(errors.ToolMissing, match=words) as caught:
-        measure(wasm(PLAIN), wasm(PLAIN), engine="node", rounds=3)
+        measure(wasm(PLAIN), wasm(PLAIN), runtime="node", rounds=3)
     assert "Node 20" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [({"rounds": 2}, "3 rounds"), ({"seconds": 0.0}, "more than 0 seconds"), ({"engine": "v9"}, "no engine 'v9'")],
+    [({"rounds": 2}, "3 rounds"), ({"seconds": 0.0}, "more than 0 seconds"), ({"runtime": "v9"}, "no runtime 'v9'")],
 )
 def test_what_can_not_be_measured_is_refused(given: dict[str, object], words: str) -> None:
     with pytest.raises(errors.UsageError, match=words):

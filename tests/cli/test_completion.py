@@ -28,7 +28,7 @@ LINES = [
     ("preinit build --keep-i", "preinit build --keep-init-func "),
     ("preinit build --layout gz", "preinit build --layout gzip "),
     ("preinit build --imports def", "preinit build --imports define "),
-    ("preinit bench --engine no", "preinit bench --engine node "),
+    ("preinit bench --runtime no", "preinit bench --runtime node "),
     ("preinit build engi", "preinit build engine.wasm "),
     ("preinit build engine.wasm -o engi", "preinit build engine.wasm -o engine.wasm "),
     ("preinit build --dir lib", "preinit build --dir library/"),

@@ -53,7 +53,7 @@ def test_an_input_that_is_missing_is_reported(tmp_path: Path) -> None:
 
 
 def test_an_unexpected_error_is_reported(good: Path, tmp_path: Path) -> None:
-    script = "import preinit.passes.pipeline, preinit.cli\npreinit.passes.pipeline.build = lambda *_, **__: 1 / 0\npreinit.cli.main()"
+    script = "import preinit.passes.pipeline, preinit.cli\npreinit.passes.pipeline.build_module = lambda *_, **__: 1 / 0\npreinit.cli.main()"
     arguments = ["build", good, "-o", tmp_path / "out", "--report", tmp_path / "r"]
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, timeout=PATIENCE)
     assert done.returncode == 1

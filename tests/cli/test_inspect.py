@@ -46,7 +46,7 @@ def test_json_goes_to_standard_output_or_to_a_file_named_after_the_equals_sign(g
 def test_the_page_is_written_with_the_report_of_the_build(good: Path, built: Path, tmp_path: Path) -> None:
     page = tmp_path / "again.html"
     report = tmp_path / "report.json"
-    done = run("inspect", built, "--against", good, "--report", report, "--html", page, code=0)
+    done = run("inspect", built, "--against", good, "--from-report", report, "--html", page, code=0)
     assert (done.stdout, done.stderr) == (b"", b"")
     assert page.read_text() == (tmp_path / "page.html").read_text()
     assert "<h2" in page.read_text()
@@ -58,9 +58,9 @@ def test_a_report_of_another_module_is_noted(good: Path, built: Path, tmp_path: 
     other.write_bytes(wasm("(module)"))
     page = tmp_path / "other.html"
     report = built.with_name("report.json")
-    said = run("inspect", other, "--report", report, "--html", page, code=0).stderr.decode()
+    said = run("inspect", other, "--from-report", report, "--html", page, code=0).stderr.decode()
     assert "the report is that of another module" in said
-    assert run("inspect", other, "--report", report, "--html", page, "-q", code=0).stderr == b""
+    assert run("inspect", other, "--from-report", report, "--html", page, "-q", code=0).stderr == b""
 
 
 @pytest.mark.parametrize("content", [GOOD.encode(), wasm(GOOD)])
@@ -107,8 +107,8 @@ def test_an_original_that_is_no_module_is_named(good: Path, tmp_path: Path) -> N
 def test_what_is_no_report_is_refused_and_nothing_is_written(good: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("before")
-    assert "the report is not JSON" in fails("inspect", good, "--report", good, "--html", page)
-    assert "can't be read" in fails("inspect", good, "--report", tmp_path / "none.json", "--html", page, code=2)
+    assert "the report is not JSON" in fails("inspect", good, "--from-report", good, "--html", page)
+    assert "can't be read" in fails("inspect", good, "--from-report", tmp_path / "none.json", "--html", page, code=2)
     assert page.read_text() == "before"
 
 

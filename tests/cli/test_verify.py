@@ -85,9 +85,11 @@ def test_a_report_says_the_options(good: Path, tmp_path: Path) -> None:
     source.write_text(GOOD.replace("(module", '(module (import "a" "b" (func)) (import "l" "f" (func))', 1))
     run("build", source, "-q", "-o", out, "--report", report, *given, code=0)
     assert "export 'wizer-initialize'" in fails("verify", source, out)
-    assert "what to do: Give them again: --env A=VALUE." in fails("verify", source, out, "--report", report, code=2)
-    run("verify", source, out, "--report", report, "--env", "A=1", code=0)
-    said = fails("verify", source, out, "--report", report, "--env", "A=1", "--keep-init-func=false")
+    assert "what to do: Give them again: --env A=VALUE." in fails(
+        "verify", source, out, "--from-report", report, code=2
+    )
+    run("verify", source, out, "--from-report", report, "--env", "A=1", code=0)
+    said = fails("verify", source, out, "--from-report", report, "--env", "A=1", "--keep-init-func=false")
     assert "export 'wizer-initialize'" in said
 
 
@@ -118,7 +120,7 @@ def test_the_guest_prints_nothing_while_it_is_verified(tmp_path: Path) -> None:
         (["--call", "run(1)"], 1, "where: the output OUT, export 'run'"),
         (["--run"], 1, "exports no function '_start'"),
         (["--run-arg", "x"], 2, "nothing is called"),
-        (["--report", "/nowhere/report.json"], 2, "No such file"),
+        (["--from-report", "/nowhere/report.json"], 2, "No such file"),
         (["--call-timeout", "0"], 2, "more than 0"),
         (["-f", "none"], 1, "the module exports no function 'none'"),
         (["--stdin", "-", "--run-stdin", "-"], 2, "only one of the files"),
@@ -171,5 +173,5 @@ def test_a_build_whose_folders_may_be_written_is_not_verified(good: Path, tmp_pa
 
 def test_its_help_has_examples() -> None:
     said = run("verify", "--help", code=0).stdout.decode()
-    assert "preinit verify engine.wasm ready.wasm --report report.json" in said
+    assert "preinit verify engine.wasm ready.wasm --from-report report.json" in said
     assert "--call-all" in said

@@ -264,7 +264,7 @@ def test_the_command_shows_many_copies(tmp_path: Path) -> None:
     shown = run("bench", original, output, "--copies", "10", code=0).stdout.decode()
     assert "copies per second" in shown
     assert "empty" in shown
-    assert "error[usage]" in fails("bench", original, output, "--copies", "10", "--engine", "node", code=2)
+    assert "error[usage]" in fails("bench", original, output, "--copies", "10", "--runtime", "node", code=2)
 
 
 def test_an_empty_module_is_as_large_as_the_other_one() -> None:

@@ -33,7 +33,7 @@ def test_a_growth_that_our_limit_refuses_names_the_function_and_the_instruction(
         offsets_of(wasm(text), "memory_grow")[0],
         offsets_of(wasm(text), "call")[1],
     ]
-    assert "--max-memory" in str(problem)
+    assert "`max_memory`" in str(problem)
 
 
 def test_a_growth_within_the_limit_is_done() -> None:
@@ -278,4 +278,4 @@ def test_objects_without_end_meet_the_limit_and_the_error_says_so() -> None:
         max_memory=100 * PAGE,
     )
     assert [frame.name for frame in problem.frames] == ["more"]
-    assert "--max-memory" in str(problem)
+    assert "`max_memory`" in str(problem)

@@ -109,5 +109,5 @@ def test_a_source_date_epoch_that_is_no_time_is_wrong_usage(value: str) -> None:
 def test_builds_with_fixed_policies_give_the_same_bytes() -> None:
     guest = Clocks().guest
     guest.call("random_get", guest.room(16), 16)
-    host = Host(clock=5, seed=9)
+    host = Host(clock=5, random="seed:9")
     assert guest.build(host).wasm == guest.build(host).wasm != guest.build().wasm

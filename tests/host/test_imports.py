@@ -63,7 +63,7 @@ def test_wasi_can_be_called_from_the_start_function() -> None:
     result = build_text(
         f"""(module {importing("random_get")} (memory (export "memory") 1)
             (func $go (drop (call 0 (i32.const 0) (i32.const 4)))) (start $go))""",
-        start_only=True,
+        init_funcs=[],
     )
     assert result.report.host.random_bytes == 4
 

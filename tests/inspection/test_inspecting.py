@@ -173,7 +173,7 @@ def test_bytes_that_the_initializer_cleared_are_changed_too() -> None:
 def test_a_memory_that_grew_and_a_start_function_that_is_gone_are_told() -> None:
     text = """(module (memory 1) (func $start (drop (memory.grow (i32.const 2)))
         (i32.store (i32.const 131072) (i32.const 1))) (start $start))"""
-    found = preinit.inspect(build_text(text, start_only=True).wasm, wasm(text))
+    found = preinit.inspect(build_text(text, init_funcs=[]).wasm, wasm(text))
     assert found.against is not None
     assert found.against.pages_before == (1,)
     assert found.against.start_removed

@@ -21,7 +21,6 @@ from tests.support.modules import wasm
         ({"init_funcs": [3]}, "must be a string, not int"),
         ({"init_funcs": {"f"}}, "must be a list, not set"),
         ({"init_funcs": ["\ud800"]}, "not UTF-8"),
-        ({"start_only": 1}, "start_only must be True or False, not int"),
         ({"rename_funcs": "a=b"}, "a dict or a list of pairs, not str"),
         ({"rename_funcs": ["ab"]}, "a pair, not str"),
         ({"rename_funcs": [("a", "b", "c")]}, "a pair, not tuple"),
@@ -37,12 +36,12 @@ from tests.support.modules import wasm
         ({"cache": "no"}, "cache must be True or False, not str"),
         ({"cache_dir": 1}, "cache_dir must be a path"),
         ({"cache_dir": "a\0b"}, "NUL"),
-        ({"timeout": "5"}, "timeout must be a number, not str"),
-        ({"timeout": True}, "timeout must be a number, not bool"),
-        ({"timeout": 0}, "more than 0 seconds"),
-        ({"max_memory": "64MiB"}, "max_memory must be a whole number, not str"),
-        ({"max_memory": 1.5}, "a whole number, not float"),
-        ({"max_memory": -1}, "can't be negative"),
+        ({"timeout": "5"}, "timeout must be a number of seconds, more than 0, not str"),
+        ({"timeout": True}, "timeout must be a number of seconds, more than 0, not bool"),
+        ({"timeout": 0}, "timeout can't be 0: it must be a number of seconds, more than 0"),
+        ({"max_memory": "64 apples"}, 'a string with a unit such as "64MiB"'),
+        ({"max_memory": 1.5}, 'a number of bytes, or a string with a unit such as "64MiB", not float'),
+        ({"max_memory": -1}, "max_memory can't be -1"),
         ({"host": {"env": {}}}, "host must be a Host, not dict"),
         ({"no_such": 1}, "no option 'no_such'"),
     ],
@@ -69,8 +68,8 @@ def test_an_option_that_does_not_fit_is_refused(fields: dict[str, Any], words: s
         ({"dirs": {b"lib": "/lib"}}, "a path, not bytes"),
         ({"dirs": {"lib": b"/lib"}}, "a string, not bytes"),
         ({"stdin": "text"}, "stdin must be bytes, not str"),
-        ({"seed": "x"}, "seed must be a whole number"),
-        ({"quiet": "yes"}, "quiet must be True or False"),
+        ({"random": "seed:x"}, "Write seed:N with a number of 64 bits"),
+        ({"quiet_guest": "yes"}, "quiet_guest must be True or False"),
     ],
     ids=str,
 )
@@ -82,7 +81,7 @@ def test_a_world_that_does_not_fit_is_refused(fields: dict[str, Any], words: str
 def test_dicts_lists_and_paths_are_taken() -> None:
     host = Host(env={"A": "1"}, args=["p"], dirs={Path("lib"): "/lib"}, stdin=bytearray(b"x"))  # type: ignore[arg-type]
     assert host == Host(env=(("A", "1"),), args=("p",), dirs=(("lib", "/lib"),), stdin=b"x")
-    given = Options.of({"rename_funcs": {"a": "b"}, "init_funcs": ["f"], "cache_dir": Path("c"), "host": host})
+    given = Options(rename_funcs={"a": "b"}, init_funcs=["f"], cache_dir=Path("c"), host=host)
     assert given == Options(rename_funcs=(("a", "b"),), init_funcs=("f",), cache_dir="c", host=host)
     assert hash(given)
     assert Options(import_globals=[["m.g", "1"]], preloads={"m": Path("x")}) == Options(  # type: ignore[arg-type]
@@ -111,7 +110,6 @@ def test_a_result_is_shown_without_the_module() -> None:
         {"timeout": 0},
         {"timeout": float("nan")},
         {"max_memory": -1},
-        {"init_funcs": ("f",), "start_only": True},
         {"rename_funcs": (("a", "b"), ("a", "c"))},
         {"no_such_option": 1},
     ],

@@ -39,7 +39,7 @@ def test_modules_by_smith_have_the_state_of_the_original(config: str) -> None:
             continue
         names = callable_exports(binary)
         for name in names[:3] or [""]:
-            options = Options(cache=False, init_funcs=(name,) if name else (), start_only=not name)
+            options = Options(cache=False, init_funcs=(name,) if name else ())
             try:
                 build(binary, options)
             except FAIR:

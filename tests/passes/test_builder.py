@@ -86,7 +86,9 @@ def test_the_output_is_that_of_a_build_with_the_same_options(name: str, engine: 
 @pytest.mark.parametrize("folder", ["constructors", "primes", "resume"])
 def test_the_output_of_a_compiled_program_is_that_of_a_build(folder: str, engine: str) -> None:
     path = FIXTURES / folder / f"{folder}.wasm"
-    fields: dict[str, Any] = {"engine": engine, "cache": False, "start_only": folder == "constructors"}
+    fields: dict[str, Any] = {"engine": engine, "cache": False}
+    if folder == "constructors":
+        fields["init_funcs"] = []
     expected = build(path, **fields).wasm
     with Builder(path, **fields) as builder:
         assert {builder.build().wasm for _ in range(3)} == {expected}
@@ -117,15 +119,15 @@ def test_a_failed_build_leaves_the_builder_as_it_was(engine: str) -> None:
     with Builder(wasm(READER), engine=engine, cache=False) as builder:
         expected = builder.build().wasm
         with pytest.raises(GuestTrap):
-            builder.build(init=["fails"])
+            builder.build(init_funcs=["fails"])
         with pytest.raises(UnknownExport):
-            builder.build(init=["nobody"])
+            builder.build(init_funcs=["nobody"])
         with pytest.raises(WarningsRefused):
             builder.build(stdin=b"read", strict=True)
         with pytest.raises(UsageError, match="folder"):
             builder.build(dirs={"/no/such/folder": "/"})
         assert builder.build().wasm == expected
-        assert builder.build(init=["other"]).report.snapshot.globals_changed == (0,)
+        assert builder.build(init_funcs=["other"]).report.snapshot.globals_changed == (0,)
 
 
 def test_the_time_of_one_build_does_not_end_another(engine: str) -> None:
@@ -134,11 +136,11 @@ def test_the_time_of_one_build_does_not_end_another(engine: str) -> None:
         builder.build()
 
         def check(seconds: float) -> None:
-            spinning = other.submit(builder.build, init=["spins"], timeout=seconds)
+            spinning = other.submit(builder.build, init_funcs=["spins"], timeout=seconds)
             try:
                 for _ in range(3):
                     with pytest.raises(TimeLimit):
-                        builder.build(init=["spins"], timeout=seconds / 10)
+                        builder.build(init_funcs=["spins"], timeout=seconds / 10)
                     builder.build()
                     assert not spinning.done()
             finally:
@@ -151,7 +153,7 @@ def test_the_time_of_one_build_does_not_end_another(engine: str) -> None:
 
 def test_what_is_compiled_on_demand_is_compiled_once() -> None:
     with Builder(wasm(READER), engine="ondemand", cache=False) as builder:
-        first, second, third = builder.build(), builder.build(), builder.build(init=["other"])
+        first, second, third = builder.build(), builder.build(), builder.build(init_funcs=["other"])
     assert (first.report.engine.chunks, first.report.engine.chunks_from_cache) == (1, 0)
     assert second.report.engine.chunks_from_cache == 1
     assert third.report.engine.chunks_from_cache == 0
@@ -161,9 +163,9 @@ def test_a_builder_leaves_what_it_compiled_to_the_next_one(tmp_path: Path) -> No
     fields: dict[str, Any] = {"engine": "ondemand", "cache_dir": tmp_path / "cache"}
     with Builder(wasm(READER), **fields) as builder:
         builder.build()
-        builder.build(init=["other"])
+        builder.build(init_funcs=["other"])
     with Builder(wasm(READER), **fields) as builder:
-        assert builder.build(init=["other"]).report.engine.chunks_from_cache == 1
+        assert builder.build(init_funcs=["other"]).report.engine.chunks_from_cache == 1
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_a_builder_leaves_what_it_compiled_to_the_next_one(tmp_path: Path) -> No
         ({"stdin": "text"}, "stdin must be bytes"),
         ({"host": 3}, "host must be a Host"),
         ({"timeout": 3}, "has no time limit"),
-        ({"init": ["wizer-initialize"], "start_only": True}, "also that none is to be run"),
+        ({"init": ["wizer-initialize"]}, "there is no option 'init'"),
     ],
 )
 def test_wrong_options_of_a_build_are_refused(changes: dict[str, Any], said: str) -> None:
@@ -297,7 +299,7 @@ for number in range(300):
     builder.build(stdin=b"x" * number)
     if number % 5 == 0:
         try:
-            builder.build(init=["fails"])
+            builder.build(init_funcs=["fails"])
         except PreinitError as problem:
             errors.append(problem)
     if number == 60:

@@ -15,7 +15,7 @@ REFUSED = {
     "an_imported_constant_without_a_value": (
         f'(module (import "a" "g" (global i32)) (func {INIT}))',
         errors.ImportedState,
-        "--import-global a.g=VALUE",
+        'import_globals={"a.g": "VALUE"}',
     ),
     "an_imported_table_without_null": (
         f'(module (type $t (func)) (import "a" "t" (table 1 (ref $t))) (func {INIT}))',

@@ -28,9 +28,9 @@ def compiled(source: bytes) -> list[str | Call]:
 def test_each_script_is_compiled_in_a_module_of_its_own(engine: str, tmp_path: Path) -> None:
     entry: Any = module("javy")
     with Builder(entry.path, engine=engine) as builder, ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda source: builder.build(init=compiled(source)), SCRIPTS))
+        results = list(pool.map(lambda source: builder.build(init_funcs=compiled(source)), SCRIPTS))
         with pytest.raises(InitializerRefused, match="Error: function name expected"):
-            builder.build(init=compiled(b"function ("))
+            builder.build(init_funcs=compiled(b"function ("))
     assert len({result.wasm for result in results}) == len(SCRIPTS)
     assert results[0].wasm == build(entry.path, init_funcs=compiled(SCRIPTS[0]), engine="whole").wasm
     guest = Guest(results[3].wasm, tmp_path)

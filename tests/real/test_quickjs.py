@@ -39,7 +39,9 @@ IMPORTS = parse_text(b"""(module (memory (export "a") 256 32768)
 
 
 def built(*init_funcs: str, **more: Any) -> Result:
-    options = Options(init_funcs=init_funcs, preloads=(("a", IMPORTS),), host=Host(quiet=True), cache=False, **more)
+    options = Options(
+        init_funcs=init_funcs, preloads=(("a", IMPORTS),), host=Host(quiet_guest=True), cache=False, **more
+    )
     return build(MODULE, options)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from preinit import Host, build
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
-from preinit.batch.work import Order, perform
+from preinit.batch.work import Order, Request, perform
 from tests.support.command import run
 from tests.support.modules import wasm
 
@@ -36,7 +36,7 @@ KEEPER = """(module
 def workshop(folder: Path, texts: dict[str, str], **head: Any) -> Path:
     """Files for jobs, a module, and the job file, JSON lines."""
     (folder / "keeper.wasm").write_bytes(wasm(KEEPER))
-    lines = [{"module": "keeper.wasm", "output_dir": "out", "options": {"cache": False}, **head}]
+    lines = [{"input": "keeper.wasm", "output-dir": "out", "defaults": {"cache": False}, **head}]
     for name, text in texts.items():
         (folder / f"{name}.txt").write_text(text)
         lines.append({"output": f"{name}.wasm", "stdin": f"{name}.txt"})
@@ -67,8 +67,8 @@ class Threads:
         self._order = order
         self._pool = ThreadPoolExecutor(self.size)
 
-    def submit(self, changes: dict[str, Any]) -> Future[Any]:
-        return self._pool.submit(perform, self._order, pickle.dumps(changes))
+    def submit(self, request: Request) -> Future[Any]:
+        return self._pool.submit(perform, self._order, pickle.dumps(request))
 
     def renew(self) -> None:
         raise AssertionError("no thread dies")

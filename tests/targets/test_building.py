@@ -38,7 +38,7 @@ def test_all_targets_are_built_and_then_up_to_date(tmp_path: Path) -> None:
 
 
 def test_only_targets_that_are_named_are_built_and_what_they_need(tmp_path: Path) -> None:
-    chain = '[targets.third]\ninput = "out/second.wasm"\ninit = "run"\noutput = "out/third.wasm"\n'
+    chain = '[targets.third]\ninput = "out/second.wasm"\ninit-funcs = ["run"]\noutput = "out/third.wasm"\n'
     project(tmp_path, TWO + chain)
     text = said(tmp_path, "third")
     assert words(text) == {"second": "built", "third": "built"}
@@ -50,7 +50,7 @@ def test_only_targets_that_are_named_are_built_and_what_they_need(tmp_path: Path
 
 
 def test_what_reads_an_output_is_only_built_again_if_that_has_other_bytes(tmp_path: Path) -> None:
-    chain = '[targets.third]\ninput = "out/second.wasm"\ninit = "run"\noutput = "out/third.wasm"\n'
+    chain = '[targets.third]\ninput = "out/second.wasm"\ninit-funcs = ["run"]\noutput = "out/third.wasm"\n'
     project(tmp_path, TWO + chain)
     said(tmp_path)
     text = said(tmp_path, "--force", "second")
@@ -76,7 +76,7 @@ def test_the_config_file_is_found_above_or_named_and_paths_are_relative_to_it(tm
 def test_a_moved_project_is_up_to_date(tmp_path: Path) -> None:
     (project(tmp_path / "one") / "lib").mkdir()
     (tmp_path / "one/lib/file").write_text("x")
-    world = 'host = { dirs = { lib = "/lib" }, stdin = "lib/file" }\n'
+    world = 'dirs = { lib = "/lib" }\nstdin = "lib/file"\n'
     project(tmp_path / "one", TWO.replace('"good.wasm"\n', f'"good.wasm"\n{world}'))
     said(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "two")
@@ -130,7 +130,7 @@ def test_a_name_that_is_a_file_and_a_target_is_wrong_usage(tmp_path: Path) -> No
         (["--check", "--depfile", "x.d"], "`--check` writes nothing"),
         (["--depfile", ""], "the file name of `--depfile` is empty"),
         (["--config", ""], "the file name of `--config` is empty"),
-        (["--config", "no-such.toml"], "the config file 'no-such.toml' can't be read: No such file"),
+        (["--config", "no-such.toml"], "the file 'no-such.toml' can't be read: No such file"),
         (["--config", "good.wasm"], "error[config]"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -165,7 +165,7 @@ def test_a_current_folder_that_is_gone_has_no_config_file(tmp_path: Path) -> Non
 
 
 def test_options_that_go_with_targets(tmp_path: Path) -> None:
-    (project(tmp_path, TWO + 'host.env = { K = "V" }\n') / "good.wasm").write_bytes(wasm(ENVIRONMENT))
+    (project(tmp_path, TWO + 'env = { K = "V" }\n') / "good.wasm").write_bytes(wasm(ENVIRONMENT))
     assert said(tmp_path, "second", "--quiet", "--no-cache") == ""
     assert words(said(tmp_path, "second")) == {"second": "up to date"}
     text = said(tmp_path, "second", "--strict", "-q", code=1)
@@ -196,11 +196,11 @@ output = "missing.wasm"
 input = "good.wasm"
 output = "variable.wasm"
 report = "variable.json"
-host = { inherit-env = ["NO_SUCH_VARIABLE"] }
+inherit-env = ["NO_SUCH_VARIABLE"]
 [targets.fat]
 input = "good.wasm"
 output = "fat.wasm"
-budgets = { max-size = 10 }
+max-size = 10
 [targets.folder]
 input = "good.wasm"
 output = "a-folder"
@@ -263,7 +263,7 @@ def test_names_that_a_guest_has_can_not_steer_the_terminal(tmp_path: Path) -> No
 
 # -- verification ------------------------------------------------------------------------------------------------------
 
-VERIFIED = TWO.replace("keep-init-func = true", 'verify = { call = ["run"] }').replace(
+VERIFIED = TWO.replace("keep-init-func = true", 'verify = { calls = ["run"] }').replace(
     'first.wasm"', 'first.wasm"\nverify = true'
 )
 
@@ -285,7 +285,7 @@ def test_an_output_that_is_not_what_the_input_is_is_not_written(tmp_path: Path) 
     text = """(module (import "wasi_snapshot_preview1" "random_get" (func $get (param i32 i32) (result i32)))
       (memory (export "memory") 1)
       (func (export "wizer-initialize") (drop (call $get (i32.const 0) (i32.const 64)))))"""
-    project(tmp_path, TWO + 'verify = true\nhost.random = "host"\nreport = "report.json"\n')
+    project(tmp_path, TWO + 'verify = true\nrandom = "host"\nreport = "report.json"\n')
     (tmp_path / "good.wasm").write_bytes(wasm(text))
     text = said(tmp_path, "second", code=1)
     assert "error[mismatch]" in text
@@ -298,7 +298,7 @@ def test_an_output_that_is_not_what_the_input_is_is_not_written(tmp_path: Path) 
 
 def test_the_schema_is_printed() -> None:
     found = json.loads(run("schema", code=0).stdout)
-    assert "budgets" in found["properties"]["targets"]["additionalProperties"]["properties"]
+    assert "max-size" in found["properties"]["targets"]["additionalProperties"]["properties"]
     assert "Examples:" in run("schema", "--help", code=0).stdout.decode()
 
 

@@ -25,8 +25,7 @@ report = "report.json"
 stubs = { "env.f" = "zero" }
 preloads = { lib = "lib.wasm" }
 timeout = 60
-budgets = { max-size = "1MiB" }
-[targets.a.host]
+max-size = "1MiB"
 dirs = { data = "/data" }
 stdin = "typed.txt"
 inherit-env = ["TOKEN"]
@@ -211,7 +210,7 @@ def test_where_no_state_can_be_kept_the_target_is_built_each_time(folder: Path) 
 
 
 def test_what_an_initializer_is_given_counts_as_its_content(tmp_path: Path) -> None:
-    text = '[targets.a]\ninput = "keeper.wasm"\noutput = "out.wasm"\ninit = "take(@app.js)"\nverify = true\n'
+    text = '[targets.a]\ninput = "keeper.wasm"\noutput = "out.wasm"\ninit-funcs = ["take(@app.js)"]\nverify = true\n'
     (tmp_path / "preinit.toml").write_text(text)
     (tmp_path / "keeper.wasm").write_bytes(wasm(KEEPER))
     (tmp_path / "app.js").write_text("one")
@@ -228,7 +227,7 @@ def test_what_an_initializer_is_given_counts_as_its_content(tmp_path: Path) -> N
 def test_what_a_guest_is_given_reaches_it(tmp_path: Path) -> None:
     (tmp_path / "in.wat").write_text(ENVIRONMENT)
     (tmp_path / "preinit.toml").write_text(
-        '[targets.a]\ninput = "in.wat"\noutput = "o.wasm"\nhost = { inherit-env = ["TOKEN"], env = { K = "V" } }\n'
+        '[targets.a]\ninput = "in.wat"\noutput = "o.wasm"\ninherit-env = ["TOKEN"]\nenv = { K = "V" }\n'
     )
     text = said(tmp_path, TOKEN=TOKEN)
     assert "TOKEN" in text

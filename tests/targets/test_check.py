@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.projects import TWO, project, said, words
 
-VERIFIED = TWO.replace("keep-init-func = true", 'verify = { call = ["run"] }').replace(
+VERIFIED = TWO.replace("keep-init-func = true", 'verify = { calls = ["run"] }').replace(
     'first.wasm"', 'first.wasm"\nverify = true'
 )
 
@@ -46,7 +46,7 @@ def test_check_fails_where_an_output_is_not_what_a_build_would_give(tmp_path: Pa
 
 
 def test_check_says_what_can_not_be_checked(tmp_path: Path) -> None:
-    (project(tmp_path, TWO + 'host.random = "host"\n') / "out").mkdir()
+    (project(tmp_path, TWO + 'random = "host"\n') / "out").mkdir()
     assert "they give can't be compared" in said(tmp_path, "second", "--check", code=1)
-    project(tmp_path, TWO + 'host = { dirs = { out = "/" }, writable = true }\n')
+    project(tmp_path, TWO + 'dirs = { out = "/" }\nwritable = true\n')
     assert "folders that they may write" in said(tmp_path, "second", "--check", code=1)

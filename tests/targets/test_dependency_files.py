@@ -16,10 +16,10 @@ AWKWARD = """
 [targets.a]
 input = "good.wasm"
 output = "out put#1$x.wasm"
-host = { dirs = { "lib" = "/lib" } }
+dirs = { "lib" = "/lib" }
 [targets.b]
 input = "out put#1$x.wasm"
-init = "run"
+init-funcs = ["run"]
 output = "b.wasm"
 """
 

@@ -24,12 +24,14 @@ output = "fine.wasm"
 [targets.loop]
 input = "loop.wasm"
 output = "loop-ready.wasm"
-host = { dirs = { seen = "/" }, writable = true }
+dirs = { seen = "/" }
+writable = true
 [targets.loop-too]
 input = "loop.wasm"
 output = "loop-too.wasm"
 report = "loop-too.json"
-host = { dirs = { seen-too = "/" }, writable = true }
+dirs = { seen-too = "/" }
+writable = true
 """
 
 #: Says that it is ready, makes the file `seen`, and never ends.

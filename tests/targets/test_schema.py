@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from preinit.batch.keys import HEAD, JOB
+from preinit.batch.schema import schema as job_schema
 from preinit.errors import ConfigError
+from preinit.options.entries import VERIFY
+from preinit.options.kinds import Wrong
+from preinit.options.tables import Key, all_options
 from preinit.targets import load
-from preinit.targets.keys import BUDGETS, COMMON, HOST, NAME, TARGET, VERIFY
-from preinit.targets.kinds import Wrong
+from preinit.targets.keys import COMMON, NAME, TARGET
 from preinit.targets.schema import schema
 
 FILES = 'input = "in.wasm"\noutput = "out.wasm"\n'
@@ -35,7 +39,7 @@ def accepts(rule: Any, value: Any) -> bool:
         return rule
     assert set(rule) <= {
         "type", "enum", "pattern", "anyOf", "items", "properties", "additionalProperties", "propertyNames",
-        "required", "minProperties", "minimum", "maximum", "exclusiveMinimum", "description", "title", "$schema",
+        "required", "minProperties", "minItems", "minimum", "maximum", "exclusiveMinimum", "description", "title", "$schema",
     }  # fmt: skip
     if "type" in rule:
         wanted = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
@@ -54,6 +58,8 @@ def accepts(rule: Any, value: Any) -> bool:
     if "exclusiveMinimum" in rule and value <= rule["exclusiveMinimum"]:
         return False
     if isinstance(value, list) and "items" in rule:
+        if len(value) < rule.get("minItems", 0):
+            return False
         return all(accepts(rule["items"], item) for item in value)
     if isinstance(value, dict):
         properties = rule.get("properties", {})
@@ -71,7 +77,7 @@ SAMPLES: list[Any] = [
     "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
     "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
     {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},
-    {"max-size": 3}, {"max-size": "3k"}, {"max-segments": -1}, {"clock": "host"}, {"writable": 1}, {"call": ["a"]}, {"run": 1},
+    {"max-size": 3}, {"max-size": "3k"}, {"max-segments": -1}, {"clock": "host"}, {"writable": 1}, {"calls": ["a"]}, {"run": 1},
 ]  # fmt: skip
 
 
@@ -81,11 +87,27 @@ def properties(rule: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", TARGET)
-def test_the_schema_and_the_loader_agree_on_each_key(name: str) -> None:
-    rules = schema()["properties"]["targets"]["additionalProperties"]["properties"]
-    nested = {"host": HOST, "budgets": BUDGETS, "verify": VERIFY}.get(name, {})
-    cases = [(TARGET[name], rules[name]), *((key, properties(rules[name])[inner]) for inner, key in nested.items())]
+def rules_of_targets() -> dict[str, Any]:
+    found: dict[str, Any] = schema()["properties"]["targets"]["additionalProperties"]["properties"]
+    return found
+
+
+def rules_of_jobs() -> dict[str, Any]:
+    found: dict[str, Any] = job_schema()["properties"]["job"]["items"]["properties"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("keys", "rules", "name"),
+    [
+        *((TARGET, rules_of_targets(), name) for name in TARGET),
+        *((JOB, rules_of_jobs(), name) for name in JOB),
+        *((HEAD, job_schema()["properties"], name) for name in ("input", "output-dir")),
+    ],
+)
+def test_the_schema_and_the_loader_agree_on_each_key(keys: dict[str, Key], rules: dict[str, Any], name: str) -> None:
+    nested = VERIFY if name == "verify" else {}
+    cases = [(keys[name], rules[name]), *((key, properties(rules[name])[inner]) for inner, key in nested.items())]
     for key, rule in cases:
         taken = 0
         for value in SAMPLES:
@@ -112,7 +134,20 @@ def test_the_schema_has_the_loader_s_keys_and_names() -> None:
 
 
 def test_the_file_with_the_schema_is_what_the_keys_say() -> None:
+    import preinit.batch
     import preinit.targets
 
     text = (Path(preinit.targets.__file__).parent / "schema.json").read_text()
     assert text == json.dumps(schema(), indent=2) + "\n", "write it anew: python -m preinit.targets.schema"
+    text = (Path(preinit.batch.__file__).parent / "schema.json").read_text()
+    assert text == json.dumps(job_schema(), indent=2) + "\n", "write it anew: python -m preinit.batch.schema"
+
+
+def test_job_files_have_the_keys_of_targets_but_for_what_all_jobs_share() -> None:
+    assert set(rules_of_jobs()) == set(TARGET) - {"input"} - {o.key for o in all_options().values() if o.compiled}
+    for name, rule in rules_of_jobs().items():
+        assert rule == rules_of_targets()[name]
+    good = {"input": "x", "output-dir": "y", "defaults": {"engine": "whole"}, "job": [{"output": "z"}]}
+    assert accepts(job_schema(), good)
+    for bad in ({}, {**good, "job": []}, {**good, "job": [{}]}, {**good, "job": [{"output": "z", "engine": "whole"}]}):
+        assert not accepts(job_schema(), bad)

@@ -77,7 +77,7 @@ def test_a_call_that_never_ends_is_stopped_and_nothing_is_said_of_it() -> None:
 
 
 def test_a_call_that_prints_without_end_is_ended_in_both_alike() -> None:
-    host = Host(max_output=600)
+    host = Host(max_guest_output=600)
     assert outcome("floods", call_host=host) == ("guest-output", "the guest printed more than 600 bytes")
 
 

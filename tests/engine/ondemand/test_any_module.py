@@ -80,7 +80,7 @@ def test_modules_by_smith_become_the_same(config: str) -> None:
             continue
         for name in callable_exports(binary)[:3] or [""]:
             compiler = ("auto", "cranelift")[seed % 2]
-            options = {"init_funcs": (name,) if name else (), "start_only": not name, "compiler": compiler}
+            options = {"init_funcs": (name,) if name else (), "compiler": compiler}
             outcomes.append(compared(binary, **options))
     done = [found.report.engine.name for found in outcomes if found.report]
     assert len(done) >= 3, "some modules should be built"

@@ -151,7 +151,7 @@ def test_stubs_of_another_engine_are_not_loaded(folder: Path) -> None:
     text = (
         '(module (import "l" "begin" (func $begin)) (start $begin) (table 2 funcref) (elem (i32.const 0) $f) (func $f))'
     )
-    fields: dict[str, Any] = {"preloads": (("l", library),), "start_only": True}
+    fields: dict[str, Any] = {"preloads": (("l", library),), "init_funcs": []}
     built(folder, text, timeout=60, **fields)
     (foreign,) = files(folder)
     expected = built(folder, text, **fields).wasm

@@ -106,7 +106,7 @@ def test_a_write_of_the_whole_memory_many_times_over_is_cut_and_says_so() -> Non
     guest = Guest(pages=2000)
     count = guest.put(b"\xff" * 4)
     guest.call("fd_write", 1, *guest.vectors(*[(PAGE, 1900 * PAGE)] * 1000), count)
-    seen = guest.run(Host(quiet=True))
+    seen = guest.run(Host(quiet_guest=True))
     assert seen.errnos == (Errno.SUCCESS,)
     assert seen.u32(count) == 64 << 20
 

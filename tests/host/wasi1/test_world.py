@@ -76,23 +76,38 @@ def test_standard_input_is_read_in_pieces_and_into_several_buffers() -> None:
     assert seen.bytes(rest, seen.u32(rest_count)) == b"d input"
 
 
-def test_output_and_errors_of_the_guest_go_to_our_standard_error(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_output_and_errors_of_the_guest_go_where_the_caller_says() -> None:
+    printed, errors = bytearray(), bytearray()
     guest = Guest()
     written = guest.room(4)
     guest.write(1, b"out\xff\n")
     spans = [(guest.put(part), len(part)) for part in (b"several", b"", b" parts\n")]
     guest.call("fd_write", 2, *guest.vectors(*spans), written)
-    seen = guest.run()
+    seen = guest.run(Host(stdout=printed.extend, stderr=errors.extend))
     assert seen.u32(written) == len(b"several parts\n")
-    assert capfdbinary.readouterr() == (b"", b"out\xff\nseveral parts\n")
+    assert (printed, errors) == (b"out\xff\n", b"several parts\n")
 
 
-def test_a_quiet_build_drops_the_guests_output(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_nobody_takes_is_logged_line_by_line(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    guest = Guest()
+    for stream, text in ((1, b"out\xff\nbe"), (2, b"error\r\n"), (1, b"gun"), (1, b" and done\n\nopen")):
+        guest.write(stream, text)
+    with caplog.at_level("INFO", "preinit.guest"):
+        guest.run()
+    assert caplog.messages == ["out\ufffd", "error", "begun and done", "", "open"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_quiet_build_drops_the_guests_output() -> None:
+    printed = bytearray()
     guest = Guest()
     guest.write(1, b"out")
     guest.write(2, b"err")
-    assert guest.run(Host(quiet=True)).errnos == (Errno.SUCCESS, Errno.SUCCESS)
-    assert capfd.readouterr() == ("", "")
+    host = Host(quiet_guest=True, stdout=printed.extend, stderr=printed.extend)
+    assert guest.run(host).errnos == (Errno.SUCCESS, Errno.SUCCESS)
+    assert not printed
 
 
 @pytest.mark.parametrize("stream", ["none", "closed", "text only"])
@@ -175,7 +190,7 @@ def test_random_numbers_are_sha256_in_counter_mode(seed: int) -> None:
     parts = [(guest.room(size), size) for size in (5, 0, 64, 27, 100)]
     for part in parts:
         guest.call("random_get", *part)
-    seen = guest.run(Host(seed=seed))
+    seen = guest.run(Host(random=f"seed:{seed}"))
     assert b"".join(seen.bytes(*part) for part in parts) == random_stream(seed, 196)
     assert seen.result.report.host.random_bytes == 196
 
@@ -190,7 +205,7 @@ def test_two_builds_have_the_same_random_numbers_and_another_seed_has_others() -
     guest = Guest()
     guest.call("random_get", guest.room(40), 40)
     assert guest.build().wasm == guest.build().wasm
-    assert guest.build().wasm != guest.build(Host(seed=1)).wasm
+    assert guest.build().wasm != guest.build(Host(random="seed:1")).wasm
 
 
 def subscribed(*entries: tuple[int, int, bytes]) -> bytes:

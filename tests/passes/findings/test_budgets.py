@@ -117,15 +117,15 @@ def test_sizes_take_units_and_a_build_within_them_is_written(tmp_path: Path) -> 
     ids=" ".join,
 )
 def test_what_is_no_budget_is_wrong_usage(arguments: list[str]) -> None:
-    assert "Invalid value for" in fails("build", "-", *arguments, stdin=wasm(GOOD), code=2)
+    assert "is not what `--max-" in fails("build", "-", *arguments, stdin=wasm(GOOD), code=2)
 
 
 @pytest.mark.parametrize("name", ["max_size", "max_gzip", "max_segments", "max_memory_pages"])
 def test_a_budget_from_python_is_a_whole_number_that_is_not_negative(name: str) -> None:
-    with pytest.raises(UsageError, match="can't be negative"):
+    with pytest.raises(UsageError, match=f"{name} can't be -1"):
         build_text(GOOD, **{name: -1})
-    with pytest.raises(UsageError, match=f"{name} must be a whole number, not str"):
-        build_text(GOOD, **{name: "1MiB"})
+    with pytest.raises(UsageError, match=f"{name} must be a (whole )?number.*, not float"):
+        build_text(GOOD, **{name: 1.5})
 
 
 def test_names_of_a_module_can_not_steer_the_terminal() -> None:

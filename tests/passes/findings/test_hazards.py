@@ -201,4 +201,4 @@ def test_folders_that_the_guest_noted_are_a_warning(tmp_path: Path) -> None:
     guest.call("fd_close", 4)
     result = guest.build(given(make_folder(tmp_path), "/lib"))
     assert codes(result) == ["folders-frozen"]
-    assert "--dir HOST::/lib" in result.report.warnings[0].hint
+    assert '`dirs={"HOST": "/lib"}`' in result.report.warnings[0].hint

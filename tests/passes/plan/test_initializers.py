@@ -70,7 +70,7 @@ def test_a_renamed_export_replaces_the_one_whose_name_it_takes() -> None:
 def test_only_the_start_function_runs_when_asked_for() -> None:
     text = """(module (global $g (mut i32) (i32.const 0)) (start $s) (func $s (global.set $g (i32.const 3)))
         (func (export "get") (result i32) (global.get $g)))"""
-    store, exports = instantiate(build_text(text, start_only=True).wasm)
+    store, exports = instantiate(build_text(text, init_funcs=[]).wasm)
     assert exports["get"](store) == 3
 
 

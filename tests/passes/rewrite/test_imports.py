@@ -84,7 +84,7 @@ def test_a_global_that_was_assumed_to_be_zero_is_warned_about() -> None:
     text = f'(module (import "env" "__stack_pointer" (global $sp (mut i32))) (func {INIT}))'
     (warning,) = build_text(text).report.warnings
     assert warning.code == "assumed-global"
-    assert "--import-global env.__stack_pointer=VALUE" in warning.hint
+    assert '`import_globals={"env.__stack_pointer": "VALUE"}`' in warning.hint
     assert not build_text(text, import_globals=(("env.__stack_pointer", "65536"),)).report.warnings
 
 

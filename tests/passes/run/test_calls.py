@@ -182,10 +182,10 @@ def test_the_report_has_digests_of_data_with_which_the_build_can_be_repeated(tmp
     assert first == {"name": "add", "arguments": [{"size": 3, "sha256": sha256}], "returns": "result"}
     assert second == {"name": "keep", "arguments": [{"word": 4}, {"word": 8}, 7], "returns": None}
     run("verify", module, out, *calls, code=0)
-    run("verify", module, out, "--report", report, *calls, code=0)
-    assert "does not hold the data" in fails("verify", module, out, "--report", report, code=2)
+    run("verify", module, out, "--from-report", report, *calls, code=0)
+    assert "does not hold the data" in fails("verify", module, out, "--from-report", report, code=2)
     data.write_bytes(b"abd")
-    assert "are not those of the build" in fails("verify", module, out, "--report", report, *calls, code=2)
+    assert "are not those of the build" in fails("verify", module, out, "--from-report", report, *calls, code=2)
 
 
 def test_what_a_call_is_given_is_no_part_of_the_world() -> None:

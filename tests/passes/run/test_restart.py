@@ -67,43 +67,43 @@ RESTART = pytest.mark.parametrize("restart", [name for name in RESTARTS if name 
 
 
 @pytest.mark.parametrize("size", [0, 64_000])
-def test_functions_of_several_chunks_print_in_order(size: int, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_functions_of_several_chunks_print_in_order(size: int) -> None:
+    heard = bytearray()
     calls = "".join(f"(call $f{n})" for n in range(10))
     functions = "".join(f"(func $f{n} (call $print (i32.const {n})))" for n in range(10))
     text = guest(calls).replace('(func (export "wizer', f'{functions} (func (export "wizer')
     with chunks_of(size):
-        found = attempt(text, engine="ondemand")
+        found = attempt(text, engine="ondemand", host=Host(stdout=heard.extend))
     assert found.report
     assert found.report.engine.name == "ondemand"
-    assert capfdbinary.readouterr() == (b"", lines(*range(10)))
+    assert heard == lines(*range(10))
 
 
 @pytest.mark.parametrize("restart", RESTARTS)
 @pytest.mark.parametrize("before", [0, 1, 4])
 @pytest.mark.parametrize("after", [0, 1, 6])
-def test_what_is_printed_is_printed_once(
-    restart: str, before: int, after: int, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_what_is_printed_is_printed_once(restart: str, before: int, after: int) -> None:
+    heard = bytearray()
     code = f"{printed(range(before))} (call $restart) {printed(range(before, before + after))}"
-    found = attempt(guest(code, restart), engine="ondemand")
+    found = attempt(guest(code, restart), engine="ondemand", host=Host(stdout=heard.extend))
     assert found.report
     assert found.report.engine.name == RESTARTS[restart][2]
-    assert capfdbinary.readouterr() == (b"", lines(*range(before + after)))
+    assert heard == lines(*range(before + after))
 
 
 @pytest.mark.parametrize("restart", RESTARTS)
-def test_a_quiet_guest_stays_quiet(restart: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    assert attempt(
-        guest("(call $print (i32.const 1)) (call $restart)", restart), engine="ondemand", host=Host(quiet=True)
-    ).wasm
-    assert capfdbinary.readouterr() == (b"", b"")
+def test_a_quiet_guest_stays_quiet(restart: str) -> None:
+    heard = bytearray()
+    host = Host(quiet_guest=True, stdout=heard.extend)
+    assert attempt(guest("(call $print (i32.const 1)) (call $restart)", restart), engine="ondemand", host=host).wasm
+    assert not heard
 
 
 #: Reads, takes random bytes and the time, before and after, and keeps all of it in memory.
 CURIOUS = """(call $read (i32.const 1000) (i32.const 5)) (call $random (i32.const 2000) (i32.const 40)) (call $time (i32.const 3000))
     (call $print (i32.const 1)) (call $restart)
     (call $read (i32.const 1100) (i32.const 50)) (call $random (i32.const 2100) (i32.const 7)) (call $time (i32.const 3008))"""
-HOST = Host(stdin=b"standard input", seed=5)
+HOST = Host(stdin=b"standard input", random="seed:5")
 
 
 @RESTART
@@ -126,24 +126,24 @@ def test_a_segment_that_is_named_starts_it_afresh_with_the_whole_module() -> Non
 
 
 @RESTART
-def test_the_error_of_the_second_attempt_is_the_one_that_is_told(
-    restart: str, capfdbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_the_error_of_the_second_attempt_is_the_one_that_is_told(restart: str) -> None:
+    heard = bytearray()
     text = guest("(call $print (i32.const 3)) (call $restart) (call $print (i32.const 4)) unreachable", restart)
-    found = attempt(text, engine="ondemand")
+    found = attempt(text, engine="ondemand", host=Host(stdout=heard.extend))
     assert isinstance(found.error, errors.GuestTrap)
-    assert capfdbinary.readouterr()[1] == lines(3, 4)
+    assert heard == lines(3, 4)
     assert found.told == attempt(text, engine="whole").told
 
 
-def test_a_memory_that_moves_is_found_again(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_memory_that_moves_is_found_again() -> None:
     """The export `memory` is where WASI reads and writes, before and after it grew."""
+    heard = bytearray()
     grow = "(drop (memory.grow (i32.const 3000)))"
     text = guest(
         f"(call $print (i32.const 1)) {grow} (call $print (i32.const 2)) (call $random (i32.const 100000) (i32.const 9))"
     )
-    assert same(text).wasm
-    assert capfdbinary.readouterr()[1] == lines(1, 2) * 3
+    assert same(text, host=Host(stdout=heard.extend)).wasm
+    assert heard == lines(1, 2) * 3
 
 
 def test_the_second_memory_is_found_where_it_is_the_one_exported() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from preinit.targets.lines import lines_of
+from preinit.files.toml_lines import lines_of
 
 NAMES = st.sampled_from(["a", "b", "c-d", '"x.y"', "'#'", '"\\u0061b"', "1"])
 
