@@ -80,7 +80,7 @@ def parameters(signature: FuncType) -> bytes:
     return b"".join(map(local_get, range(len(signature.params))))
 
 
-#: The locals of a function that has none beside its parameters.
+#: The locals of a function that has none but its parameters.
 NO_LOCALS = b"\0"
 
 
@@ -134,6 +134,7 @@ def address_ops(is_64: bool) -> Arithmetic:
     return I64_OPS if is_64 else I32_OPS
 
 
+I64_EQZ, I64_ADD = b"\x50", b"\x7c"
 I64_EXTEND_I32_U = b"\xad"
 I32_REINTERPRET_F32, I64_REINTERPRET_F64 = b"\xbc", b"\xbd"
 I8X16_NE, V128_ANY_TRUE = b"\xfd\x24", b"\xfd\x53"

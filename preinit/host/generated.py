@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from ..binary import assembler as code
 from ..binary import encoder as write
 from ..binary import externs
 from ..binary.constexpr import constant
@@ -64,11 +65,13 @@ def provider(
 
     def counted(position: int, body: bytes) -> bytes:
         """The body, after it was counted; a function without locals."""
-        counter = write.uleb(len(parts.get(SectionId.GLOBAL, ())))
+        counter = len(parts.get(SectionId.GLOBAL, ()))
         counters[position] = f"calls{position}"
-        add(SectionId.GLOBAL, ExternKind.GLOBAL, I64 + b"\x01" + _I64 + b"\0" + _END, name=counters[position])
-        first = _GET + counter + b"\x50\x04\x40\x41" + write.sleb(position) + b"\x10" + _NOTE + _END
-        return b"\0" + first + _GET + counter + _I64 + b"\x01\x7c" + _SET + counter + body[1:]
+        zero = code.i64_const(0) + code.END
+        add(SectionId.GLOBAL, ExternKind.GLOBAL, I64 + _MUTABLE + zero, name=counters[position])
+        told = code.global_get(counter) + code.I64_EQZ + code.if_(code.i32_const(position) + code.call(_NOTE))
+        count = code.global_get(counter) + code.i64_const(1) + code.I64_ADD + code.global_set(counter)
+        return code.NO_LOCALS + told + count + body[len(code.NO_LOCALS) :]
 
     for position, entry in imports:
         # A tag's type may be written twice, under two indices.
@@ -84,12 +87,14 @@ def provider(
             add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=2 + len(targets))
             stub = stubs.get(position)
             if position in forwarded:
-                parameters = _parameters(module.types.functions[entry.type_index])
-                body = counted(position, b"\0" + parameters + b"\x10" + write.uleb(2 + targets.index(position)) + _END)
+                signature = module.types.functions[entry.type_index]
+                assert signature is not None  # the module was parsed: a function import names a function type
+                called = code.parameters(signature) + code.call(2 + targets.index(position))
+                body = counted(position, code.NO_LOCALS + called + code.END)
             elif stub:
                 body = counted(position, stub)
             else:
-                body = b"\0\x41" + write.sleb(position) + b"\x10" + _FAULT + b"\0" + _END
+                body = code.NO_LOCALS + code.i32_const(position) + code.call(_FAULT) + code.UNREACHABLE + code.END
             bodies.append(write.code_entry(body))
         elif entry.kind == ExternKind.TAG:
             add(SectionId.TAG, ExternKind.TAG, b"\0" + write.uleb(index_of[entry.type_index]))
@@ -113,13 +118,9 @@ def provider(
     return Provider(write.assemble(sections), names, counters)
 
 
-_FAULT, _NOTE, _END = b"\0", b"\x01", b"\x0b"
-_GET, _SET, _I64 = b"\x23", b"\x24", b"\x42"
-
-
-def _parameters(signature: FuncType | None) -> bytes:
-    """Instructions that push a function's parameters."""
-    return b"".join(b"\x20" + write.uleb(index) for index in range(len(signature.params) if signature else 0))
+#: The functions that the generated module imports first.
+_FAULT, _NOTE = range(2)
+_MUTABLE = b"\x01"
 
 
 def _label(entry: Import) -> str:
@@ -149,8 +150,7 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
                 hint="A preloaded module can provide it: --preload NAME=FILE.",
             )
         _check_nullable(entry, value.type)
-        heap = value.type[1:] if value.type[0] == 0x63 else value.type
-        return head + b"\xd0" + heap + b"\x0b"
+        return head + code.ref_null(value.type) + code.END
     if given is None:
         if not value.mutable:
             raise ImportedState(

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from ..binary.module import Module
 from ..engine.copies.pool import HostImport
 from ..options import Host
+from .imports import wasi_parameters
 from .wasi1.abi import MODULE, NO_RESULT, Errno, WasiError
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
-from .world import preopens, wasi_parameters
+from .world import preopens
 
 #: Bytes of what a guest prints to standard error that are kept.
 LONGEST_COMPLAINT = 16 << 10

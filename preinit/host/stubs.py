@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..binary.constexpr import constant
+from ..binary import assembler as code
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..errors import Misfit, UsageError, quoted
 from .wasi1.errnos import Errno
 
-_NO_LOCALS, _END = b"\0", b"\x0b"
-_REF_NULL = b"\xd0"
-#: First byte of the type of a reference with null, and of one without, where a heap type follows.
-_NULLABLE, _NOT_NULLABLE = 0x63, 0x64
+#: First byte of the type of a reference without null, where a heap type follows.
+_NOT_NULLABLE = 0x64
 
 
 def stub_bodies(module: Module, stubs: Iterable[tuple[str, str]]) -> dict[int, bytes | None]:
@@ -44,7 +42,7 @@ def _body(name: str, what: str, signature: FuncType) -> bytes | None:
     if what == "trap":
         return None
     if what == "zero":
-        return _NO_LOCALS + b"".join(_zero(name, result) for result in signature.results) + _END
+        return code.NO_LOCALS + b"".join(_zero(name, result) for result in signature.results) + code.END
     number = _errno(what)
     if number is None:
         raise UsageError(
@@ -55,18 +53,18 @@ def _body(name: str, what: str, signature: FuncType) -> bytes | None:
         raise Misfit(
             f"{quoted(name)} has type {signature}, so its stub can't return an errno, an i32", hint="Use trap or zero."
         )
-    return _NO_LOCALS + constant(I32, number.to_bytes(4, "little"))
+    return code.NO_LOCALS + code.i32_const(number) + code.END
 
 
 def _zero(name: str, result: ValType) -> bytes:
     if is_numeric(result):
-        return constant(result, bytes(NUMERIC_SIZES[result]))[: -len(_END)]
+        return code.value(result, bytes(NUMERIC_SIZES[result]))
     if result[0] == _NOT_NULLABLE:
         raise Misfit(
             f"{quoted(name)} returns {type_name(result)}, which has no null: its stub can't be zero",
             hint="Use trap, or a preloaded module that provides it: --preload NAME=FILE.",
         )
-    return _REF_NULL + (result[1:] if result[0] == _NULLABLE else result)
+    return code.ref_null(result)
 
 
 def _errno(text: str) -> int | None:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
-from ..binary.sections import ExternKind, Import
-from ..binary.types import FUNCREF, I32, I64, FuncType
+from ..binary.sections import ExternKind
+from ..binary.types import I32, I64
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import (
     GuestTrap,
-    ImportCalled,
-    ImportedState,
     OutputFlood,
     UsageError,
-    WasiRefused,
-    printable,
     quoted,
 )
 from ..options import Host
-from .generated import provider
+from .imports import Generated, Given, Preloads, Wasi, link
 from .ledger import Calls, Original, settle
 from .output import Output
 from .stubs import stub_bodies
-from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES, WasiError
+from .wasi1.abi import WasiError
 from .wasi1.files import Descriptor, Policy, preopen
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
@@ -59,17 +55,14 @@ class World:
         resumes: bool = False,
     ) -> None:
         self._module = module
-        self._resumes = resumes
-        self._has_wasi = host.wasi
-        self._stubs = stub_bodies(module, stubs)
         self._host = host
-        self._values = import_globals or {}
-        self._preloads = preloads or {}
-        self._must_be_fresh = must_be_fresh
         self.deadline = deadline
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
-        self._counters: list[tuple[str, Callable[[], int]]] = []
+        bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
+        self._preloads = Preloads(preloads or {}, given)
+        self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
+        self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given)
         self._output = output = Output(host, shown)
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
@@ -110,7 +103,7 @@ class World:
     @property
     def preloads(self) -> Mapping[str, Module]:
         """The modules that some imports come from."""
-        return self._preloads
+        return self._preloads.modules
 
     @property
     def printed(self) -> int:
@@ -119,8 +112,9 @@ class World:
 
     def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""
-        for name in {name for name, _ in self._counters}:  # one function may be imported under several types
-            if number := sum(count() for title, count in self._counters if title == name):
+        counters = self._generated.counters
+        for name in {name for name, _ in counters}:  # one function may be imported under several types
+            if number := sum(count() for title, count in counters if title == name):
                 self.calls[name] = number
         memory = None if self._memory.view is _no_memory else self._memory.view()
         return settle(self._module, self._host, self.calls, self._wasi, original, memory)
@@ -128,68 +122,10 @@ class World:
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
         self.calls.backtrace = linkage.backtrace
-        preloaded: dict[tuple[str, str], Any] = {}
-        for name, module in self._preloads.items():
-            exports = [export.name for export in module.exports]
-            wanted = [preloaded[entry.module, entry.name] for entry in module.imports]
-            for title, extern in zip(exports, linkage.preload(name, wanted, exports), strict=True):
-                preloaded[name, title] = extern
-        externs: dict[int, Any] = {}
-        others: list[tuple[int, Import]] = []
-        forwarded: dict[int, Any] = {}
-        for position, entry in enumerate(self._module.imports):
-            here = self._has_wasi and position not in self._stubs
-            parameters = wasi_parameters(self._module, entry) if here else None
-            if (entry.module, entry.name) in preloaded:
-                extern = externs[position] = preloaded[entry.module, entry.name]
-                if entry.kind == ExternKind.FUNC:
-                    forwarded[position] = extern
-                    others.append((position, entry))
-                if self._resumes and entry.memory and not entry.memory.shared:
-                    linkage.grow(extern, False, entry.memory.minimum, entry.memory.page_size)
-                elif self._resumes and entry.table and entry.table.type == FUNCREF:
-                    linkage.grow(extern, True, entry.table.limits.minimum)
-                holds = entry.memory or entry.table
-                if self._must_be_fresh and holds and linkage.in_use(extern, entry.table is not None):
-                    # A kept import is written as if it started empty: what the initializer cleared would come back.
-                    raise ImportedState(
-                        f"the preloaded {entry.kind.name.lower()} is in use before the initializer starts",
-                        where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
-                        hint="Use `--imports restore`, which fills whatever it is given.",
-                    )
-            elif parameters is None:
-                others.append((position, entry))
-            else:
-                results = () if entry.name in NO_RESULT else ("i32",)
-                externs[position] = linkage.define(parameters, results, self._wasi_function(entry.name))
-        if others:
-            fault = linkage.define(("i32",), (), self._fault)
-            externs |= self._provide(linkage, others, forwarded, fault)
-            for position, entry in others:
-                if self._resumes and not self._must_be_fresh and entry.memory:
-                    linkage.fill(externs[position])
-                elif self._resumes and not self._must_be_fresh and entry.table and entry.table.type == FUNCREF:
-                    linkage.fill(externs[position], fault)
+        externs, counted = link(self._module, linkage, self._preloads, self._wasi_imports, self._generated)
         functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
-        linkage.originals = {functions.index(position): extern for position, extern in forwarded.items()}
-        return [externs[position] for position in range(len(self._module.imports))]
-
-    def _provide(
-        self, linkage: Linkage, imports: list[tuple[int, Import]], forwarded: Mapping[int, Any], fault: Any
-    ) -> dict[int, Any]:
-        """Externs of a generated module, by position; those in `forwarded` stand for the ones there."""
-        made = provider(self._module, imports, self._values, self._stubs, forwarded)
-        used = [fault, linkage.define(("i32",), (), self._note)]
-        used += [forwarded[position] for position, _ in imports if position in forwarded]
-        wanted = [*made.names, *made.counters.values()]
-        found = linkage.provider(made.wasm, used, wanted)
-        for position, counter in zip(made.counters, found[len(made.names) :], strict=True):
-            self._counters.append((_title(self._module.imports[position]), linkage.number(counter)))
-        return {position: extern for (position, _), extern in zip(imports, found, strict=False)}
-
-    def _note(self, position: int) -> None:
-        """A stub or a preloaded function is called for the first time; from then on, the generated module counts."""
-        self.calls.note(_title(self._module.imports[position]))
+        linkage.originals = {functions.index(position): extern for position, extern in counted.items()}
+        return externs
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
         self._functions[name] = self._wasi[name]
@@ -206,40 +142,6 @@ class World:
             return 0
 
         return call
-
-    def _fault(self, position: int) -> None:
-        entry = self._module.imports[position]
-        name = printable(_title(entry))
-        if position in self._stubs:
-            raise ImportCalled(
-                f"the initializer called the import `{name}`, which is stubbed to trap",
-                hint=f"Move the call out of the initializer, or let the stub answer: --stub {name}=zero.",
-            )
-        if entry.module == MODULE and not self._has_wasi:
-            raise WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
-        if entry.module == MODULE and entry.name in SIGNATURES:
-            raise ImportCalled(
-                f"the initializer called the import `{name}`, which has another type than WASI preview 1 gives it",
-                hint="The module was built for another version of WASI: build it for wasm32-wasip1.",
-            )
-        raise ImportCalled(
-            f"the initializer called the import `{name}`, which does not exist at build time",
-            hint=f"Move the call out of the initializer, or answer it: --stub {name}=zero, --preload "
-            f"{printable(entry.module)}=FILE.",
-        )
-
-
-def _title(entry: Import) -> str:
-    return f"{entry.module}.{entry.name}"
-
-
-def wasi_parameters(module: Module, entry: Import) -> Sequence[str] | None:
-    """The parameters of the WASI function that an import names; None if it is none, or has another type."""
-    if entry.kind != ExternKind.FUNC or entry.module != MODULE or entry.name not in SIGNATURES:
-        return None
-    parameters = SIGNATURES[entry.name]
-    expected = FuncType(tuple(_TYPES[t] for t in parameters), () if entry.name in NO_RESULT else (I32,))
-    return parameters if module.types.functions[entry.type_index] == expected else None
 
 
 def _no_memory() -> memoryview:

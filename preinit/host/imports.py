@@ -1,0 +1,224 @@
+"""Who provides each import while the initializer runs: the first one, in order, that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from ..binary.module import Module
+from ..binary.sections import ExternKind, Import
+from ..binary.types import FUNCREF, I32, I64, FuncType
+from ..engine.instance import Linkage
+from ..errors import ImportCalled, ImportedState, WasiRefused, printable
+from .generated import provider as generate
+from .ledger import Calls
+from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES
+
+_TYPES = {"i32": I32, "i64": I64}
+
+#: An import, and its position among all of them.
+Numbered = tuple[int, Import]
+
+#: An extern of the engine.
+Extern = Any
+
+
+class Given(NamedTuple):
+    """What the host of an output must provide, where an instance of one is made to look at it.
+
+    `fresh`: memories and tables must be as if they were new. `resumes`: the guest is such an output: preloaded memories
+    and tables grow to what it asks for, and those that need not be fresh hold something.
+    """
+
+    fresh: bool = False
+    resumes: bool = False
+
+
+class Provider(Protocol):
+    """Something that can provide imports."""
+
+    def takes(self, position: int, entry: Import) -> bool:
+        """Whether this import is its own."""
+
+    def provide(self, linkage: Linkage, taken: Sequence[Numbered]) -> Mapping[int, Extern]:
+        """The externs for the imports that it took, by position. Raises `ImportedState`, `Misfit`."""
+
+
+def resolve(imports: Sequence[Import], providers: Iterable[Provider]) -> list[tuple[Provider, list[Numbered]]]:
+    """What each provider takes, in order; the last one takes what is left."""
+    left = list(enumerate(imports))
+    shares: list[tuple[Provider, list[Numbered]]] = []
+    for provider in providers:
+        taken = [numbered for numbered in left if provider.takes(*numbered)]
+        shares.append((provider, taken))
+        left = [numbered for numbered in left if not provider.takes(*numbered)]
+    return shares
+
+
+class Preloads:
+    """Modules that the user named."""
+
+    def __init__(self, modules: Mapping[str, Module], given: Given) -> None:
+        self.modules = modules
+        self._given = given
+        self._exports = {(name, export.name) for name, module in modules.items() for export in module.exports}
+
+    def takes(self, position: int, entry: Import) -> bool:
+        return (entry.module, entry.name) in self._exports
+
+    def provide(self, linkage: Linkage, taken: Sequence[Numbered]) -> Mapping[int, Extern]:
+        instances: dict[tuple[str, str], Extern] = {}
+        for name, module in self.modules.items():
+            exports = [export.name for export in module.exports]
+            wanted = [instances[entry.module, entry.name] for entry in module.imports]
+            for title, extern in zip(exports, linkage.preload(name, wanted, exports), strict=True):
+                instances[name, title] = extern
+        found = {position: instances[entry.module, entry.name] for position, entry in taken}
+        for position, entry in taken:
+            self._prepare(linkage, entry, found[position])
+        return found
+
+    def _prepare(self, linkage: Linkage, entry: Import, extern: Extern) -> None:
+        if self._given.resumes and entry.memory and not entry.memory.shared:
+            linkage.grow(extern, False, entry.memory.minimum, entry.memory.page_size)
+        elif self._given.resumes and entry.table and entry.table.type == FUNCREF:
+            linkage.grow(extern, True, entry.table.limits.minimum)
+        holds = entry.memory or entry.table
+        if self._given.fresh and holds and linkage.in_use(extern, entry.table is not None):
+            # A kept import is written as if it started empty: what the initializer cleared would come back.
+            raise ImportedState(
+                f"the preloaded {entry.kind.name.lower()} is in use before the initializer starts",
+                where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
+                hint="Use `--imports restore`, which fills whatever it is given.",
+            )
+
+
+class Wasi:
+    """The functions of WASI preview 1; not those that are stubbed, or have another type than theirs.
+
+    `function`: gives what is called, by name.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        allowed: bool,
+        stubbed: Iterable[int],
+        function: Callable[[str], Callable[..., int | None]],
+    ) -> None:
+        self._module = module
+        self._allowed = allowed
+        self._stubbed = frozenset(stubbed)
+        self._function = function
+
+    def takes(self, position: int, entry: Import) -> bool:
+        return self._allowed and position not in self._stubbed and wasi_parameters(self._module, entry) is not None
+
+    def provide(self, linkage: Linkage, taken: Sequence[Numbered]) -> Mapping[int, Extern]:
+        return {position: self._define(linkage, entry) for position, entry in taken}
+
+    def _define(self, linkage: Linkage, entry: Import) -> Extern:
+        results = () if entry.name in NO_RESULT else ("i32",)
+        return linkage.define(SIGNATURES[entry.name], results, self._function(entry.name))
+
+
+def wasi_parameters(module: Module, entry: Import) -> Sequence[str] | None:
+    """The parameters of the WASI function that an import names; None if it is none, or has another type."""
+    if entry.kind != ExternKind.FUNC or entry.module != MODULE or entry.name not in SIGNATURES:
+        return None
+    parameters = SIGNATURES[entry.name]
+    expected = FuncType(tuple(_TYPES[t] for t in parameters), () if entry.name in NO_RESULT else (I32,))
+    return parameters if module.types.functions[entry.type_index] == expected else None
+
+
+class Generated:
+    """A module that is made for the purpose: stubs, functions that fail when they are called, fresh state.
+
+    Functions of others that are to be counted are called by one of its own.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        stubs: Mapping[int, bytes | None],
+        values: Mapping[str, str],
+        wasi: bool,
+        calls: Calls,
+        given: Given,
+    ) -> None:
+        self._module = module
+        self._stubs = stubs
+        self._values = values
+        self._has_wasi = wasi
+        self._calls = calls
+        self._given = given
+        #: Name of a function, and what reads how often it was called.
+        self.counters: list[tuple[str, Callable[[], int]]] = []
+
+    def takes(self, position: int, entry: Import) -> bool:
+        return True
+
+    def provide(
+        self, linkage: Linkage, taken: Sequence[Numbered], counted: Mapping[int, Extern] | None = None
+    ) -> Mapping[int, Extern]:
+        """`counted`: functions of others by position, which are taken too."""
+        if not taken:
+            return {}
+        forwarded = counted or {}
+        made = generate(self._module, list(taken), self._values, self._stubs, forwarded)
+        fault = linkage.define(("i32",), (), self._fault)
+        used = [fault, linkage.define(("i32",), (), self._note)]
+        used += [forwarded[position] for position, _ in taken if position in forwarded]
+        found = linkage.provider(made.wasm, used, [*made.names, *made.counters.values()])
+        for position, counter in zip(made.counters, found[len(made.names) :], strict=True):
+            self.counters.append((title(self._module.imports[position]), linkage.number(counter)))
+        externs = {position: extern for (position, _), extern in zip(taken, found, strict=False)}
+        if self._given.resumes and not self._given.fresh:
+            for position, entry in taken:
+                if entry.memory:
+                    linkage.fill(externs[position])
+                elif entry.table and entry.table.type == FUNCREF:
+                    linkage.fill(externs[position], fault)
+        return externs
+
+    def _note(self, position: int) -> None:
+        """A stub or a preloaded function is called for the first time; from then on, the generated module counts."""
+        self._calls.note(title(self._module.imports[position]))
+
+    def _fault(self, position: int) -> None:
+        entry = self._module.imports[position]
+        name = printable(title(entry))
+        if position in self._stubs:
+            raise ImportCalled(
+                f"the initializer called the import `{name}`, which is stubbed to trap",
+                hint=f"Move the call out of the initializer, or let the stub answer: --stub {name}=zero.",
+            )
+        if entry.module == MODULE and not self._has_wasi:
+            raise WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
+        if entry.module == MODULE and entry.name in SIGNATURES:
+            raise ImportCalled(
+                f"the initializer called the import `{name}`, which has another type than WASI preview 1 gives it",
+                hint="The module was built for another version of WASI: build it for wasm32-wasip1.",
+            )
+        raise ImportCalled(
+            f"the initializer called the import `{name}`, which does not exist at build time",
+            hint=f"Move the call out of the initializer, or answer it: --stub {name}=zero, --preload "
+            f"{printable(entry.module)}=FILE.",
+        )
+
+
+def title(entry: Import) -> str:
+    """An import's name in messages and reports."""
+    return f"{entry.module}.{entry.name}"
+
+
+def link(
+    module: Module, linkage: Linkage, preloads: Preloads, wasi: Wasi, generated: Generated
+) -> tuple[list[Extern], dict[int, Extern]]:
+    """The externs for a module's imports, in order; and of functions that are counted the ones that these call."""
+    (_, preloaded), (_, of_wasi), (_, rest) = resolve(module.imports, (preloads, wasi, generated))
+    externs = {**preloads.provide(linkage, preloaded), **wasi.provide(linkage, of_wasi)}
+    counted = {position: externs[position] for position, entry in preloaded if entry.kind == ExternKind.FUNC}
+    rest = sorted([*rest, *(numbered for numbered in preloaded if numbered[0] in counted)], key=lambda one: one[0])
+    externs |= generated.provide(linkage, rest, counted)
+    return [externs[position] for position in range(len(module.imports))], counted
