@@ -58,9 +58,19 @@ from .output import (
     OutputTooLarge,
     WarningsRefused,
 )
-from .work import Crashed, JobsFailed, ToolMissing, Unreachable, WorkerLost, WorkerVersion
+from .work import (
+    AddressRefused,
+    Crashed,
+    JobsFailed,
+    ServerMissing,
+    ToolMissing,
+    Unreachable,
+    WorkerLost,
+    WorkerVersion,
+)
 
 __all__ = [
+    "AddressRefused",
     "BudgetExceeded",
     "ComponentInput",
     "ConfigError",
@@ -95,6 +105,7 @@ __all__ = [
     "PreinitError",
     "RandomDenied",
     "RelocatableObject",
+    "ServerMissing",
     "StackExhausted",
     "StackLayout",
     "TextSyntax",

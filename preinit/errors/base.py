@@ -69,7 +69,7 @@ class PreinitError(Exception):
 
     @property
     def details(self) -> dict[str, Any]:
-        """What the JSON report of the failure says beside the code, what, where, hint and frames."""
+        """What the JSON report of the failure says in addition to the code, what, where, hint and frames."""
         return {}
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ def _restored(kind: type[PreinitError], args: tuple[Any, ...], attributes: dict[
     return problem
 
 
-class UsageError(PreinitError):
+class UsageError(PreinitError, ValueError):
     """Options or arguments that contradict each other, or that are none.
 
     What to do: Correct what the message names; `preinit COMMAND --help` lists what there is.

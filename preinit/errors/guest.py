@@ -87,7 +87,7 @@ class GrowthRefused(MemoryLimit):
     code = "growth-refused"
 
 
-class TimeLimit(InitializerFailed):
+class TimeLimit(InitializerFailed, TimeoutError):
     """The work took longer than its time limit."""
 
     code = "time-limit"

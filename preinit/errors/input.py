@@ -121,7 +121,7 @@ class InitializerType(PreinitError):
     hint = "Give the arguments that its type asks for, or name another export."
 
 
-class UnknownExport(PreinitError):
+class UnknownExport(PreinitError, LookupError):
     """The module has no export of the name that was given."""
 
     code = "unknown-export"
@@ -136,7 +136,7 @@ class Misfit(UsageError):
     hint = "Correct the option, or leave it out; `preinit inspect` shows what the module imports and exports."
 
 
-class Unreadable(InputError):
+class Unreadable(InputError, OSError):
     """A file that an argument or option names can't be read."""
 
     exit_code = 2

@@ -49,7 +49,7 @@ class OutputInvalid(PreinitError):
     hint = "This is a bug in preinit: please report it with the module. No output was written."
 
 
-class OutputNotWritable(PreinitError):
+class OutputNotWritable(PreinitError, OSError):
     """An output, a report or a page can't be written where it should be."""
 
     code = "output-not-writable"

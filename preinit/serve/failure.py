@@ -1,8 +1,6 @@
-"""Why nothing is served, or a request was not answered by the guest."""
+"""Why a request was not answered by the guest."""
 
 from __future__ import annotations
-
-from ..errors import PreinitError
 
 
 class Failed(Exception):
@@ -13,17 +11,3 @@ class Failed(Exception):
         self.status = status
         self.reason = reason
         self.detail = detail
-
-
-class ServerMissing(PreinitError):
-    """The package that speaks HTTP, waitress, is not installed."""
-
-    code = "server-missing"
-    hint = "Install it: `pip install 'preinit[serve]'`."
-
-
-class AddressRefused(PreinitError):
-    """Nothing can listen at that address."""
-
-    code = "address-refused"
-    hint = "Name another one with `--host` and `--port`; `--port 0` takes one that is free."

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.copies.pool import COPY_THREAD_STACK
 from ..engine.runtime import thread_stacks
-from ..errors import UsageError, printable
+from ..errors import AddressRefused, ServerMissing, UsageError, printable
 from .application import Application, Log
-from .failure import AddressRefused, ServerMissing
 
 if TYPE_CHECKING:
     from waitress.server import BaseWSGIServer

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preinit.engine.copies.pool import Copy
-from preinit.errors import InputError, PreinitError, UnknownExport, UsageError
+from preinit.errors import InputError, PreinitError, ServerMissing, UnknownExport, UsageError
 from preinit.host.guest import Guest
 from preinit.serve.application import Application
-from preinit.serve.failure import Failed, ServerMissing
+from preinit.serve.failure import Failed
 from preinit.serve.request import read_request
 from preinit.serve.response import Answer, LocalRedirect, read_response
 from preinit.serve.server import Server
