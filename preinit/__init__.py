@@ -10,19 +10,23 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would tak
 if TYPE_CHECKING:
     from typing import Any
 
+    from . import bench as bench
+    from . import errors as errors
     from .errors import Frame, PreinitError
     from .inspection import Inspection, inspect
     from .options import Host, Options
     from .options.calls import Call, Word
     from .passes.builder import Builder
+    from .passes.observer import Event
     from .passes.pipeline import build
-    from .result import Report, Result, Warning
+    from .result import BuildWarning, Report, Result
     from .verification import Verification, verify
     from .version import VERSION as __version__
 
 _HOMES = {
     "Builder": "passes.builder",
     "Call": "options.calls",
+    "Event": "passes.observer",
     "Frame": "errors",
     "Host": "options",
     "Inspection": "inspection",
@@ -31,7 +35,7 @@ _HOMES = {
     "Report": "result",
     "Result": "result",
     "Verification": "verification",
-    "Warning": "result",
+    "BuildWarning": "result",
     "Word": "options.calls",
     "build": "passes.pipeline",
     "inspect": "inspection",
@@ -39,8 +43,23 @@ _HOMES = {
 }
 
 __all__ = [
-    "Builder", "Call", "Frame", "Host", "Inspection", "Options", "PreinitError", "Report", "Result", "Verification",
-    "Warning", "Word", "__version__", "build", "inspect", "verify",
+    "BuildWarning",
+    "Builder",
+    "Call",
+    "Event",
+    "Frame",
+    "Host",
+    "Inspection",
+    "Options",
+    "PreinitError",
+    "Report",
+    "Result",
+    "Verification",
+    "Word",
+    "__version__",
+    "build",
+    "inspect",
+    "verify",
 ]  # fmt: skip
 
 

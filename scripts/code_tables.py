@@ -2,7 +2,7 @@
 
 Errors: the classes of preinit/errors and what derives from them. The first sentence of a docstring is the cause; the
 class's hint, or a paragraph "What to do:" of the docstring, is the way out. Warnings: each place that makes a
-`Warning`, with the text as it is written there; what differs from one to the next is shown as an ellipsis.
+`BuildWarning`, with the text as it is written there; what differs from one to the next is shown as an ellipsis.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def way_out(kind: type[PreinitError]) -> str:
 
 
 def warnings() -> Iterator[WarningCode]:
-    """Every call of `Warning` in the package."""
+    """Every call of `BuildWarning` in the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         constants = {
@@ -98,7 +98,7 @@ def warnings() -> Iterator[WarningCode]:
         calls = [
             node
             for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Warning"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "BuildWarning"
         ]
         for call in sorted(calls, key=lambda call: call.lineno):
             yield WarningCode(*(written(argument, constants) for argument in call.args))

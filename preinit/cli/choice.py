@@ -65,7 +65,8 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
         raise UsageError(
             f"`{_spelling(context, of_targets[0])}` is for targets, "
             f"`{_spelling(context, of_modules[0])}` for one module",
-            hint="For a target, write the latter into the config file.",
+            hint=f"For one module, leave out `{_spelling(context, of_targets[0])}`; "
+            "for targets, write the other into the config file.",
         )
     named = all(map(_NAME.fullmatch, sources))
     if len(sources) == 1 and not of_targets and (of_modules or not named):
@@ -90,7 +91,11 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
             )
         return found
     if of_targets:
-        raise UsageError(_NO_CONFIG, hint="Name one: --config FILE.")
+        option = _spelling(context, of_targets[0])
+        raise UsageError(
+            f"`{option}` is for targets, and {_NO_CONFIG}",
+            hint=f"Name the file: --config FILE. For one module, leave out `{option}`.",
+        )
     if len(sources) != 1:
         _refuse_module(context, sources)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 
 from ..errors import printable
 from ..version import VERSION
-from .failure import explained
+from .failure import explained, say_error
 
 #: Command -> what it does. Each lives in a module of its name.
 COMMANDS = {
@@ -99,9 +100,16 @@ def run() -> int:
     _open_standard_streams()
     try:
         return int(group.main(prog_name="preinit", standalone_mode=False) or 0)
-    except click.ClickException as problem:
-        problem.show()
+    except click.exceptions.NoArgsIsHelpError as problem:
+        click.echo(problem.format_message(), err=True)
         return problem.exit_code
+    except click.ClickException as problem:
+        from .usage import explained as in_our_words
+
+        named = [name for name in sys.argv[1:2] if name in COMMANDS]
+        error = in_our_words(problem, " ".join(["preinit", *named]))
+        say_error(error.code, str(error))
+        return error.exit_code
     except click.Abort:  # click's word for an interrupt
         raise KeyboardInterrupt from None
 

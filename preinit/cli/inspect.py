@@ -135,10 +135,10 @@ def _inspected(source: str, against: str | None) -> Inspection:
 def _report(path: str | None) -> Report | None:
     if path is None:
         return None
-    from ..report.read import loads
+    from ..result import Report
 
     try:
-        return loads(read(path))
+        return Report.from_json(read(path))
     except PreinitError as problem:
         problem.where = problem.where or path
         raise

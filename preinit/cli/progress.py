@@ -65,7 +65,7 @@ def shown(observer: Observer, quiet: bool, verbose: bool = False) -> Iterator[No
 
 def _tell(event: Event) -> None:
     if event.kind != "begins":
-        said = WORDS.get(event.said, event.said)
+        said = WORDS.get(event.said, event.said) + (f": {event.detail}" if event.detail else "")
         say(printable(f"{event.seconds:7.3f} s {said}" if event.kind == "ended" else f"{'':10}{said}"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
 import click
@@ -17,15 +18,22 @@ from .help import Command
     examples=("preinit schema > preinit.schema.json", "preinit schema --jobs > jobs.schema.json"),
     environment=("NO_COLOR",),
 )
-@click.option("--jobs", is_flag=True, help="That of job files instead, see `preinit batch`.")
-def command(jobs: bool) -> None:
+@click.option("--jobs", "what", flag_value="jobs", help="That of job files instead, see `preinit batch`.")
+@click.option("--report", "what", flag_value="report", help="That of reports instead, see `preinit build --report`.")
+def command(what: str | None) -> None:
     """Print the JSON schema of the config file.
 
     Editors that know it complete keys and show mistakes; to some, a first line of `#:schema ./preinit.schema.json`
     names it. It holds for preinit.toml, and for the table [tool.preinit] of pyproject.toml.
     """
     with explained(debug=False):
-        write_output(
-            STANDARD_OUTPUT, files(f"preinit.{'batch' if jobs else 'targets'}").joinpath("schema.json").read_bytes()
-        )
+        write_output(STANDARD_OUTPUT, _schema(what))
     leave(0)
+
+
+def _schema(what: str | None) -> bytes:
+    if what == "report":
+        from ..result.schema import schema
+
+        return (json.dumps(schema(), indent=2) + "\n").encode()
+    return files(f"preinit.{'batch' if what == 'jobs' else 'targets'}").joinpath("schema.json").read_bytes()

@@ -17,6 +17,7 @@ from ..files.outputs import STANDARD_OUTPUT
 from ..options.tables import INHERIT_ENV
 from . import help as manual
 from .arguments import mapped_folder
+from .usage import GIVEN
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,7 +35,8 @@ class Command(manual.Command):
     """A command that understands those spellings."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, list(self._modern(args)))
+        given = ctx.meta[GIVEN] = list(self._modern(args))
+        return super().parse_args(ctx, list(given))
 
     def _modern(self, args: list[str]) -> Iterator[str]:
         with_value = {

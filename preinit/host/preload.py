@@ -12,7 +12,7 @@ from ..engine.bounds import shared_with
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, Misfit, printable, quoted
 from ..options import Options
-from ..result import Warning
+from ..result import BuildWarning
 
 #: Names that a message lists.
 _FEW = 3
@@ -133,7 +133,7 @@ def check_uses(module: Module, preloads: Mapping[str, Module], options: Options)
             )
 
 
-def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[Warning, ...]:
+def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[BuildWarning, ...]:
     """One for each preloaded module with state of its own, which no output holds: what the guest shares is captured."""
     found = []
     for name, preload in preloads.items():
@@ -151,7 +151,7 @@ def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[Warn
         if own:
             shown = ", ".join(own[:3]) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
             found.append(
-                Warning(
+                BuildWarning(
                     "preload-state",
                     f"the preloaded module {quoted(name)} has state of its own ({shown}), which the output does not "
                     "hold: what the initializer did to it is lost",

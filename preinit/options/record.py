@@ -11,7 +11,7 @@ from typing import Any
 
 from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, printable, quoted
-from ..result import REPORT_VERSION, FileFacts
+from ..result import FileFacts, Report
 from .build import Options
 from .calls import Call, Word
 from .declared import Effect, declared
@@ -37,17 +37,22 @@ _FROM_ELSEWHERE = "Give the report that `preinit build --report` wrote, or the o
 
 def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
     """The options of a build as JSON values. Of environment variables the names: their values may be secrets."""
-    facts: dict[str, Any] = {name: getattr(options, name) for name in _plain(Options)}
+    facts: dict[str, Any] = {name: _listed(getattr(options, name)) for name in _plain(Options)}
     facts["init_funcs"] = None if options.init_funcs is None else [_call(given) for given in options.init_funcs]
     facts["preloads"] = [
         {"name": name, "path": given if isinstance(given, str) else None, "sha256": preloads[name].sha256}
         for name, given in options.preloads
     ]
     host = options.host
-    facts["host"] = {name: getattr(host, name) for name in _plain(Host)}
+    facts["host"] = {name: _listed(getattr(host, name)) for name in _plain(Host)}
     facts["host"]["env"] = [name for name, _ in host.env]
     facts["host"]["stdin"] = {"size": len(host.stdin), "sha256": hashlib.sha256(host.stdin).hexdigest()}
     return facts
+
+
+def _listed(value: Any) -> Any:
+    """Lists in place of tuples, as JSON has them: a report is equal to what is read again of it."""
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _call(given: str | Call) -> str | dict[str, Any]:
@@ -103,50 +108,45 @@ class Recorded:
                 )
 
 
-def read_report(report: Mapping[str, Any] | str | os.PathLike[str]) -> Recorded:
+def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> Recorded:
     """What `build --report` wrote. Raises `InputError` for anything else."""
-    if isinstance(report, Mapping):
+    if isinstance(report, Report):
         return _recorded(report, "the report")
-    import json
-
+    if isinstance(report, Mapping):
+        return _recorded(Report.from_dict(report), "the report")
     shown = f"the report {quoted(os.fsdecode(os.fspath(report)))}"
     try:
         path = Path(report)
         if path.stat().st_size > _LONGEST:
             raise InputError(f"{shown} is longer than {_LONGEST} bytes", hint=_FROM_ELSEWHERE)
-        facts = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as problem:
+        data = path.read_bytes()
+    except (OSError, ValueError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
-        kind = Unreadable if isinstance(problem, OSError) else InputError
-        raise kind(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
-    return _recorded(facts, shown)
-
-
-def _recorded(facts: Any, shown: str) -> Recorded:
-    if isinstance(facts, Mapping) and "error" in facts:
-        raise InputError(
-            f"{shown} is of a build that failed", hint="Give the report of the build that wrote the output."
-        )
+        raise Unreadable(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
     try:
-        if facts["version"] != REPORT_VERSION:
-            raise InputError(f"{shown} has version {facts['version']!r}, not {REPORT_VERSION}", hint=_FROM_ELSEWHERE)
-        options, host = facts["options"], facts["options"]["host"]
+        return _recorded(Report.from_json(data), shown)
+    except InputError as problem:
+        problem.what = problem.what.replace("the report", shown, 1)
+        raise
+
+
+def _recorded(report: Report, shown: str) -> Recorded:
+    options = report.options
+    try:
+        host = options["host"]
         _check(options, {**dict.fromkeys((*_plain(Options), "init_funcs"), object), "preloads": list, "host": dict})
         _check(host, {**dict.fromkeys(_plain(Host), object), "env": list, "stdin": dict})
         _check(host["stdin"], {"size": int, "sha256": str})
         for entry in options["preloads"]:
             _check(entry, {"name": str, "path": (str, type(None)), "sha256": str})
-        files = [FileFacts(file["path"], file["size"], file["sha256"]) for file in facts["host"]["files"]]
-        if not all(isinstance(name, str) for name in (*host["env"], *(file.path for file in files))):
+        if not all(isinstance(name, str) for name in host["env"]):
             raise TypeError("a name is no text")
-        hashes = [facts[which]["sha256"] for which in ("input", "output")]
-        _check(dict(enumerate(hashes)), {0: str, 1: str})
     except (KeyError, TypeError, IndexError, AttributeError) as problem:
         raise InputError(
             f"{shown} is none of a build, or of an older version of preinit: it does not say all options",
             hint=_FROM_ELSEWHERE,
         ) from problem
-    return Recorded(hashes[0], hashes[1], options, tuple(files))
+    return Recorded(report.input.sha256, report.output.sha256, options, report.host.files)
 
 
 def _check(facts: Any, types: Mapping[Any, Any]) -> None:

@@ -16,6 +16,7 @@ WORDS = {
     "compile": "compiling the module",
     "instantiate": "instantiating the module",
     "run": "running the initializer",
+    "settle": "looking at what it asked for",
     "capture": "taking the snapshot",
     "audit": "running the initializer again",
     "profile": "keeping compiled code",
@@ -27,11 +28,15 @@ WORDS = {
 
 
 class Event(NamedTuple):
-    """A stage begins or has ended, after so many `seconds`, also where it failed; or a note: what was found out."""
+    """A stage begins or has ended, after so many `seconds`, also where it failed; or a note: what was found out.
+
+    `said`: the stage, one of those in `WORDS`, or the note. `detail`: what of it, if there is more to say.
+    """
 
     kind: Literal["begins", "ended", "note"]
     said: str
     seconds: float = 0.0
+    detail: str = ""
 
 
 Listener = Callable[[Event], object]
@@ -59,7 +64,7 @@ class Observer:
     def stage(self, name: str, detail: str = "") -> Iterator[None]:
         """Times what is done inside."""
         self.now, self.detail = name, detail
-        self._tell(Event("begins", name))
+        self._tell(Event("begins", name, detail=detail))
         began = time.perf_counter()
         try:
             yield
@@ -67,7 +72,7 @@ class Observer:
             self.last = time.perf_counter() - began
             name = self.now  # what is done inside may have called it more exactly
             self.seconds[name] = self.seconds.get(name, 0.0) + self.last
-            self._tell(Event("ended", name, self.last))
+            self._tell(Event("ended", name, self.last, self.detail))
 
     def note(self, said: str) -> None:
         """What was found out or decided, for those who want to know."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..result.write import text
 from ..verification import Verification
-from .json import text
 
 #: What calls came to, in words; of any other outcome, the error's code.
 _OUTCOMES = {

@@ -22,6 +22,7 @@ from ..passes.parse.supported import check_supported
 from ..passes.plan.exports import output_exports
 from ..passes.plan.initializers import choose
 from ..passes.plan.job import Job
+from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
 from .behaviour import STOPPED, Side, differences
@@ -91,7 +92,7 @@ def verify(
     seed: int = 0,
     call_host: Host | None = None,
     call_timeout: float = CALL_TIMEOUT,
-    report: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    report: Report | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     progress: Listener | None = None,
     **fields: Unpack[Fields],
 ) -> Verification:

@@ -78,7 +78,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[Any], str]] = {
     "another type of init-funcs": ({}, [{"output": "a.wasm", "init-funcs": [3]}], "must be a string that is not empty"),
     "another type of stdin": ({}, [{"output": "a.wasm", "stdin": 3}], "`stdin` must be a string that is not empty"),
     "another type of env": ({}, [{"output": "a.wasm", "env": {"A": 3}}], "`A` must be a string, not 3"),
-    "another type of verify": ({}, [{"output": "a.wasm", "verify": 3}], "`verify` must be a table, not 3"),
+    "another type of verify": ({}, [{"output": "a.wasm", "verify": 3}], "`verify` must be true or false, or a table, not 3"),
     "a value that does not fit": ({"defaults": {"layout": "tiny"}}, [{"output": "a.wasm"}], "`layout` must be "),
     "no module": ({"input": "missing.wasm"}, [{"output": "a.wasm"}], "missing.wasm' can't be read"),
     "no name of a module": ({"input": 3}, [{"output": "a.wasm"}], "`input` must be a string"),

@@ -115,14 +115,14 @@ def test_an_option_that_does_not_fit_is_explained(arguments: list[str], exit_cod
     ("arguments", "words"),
     [
         ([], "Missing command"),
-        (["frobnicate"], "No such command"),
-        (["build"], "Missing argument"),
+        (["frobnicate"], "no such command"),
+        (["build"], "missing argument 'IN'"),
         (["build", "a", "b"], "unexpected extra argument"),
-        (["build", "-", "--frobnicate"], "No such option"),
+        (["build", "-", "--frobnicate"], "there is no option"),
         (["build", "-", "--max-memory", "lots"], "`--max-memory` takes: a size"),
         (["build", "-", "--timeout", "soon"], "a number of seconds"),
         (["build", "-", "--layout", "pretty"], "balanced"),
-        (["build", "-", "--wasm-simd=perhaps"], "No such option"),
+        (["build", "-", "--wasm-simd=perhaps"], "there is no option"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -142,3 +142,28 @@ def test_a_time_limit_beyond_all_time_is_no_limit(good: Path, limit: str) -> Non
 @pytest.mark.parametrize("limit", ["64KiB", "1m", "2GB", "9223372036854775807", "999999999999999999999g"])
 def test_a_memory_limit_takes_units_and_any_size(good: Path, limit: str) -> None:
     assert_initialized(run("build", good, "--max-memory", limit, code=0).stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way_out"),
+    [
+        (["bulid"], "Write `build`."),
+        (["build", "--layuot", "few"], "Write `--layout`."),
+        (["build", "--keep-init-func", "false", "in.wasm"], "comes after `=`: `--keep-init-func=false`."),
+        (["build", "--init", "start", "in.wasm"], "name it with `-f NAME`"),
+        (["build", "--jobs", "4", "./in.wasm"], "For one module, leave out `--jobs`."),
+        (["build", "--no-init-func", "-f", "x", "in.wasm"], "Leave out `-f` or `--no-init-func`."),
+        (["build", "--layout", "x", "in.wasm"], "`preinit build --help` lists"),
+        (["build", "in.wasm", "--timeout"], "`preinit build --help` lists"),
+        (["bench", "in.wasm"], "For example: preinit bench engine.wasm ready.wasm"),
+        (["bench", "in.wasm", "out.wasm", "--engine", "node"], "Write `--runtime`."),
+        (["serve", "out.wasm", "--host", "::"], "Write `--bind`."),
+        (["verify", "in.wasm", "out.wasm", "--report", "x"], "Write `--from-report`."),
+        (["inspect", "in.wasm", "out.wasm"], "Leave it out"),
+        (["completion", "tcsh"], "`preinit completion --help` lists"),
+    ],
+)
+def test_wrong_usage_is_said_as_all_errors_are_with_a_way_out(arguments: list[str], way_out: str) -> None:
+    said = run(*arguments, code=2).stderr.decode()
+    assert said.startswith("error[usage]: ")
+    assert f"what to do: {way_out}" in said or way_out in said.partition("what to do: ")[2]

@@ -224,5 +224,6 @@ sys.meta_path.insert(0, Finder())
 
 
 def test_usage_errors_name_the_command() -> None:
-    assert "Usage: preinit build" in run("build", code=2).stderr.decode()
-    assert "Usage: preinit [OPTIONS]" in run("frobnicate", code=2).stderr.decode()
+    assert "where: preinit build" in run("build", code=2).stderr.decode()
+    assert "where: preinit\n" in run("frobnicate", code=2).stderr.decode()
+    assert "where: preinit bench" in run("bench", "--rounds", code=2).stderr.decode()

@@ -20,7 +20,6 @@ from preinit.report.inspection_page import inspection_page
 from preinit.report.inspection_text import lines
 from preinit.report.json import dumps
 from preinit.report.page import Card, Section, cards, code, page, text, tip
-from preinit.report.read import loads
 from preinit.report.treemap import _HEIGHT, _WIDTH, Box, Tile, _placed
 from preinit.report.units import short, signed, sized
 from preinit.result import Difference, FileFacts
@@ -113,7 +112,7 @@ def test_a_reports_names_are_text_in_the_page_too() -> None:
         environment=(HOSTILE,),
         files=(FileFacts(HOSTILE, 5, None),),
     )
-    warning = preinit.Warning(HOSTILE, HOSTILE, HOSTILE)
+    warning = preinit.BuildWarning(HOSTILE, HOSTILE, HOSTILE)
     audit = (Difference("memory", 0, ("entropy", HOSTILE), 1, 2, HOSTILE),)
     hostile = dataclasses.replace(report, host=host, warnings=(warning,), audit=audit)
     html = inspection_page(preinit.inspect(wasm(GUEST)), "name", hostile)
@@ -189,46 +188,6 @@ def test_units_are_those_that_people_read() -> None:
 # -- reading a build's report again ------------------------------------------------------------------------------------
 
 
-def test_a_report_that_is_read_again_is_the_report() -> None:
-    report = build_text(GUEST, audit=True, measure_gzip=True).report
-    again = loads(dumps(report).encode())
-    assert dataclasses.replace(again, options=report.options) == report
-    assert dumps(again) == dumps(report)
-
-
-def _without(path: str) -> bytes:
-    value = json.loads(dumps(build_text(GUEST).report))
-    at = value
-    *parts, last = path.split(".")
-    for part in parts:
-        at = at[part]
-    del at[last]
-    return json.dumps(value).encode()
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b"", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"\xff", "not JSON"),
-        (b"[]", "not the report of a build"),
-        (b'{"version": 2}', "not the report of a build"),
-        (b'{"version": 1, "error": {}}', "failed"),
-        (b'{"version": 1}', "`report` has no"),
-    ],
-)
-def test_what_is_no_report_is_refused(data: bytes, said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        loads(data)
-
-
-@pytest.mark.parametrize("path", ["engine", "engine.compiler", "host.calls", "output.sha256", "snapshot.memories"])
-def test_a_report_without_a_field_names_it(path: str) -> None:
-    with pytest.raises(InputError, match=path.split(".")[-1]):
-        loads(_without(path))
-
-
 @given(st.data())
 def test_a_report_with_wrong_values_is_refused_or_read_never_worse(data: st.DataObject) -> None:
     value = json.loads(dumps(build_once()))
@@ -242,7 +201,7 @@ def test_a_report_with_wrong_values_is_refused_or_read_never_worse(data: st.Data
         key = data.draw(st.sampled_from(sorted(at)))
         at[key] = data.draw(st.sampled_from([None, -1, 1.5, "x", True, [], [1], {}, {"a": 1}, 10**400]))
     try:
-        found = loads(json.dumps(value).encode())
+        found = Report.from_json(json.dumps(value))
     except InputError:
         return
     Page(inspection_page(preinit.inspect(wasm(GUEST)), "name", found))

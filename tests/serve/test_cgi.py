@@ -219,6 +219,6 @@ def test_wrong_commands_say_what_is_wrong(tmp_path: Path) -> None:
     assert "error[unknown-export]" in fails("serve", good, "--entry", "run")
     assert "error[usage]" in fails("serve", good, "--timeout", "0", code=2)
     assert "error[usage]" in fails("serve", good, "--port", "70000", code=2)
-    assert "error[address-refused]" in fails("serve", good, "--host", "192.0.2.1")
-    assert "error[address-refused]" in fails("serve", good, "--host", "no such host")
+    assert "error[address-refused]" in fails("serve", good, "--bind", "192.0.2.1")
+    assert "error[address-refused]" in fails("serve", good, "--bind", "no such host")
     assert "preinit serve" in fails("serve", good, "--speed", code=2)

@@ -120,12 +120,12 @@ def test_a_name_that_is_a_file_and_a_target_is_wrong_usage(tmp_path: Path) -> No
         (["first", "--force", "-o", "x.wasm"], "`--force` is for targets, `--output` for one module"),
         (["--layout", "few", "--jobs", "2"], "`--jobs` is for targets, `--layout` for one module"),
         (["--check", "--audit"], "`--check` is for targets, `--audit` for one module"),
-        (["first", "--config", "preinit.toml", "--env", "A=b"], "write the latter into the config file"),
-        (["--layout", "few"], "Missing argument 'IN'"),
+        (["first", "--config", "preinit.toml", "--env", "A=b"], "write the other into the config file"),
+        (["--layout", "few"], "missing argument 'IN'"),
         (["first", "second", "-o", "x.wasm"], "unexpected extra argument (second)"),
         (["good.wasm", "trap.wasm"], "unexpected extra argument (trap.wasm)"),
         (["good.wasm", "--force"], "there is no target 'good.wasm'"),
-        (["--jobs", "0"], "Invalid value for '-j' / '--jobs'"),
+        (["--jobs", "0"], "invalid value for '-j' / '--jobs'"),
         (["--check", "--force"], "`--check` writes nothing"),
         (["--check", "--depfile", "x.d"], "`--check` writes nothing"),
         (["--depfile", ""], "the file name of `--depfile` is empty"),
@@ -145,7 +145,7 @@ def test_what_does_not_go_together_is_wrong_usage_and_nothing_is_built(
 
 def test_without_a_config_file_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
-    assert "Missing argument 'IN'; and there is no preinit.toml" in said(tmp_path, code=2)
+    assert "missing argument 'IN'; and there is no preinit.toml" in said(tmp_path, code=2)
     assert "there is no preinit.toml" in said(tmp_path, "--force", code=2)
     assert "'first' can't be read" in said(tmp_path, "first", code=2)
     (tmp_path / "preinit.toml").write_text("[targets.a]\ninput = 1\n")
@@ -161,7 +161,7 @@ def test_a_current_folder_that_is_gone_has_no_config_file(tmp_path: Path) -> Non
         ["sh", "-c", command, "sh", COMMAND[0], "-P", *COMMAND[1:], "build"], capture_output=True, timeout=PATIENCE
     )
     assert done.returncode == 2
-    assert b"Missing argument 'IN'" in done.stderr
+    assert b"missing argument 'IN'" in done.stderr
 
 
 def test_options_that_go_with_targets(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_a_report_that_is_not_there_or_not_of_a_build(tmp_path: Path) -> None:
         read_report(tmp_path / "none.json")
     with pytest.raises(errors.InputError, match="of a build that failed"):
         read_report({"version": 1, "error": {}})
-    with pytest.raises(errors.InputError, match="has version 2"):
+    with pytest.raises(errors.InputError, match="is not the report of a build, version 1"):
         read_report({"version": 2})
 
 

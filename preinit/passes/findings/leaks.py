@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...binary.module import Module
 from ...options import Host
-from ...result import Warning
+from ...result import BuildWarning
 from ..rewrite import Run
 from ..snapshot import Snapshot
 
@@ -17,7 +17,7 @@ SHORTEST = 8
 _CHUNK = 1 << 20
 
 
-def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -> tuple[Warning, ...]:
+def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -> tuple[BuildWarning, ...]:
     """A warning for each environment variable whose value stands verbatim in memory that the output holds.
 
     `runs`: those parts. What the input holds already is no secret. No warning has the value.
@@ -38,7 +38,7 @@ def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -
                     places[name] = (run.memory, start + place)
                     del wanted[name]
     return tuple(
-        Warning(
+        BuildWarning(
             "environment-value",
             f"the value of the environment variable {name} is in the output: memory {memory}, offset {place:#x}",
             "Run the initializer without that variable. If its value is no secret, write it (--env NAME=VALUE), or "

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
-from ...result import Warning
+from ...result import BuildWarning
 from ..plan.arguments import Call
 from ..plan.initializers import REACTOR_START
 from ..plan.job import Job
@@ -18,7 +18,7 @@ COMMAND_START = "_start"
 CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 
 
-def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Warning, ...]:
+def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[BuildWarning, ...]:
     """The warnings for a build. `code_moved`: the code section has another offset in the output than in the input."""
     module, options = job.module, job.options
     found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
@@ -27,21 +27,23 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[War
         found += _larger_imports(module, snapshot)
     if module.custom("sourceMappingURL") and code_moved:
         found.append(
-            Warning(
+            BuildWarning(
                 "source-map-moved",
                 "the source map's columns are offsets in the file, and the code section has moved",
                 "Use DWARF, whose offsets stay true, or make the source map again.",
             )
         )
     if module.custom("signature"):
-        found.append(Warning("signature", "the module's signature does not fit the output", "Sign the output instead."))
+        found.append(
+            BuildWarning("signature", "the module's signature does not fit the output", "Sign the output instead.")
+        )
     return tuple(found)
 
 
-def _assumed_globals(module: Module, given: Collection[str]) -> list[Warning]:
+def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarning]:
     """Imported mutable numbers that nobody gave a value: the initializer saw zero."""
     return [
-        Warning(
+        BuildWarning(
             "assumed-global",
             f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
             f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
@@ -54,14 +56,14 @@ def _assumed_globals(module: Module, given: Collection[str]) -> list[Warning]:
     ]
 
 
-def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:
+def _larger_imports(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
     """Imports that now ask for more than they did: a loader that makes them must know."""
     found = []
     memories = [entry for entry in module.imports if entry.memory]
     for entry, limits, state in zip(memories, module.memories, snapshot.memories, strict=False):
         if state.pages > limits.minimum:
             found.append(
-                Warning(
+                BuildWarning(
                     "imported-memory-grew",
                     f"the imported memory `{entry.module}.{entry.name}` must now have {state.pages} pages "
                     f"({state.pages * limits.page_size} bytes) at least; it had to have {limits.minimum}",
@@ -74,7 +76,7 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:
         content = snapshot.tables.changed.get(index, ())
         if len(content) > module.tables[index].limits.minimum:
             found.append(
-                Warning(
+                BuildWarning(
                     "imported-table-grew",
                     f"the imported table `{entry.module}.{entry.name}` must now have {len(content)} elements at least",
                     "Give the loader that makes it the new size, or use `--imports restore`.",
@@ -83,14 +85,14 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[Warning]:
     return found
 
 
-def _stack_pointer(module: Module, snapshot: Snapshot) -> list[Warning]:
+def _stack_pointer(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
     for index, name in module.names.globals.items():
         if name != "__stack_pointer" or index not in snapshot.globals.numbers:
             continue
         now = snapshot.globals.numbers[index]
         if now != snapshot.globals.numbers_before[index]:
             return [
-                Warning(
+                BuildWarning(
                     "stack-pointer",
                     f"the stack pointer (global {index}) is {int.from_bytes(now, 'little')} after the initializer, "
                     "not where it was before: every instance starts with a smaller stack",
@@ -100,14 +102,14 @@ def _stack_pointer(module: Module, snapshot: Snapshot) -> list[Warning]:
     return []
 
 
-def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]]) -> list[Warning]:
+def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
     start = module.exported(COMMAND_START)
     if start is None or start.kind != ExternKind.FUNC:
         return []
     found = []
     if any(name == COMMAND_START and index == start.target for name, _, index in exports):
         found.append(
-            Warning(
+            BuildWarning(
                 "start-runs-constructors",
                 "the output still exports `_start`, which runs the constructors again, on an initialized memory",
                 "Export another entry point that only calls main, and rename it: -r _start=ENTRY.",
@@ -120,7 +122,7 @@ def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str,
     ran = any(call.name in (REACTOR_START, COMMAND_START, CONSTRUCTORS) for call in calls)
     if constructors and calls and not wrapped and not ran:
         found.append(
-            Warning(
+            BuildWarning(
                 "no-constructors",
                 f"the module is a command (it exports `_start`), and {calls[0].name!r} ran without its constructors",
                 "Build it as a reactor (`-mexec-model=reactor`), or call `__wasm_call_ctors` in the initializer.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ...errors import Frame
-from ...result import HostFacts, Warning
+from ...result import BuildWarning, HostFacts
 
 #: Names that a message lists, of variables and files; and functions, from the innermost on.
 _MOST_NAMES, _MOST_CALLERS = 5, 3
@@ -16,11 +16,11 @@ _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
 _REFRESH = " (in C, `preinit_refresh()` of preinit.h)"
 
 
-def hazards(facts: HostFacts) -> Iterator[Warning]:
+def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
     """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
     first = facts.first_calls
     if facts.random_bytes:
-        yield Warning(
+        yield BuildWarning(
             "entropy-frozen",
             f"the initializer took {_count(facts.random_bytes, 'random byte')}{_where(first, 'random_get')}: every "
             "instance has the same ones, and whoever has the module can predict what they were to protect (hash "
@@ -28,14 +28,14 @@ def hazards(facts: HostFacts) -> Iterator[Warning]:
             "Seed again when an instance starts, or take the first random numbers after the initializer.",
         )
     if facts.clock_reads:
-        yield Warning(
+        yield BuildWarning(
             "clock-frozen",
             f"the initializer read the time of day{_times(facts.clock_reads)}{_where(first, 'clock_time_get')}: what "
             "it kept of that is the same in every instance, and no instance's start",
             "Read the clock when an instance starts, not in the initializer.",
         )
     if facts.environment:
-        yield Warning(
+        yield BuildWarning(
             "environment-frozen",
             f"the guest was handed {_list('the environment variable', facts.environment)}"
             f"{_where(first, 'environ_get')}: C libraries keep that copy, and an instance's own environment is not "
@@ -43,21 +43,21 @@ def hazards(facts: HostFacts) -> Iterator[Warning]:
             f"Have the instance fetch its own when it starts{_REFRESH}, and never give a secret.",
         )
     if facts.arguments:
-        yield Warning(
+        yield BuildWarning(
             "arguments-frozen",
             f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "
             "instance's own may not be looked at",
             "Read the arguments in the entry point, not in the initializer.",
         )
     if facts.stdin_read:
-        yield Warning(
+        yield BuildWarning(
             "stdin-consumed",
             f"the initializer read {_count(facts.stdin_bytes, 'byte')} of standard input{_where(first, 'fd_read')}: "
             "what was buffered, or that the input had ended, is the same in every instance",
             "Read standard input in the entry point, not in the initializer.",
         )
     if facts.folders and facts.folders_listed:
-        yield Warning(
+        yield BuildWarning(
             "folders-frozen",
             f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_get')}: it will "
             "take the descriptors of an instance for the same ones",
@@ -66,14 +66,14 @@ def hazards(facts: HostFacts) -> Iterator[Warning]:
         )
     if facts.open_descriptors:
         names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
-        yield Warning(
+        yield BuildWarning(
             "descriptors-open",
             f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends"
             f"{_where(first, 'path_open', 'opened first')}: no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
         )
     for stream, size in facts.unflushed.items():
-        yield Warning(
+        yield BuildWarning(
             "output-unflushed",
             f"{_count(size, 'byte')} of what the guest printed to {stream} {'is' if size == 1 else 'are'} still in a "
             "buffer: every instance prints that, once it prints more",

@@ -13,7 +13,7 @@ from ..observer import Observer
 from ..plan.job import Job
 from .calls import Caller
 from .kept import Kept
-from .observed import observe_before
+from .observed import Observed, observe_before
 from .paused import Paused
 from .results import numeric_results
 from .strategies import Strategy
@@ -79,21 +79,26 @@ class Attempt(NamedTuple):
         """Runs the start function and the initializers in a fresh instance. Needs a deep stack."""
         with self.observer.stage("instantiate"):
             instance = guest.instantiate(self.job.options.max_memory, self.world.link, self.world.deadline)
+            try:
+                memory = self._bind_memory(instrumented, instance)
+                before = observe_before(self.job.module, instrumented, instance)
+            except BaseException:
+                instance.close()
+                raise
         try:
-            return self._call(guest, instrumented, instance)
+            return self._call(guest, instrumented, instance, memory, before)
         except BaseException:
             instance.close()  # the next run may need as much memory, and whoever keeps the error must not keep this
             raise
 
-    def _call(self, guest: Guest, instrumented: Instrumented, instance: Instance) -> Paused:
+    def _call(
+        self, guest: Guest, instrumented: Instrumented, instance: Instance, memory: str | None, before: Observed
+    ) -> Paused:
         from ...result import RunFacts
 
         job, observer = self.job, self.observer
-        memory = self._bind_memory(instrumented, instance)
         if self.strategy.engine == "ondemand":
             observer.compiled = instance.compiled
-        with observer.stage("capture"):
-            before = observe_before(job.module, instrumented, instance)
         runs: list[RunFacts] = []
         returned: list[list[bytes]] = []
         if instrumented.start:
@@ -106,7 +111,7 @@ class Attempt(NamedTuple):
                 results = perform(call)
             returned.append(results)
             runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
-        with observer.stage("capture"):
+        with observer.stage("settle"):
             host = self.world.settle(instance.original_functions)
         return Paused(
             instance=instance,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from preinit import Host, Options, Warning, build
+from preinit import BuildWarning, Host, Options, build
 from preinit.binary.module import parse
 from preinit.errors import UsageError
 from preinit.passes.findings.leaks import SHORTEST, leaks
@@ -29,7 +29,7 @@ def reader(pages: int = 1) -> tuple[Guest, int]:
     return guest, buffer
 
 
-def warned(host: Host, **options: object) -> list[Warning]:
+def warned(host: Host, **options: object) -> list[BuildWarning]:
     warnings = reader()[0].build(host, **options).report.warnings
     return [warning for warning in warnings if warning.code == "environment-value"]
 

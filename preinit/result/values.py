@@ -1,20 +1,24 @@
-"""What a build gives back."""
+"""The values that a build gives back."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from .errors import Frame
+from ..errors import Frame, OutputNotWritable, quoted
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Warning:
-    """A hazard: `code` is stable, `message` says what and where, `hint` what to do."""
+class BuildWarning:
+    """Something to look at before the output is used: `code` is stable, `message` says what and where, `hint` what to
+    do."""
 
     code: str
     message: str
@@ -182,7 +186,7 @@ class Report:
     passes: dict[str, float]
     snapshot: SnapshotFacts
     host: HostFacts
-    warnings: tuple[Warning, ...]
+    warnings: tuple[BuildWarning, ...]
     audit: tuple[Difference, ...] | None = None
     scrub_stack: ScrubFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -194,6 +198,26 @@ class Report:
         facts["host"]["first_calls"] = {name: [frame._asdict() for frame in first[name]] for name in first}
         return facts
 
+    def to_json(self) -> str:
+        """The report as `preinit build --report` writes it; `preinit schema --report` prints the schema."""
+        from .write import text
+
+        return text(self.to_dict())
+
+    @classmethod
+    def from_json(cls, data: str | bytes) -> Report:
+        """The report that `to_json` gave. Raises `InputError` for anything else, a failed build's report included."""
+        from .read import loads
+
+        return loads(cls, REPORT_VERSION, data)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+        """The report that `to_dict` gave, or that a reader of JSON made of `to_json`. Raises `InputError`."""
+        from .read import of_values
+
+        return of_values(cls, REPORT_VERSION, dict(values))
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -201,3 +225,19 @@ class Result:
 
     wasm: bytes = field(repr=False)
     report: Report
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Writes the module to a file, whole or not at all: what was there stays until then.
+
+        Raises `OutputNotWritable`.
+        """
+        from ..files.replace import replace_file
+
+        try:
+            replace_file(Path(os.path.realpath(path)), self.wasm)
+        except (OSError, ValueError) as problem:
+            reason = (isinstance(problem, OSError) and problem.strerror) or problem
+            raise OutputNotWritable(
+                f"the output {quoted(os.fsdecode(path))} can't be written: {reason}",
+                hint="Name another file, or make its folder writable.",
+            ) from problem

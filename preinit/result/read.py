@@ -8,8 +8,7 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar
 
-from ..errors import InputError
-from ..result import REPORT_VERSION, Report
+from ..errors import InputError, printable
 
 T = TypeVar("T")
 
@@ -19,19 +18,26 @@ _HINT = "Give the file that `preinit build --report FILE` wrote."
 _LARGEST = 256 << 20
 
 
-def loads(data: bytes) -> Report:
-    """The report that `dumps` gave. Fields of later versions are left out. Raises `InputError`."""
+def loads(kind: type[T], version: int, data: str | bytes) -> T:
+    """The report that `to_json` of that class gave. Fields of later versions are left out. Raises `InputError`."""
     if len(data) > _LARGEST:
         raise InputError(f"the report has more than {_LARGEST >> 20} MiB", hint=_HINT)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as problem:
-        raise InputError(f"the report is not JSON: {problem}", hint=_HINT) from None
-    if not isinstance(value, dict) or value.get("version") != REPORT_VERSION:
-        raise InputError(f"the file is not the report of a build, version {REPORT_VERSION}", hint=_HINT)
+        raise InputError(f"the report is not JSON: {printable(str(problem))}", hint=_HINT) from None
+    return of_values(kind, version, value)
+
+
+def of_values(kind: type[T], version: int, value: Any) -> T:
+    """The report that `to_dict` gave, also as JSON gives it back. Raises `InputError`."""
+    if not isinstance(value, dict) or value.get("version") != version:
+        raise InputError(f"the file is not the report of a build, version {version}", hint=_HINT)
     if "error" in value:
-        raise InputError("the report is that of a build that failed", hint=_HINT)
-    report: Report = _typed(Report, value, "report")
+        raise InputError(
+            "the report is that of a build that failed", hint="Give the report of the build that wrote the output."
+        )
+    report: T = _typed(kind, value, "report")
     return report
 
 
@@ -54,7 +60,7 @@ def _typed(expected: Any, value: Any, where: str) -> Any:
             except InputError as problem:
                 last = problem
         raise last
-    if origin is tuple and isinstance(value, list):
+    if origin is tuple and isinstance(value, list | tuple):
         return tuple(_typed(arguments[0], item, where) for item in value)
     if origin is dict and isinstance(value, dict):
         return {key: _typed(arguments[1], item, f"{where}.{key}") for key, item in value.items()}

@@ -1,0 +1,37 @@
+"""What a build gives back: the output, and a report about it that can be written, and read again."""
+
+from __future__ import annotations
+
+from .values import (
+    REPORT_VERSION,
+    BuildWarning,
+    DescriptorFacts,
+    Difference,
+    EngineFacts,
+    FileFacts,
+    HostFacts,
+    MemoryFacts,
+    ModuleFacts,
+    Report,
+    Result,
+    RunFacts,
+    ScrubFacts,
+    SnapshotFacts,
+)
+
+__all__ = [
+    "REPORT_VERSION",
+    "BuildWarning",
+    "DescriptorFacts",
+    "Difference",
+    "EngineFacts",
+    "FileFacts",
+    "HostFacts",
+    "MemoryFacts",
+    "ModuleFacts",
+    "Report",
+    "Result",
+    "RunFacts",
+    "ScrubFacts",
+    "SnapshotFacts",
+]

@@ -1,0 +1,1 @@
+"""What a build gives back: files of outputs, reports that are read again."""
