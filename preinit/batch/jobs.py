@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import PreinitError, quoted
+from ..errors import PreinitError, counted, quoted
 from ..files.toml import shown
 from ..options import Options
 from ..options.entries import verified
@@ -148,7 +148,7 @@ def _batch(
     if not count:
         raise listed.wrong(None, "there are no jobs")
     if count > MOST_JOBS:
-        raise listed.wrong(None, f"there are {count:,} jobs", f"At most {MOST_JOBS:,} at once.")
+        raise listed.wrong(None, f"there are {counted(count, 'job')}", f"At most {MOST_JOBS:,} at once.")
     output = resolved(output, listed.place(None, ()))
     read = _files(base, partial(read_data, base, PLACEHOLDER))
     try:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..errors import OutputNotWritable, PreinitError, WorkerLost
+from ..errors import OutputNotWritable, PreinitError, WorkerLost, counted
 from ..files.replace import replace_file
 from ..options import Options
 from ..options.fields import changed
@@ -205,7 +205,7 @@ class _Course:
         if task.attempts < _MOST_ATTEMPTS:
             self.waiting.append(task)
         else:
-            problem = WorkerLost(f"the process that did this job died, {task.attempts} times")
+            problem = WorkerLost(f"the process that did this job died, {counted(task.attempts, 'time')}")
             self._failed(task, describe(problem))
 
     def _begin_again(self, crew: Crew, out: dict[Future[Outcome], tuple[_Task, str | None]]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError, printable
+from ..errors import UsageError, counted, printable
 from ..files.outputs import check_outputs, write_output
 from .arguments import File
 from .failure import explained, leave, say, style
@@ -229,7 +229,7 @@ def _table(summary: Summary) -> list[str]:
     for result in summary.results:
         for code in [*dict.fromkeys(result.warnings), *([result.error["code"]] if result.error else [])]:
             codes[code] = codes.get(code, 0) + 1
-    lines += [f"  {code}: {count:,} job{'s' * (count != 1)}" for code, count in sorted(codes.items())]
+    lines += [f"  {code}: {counted(count, 'job')}" for code, count in sorted(codes.items())]
     built = summary.count("built")
     rate = f", {built / summary.seconds:.1f} a second" if built else ""
     return [*lines, f"{size:,} bytes written, {summary.seconds:.2f} s{rate}"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ..errors import printable
+from ..errors import counted, printable
 from ..passes.observer import WORDS, Event, Observer
 from .failure import say
 
@@ -25,7 +25,7 @@ def line(observer: Observer) -> str:
     said = WORDS.get(observer.now, observer.now)
     if observer.compiled:
         functions, size, _ = observer.compiled()
-        said += f"; {functions:,} functions, {size / 1e6:.1f} MB of code compiled"
+        said += f"; {counted(functions, 'function')}, {size / 1e6:.1f} MB of code compiled"
     return printable(f"{said}; {time.perf_counter() - observer.started:.0f} s")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from ..errors import Interrupted, UsageError, printable, quoted
+from ..errors import Interrupted, UsageError, counted, printable, quoted
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..files.toml import shown
 from ..options.tables import nearest
@@ -53,7 +53,7 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
         workers.stop()
         built = sum(outcome.word == BUILT for outcome in outcomes.values())
         raise Interrupted(
-            f"interrupted; {_counted(built)} built before" if built else "interrupted; nothing was written"
+            f"interrupted; {counted(built, 'target')} built before" if built else "interrupted; nothing was written"
         ) from None
     except BaseException:
         workers.stop()
@@ -61,7 +61,7 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
     if not wanted.quiet and len(outcomes) > 1:
         counts = {word: sum(o.word == word for o in outcomes.values()) for word in (BUILT, UP_TO_DATE, CHECKED, FAILED)}
         listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        say(f"{_counted(len(outcomes))}: {listed}; {time.perf_counter() - started:.2f} s")
+        say(f"{counted(len(outcomes), 'target')}: {listed}; {time.perf_counter() - started:.2f} s")
     kept = [config.targets[name] for name in TopologicalSorter(chosen).static_order() if outcomes[name].word != FAILED]
     if wanted.depfile is not None and kept:
         write_output(wanted.depfile, depfile(kept, Path.cwd()).encode("utf-8", "surrogateescape"), "--depfile")
@@ -77,10 +77,6 @@ def _check_depfile(name: str, config: Config) -> None:
         if name != STANDARD_OUTPUT and same_file(name, os.fspath(path)):
             raise UsageError(f"`--depfile` would overwrite {shown(path)!r}", hint="Name another file.")
     check_writable(name, "--depfile")
-
-
-def _counted(number: int) -> str:
-    return f"{number} target{'s' if number != 1 else ''}"
 
 
 def _say(outcome: Outcome, quiet: bool) -> None:

@@ -9,7 +9,18 @@ docstring says the way out instead, in a paragraph "What to do:". docs/troublesh
 
 from __future__ import annotations
 
-from .base import Frame, Interrupted, PreinitError, UsageError, as_error, locate_input, located, printable, quoted
+from .base import (
+    Frame,
+    Interrupted,
+    PreinitError,
+    UsageError,
+    as_error,
+    counted,
+    locate_input,
+    located,
+    printable,
+    quoted,
+)
 from .guest import (
     GrowthRefused,
     GuestExit,
@@ -125,6 +136,7 @@ __all__ = [
     "WorkerLost",
     "WorkerVersion",
     "as_error",
+    "counted",
     "locate_input",
     "located",
     "printable",

@@ -35,6 +35,11 @@ def quoted(name: str) -> str:
     return f"'{printable(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + '...')}'"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and what is counted: `1 page`, `2,000 pages`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 class PreinitError(Exception):
     """Something that has no error of its own; the root of all errors that preinit raises on purpose.
 
@@ -81,7 +86,7 @@ class PreinitError(Exception):
             shown = self.frames if len(self.frames) <= 24 else self.frames[:16] + self.frames[-6:]
             for number, frame in enumerate(shown):
                 if len(shown) < len(self.frames) and number == 16:
-                    lines.append(f"    ... {len(self.frames) - len(shown)} frames ...")
+                    lines.append(f"    ... {counted(len(self.frames) - len(shown), 'frame')} ...")
                 lines.append(f"    {frame}")
             if self.cut:
                 lines.append("    ... (more frames, which the engine did not keep)")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Sized
 
-from ..errors import Frame
+from ..errors import Frame, counted
 from ..result import Difference, HostFacts, Report
 from .page import EMPTY, Html, Section, code, details, facts, figure, join, listed, paragraph, subheading, table, text
-from .units import counted, hexadecimal, kib, short, sized
+from .units import hexadecimal, kib, short, sized
 
 #: Entries of a list; the JSON report has them all.
 _FEW = 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..errors import counted
 from ..inspection.model import Added, Inspection
 from ..result import Report
 from . import build_page, memorymap, sizes
@@ -26,7 +27,7 @@ from .page import (
     table,
     text,
 )
-from .units import counted, hexadecimal, kib, short, signed, sized
+from .units import hexadecimal, kib, short, signed, sized
 
 #: Rows of a table, and maps of memories; the JSON has them all.
 _FEW, _MOST_MAPS = 100, 10

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TypeVar
 
+from ..errors import counted
 from ..inspection.model import Added, Inspection, MemoryMap
 from .columns import columns
-from .units import counted, hexadecimal, kib, short, signed, sized
+from .units import hexadecimal, kib, short, signed, sized
 
 T = TypeVar("T")
 
@@ -239,10 +240,10 @@ def added_lines(found: Inspection, added: Added) -> list[str]:
     )
     for memory, before in zip(found.memories, added.pages_before, strict=False):
         if memory.pages != before:
-            said.append(f"memory {memory.index}: {before:,} pages before, {memory.pages:,} now")
+            said.append(f"memory {memory.index}: {counted(before, 'page')} before, {memory.pages:,} now")
     for table, before in zip(found.tables, added.table_sizes_before, strict=False):
         if table.size != before:
-            said.append(f"table {table.index}: {before:,} entries before, {table.size:,} now")
+            said.append(f"table {table.index}: {counted(before, 'entry', 'entries')} before, {table.size:,} now")
     if found.counts["element_segments"] != added.element_segments_before:
         now = found.counts["element_segments"]
         said.append(f"element segments: {added.element_segments_before:,} before, {now:,} now")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from ..errors import counted
 from ..inspection.model import MemoryMap, MemoryRun
 from .page import EMPTY, Html, join, text
-from .units import counted, short, sized
+from .units import short, sized
 
 #: Cells in a row, by how many there are in all: the first that has room.
 _COLUMNS = ((256, 32), (4096, 64), (1 << 62, 128))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..errors import counted
 from ..inspection.functions import UNNAMED
 from ..inspection.model import FunctionGroup, Inspection, SectionFacts
 from . import treemap
 from .page import Html, join, legend, paragraph
-from .units import counted, short, sized
+from .units import short, sized
 
 #: Tiles of sections, and of data segments that have names.
 _MOST_TILES = 30

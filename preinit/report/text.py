@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import counted
 from ..result import Difference, EngineFacts, HostFacts, Report
 
 
@@ -9,15 +10,16 @@ def summary(report: Report) -> list[str]:
     """What was run, what the output holds and how long it took."""
     ran = ", ".join(run.function for run in report.runs)
     pages = ", ".join(
-        f"memory {m.index}: {m.pages} pages{f' (from {m.pages_before})' if m.pages != m.pages_before else ''}"
+        f"memory {m.index}: {counted(m.pages, 'page')}"
+        + (f" (from {m.pages_before})" if m.pages != m.pages_before else "")
         for m in report.snapshot.memories
     )
     return [
         f"ran {ran}",
         f"{report.input.size:,} bytes in, {report.output.size:,} bytes out"
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
-        f"{pages or 'no memory'}; {report.snapshot.data_segments:,} data segments; "
-        f"{len(report.snapshot.globals_changed)} globals changed",
+        f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
+        f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
         *_baked_in(report.host),
         *_scrubbed(report),
         *_audited(report),
@@ -49,12 +51,12 @@ def _audited(report: Report) -> list[str]:
     for cause in _CAUSES:
         own = [entry for entry in found if cause in entry.depends_on]
         size = sum(entry.length for entry in own if entry.kind == "memory")
-        places = "nothing depends" if not own else "1 place depends" if len(own) == 1 else f"{len(own):,} places depend"
-        lines.append(f"audit: {places} on {cause}" + (f": {size:,} bytes of memory" if size else ""))
+        places = f"{counted(len(own), 'place')} depend{'s' if len(own) == 1 else ''}" if own else "nothing depends"
+        lines.append(f"audit: {places} on {cause}" + (f": {counted(size, 'byte')} of memory" if size else ""))
     first = sorted(found, key=lambda entry: min(map(_CAUSES.index, entry.depends_on)))
     lines += map(_difference, first[:_FEW])
     if len(found) > _FEW:
-        lines.append(f"  ... and {len(found) - _FEW:,} more places: see --report")
+        lines.append(f"  ... and {counted(len(found) - _FEW, 'more place')}: see --report")
     return lines
 
 
@@ -65,16 +67,18 @@ def _difference(entry: Difference) -> str:
     name = f" ({entry.name})" if entry.name else ""
     if entry.kind == "memory":
         end = entry.offset + entry.length
-        return f"  memory {entry.index}, {entry.offset:#x} to {end:#x}, {entry.length:,} bytes{name}: {causes}"
+        return f"  memory {entry.index}, {entry.offset:#x} to {end:#x}, {counted(entry.length, 'byte')}{name}: {causes}"
     if entry.kind == "table":
-        return f"  table {entry.index}, {entry.length:,} entries from {entry.offset} on{name}: {causes}"
+        return (
+            f"  table {entry.index}, {counted(entry.length, 'entry', 'entries')} from {entry.offset} on{name}: {causes}"
+        )
     return f"  {entry.kind} {entry.index}{name}: {causes}"
 
 
 def _baked_in(host: HostFacts) -> list[str]:
     """One line about what the guest was given of the world, if it took anything."""
     size = sum(file.size for file in host.files)
-    counted = (
+    taken = (
         (host.random_bytes, "random byte", ""),
         (host.clock_reads, "reading", " of the time"),
         (len(host.environment), "environment variable", ""),
@@ -86,7 +90,7 @@ def _baked_in(host: HostFacts) -> list[str]:
     )
     empty = ["an empty environment"] if host.environment_read and not host.environment else []
     empty += ["no folders"] if host.folders_listed and not host.folders else []
-    said = [f"{number:,} {noun}{'s' if number != 1 else ''}{more}" for number, noun, more in counted if number]
+    said = [f"{counted(number, noun)}{more}" for number, noun, more in taken if number]
     said += empty
     return [f"baked in: {', '.join(said)}"] if said else []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import printable
+from ..errors import counted, printable
 
 #: Characters of a name that a table shows.
 LONGEST = 100
@@ -25,11 +25,6 @@ def short(name: str | None) -> str:
     if name is None:
         return ""
     return printable(name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}...")
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 page`, `2 pages`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def signed(size: int) -> str:

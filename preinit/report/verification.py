@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..errors import counted
 from ..result.write import text
 from ..verification import Verification
 
@@ -50,7 +51,7 @@ def lines(facts: Verification) -> list[str]:
 def _number(count: int, noun: str, more: str = "", plural: str | None = None) -> str:
     if not count:
         return ""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}" + (f" ({more})" if more else "")
+    return counted(count, noun, plural or "") + (f" ({more})" if more else "")
 
 
 def dumps(facts: Verification) -> str:

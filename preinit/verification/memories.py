@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..binary.module import Module
-from ..errors import Discrepancy
+from ..errors import Discrepancy, counted
 from ..passes.audit.ranges import differing_ranges
 from ..passes.capture.memories import capture_memories
 from ..passes.plan.owners import Owners
@@ -32,7 +32,7 @@ def compare_memories(
 ) -> Iterator[Discrepancy]:
     for index, (a, b) in enumerate(zip(before, after, strict=True)):
         if a.pages != b.pages:
-            yield Discrepancy("memory size", f"memory {index}", f"{a.pages} pages", f"{b.pages} pages")
+            yield Discrepancy("memory size", f"memory {index}", counted(a.pages, "page"), counted(b.pages, "page"))
         for start, end in differing_ranges(a, b):
             name = places.memory(index, start, end)
             place = f"memory {index}, {start:#x} to {end:#x}{f' ({name})' if name else ''}"
@@ -49,4 +49,6 @@ def compare_memory_sizes(
     for index, memory in enumerate(output.memories):
         wanted = module.memories[index].minimum if owners.restores(index) else states[index].pages
         if memory.minimum != wanted:
-            yield Discrepancy("memory", f"minimum of memory {index}", f"{wanted} pages", f"{memory.minimum} pages")
+            yield Discrepancy(
+                "memory", f"minimum of memory {index}", counted(wanted, "page"), counted(memory.minimum, "page")
+            )

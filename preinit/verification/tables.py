@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..binary.module import Module
-from ..errors import Discrepancy
+from ..errors import Discrepancy, counted
 from ..passes.plan.owners import Owners
 from ..passes.run import Paused
 from .references import Reference, named, worded
@@ -22,7 +22,9 @@ def compare_tables(module: Module, before: Tables, after: Tables) -> Iterator[Di
     for index, a in before.items():
         b = after[index]
         if len(a) != len(b):
-            yield Discrepancy("table size", f"table {index}", f"{len(a)} entries", f"{len(b)} entries")
+            yield Discrepancy(
+                "table size", f"table {index}", counted(len(a), "entry", "entries"), counted(len(b), "entry", "entries")
+            )
         if a == b:
             continue
         for slot, (x, y) in enumerate(zip(a, b, strict=False)):
@@ -39,5 +41,5 @@ def compare_table_sizes(module: Module, output: Module, tables: Tables, owners: 
             # One that did not change may be longer than its import asks for.
             wanted = {asked} if owners.restores(index) else {asked, size}
         if table.limits.minimum not in wanted:
-            found = f"{table.limits.minimum} elements"
-            yield Discrepancy("table", f"minimum of table {index}", f"{size} elements", found)
+            found = counted(table.limits.minimum, "element")
+            yield Discrepancy("table", f"minimum of table {index}", counted(size, "element"), found)

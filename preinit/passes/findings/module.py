@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
+from ...errors import counted
 from ...result import BuildWarning
 from ..plan.arguments import Call
 from ..plan.initializers import REACTOR_START
@@ -65,7 +66,7 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
             found.append(
                 BuildWarning(
                     "imported-memory-grew",
-                    f"the imported memory `{entry.module}.{entry.name}` must now have {state.pages} pages "
+                    f"the imported memory `{entry.module}.{entry.name}` must now have {counted(state.pages, 'page')} "
                     f"({state.pages * limits.page_size} bytes) at least; it had to have {limits.minimum}",
                     "Give the loader that makes it the new size (with Emscripten's, INITIAL_MEMORY), or use "
                     "`--imports restore`.",
@@ -78,7 +79,8 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
             found.append(
                 BuildWarning(
                     "imported-table-grew",
-                    f"the imported table `{entry.module}.{entry.name}` must now have {len(content)} elements at least",
+                    f"the imported table `{entry.module}.{entry.name}` must now have "
+                    f"{counted(len(content), 'element')} at least",
                     "Give the loader that makes it the new size, or use `--imports restore`.",
                 )
             )

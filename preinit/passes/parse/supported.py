@@ -13,6 +13,7 @@ from ...errors import (
     Misfit,
     Unsupported,
     UnsupportedProposal,
+    counted,
     printable,
     quoted,
 )
@@ -57,8 +58,8 @@ def check_supported(module: Module, options: Options) -> None:
     check_room(module, options)
     if len(module.memories) > MOST_MEMORIES or len(module.tables) > MOST_TABLES:
         raise Unsupported(
-            f"the module has {len(module.memories)} memories and {len(module.tables)} tables, of which preinit takes "
-            f"{MOST_MEMORIES} and {MOST_TABLES}: it adds some of its own while the initializer runs",
+            f"the module has {counted(len(module.memories), 'memory', 'memories')} and "
+            f"{counted(len(module.tables), 'table')}, of which preinit takes {MOST_MEMORIES} and {MOST_TABLES}: it adds some of its own while the initializer runs",
             hint="Use fewer.",
         )
 
@@ -74,7 +75,8 @@ def check_room(module: Module, options: Options, size: int = 0, elements: int = 
     elements += sum(table.limits.minimum for table in module.tables)
     if elements > TABLE_ELEMENTS:
         raise MemoryLimit(
-            f"the tables start with {elements} elements, the limit is {TABLE_ELEMENTS}", hint="Make them smaller."
+            f"the tables start with {counted(elements, 'element')}, the limit is {TABLE_ELEMENTS}",
+            hint="Make them smaller.",
         )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import I32, FuncType, ValType, type_name
-from ...errors import InitializerType, PreinitError, printable, quoted
+from ...errors import InitializerType, PreinitError, counted, printable, quoted
 from ...options.calls import ALLOCATORS, Returns, Word
 from ...options.calls import Call as Given
 from ...options.numbers import encode, expected
@@ -50,7 +50,7 @@ def separated(
         wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
         takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"
         raise error(
-            f"the {who} takes {takes} argument{'s' * (takes != 1)}, {given}",
+            f"the {who} takes {counted(takes, 'argument')}, {given}",
             where=where,
             hint=f"Write numbers for them: {option} '{printable(name)}({wanted})'." if wanted else "Leave them out.",
         )

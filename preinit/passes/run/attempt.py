@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...binary.sections import ExternKind
 from ...engine.guest import Instance
 from ...engine.runtime import EngineSettings
-from ...errors import UnsupportedProposal, quoted
+from ...errors import UnsupportedProposal, counted, quoted
 from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job
@@ -141,10 +141,10 @@ class Attempt(NamedTuple):
 
         functions = len(self.job.module.bodies)
         compiled, reused = instance.compiled(), instance.reused()
-        parts = f" in {compiled[2]:,} parts, {reused:,} of them from the cache"
+        parts = f" in {counted(compiled[2], 'part')}, {reused:,} of them from the cache"
         self.observer.note(
-            f"{guest.compiler}: {compiled[0]:,} of {functions:,} functions compiled, {compiled[1]:,} bytes of code"
-            + (parts if self.strategy.engine == "ondemand" else "")
+            f"{guest.compiler}: {compiled[0]:,} of {counted(functions, 'function')} compiled, "
+            f"{counted(compiled[1], 'byte')} of code" + (parts if self.strategy.engine == "ondemand" else "")
         )
         strategy, problem = self.strategy, self.kept.store.problem
         return EngineFacts(strategy.engine, guest.compiler, strategy.reason, functions, *compiled, reused, problem)

@@ -10,6 +10,7 @@ from ...engine.ondemand.suitability import unsuitable, worthwhile
 from ...engine.profile import Profile
 from ...engine.runtime import has_winch
 from ...engine.values import Unsuited
+from ...errors import counted
 from ...options import Options
 
 
@@ -25,7 +26,11 @@ class Strategy(NamedTuple):
     profile: Profile | None = None
 
     def __str__(self) -> str:
-        known = f"; {len(self.profile.chunks):,} parts from the cache" if self.profile and self.profile.chunks else ""
+        known = (
+            f"; {counted(len(self.profile.chunks), 'part')} from the cache"
+            if self.profile and self.profile.chunks
+            else ""
+        )
         return f"{'whole' if self.engine == 'whole' else 'on demand'}, compiler {self.compiler}: {self.reason}{known}"
 
     def suits(self, problem: Unsuited) -> bool:
