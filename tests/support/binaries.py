@@ -27,6 +27,10 @@ def found(data: bytes) -> Found:
     ]
 
 
+#: A growth instruction in a dump.
+GROWTH = re.compile(r" *0x([0-9a-f]+) \| [0-9a-f ]+\| (memory|table)_grow (?:mem|table):(\d+)")
+
+
 def dump(data: bytes) -> str:
     """What `wasm-tools dump` says; through a file: into a pipe, it would write each line by itself."""
     with tempfile.NamedTemporaryFile() as file:
@@ -41,7 +45,7 @@ def dumped(data: bytes) -> Found:
     for line in dump(data).splitlines():
         if line.startswith("============== func"):
             defined += 1
-        match = re.match(r" *0x([0-9a-f]+) \| [0-9a-f ]+\| (memory|table)_grow (?:mem|table):(\d+)", line)
+        match = GROWTH.match(line) if "_grow " in line else None
         if match:
             result.append((defined, int(match[1], 16), match[2], int(match[3])))
     return result

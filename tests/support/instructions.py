@@ -88,13 +88,13 @@ def references(instruction: Instruction) -> Named:
 def answer(everything: Search, question: Question) -> list[Instruction]:
     """What a question should find, by what there is."""
     kinds, opcodes = question
-    found = (
-        each
-        if each.opcode in opcodes
-        else each._replace(references=tuple(r for r in each.references if r.kind in kinds))
-        for each in everything.found
-    )
-    return [each for each in found if each.opcode in opcodes or each.references]
+    found = []
+    for each in everything.found:
+        if each.opcode in opcodes:
+            found.append(each)
+        elif references := tuple(reference for reference in each.references if reference.kind in kinds):
+            found.append(each._replace(references=references))
+    return found
 
 
 def compared(data: bytes, questions: list[Question]) -> dict[str, set[int]]:
