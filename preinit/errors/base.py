@@ -98,6 +98,7 @@ class PreinitError(Exception):
 def _restored(kind: type[PreinitError], args: tuple[Any, ...], attributes: dict[str, Any]) -> PreinitError:
     """What was pickled. Extracted tracebacks and causes are not: they hold what can't travel."""
     problem = kind.__new__(kind, *args)
+    problem.args = args  # an `OSError` takes them only when it is initialized
     problem.__dict__.update(attributes)
     return problem
 

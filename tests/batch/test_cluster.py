@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.command import COMMAND, fails, with_other
 from tests.support.places import PACKAGE
 from tests.support.waiting import PATIENCE, wait_for
 
-pytest.importorskip("distributed", reason="pip install preinit[cluster]")
+pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="pip install preinit[cluster]")
 
 
 #: The command, which waits for a cluster for less time than is right for one that is far away.

@@ -11,7 +11,7 @@ from tests.support.command import run
 
 def test_the_job_file_of_help_is_one(tmp_path: Path) -> None:
     help_ = run("batch", "--help", code=0).stdout.decode()
-    help_ = textwrap.dedent(help_[help_.index("  module = ") :].partition("\n\n")[0])
+    help_ = textwrap.dedent(help_[help_.index("  input = ") :].partition("\n\n")[0])
     for name in ("hello.js", "hello.txt"):
         (tmp_path / name).write_text("text")
     (tmp_path / "lib").mkdir()

@@ -14,11 +14,12 @@ from tests.support.places import ROOT
 RESUME = ROOT / "fixtures/resume/resume.wasm"
 
 
-def prepared(tmp_path: Path, **options: object) -> Result:
+def prepared(tmp_path: Path, printed: bytearray | None = None, **options: object) -> Result:
     data = tmp_path / "build-data"
     data.mkdir()
     (data / "note").write_text("written before the build")
-    host = Host(env={"MODE": "build"}, dirs={str(data): "/data"})  # type: ignore[arg-type]
+    stdout = None if printed is None else printed.extend
+    host = Host(env={"MODE": "build"}, dirs={str(data): "/data"}, stdout=stdout)  # type: ignore[arg-type]
     return build(RESUME, rename_funcs={"_start": "preinit_resume"}, host=host, cache=False, **options)
 
 
@@ -42,11 +43,10 @@ def started(binary: bytes, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("engine", ["whole", "ondemand"])
-def test_a_program_sees_the_world_that_it_runs_in(
-    tmp_path: Path, engine: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    result = prepared(tmp_path, engine=engine)
-    assert "mode build\nnote written before the build\n" in capfd.readouterr().err
+def test_a_program_sees_the_world_that_it_runs_in(tmp_path: Path, engine: str) -> None:
+    printed = bytearray()
+    result = prepared(tmp_path, printed, engine=engine)
+    assert b"mode build\nnote written before the build\n" in printed
     said = started(result.wasm, tmp_path)
     assert said.startswith("mode run\nnote written after the build\nsquare 998001\nseed ")
 

@@ -157,10 +157,11 @@ def test_a_javascript_engine_is_built_from_a_config_file_verified_within_a_budge
     (tmp_path / "preinit.toml").write_text(
         f"""[targets.javy]
         input = "{entry.path}"
-        init = "{entry.init_funcs[0]}"
+        init-funcs = ["{entry.init_funcs[0]}"]
         output = "ready.wasm"
         verify = true
-        budgets = {{ max-size = "2MiB", max-gzip = "600KiB" }}
+        max-size = "2MiB"
+        max-gzip = "600KiB"
         """
     )
     command = [sys.executable, "-m", "preinit", "build"]

@@ -61,7 +61,7 @@ def test_a_folder_of_scripts_becomes_a_folder_of_modules(tmp_path: Path) -> None
     (tmp_path / "scripts").mkdir()
     for number, source in enumerate(SCRIPTS):
         (tmp_path / "scripts" / f"s{number}.js").write_bytes(source)
-    arguments = ("-m", entry.path, "-o", tmp_path / "out", "-f", "initialize-runtime", "-f", "compile-src(@{})?")
+    arguments = ("-i", entry.path, "-o", tmp_path / "out", "-f", "initialize-runtime", "-f", "compile-src(@{})?")
     run("batch", tmp_path / "scripts", *arguments, code=0)
     outputs = {path.stem: path.read_bytes() for path in (tmp_path / "out").glob("*.wasm")}
     assert outputs == {f"s{n}": build(entry.path, init_funcs=compiled(s)).wasm for n, s in enumerate(SCRIPTS)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 
 import pytest
 
@@ -26,15 +27,25 @@ def found(data: bytes) -> Found:
     ]
 
 
+#: A growth instruction in a dump.
+GROWTH = re.compile(r" *0x([0-9a-f]+) \| [0-9a-f ]+\| (memory|table)_grow (?:mem|table):(\d+)")
+
+
+def dump(data: bytes) -> str:
+    """What `wasm-tools dump` says; through a file: into a pipe, it would write each line by itself."""
+    with tempfile.NamedTemporaryFile() as file:
+        subprocess.run([wasm_tools(), "dump", "-", "-o", file.name], input=data, capture_output=True, check=True)
+        return file.read().decode()
+
+
 def dumped(data: bytes) -> Found:
-    """What `wasm-tools dump` says."""
-    done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True, check=True)
+    """The growth instructions that `wasm-tools dump` shows."""
     result: Found = []
     defined = -1
-    for line in done.stdout.decode().splitlines():
+    for line in dump(data).splitlines():
         if line.startswith("============== func"):
             defined += 1
-        match = re.match(r" *0x([0-9a-f]+) \| [0-9a-f ]+\| (memory|table)_grow (?:mem|table):(\d+)", line)
+        match = GROWTH.match(line) if "_grow " in line else None
         if match:
             result.append((defined, int(match[1], 16), match[2], int(match[3])))
     return result
@@ -42,9 +53,8 @@ def dumped(data: bytes) -> Found:
 
 def offsets_of(data: bytes, instruction: str) -> list[int]:
     """Where an instruction stands, by its name in `wasm-tools dump`."""
-    done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True, check=True)
     pattern = rf"^ *0x([0-9a-f]+) \| [0-9a-f ]+\| {instruction}\b"
-    return [int(text, 16) for text in re.findall(pattern, done.stdout.decode(), re.MULTILINE)]
+    return [int(text, 16) for text in re.findall(pattern, dump(data), re.MULTILINE)]
 
 
 def offset_of(problem: pytest.ExceptionInfo[PreinitError]) -> int:

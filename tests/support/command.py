@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -48,34 +48,34 @@ def run(
 def _done(
     arguments: list[str], stdin: bytes, cwd: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
-    if not hasattr(os, "fork") or _of_python(environment) != _of_python(os.environ):  # what Python reads as it starts
+    if not hasattr(os, "fork") or _of_python(environment) != _of_python(forks().environment):
         return subprocess.run(
             [*COMMAND, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, cwd=cwd, env=environment
         )
-    with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
-        ends = [os.pipe() for _ in range(3)]
-        (_, source), (out, _), (err, _) = ends
-        theirs = (ends[0][0], ends[1][1], ends[2][1])
-        process = forks().start(arguments, theirs, cwd, environment)
-        for descriptor in theirs:
-            os.close(descriptor)
-        killer = threading.Timer(PATIENCE, os.kill, (process, signal.SIGKILL))
-        killer.start()
-        stack.callback(killer.cancel)
-        threads.submit(_write, source, stdin)
-        said = threads.submit(_read, err)
-        written = _read(out)
-        code, _ = forks().wait()
-        return subprocess.CompletedProcess([*COMMAND, *arguments], code, written, said.result())
+    standard_in, out, err = os.pipe(), os.pipe(), os.pipe()
+    theirs = (standard_in[0], out[1], err[1])
+    process = forks().start(arguments, theirs, cwd, environment)
+    for descriptor in theirs:
+        os.close(descriptor)
+    killer = threading.Timer(PATIENCE, os.kill, (process, signal.SIGKILL))
+    killer.start()
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(_write, standard_in[1], stdin)
+        said = threads.submit(_read, err[0])
+        written = _read(out[0])
+    code, _ = forks().wait()
+    killer.cancel()
+    return subprocess.CompletedProcess([*COMMAND, *arguments], code, written, said.result())
 
 
 def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """What Python reads as it starts: a fork would know nothing of it."""
     return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
 
 
 @cache
 def forks() -> Forks:
-    """Starting Python for each command would take longer than most of them do."""
+    """Starting Python for each command would take longer than most of them do. For one thread."""
     own = Forks()
     atexit.register(own.close)
     return own

@@ -28,6 +28,7 @@ class Forks:
     """One process that forks, after it has imported these modules. For one thread; close it in the end."""
 
     def __init__(self, *modules: str) -> None:
+        self.environment = dict(os.environ)
         self._ours, theirs = socket.socketpair()
         self._answers = self._ours.makefile("rb")  # by line: two may arrive at once
         with theirs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from preinit.binary import encoder as write
 from preinit.binary.instructions import Instruction, Search, decoder
 from preinit.binary.module import parse
 from preinit.binary.opcodes import IMMEDIATES, MEMORY_ARGUMENT, MEMORY_GROW, TABLE_GROW, Kind
-from preinit.passes.parse.text import wasm_tools
+from tests.support.binaries import dump
 from tests.support.by_hand import section
 
 Question = tuple[frozenset[Kind], frozenset[int]]
@@ -70,9 +69,7 @@ def named(fields: str) -> Named:
 
 def dumped(data: bytes) -> Iterator[Dumped]:
     """The function bodies of a module."""
-    done = subprocess.run([wasm_tools(), "dump", "-"], input=data, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    texts = done.stdout.decode().split("============== func ")[1:]
+    texts = dump(data).split("============== func ")[1:]
     for body, text in zip(parse(data).bodies, texts, strict=True):
         # Not the body's size, nor sections behind the last body. Locals start with a number: `1 locals of type I32`.
         lines = [line for line in _LINE.findall(text) if body.start <= int(line[0], 16) < body.end]
@@ -91,13 +88,13 @@ def references(instruction: Instruction) -> Named:
 def answer(everything: Search, question: Question) -> list[Instruction]:
     """What a question should find, by what there is."""
     kinds, opcodes = question
-    found = (
-        each
-        if each.opcode in opcodes
-        else each._replace(references=tuple(r for r in each.references if r.kind in kinds))
-        for each in everything.found
-    )
-    return [each for each in found if each.opcode in opcodes or each.references]
+    found = []
+    for each in everything.found:
+        if each.opcode in opcodes:
+            found.append(each)
+        elif references := tuple(reference for reference in each.references if reference.kind in kinds):
+            found.append(each._replace(references=references))
+    return found
 
 
 def compared(data: bytes, questions: list[Question]) -> dict[str, set[int]]:

@@ -31,8 +31,12 @@ from tests.support.hostile.modules import BUILT, Hostile, deep_blocks
 HUGE = b"\xff\xff\xff\xff\x0f"  # 2**32 - 1
 GOOD = module()
 
-#: Names of a million functions that the module does not have.
-NAMES = write.vector([write.uleb(1_000_000 + index) + b"\0" for index in range(1_000_000)])
+
+def names_of_nobody() -> bytes:
+    """A subsection with names of a million functions that the module does not have."""
+    names = write.vector([write.uleb(1_000_000 + index) + b"\0" for index in range(1_000_000)])
+    return b"\x01" + write.uleb(len(names)) + names
+
 
 #: An item of each kind of section, in which a file can end.
 ITEMS = {
@@ -130,7 +134,7 @@ BROKEN: dict[str, Hostile] = {
         lambda: module(after=custom("name", b"\x01\x07" + HUGE + b"\0\0")), (BUILT,)
     ),
     "a name section with a million names for nothing": Hostile(
-        lambda: module(after=custom("name", b"\x01" + write.uleb(len(NAMES)) + NAMES)),
+        lambda: module(after=custom("name", names_of_nobody())),
         (BUILT,),
     ),
     "producers and target features that are cut off": Hostile(

@@ -8,7 +8,7 @@ from tests.support.hostile.modules import BOTH, BUILT, EVERY, Hostile
 
 WASI = "wasi_snapshot_preview1"
 OVER = ("time-limit",)
-SECOND = ("--timeout", "0.7")
+SHORT = ("--timeout", "0.4")
 SMALL = ("--max-memory", "64MiB")
 
 
@@ -37,21 +37,21 @@ def errno(call: str, expected: int) -> str:
 
 
 ENDLESS: dict[str, Hostile] = {
-    "an endless loop": Hostile(lambda: forever(""), OVER, SECOND, EVERY),
+    "an endless loop": Hostile(lambda: forever(""), OVER, SHORT, EVERY),
     "an endless loop in the start function": Hostile(
-        lambda: f'(module (func $f (loop (br 0))) (start $f) (func (export "{INIT}")))', OVER, SECOND, ("auto",)
+        lambda: f'(module (func $f (loop (br 0))) (start $f) (func (export "{INIT}")))', OVER, SHORT, ("auto",)
     ),
-    "an endless loop of calls": Hostile(lambda: forever("(call $f)", "(func $f)"), OVER, SECOND, BOTH),
+    "an endless loop of calls": Hostile(lambda: forever("(call $f)", "(func $f)"), OVER, SHORT, BOTH),
     "an endless loop through a table": Hostile(
         lambda: forever(
             "(call_indirect (i32.const 0)) (call_indirect (i32.const 1))",
             "(func $f) (func $g (call_indirect (i32.const 0))) (table funcref (elem $f $g))",
         ),
         OVER,
-        SECOND,
+        SHORT,
         BOTH,
     ),
-    "endless tail calls": Hostile(lambda: text("(return_call $init)"), OVER, SECOND, BOTH),
+    "endless tail calls": Hostile(lambda: text("(return_call $init)"), OVER, SHORT, BOTH),
     "endless recursion": Hostile(lambda: text("(call $init)"), ("stack-exhausted",), (), EVERY),
     "endless recursion through a table": Hostile(
         lambda: text("(call_indirect (i32.const 0))", "(table funcref (elem $init))"), ("stack-exhausted",), (), BOTH
@@ -68,25 +68,25 @@ ENDLESS: dict[str, Hostile] = {
     "exceptions thrown and caught without end": Hostile(
         lambda: forever("(block $b (try_table (catch_all $b) (throw $t (i32.const 1))))", "(tag $t (param i32))"),
         OVER,
-        SECOND,
+        SHORT,
         ("auto",),
     ),
     "a passive segment copied without end": Hostile(
         lambda: forever("(memory.init $d (i32.const 0) (i32.const 0) (i32.const 3))", MEM, '(data $d "abc")'),
         OVER,
-        SECOND,
+        SHORT,
         ("auto",),
     ),
     "64 MB filled without end": Hostile(
         lambda: forever("(memory.fill (i32.const 0) (i32.const 7) (i32.const 0x4000000))", "(memory 1024)"),
         OVER,
-        SECOND,
+        SHORT,
         ("auto",),
     ),
     "waiting for itself for ever": Hostile(
         lambda: text("(drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))", "(memory 1 1 shared)"),
         (*OVER, "trap"),
-        SECOND,
+        SHORT,
         ("auto",),
     ),
     "clocks read without end": Hostile(
@@ -96,18 +96,18 @@ ENDLESS: dict[str, Hostile] = {
             MEM,
         ),
         OVER,
-        SECOND,
+        SHORT,
         ("auto",),
     ),
     "yielding without end": Hostile(
-        lambda: forever("(drop (call $sched_yield))", imported("sched_yield", ""), MEM), OVER, SECOND
+        lambda: forever("(drop (call $sched_yield))", imported("sched_yield", ""), MEM), OVER, SHORT
     ),
     "output in single bytes without end": Hostile(
         lambda: forever(
             "(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))", WRITE, ONE_BYTE
         ),
         (*OVER, "guest-output"),
-        SECOND,
+        SHORT,
         ("auto",),
     ),
     "output in megabytes without end": Hostile(
@@ -118,7 +118,7 @@ ENDLESS: dict[str, Hostile] = {
             '(memory (export "memory") 32) (data (i32.const 0) "\\10\\00\\00\\00\\00\\00\\10\\00")',
         ),
         (*OVER, "guest-output"),
-        SECOND,
+        SHORT,
     ),
 }
 
