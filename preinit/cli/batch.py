@@ -39,7 +39,6 @@ _FEW = 20
         "preinit batch pages/ -i app.wasm -o out --stdin-from --pattern '*.html' --jobs 4",
         "preinit batch jobs.toml --scheduler tcp://10.0.0.1:8786",
     ),
-    environment=("PREINIT_CACHE_DIR", "PREINIT_WASM_TOOLS", "NO_COLOR"),
 )
 @click.argument("source", metavar="FILE|DIR")
 @click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: the job file's output-dir]")

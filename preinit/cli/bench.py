@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         "preinit bench engine.wasm ready.wasm --runtime node",
         "preinit bench engine.wasm ready.wasm --copies 5000 --call answer",
     ),
-    environment=("PREINIT_WASM_TOOLS", "SOURCE_DATE_EPOCH", "NO_COLOR"),
 )
 @click.argument("source", metavar="IN", type=File())
 @click.argument("output", metavar="OUT", type=File())

@@ -16,7 +16,7 @@ from ..passes.observer import Observer
 from .arguments import File, other_inputs, read
 from .choice import chosen_config, target_options
 from .failure import explained, leave, say, say_warning
-from .help import ENVIRONMENT, messages, under
+from .help import messages, under
 from .options import build_options, options_of, verdict_options
 from .progress import shown
 from .wizer import Command
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         "preinit build engine app --jobs 4 --depfile ready.d",
         "preinit build --check",
     ),
-    environment=tuple(ENVIRONMENT),
 )
 @click.argument("sources", nargs=-1, metavar="[IN | TARGET...]", type=File())
 @click.option(

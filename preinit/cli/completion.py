@@ -23,7 +23,6 @@ _VARIABLE = "_PREINIT_COMPLETE"
         "preinit completion zsh >> ~/.zshrc               # after compinit",
         "preinit completion fish > ~/.config/fish/completions/preinit.fish",
     ),
-    environment=("NO_COLOR",),
 )
 @click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")

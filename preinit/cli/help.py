@@ -1,8 +1,8 @@
-"""Help that reads like a manual page: options under headings, then environment variables, exit codes and examples."""
+"""Help that reads like a manual page: options under headings, then examples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -13,22 +13,6 @@ _HEADING = "heading"
 _OPTIONS = "Options"
 _MESSAGES = "Messages"
 
-#: Every variable of the environment that some command looks at.
-ENVIRONMENT = {
-    "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: ~/.cache/preinit]",
-    "PREINIT_WASM_TOOLS": "The program wasm-tools, which reads the text format.  [default: the package's own]",
-    "SOURCE_DATE_EPOCH": "Where the guest's clock stands, without --clock.",
-    "NO_COLOR": "No colour, if it is set to anything.",
-}
-
-EXIT_CODES = {
-    "0": "Done.",
-    "1": "It failed; the message says why, and what to do.",
-    "2": "Wrong usage: options that don't fit, files to be read that can't be.",
-    "130": "Interrupted.",
-    "141": "Whoever read standard output has stopped reading.",
-}
-
 
 class Command(click.Command):
     """A command whose help has all of that.
@@ -36,19 +20,16 @@ class Command(click.Command):
     Parameters
     ----------
     examples: whole command lines, as a user would type them.
-    environment: the variables that the command looks at, of `ENVIRONMENT`.
     """
 
     def __init__(
         self,
         *args: Any,
         examples: Sequence[str] = (),
-        environment: Iterable[str] = ("PREINIT_WASM_TOOLS", "NO_COLOR"),
         **others: Any,
     ) -> None:
         super().__init__(*args, **others)
         self.examples = tuple(examples)
-        self.environment = tuple(environment)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings, in the order in which the headings come up first."""
@@ -60,23 +41,28 @@ class Command(click.Command):
                 if "--help" in parameter.opts and _MESSAGES in rows:
                     heading = _MESSAGES
                 rows.setdefault(heading, []).append(row)
-        for heading, listed in rows.items():
-            _list(formatter, heading, listed)
+        for heading, group in rows.items():
+            listed(formatter, heading, group)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
-        _list(formatter, "Environment variables", [(name, ENVIRONMENT[name]) for name in self.environment])
-        _list(formatter, "Exit codes", list(EXIT_CODES.items()))
         if self.examples:
             with formatter.section("Examples"):
                 for example in self.examples:  # never wrapped: they are to be copied
                     formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+        formatter.write_paragraph()
+        formatter.write_text("`preinit help topics`: how values are written, environment variables, exit codes.")
 
 
-def _list(formatter: click.HelpFormatter, heading: str, rows: Sequence[tuple[str, str]]) -> None:
+#: Columns of the options themselves: what is longer stands on a line of its own.
+_WIDTH = 32
+
+
+def listed(formatter: click.HelpFormatter, heading: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Names and what they mean, under a heading."""
     if rows:
         with formatter.section(heading):
-            formatter.write_dl(rows)
+            formatter.write_dl(rows, col_max=_WIDTH)
 
 
 def under(heading: str, *options: Callable[[Any], Any]) -> Callable[[Function], Function]:

@@ -38,12 +38,13 @@ def click_option(option: Option[Any, Any]) -> Callable[[Function], Function]:
         flag = f"{option.flag}/--no-{option.key}" if option.default else option.flag
         return click.option(flag, *names, default=None, is_flag=True, help=text)
     completed = click.Choice(kind.choices) if kind.choices else _COMPLETED.get(option.name, click.STRING)
+    metavar = option.metavar or "|".join(kind.choices) or None
     return click.option(
         option.flag,
         *names,
         type=completed,
         multiple=kind.repeats,
-        metavar=option.metavar or None,
+        metavar=metavar,
         help=text,
     )
 

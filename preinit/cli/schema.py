@@ -16,7 +16,6 @@ from .help import Command
     name="schema",
     cls=Command,
     examples=("preinit schema > preinit.schema.json", "preinit schema --jobs > jobs.schema.json"),
-    environment=("NO_COLOR",),
 )
 @click.option("--jobs", "what", flag_value="jobs", help="That of job files instead, see `preinit batch`.")
 @click.option("--report", "what", flag_value="report", help="That of reports instead, see `preinit build --report`.")

@@ -42,7 +42,6 @@ def _settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "preinit serve ready.wasm --timeout 2 --max-memory 64MiB --max-body 10MiB",
         "preinit serve app.wasm --entry handle --threads 4",
     ),
-    environment=("PREINIT_CACHE_DIR", "PREINIT_WASM_TOOLS", "NO_COLOR"),
 )
 @click.argument("source", metavar="OUT", type=File())
 @under(

@@ -13,7 +13,7 @@ from ..options import Options, tables
 from ..passes.observer import Observer
 from .arguments import File, read
 from .failure import explained, leave
-from .help import ENVIRONMENT, messages, under
+from .help import messages, under
 from .options import build_options, files, options_of, own_fields, settings_of
 from .progress import shown
 from .wizer import Command
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         "preinit verify app.wasm ready.wasm --call-all --seed 7 --json",
         "preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help",
     ),
-    environment=tuple(ENVIRONMENT),
 )
 @click.argument("source", metavar="IN", type=File())
 @click.argument("output", metavar="OUT", type=File())

@@ -109,22 +109,21 @@ class Options:
 
     init_funcs: Option[Sequence[str | Call] | None, tuple[str | Call, ...] | None] = Option(
         None, initializers(), Effect.OUTPUT,
-        "Export to run, several in order. ARG is a number, @FILE for its bytes as address and length, or *N for the 32 "
-        "bits at N bytes from what was returned. A ? after it: an error that it returns fails the build.",
+        "Export to run, with its arguments; several in order.",
         heading=_RUN, flag="--init-func", short="-f", metavar="NAME[(ARG,..)]",
-        otherwise=f"the first of {', '.join(DEFAULT_INITIALIZERS)}",
+        otherwise="the usual names",
     )  # fmt: skip
     preloads: Option[Mapping[str, Preload] | Sequence[tuple[str, Preload]], tuple[tuple[str, bytes | str], ...]] = (
         Option(
             (), _PRELOADS, Effect.OUTPUT,
-            "Module (.wasm or .wat) that provides the imports from NAME while the initializer runs.",
+            "Module that provides the imports from NAME at build time.",
             heading=_OUTSIDE, flag="--preload", metavar="NAME=FILE", compiled=True,
         )
     )  # fmt: skip
     stubs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
         (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
-        "What an imported function does at build time: fail the build, return zeros, or an errno of WASI.",
-        heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=trap|zero|ERRNO", compiled=True,
+        "What an import does at build time: trap, zero or ERRNO.",
+        heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=WHAT", compiled=True,
     )  # fmt: skip
     import_globals: Option[
         Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]], tuple[tuple[str, str], ...]
@@ -135,46 +134,45 @@ class Options:
             values={"type": ["number", "string"]}, wanted="a table of numbers",
         ),
         Effect.OUTPUT, "Value of an imported global at build time.",
-        heading=_OUTSIDE, flag="--import-global", metavar="MODULE.NAME=VALUE",
+        heading=_OUTSIDE, flag="--import-global", metavar="MODULE.NAME=N",
     )  # fmt: skip
     rename_funcs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
         (), pairs(name_text, name_text, "DST=SRC", "_start=resume"), Effect.OUTPUT,
-        "Export SRC under the name DST in the output.",
+        "Export SRC as DST.",
         heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC",
     )  # fmt: skip
     keep_init_func: Option[KeepInitFunc, KeepInitFunc] = Option(
         False, one_of(False, True, "noop"), Effect.OUTPUT,
-        "Keep the exports that were run; noop: as functions that do nothing.",
+        "Keep what was run; noop: as functions that do nothing.",
         heading=_WRITTEN, metavar="[=BOOL|noop]",
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", one_of(*IMPORTS), Effect.OUTPUT,
-        "Imported memories, tables and globals stay imports and must come fresh (keep), become the output's own "
-        "(define), or are filled by a start function, whatever they hold (restore).",
+        "Imported state stays imported and must come fresh, becomes the output's own, or is filled when it starts.",
         heading=_WRITTEN, compiled=True,
     )  # fmt: skip
     layout: Option[Layout, Layout] = Option(
         "balanced", one_of(*LAYOUTS), Effect.OUTPUT,
-        "How memory is cut into segments: for size and start-up time, smallest file, smallest gzip, or few.",
+        "How memory is cut into data segments.",
         heading=_WRITTEN,
     )  # fmt: skip
     scrub_stack: Option[bool, bool] = Option(
-        False, FLAG, Effect.OUTPUT, "Zero what returned calls left on the stack; refused unless the stack is first.",
+        False, FLAG, Effect.OUTPUT, "Zero what returned calls left on the stack.",
         heading=_WRITTEN,
     )  # fmt: skip
     host: Option[Host, Host] = Option(Host(), _host(), Effect.OUTPUT)
     engine: Option[Engine, Engine] = Option(
         "auto", one_of(*ENGINES), Effect.ENGINE,
-        "Compile the whole module before it runs, or each function when it is called (ondemand).",
+        "Compile the whole module, or what is called.",
         heading=_COMPILED, compiled=True,
     )  # fmt: skip
     compiler: Option[Compiler, Compiler] = Option(
         "auto", one_of(*COMPILERS), Effect.ENGINE,
-        "The engine's compiler: fast (winch), for every proposal (cranelift), or the first that can.",
+        "The engine's compiler.",
         heading=_COMPILED, compiled=True,
     )  # fmt: skip
     cache: Option[bool, bool] = Option(
-        True, FLAG, Effect.PROCESS, "Keep compiled code for the next build of the same module.",
+        True, FLAG, Effect.PROCESS, "Keep compiled code for the next build.",
         heading=_COMPILED, compiled=True,
     )  # fmt: skip
     cache_dir: Option[str | os.PathLike[str] | None, str | None] = Option(
@@ -186,26 +184,26 @@ class Options:
         heading=_COMPILED, short="-t", metavar="SECONDS",
     )  # fmt: skip
     max_memory: Option[int | str, int] = Option(
-        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Most that all memories may have together.",
+        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Most that all memories may have.",
         heading=_COMPILED, metavar="SIZE", otherwise="4GiB",
     )  # fmt: skip
     audit: Option[bool, bool] = Option(
         False, FLAG, Effect.VERDICT,
-        "Run again with other entropy, clock and environment, and say what depends on them.", heading=_CHECKS,
+        "Run again in other worlds, say what depends on them.", heading=_CHECKS,
     )  # fmt: skip
     strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
     max_size: Option[int | str | None, int | None] = Option(
         None, optional(SIZE), Effect.VERDICT, "Most bytes that the output may have.", heading=_CHECKS, metavar="SIZE"
     )
     max_gzip: Option[int | str | None, int | None] = Option(
-        None, optional(SIZE), Effect.VERDICT, "Most bytes that it may have compressed (gzip -6).",
+        None, optional(SIZE), Effect.VERDICT, "Most bytes that it may have with gzip -6.",
         heading=_CHECKS, metavar="SIZE",
     )  # fmt: skip
     max_segments: Option[int | None, int | None] = Option(
         None, optional(COUNT), Effect.VERDICT, "Most data segments that it may have.", heading=_CHECKS, metavar="N"
     )
     max_memory_pages: Option[int | None, int | None] = Option(
-        None, optional(COUNT), Effect.VERDICT, "Most pages of 64 KiB that its memories may have at the start.",
+        None, optional(COUNT), Effect.VERDICT, "Most pages of 64 KiB at the start.",
         heading=_CHECKS, metavar="N",
     )  # fmt: skip
     measure_gzip: Option[bool, bool] = Option(False, FLAG, Effect.REPORT)

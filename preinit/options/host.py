@@ -185,41 +185,39 @@ class Host:
     """
 
     env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(
-        (), _environment(), Effect.OUTPUT, "Environment variable of the guest; without =V, ours.",
+        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, ours.",
         heading=_WORLD, short="-e", metavar="K[=V]",
     )  # fmt: skip
     args: Option[Sequence[str], tuple[str, ...]] = Option(
-        (), texts(), Effect.OUTPUT, "Argument of the guest; the first is its program name.",
+        (), texts(), Effect.OUTPUT, "Argument; the first is the program's name.",
         heading=_WORLD, flag="--arg", metavar="ARG",
     )  # fmt: skip
     dirs: Option[
         Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]],
         tuple[tuple[str, str], ...],
     ] = Option(
-        (), _folders(), Effect.OUTPUT, "Folder that the guest may read, and its path in the guest.",
+        (), _folders(), Effect.OUTPUT, "Folder that the guest may read.",
         heading=_WORLD, flag="--dir", short="-d", metavar="HOST[::GUEST]",
     )  # fmt: skip
-    writable: Option[bool, bool] = Option(
-        False, FLAG, Effect.OUTPUT, "The guest may write those folders, too.", heading=_WORLD
-    )
+    writable: Option[bool, bool] = Option(False, FLAG, Effect.OUTPUT, "It may write those folders too.", heading=_WORLD)
     file_times: Option[FileTimes, FileTimes] = Option(
-        "fixed", one_of(*FILE_TIMES), Effect.OUTPUT, "Times of files that the guest sees: the clock's, or their own.",
+        "fixed", one_of(*FILE_TIMES), Effect.OUTPUT, "Times of files: the clock's, or their own.",
         heading=_WORLD,
     )  # fmt: skip
     stdin: Option[bytes, bytes] = Option(
-        b"", _stdin(), Effect.OUTPUT, "File that the guest reads as standard input.", heading=_WORLD, metavar="FILE"
+        b"", _stdin(), Effect.OUTPUT, "Standard input of the guest.", heading=_WORLD, metavar="FILE"
     )
     clock: Option[int | str, int | str] = Option(
-        0, _clock(), Effect.OUTPUT, "Where the guest's clock stands, or the system's clocks.",
-        heading=_WORLD, metavar="epoch:SECONDS|host", otherwise="epoch:$SOURCE_DATE_EPOCH or epoch:0",
+        0, _clock(), Effect.OUTPUT, "Where the clock stands, or the system's clocks.",
+        heading=_WORLD, metavar="epoch:SECONDS|host", otherwise="$SOURCE_DATE_EPOCH or 0",
     )  # fmt: skip
     random: Option[str, str] = Option(
         "seed:0", _random(), Effect.OUTPUT,
-        "Random numbers: a seeded stream, none (asking for some fails the build), or the system's.",
+        "Random numbers: a stream, none, or the system's.",
         heading=_WORLD, metavar="seed:N|deny|host",
     )  # fmt: skip
     wasi: Option[bool, bool] = Option(
-        True, FLAG, Effect.OUTPUT, "Without it, a call of any function of WASI fails the build.", heading=_WORLD
+        True, FLAG, Effect.OUTPUT, "Without it, a call of WASI fails the build.", heading=_WORLD
     )
     quiet_guest: Option[bool, bool] = Option(False, FLAG, Effect.REPORT, "Drop what the guest prints.", heading=_WORLD)
     max_guest_output: Option[int | str, int] = Option(

@@ -59,7 +59,8 @@ def check_supported(module: Module, options: Options) -> None:
     if len(module.memories) > MOST_MEMORIES or len(module.tables) > MOST_TABLES:
         raise Unsupported(
             f"the module has {counted(len(module.memories), 'memory', 'memories')} and "
-            f"{counted(len(module.tables), 'table')}, of which preinit takes {MOST_MEMORIES} and {MOST_TABLES}: it adds some of its own while the initializer runs",
+            f"{counted(len(module.tables), 'table')}, of which preinit takes {MOST_MEMORIES} and {MOST_TABLES}: "
+            "it adds some of its own while the initializer runs",
             hint="Use fewer.",
         )
 
