@@ -6,6 +6,7 @@ nothing is lost that this version doesn't know, and it can be written back as it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import UnsupportedProposal
@@ -127,27 +128,32 @@ class FuncType(NamedTuple):
 class TypeSection(NamedTuple):
     """`functions[i]` is the function type with type index i, None where the index is a struct, array or continuation.
 
-    `has_gc`: recursion groups, subtypes, structs or arrays. `has_continuations`: stack switching.
+    `has_gc`: recursion groups, subtypes, structs or arrays. `has_continuations`: stack switching. `fields`: of each
+    struct or array, by type index, the types that its fields have as operands.
     """
 
     functions: tuple[FuncType | None, ...]
     has_gc: bool
     has_continuations: bool
+    fields: Mapping[int, tuple[ValType, ...]]
 
 
 def read_types(cursor: Cursor) -> TypeSection:
     functions: list[FuncType | None] = []
+    fields: dict[int, tuple[ValType, ...]] = {}
     has_gc = has_continuations = False
 
     def value_types() -> tuple[ValType, ...]:
         return tuple(read_value_type(cursor) for _ in range(cursor.count()))
 
-    def field() -> None:
+    def field() -> ValType:
+        value_type = I32
         if cursor.peek() in (0x77, 0x78):  # packed i16, i8
             cursor.byte()
         else:
-            read_value_type(cursor)
+            value_type = read_value_type(cursor)
         cursor.byte()
+        return value_type
 
     def composite() -> None:
         nonlocal has_gc, has_continuations
@@ -166,11 +172,10 @@ def read_types(cursor: Cursor) -> TypeSection:
         functions.append(None)
         if form == 0x5F:
             has_gc = True
-            for _ in range(cursor.count(2)):
-                field()
+            fields[len(functions) - 1] = tuple(field() for _ in range(cursor.count(2)))
         elif form == 0x5E:
             has_gc = True
-            field()
+            fields[len(functions) - 1] = (field(),)
         elif form == 0x5D:
             has_continuations = True
             cursor.signed(33)
@@ -185,4 +190,4 @@ def read_types(cursor: Cursor) -> TypeSection:
                 composite()
         else:
             composite()
-    return TypeSection(tuple(functions), has_gc, has_continuations)
+    return TypeSection(tuple(functions), has_gc, has_continuations, fields)
