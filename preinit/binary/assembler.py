@@ -147,6 +147,15 @@ def i32_load(offset: int = 0) -> bytes:
     return b"\x28\x02" + uleb(offset)
 
 
+#: The opcode of what stores a number or vector.
+_STORES = {I32: b"\x36", I64: b"\x37", F32: b"\x38", F64: b"\x39", V128: b"\xfd\x0b"}
+
+
+def store(value_type: ValType, offset: int, memory: int) -> bytes:
+    """Stores a number or vector, of which no alignment is promised but that of a word."""
+    return _STORES[value_type] + (uleb(0x42) + uleb(memory) if memory else b"\x02") + uleb(offset)
+
+
 def memory_size(memory: int) -> bytes:
     return b"\x3f" + uleb(memory)
 

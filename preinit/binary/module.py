@@ -152,6 +152,13 @@ class Module:
             found.update(expression.functions)
         return tuple(sorted(found))
 
+    @cached_property
+    def has_typed_references(self) -> bool:
+        """Whether a type, table or global says of references what they name."""
+        types = [t for s in self.types.functions if s for t in s.params + s.results]
+        types += [table.type for table in self.tables] + [entry.type for entry in self.globals]
+        return self.types.has_gc or any(len(t) > 1 for t in types)
+
     def exported(self, title: str) -> read.Export | None:
         return next((export for export in self.exports if export.name == title), None)
 

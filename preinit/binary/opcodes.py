@@ -43,7 +43,17 @@ def code(prefix: int, second: int) -> int:
 
 CALL, CALL_INDIRECT, RETURN_CALL, REF_FUNC = 0x10, 0x11, 0x12, 0xD2
 MEMORY_GROW = 0x40
-TABLE_GROW = code(MISC_PREFIX, 0x0F)
+TABLE_GROW, TABLE_SIZE = code(MISC_PREFIX, 0x0F), code(MISC_PREFIX, 0x10)
+UNREACHABLE, THROW, THROW_REF = 0x00, 0x08, 0x0A
+BR, BR_IF, BR_TABLE, RETURN, BR_ON_NULL, BR_ON_NON_NULL = 0x0C, 0x0D, 0x0E, 0x0F, 0xD5, 0xD6
+RETURN_CALL_INDIRECT, CALL_REF, RETURN_CALL_REF = 0x13, 0x14, 0x15
+SELECT, SELECT_TYPED = 0x1B, 0x1C
+LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET = 0x20, 0x21, 0x22, 0x23, 0x24
+TABLE_GET, MEMORY_SIZE, REF_NULL, REF_AS_NON_NULL = 0x25, 0x3F, 0xD0, 0xD4
+#: After these, nothing is reached any more but by labels.
+LEAVES = (UNREACHABLE, RETURN, THROW, THROW_REF, RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)
+#: Exceptions as they were before the standard.
+LEGACY = frozenset((0x06, 0x07, 0x09, 0x18, 0x19))
 #: What changes entries of a table, but for `table.grow`, and `table.init`, which names a segment.
 TABLE_CHANGES = frozenset((0x26, code(MISC_PREFIX, 0x0E), code(MISC_PREFIX, 0x11)))
 

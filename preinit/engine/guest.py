@@ -140,6 +140,18 @@ class Instance(Protocol):
     def original_functions(self, frames: Sequence[RawFrame]) -> list[int]:
         """The functions of the frames that are the guest's own, by their index in the original."""
 
+    def stack(self) -> list[int | None]:
+        """The functions that are active while a function of the host runs which the guest called, innermost first.
+
+        By their index in the original; None for one of a module that was preloaded.
+        """
+
+    def set_number(self, name: str, number: int) -> None:
+        """Sets a mutable global of type i32."""
+
+    def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
+        """Puts a function of the host into a table of functions."""
+
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""
 

@@ -114,6 +114,26 @@ class EngineInstance(ABC):
         """See `guest.Instance`."""
 
     @abstractmethod
+    def _modules(self) -> tuple[Sequence[wasmtime.Module], Callable[[int, int], int | None]]:
+        """All modules whose functions may be on the stack and are no stubs.
+
+        And what gives the original's function for the number of such a module, and an index among those it defines.
+        """
+
+    def stack(self) -> list[int | None]:
+        """See `guest.Instance`."""
+        modules, function_of = self._modules()
+        return [function_of(*frame) for frame in ffi.stack(self._store, modules)]
+
+    def set_number(self, name: str, number: int) -> None:
+        """See `guest.Instance`."""
+        ffi.set_number(self._store, self._export(name), number)
+
+    def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
+        """See `guest.Instance`."""
+        ffi.set_function(self._store, self._export(name), index, self._functions.define((), (), function))
+
+    @abstractmethod
     def compiled(self) -> tuple[int, int, int]:
         """See `guest.Instance`."""
 

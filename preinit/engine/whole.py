@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ class WholeInstance(EngineInstance):
     ):
         super().__init__(store, deadline)
         self._code = code
+        self._listed = (module, *preloads.values())
         try:
             linkage = Linkage(store, self._functions, preloads)
             self._imports = link(linkage)
@@ -51,6 +52,15 @@ class WholeInstance(EngineInstance):
 
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         return self._code.guard_of(frames)
+
+    def _modules(self) -> tuple[Sequence[wasmtime.Module], Callable[[int, int], int | None]]:
+        original = self._code.original
+
+        def function_of(number: int, defined: int) -> int | None:
+            index = original.imported_functions + defined
+            return index if number == 0 and defined < len(original.bodies) else None
+
+        return self._listed, function_of
 
     def resolve_function(self, pointer: bytes) -> int | None:
         return self._functions_by_pointer.get(pointer)

@@ -99,3 +99,24 @@ class InitializerRefused(InitializerFailed):
 
     code = "initializer-refused"
     hint = "The message is the initializer's own: give it other data."
+
+
+class NeverPaused(InitializerFailed):
+    """The program ended without having come to where it was to be paused."""
+
+    code = "never-paused"
+    hint = "Pause where the program does come by: `--verbose` shows what it calls; `preinit inspect` what there is."
+
+
+class PauseDiffers(InitializerFailed):
+    """The program, which is run twice up to the pause, took another way the second time."""
+
+    code = "pause-differs"
+    hint = "Something that the program sees differs from run to run: a file of a folder that was given, perhaps."
+
+
+class PauseRefused(InitializerFailed):
+    """The program can't be paused there: what is under way can't be written to a module, or done again later."""
+
+    code = "pause-refused"
+    hint = "Pause at another place: earlier, or where less is under way."

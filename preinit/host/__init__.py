@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .pausing import Watch
 from .wasi1.process import Clock
 from .world import Printed, World
 
-__all__ = ["Clock", "Printed", "World"]
+__all__ = ["Clock", "Printed", "Watch", "World"]

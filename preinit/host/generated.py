@@ -18,7 +18,7 @@ from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import
 from ..binary.types import I32, I64, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
-from ..errors import ImportedState, Misfit, printable, quoted
+from ..errors import ImportedState, Misfit, PauseRefused, printable, quoted
 from ..options.numbers import encode, expected
 
 
@@ -39,17 +39,19 @@ def provider(
     values: Mapping[str, str],
     stubs: Mapping[int, bytes | None],
     forwarded: Collection[int] = (),
+    pausing: Collection[int] = (),
 ) -> Provider:
     """The module that provides `imports` (position among all imports, entry).
 
-    It imports two functions of type (i32) -> (), fault and note, then the functions at the positions `forwarded`, as
-    the module does. Each function that it exports calls fault with its position, then traps; one that is forwarded
+    It imports fault and note: (i32) -> (), and pause: (i32) -> (i32), then the functions at the positions `forwarded`,
+    as the module does. Each function that it exports calls fault with its position, then traps; one that is forwarded
     calls the one that it stands for, and one for which `stubs` has a body (locals and expression) is that. Those call
-    note with their position the first time, and count their calls.
+    note with their position the first time, and count their calls. One of `pausing` first calls pause with its
+    position, and returns zeros if that gave 1.
     Memories, tables and globals are fresh ones; `values`: `MODULE.NAME` of an imported global -> number.
     Raises `ImportedState` where something needs a value that nobody gave.
     """
-    types, index_of, fault_type = _types(module, imports)
+    types, index_of, fault_type, pause_type = _types(module, imports)
     parts: dict[SectionId, list[bytes]] = {}
     bodies: list[bytes] = []
     exports: list[bytes] = []
@@ -84,17 +86,19 @@ def provider(
         if entry.kind != ExternKind.FUNC:
             known[key] = names[-1]
         if entry.kind == ExternKind.FUNC:
-            add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=2 + len(targets))
+            add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=_OWN + len(targets))
             stub = stubs.get(position)
             if position in forwarded:
                 signature = module.types.functions[entry.type_index]
                 assert signature is not None  # the module was parsed: a function import names a function type
-                called = code.parameters(signature) + code.call(2 + targets.index(position))
+                called = code.parameters(signature) + code.call(_OWN + targets.index(position))
                 body = counted(position, code.NO_LOCALS + called + code.END)
             elif stub:
                 body = counted(position, stub)
             else:
                 body = code.NO_LOCALS + code.i32_const(position) + code.call(_FAULT) + code.UNREACHABLE + code.END
+            if position in pausing:
+                body = _pausing(module, position, entry, body)
             bodies.append(write.code_entry(body))
         elif entry.kind == ExternKind.TAG:
             add(SectionId.TAG, ExternKind.TAG, b"\0" + write.uleb(index_of[entry.type_index]))
@@ -106,9 +110,10 @@ def provider(
         elif entry.global_:
             add(SectionId.GLOBAL, ExternKind.GLOBAL, _global(entry, entry.global_, values))
     kinds = {position: index_of[entry.type_index] for position, entry in imports if position in forwarded}
+    own = (("fault", fault_type), ("note", fault_type), ("pause", pause_type))
     parts[SectionId.IMPORT] = [
         write.name("preinit") + write.name(title) + externs.function(index)
-        for title, index in (("fault", fault_type), ("note", fault_type), *((str(n), kinds[n]) for n in targets))
+        for title, index in (*own, *((str(n), kinds[n]) for n in targets))
     ]
     parts[SectionId.EXPORT] = exports
     parts[SectionId.CODE] = bodies
@@ -119,8 +124,24 @@ def provider(
 
 
 #: The functions that the generated module imports first.
-_FAULT, _NOTE = range(2)
+_FAULT, _NOTE, _PAUSE = range(3)
+_OWN = 3
 _MUTABLE = b"\x01"
+
+
+def _pausing(module: Module, position: int, entry: Import, body: bytes) -> bytes:
+    """The body of a function without locals, which returns zeros where the guest is paused before it."""
+    signature = module.types.functions[entry.type_index]
+    assert signature is not None  # the module was parsed: a function import names a function type
+    for result in signature.results:
+        if result[0] == 0x64:
+            raise PauseRefused(
+                f"the import returns {type_name(result)}, which has no null: it can't be paused before it is called",
+                where=_label(entry),
+            )
+    zeros = b"".join(code.value(t, bytes(NUMERIC_SIZES.get(t, 0))) for t in signature.results)
+    paused = code.i32_const(position) + code.call(_PAUSE) + code.if_(zeros + code.RETURN)
+    return code.NO_LOCALS + paused + body[len(code.NO_LOCALS) :]
 
 
 def _label(entry: Import) -> str:
@@ -169,12 +190,15 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
         ) from None
 
 
-def _types(module: Module, imports: list[tuple[int, Import]]) -> tuple[list[bytes | memoryview], dict[int, int], int]:
-    """A type section with the types of `imports` and (i32) -> (); new index of each used type, index of the last one.
+def _types(
+    module: Module, imports: list[tuple[int, Import]]
+) -> tuple[list[bytes | memoryview], dict[int, int], int, int]:
+    """A type section with the types of `imports`, (i32) -> () and (i32) -> (i32); new index of each used type, indices
+    of the last two.
 
     Each type costs compile time, so only the used ones are in it, unless they belong to recursion groups.
     """
-    extra = write.function_type(FuncType((I32,), ()))
+    extra = [write.function_type(FuncType((I32,), results)) for results in ((), (I32,))]
     functions = module.types.functions
     if not module.types.has_gc:
         used = sorted({entry.type_index for _, entry in imports if entry.kind in (ExternKind.FUNC, ExternKind.TAG)})
@@ -183,11 +207,13 @@ def _types(module: Module, imports: list[tuple[int, Import]]) -> tuple[list[byte
         mentioned = [holder.type for holder in holders]
         mentioned += [t for signature in signatures if signature for t in signature.params + signature.results]
         if None not in signatures and all(len(t) == 1 for t in mentioned):
-            content = write.vector([*(write.function_type(s) for s in signatures if s is not None), extra])
-            return write.section(SectionId.TYPE, content), {old: new for new, old in enumerate(used)}, len(used)
+            content = write.vector([*(write.function_type(s) for s in signatures if s is not None), *extra])
+            places = {old: new for new, old in enumerate(used)}
+            return write.section(SectionId.TYPE, content), places, len(used), len(used) + 1
     section = module.section(SectionId.TYPE)
     if section is None:  # only types that need no section are imported
-        return write.section(SectionId.TYPE, write.vector([extra])), {}, 0
+        return write.section(SectionId.TYPE, write.vector(extra)), {}, 0, 1
     groups, size = leading_u32(module.payload(section))
-    content = write.uleb(groups + 1) + bytes(module.payload(section)[size:]) + extra
-    return write.section(SectionId.TYPE, content), {index: index for index in range(len(functions))}, len(functions)
+    content = write.uleb(groups + len(extra)) + bytes(module.payload(section)[size:]) + b"".join(extra)
+    places = {index: index for index in range(len(functions))}
+    return write.section(SectionId.TYPE, content), places, len(functions), len(functions) + 1

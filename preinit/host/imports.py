@@ -12,6 +12,7 @@ from ..engine.instance import Linkage
 from ..errors import ImportCalled, ImportedState, WasiRefused, printable
 from .generated import provider as generate
 from .ledger import Calls
+from .pausing import Watch
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES
 
 _TYPES = {"i32": I32, "i64": I64}
@@ -145,8 +146,10 @@ class Generated:
         wasi: bool,
         calls: Calls,
         given: Given,
+        watch: Watch | None = None,
     ) -> None:
         self._module = module
+        self._watch = watch
         self._stubs = stubs
         self._values = values
         self._has_wasi = wasi
@@ -165,9 +168,10 @@ class Generated:
         if not taken:
             return {}
         forwarded = counted or {}
-        made = generate(self._module, list(taken), self._values, self._stubs, forwarded)
+        pausing = self._watch.imports if self._watch else ()
+        made = generate(self._module, list(taken), self._values, self._stubs, forwarded, pausing)
         fault = linkage.define(("i32",), (), self._fault)
-        used = [fault, linkage.define(("i32",), (), self._note)]
+        used = [fault, linkage.define(("i32",), (), self._note), linkage.define(("i32",), ("i32",), self._pause)]
         used += [forwarded[position] for position, _ in taken if position in forwarded]
         found = linkage.provider(made.wasm, used, [*made.names, *made.counters.values()])
         for position, counter in zip(made.counters, found[len(made.names) :], strict=True):
@@ -184,6 +188,9 @@ class Generated:
     def _note(self, position: int) -> None:
         """A stub or a preloaded function is called for the first time; from then on, the generated module counts."""
         self._calls.note(title(self._module.imports[position]))
+
+    def _pause(self, position: int) -> int:
+        return int(self._watch is not None and self._watch.before_import(title(self._module.imports[position])))
 
     def _fault(self, position: int) -> None:
         entry = self._module.imports[position]

@@ -20,6 +20,7 @@ from ..options import Host
 from .imports import Generated, Given, Preloads, Wasi, link
 from .ledger import Calls, Original, settle
 from .output import Output
+from .pausing import Watch
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
 from .wasi1.files import Descriptor, Policy, preopen
@@ -38,7 +39,7 @@ class World:
 
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
     `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
-    it asks for; those that need not be fresh hold something.
+    it asks for; those that need not be fresh hold something. `watch`: looks out for the point where it is paused.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -53,7 +54,9 @@ class World:
         shown: int = 0,
         stubs: Iterable[tuple[str, str]] = (),
         resumes: bool = False,
+        watch: Watch | None = None,
     ) -> None:
+        self.watch = watch
         self._module = module
         self._host = host
         self.deadline = deadline
@@ -62,7 +65,7 @@ class World:
         bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
-        self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given)
+        self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given, watch)
         self._output = output = Output(host, shown)
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
@@ -129,12 +132,14 @@ class World:
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
         self._functions[name] = self._wasi[name]
-        functions, calls, memory = self._functions, self.calls, self._memory
+        functions, calls, memory, watch = self._functions, self.calls, self._memory, self.watch
 
         def call(*arguments: int) -> int:
+            memory.current = None
+            if watch is not None and watch.before_wasi(name, arguments, self):
+                return 0
             calls[name] += 1
             self.deadline.check()
-            memory.current = None
             try:
                 functions[name](*arguments)
             except WasiError as problem:
@@ -142,6 +147,19 @@ class World:
             return 0
 
         return call
+
+    # -- for the watch
+
+    def read(self, address: int, size: int) -> bytes:
+        """See `pausing.Looks`."""
+        try:
+            return self._memory.read(address, size)
+        except WasiError:
+            return b""
+
+    def directory(self, number: int) -> bytes | None:
+        """See `pausing.Looks`."""
+        return dict(self._wasi.open_directories()).get(number)
 
 
 def _no_memory() -> memoryview:

@@ -13,6 +13,7 @@ from .declared import Effect, Option
 from .host import Host
 from .kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of, optional, unfit
 from .lists import anchored_path, items, pairs
+from .pause import PAUSE, PausePoint, pause_point
 from .texts import figure, name_text, path_or_data, path_text, read_number
 
 Layout = Literal["balanced", "size", "gzip", "few"]
@@ -67,6 +68,13 @@ class Options:
     ----------
     init_funcs: exports to run, in order; `NAME(1,2)` passes numbers, a `Call` data too. None: the first of
         `DEFAULT_INITIALIZERS` that the module has. Empty: only the start function and `_initialize`.
+    pause_at: pause the program in the middle, and write a module whose export of the same name goes on from there:
+        "stdin", before standard input is read for the first time; "import:MODULE.NAME#N", before the N-th call of an
+        import (without #N, the first); "function:NAME#N", where a function of the module (a name of its name section or
+        an export, or an index) is entered; "path:PATH", before the first call that names that path of the guest. With
+        it, `_start` is run unless `init_funcs` says otherwise.
+    reopen: files that are open at the pause are opened again when the output goes on; without it, they are refused.
+    replay_output: the output prints what the program had printed before the pause, when it goes on.
     rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`.
     keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
         the run returned (null for a reference), for a host that calls them.
@@ -112,6 +120,17 @@ class Options:
         "Export to run, with its arguments; several in order.",
         heading=_RUN, flag="--init-func", short="-f", metavar="NAME[(ARG,..)]",
         otherwise="the usual names",
+    )  # fmt: skip
+    pause_at: Option[str | None, str | None] = Option(
+        None, PAUSE, Effect.OUTPUT,
+        "Pause in the middle: stdin, import:MODULE.NAME[#N], function:NAME[#N], path:GUESTPATH.",
+        heading=_RUN, metavar="WHERE", compiled=True,
+    )  # fmt: skip
+    reopen: Option[bool, bool] = Option(
+        False, FLAG, Effect.OUTPUT, "When it goes on, open again what was open.", heading=_RUN,
+    )  # fmt: skip
+    replay_output: Option[bool, bool] = Option(
+        False, FLAG, Effect.OUTPUT, "When it goes on, print again what it printed.", heading=_RUN,
     )  # fmt: skip
     preloads: Option[Mapping[str, Preload] | Sequence[tuple[str, Preload]], tuple[tuple[str, bytes | str], ...]] = (
         Option(
@@ -226,6 +245,25 @@ class Options:
                 hint="Audit a build without `--writable`.",
             )
 
+        if self.pause_at is not None:
+            self._check_pause()
+        elif self.reopen or self.replay_output:
+            name = "--reopen" if self.reopen else "--replay-output"
+            raise UsageError(f"`{name}` is about a program that is paused", hint="Say where: --pause-at stdin.")
+
+    def _check_pause(self) -> None:
+        reason = self.host.irreversible
+        if reason:
+            raise UsageError(
+                f"a program that is paused runs twice, and {reason}",
+                hint="Leave out `--writable`, `--clock host` and `--random host`.",
+            )
+        if self.audit:
+            raise UsageError(
+                "an audit compares runs to the end of an initializer, and a paused program has not come to its end",
+                hint="Leave out `--audit` or `--pause-at`.",
+            )
+
     def _check_unique(self) -> None:
         for pairs_of, what, hint in (
             (self.preloads, "two modules are preloaded under one name", "Leave one of them out."),
@@ -244,6 +282,11 @@ class Options:
     def budgets(self) -> dict[str, int]:
         """The limits of the output that are set, by field."""
         return {name: limit for name in BUDGETS if (limit := getattr(self, name)) is not None}
+
+    @property
+    def pause(self) -> PausePoint | None:
+        """Where to pause; None for the end of the initializer."""
+        return None if self.pause_at is None else pause_point(self.pause_at)
 
     @property
     def process_ends(self) -> bool:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         """All of them, so that a type checker finds one that is misspelled. A test holds them against the classes."""
 
         init_funcs: Sequence[str | Call] | None
+        pause_at: str | None
+        reopen: bool
+        replay_output: bool
         preloads: Mapping[str, Preload] | Sequence[tuple[str, Preload]]
         stubs: Mapping[str, str] | Sequence[tuple[str, str]]
         import_globals: Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]]

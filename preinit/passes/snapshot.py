@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..binary.typed import Call, TypedBody
+
 
 class I31(NamedTuple):
     """An i31 reference: a number of 31 bits, signed."""
@@ -52,6 +54,31 @@ class SegmentsState(NamedTuple):
     dropped_elements: frozenset[int]
 
 
+#: What a local or operand of an active function held: the raw little-endian bytes of a number, or a reference.
+FrameValue = bytes | Reference
+
+
+class FrameState(NamedTuple):
+    """A function that is in the middle of a call: `call`, one of `body.calls`.
+
+    `locals` by index, those that were set; `operands`: all that lies on its stack below the call, the lowest first;
+    `arguments`: what the call takes, of the innermost function, whose call has not begun.
+    """
+
+    body: TypedBody
+    call: Call
+    locals: dict[int, FrameValue]
+    operands: tuple[FrameValue, ...]
+    arguments: tuple[FrameValue, ...]
+
+
+class FramesState(NamedTuple):
+    """The active functions, innermost first. `run`: which of the calls that were made is under way; None for none."""
+
+    frames: tuple[FrameState, ...] = ()
+    run: int | None = None
+
+
 class Snapshot(NamedTuple):
     """All state of an instance that can differ from the state after instantiation. `memories` by memory index."""
 
@@ -59,3 +86,4 @@ class Snapshot(NamedTuple):
     globals: GlobalsState
     tables: TablesState
     segments: SegmentsState
+    frames: FramesState = FramesState()

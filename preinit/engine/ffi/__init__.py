@@ -40,6 +40,7 @@ from .modules import (
     takes_exception,
     validate,
 )
+from .stack import stack
 from .state import (
     function_indices,
     function_pointer,
@@ -47,6 +48,7 @@ from .state import (
     memory_place,
     memory_reader,
     memory_view,
+    set_number,
     table_size,
     table_values,
 )
@@ -84,7 +86,9 @@ __all__ = [
     "replace_function",
     "serialize",
     "set_function",
+    "set_number",
     "set_stack",
+    "stack",
     "table_size",
     "table_values",
     "takes_exception",

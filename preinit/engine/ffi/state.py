@@ -11,6 +11,7 @@ import wasmtime
 from wasmtime import _ffi as ffi
 
 from ..values import RawValue
+from .errors import raise_error
 
 _KIND_MEMORY_SHARED = 4
 VAL_FUNCREF, _VAL_EXTERNREF, _VAL_ANYREF, _VAL_EXNREF = 5, 6, 7, 8
@@ -84,6 +85,14 @@ def global_value(store: wasmtime.Store, extern: Any, size: int) -> RawValue:
     value = ffi.wasmtime_val_t()
     ffi.wasmtime_global_get(store._context(), ctypes.byref(extern.of.global_), ctypes.byref(value))
     return _read_value(store, value, size)
+
+
+def set_number(store: wasmtime.Store, extern: Any, number: int) -> None:
+    """For `Global.set_value` on a mutable global of type i32, which is reached only through an export's type."""
+    value = ffi.wasmtime_val_t()
+    value.kind = ffi.WASMTIME_I32
+    value.of.i32 = number
+    raise_error(ffi.wasmtime_global_set(store._context(), ctypes.byref(extern.of.global_), ctypes.byref(value)))
 
 
 def function_pointer(extern: Any) -> bytes | None:

@@ -41,6 +41,7 @@ class _Loaded(NamedTuple):
 
     chunk: Chunk
     instance: Any
+    module: wasmtime.Module
 
 
 class OnDemandInstance(EngineInstance):
@@ -131,7 +132,7 @@ class OnDemandInstance(EngineInstance):
             look()
         externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._shared]
         instance = self._prepared.instantiate(self._store, module, externs)
-        self._chunks.append(_Loaded(chunk, instance))
+        self._chunks.append(_Loaded(chunk, instance, module))
         self._numbers[chunk.title] = number
         self._bodies.forget(chunk.functions)
         self.__dict__.pop("_functions_by_pointer", None)  # there are more now
@@ -219,6 +220,12 @@ class OnDemandInstance(EngineInstance):
                 chunk = self._chunks[number].chunk
                 result.append(chunk.functions[frame.function - len(chunk.imports) - len(chunk.guards)])
         return result
+
+    def _modules(self) -> tuple[Sequence[wasmtime.Module], Callable[[int, int], int | None]]:
+        def function_of(number: int, defined: int) -> int | None:
+            return self._chunks[number].chunk.functions[defined] if number < len(self._chunks) else None
+
+        return [loaded.module for loaded in self._chunks] + [*self._prepared.preloads.values()], function_of
 
     def _explain(self, trap: GuestTrapped) -> BaseException:
         problem = super()._explain(trap)

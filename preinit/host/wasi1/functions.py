@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from ...options import Host
 from ..filesread import FilesRead
@@ -77,6 +77,10 @@ class Functions:
     def open_descriptors(self) -> list[tuple[int, Descriptor]]:
         """Files and directories that are open now, by number."""
         return self._table.descriptors()
+
+    def open_directories(self) -> Iterator[tuple[int, bytes]]:
+        """The guest's path of each directory that is open now, by number."""
+        return ((number, entry.guest_path) for number, entry in self._table.descriptors() if entry.is_directory)
 
     def __getitem__(self, name: str) -> Callable[..., None]:
         """The function with that name in WASI; it takes unsigned integers, returns nothing or raises `WasiError`."""

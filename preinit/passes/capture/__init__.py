@@ -7,6 +7,7 @@ from ..plan.owners import Ownership
 from ..run.observed import observe_after
 from ..run.paused import Paused
 from ..snapshot import Snapshot
+from .frames import capture_frames
 from .globals import capture_globals
 from .memories import capture_memories
 from .segments import capture_segments
@@ -25,4 +26,5 @@ def capture(module: Module, paused: Paused, owners: Ownership) -> Snapshot:
     tables = capture_tables(module, paused.before, after, instance, owners.tables)
     globals_ = capture_globals(module, paused.before, after, instance, owners.globals)
     segments = capture_segments(module, instrumented, instance)  # runs probes, so it comes before the views
-    return Snapshot(capture_memories(module, instrumented, instance), globals_, tables, segments)
+    frames = capture_frames(module, paused)
+    return Snapshot(capture_memories(module, instrumented, instance), globals_, tables, segments, frames)

@@ -7,10 +7,23 @@ from typing import NamedTuple
 from .segments import SegmentProbes
 
 
+class FrameProbes(NamedTuple):
+    """Exports of what the copy has besides the original's state, to be paused: see `frames`.
+
+    `memory` and `functions` (a table): what unwound frames held. `unwinding`: a global that is not 0 while the guest is
+    unwound. `used`: a global, bytes of the memory.
+    """
+
+    memory: str
+    functions: str
+    unwinding: str
+    used: str
+
+
 class Instrumented(NamedTuple):
     """One part for each kind of state; `memories`, `globals`, `tables`: index in the original -> export.
 
-    `start`: the export of the start function, which does not run by itself.
+    `start`: the export of the start function, which does not run by itself. `frames`: only of a copy that is paused.
     """
 
     memories: dict[int, str]
@@ -18,3 +31,4 @@ class Instrumented(NamedTuple):
     tables: dict[int, str]
     segments: SegmentProbes
     start: str | None
+    frames: FrameProbes | None = None

@@ -8,6 +8,7 @@ from ..parse.source import Source
 from .exports import output_exports
 from .initializers import choose
 from .job import Job
+from .pause import find_pause
 
 __all__ = ["Job", "make_job"]
 
@@ -16,10 +17,11 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
     """What is to be done for these options. Raises a `PreinitError` where they don't fit the module."""
     module = source.module
     calls = choose(module, options)
-    exports = output_exports(module, calls, options)
+    pause = find_pause(module, options.pause) if options.pause else None
+    exports = output_exports(module, [] if pause else calls, options)  # which calls end, only the pause will show
     stack = None
     if options.scrub_stack:
         from ...symbols.stack import find_stack
 
         stack = find_stack(module)
-    return Job(module, tuple(calls), options, source.preloads, source.beside, deadline, exports, stack)
+    return Job(module, tuple(calls), options, source.preloads, source.beside, deadline, exports, stack, pause=pause)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
@@ -16,8 +16,10 @@ from .initializers import REACTOR_START
 Export = tuple[str, int, int]
 
 
-def output_exports(module: Module, calls: list[Call], options: Options) -> tuple[Export, ...]:
-    """Name, kind and index of each export of the output.
+def output_exports(
+    module: Module, calls: Sequence[Call], options: Options, resumed: Mapping[str, int] | None = None
+) -> tuple[Export, ...]:
+    """Name, kind and index of each export of the output. `resumed`: functions that exports become.
 
     What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
     would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
@@ -25,17 +27,18 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
     Raises `UnknownExport`, `Misfit`, `InitializerType`.
     """
     removed = {call.name for call in calls}
-    noops: dict[str, int] = {}
+    replaced_functions = dict(resumed or {})
     if options.keep_init_func == "noop":
         for call in calls:
             _check_noop(call)
-        noops = {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
+        replaced_functions |= {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
         removed.clear()
     elif options.keep_init_func:
         named = {call.name for call in calls if call.name != REACTOR_START}
         if REACTOR_START in (options.init_funcs or ()):
             named.add(REACTOR_START)
         removed -= named
+    removed -= set(resumed or ())
     new_names = {source: destination for destination, source in options.rename_funcs}
     for source in new_names:
         if source not in module.exported_names:
@@ -48,7 +51,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
     replaced = set(new_names.values())
     _check_replaced(module, new_names, removed)
     exports = tuple(
-        (new_names.get(e.name, e.name), e.kind, noops.get(e.name, e.target))
+        (new_names.get(e.name, e.name), e.kind, replaced_functions.get(e.name, e.target))
         for e in module.exports
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )

@@ -18,6 +18,9 @@ from .arguments import number, separated, with_data
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
 REACTOR_START = "_initialize"
 
+#: What a command exports to run its `main`: a snapshot can be taken in the middle of it only.
+COMMAND_START = "_start"
+
 _WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)", re.DOTALL)
 #: Candidates that a message lists.
 _FEW = 6
@@ -32,14 +35,15 @@ def choose(module: Module, options: Options) -> list[Call]:
 
     Raises
     ------
-    NoInitializer: none was named, and the module has none of the usual names.
+    NoInitializer: none was named, and the module has none of the usual names; `_start` is one of a paused program.
     UnknownExport: a name that is no exported function.
     InitializerType: arguments that don't fit, or parameters that can't be given.
     """
     functions = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
     named: list[str | Given] = list(options.init_funcs or ())
     if options.init_funcs is None:
-        named += [name for name in DEFAULT_INITIALIZERS if name in functions][:1]
+        usual = (COMMAND_START, *DEFAULT_INITIALIZERS) if options.pause else DEFAULT_INITIALIZERS
+        named += [name for name in usual if name in functions][:1]
         if not named:
             raise _no_initializer(module, functions)
     calls = [_call(module, functions, text) for text in named]

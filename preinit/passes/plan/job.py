@@ -15,6 +15,7 @@ from ...options import Host, Options
 from ...symbols.stack import Stack
 from .arguments import Call
 from .owners import Ownership, ownership
+from .pause import Pause
 
 
 class Job(NamedTuple):
@@ -28,6 +29,7 @@ class Job(NamedTuple):
     stack: the one whose dead part is zeroed in the output; None for none.
     goes_on: it is run again, and further than that: code is kept, and can be stopped.
     resumes: the module is an output.
+    pause: where the guest is paused; None for the end of the last call.
     """
 
     module: Module
@@ -40,6 +42,7 @@ class Job(NamedTuple):
     stack: Stack | None = None
     goes_on: bool = False
     resumes: bool = False
+    pause: Pause | None = None
 
     @property
     def interruptible(self) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..observer import Observer
-from ..plan.exports import no_ops
+from ..plan.exports import no_ops, output_exports
 from ..plan.job import Job
 from ..snapshot import Snapshot
 from .appended import has_more
+from .frames import NO_CONTINUATIONS, continuations
 from .layout import Run
 from .memories import memory_runs
 from .module import Rewritten, variants, write_module
@@ -27,8 +28,16 @@ def rewrite(
     `returned`: what the calls gave, for exports that do nothing any more. Raises `OutputTooLarge`, `TimeLimit`.
     """
     module, deadline = job.module, job.deadline
-    noops = no_ops(module, job.calls, returned, job.options)
-    plan = make_plan(job.owners, job.options.layout, job.exports, noops)
+    ended = job.calls[: len(returned)]
+    noops = no_ops(module, ended, returned, job.options)
+    exports, continued = job.exports, NO_CONTINUATIONS
+    if snapshot.frames.run is not None:
+        name = job.calls[snapshot.frames.run].name
+        first = len(module.function_types) + len(noops)
+        continued = deadline.start(lambda: continuations(module, snapshot.frames, name, first)).result()
+        resumed = {} if continued.entry is None else {name: continued.entry}
+        exports = output_exports(module, ended, job.options, resumed)
+    plan = make_plan(job.owners, job.options.layout, exports, noops, continued)
     runs: list[Run] | None = None
     for variant in variants(module, snapshot, plan):
         deadline.check_time()

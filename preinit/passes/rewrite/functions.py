@@ -9,6 +9,7 @@ from ...binary import encoder as write
 from ...binary.extend import extended_section
 from ...binary.module import Module, SectionId
 from ...binary.types import NUMERIC_SIZES, FuncType
+from .frames import Continuations
 from .plan import NoOp
 
 
@@ -21,25 +22,32 @@ def _no_op_body(module: Module, noop: NoOp) -> bytes:
 
 
 def function_sections(
-    module: Module, noops: Sequence[NoOp], start: bytes, start_locals: bytes
+    module: Module, noops: Sequence[NoOp], continued: Continuations, start: bytes, start_locals: bytes
 ) -> dict[int, write.Pieces]:
-    """The sections that change where functions are added: `noops` in their order, then one of `start`'s instructions.
+    """The sections that change where functions are added: `noops` in their order, then continuations, then one of
+    `start`'s instructions.
 
     That one becomes the start function; there is none where `start` is empty.
     """
-    types = [type_index for type_index, _ in noops]
+    types = [type_index for type_index, _ in noops] + [type_index for type_index, _ in continued.functions]
     bodies = [code.NO_LOCALS + _no_op_body(module, noop) for noop in noops]
+    bodies += [body.removesuffix(code.END) for _, body in continued.functions]
+    new_types = [*continued.types]
     changed: dict[int, write.Pieces] = {}
     if start:
         nothing = FuncType((), ())
         if nothing in module.types.functions and not module.types.has_gc:
             types.append(module.types.functions.index(nothing))
         else:
-            types.append(len(module.types.functions))
-            changed[SectionId.TYPE] = extended_section(module, SectionId.TYPE, [write.function_type(nothing)])
+            if nothing not in new_types:
+                new_types.append(nothing)
+            types.append(len(module.types.functions) + new_types.index(nothing))
         bodies.append(start_locals + start)
-        index = len(module.function_types) + len(noops)
+        index = len(module.function_types) + len(bodies) - 1
         changed[SectionId.START] = write.section(SectionId.START, write.uleb(index))
+    if new_types:
+        added = [write.function_type(new) for new in new_types]
+        changed[SectionId.TYPE] = extended_section(module, SectionId.TYPE, added)
     if bodies:
         functions = [write.uleb(type_index) for type_index in types]
         changed[SectionId.FUNCTION] = extended_section(module, SectionId.FUNCTION, functions)

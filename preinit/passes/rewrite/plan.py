@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ...options import Layout
 from ..plan.owners import Owners, Ownership
+from .frames import NO_CONTINUATIONS, Continuations
 
 #: Name, kind and index of an export.
 Export = tuple[str, int, int]
@@ -38,6 +39,12 @@ class SegmentsPlan(NamedTuple):
     keep_slots: bool = False
 
 
+class FramesPlan(NamedTuple):
+    """`continuations`: functions to append that go on where the active ones were, which `exports` may name."""
+
+    continuations: Continuations = NO_CONTINUATIONS
+
+
 class Plan(NamedTuple):
     """`exports` of the output; `noops`: functions to append that do nothing, which `exports` may name."""
 
@@ -45,16 +52,24 @@ class Plan(NamedTuple):
     globals: GlobalsPlan
     tables: TablesPlan
     segments: SegmentsPlan
+    frames: FramesPlan
     exports: tuple[Export, ...]
     noops: tuple[NoOp, ...] = ()
 
 
-def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], noops: tuple[NoOp, ...] = ()) -> Plan:
+def make_plan(
+    owners: Ownership,
+    layout: Layout,
+    exports: tuple[Export, ...],
+    noops: tuple[NoOp, ...] = (),
+    continued: Continuations = NO_CONTINUATIONS,
+) -> Plan:
     return Plan(
         MemoriesPlan(owners.memories, layout),
         GlobalsPlan(owners.globals),
         TablesPlan(owners.tables),
         SegmentsPlan(),
+        FramesPlan(continued),
         exports,
         noops,
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
+from ...errors import counted
 from ...options import Host
+from ..instrument.frames import Watched, watch
 from ..observer import Observer
 from ..plan.job import Job
+from ..plan.pause import Pause
 from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
+from .pausing import KeptForUnwinding, Pausing, checked_stack, compare
 from .strategies import Strategy
 
 if TYPE_CHECKING:
@@ -24,12 +29,53 @@ def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
 
     `kept`: what is known from other builds of the module, and is to be kept. Raises what compiling and running raise.
     """
+    if job.pause is not None:
+        return _run_to_pause(job, job.pause, observer, kept)
+    return _run(job, observer, kept or KeptInFolder(job))
+
+
+def _run_to_pause(job: Job, pause: Pause, observer: Observer, kept: Kept | None) -> Paused:
+    """The same up to a pause: see `pausing`. Raises `PauseRefused`, `PauseDiffers` and `NeverPaused`, too."""
+
+    def watched(stack: tuple[int, ...]) -> tuple[Job, Watched]:
+        with observer.stage("instrument"):
+            number = pause.point.number if pause.function is not None else 0
+            made = job.deadline.start(lambda: watch(job.module, stack, pause.function, number)).result()
+        room = sum(memory.minimum * memory.page_size for memory in made.module.memories[len(job.module.memories) :])
+        options = dataclasses.replace(job.options, max_memory=job.options.max_memory + room)
+        return job._replace(module=made.module, options=options), made
+
+    first_job, first_copy = watched(())
+    with _run(first_job, observer, kept or KeptInFolder(first_job), (pause, first_copy, False)) as first:
+        assert first.pausing is not None
+        stack = checked_stack(first.pausing)
+        observer.note(f"paused with {counted(len(stack), 'active function')}")
+        second_job, second_copy = watched(stack)
+        again = KeptForUnwinding(second_job, first, frozenset(stack))
+        shown = first.world.printed
+    second = _run(second_job, observer, again, (pause, second_copy, True), shown)
+    try:
+        assert second.pausing is not None
+        second.pausing.stack = [*stack]
+        compare(first, second)
+    except BaseException:
+        second.close()
+        raise
+    return second._replace(profile=first.profile, engine=second.engine)
+
+
+def _run(
+    job: Job,
+    observer: Observer,
+    kept: Kept,
+    pausing: tuple[Pause, Watched, bool] | None = None,
+    printed: int = 0,
+) -> Paused:
+    """`pausing`: where, in which copy, whether it is unwound then. `printed`: bytes that an earlier run has printed."""
     with observer.stage("choose"):
-        kept = kept or KeptInFolder(job)
         following = iter(list(kept.strategies(job)))
     folder = kept.store.folder
     observer.note(f"compiled code is kept in {folder}" if folder else "compiled code is not kept")
-    printed = 0
     tried: Strategy | None = None
     problem: Unsuited | None = None
     for strategy in following:
@@ -39,9 +85,10 @@ def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
             strategy = strategy.after(problem)
             kept.unsuited(job, tried, problem, strategy)
         observer.note(f"starting again, {strategy}" if problem else str(strategy))
-        world = _world(job, printed)
+        world = _world(job, printed, pausing[0] if pausing else None)
         try:
-            paused = Attempt(job, strategy, world, observer, kept).run()
+            until = Pausing(*pausing[:2], world.watch, pausing[2]) if pausing and world.watch else None
+            paused = Attempt(job, strategy, world, observer, kept, until).run()
         except Unsuited as found:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             found.with_traceback(None).__cause__ = found.__context__ = None  # they hold the instance
@@ -93,13 +140,21 @@ def run_whole(job: Job, clock: Clock | None = None) -> Paused:
         raise
 
 
-def _world(job: Job, printed: int) -> World:
-    from ...host import World
+def _world(job: Job, printed: int, pause: Pause | None = None) -> World:
+    from ...host import Watch, World
 
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    given = (values, job.preloads, fresh, printed, options.stubs, job.resumes)
+    given = (
+        values,
+        job.preloads,
+        fresh,
+        printed,
+        options.stubs,
+        job.resumes,
+        Watch(pause.point, pause.imports) if pause else None,
+    )
     world = World(job.module, options.host, job.deadline, *given)
     if not options.digest_files:
         world.leave_out_digests()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...binary.sections import ExternKind
 from ...engine.guest import Instance
 from ...engine.runtime import EngineSettings
-from ...errors import UnsupportedProposal, counted, quoted
+from ...errors import PreinitError, UnsupportedProposal, counted, quoted
 from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job
@@ -15,6 +17,7 @@ from .calls import Caller
 from .kept import Kept
 from .observed import Observed, observe_before
 from .paused import Paused
+from .pausing import Pausing, Stopped
 from .results import numeric_results
 from .strategies import Strategy
 
@@ -26,13 +29,17 @@ if TYPE_CHECKING:
 
 
 class Attempt(NamedTuple):
-    """`world`: what the guest sees of it; whoever made it closes it where the attempt fails."""
+    """`world`: what the guest sees of it; whoever made it closes it where the attempt fails.
+
+    `pausing`: where the guest is paused, and how; None for the end of the last call.
+    """
 
     job: Job
     strategy: Strategy
     world: World
     observer: Observer
     kept: Kept
+    pausing: Pausing | None = None
 
     def run(self) -> Paused:
         """Compiles the guest, unless that is done, and runs it in a fresh instance. Raises what these raise."""
@@ -49,6 +56,7 @@ class Attempt(NamedTuple):
         job, deadline = self.job, self.job.deadline
         with self.observer.stage("instrument"):
             code, instrumented = deadline.start(lambda: instrument(job.module, job.bounds)).result()
+            instrumented = self._trimmed(instrumented)
         deadline.check_time()
         with self.observer.stage("compile"):
             settings = self._settings()._replace(cache=self.kept.store.engine_configuration())
@@ -64,13 +72,17 @@ class Attempt(NamedTuple):
         job, deadline = self.job, self.job.deadline
         with self.observer.stage("instrument"):
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
+            instrumented = self._trimmed(instrumented)
         deadline.check_time()
         with self.observer.stage("compile"):
             # What runs again needs not be compiled again.
-            keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on
+            keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on or self.pausing
             settings, profile = self._settings(), self.strategy.profile
-            prepared = deadline.start(lambda: prepare(state, settings, job.beside, keeps, profile)).result()
+            prepared = deadline.start(lambda: prepare(state, settings, job.beside, bool(keeps), profile)).result()
         return OnDemandGuest(prepared), instrumented
+
+    def _trimmed(self, instrumented: Instrumented) -> Instrumented:
+        return self.pausing.watched.trim(instrumented) if self.pausing else instrumented
 
     def _settings(self) -> EngineSettings:
         return EngineSettings(self.strategy.compiler, None, self.job.interruptible, self.job.shares_memory)
@@ -82,6 +94,8 @@ class Attempt(NamedTuple):
             try:
                 memory = self._bind_memory(instrumented, instance)
                 before = observe_before(self.job.module, instrumented, instance)
+                if self.pausing:
+                    self.pausing.attend(instrumented, instance)
             except BaseException:
                 instance.close()
                 raise
@@ -101,16 +115,24 @@ class Attempt(NamedTuple):
             observer.compiled = instance.compiled
         runs: list[RunFacts] = []
         returned: list[list[bytes]] = []
-        if instrumented.start:
-            with observer.stage("run", "start function"):
-                instance.call(instrumented.start, (), 0)
-            runs.append(RunFacts("start function", (), (), observer.last))
         perform = Caller(instance, memory)
-        for call in job.calls:
+        start = instrumented.start
+        if start:
+            with observer.stage("run", "start function"):
+                self._paused(lambda: instance.call(start, (), 0), -1)
+            runs.append(RunFacts("start function", (), (), observer.last))
+        for number, call in enumerate(job.calls):
+            if self.pausing and self.pausing.reached:
+                break
             with observer.stage("run", quoted(call.name)):
-                results = perform(call)
+                results = self._paused(partial(perform, call), number)
+            if results is None or (self.pausing and self.pausing.reached):
+                runs.append(RunFacts(call.name, call.arguments, (), observer.last))
+                continue
             returned.append(results)
             runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
+        if self.pausing and not self.pausing.reached:
+            raise self.pausing.never("returned" if job.calls else "ended its start function")
         with observer.stage("settle"):
             host = self.world.settle(instance.original_functions)
         return Paused(
@@ -125,7 +147,20 @@ class Attempt(NamedTuple):
             profile=instance.profile(),
             guest=guest,
             process_ends=job.options.process_ends,
+            pausing=self.pausing,
         )
+
+    def _paused(self, run: Callable[[], list[bytes]], number: int) -> list[bytes] | None:
+        """Does call `number`; its results, none where the first run was paused in it."""
+        if self.pausing is None:
+            return run()
+        self.pausing.run = number
+        try:
+            return run()
+        except Stopped:
+            return None
+        except PreinitError as problem:
+            raise self.pausing.explained(problem) from problem
 
     def _bind_memory(self, instrumented: Instrumented, instance: Instance) -> str | None:
         """Tells the world where the guest's memory is: its export "memory". What the copy that runs calls it."""

@@ -1,4 +1,4 @@
-"""A guest after its initializer."""
+"""A guest after its initializer, or where it was paused."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ...engine.profile import Profile
 from ...errors import PreinitError, TimeLimit
 from ..instrument import Instrumented
 from .observed import Observed
+from .pausing import Pausing
 
 if TYPE_CHECKING:
     from ...engine.ondemand.instance import OnDemandGuest
@@ -32,6 +33,7 @@ class Paused(NamedTuple):
     guest: the compiled code.
     profile: what is worth keeping for the next build; None if nothing is.
     process_ends: the process ends after this, so the memory needs not be freed.
+    pausing: how it was paused; None at the end of the last call.
     """
 
     instance: Instance
@@ -45,6 +47,7 @@ class Paused(NamedTuple):
     profile: Profile | None
     guest: Guest
     process_ends: bool
+    pausing: Pausing | None = None
 
     def __enter__(self) -> Paused:
         return self

@@ -1,0 +1,200 @@
+"""Frames: functions that go on where the active ones were.
+
+There is exactly one paused stack, so each of its frames needs exactly one point to go on from: a function of its own,
+the continuation. It sets the locals, calls the continuation of the next frame in place of the call that is under way,
+and then does what is left of the body. The innermost makes the call that was paused.
+
+What is left inside of a block comes first, in the same block, then what follows it. Of a loop, the rest of the
+iteration that is under way comes before the loop itself:
+
+    block $out
+      block $again      ;; stands for the loop's label
+        rest; br $out
+      end
+      loop ... end      ;; the loop as it was
+    end
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...binary import assembler as code
+from ...binary import encoder as write
+from ...binary.module import Module
+from ...binary.typed import BLOCK, END, LOOP, OPENING, TRY_TABLE, Mark, Scope
+from ...binary.types import NUMERIC_SIZES, FuncType, ValType, is_numeric
+from ..snapshot import FramesState, FrameState, FrameValue
+from .references import reference_value
+
+#: Where labels lead in a continuation: to scopes by their number, and out of a loop that has begun already.
+_Out = tuple[str, int]
+_Nesting = tuple[int | _Out, ...]
+
+
+class Continuations(NamedTuple):
+    """Functions to append: the type and the body of each, innermost first, and the types that they need in addition.
+
+    `entry`: the function that the export becomes; None where it stays what it is, as nothing was active.
+    """
+
+    functions: tuple[tuple[int, bytes], ...] = ()
+    types: tuple[FuncType, ...] = ()
+    entry: int | None = None
+
+
+NO_CONTINUATIONS = Continuations()
+
+
+class NewTypes:
+    """Function types of the output: those that there are, and what is appended."""
+
+    def __init__(self, module: Module) -> None:
+        self._known: dict[FuncType, int] = {}
+        if not module.types.has_gc:  # there, equal types may be different ones
+            for index, known in enumerate(module.types.functions):
+                if known is not None:
+                    self._known.setdefault(known, index)
+        self._count = len(module.types.functions)
+        self.added: list[FuncType] = []
+
+    def index(self, wanted: FuncType) -> int:
+        if wanted not in self._known:
+            self._known[wanted] = self._count + len(self.added)
+            self.added.append(wanted)
+        return self._known[wanted]
+
+
+def continuations(module: Module, state: FramesState, name: str, first: int) -> Continuations:
+    """One continuation for each frame; the first of them will have the index `first`.
+
+    The export `name` was called: it keeps its type, and what it is given when it goes on is not looked at.
+    """
+    if not state.frames:
+        return NO_CONTINUATIONS
+    types = NewTypes(module)
+    functions = []
+    callee: int | None = None
+    for number, frame in enumerate(state.frames):
+        body = _Continuation(module, frame, types, callee).body()
+        functions.append((types.index(FuncType((), frame.body.type.results)), body))
+        callee = first + number
+    export = module.exported(name)
+    assert export is not None and callee is not None  # it was called
+    if state.frames[-1].body.type.params:
+        functions.append((module.function_types[export.target], code.NO_LOCALS + code.call(callee) + code.END))
+        callee += 1
+    return Continuations(tuple(functions), tuple(types.added), callee)
+
+
+def _value(value_type: ValType, value: FrameValue) -> bytes:
+    """The instructions that give what a frame held."""
+    return code.value(value_type, value) if isinstance(value, bytes) else reference_value(value, value_type)
+
+
+class _Continuation:
+    """What is left of one frame's function. `callee`: the next frame's continuation; None for the innermost."""
+
+    def __init__(self, module: Module, frame: FrameState, types: NewTypes, callee: int | None) -> None:
+        self._data = module.data
+        self._frame = frame
+        self._types = types
+        self._callee = callee
+        self._scopes = frame.body.scopes
+        self._chain = frame.body.chain(frame.call.scope)
+
+    def body(self) -> bytes:
+        locals_ = self._frame.body.locals
+        pieces = [code.locals_(*locals_)]
+        for index, value in sorted(self._frame.locals.items()):
+            kind = locals_[index]
+            if value is None or (isinstance(value, bytes) and is_numeric(kind) and value == bytes(NUMERIC_SIZES[kind])):
+                continue  # what it is anyway
+            pieces.append(_value(kind, value) + code.local_set(index))
+        return b"".join(pieces) + self._rest(0, (0,)) + code.END
+
+    def _rest(self, place: int, nesting: _Nesting) -> bytes:
+        """What is left of a scope, `self._chain[place]`, without its `end`."""
+        frame, chain = self._frame, self._chain
+        scope = chain[place]
+        deepest = place + 1 == len(chain)
+        height = len(frame.call.operands) if deepest else chain[place + 1].height
+        operands = zip(frame.call.operands[scope.height : height], frame.operands[scope.height : height], strict=True)
+        held = b"".join(_value(*operand) for operand in operands)
+        if deepest:
+            return held + self._call() + self._copy(frame.call.end, self._end(scope), nesting, scope)
+        inner = chain[place + 1]
+        return held + self._enter(place + 1, nesting) + self._copy(inner.end + 1, self._end(scope), nesting, scope)
+
+    def _end(self, scope: Scope) -> int:
+        """Where what is done of a scope ends."""
+        other = scope.otherwise
+        return scope.end if other is None or self._frame.call.start > other else other
+
+    def _call(self) -> bytes:
+        if self._callee is not None:
+            return code.call(self._callee)
+        call = self._frame.call
+        given = zip(call.takes, self._frame.arguments, strict=True)
+        return b"".join(_value(*argument) for argument in given) + self._data[call.start : call.end]
+
+    def _enter(self, place: int, nesting: _Nesting) -> bytes:
+        """A scope that is under way, from its beginning to its end."""
+        scope = self._chain[place]
+        if scope.opcode == LOOP:
+            out = ("out", scope.number)
+            rest = self._rest(place, (*nesting, out, scope.number)) + code.br(1)
+            again = self._open(FuncType((), scope.params)) + rest + code.END
+            loop = self._copy(scope.start, scope.end + 1, (*nesting, out), self._scopes[self._chain[place - 1].number])
+            return self._open(FuncType((), scope.results)) + again + loop + code.END
+        if scope.opcode == TRY_TABLE:
+            mark = next(m for m in self._frame.body.marks if m.start == scope.start)
+            kind = self._block_type(FuncType((), scope.results))
+            head = bytes((TRY_TABLE,)) + kind + self._labelled(mark, nesting, mark.catches)
+            return head + self._rest(place, (*nesting, scope.number)) + code.END
+        return self._open(FuncType((), scope.results)) + self._rest(place, (*nesting, scope.number)) + code.END
+
+    def _open(self, kind: FuncType) -> bytes:
+        return bytes((BLOCK,)) + self._block_type(kind)
+
+    def _block_type(self, kind: FuncType) -> bytes:
+        if not kind.params and len(kind.results) < 2:
+            return kind.results[0] if kind.results else b"\x40"
+        return write.sleb(self._types.index(kind))
+
+    # -- copying -------------------------------------------------------------------------------------------------------
+
+    def _copy(self, start: int, end: int, nesting: _Nesting, scope: Scope) -> bytes:
+        """Instructions of a scope, which stand in another nesting now: labels lead to the same place all the same."""
+        if start >= end:
+            return b""
+        if nesting == tuple(around.number for around in self._frame.body.chain(scope.number)):
+            return self._data[start:end]
+        pieces = []
+        inside = list(nesting)
+        at = start
+        marks = self._frame.body.marks
+        for mark in marks[bisect_left(marks, start, key=lambda mark: mark.start) :]:
+            if mark.start >= end:
+                break
+            if mark.labels:
+                pieces.append(self._labelled(mark, inside, at))
+                at = mark.end
+            if mark.opcode in OPENING:
+                inside.append(mark.scope)
+            elif mark.opcode == END:
+                inside.pop()
+        pieces.append(self._data[at:end])
+        return b"".join(pieces)
+
+    def _labelled(self, mark: Mark, nesting: Sequence[int | _Out], start: int) -> bytes:
+        """What stands from `start` to the end of an instruction with labels."""
+        pieces = []
+        for label in mark.labels:
+            depth = nesting[::-1].index(label.scope)
+            pieces += [self._data[start : label.start], write.uleb(depth)]
+            start = label.end
+        pieces.append(self._data[start : mark.end])
+        return b"".join(pieces)
