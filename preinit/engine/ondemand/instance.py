@@ -285,6 +285,11 @@ class OnDemandGuest(NamedTuple):
         """The one that runs it."""
         return self.prepared.engine
 
+    @property
+    def known(self) -> Profile | None:
+        """What earlier instances compiled."""
+        return self.prepared.stored
+
     def knowing(self, profile: Profile | None) -> OnDemandGuest:
         """The same guest, for which what an earlier instance compiled needs not be compiled again."""
         return OnDemandGuest(self.prepared.with_code(profile)) if profile else self

@@ -225,6 +225,7 @@ class _Watch:
                 slot = self.get(_STORED) + code.i32_const(1 + functions) + code.I32_OPS.add
                 pieces.append(slot + value + code.table_set(table))
                 functions += 1
+                continue
             else:
                 pieces.append(used + value + code.REF_IS_NULL + code.store(I32, offset, memory))
             offset += _size(value_type)

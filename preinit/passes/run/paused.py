@@ -49,6 +49,11 @@ class Paused(NamedTuple):
     process_ends: bool
     pausing: Pausing | None = None
 
+    @property
+    def known(self) -> Profile | None:
+        """All code that there is of it, for another run; None where nothing was compiled on demand."""
+        return self.profile or self.guest.known
+
     def __enter__(self) -> Paused:
         return self
 

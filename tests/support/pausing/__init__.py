@@ -1,0 +1,1 @@
+"""Programs that are paused at random places: what they do afterwards must be what they would have done."""
