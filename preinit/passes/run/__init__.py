@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
+from ...errors.reason import Reason
 from ...options import Host
 from ..observer import Observer
 from ..plan.job import Job
@@ -67,7 +68,7 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     job = job.in_world(host)
     world = _world(job, 0)
     world.set_clock(clock)
-    strategy = Strategy(first.engine.name, first.engine.compiler, first.engine.reason)
+    strategy = Strategy(first.engine.name, first.engine.compiler, Reason(first.engine.reason_code, first.engine.reason))
     attempt = Attempt(job, strategy, world, Observer(), KeptInFolder(job))
     guest = first.guest.knowing(first.profile)
     try:
