@@ -12,7 +12,7 @@ from ..plan.job import Job
 from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
-from .strategies import Strategy
+from .strategies import ASKED_FOR, Strategy
 
 if TYPE_CHECKING:
     from ...host import Clock, World
@@ -87,7 +87,7 @@ def run_whole(job: Job, clock: Clock | None = None) -> Paused:
     if clock:
         world.set_clock(clock)
     try:
-        strategy = Strategy("whole", job.options.compiler, "")
+        strategy = Strategy("whole", job.options.compiler, ASKED_FOR)
         return Attempt(job, strategy, world, Observer(), KeptInFolder(job)).run()
     except BaseException:
         world.close()
