@@ -229,7 +229,7 @@ class Result:
     report: Report
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes the module to a file, whole or not at all: what was there stays until then.
+        """Writes the module to a file, in one step: what was there stays until it is complete.
 
         Raises `OutputNotWritable`.
         """

@@ -1,7 +1,7 @@
-"""What an output was built from, kept in a file beside it, so that a build can tell whether anything changed.
+"""What an output was built from, kept in a file next to it, so that a build can tell whether anything changed.
 
-Beside the output, since that is what it tells about: whoever keeps the output (a cache of continuous integration, say)
-keeps both; sources may be read-only; two checkouts have two. It has no paths, so both may move. It is only believed
+It lies next to the output, since that is what it tells about: a cache of continuous integration keeps both or neither.
+Sources may be read-only, and two checkouts have two of them. It has no paths, so both may move. It is only believed
 where the output is still the one that it was written for.
 """
 

@@ -25,7 +25,7 @@ CHUNK = 128_000
 LONGEST = 16_000
 
 #: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
-#: there are so many, one that stayed small is filled with what stands beside the function that is needed.
+#: there are so many, one that stayed small is filled with the neighbours of the function that is needed.
 FEW = 64
 #: With four times as many chunks, a chunk is filled up to twice this: most of what is put in there is not called.
 WINDOW = 1_000
@@ -147,7 +147,7 @@ def window(made: int) -> int:
 
 
 def _neighbours(bodies: Bodies, chosen: Sequence[int], taken: Container[int], limit: int) -> list[int]:
-    """The functions around the first one that fit beside `chosen` into `limit` bytes, the nearest first."""
+    """The functions around the first one that fit together with `chosen` into `limit` bytes, the nearest first."""
     room = limit - sum(bodies.size(function) + ENTRY for function in chosen) if limit else 0
     inside = set(chosen)
     found: list[int] = []
