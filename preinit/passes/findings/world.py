@@ -63,8 +63,8 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "folders-frozen",
             f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_get')}: it will "
             "take the descriptors of an instance for the same ones",
-            f"Have the instance fetch its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the recipe), "
-            "or give each one the same guest paths in the same order: "
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
+            "recipe), or give each one the same guest paths in the same order: "
             + " ".join(f"--dir HOST::{path}" for path in facts.folders)
             + ".",
         )
