@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageErr
 from ..host.stubs import stub_bodies
 from ..host.wasi1.errnos import Errno
 from ..options import Options
+from ..options.calls import ALLOCATORS, Word
 from ..options.numbers import encode
 from ..passes.observer import Observer
+from ..passes.plan.arguments import Call, Data
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
@@ -127,10 +131,25 @@ def _problem(error: dict[str, Any]) -> PreinitError:
 def _side(subject: Subject, options: Options, folder: Path) -> dict[str, Any]:
     path = folder / f"{subject.name}.wasm"
     path.write_bytes(subject.wasm)
-    calls: list[dict[str, Any]] = [{"name": subject.start, "given": []}] if subject.start else []
+    calls: list[dict[str, Any]] = [{"name": subject.start, "given": [], "returns": None}] if subject.start else []
     for call in subject.calls:
-        calls.append({"name": call.name, "given": list(map(_number, call.type.params, call.raw))})
+        calls.append({"name": call.name, "given": list(_given(call)), "returns": call.returns})
     return {"name": subject.name, "path": str(path), "calls": calls, "imports": _imports(subject.module, options)}
+
+
+def _given(call: Call) -> Iterator[dict[str, Any]]:
+    """What a call is given, for the script. Data takes two of the parameters."""
+    parameters = iter(call.type.params)
+    for value in call.values:
+        parameter = next(parameters)
+        if isinstance(value, Data):
+            next(parameters)
+            content = base64.b64encode(value.content).decode()
+            yield {"data": content, "allocator": value.allocator, "arguments": ALLOCATORS[value.allocator]}
+        elif isinstance(value, Word):
+            yield {"word": value.offset}
+        else:
+            yield _number(parameter, value)
 
 
 def _number(value_type: ValType, bits: bytes) -> dict[str, str]:

@@ -49,7 +49,7 @@ Log = Callable[[str], None]
 
 
 class Application:
-    """Give it to any WSGI server whose threads have `engine.copies.COPY_THREAD_STACK` bytes of stack.
+    """Give it to any WSGI server whose threads have `preinit.engine.copies.pool.COPY_THREAD_STACK` bytes of stack.
 
     Parameters
     ----------
