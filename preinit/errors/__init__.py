@@ -14,7 +14,6 @@ from .base import (
     Interrupted,
     PreinitError,
     UsageError,
-    as_error,
     counted,
     locate_input,
     located,
@@ -40,6 +39,7 @@ from .input import (
     ComponentInput,
     ConfigError,
     DynamicLibrary,
+    EngineLimit,
     ImportedState,
     InitializerType,
     InputError,
@@ -69,6 +69,7 @@ from .output import (
     OutputTooLarge,
     WarningsRefused,
 )
+from .system import SystemLimit, as_error, as_limit, system_limit, way_out
 from .work import (
     AddressRefused,
     Crashed,
@@ -88,6 +89,7 @@ __all__ = [
     "Crashed",
     "Discrepancy",
     "DynamicLibrary",
+    "EngineLimit",
     "Excess",
     "Frame",
     "GrowthRefused",
@@ -119,6 +121,7 @@ __all__ = [
     "ServerMissing",
     "StackExhausted",
     "StackLayout",
+    "SystemLimit",
     "TextSyntax",
     "TimeLimit",
     "ToolMissing",
@@ -136,9 +139,12 @@ __all__ = [
     "WorkerLost",
     "WorkerVersion",
     "as_error",
+    "as_limit",
     "counted",
     "locate_input",
     "located",
     "printable",
     "quoted",
+    "system_limit",
+    "way_out",
 ]

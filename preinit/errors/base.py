@@ -123,20 +123,6 @@ class Interrupted(PreinitError):
     exit_code = 130
 
 
-def as_error(caught: BaseException, writing: bool = False) -> PreinitError:
-    """What is told about any exception; `writing`: outputs may have been written already."""
-    if isinstance(caught, PreinitError):
-        return caught
-    if isinstance(caught, KeyboardInterrupt):
-        return Interrupted("interrupted while writing" if writing else "interrupted; nothing was written")
-    if isinstance(caught, MemoryError):
-        return PreinitError("there is not enough memory to build this module")
-    return PreinitError(
-        f"unexpected: {type(caught).__name__}: {caught}",
-        hint="This is a bug in preinit: please report it with the output of `--debug`.",
-    )
-
-
 def located(problem: PreinitError, name: str) -> None:
     """Puts `name`, that of a file, before the place in it."""
     problem.where = f"{name}, {problem.where}" if problem.where else name
