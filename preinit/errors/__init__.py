@@ -69,7 +69,7 @@ from .output import (
     OutputTooLarge,
     WarningsRefused,
 )
-from .system import SystemLimit, as_error, as_limit, system_limit, way_out
+from .system import SystemLimit, Terminated, as_error, as_limit, clean_up_when_terminated, system_limit, way_out
 from .work import (
     AddressRefused,
     Crashed,
@@ -122,6 +122,7 @@ __all__ = [
     "StackExhausted",
     "StackLayout",
     "SystemLimit",
+    "Terminated",
     "TextSyntax",
     "TimeLimit",
     "ToolMissing",
@@ -140,6 +141,7 @@ __all__ = [
     "WorkerVersion",
     "as_error",
     "as_limit",
+    "clean_up_when_terminated",
     "counted",
     "locate_input",
     "located",

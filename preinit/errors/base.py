@@ -114,7 +114,7 @@ class UsageError(PreinitError, ValueError):
 
 
 class Interrupted(PreinitError):
-    """Ctrl-C ended the work.
+    """Ctrl-C, or SIGTERM, ended the work.
 
     What to do: Start it again; targets and `preinit batch --resume` go on where they were.
     """

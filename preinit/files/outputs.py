@@ -76,7 +76,11 @@ def _not_writable(target: str, option: str, problem: OSError) -> OutputNotWritab
         )
     return OutputNotWritable(
         f"the {NOUNS[option]} {target!r} can't be written: {said}",
-        hint=way_out(problem, f"Name another file with `{option}`, or make its folder writable."),
+        hint=way_out(
+            problem,
+            f"Name another file with `{option}`, or make its folder writable.",
+            elsewhere=f"Name another file with `{option}`.",
+        ),
     )
 
 

@@ -20,7 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import Interrupted, OutputNotWritable, OutputStale, PreinitError, as_error, locate_input, way_out
+from ..errors import (
+    Interrupted,
+    OutputNotWritable,
+    OutputStale,
+    PreinitError,
+    as_error,
+    clean_up_when_terminated,
+    locate_input,
+    way_out,
+)
 from ..files.outputs import check_writable, to_stderr, write_output
 from ..files.toml import shown
 from ..options import Options
@@ -48,6 +57,7 @@ class Job:
 def main() -> None:
     """Builds the target of the job on standard input; ends the process."""
     gc.disable()
+    clean_up_when_terminated()
     answer = os.dup(1)
     os.dup2(2, 1)  # nothing but the outcome goes there
     try:
