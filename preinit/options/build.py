@@ -79,7 +79,8 @@ class Options:
     preloads: NAME -> module, or such pairs, a module as bytes or a path: what it exports is what the guest imports from
         NAME. Its own state is not captured: the output's host must provide the same.
     stubs: `MODULE.NAME` -> what an imported function does at build time, or such pairs. "trap" fails the build with the
-        import's name (as without a stub), "zero" returns zeros and null, a name or number of a WASI errno returns that.
+        import's name (as without a stub), "zero" returns zeros and null, a number that (several, with commas, for
+        several results), a name of a WASI errno that errno. `MODULE.*`: all functions of a module; a longer name wins.
     layout: how memory is cut into data segments: for size and start-up time ("balanced"), smallest file ("size"),
         smallest when compressed ("gzip"), "few" segments.
     scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
@@ -121,8 +122,8 @@ class Options:
         )
     )  # fmt: skip
     stubs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
-        (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
-        "What an import does at build time: trap, zero or ERRNO.",
+        (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|NUMBER|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
+        "What an import does at build time: trap, zero, a number, an errno; MODULE.*: all of a module.",
         heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=WHAT", compiled=True,
     )  # fmt: skip
     import_globals: Option[
