@@ -8,7 +8,6 @@ from importlib.metadata import version
 
 import wasmtime
 
-from ..binary.sections import ExternKind
 from ..engine import ffi
 from ..engine.copies.deployed import deployed_engine
 from ..engine.guest import original_frame
@@ -18,6 +17,7 @@ from ..engine.validation import check, first_line, link_problem
 from ..engine.values import EngineError, GuestTrapped
 from ..errors import GuestTrap, PreinitError, UncaughtException, Unsupported
 from ..host import World
+from ..host.world import memory_of
 from ..options import Options
 from .subject import Subject
 
@@ -97,9 +97,11 @@ class Copies:
             began = clock()
             instance = instantiate()
             spent += clock() - began
-            exported = subject.module.exported("memory")
-            if exported and exported.kind == ExternKind.MEMORY:
-                world.bind(ffi.memory_reader(store, ffi.export(store, instance, "memory")))
+            if memory_of(subject.module) is not None:
+                found = [extern for extern, entry in zip(externs, subject.module.imports, strict=True) if entry.memory]
+                exported = "memory" in subject.module.exported_names
+                memory = ffi.export(store, instance, "memory") if exported else found[0]
+                world.bind(ffi.memory_reader(store, memory))
             todo: list[tuple[str, tuple[bytes, ...], int]] = [(subject.start, (), 0)] if subject.start else []
             todo += [(call.name, call.raw, len(call.type.results)) for call in subject.calls]
             for name, raw, results in todo:

@@ -67,7 +67,7 @@ class Options:
     ----------
     init_funcs: exports to run, in order; `NAME(1,2)` passes numbers, a `Call` data too. None: the first of
         `DEFAULT_INITIALIZERS` that the module has. Empty: only the start function and `_initialize`.
-    rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`.
+    rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`, or several of them.
     keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
         the run returned (null for a reference), for a host that calls them.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
@@ -234,10 +234,9 @@ class Options:
         ):
             if len({name for name, _ in pairs_of}) < len(pairs_of):
                 raise UsageError(what, hint=hint)
-        destinations, sources = ({pair[side] for pair in self.rename_funcs} for side in (0, 1))
-        if min(len(destinations), len(sources)) < len(self.rename_funcs):
+        if len({destination for destination, _ in self.rename_funcs}) < len(self.rename_funcs):
             raise UsageError(
-                "each name can stand once as source and once as destination of a renaming",
+                "two exports would be renamed to one name: each can stand once as the destination of a renaming",
                 hint="Leave one of the renamings out.",
             )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from preinit.binary.module import parse
 from tests.support.command import assert_initialized, fails, run
+from tests.support.instances import Running
 from tests.support.modules import wasm
 
 ENVIRONMENT = """(module
@@ -65,3 +66,17 @@ def test_a_value_that_looks_like_a_flag_stays_a_value(good: Path) -> None:
     said = fails("build", good, "-f", "--inherit-env")
     assert "exports no function '--inherit-env'" in said
     assert "no-such" in fails("build", "--", "--no-such-file", code=2)
+
+
+REACTOR = """(module (memory (export "memory") 1) (func (export "_initialize") (call $count (i32.const 1)))
+  (func (export "wizer-initialize") (call $count (i32.const 10))) (func (export "mine") (call $count (i32.const 100)))
+  (func $count (param i32) (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (local.get 0)))))"""
+
+
+def test_a_named_initializer_counts_beside_init_none_and_nothing_else_is_run() -> None:
+    def left(*arguments: str) -> int:
+        done = run("build", "-", *arguments, stdin=wasm(REACTOR), code=0)
+        return int.from_bytes(Running(done.stdout).state().memories[0][:4], "little")
+
+    assert left("--init", "none") == left("--no-init-func") == 1
+    assert left("--init", "none", "-f", "mine") == left("-f", "mine") == left("-f", "mine", "--init=none") == 101
