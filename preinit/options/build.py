@@ -123,7 +123,7 @@ class Options:
     )  # fmt: skip
     stubs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
         (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|NUMBER|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
-        "What an import does at build time: trap, zero, a number, an errno; MODULE.*: all of a module.",
+        "What an import does at build time: trap, zero, N or ERRNO.",
         heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=WHAT", compiled=True,
     )  # fmt: skip
     import_globals: Option[
