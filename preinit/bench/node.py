@@ -18,8 +18,7 @@ from ..binary.sections import ExternKind, Import
 from ..binary.types import F32, F64, FUNCREF, I32, I64, NUMERIC_SIZES, ValType
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, as_limit, printable
-from ..host.stubs import stub_bodies
-from ..host.wasi1.errnos import Errno
+from ..host.stubs import Answer, stub_answers
 from ..options import Options
 from ..options.calls import ALLOCATORS, Word
 from ..options.numbers import encode
@@ -158,25 +157,23 @@ def _number(value_type: ValType, bits: bytes) -> dict[str, str]:
 
 
 def _imports(module: Module, options: Options) -> list[dict[str, Any]]:
-    stubs = dict(options.stubs)
-    stubbed = stub_bodies(module, options.stubs)  # refuses what does not fit
+    stubbed = stub_answers(module, options.stubs)  # refuses what does not fit
     found = []
     for position, entry in enumerate(module.imports):
         facts = {"module": entry.module, "name": entry.name, "stubbed": position in stubbed}
         name = f"{entry.module}.{entry.name}"
-        found.append({**facts, **_provided(module, entry, name, stubs.get(name, "trap"), dict(options.import_globals))})
+        found.append({**facts, **_provided(module, entry, name, stubbed.get(position), dict(options.import_globals))})
     return found
 
 
-def _provided(module: Module, entry: Import, name: str, stub: str, values: dict[str, str]) -> dict[str, Any]:
+def _provided(module: Module, entry: Import, name: str, stub: Answer, values: dict[str, str]) -> dict[str, Any]:
     """What the script makes for one import. Raises `Unsupported`."""
     if entry.kind == ExternKind.FUNC:
         signature = module.types.functions[entry.type_index]
-        if stub == "trap" or signature is None:
+        if stub is None or signature is None:
             return {"kind": "function"}
         if all(result in _TYPES for result in signature.results):
-            number = 0 if stub == "zero" else _errno(stub)
-            answer = [_number(kind, number.to_bytes(16, "little")) for kind in signature.results]
+            answer = [_number(kind, raw or bytes(16)) for kind, raw in zip(signature.results, stub, strict=True)]
             return {"kind": "function", "answer": answer}
     if entry.memory and not entry.memory.is_64 and entry.memory.page_size == 1 << 16:
         limits: dict[str, Any] = {"initial": entry.memory.minimum}
@@ -198,9 +195,3 @@ def _provided(module: Module, entry: Import, name: str, stub: str, values: dict[
         f"the import `{printable(name)}` is of a kind that can't be made for Node",
         hint="Measure with `--runtime wasmtime`.",
     )
-
-
-def _errno(text: str) -> int:
-    """Of what `stub_bodies` has taken."""
-    upper = text.upper()
-    return int(text) if text.isdigit() else int(Errno[upper if upper in Errno.__members__ else upper.removeprefix("E")])

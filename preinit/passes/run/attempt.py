@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...binary.sections import ExternKind
 from ...engine.guest import Instance
 from ...engine.runtime import EngineSettings
 from ...errors import UnsupportedProposal, counted, quoted
+from ...host.world import memory_of
 from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job
@@ -143,11 +143,11 @@ class Attempt(NamedTuple):
         )
 
     def _bind_memory(self, instrumented: Instrumented, instance: Instance) -> str | None:
-        """Tells the world where the guest's memory is: its export "memory". What the copy that runs calls it."""
-        exported = self.job.module.exported("memory")
-        if exported is None or exported.kind != ExternKind.MEMORY:
+        """Tells the world where the guest's memory is. What the copy that runs calls it."""
+        index = memory_of(self.job.module)
+        if index is None:
             return None
-        name = instrumented.memories[exported.target]
+        name = instrumented.memories[index]
         self.world.bind(lambda: instance.memory(name))
         return name
 
