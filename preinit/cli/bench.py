@@ -12,7 +12,7 @@ from ..files.outputs import STANDARD_OUTPUT, check_outputs, write_output
 from ..passes.observer import Observer
 from .arguments import File, other_inputs, read
 from .failure import explained, leave, say
-from .help import messages, under
+from .manual import messages, under
 from .options import options_of, run_options
 from .progress import shown
 from .wizer import Command
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         "--copies",
         type=click.IntRange(1),
         metavar="N",
-        help="Instead, start N copies of each, out of a pool, beside an empty module of equal size.",
+        help="Instead, start N copies of each, out of a pool, next to an empty module of equal size.",
     ),
 )
 @under(

@@ -49,7 +49,7 @@ Log = Callable[[str], None]
 
 
 class Application:
-    """Give it to any WSGI server whose threads have `engine.copies.COPY_THREAD_STACK` bytes of stack.
+    """Give it to any WSGI server whose threads have `preinit.engine.copies.pool.COPY_THREAD_STACK` bytes of stack.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Application:
         **fields: Any,
     ) -> None:
         if settings is not None and fields:
-            raise UsageError(f"settings were given, and {next(iter(fields))!r} beside them")
+            raise UsageError(f"settings were given, and {next(iter(fields))!r} in addition")
         unknown = next((name for name in fields if name not in Settings.__dataclass_fields__), None)
         if unknown:
             raise UsageError(f"there is no setting {unknown!r}")

@@ -1,4 +1,4 @@
-"""Many copies of one module: compiled and linked once, a fresh instance for whoever asks.
+"""Many copies of one module: compiled and linked once, a fresh instance for each request.
 
 Instances come from a pool of address space, and their memories start as copy-on-write images of the data segments: a
 copy takes microseconds, and pages that it does not write are shared by all of them.
@@ -17,10 +17,10 @@ import wasmtime
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
-from ...errors import InvalidModule, Unsupported, UnsupportedProposal
+from ...errors import InputError, Unsupported
 from .. import ffi
 from ..runtime import TABLE_ELEMENTS, allow_proposals, has_winch
-from ..validation import check, first_line, link_problem
+from ..validation import REFUSALS, check, first_line, link_problem
 from ..values import EngineError
 from .dense import dense
 from .ticker import LONGEST as LONGEST
@@ -30,7 +30,7 @@ from .ticker import Ticker
 COPY_STACK = 16 << 20
 COPY_THREAD_STACK = COPY_STACK + (8 << 20)
 
-#: Address space of a 32-bit memory in the pool: all that code can name without a check, and pages that trap behind it.
+#: Address space of a 32-bit memory in the pool: all that code can name without a check, and pages after it that trap.
 _RESERVATION = (4 << 30) + (64 << 20)
 _PAGE = 1 << 16
 
@@ -268,9 +268,9 @@ def _has_room(size: int) -> bool:
         return False
 
 
-def _refusal(module: Module, problem: EngineError) -> InvalidModule | Unsupported:
+def _refusal(module: Module, problem: EngineError) -> InputError:
     try:
         check(module.data)
-    except (InvalidModule, UnsupportedProposal) as original:
+    except REFUSALS as original:
         return original
     return Unsupported(f"the engine refuses the module: {first_line(problem)}")

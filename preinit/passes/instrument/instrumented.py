@@ -23,7 +23,7 @@ class FrameProbes(NamedTuple):
 class Instrumented(NamedTuple):
     """One part for each kind of state; `memories`, `globals`, `tables`: index in the original -> export.
 
-    `start`: the export of the start function, which does not run by itself. `frames`: only of a copy that is paused.
+    `start`: the export of the start function, which does not run on its own. `frames`: only of a copy that is paused.
     """
 
     memories: dict[int, str]

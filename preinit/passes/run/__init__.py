@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
 from ...errors import counted
+from ...errors.reason import Reason
 from ...options import Host
 from ..instrument.frames import Watched, watch
 from ..observer import Observer
@@ -16,7 +18,7 @@ from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
 from .pausing import KeptForUnwinding, Pausing, checked_stack, compare
-from .strategies import Strategy
+from .strategies import ASKED_FOR, Strategy
 
 if TYPE_CHECKING:
     from ...host import Clock, World
@@ -24,17 +26,22 @@ if TYPE_CHECKING:
 __all__ = ["KeptInMemory", "Paused", "run_again", "run_guest", "run_whole"]
 
 
-def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
+def run_guest(
+    job: Job, observer: Observer, kept: Kept | None = None, check: Callable[[bytes], None] | None = None
+) -> Paused:
     """Compiles the guest and runs it in a fresh instance: `with run_guest(...) as paused:`.
 
-    `kept`: what is known from other builds of the module, and is to be kept. Raises what compiling and running raise.
+    `kept`: what is known from other builds of the module, and is to be kept. `check`: validates a module, and is asked
+    about the input before much of it is compiled. Raises what that, compiling and running raise.
     """
     if job.pause is not None:
-        return _run_to_pause(job, job.pause, observer, kept)
-    return _run(job, observer, kept or KeptInFolder(job))
+        return _run_to_pause(job, job.pause, observer, kept, check)
+    return _run(job, observer, kept or KeptInFolder(job), check)
 
 
-def _run_to_pause(job: Job, pause: Pause, observer: Observer, kept: Kept | None) -> Paused:
+def _run_to_pause(
+    job: Job, pause: Pause, observer: Observer, kept: Kept | None, check: Callable[[bytes], None] | None
+) -> Paused:
     """The same up to a pause: see `pausing`. Raises `PauseRefused`, `PauseDiffers` and `NeverPaused`, too."""
 
     def watched(stack: tuple[int, ...]) -> tuple[Job, Watched]:
@@ -45,15 +52,20 @@ def _run_to_pause(job: Job, pause: Pause, observer: Observer, kept: Kept | None)
         options = dataclasses.replace(job.options, max_memory=job.options.max_memory + room)
         return job._replace(module=made.module, options=options), made
 
+    def check_original(_copy: bytes) -> None:
+        if check:
+            check(job.module.data)
+
     first_job, first_copy = watched(())
-    with _run(first_job, observer, kept or KeptInFolder(first_job), (pause, first_copy, False)) as first:
+    first_kept = kept or KeptInFolder(first_job)
+    with _run(first_job, observer, first_kept, check_original, (pause, first_copy, False)) as first:
         assert first.pausing is not None
         stack = checked_stack(first.pausing)
         observer.note(f"paused with {counted(len(stack), 'active function')}")
         second_job, second_copy = watched(stack)
         again = KeptForUnwinding(second_job, first, frozenset(stack))
         shown = first.world.printed
-    second = _run(second_job, observer, again, (pause, second_copy, True), shown)
+    second = _run(second_job, observer, again, None, (pause, second_copy, True), shown)
     try:
         assert second.pausing is not None
         second.pausing.stack = [*stack]
@@ -68,6 +80,7 @@ def _run(
     job: Job,
     observer: Observer,
     kept: Kept,
+    check: Callable[[bytes], None] | None = None,
     pausing: tuple[Pause, Watched, bool] | None = None,
     printed: int = 0,
 ) -> Paused:
@@ -88,7 +101,7 @@ def _run(
         world = _world(job, printed, pausing[0] if pausing else None)
         try:
             until = Pausing(*pausing[:2], world.watch, pausing[2]) if pausing and world.watch else None
-            paused = Attempt(job, strategy, world, observer, kept, until).run()
+            paused = Attempt(job, strategy, world, observer, kept, check, until).run()
         except Unsuited as found:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             found.with_traceback(None).__cause__ = found.__context__ = None  # they hold the instance
@@ -114,7 +127,7 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     job = job.in_world(host)
     world = _world(job, 0)
     world.set_clock(clock)
-    strategy = Strategy(first.engine.name, first.engine.compiler, first.engine.reason)
+    strategy = Strategy(first.engine.name, first.engine.compiler, Reason(first.engine.reason_code, first.engine.reason))
     attempt = Attempt(job, strategy, world, Observer(), KeptInFolder(job))
     guest = first.guest.knowing(first.profile)
     try:
@@ -133,7 +146,7 @@ def run_whole(job: Job, clock: Clock | None = None) -> Paused:
     if clock:
         world.set_clock(clock)
     try:
-        strategy = Strategy("whole", job.options.compiler, "")
+        strategy = Strategy("whole", job.options.compiler, ASKED_FOR)
         return Attempt(job, strategy, world, Observer(), KeptInFolder(job)).run()
     except BaseException:
         world.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...engine.guest import Instance
 from ...engine.values import Unsuited
 from ...errors import Frame, GuestExit, NeverPaused, PauseDiffers, PauseRefused, PreinitError, counted, quoted
+from ...errors.reason import Reason
 from ..instrument import Instrumented
 from ..instrument.frames import HOOK, MOST_FRAMES, Watched
 from ..plan.job import Job
@@ -146,11 +147,12 @@ class KeptForUnwinding:
         )
 
     def strategies(self, job: Job) -> Iterator[Strategy]:
-        yield Strategy(self._engine.name, self._engine.compiler, self._engine.reason, self._profile)
+        why = Reason(self._engine.reason_code, self._engine.reason)
+        yield Strategy(self._engine.name, self._engine.compiler, why, self._profile)
         if self._engine.name != "whole":
             if self._engine.compiler != "cranelift" and job.options.compiler == "auto":
-                yield Strategy("ondemand", "cranelift", self._engine.reason)
-            yield Strategy("whole", job.options.compiler, "")
+                yield Strategy("ondemand", "cranelift", why)
+            yield Strategy("whole", job.options.compiler, why)
 
     def get(self, job: Job, strategy: Strategy, compile_it: Callable[[], Compiled]) -> Compiled:
         return compile_it()
