@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .wasi1.process import Clock
+from .wasi1.process import Clock, Fetch, Fetches
 from .world import Printed, World
 
-__all__ = ["Clock", "Printed", "World"]
+__all__ = ["Clock", "Fetch", "Fetches", "Printed", "World"]

@@ -12,7 +12,7 @@ from .calls import Call, initializers
 from .declared import Effect, Option
 from .host import Host
 from .kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of, optional, unfit
-from .lists import anchored_path, items, pairs
+from .lists import anchored_path, items, pairs, words
 from .texts import figure, name_text, path_or_data, path_text, read_number
 
 Layout = Literal["balanced", "size", "gzip", "few"]
@@ -28,6 +28,10 @@ Imports = Literal["keep", "define", "restore"]
 IMPORTS: tuple[Imports, ...] = ("keep", "define", "restore")
 
 KeepInitFunc = bool | Literal["noop"]
+
+#: What an instance may bring itself: its environment, its arguments.
+Late = Literal["env", "args"]
+LATE: tuple[Late, ...] = ("env", "args")
 
 #: Export names that are run when none is given, in this order.
 DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initialize")
@@ -70,6 +74,8 @@ class Options:
     rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`.
     keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
         the run returned (null for a reference), for a host that calls them.
+    late: what each instance brings itself when it starts, in place of what libc kept while it was built: "env", its
+        environment; "args", its arguments, as many as were given to the build.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
         names that they were imported by; "restore": they stay imports, and a start function fills them, whatever they
@@ -146,6 +152,11 @@ class Options:
         "Keep what was run; noop: as functions that do nothing.",
         heading=_WRITTEN, metavar="[=BOOL|noop]",
     )  # fmt: skip
+    late: Option[Sequence[Late], tuple[Late, ...]] = Option(
+        (), words(*LATE), Effect.OUTPUT,
+        "What an instance brings itself: its environment, its arguments.",
+        heading=_WRITTEN, metavar="env,args",
+    )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", one_of(*IMPORTS), Effect.OUTPUT,
         "Imported state stays imported and must come fresh, becomes the output's own, or is filled when it starts.",
@@ -219,6 +230,12 @@ class Options:
             raise UsageError(
                 "an audit needs a clock and random numbers that it can change: with the system's, every run differs",
                 hint="Audit a build without `--clock host` and `--random host`.",
+            )
+        if self.late and host.writable and host.dirs:
+            raise UsageError(
+                "what an instance brings itself is found by running the initializer twice, and it may write files each "
+                "time",
+                hint="Build without `--writable`.",
             )
         if self.audit and host.writable and host.dirs:
             raise UsageError(

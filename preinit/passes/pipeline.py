@@ -72,6 +72,7 @@ def build_source(
         from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
+        from .late import bind, reserved
         from .rewrite import rewrite, scrub
         from .validate import first_valid
 
@@ -84,9 +85,14 @@ def build_source(
 
             with observer.stage("audit"):
                 differences = audit(job, paused, snapshot)
-        outputs = rewrite(job, snapshot, paused.returned, observer)
+        late = None
+        if options.late:
+            with observer.stage("late"):
+                late = bind(job, paused, snapshot)
+            snapshot = reserved(job.module, snapshot, late)
+        outputs = rewrite(job, snapshot, paused.returned, late, observer)
         output = first_valid(outputs, job, validity or Validity(job.module, options), observer)
-        report = find(job, paused, snapshot, output, scrubbed, differences, observer.seconds)
+        report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)
     check_accepted(report, job, output)
     return Result(output.wasm, report)
 

@@ -10,6 +10,7 @@ from ..binary.module import Module, Section, SectionId
 from ..binary.names import DATA_SEGMENT_NAMES
 from ..binary.sections import Mode
 from ..errors import Discrepancy, InputError
+from ..passes.rewrite.late import SECTION
 
 #: The tool that a build adds to the producers section:
 #: https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md
@@ -20,11 +21,15 @@ _DROPPED = "reloc."
 _ADDED = ("bulk-memory", "reference-types")
 
 
-def customs(module: Module, output: Module) -> Iterator[Discrepancy]:
-    """Where custom sections are not those of the input, or stand elsewhere."""
+def customs(module: Module, output: Module, late: bool = False) -> Iterator[Discrepancy]:
+    """Where custom sections are not those of the input, or stand elsewhere. `late`: the last one says what is fetched
+    late."""
     common = {section.id for section in module.sections} & {section.id for section in output.sections}
     before = [s for s in _placed(module, common) if not s[0].title.startswith(_DROPPED)]
     after = list(_placed(output, common))
+    if late and (not after or after.pop()[0].title != SECTION):
+        yield Discrepancy("custom section", "the last custom section", f"'{SECTION}'", "another one")
+        return
     if not module.custom("producers") and after and after[-1][0].title == "producers":
         others = list(_producers(output, after.pop()[0]))
         if others:

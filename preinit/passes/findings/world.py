@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ...errors import Frame
-from ...result import BuildWarning, HostFacts
+from ...result import BuildWarning, HostFacts, LateFacts
 
 #: Names that a message lists, of variables and files; and functions, from the innermost on.
 _MOST_NAMES, _MOST_CALLERS = 5, 3
@@ -16,8 +16,11 @@ _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
 _REFRESH = " (in C, `preinit_refresh()` of preinit.h)"
 
 
-def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
-    """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
+def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWarning]:
+    """A warning for each. What the guest got by default and does not matter is none: see the report for that.
+
+    `late`: what an instance brings itself.
+    """
     first = facts.first_calls
     if facts.random_bytes:
         yield BuildWarning(
@@ -34,7 +37,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "it kept of that is the same in every instance, and no instance's start",
             "Read the clock when an instance starts, not in the initializer.",
         )
-    if facts.environment:
+    if facts.environment and not (late and late.environment):
         yield BuildWarning(
             "environment-frozen",
             f"the guest was handed {_list('the environment variable', facts.environment)}"
@@ -42,7 +45,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "looked at",
             f"Have the instance fetch its own when it starts{_REFRESH}, and never give a secret.",
         )
-    if facts.arguments:
+    if facts.arguments and not (late and late.arguments):
         yield BuildWarning(
             "arguments-frozen",
             f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "

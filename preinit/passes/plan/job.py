@@ -16,6 +16,9 @@ from ...symbols.stack import Stack
 from .arguments import Call
 from .owners import Ownership, ownership
 
+#: The first variable that a guest sees whose instance brings its own environment: libc keeps no array of none.
+LATE_MARKER = ("PREINIT_LATE", "build")
+
 
 class Job(NamedTuple):
     """A module and what is to be done with it.
@@ -66,6 +69,12 @@ class Job(NamedTuple):
     def compiled_limit(self) -> int | None:
         """Bytes of memory that compiled code compares with; None where the engine alone does."""
         return self.bounds.memory if counts_together(self.module, MEMORY_GROW, self.bounds) else None
+
+    @property
+    def host(self) -> Host:
+        """What the guest sees."""
+        host = self.options.host
+        return dataclasses.replace(host, env=(LATE_MARKER, *host.env)) if "env" in self.options.late else host
 
     def in_world(self, host: Host) -> Job:
         """The same job, whose guest sees another world."""

@@ -71,7 +71,7 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     start = globals.set_globals(module, snapshot.globals, plan.globals.owners)
     start += memories.restore_memories(module, snapshot.memories, plan.memories.owners, data.restored)
     start += tables.restore_tables(module, snapshot.tables, plan.tables.owners, placed)
-    changed.update(functions.function_sections(module, plan.noops, start, memories.LOCALS))
+    changed.update(functions.function_sections(module, plan.noops, plan.added, start, memories.LOCALS))
     if data.restored or (plan.segments.keep_slots and module.section(SectionId.DATA_COUNT)):
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(data.segments))
     return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments)
@@ -96,6 +96,7 @@ def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> I
             yield changed[number]
     if not module.custom("producers"):
         yield write.custom_section("producers", customs.producers(module))
+    yield from plan.customs
 
 
 def _custom(module: Module, section: Section, plan: Plan) -> write.Pieces:

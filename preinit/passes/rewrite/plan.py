@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ...binary.encoder import Pieces
+from ...binary.types import FuncType
 from ...options import Layout
 from ..plan.owners import Owners, Ownership
 
@@ -12,6 +14,14 @@ from ..plan.owners import Owners, Ownership
 Export = tuple[str, int, int]
 #: A function that does nothing: the index of its type, and the raw values that it returns.
 NoOp = tuple[int, Sequence[bytes]]
+
+
+class Added(NamedTuple):
+    """A function to append: its type, its locals as they are written, its instructions without the last `end`."""
+
+    type: FuncType
+    locals: bytes
+    body: bytes
 
 
 class MemoriesPlan(NamedTuple):
@@ -39,7 +49,8 @@ class SegmentsPlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """`exports` of the output; `noops`: functions to append that do nothing, which `exports` may name."""
+    """`exports` of the output; `noops`: functions to append that do nothing, which `exports` may name, and behind them
+    those of `added`. `customs`: sections to append."""
 
     memories: MemoriesPlan
     globals: GlobalsPlan
@@ -47,6 +58,8 @@ class Plan(NamedTuple):
     segments: SegmentsPlan
     exports: tuple[Export, ...]
     noops: tuple[NoOp, ...] = ()
+    added: tuple[Added, ...] = ()
+    customs: tuple[Pieces, ...] = ()
 
 
 def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], noops: tuple[NoOp, ...] = ()) -> Plan:

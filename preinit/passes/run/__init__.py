@@ -100,7 +100,7 @@ def _world(job: Job, printed: int) -> World:
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
     given = (values, job.preloads, fresh, printed, options.stubs, job.resumes)
-    world = World(job.module, options.host, job.deadline, *given)
+    world = World(job.module, job.host, job.deadline, *given)
     if not options.digest_files:
         world.leave_out_digests()
     return world
