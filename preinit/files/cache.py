@@ -18,6 +18,9 @@ from ..errors import quoted
 
 VARIABLE = "PREINIT_CACHE_DIR"
 
+#: The file that tells the engine where it keeps compiled code.
+CONFIGURATION = "wasmtime.toml"
+
 
 def default_folder() -> Path | None:
     """$PREINIT_CACHE_DIR, else the platform's place for caches; None if there is none."""
@@ -69,7 +72,7 @@ def engine_configuration(folder: Path) -> str | None:
             return None
         directory = str(folder / "wasmtime").replace("\\", "\\\\").replace('"', '\\"')
         text = f'[cache]\ndirectory = "{directory}"\n'
-        configuration = folder / "wasmtime.toml"
+        configuration = folder / CONFIGURATION
         if _read(configuration, len(text.encode())) != text.encode():
             _write(configuration, text.encode())
         return str(configuration)
@@ -84,8 +87,8 @@ _MOST_BYTES = 1 << 30
 #: Bytes of one entry: a profile of CPython with all that its start calls has 60 MB.
 _LARGEST = 256 << 20
 
-#: What an entry is called.
-_ENTRY = re.compile("[0-9a-f]{64}")
+#: How the name of an entry starts.
+ENTRY = re.compile("[0-9a-f]{64}")
 
 Kind = Literal["profiles", "valid"]
 
@@ -127,7 +130,7 @@ def write_entry(folder: Path, kind: Kind, name: str, data: bytes) -> None:
         if place is None or len(data) > min(_LARGEST, _MOST_BYTES):
             return
         _write(place / name, data)
-        found = [(p.lstat(), p) for p in place.iterdir() if _ENTRY.match(p.name)]
+        found = [(p.lstat(), p) for p in place.iterdir() if ENTRY.match(p.name)]
         kept = sorted(((s.st_mtime, s.st_size, p) for s, p in found if not stat.S_ISDIR(s.st_mode)), reverse=True)
         total = 0
         for number, (_, size, path) in enumerate(kept, 1):
