@@ -39,6 +39,7 @@ PASSES = (
     ("instrument",),
     ("run",),
     ("capture",),
+    ("late",),
     ("rewrite",),
     ("validate",),
     ("audit",),

@@ -135,16 +135,36 @@ def address_ops(is_64: bool) -> Arithmetic:
 
 
 I64_EQZ, I64_ADD = b"\x50", b"\x7c"
-I64_EXTEND_I32_U = b"\xad"
+I64_SHR_U = b"\x88"
+I64_EXTEND_I32_U, I32_WRAP_I64 = b"\xad", b"\xa7"
 I32_REINTERPRET_F32, I64_REINTERPRET_F64 = b"\xbc", b"\xbd"
 I8X16_NE, V128_ANY_TRUE = b"\xfd\x24", b"\xfd\x53"
 
 # -- memories ----------------------------------------------------------------------------------------------------------
 
 
-def i32_load(offset: int = 0) -> bytes:
-    """From memory 0, four bytes aligned."""
-    return b"\x28\x02" + uleb(offset)
+def i32_load(offset: int = 0, memory: int = 0) -> bytes:
+    """Four bytes, aligned."""
+    return b"\x28" + _place(2, offset, memory)
+
+
+def i32_store(offset: int = 0, memory: int = 0) -> bytes:
+    """Four bytes, aligned."""
+    return b"\x36" + _place(2, offset, memory)
+
+
+def i64_store(offset: int = 0, memory: int = 0) -> bytes:
+    """Eight bytes, of any alignment."""
+    return b"\x37" + _place(0, offset, memory)
+
+
+#: In the alignment of an access, that a memory's index follows.
+_OTHER_MEMORY = 1 << 6
+
+
+def _place(alignment: int, offset: int, memory: int) -> bytes:
+    """`alignment` as a power of 2."""
+    return uleb(alignment | _OTHER_MEMORY) + uleb(memory) + uleb(offset) if memory else uleb(alignment) + uleb(offset)
 
 
 #: The opcode of what stores a number or vector.

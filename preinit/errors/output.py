@@ -35,6 +35,13 @@ class OutputStale(PreinitError):
     hint = "Build it again, without `--check`."
 
 
+class LateBinding(PreinitError):
+    """What instances are to bring themselves can't be bound when they start (`--late`)."""
+
+    code = "late-binding"
+    hint = "Leave `--late` out, and fetch it in an entry point."
+
+
 class OutputTooLarge(PreinitError):
     """The snapshot does not fit into a module: engines bound segments and the size of a section."""
 

@@ -21,7 +21,7 @@ from .wasi1.abi import WasiError
 from .wasi1.files import Descriptor, Policy, preopen
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
-from .wasi1.process import Clock
+from .wasi1.process import Clock, Fetches
 
 if TYPE_CHECKING:
     from ..result import HostFacts
@@ -116,6 +116,16 @@ class World:
                 self.calls[name] = number
         memory = None if self._memory.view is _no_memory else self._memory.view()
         return settle(self._module, self._host, self.calls, self._wasi, original, memory)
+
+    @property
+    def environment(self) -> Fetches:
+        """Where the guest had its environment put."""
+        return self._wasi.environment
+
+    @property
+    def arguments(self) -> Fetches:
+        """Where the guest had its arguments put."""
+        return self._wasi.arguments
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""

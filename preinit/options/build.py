@@ -12,7 +12,7 @@ from .calls import Call, initializers
 from .declared import Effect, Option
 from .host import Host
 from .kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of, optional, unfit
-from .lists import anchored_path, items, pairs
+from .lists import anchored_path, items, pairs, words
 from .pause import PAUSE, PausePoint, pause_point
 from .texts import figure, name_text, path_or_data, path_text, read_number
 
@@ -29,6 +29,10 @@ Imports = Literal["keep", "define", "restore"]
 IMPORTS: tuple[Imports, ...] = ("keep", "define", "restore")
 
 KeepInitFunc = bool | Literal["noop"]
+
+#: What an instance may bring itself: its environment, its arguments.
+Late = Literal["env", "args"]
+LATE: tuple[Late, ...] = ("env", "args")
 
 #: Export names that are run when none is given, in this order.
 DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initialize")
@@ -78,6 +82,9 @@ class Options:
     rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`, or several of them.
     keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
         the run returned (null for a reference), for a host that calls them.
+    late: what each instance brings itself when it starts, in place of what libc kept while it was built: "env", its
+        environment; "args", its arguments, as many as were given to the build. None: both of a paused program, where
+        that can be; else nothing.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
         names that they were imported by; "restore": they stay imports, and a start function fills them, whatever they
@@ -166,6 +173,11 @@ class Options:
         "Keep what was run; noop: as functions that do nothing.",
         heading=_WRITTEN, metavar="[=BOOL|noop]",
     )  # fmt: skip
+    late: Option[Sequence[Late] | None, tuple[Late, ...] | None] = Option(
+        None, optional(words(*LATE)), Effect.OUTPUT,
+        "What an instance brings itself: its environment, its arguments.",
+        heading=_WRITTEN, metavar="env,args", otherwise="both of a paused program, where they can be",
+    )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", one_of(*IMPORTS), Effect.OUTPUT,
         "Imported state stays imported and must come fresh, becomes the output's own, or is filled when it starts.",
@@ -240,6 +252,12 @@ class Options:
                 "an audit needs a clock and random numbers that it can change: with the system's, every run differs",
                 hint="Audit a build without `--clock host` and `--random host`.",
             )
+        if self.late and host.writable and host.dirs:
+            raise UsageError(
+                "what an instance brings itself is found by running the initializer twice, and it may write files each "
+                "time",
+                hint="Build without `--writable`.",
+            )
         if self.audit and host.writable and host.dirs:
             raise UsageError(
                 "an audit runs the initializer several times, and it may write files each time",
@@ -282,6 +300,13 @@ class Options:
     def budgets(self) -> dict[str, int]:
         """The limits of the output that are set, by field."""
         return {name: limit for name in BUDGETS if (limit := getattr(self, name)) is not None}
+
+    @property
+    def wants_late(self) -> tuple[Late, ...]:
+        """What an instance is to bring itself."""
+        if self.late is None:
+            return LATE if self.pause_at is not None and self.host.wasi else ()
+        return self.late
 
     @property
     def pause(self) -> PausePoint | None:

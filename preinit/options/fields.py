@@ -15,7 +15,7 @@ from .host import Host
 if TYPE_CHECKING:
     from typing import TypedDict
 
-    from .build import Compiler, Engine, Imports, KeepInitFunc, Layout, Preload
+    from .build import Compiler, Engine, Imports, KeepInitFunc, Late, Layout, Preload
     from .calls import Call
     from .host import FileTimes, Pairs, Sink
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         import_globals: Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]]
         rename_funcs: Mapping[str, str] | Sequence[tuple[str, str]]
         keep_init_func: KeepInitFunc
+        late: Sequence[Late]
         imports: Imports
         layout: Layout
         scrub_stack: bool

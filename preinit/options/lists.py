@@ -100,6 +100,49 @@ def texts(check: Callable[[str, Any], Any] = guest_text, pattern: str = ANY_TEXT
     )
 
 
+def words(*choices: str) -> Kind:
+    """Some of a few words: a list of them; on the command line with commas between them, or one each time."""
+    shown = ", ".join(choices)
+    wanted = f"a list of words out of {shown}"
+
+    def check_one(name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise unfit(name, "a string", value)
+        if value not in choices:
+            raise UsageError(f"{name} can't be {quoted(value)}", hint=f"One of {shown}.")
+        return value
+
+    def check(name: str, value: Any) -> tuple[str, ...]:
+        given = check_list(name, value, check_one)
+        return tuple(choice for choice in choices if choice in given)
+
+    def read_one(value: Any, path: Path) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise misplaced(path, f"one of {shown}", value)
+        return value
+
+    def parse(text: str, flag: str) -> list[str]:
+        found = [part.strip() for part in text.split(",")]
+        unknown = next((part for part in found if part not in choices), None)
+        if unknown is not None:
+            raise UsageError(
+                f"{quoted(unknown)} is not what `{flag}` takes",
+                hint=f"One of {shown}, or several: {','.join(choices)}.",
+            )
+        return found
+
+    return Kind(
+        wanted,
+        check,
+        lambda value, path: read_list(value, path, read_one, wanted),
+        lambda: {"type": "array", "items": {"enum": list(choices)}},
+        parse,
+        repeats=True,
+        gather=lambda parts: [word for part in parts for word in part],
+        resolve=lambda value, files: tuple(value),
+    )
+
+
 def pairs(
     left: Callable[[str, Any], Any],
     right: Callable[[str, Any], Any],

@@ -19,6 +19,7 @@ WORDS = {
     "run": "running the initializer",
     "settle": "looking at what it asked for",
     "capture": "taking the snapshot",
+    "late": "finding what an instance brings itself",
     "audit": "running the initializer again",
     "profile": "keeping compiled code",
     "rewrite": "writing the module",

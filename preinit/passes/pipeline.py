@@ -74,6 +74,7 @@ def build_source(
         from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
+        from .late import bind, reserved
         from .rewrite import rewrite, scrub
         from .validate import first_valid
 
@@ -86,9 +87,14 @@ def build_source(
 
             with observer.stage("audit"):
                 differences = audit(job, paused, snapshot)
-        outputs = rewrite(job, snapshot, paused.returned, observer)
+        late = None
+        if options.wants_late:
+            with observer.stage("late"):
+                late = bind(job, paused, snapshot)
+            snapshot = reserved(job.module, snapshot, late)
+        outputs = rewrite(job, snapshot, paused.returned, late, observer)
         output = first_valid(outputs, job, validity, observer)
-        report = find(job, paused, snapshot, output, scrubbed, differences, observer.seconds)
+        report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)
     check_accepted(report, job, output)
     return Result(output.wasm, report)
 

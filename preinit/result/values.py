@@ -170,12 +170,34 @@ class ScrubFacts:
 
 
 @dataclass(frozen=True)
+class LateFacts:
+    """What instances bring themselves (`late`).
+
+    `environment`, `arguments`: "bound": the output fetches them when it starts; "unneeded": the guest never asked for
+    them while it was built, so it does in its instance; "unbound": it asked, and keeps nothing that could be bound;
+    None: that was not wanted. `environment_words`: addresses of the words of memory that are set to the address of the
+    instance's environment, in place of that of `environment_arrays` arrays; `environment_changed`: the guest changed
+    what it had fetched. `elsewhere`: words that held that address in one of two runs only, and are left alone.
+    `argument_arrays`: addresses of the arrays that get the addresses of the instance's `argument_count` arguments.
+    """
+
+    environment: str | None
+    environment_words: tuple[int, ...]
+    environment_arrays: int
+    environment_changed: bool
+    elsewhere: int
+    arguments: str | None
+    argument_arrays: tuple[int, ...]
+    argument_count: int
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
-    `audit`: what depends on entropy, clock or environment, None if that was not asked for. `scrub_stack`: what was
-    zeroed, None if that was not asked for. `options`: those of the build, as JSON values, to repeat it; of environment
-    variables only names.
+    `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
+    themselves; each None if that was not asked for. `options`: those of the build, as JSON values, to repeat it; of
+    environment variables only names.
     """
 
     version: int
@@ -191,6 +213,7 @@ class Report:
     warnings: tuple[BuildWarning, ...]
     audit: tuple[Difference, ...] | None = None
     scrub_stack: ScrubFacts | None = None
+    late: LateFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -132,8 +132,13 @@ def _value(instance: Instance, value_type: ValType, raw: bytes) -> str:
     return "a reference" if function is None else f"function {function}"
 
 
-def differences(comparison: Comparison, call: Call, a: Outcome, b: Outcome) -> Iterator[Discrepancy]:
-    """Where the output's call ended otherwise than the input's. Of a call that was stopped, nothing is known..."""
+def differences(
+    comparison: Comparison, call: Call, a: Outcome, b: Outcome, memories: bool = True
+) -> Iterator[Discrepancy]:
+    """Where the output's call ended otherwise than the input's. `memories`: what is in them is compared, too.
+
+    Of a call that was stopped, nothing is known...
+    """
     place = f"call {call.text}"
     if STOPPED in (a.code, b.code):
         returned = [outcome for outcome in (a, b) if outcome.code != STOPPED]
@@ -149,5 +154,5 @@ def differences(comparison: Comparison, call: Call, a: Outcome, b: Outcome) -> I
             shown = (repr(data[at : at + _SHOWN])[1:] if len(data) > at else "its end" for data in (x, y))
             yield Discrepancy("call", f"{place}, {stream}, byte {at:,}", *shown)
     if a.state and b.state:
-        for found in comparison.states(a.state, b.state):
+        for found in comparison.states(a.state, b.state, memories):
             yield found._replace(place=f"after {place}: {found.place}")

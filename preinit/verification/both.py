@@ -24,16 +24,19 @@ from ..errors import (
 )
 from ..options import Options
 from ..passes.capture import capture
+from ..passes.late import Late, bind, reserved
 from ..passes.observer import Observer
 from ..passes.parse.supported import check_supported
-from ..passes.plan.exports import no_ops
 from ..passes.plan.job import Job
+from ..passes.rewrite import planned
 from ..passes.run import Paused, run_guest
 from ..passes.snapshot import Snapshot
 from .behaviour import zero_dead_stack
+from .frames import compare_frames
 from .functions import added_functions
 from .result import Compared
 from .state import Comparison, State, observe
+from .structure import exported
 
 #: Differences that are looked for.
 MOST_DIFFERENCES = 20
@@ -80,14 +83,19 @@ def run_both(job: Job, output: Module, observer: Observer) -> Both:
     deadline = job.deadline
     with observer.stage("validate"):
         _valid(output, deadline)
-    options = _fresh(job.options, output)
-    fresh = Job(output, (), options, job.preloads, job.beside, deadline, goes_on=job.goes_on, resumes=True)
+    options = job.options
+    fresh_options = _fresh(options, output)
+    fresh = Job(output, (), fresh_options, job.preloads, job.beside, deadline, goes_on=job.goes_on, resumes=True)
     with of_output():
-        check_supported(output, options)
+        check_supported(output, fresh_options)
     with run_guest(job, observer) as paused:
         snapshot = _captured(job, paused, observer)
+        late = None
+        if options.wants_late:
+            with observer.stage("late"):
+                late = bind(job, paused, snapshot)
         with _start(fresh, observer) as resumed, observer.stage("compare"):
-            return _compare(job, paused, snapshot, fresh, resumed)
+            return _compare(job, paused, snapshot, late, fresh, resumed)
 
 
 def _captured(job: Job, paused: Paused, observer: Observer) -> Snapshot:
@@ -118,6 +126,10 @@ def _fresh(options: Options, output: Module) -> Options:
         keep_init_func=False,
         scrub_stack=False,
         imports="keep" if options.imports == "define" else options.imports,
+        late=(),
+        pause_at=None,
+        reopen=False,
+        replay_output=False,
         import_globals=tuple(pair for pair in options.import_globals if pair[0] in imported),
     )
 
@@ -148,17 +160,24 @@ def _start(job: Job, observer: Observer) -> Paused:
         raise
 
 
-def _compare(job: Job, paused: Paused, snapshot: Snapshot, fresh: Job, resumed: Paused) -> Both:
+def _compare(job: Job, paused: Paused, snapshot: Snapshot, late: Late | None, fresh: Job, resumed: Paused) -> Both:
     module, output, deadline = job.module, fresh.module, job.deadline
-    noops = no_ops(module, job.calls, paused.returned, job.options)
-    raise_any(added_functions(module, output, snapshot, job.owners, len(noops)))
+    plan = planned(job, snapshot, paused.returned, late)
+    noops = plan.noops
+    if plan.added or plan.customs:
+        raise_any(exported(module, output, plan.exports))
+    raise_any(added_functions(module, output, snapshot, job.owners, len(noops), plan.added))
+    if job.pause:
+        raise_any(compare_frames(module, output, plan, snapshot.frames))
     zero_dead_stack(job, paused)
     before = deadline.start(lambda: observe(module, paused)).result()
+    if late:
+        before = before._replace(memories=reserved(module, snapshot._replace(memories=before.memories), late).memories)
     after = deadline.start(lambda: observe(output, resumed)).result()
     comparison = Comparison(module, output)
     raise_any(deadline.start(lambda: list(islice(comparison.states(before, after), MOST_DIFFERENCES))).result())
     raise_any(comparison.sizes(before, job.owners))
-    constant = _constant(job, paused, output)
+    constant = _constant(job, paused, output, len(noops))
     if constant:
         raise_any(deadline.start(lambda: list(_idle(job, constant, resumed, output))).result())
         again = deadline.start(lambda: observe(output, resumed)).result()
@@ -169,12 +188,12 @@ def _compare(job: Job, paused: Paused, snapshot: Snapshot, fresh: Job, resumed: 
     return Both(job, paused, fresh, resumed, comparison, constant, _compared(module, output, before))
 
 
-def _constant(job: Job, paused: Paused, output: Module) -> dict[str, tuple[bytes, ...]]:
+def _constant(job: Job, paused: Paused, output: Module, noops: int) -> dict[str, tuple[bytes, ...]]:
     """The exports that do nothing, and what they return: what the last run returned, null for a reference."""
     sources = dict(job.options.rename_funcs)
-    returned = {call.name: tuple(raw) for call, raw in zip(job.calls, paused.returned, strict=True)}
+    returned = {call.name: tuple(raw) for call, raw in zip(job.calls, paused.returned, strict=False)}
     first = len(job.module.function_types)
-    added = [e.name for e in output.exports if e.kind == ExternKind.FUNC and e.target >= first]
+    added = [e.name for e in output.exports if e.kind == ExternKind.FUNC and first <= e.target < first + noops]
     return {name: returned[sources.get(name, name)] for name in added}
 
 

@@ -22,6 +22,9 @@ from ..passes.parse.supported import check_supported
 from ..passes.plan.exports import output_exports
 from ..passes.plan.initializers import choose
 from ..passes.plan.job import Job
+from ..passes.plan.pause import find_pause
+from ..passes.rewrite.frames import SECTION as FRAMES
+from ..passes.rewrite.late import SECTION as LATE
 from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
@@ -187,9 +190,12 @@ def _verify(
             recorded.check_input(module)
         check_supported(module, options)
         chosen = choose(module, options)
-        exports = output_exports(module, chosen, options)
-        raise_any(structure(module, output, exports, options.imports))
-        raise_any(customs(module, output))
+        pause = find_pause(module, options.pause) if options.pause else None
+        exports = output_exports(module, [] if pause else chosen, options)
+        known_later = bool(options.wants_late or pause)
+        raise_any(structure(module, output, None if known_later else exports, options.imports))
+        appended = [FRAMES] * bool(pause) + [LATE] * bool(options.wants_late)
+        raise_any(customs(module, output, appended))
         with of_output():
             to_make = list(calls.of(output))
     preloads, beside = read_preloads(module, options)
@@ -198,7 +204,7 @@ def _verify(
     others = [] if options.imports == "define" else list(guards(module, preloads, dict(options.import_globals)))
     stack = find_stack(module) if options.scrub_stack else None
     goes_on = bool(to_make or others)
-    job = Job(module, tuple(chosen), options, preloads, beside, deadline, exports, stack, goes_on)
+    job = Job(module, tuple(chosen), options, preloads, beside, deadline, exports, stack, goes_on, pause=pause)
     both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)
@@ -215,12 +221,15 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
     constant = {sources.get(name, name): raw for name, raw in both.constant.items()}
     one = Side(both.job, both.paused, constant)
     other = Side(both.output_job, both.resumed)
-    host = calls.host or both.job.options.host
+    host = calls.host or both.job.host
+    present = {name for name, _, _ in both.job.exports}
     for call in to_make:
+        if both.job.options.wants_late and call.name not in present:
+            continue  # an entry that only fetches what is late: the input has none
         try:
             a = one.call(call, sources.get(call.name, call.name), host, calls.timeout)
             b = other.call(call, call.name, host, calls.timeout)
-            raise_any(differences(both.comparison, call, a, b))
+            raise_any(differences(both.comparison, call, a, b, not both.job.options.wants_late))
             stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)
             yield CallFacts(call.text, stopped.code, stopped.detail)
             del a, b, stopped

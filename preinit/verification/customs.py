@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from ..binary.cursor import Cursor
 from ..binary.module import Module, Section, SectionId
-from ..binary.names import DATA_SEGMENT_NAMES
+from ..binary.names import DATA_SEGMENT_NAMES, FUNCTION_NAMES
 from ..binary.sections import Mode
 from ..errors import Discrepancy, InputError
 
@@ -20,11 +20,17 @@ _DROPPED = "reloc."
 _ADDED = ("bulk-memory", "reference-types")
 
 
-def customs(module: Module, output: Module) -> Iterator[Discrepancy]:
-    """Where custom sections are not those of the input, or stand elsewhere."""
+def customs(module: Module, output: Module, appended: Sequence[str] = ()) -> Iterator[Discrepancy]:
+    """Where custom sections are not those of the input, or stand elsewhere. `appended`: the last ones, which the build
+    adds."""
     common = {section.id for section in module.sections} & {section.id for section in output.sections}
     before = [s for s in _placed(module, common) if not s[0].title.startswith(_DROPPED)]
     after = list(_placed(output, common))
+    for title in reversed(appended):
+        if not after or after.pop()[0].title != title:
+            yield Discrepancy("custom section", "the last custom sections", f"'{title}'", "another one")
+            return
+    before = [found for found in before if found[0].title not in appended]  # of an output that is built on
     if not module.custom("producers") and after and after[-1][0].title == "producers":
         others = list(_producers(output, after.pop()[0]))
         if others:
@@ -41,7 +47,7 @@ def customs(module: Module, output: Module) -> Iterator[Discrepancy]:
         elif one.title == "target_features" and one == module.custom("target_features"):
             same = expected == found or _same_features(_features(module, one), _features(output, other))
         elif one.title == "name" and one == module.custom("name"):
-            same = _names(module) == _names(output)
+            same = _names(module, len(module.function_types)) == _names(output, len(module.function_types))
             yield from _segment_names(module, output)
         else:
             same = expected == found
@@ -110,10 +116,18 @@ def _segment_names(module: Module, output: Module) -> Iterator[Discrepancy]:
             yield Discrepancy("custom section", place, str(expected.get(index)), str(found.get(index)))
 
 
-def _names(module: Module) -> list[tuple[int, bytes]]:
-    """The name section's parts, without names of data segments: these are not the ones that they were."""
+def _names(module: Module, functions: int) -> list[tuple[int, object]]:
+    """The name section's parts, without names of data segments: these are not the ones that they were.
+
+    Of those of functions, the names of so many.
+    """
     try:
         parts = list(module.names.subsections())
     except InputError:
         return [(-1, b"malformed")]
-    return [(part.id, module.data[part.header : part.end]) for part in parts if part.id != DATA_SEGMENT_NAMES]
+    named = {index: name for index, name in module.names.functions.items() if index < functions}
+    return [
+        (part.id, named if part.id == FUNCTION_NAMES else module.data[part.header : part.end])
+        for part in parts
+        if part.id != DATA_SEGMENT_NAMES
+    ]

@@ -42,10 +42,11 @@ class Comparison:
         self._output = output
         self._places = Places(module)
 
-    def states(self, before: State, after: State) -> Iterator[Discrepancy]:
-        """All differences, place by place."""
+    def states(self, before: State, after: State, memories: bool = True) -> Iterator[Discrepancy]:
+        """All differences, place by place; without `memories`, those of the rest."""
         module, output, places = self._module, self._output, self._places
-        yield from compare_memories(places, before.memories, after.memories)
+        if memories:
+            yield from compare_memories(places, before.memories, after.memories)
         yield from compare_globals(module, output, places, before.globals, after.globals)
         yield from compare_tables(module, before.tables, after.tables)
         yield from compare_segments(module, output, places, before.segments, after.segments)

@@ -19,16 +19,20 @@ _STATE = (ExternKind.TABLE, ExternKind.MEMORY, ExternKind.GLOBAL)
 Exported = tuple[str, int, int]
 
 
-def structure(module: Module, output: Module, exports: Sequence[Exported], imports: Imports) -> Iterator[Discrepancy]:
+def structure(
+    module: Module, output: Module, exports: Sequence[Exported] | None, imports: Imports
+) -> Iterator[Discrepancy]:
     """Where the output's declarations or code are others than the input's.
 
-    `exports`: those that the output must have. How large memories and tables are now is not looked at.
+    `exports`: those that the output must have; None where that is not known before the initializer ran: see
+    `exported`. How large memories and tables are now is not looked at.
     """
-    yield from _types(module, output)
+    yield from _types(module, output, exports is None)
     yield from _imports(module, output, imports)
     yield from _functions(module, output)
     yield from _state(module, output)
-    yield from _exports(module, output, exports)
+    if exports is not None:
+        yield from exported(module, output, exports)
     if output.start is not None and output.start < len(module.function_types):
         name = _function(module, output.start)
         yield Discrepancy("start function", "start function", "none that runs again", f"{name}")
@@ -44,8 +48,9 @@ def _entries(module: Module, number: SectionId) -> tuple[int, memoryview]:
     return count, payload[size:]
 
 
-def _types(module: Module, output: Module) -> Iterator[Discrepancy]:
-    """All of the input's types, at their indices; after them, one for a start function may follow."""
+def _types(module: Module, output: Module, late: bool) -> Iterator[Discrepancy]:
+    """All of the input's types, at their indices; behind them, one for a start function may follow, or those of
+    functions that fetch what is `late`."""
     before, after = module.types.functions, output.types.functions
     for index, pair in enumerate(zip_longest(before, after[: len(before)], fillvalue=None)):
         if pair[0] != pair[1]:
@@ -54,7 +59,7 @@ def _types(module: Module, output: Module) -> Iterator[Discrepancy]:
             )
             return
     for index, extra in enumerate(after[len(before) :], len(before)):
-        if extra != FuncType((), ()) or output.start is None:
+        if not late and (extra != FuncType((), ()) or output.start is None):
             yield Discrepancy("type", f"type {index}", "nothing", _type(extra))
             return
     content = _entries(module, SectionId.TYPE)[1]
@@ -156,7 +161,8 @@ def _functions(module: Module, output: Module) -> Iterator[Discrepancy]:
     yield Discrepancy("code", "code section", f"{count} functions, {len(code)} bytes", f"{written}, or other lengths")
 
 
-def _exports(module: Module, output: Module, expected: Sequence[Exported]) -> Iterator[Discrepancy]:
+def exported(module: Module, output: Module, expected: Sequence[Exported]) -> Iterator[Discrepancy]:
+    """Where the output's exports are not those."""
     found = {entry.name: (entry.kind, entry.target) for entry in output.exports}
     for name, kind, index in expected:
         have = found.pop(name, None)
@@ -175,6 +181,6 @@ def _exports(module: Module, output: Module, expected: Sequence[Exported]) -> It
 def _exported(module: Module, kind: int, index: int) -> str:
     if kind == ExternKind.FUNC:
         if index >= len(module.function_types):
-            return f"function {index}, which does nothing"
+            return f"function {index}, which the build added"
         return f"{_function(module, index)} of type {module.function_type(index)}"
     return f"{ExternKind(kind).name.lower() if kind in list(ExternKind) else f'kind {kind}'} {index}"

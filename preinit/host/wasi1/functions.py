@@ -12,7 +12,7 @@ from .descriptors import DescriptorFunctions
 from .files import Descriptor
 from .memory import GuestMemory
 from .paths import PathFunctions
-from .process import Clock, ProcessFunctions
+from .process import Clock, Fetches, ProcessFunctions
 from .refused import REFUSED
 from .streams import Stream
 from .table import Table
@@ -73,6 +73,16 @@ class Functions:
     def clock_reads(self) -> list[int]:
         """How often the guest read each clock."""
         return self._process.clock_reads
+
+    @property
+    def environment(self) -> Fetches:
+        """Where the guest had its environment put."""
+        return self._process.environment
+
+    @property
+    def arguments(self) -> Fetches:
+        """Where the guest had its arguments put."""
+        return self._process.arguments
 
     def open_descriptors(self) -> list[tuple[int, Descriptor]]:
         """Files and directories that are open now, by number."""

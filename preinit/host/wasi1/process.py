@@ -49,6 +49,39 @@ class Clock(NamedTuple):
     readings: int = READINGS_PER_TICK
 
 
+class Fetch(NamedTuple):
+    """A call that gave the guest strings: where it had the array of their addresses and the strings themselves put.
+
+    `texts`: each with its NUL.
+    """
+
+    array: int
+    strings: int
+    texts: tuple[bytes, ...]
+
+
+#: Places at which a guest may have fetched its environment, or its arguments: the last of each is remembered.
+MOST_FETCHES = 1 << 16
+
+
+class Fetches:
+    """What a guest fetched, the last for each place, in order. `incomplete`: it was more than is remembered."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._places: dict[int, Fetch] = {}
+
+    def note(self, fetch: Fetch) -> None:
+        self.calls += 1
+        self._places.pop(fetch.array, None)
+        if len(self._places) < MOST_FETCHES:
+            self._places[fetch.array] = fetch
+
+    @property
+    def all(self) -> tuple[Fetch, ...]:
+        return tuple(self._places.values())
+
+
 class ProcessFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
 
@@ -70,6 +103,7 @@ class ProcessFunctions:
         self._wait: Callable[[int], object] = wait or self._advance
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
+        self.arguments, self.environment = Fetches(), Fetches()
         self._realtime = host.time
         self._host_clock = host.clock == "host"
         self.set_clock(Clock())
@@ -79,25 +113,27 @@ class ProcessFunctions:
 
     # -- arguments and environment
 
-    def _strings_get(self, strings: list[bytes], array: int, buffer: int) -> None:
+    def _strings_get(self, strings: list[bytes], array: int, buffer: int, fetches: Fetches) -> None:
+        fetch = Fetch(array, buffer, tuple(strings))
         for text in strings:
             self._memory.write_u32(array, buffer)
             self._memory.write(buffer, text)
             array += 4
             buffer += len(text)
+        fetches.note(fetch)
 
     def _sizes_get(self, strings: list[bytes], count: int, size: int) -> None:
         self._memory.write_u32(count, len(strings))
         self._memory.write_u32(size, sum(map(len, strings)))
 
     def args_get(self, array: int, buffer: int) -> None:
-        self._strings_get(self._args, array, buffer)
+        self._strings_get(self._args, array, buffer, self.arguments)
 
     def args_sizes_get(self, count: int, size: int) -> None:
         self._sizes_get(self._args, count, size)
 
     def environ_get(self, array: int, buffer: int) -> None:
-        self._strings_get(self._environ, array, buffer)
+        self._strings_get(self._environ, array, buffer, self.environment)
 
     def environ_sizes_get(self, count: int, size: int) -> None:
         self._sizes_get(self._environ, count, size)

@@ -10,10 +10,12 @@ from ...host.preload import state_warnings
 from ...options.record import record
 from ...result import REPORT_VERSION, Difference, MemoryFacts, ModuleFacts, Report, ScrubFacts, SnapshotFacts
 from ...version import VERSION
+from ..late import Late
 from ..plan.job import Job
 from ..rewrite import Rewritten
 from ..run import Paused
 from ..snapshot import Snapshot
+from .late import late_warnings
 from .leaks import leaks
 from .module import module_warnings
 from .world import hazards
@@ -70,9 +72,11 @@ def find(
     output: Rewritten,
     scrubbed: ScrubFacts | None,
     differences: tuple[Difference, ...] | None,
+    late: Late | None,
     passes: dict[str, float],
 ) -> Report:
-    """The report of a build. `scrubbed`, `differences`: what scrubbing the stack and an audit found."""
+    """The report of a build. `scrubbed`, `differences`: what scrubbing the stack and an audit found; `late`: what the
+    output fetches when it starts."""
     module, options = job.module, job.options
     written = read_sections(output.wasm)
     compressed = options.measure_gzip or options.max_gzip is not None
@@ -92,9 +96,11 @@ def find(
         warnings=(
             *module_warnings(job, snapshot, moved),
             *state_warnings(module, job.preloads),
-            *hazards(paused.host),
+            *hazards(paused.host, late.facts if late else None),
+            *(late_warnings(late) if late else ()),
             *leaks(module, options.host, snapshot, output.runs),
         ),
         audit=differences,
         scrub_stack=scrubbed,
+        late=late.facts if late else None,
     )

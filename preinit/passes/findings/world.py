@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ...errors import Frame
-from ...result import BuildWarning, HostFacts
+from ...result import BuildWarning, HostFacts, LateFacts
 
 #: Names that a message lists, of variables and files; and functions, from the innermost on.
 _MOST_NAMES, _MOST_CALLERS = 5, 3
@@ -17,8 +17,11 @@ _REFRESH_ENVIRONMENT = "`__wasilibc_deinitialize_environ()`, `__wasilibc_maybe_r
 _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 
 
-def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
-    """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
+def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWarning]:
+    """A warning for each. What the guest got by default and does not matter is none: see the report for that.
+
+    `late`: what an instance brings itself.
+    """
     first = facts.first_calls
     if facts.random_bytes:
         yield BuildWarning(
@@ -35,7 +38,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "it kept of that is the same in every instance, and no instance's start",
             "Read the clock when an instance starts, not in the initializer.",
         )
-    if facts.environment:
+    if facts.environment and not (late and late.environment):
         yield BuildWarning(
             "environment-frozen",
             f"the guest was handed {_list('the environment variable', facts.environment)}"
@@ -44,7 +47,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
             "recipe), and never give a secret.",
         )
-    if facts.arguments:
+    if facts.arguments and not (late and late.arguments):
         yield BuildWarning(
             "arguments-frozen",
             f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "

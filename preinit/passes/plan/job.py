@@ -17,6 +17,9 @@ from .arguments import Call
 from .owners import Ownership, ownership
 from .pause import Pause
 
+#: The first variable that a guest sees whose instance brings its own environment: libc keeps no array of none.
+LATE_MARKER = ("PREINIT_LATE", "build")
+
 
 class Job(NamedTuple):
     """A module and what is to be done with it.
@@ -69,6 +72,12 @@ class Job(NamedTuple):
     def compiled_limit(self) -> int | None:
         """Bytes of memory that compiled code compares with; None where the engine alone does."""
         return self.bounds.memory if counts_together(self.module, MEMORY_GROW, self.bounds) else None
+
+    @property
+    def host(self) -> Host:
+        """What the guest sees."""
+        host = self.options.host
+        return dataclasses.replace(host, env=(LATE_MARKER, *host.env)) if "env" in self.options.wants_late else host
 
     def in_world(self, host: Host) -> Job:
         """The same job, whose guest sees another world."""

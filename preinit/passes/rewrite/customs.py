@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...binary import encoder as write
-from ...binary.cursor import Cursor
+from ...binary.cursor import Cursor, leading_u32
 from ...binary.module import Module, Section
-from ...binary.names import DATA_SEGMENT_NAMES
+from ...binary.names import DATA_SEGMENT_NAMES, FUNCTION_NAMES
 from ...errors import InputError
 from ...version import VERSION
 
@@ -15,12 +15,24 @@ from ...version import VERSION
 DROPPED_PREFIX = "reloc."
 
 
-def names(module: Module, section: Section, kept_segments: Callable[[int], bool]) -> write.Pieces:
-    """The name section without the names of data segments that are gone; a malformed one is left out."""
+def names(
+    module: Module, section: Section, kept_segments: Callable[[int], bool], added: Mapping[int, str]
+) -> write.Pieces:
+    """The name section without the names of data segments that are gone; a malformed one is left as it is.
+
+    `added`: names of functions behind those of the module.
+    """
     content: write.Pieces = []
     view = memoryview(module.data)
     try:
         for part in module.names.subsections():
+            if part.id == FUNCTION_NAMES and added:
+                count, size = leading_u32(view[part.start : part.end])
+                more = b"".join(write.uleb(index) + write.name(name) for index, name in sorted(added.items()))
+                head = write.uleb(count + len(added))
+                length = len(head) + part.end - part.start - size + len(more)
+                content += [bytes((part.id,)) + write.uleb(length) + head, view[part.start + size : part.end], more]
+                continue
             if part.id != DATA_SEGMENT_NAMES:
                 content.append(view[part.header : part.end])
                 continue

@@ -17,8 +17,11 @@ iteration that is under way comes before the loop itself:
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ...binary import assembler as code
@@ -27,7 +30,14 @@ from ...binary.module import Module
 from ...binary.typed import BLOCK, END, LOOP, OPENING, TRY_TABLE, Mark, Scope
 from ...binary.types import NUMERIC_SIZES, FuncType, ValType, is_numeric
 from ..snapshot import FramesState, FrameState, FrameValue
+from .plan import Added
 from .references import reference_value
+
+#: What a continuation is called: its function's name with this behind.
+RESUMED = ".resumed"
+
+#: The custom section that says what was active: see `section`.
+SECTION = "preinit.frames"
 
 #: Where labels lead in a continuation: to scopes by their number, and out of a loop that has begun already.
 _Out = tuple[str, int]
@@ -35,17 +45,15 @@ _Nesting = tuple[int | _Out, ...]
 
 
 class Continuations(NamedTuple):
-    """Functions to append: the type and the body of each, innermost first, and the types that they need in addition.
+    """Functions to append, innermost first, and the types that they need in addition; what to call them, by index.
 
     `entry`: the function that the export becomes; None where it stays what it is, as nothing was active.
     """
 
-    functions: tuple[tuple[int, bytes], ...] = ()
+    functions: tuple[Added, ...] = ()
     types: tuple[FuncType, ...] = ()
+    names: Mapping[int, str] = MappingProxyType({})
     entry: int | None = None
-
-
-NO_CONTINUATIONS = Continuations()
 
 
 class NewTypes:
@@ -73,20 +81,33 @@ def continuations(module: Module, state: FramesState, name: str, first: int) -> 
     The export `name` was called: it keeps its type, and what it is given when it goes on is not looked at.
     """
     if not state.frames:
-        return NO_CONTINUATIONS
+        return Continuations()
     types = NewTypes(module)
-    functions = []
+    functions: list[Added] = []
+    names: dict[int, str] = {}
     callee: int | None = None
     for number, frame in enumerate(state.frames):
-        body = _Continuation(module, frame, types, callee).body()
-        functions.append((types.index(FuncType((), frame.body.type.results)), body))
+        functions.append(_Continuation(module, frame, types, callee).function())
         callee = first + number
-    export = module.exported(name)
-    assert export is not None and callee is not None  # it was called
-    if state.frames[-1].body.type.params:
-        functions.append((module.function_types[export.target], code.NO_LOCALS + code.call(callee) + code.END))
+        title = module.function_name(frame.body.function)
+        if title and module.custom("name"):
+            names[callee] = title + RESUMED
+    signature = state.frames[-1].body.type
+    assert callee is not None
+    if signature.params:
+        functions.append(Added(signature, code.NO_LOCALS, code.call(callee)))
         callee += 1
-    return Continuations(tuple(functions), tuple(types.added), callee)
+    return Continuations(tuple(functions), tuple(types.added), names, callee)
+
+
+def section(state: FramesState, first: int) -> write.Pieces:
+    """What the output says of itself, for who looks at it: of each active function, innermost first, its index, where
+    in its code it was, and the index of what goes on there."""
+    entries = [
+        {"function": frame.body.function, "offset": frame.call.start - frame.body.start, "resumed": first + number}
+        for number, frame in enumerate(state.frames)
+    ]
+    return write.custom_section(SECTION, json.dumps({"frames": entries}, separators=(",", ":")).encode())
 
 
 def _value(value_type: ValType, value: FrameValue) -> bytes:
@@ -105,15 +126,17 @@ class _Continuation:
         self._scopes = frame.body.scopes
         self._chain = frame.body.chain(frame.call.scope)
 
-    def body(self) -> bytes:
+    def function(self) -> Added:
         locals_ = self._frame.body.locals
-        pieces = [code.locals_(*locals_)]
+        pieces = []
         for index, value in sorted(self._frame.locals.items()):
             kind = locals_[index]
             if value is None or (isinstance(value, bytes) and is_numeric(kind) and value == bytes(NUMERIC_SIZES[kind])):
                 continue  # what it is anyway
             pieces.append(_value(kind, value) + code.local_set(index))
-        return b"".join(pieces) + self._rest(0, (0,)) + code.END
+        runs = [(len(list(same)), kind) for kind, same in groupby(locals_)]
+        declared = write.vector([write.uleb(number) + kind for number, kind in runs])
+        return Added(FuncType((), self._frame.body.type.results), declared, b"".join(pieces) + self._rest(0, (0,)))
 
     def _rest(self, place: int, nesting: _Nesting) -> bytes:
         """What is left of a scope, `self._chain[place]`, without its `end`."""

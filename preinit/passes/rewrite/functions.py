@@ -9,8 +9,7 @@ from ...binary import encoder as write
 from ...binary.extend import extended_section
 from ...binary.module import Module, SectionId
 from ...binary.types import NUMERIC_SIZES, FuncType
-from .frames import Continuations
-from .plan import NoOp
+from .plan import Added, NoOp
 
 
 def _no_op_body(module: Module, noop: NoOp) -> bytes:
@@ -22,35 +21,45 @@ def _no_op_body(module: Module, noop: NoOp) -> bytes:
 
 
 def function_sections(
-    module: Module, noops: Sequence[NoOp], continued: Continuations, start: bytes, start_locals: bytes
+    module: Module,
+    noops: Sequence[NoOp],
+    added: Sequence[Added],
+    types_of_added: Sequence[FuncType],
+    start: bytes,
+    start_locals: bytes,
 ) -> dict[int, write.Pieces]:
-    """The sections that change where functions are added: `noops` in their order, then continuations, then one of
-    `start`'s instructions.
+    """The sections that change where functions are appended: `noops`, then `added`, then one of `start`'s instructions.
+
+    `types_of_added`: types that the code of `added` names, after the module's own.
 
     That one becomes the start function; there is none where `start` is empty.
     """
-    types = [type_index for type_index, _ in noops] + [type_index for type_index, _ in continued.functions]
+    types = [type_index for type_index, _ in noops]
     bodies = [code.NO_LOCALS + _no_op_body(module, noop) for noop in noops]
-    bodies += [body.removesuffix(code.END) for _, body in continued.functions]
-    new_types = [*continued.types]
     changed: dict[int, write.Pieces] = {}
     if start:
-        nothing = FuncType((), ())
-        if nothing in module.types.functions and not module.types.has_gc:
-            types.append(module.types.functions.index(nothing))
-        else:
-            if nothing not in new_types:
-                new_types.append(nothing)
-            types.append(len(module.types.functions) + new_types.index(nothing))
-        bodies.append(start_locals + start)
-        index = len(module.function_types) + len(bodies) - 1
-        changed[SectionId.START] = write.section(SectionId.START, write.uleb(index))
+        changed[SectionId.START] = write.section(
+            SectionId.START, write.uleb(len(module.function_types) + len(noops) + len(added))
+        )
+        added = (*added, Added(FuncType((), ()), start_locals, start))
+    new_types = [*types_of_added]
+    for function in added:
+        types.append(_type_index(module, function.type, new_types))
+        bodies.append(function.locals + function.body)
     if new_types:
-        added = [write.function_type(new) for new in new_types]
-        changed[SectionId.TYPE] = extended_section(module, SectionId.TYPE, added)
+        changed[SectionId.TYPE] = extended_section(module, SectionId.TYPE, list(map(write.function_type, new_types)))
     if bodies:
         functions = [write.uleb(type_index) for type_index in types]
         changed[SectionId.FUNCTION] = extended_section(module, SectionId.FUNCTION, functions)
         entries = [write.code_entry(body + code.END) for body in bodies]
         changed[SectionId.CODE] = extended_section(module, SectionId.CODE, entries)
     return changed
+
+
+def _type_index(module: Module, wanted: FuncType, new: list[FuncType]) -> int:
+    """The index of a type; one that the module lacks is added to `new`."""
+    if wanted in module.types.functions and not module.types.has_gc:
+        return module.types.functions.index(wanted)
+    if wanted not in new:
+        new.append(wanted)
+    return len(module.types.functions) + new.index(wanted)

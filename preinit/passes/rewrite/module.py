@@ -71,7 +71,9 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     start = globals.set_globals(module, snapshot.globals, plan.globals.owners)
     start += memories.restore_memories(module, snapshot.memories, plan.memories.owners, data.restored)
     start += tables.restore_tables(module, snapshot.tables, plan.tables.owners, placed)
-    changed.update(functions.function_sections(module, plan.noops, plan.frames.continuations, start, memories.LOCALS))
+    changed.update(
+        functions.function_sections(module, plan.noops, plan.added, plan.frames.types, start, memories.LOCALS)
+    )
     if data.restored or (plan.segments.keep_slots and module.section(SectionId.DATA_COUNT)):
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(data.segments))
     return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments)
@@ -96,13 +98,14 @@ def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> I
             yield changed[number]
     if not module.custom("producers"):
         yield write.custom_section("producers", customs.producers(module))
+    yield from plan.customs
 
 
 def _custom(module: Module, section: Section, plan: Plan) -> write.Pieces:
-    if section.title.startswith(customs.DROPPED_PREFIX):
+    if section.title.startswith(customs.DROPPED_PREFIX) or section.title in plan.replaced:
         return []
     if section == module.custom("name"):
-        return customs.names(module, section, lambda index: keeps_data_segment(module, plan, index))
+        return customs.names(module, section, lambda index: keeps_data_segment(module, plan, index), plan.frames.names)
     if section == module.custom("producers"):
         return write.custom_section("producers", customs.producers(module))
     if section == module.custom("target_features"):

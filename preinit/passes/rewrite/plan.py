@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from ...binary.encoder import Pieces
+from ...binary.types import FuncType
 from ...options import Layout
 from ..plan.owners import Owners, Ownership
-from .frames import NO_CONTINUATIONS, Continuations
 
 #: Name, kind and index of an export.
 Export = tuple[str, int, int]
 #: A function that does nothing: the index of its type, and the raw values that it returns.
 NoOp = tuple[int, Sequence[bytes]]
+
+
+class Added(NamedTuple):
+    """A function to append: its type, its locals as they are written, its instructions without the last `end`."""
+
+    type: FuncType
+    locals: bytes
+    body: bytes
 
 
 class MemoriesPlan(NamedTuple):
@@ -40,13 +50,16 @@ class SegmentsPlan(NamedTuple):
 
 
 class FramesPlan(NamedTuple):
-    """`continuations`: functions to append that go on where the active ones were, which `exports` may name."""
+    """Of functions that go on where active ones were: `types` that their code names, after the module's own; `names`
+    of functions, by index."""
 
-    continuations: Continuations = NO_CONTINUATIONS
+    types: tuple[FuncType, ...] = ()
+    names: Mapping[int, str] = MappingProxyType({})
 
 
 class Plan(NamedTuple):
-    """`exports` of the output; `noops`: functions to append that do nothing, which `exports` may name."""
+    """`exports` of the output; `noops`: functions to append that do nothing, which `exports` may name, and behind them
+    those of `added`. `customs`: sections to append; `replaced`: titles of sections that are left out."""
 
     memories: MemoriesPlan
     globals: GlobalsPlan
@@ -55,21 +68,18 @@ class Plan(NamedTuple):
     frames: FramesPlan
     exports: tuple[Export, ...]
     noops: tuple[NoOp, ...] = ()
+    added: tuple[Added, ...] = ()
+    customs: tuple[Pieces, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
-def make_plan(
-    owners: Ownership,
-    layout: Layout,
-    exports: tuple[Export, ...],
-    noops: tuple[NoOp, ...] = (),
-    continued: Continuations = NO_CONTINUATIONS,
-) -> Plan:
+def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], noops: tuple[NoOp, ...] = ()) -> Plan:
     return Plan(
         MemoriesPlan(owners.memories, layout),
         GlobalsPlan(owners.globals),
         TablesPlan(owners.tables),
         SegmentsPlan(),
-        FramesPlan(continued),
+        FramesPlan(),
         exports,
         noops,
     )

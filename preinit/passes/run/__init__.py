@@ -48,9 +48,7 @@ def _run_to_pause(
         with observer.stage("instrument"):
             number = pause.point.number if pause.function is not None else 0
             made = job.deadline.start(lambda: watch(job.module, stack, pause.function, number)).result()
-        room = sum(memory.minimum * memory.page_size for memory in made.module.memories[len(job.module.memories) :])
-        options = dataclasses.replace(job.options, max_memory=job.options.max_memory + room)
-        return job._replace(module=made.module, options=options), made
+        return _for_copy(job, made), made
 
     def check_original(_copy: bytes) -> None:
         if check:
@@ -73,7 +71,14 @@ def _run_to_pause(
     except BaseException:
         second.close()
         raise
-    return second._replace(profile=first.profile, engine=second.engine)
+    return second
+
+
+def _for_copy(job: Job, copy: Watched) -> Job:
+    """The job of running a copy that is watched: it has a memory more, which does not count."""
+    room = sum(memory.minimum * memory.page_size for memory in copy.module.memories[len(job.module.memories) :])
+    options = dataclasses.replace(job.options, max_memory=job.options.max_memory + room)
+    return job._replace(module=copy.module, options=options)
 
 
 def _run(
@@ -125,10 +130,14 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     Raises what running raises.
     """
     job = job.in_world(host)
-    world = _world(job, 0)
+    pausing = first.pausing
+    if pausing is not None:
+        job = _for_copy(job, pausing.watched)
+    world = _world(job, 0, pausing.pause if pausing else None)
     world.set_clock(clock)
     strategy = Strategy(first.engine.name, first.engine.compiler, Reason(first.engine.reason_code, first.engine.reason))
-    attempt = Attempt(job, strategy, world, Observer(), KeptInFolder(job))
+    until = pausing and pausing.in_world(world.watch)
+    attempt = Attempt(job, strategy, world, Observer(), KeptInFolder(job), None, until)
     guest = first.guest.knowing(first.profile)
     try:
         return job.deadline.start(lambda: attempt.run_compiled(guest, first.instrumented)).result()
@@ -137,17 +146,21 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     except BaseException:
         world.close()
         raise
-    return run_whole(job, clock)
+    return run_whole(job, clock, pausing)
 
 
-def run_whole(job: Job, clock: Clock | None = None) -> Paused:
-    """The same, compiled as a whole: for a guest that turned out not to be suited for another strategy."""
-    world = _world(job, 0)
+def run_whole(job: Job, clock: Clock | None = None, pausing: Pausing | None = None) -> Paused:
+    """The same, compiled as a whole: for a guest that turned out not to be suited for another strategy.
+
+    `pausing`: that of an earlier run, of the same copy.
+    """
+    world = _world(job, 0, pausing.pause if pausing else None)
     if clock:
         world.set_clock(clock)
     try:
         strategy = Strategy("whole", job.options.compiler, ASKED_FOR)
-        return Attempt(job, strategy, world, Observer(), KeptInFolder(job)).run()
+        until = pausing and pausing.in_world(world.watch)
+        return Attempt(job, strategy, world, Observer(), KeptInFolder(job), None, until).run()
     except BaseException:
         world.close()
         raise
@@ -159,16 +172,9 @@ def _world(job: Job, printed: int, pause: Pause | None = None) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    given = (
-        values,
-        job.preloads,
-        fresh,
-        printed,
-        options.stubs,
-        job.resumes,
-        Watch(pause.point, pause.imports) if pause else None,
-    )
-    world = World(job.module, options.host, job.deadline, *given)
+    given = (values, job.preloads, fresh, printed, options.stubs, job.resumes)
+    watch = Watch(pause.point, pause.imports) if pause else None
+    world = World(job.module, job.host, job.deadline, *given, watch)
     if not options.digest_files:
         world.leave_out_digests()
     return world

@@ -45,6 +45,11 @@ class Pausing:
         self.run = -1
         self.stack: list[int | None] = []
 
+    def in_world(self, watch: Watch | None) -> Pausing:
+        """The second run once more, in another world."""
+        assert watch is not None
+        return Pausing(self.pause, self.watched, watch, True)
+
     def attend(self, instrumented: Instrumented, instance: Instance) -> None:
         """Waits for the pause of a fresh instance."""
         probes = instrumented.frames

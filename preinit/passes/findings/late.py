@@ -1,0 +1,49 @@
+"""What an instance was to bring itself, and does not, or not in the way that it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...result import BuildWarning
+from ..late import Late
+
+_ENTRY = "Fetch it in an entry point: docs/world.md says how, for each language."
+
+
+def late_warnings(late: Late) -> Iterator[BuildWarning]:
+    facts = late.facts
+    if facts.environment == "unbound":
+        yield BuildWarning(
+            "late-environment",
+            "the guest fetched its environment and keeps no array of it that could be bound when an instance starts: "
+            "what it copied is the same in every instance",
+            _ENTRY,
+        )
+    if facts.environment_arrays > 1:
+        yield BuildWarning(
+            "late-several",
+            f"the guest fetched its environment several times and keeps {facts.environment_arrays} arrays of it: all "
+            "of them become the instance's",
+            "Fetch it once.",
+        )
+    if facts.environment_changed:
+        yield BuildWarning(
+            "late-changed",
+            "the guest changed its environment while it was built, and an instance has its own: those changes are gone",
+            "Change it when an instance starts.",
+        )
+    if facts.elsewhere and facts.environment_arrays:
+        yield BuildWarning(
+            "late-elsewhere",
+            f"{facts.elsewhere} more word{'s' * (facts.elsewhere != 1)} of memory held the environment's address in "
+            "one of two runs only: what reads the environment through "
+            f"{'it' if facts.elsewhere == 1 else 'them'} sees the build's",
+            "If a variable is missing in instances: " + _ENTRY,
+        )
+    if facts.arguments == "unbound":
+        yield BuildWarning(
+            "late-arguments",
+            "the guest fetched its arguments and keeps no array of them that could be bound when an instance starts: "
+            "what it copied is the same in every instance",
+            "Build with as many `--arg` as an instance gets, or fetch them in an entry point: docs/world.md.",
+        )

@@ -1,0 +1,211 @@
+"""From a paused guest to what its output binds when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from ...binary.growth import growing_functions
+from ...binary.module import Module
+from ...binary.opcodes import MEMORY_GROW
+from ...binary.types import Limits
+from ...errors import LateBinding, PreinitError, TimeLimit, UsageError, counted
+from ...host import Clock, Fetches
+from ...options import Host
+from ...result import LateFacts
+from ..capture.memories import capture_memories
+from ..plan.job import Job
+from ..run import Paused, run_again
+from ..snapshot import MemoryState, Snapshot
+from . import find
+from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
+
+#: A custom section of what Go's compiler wrote.
+_GO = "go:buildid"
+
+#: Instructions behind a `memory.grow` whose result says nothing but whether it went well: `drop`, or a comparison with
+#: -1. Whoever grows so takes the new pages to lie where the memory ended the last time.
+_BLIND = (b"\x1a", b"\x41\x7f\x46", b"\x41\x7f\x47")
+
+#: Bytes that other environments are larger by, one after the other until the array lies elsewhere.
+_LARGER = (200, 20_000, 400_000)
+_WHERE = "Read it in an entry point: docs/world.md says how, for each language."
+
+
+class _Agreed(NamedTuple):
+    """Arrays whose words are the same in two runs; and how many words are not."""
+
+    arrays: tuple[Bound, ...]
+    elsewhere: int
+
+
+def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
+    """What the output fetches when it starts, of what the job's options say; where they leave that open, what can be.
+
+    Raises `LateBinding` where something is held, was asked for and can't be bound, `TimeLimit`.
+    """
+    if job.options.late is not None:
+        return _bind(job, first, snapshot, job.options.late)
+    for wanted in (job.options.wants_late, ("args",)):
+        try:
+            late = _bind(job, first, snapshot, wanted)
+        except LateBinding:
+            continue
+        return late._replace(facts=replace(late.facts, environment=late.facts.environment or "unbound"))
+    late = _bind(job, first, snapshot, ())
+    return late._replace(facts=replace(late.facts, environment="unbound", arguments="unbound"))
+
+
+def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) -> Late:
+    """What the output fetches of what is `wanted`.
+
+    Runs the guest again, in a larger environment: what holds the address of libc's array holds it there, too.
+    Raises `LateBinding` where something is held and can't be bound, `TimeLimit`.
+    """
+    index = memory_index(job.module)
+    state = snapshot.memories[index] if snapshot.memories else MemoryState(0, memoryview(b""))
+    agreed, environment = _Agreed((), 0), None
+    if "env" in wanted:
+        fetches = first.world.environment
+        environment = _status(first.host.environment_read, fetches)
+        alive = find.alive(fetches.all, state)
+        if environment == "unbound":
+            check_runtime(job.module)
+        if alive:
+            agreed = _environment(job, first, index, [find.bound(fetch, state) for fetch in alive])
+            environment = "bound" if agreed.arrays else environment
+    changed = any(
+        not find.is_whole(fetch, state)
+        for fetch in first.world.environment.all
+        if any(fetch.array == one.array for one in agreed.arrays)
+    )
+    arrays: tuple[Bound, ...] = ()
+    arguments = None
+    if "args" in wanted:
+        fetches = first.world.arguments
+        arguments = _status(first.host.arguments_read, fetches)
+        whole = [fetch for fetch in find.alive(fetches.all, state) if find.is_whole(fetch, state)]
+        arrays = tuple(one for one in (find.bound(fetch, state) for fetch in whole) if one.words)
+        arguments = "bound" if arrays else arguments
+    facts = LateFacts(
+        environment=environment,
+        environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
+        environment_arrays=len(agreed.arrays),
+        environment_changed=changed,
+        elsewhere=agreed.elsewhere,
+        arguments=arguments,
+        argument_arrays=tuple(one.array for one in arrays),
+        argument_count=arrays[0].strings if arrays else 0,
+    )
+    start = state.pages * job.module.memories[index].page_size if snapshot.memories else 0
+    rooms = Room(start, ENVIRONMENT_ROOM), Room(start + ENVIRONMENT_ROOM, ARGUMENTS_ROOM)
+    late = Late(index, agreed.arrays, arrays, *rooms, facts)
+    if late.binds:
+        check_room(job.module, job.module.memories[index], index, late.end)
+    return late
+
+
+def memory_index(module: Module) -> int:
+    """The memory in which WASI's functions find the guest: its export "memory"."""
+    exported = module.exported("memory")
+    return exported.target if exported and exported.target < len(module.memories) else 0
+
+
+def _status(asked: bool, fetches: Fetches) -> str:
+    """Before anything was found: what a guest never asked for it asks for in its instance."""
+    return "unbound" if asked or fetches.calls else "unneeded"
+
+
+def check_runtime(module: Module) -> None:
+    """Raises `LateBinding` for a module whose language's runtime keeps a copy in a form of its own."""
+    if module.custom(_GO):
+        raise LateBinding(
+            "Go's runtime keeps its own copy of the environment, not one that could be bound when an instance starts",
+            hint="Fetch it in Go, with the function of docs/world.md, and leave `--late env` out.",
+        )
+
+
+def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
+    """Raises `LateBinding` where nothing can lie behind the snapshot's memory."""
+    pages = -(-end // memory.page_size)
+    most = memory.maximum if memory.maximum is not None else (1 << 32) // memory.page_size
+    if pages > most:
+        raise LateBinding(
+            f"there is no room for the instance's environment: memory {index} may have {counted(most, 'page')}, and "
+            f"{pages} are needed",
+            hint="Link the module with a larger maximum: -Wl,--max-memory=BYTES.",
+        )
+    growing, _ = growing_functions(module)
+    for growths in growing.values():
+        for growth in growths:
+            if growth.opcode != MEMORY_GROW or growth.target != index:
+                continue
+            after = module.data[growth.end : growth.end + 3]
+            if after.startswith(_BLIND):
+                raise LateBinding(
+                    "the module's allocator takes whatever lies behind its heap for its own, so the instance's "
+                    "environment would be overwritten there",
+                    where=f"byte offset {growth.start:#x}: the result of `memory.grow` is only compared",
+                    hint=f"Link it with another allocator. {_WHERE}",
+                )
+
+
+def larger(host: Host, size: int) -> Host:
+    """The same world, with more environment variables: `size` bytes more."""
+    extra = tuple((f"PREINIT_LATE_{number}", "x" * (size // 4)) for number in range(4))
+    return replace(host, env=(*extra, *host.env), quiet_guest=True)
+
+
+def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) -> _Agreed:
+    held = {word: one.array for one in found for word in one.words}
+    moves = True
+    for size in _LARGER:
+        other, changed = _other_run(job, first, index, size)
+        if changed:
+            raise LateBinding(
+                "the guest added variables to its environment while it was built (as setenv does), so the one that "
+                "libc keeps is no longer the one that it fetched",
+                hint=f"Set them when an instance starts. {_WHERE}",
+            )
+        same = {word for word in held if word in other}
+        if same and all(other[word] == held[word] for word in same):
+            moves = False  # so this run proves nothing
+            continue
+        if not same and not moves:
+            break
+        moved = {word for word in same if other[word] != held[word]}
+        arrays = (one._replace(words=tuple(word for word in one.words if word in moved)) for one in found)
+        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved))
+    raise LateBinding(
+        "the guest keeps its environment at an address that does not depend on its size, so nothing shows which words "
+        "of memory hold that address",
+        hint=_WHERE,
+    )
+
+
+def _other_run(job: Job, first: Paused, index: int, size: int) -> tuple[dict[int, int], bool]:
+    """The words that hold the address of an environment in a run with a larger one, with that address; and whether the
+    guest made an array of its own from it."""
+    try:
+        other = run_again(job, first, larger(job.options.host, size), Clock())
+    except (TimeLimit, UsageError):
+        raise
+    except PreinitError as problem:
+        raise LateBinding(
+            f"with more environment variables, the initializer fails: {problem.what}",
+            hint="What is bound late is found by running it twice: it must do the same in any environment.",
+        ) from problem
+    try:
+        return job.deadline.start(lambda: _held(job, other, index)).result()
+    finally:
+        other.close()
+
+
+def _held(job: Job, other: Paused, index: int) -> tuple[dict[int, int], bool]:
+    state = capture_memories(job.module, other.instrumented, other.instance)[index]
+    fetches = find.alive(other.world.environment.all, state)
+    found = [find.bound(fetch, state) for fetch in fetches]
+    return {word: one.array for one in found for word in one.words}, any(
+        True for fetch in fetches for copy in find.copies(fetch, state) for _ in find.words(state, copy)
+    )

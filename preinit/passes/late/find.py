@@ -1,0 +1,79 @@
+"""Finding what a guest keeps of its environment, or of its arguments, in its memory."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+
+from ...host import Fetch
+from ..snapshot import MemoryState
+from .value import Bound
+
+#: Bytes of an address, and where one can stand.
+WORD = 4
+
+#: Arrays that are looked for, the latest ones: a guest that keeps more keeps copies, one for each request perhaps.
+MOST_ARRAYS = 64
+#: Words that may hold one address.
+MOST_WORDS = 10_000
+
+#: Bytes that are searched at once.
+_CHUNK = 1 << 20
+
+
+def alive(fetches: Iterable[Fetch], memory: MemoryState) -> list[Fetch]:
+    """The calls whose array still stands where they had it put: its first word is the first string's address, and that
+    string is there. Whoever frees such an array overwrites its beginning, or uses it for something else."""
+    return [fetch for fetch in fetches if fetch.texts and _stands(fetch, memory.content)][-MOST_ARRAYS:]
+
+
+def _stands(fetch: Fetch, content: memoryview) -> bool:
+    first = fetch.texts[0]
+    if max(fetch.array + WORD, fetch.strings + len(first)) > len(content):
+        return False
+    return (
+        content[fetch.array : fetch.array + WORD] == struct.pack("<I", fetch.strings)
+        and content[fetch.strings : fetch.strings + len(first)] == first
+    )
+
+
+def is_whole(fetch: Fetch, memory: MemoryState) -> bool:
+    """Whether all of the array is as the call wrote it, with null behind it, as libc has it."""
+    addresses, at = [], fetch.strings
+    for text in fetch.texts:
+        addresses.append(at)
+        at += len(text)
+    expected = struct.pack(f"<{len(addresses) + 1}I", *addresses, 0)
+    return memory.content[fetch.array : fetch.array + len(expected)] == expected
+
+
+def bound(fetch: Fetch, memory: MemoryState) -> Bound:
+    """An array, and the words that hold its address."""
+    return Bound(fetch.array, len(fetch.texts), tuple(words(memory, fetch.array)))
+
+
+def words(memory: MemoryState, value: int) -> Iterator[int]:
+    """The addresses of aligned words that are `value`, which is not 0; at most `MOST_WORDS`."""
+    wanted, found = struct.pack("<I", value), 0
+    for start, end in memory.touched or [(0, len(memory.content))]:
+        for low in range(start, min(end, len(memory.content)), _CHUNK):
+            part = memory.content[low : min(low + _CHUNK + WORD - 1, len(memory.content))].tobytes()
+            at = part.find(wanted)
+            while 0 <= at < _CHUNK and low + at < end:
+                if (low + at) % WORD == 0:
+                    yield low + at
+                    found += 1
+                    if found == MOST_WORDS:
+                        return
+                at = part.find(wanted, at + 1)
+
+
+def copies(fetch: Fetch, memory: MemoryState) -> Iterator[int]:
+    """Where arrays begin that hold the same addresses and are another one's: what `setenv` makes."""
+    at, expected = fetch.strings, bytearray()
+    for text in fetch.texts:
+        expected += struct.pack("<I", at)
+        at += len(text)
+    for start in words(memory, fetch.strings):
+        if start != fetch.array and memory.content[start : start + len(expected)] == expected:
+            yield start

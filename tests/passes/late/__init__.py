@@ -1,0 +1,1 @@
+"""What an instance brings itself: its environment, its arguments."""

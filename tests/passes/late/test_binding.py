@@ -1,0 +1,408 @@
+"""An output fetches the environment of its instance, where libc kept that of the build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from preinit import Builder, Host, Result, build
+from preinit.binary.module import parse
+from preinit.errors import LateBinding, UsageError, WarningsRefused
+from preinit.verification import verify
+from tests.support.modules import build_text
+from tests.support.places import ROOT
+from tests.support.worlds import in_node, in_wasmtime
+
+WORLD, GETENV = ROOT / "fixtures/world/world.wasm", ROOT / "fixtures/world/getenv.wasm"
+
+HOSTS = pytest.mark.parametrize("run", [in_wasmtime, in_node])
+Run = Callable[..., str]
+
+
+def built(**options: object) -> Result:
+    given = {"late": ["env"], "env": {"LEVEL": "3"}, "rename_funcs": {"_start": "answer"}, "cache": False, **options}
+    return build(WORLD, **given)  # type: ignore[arg-type]
+
+
+def seen(printed: str) -> tuple[str, list[str]]:
+    """What was configured while it was built, and the variables that the instance sees."""
+    lines = printed.splitlines()
+    assert lines[:2] == ["Content-Type: text/plain", ""]
+    return lines[2], lines[3:]
+
+
+@HOSTS
+@pytest.mark.parametrize("number", [0, 1, 200])
+def test_an_instance_sees_its_own_environment_and_what_the_build_made_of_the_other(run: Run, number: int) -> None:
+    variables = {f"NAME_{i}": f"value {i}" for i in range(number)}
+    said = run(built().wasm, variables)
+    assert seen(said) == ("configured 3", [f"{name}={value}" for name, value in variables.items()])
+
+
+def test_an_environment_may_be_as_large_as_its_host_allows() -> None:
+    result = built()
+    variables = {f"NAME_{i}": chr(65 + i % 26) * 100_000 for i in range(200)}
+    assert seen(in_wasmtime(result.wasm, variables))[1] == [f"{name}={value}" for name, value in variables.items()]
+    one = {"LARGE": "x" * 100_000}  # Node gets it as it is; the system has limits for a process' own
+    assert seen(in_node(result.wasm, one))[1] == [f"LARGE={one['LARGE']}"]
+
+
+def test_environments_around_the_size_of_the_room_are_whole() -> None:
+    result = built()
+    for size in range((48 << 10) - 24, (48 << 10) + 8):
+        value = "y" * size
+        assert seen(in_wasmtime(result.wasm, {"A": value}))[1] == [f"A={value}"]
+
+
+@HOSTS
+def test_a_reactor_fetches_it_in_its_initialize_function(run: Run) -> None:
+    result = built(rename_funcs={})
+    assert "_initialize" in {export.name for export in parse(result.wasm).exports}
+    assert seen(run(result.wasm, {"A": "1"}, entry="answer"))[1] == ["A=1"]
+
+
+def test_an_initialize_function_that_does_nothing_fetches_it_too() -> None:
+    result = built(rename_funcs={}, keep_init_func="noop", init_funcs=["_initialize", "preinit_initialize"])
+    assert "A=1" in seen(in_wasmtime(result.wasm, {"A": "1"}, entry="answer"))[1]
+
+
+def test_a_command_gets_no_initialize_function() -> None:
+    assert "_initialize" not in {export.name for export in parse(built().wasm).exports}
+
+
+def test_a_thousand_instances_see_their_own_environment_each() -> None:
+    result = built()
+    engine = wasmtime.Engine()
+    module = wasmtime.Module(engine, result.wasm)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    for number in range(1000):
+        store = wasmtime.Store(engine)
+        wasi = wasmtime.WasiConfig()
+        wasi.env = [("REQUEST", str(number)), (f"ONLY_{number}", "x" * (number * 97 % 60_000))]
+        printed: list[bytes] = []
+        wasi.stdout_custom = printed.append  # type: ignore[assignment]
+        store.set_wasi(wasi)
+        instance = linker.instantiate(store, module)
+        instance.exports(store)["_start"](store)  # type: ignore[operator]
+        variables = seen(b"".join(printed).decode())[1]
+        assert variables == [f"REQUEST={number}", f"ONLY_{number}={'x' * (number * 97 % 60_000)}"]
+
+
+def test_what_the_instance_changes_in_its_environment_works() -> None:
+    result = built(rename_funcs={"_start": "change"})
+    said = seen(in_wasmtime(result.wasm, {"GONE": "1", "LEVEL": "2", "A": "3"}))[1]
+    assert sorted(said) == ["A=3", "ADDED=by the instance", "LEVEL=changed"]
+
+
+def test_memory_that_the_allocator_takes_later_lies_elsewhere() -> None:
+    result = built(rename_funcs={"_start": "grow"})
+    large = "z" * 300_000
+    assert seen(in_wasmtime(result.wasm, {"A": "1", "LARGE": large}))[1] == ["A=1", f"LARGE={large}"]
+
+
+def test_the_report_says_which_words_were_bound() -> None:
+    facts = built().report.late
+    assert facts and facts.environment == "bound" and facts.environment_arrays == 1
+    assert len(facts.environment_words) == 1 and facts.environment_words[0] % 4 == 0
+    assert built(late=[]).report.late is None
+
+
+def test_a_bound_environment_is_no_frozen_one() -> None:
+    assert [warning.code for warning in built(late=[]).report.warnings] == ["environment-frozen"]
+    assert [warning.code for warning in built().report.warnings] == []
+
+
+@HOSTS
+def test_a_guest_that_never_asked_while_it_was_built_needs_nothing(run: Run) -> None:
+    result = build(GETENV, late=["env", "args"], rename_funcs={"_start": "ask"}, cache=False)
+    facts = result.report.late
+    assert facts and (facts.environment, facts.arguments) == ("unneeded", "unneeded")
+    assert not result.report.warnings
+    assert run(result.wasm, {"MODE": "own"}) == "mode own\n"
+
+
+def test_an_output_without_late_binding_has_the_bytes_that_it_had() -> None:
+    assert built(late=()).wasm == built(late=[]).wasm
+    assert b"preinit.late" not in built(late=()).wasm
+    assert b"preinit.late" in built().wasm
+
+
+def test_both_engines_give_the_same_output() -> None:
+    assert built(engine="whole").wasm == built(engine="ondemand").wasm
+
+
+def test_a_builder_binds_in_each_of_its_builds() -> None:
+    with Builder(WORLD, cache=False, rename_funcs={"_start": "answer"}) as builder:
+        plain, late = builder.build(), builder.build(late=["env"])
+    assert plain.wasm == built(late=[], env={}).wasm
+    assert late.wasm == built(env={}).wasm
+
+
+def test_variables_that_were_set_while_it_was_built_would_be_lost() -> None:
+    with pytest.raises(LateBinding, match="added variables to its environment while it was built"):
+        built(init_funcs=["set_while_built"])
+
+
+def test_an_output_that_fetches_late_can_be_verified() -> None:
+    result = built()
+    options = {"late": ["env"], "env": {"LEVEL": "3"}, "rename_funcs": {"_start": "answer"}, "cache": False}
+    facts = verify(WORLD, result.wasm, run=True, call_all=True, **options)  # type: ignore[arg-type]
+    assert {call.outcome for call in facts.calls} == {"returned"}
+    reactor = built(rename_funcs={})
+    verify(WORLD, reactor.wasm, call_all=True, **{**options, "rename_funcs": {}})  # type: ignore[arg-type]
+
+
+# -- guests by hand ----------------------------------------------------------------------------------------------------
+
+#: Fetches its environment into arrays at the addresses that it is told, and keeps what it is told.
+HEAD = """(module
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $arg_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 2 {maximum})
+  (global $top (mut i32) (i32.const 1024))
+  ;; Takes memory, strings first, as libc does, and returns the array.
+  (func $fetch (result i32) (local $strings i32) (local $array i32)
+    (drop (call $sizes (i32.const 0) (i32.const 4)))
+    (local.set $strings (global.get $top))
+    (local.set $array (i32.and (i32.add (i32.add (global.get $top) (i32.load (i32.const 4))) (i32.const 7))
+      (i32.const -8)))
+    (global.set $top (i32.add (local.get $array) (i32.shl (i32.add (i32.load (i32.const 0)) (i32.const 1))
+      (i32.const 2))))
+    (if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16)))
+      (then (drop (i32.and (memory.grow (i32.const 16)) (i32.const 1)))))
+    (drop (call $get (local.get $array) (local.get $strings)))
+    (local.get $array))
+  (func $line (param $text i32) (local $end i32)
+    (local.set $end (local.get $text))
+    (block $done (loop $more
+      (br_if $done (i32.eqz (i32.load8_u (local.get $end))))
+      (local.set $end (i32.add (local.get $end) (i32.const 1)))
+      (br $more)))
+    (i32.store8 (local.get $end) (i32.const 10))
+    (i32.store (i32.const 16) (local.get $text))
+    (i32.store (i32.const 20) (i32.add (i32.sub (local.get $end) (local.get $text)) (i32.const 1)))
+    (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24))))
+  ;; Prints the strings of an array.
+  (func $print (param $array i32)
+    (block $done (loop $more
+      (br_if $done (i32.eqz (i32.load (local.get $array))))
+      (call $line (i32.load (local.get $array)))
+      (local.set $array (i32.add (local.get $array) (i32.const 4)))
+      (br $more))))
+"""
+
+
+def by_hand(code: str, maximum: str = "", **options: object) -> Result:
+    given = {"late": ["env"], "rename_funcs": {"_start": "entry"} if '"entry"' in code else {}, **options}
+    given["host"] = Host(**{name: given.pop(name) for name in ("env", "args") if name in given})  # type: ignore[arg-type]
+    return build_text(HEAD.replace("{maximum}", maximum) + code + ")", **given)
+
+
+KEEPS = """
+  (func (export "preinit_initialize") (i32.store (i32.const 512) (call $fetch)))
+  (func (export "entry") (call $print (i32.load (i32.const 512))))
+"""
+
+
+@HOSTS
+def test_a_word_that_holds_the_address_is_bound(run: Run) -> None:
+    result = by_hand(KEEPS)
+    assert result.report.late and result.report.late.environment_words == (512,)
+    assert run(result.wasm, {"A": "1", "B": "2"}) == "A=1\nB=2\n"
+    assert run(result.wasm) == ""
+
+
+def test_a_number_that_happens_to_be_the_address_is_left_alone() -> None:
+    plain = by_hand(KEEPS)
+    assert plain.report.late
+    lucky = """
+      (func (export "preinit_initialize")
+        (i32.store (i32.const 512) (call $fetch)) (i32.store (i32.const 516) (i32.const {number})))
+      (func (export "entry") (call $print (i32.load (i32.const 512)))
+        (if (i32.ne (i32.load (i32.const 516)) (i32.const {number})) (then (unreachable))))
+    """
+    # "PREINIT_LATE=build" and its NUL stand at 1024, the array behind it.
+    result = by_hand(lucky.replace("{number}", str((1024 + 19 + 7) & -8)))
+    facts = result.report.late
+    assert facts and (facts.environment_words, facts.elsewhere) == ((512,), 1)
+    assert [warning.code for warning in result.report.warnings] == ["late-elsewhere"]
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
+def test_all_arrays_that_are_kept_are_bound_and_that_is_said() -> None:
+    result = by_hand("""
+      (func (export "preinit_initialize")
+        (i32.store (i32.const 512) (call $fetch)) (i32.store (i32.const 600) (call $fetch)))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+      (func (export "other") (call $print (i32.load (i32.const 600))))
+    """)
+    facts = result.report.late
+    assert facts and (facts.environment_words, facts.environment_arrays) == ((512, 600), 2)
+    assert [warning.code for warning in result.report.warnings] == ["late-several"]
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
+def test_nothing_that_is_kept_is_a_warning_and_an_error_of_a_strict_build() -> None:
+    drops = '(func (export "preinit_initialize") (drop (call $fetch)))'
+    result = by_hand(drops)
+    assert result.report.late and result.report.late.environment == "unbound"
+    assert [warning.code for warning in result.report.warnings] == ["late-environment"]
+    with pytest.raises(WarningsRefused):
+        by_hand(drops, strict=True)
+
+
+def test_an_array_that_stands_in_one_place_is_no_proof() -> None:
+    with pytest.raises(LateBinding, match="does not depend on its size"):
+        by_hand("""
+          (func (export "preinit_initialize")
+            (drop (call $get (i32.const 2048) (i32.const 4096))) (i32.store (i32.const 512) (i32.const 2048)))
+          (func (export "entry") (call $print (i32.load (i32.const 512))))
+        """)
+
+
+def test_a_change_that_the_guest_made_is_said_to_be_gone() -> None:
+    result = by_hand(
+        """
+      (data (i32.const 800) "B=changed\\00")
+      (func (export "preinit_initialize")
+        (i32.store (i32.const 512) (call $fetch))
+        (i32.store (i32.add (i32.load (i32.const 512)) (i32.const 4)) (i32.const 800)))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """,
+        env={"B": "first"},
+    )
+    assert [warning.code for warning in result.report.warnings] == ["late-changed"]
+    assert in_wasmtime(result.wasm, {"B": "own"}) == "B=own\n"
+
+
+def test_an_initializer_that_fails_in_another_environment_is_refused() -> None:
+    with pytest.raises(LateBinding, match="with more environment variables, the initializer fails"):
+        by_hand("""
+          (func (export "preinit_initialize")
+            (i32.store (i32.const 512) (call $fetch))
+            (if (i32.gt_u (i32.load (i32.const 0)) (i32.const 1)) (then (unreachable))))
+        """)
+
+
+def test_a_memory_that_can_not_grow_has_no_room() -> None:
+    with pytest.raises(LateBinding, match="memory 0 may have 2 pages, and 3 are needed"):
+        by_hand(KEEPS, maximum="2")
+
+
+@pytest.mark.parametrize("check", ["drop", "i32.const -1 i32.eq drop", "i32.const -1 i32.ne drop"])
+def test_an_allocator_that_does_not_look_where_memory_grew_is_refused(check: str) -> None:
+    with pytest.raises(LateBinding, match="takes whatever lies behind its heap for its own") as caught:
+        by_hand(KEEPS + f'(func (export "more") i32.const 1 memory.grow {check})')
+    assert caught.value.where and caught.value.where.startswith("byte offset 0x")
+
+
+def test_a_failed_call_of_the_host_ends_the_instance() -> None:
+    result = by_hand(KEEPS)
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    linker.allow_shadowing = True
+    kind = wasmtime.FuncType([wasmtime.ValType.i32()] * 2, [wasmtime.ValType.i32()])
+    linker.define_func("wasi_snapshot_preview1", "environ_get", kind, lambda array, strings: 52)
+    wasi = wasmtime.WasiConfig()
+    wasi.env = [("A", "1")]
+    store.set_wasi(wasi)
+    instance = linker.instantiate(store, wasmtime.Module(engine, result.wasm))
+    with pytest.raises(wasmtime.ExitTrap) as ended:
+        instance.exports(store)["_start"](store)  # type: ignore[operator]
+    assert ended.value.code == 71
+
+
+ARGUMENTS = """
+  (func $take (result i32)
+    (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+    (drop (call $args (i32.const 2048) (i32.const 4096)))
+    (i32.const 2048))
+  (func (export "preinit_initialize") (i32.store (i32.const 512) (call $take)))
+  (func (export "entry") (call $print (i32.load (i32.const 512))))
+"""
+
+
+@HOSTS
+def test_as_many_arguments_as_the_build_had_are_the_instances_own(run: Run) -> None:
+    result = by_hand(ARGUMENTS, late=["args"], args=["program", "of the build"])
+    facts = result.report.late
+    assert facts and (facts.arguments, facts.argument_count, facts.argument_arrays) == ("bound", 2, (2048,))
+    assert run(result.wasm, args=["p", "x" * 5000]) == f"p\n{'x' * 5000}\n"
+    assert not result.report.warnings
+
+
+def test_arguments_that_need_more_room_get_it() -> None:
+    result = by_hand(ARGUMENTS, late=["args"], args=["a", "b"])
+    for size in (1, 16_379, 16_380, 16_381, 16_382, 16_384, 400_000):
+        assert in_wasmtime(result.wasm, args=["p", "y" * size]) == f"p\n{'y' * size}\n"
+
+
+@pytest.mark.parametrize("args", [["one"], ["one", "two", "three"]])
+def test_another_number_of_arguments_ends_the_instance_and_says_why(tmp_path: Path, args: list[str]) -> None:
+    result = by_hand(ARGUMENTS, late=["args"], args=["a", "b"])
+    with pytest.raises(wasmtime.ExitTrap) as ended:
+        in_wasmtime(result.wasm, args=args, stderr=tmp_path / "error")
+    assert ended.value.code == 64
+    assert (tmp_path / "error").read_text() == "this program was prepared with 2 arguments and takes as many\n"
+
+
+def test_arguments_that_are_not_kept_are_warned_of() -> None:
+    drops = """
+      (func (export "preinit_initialize") (drop (call $args (i32.const 2048) (i32.const 4096))))
+    """
+    result = by_hand(drops, late=["args"], args=["a"])
+    assert [warning.code for warning in result.report.warnings] == ["late-arguments"]
+
+
+def test_environment_and_arguments_are_bound_together() -> None:
+    code = ARGUMENTS.replace("(call $take))", "(call $take)) (i32.store (i32.const 516) (call $fetch))")
+    code = code.replace('"entry")', '"entry") (call $print (i32.load (i32.const 516)))')
+    result = by_hand(code, late=["args", "env"], args=["a"])
+    assert in_wasmtime(result.wasm, {"K": "v"}, args=["own"]) == "K=v\nown\n"
+
+
+def test_folders_that_may_be_written_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="running the initializer twice"):
+        built(dirs={str(tmp_path): "/data"}, writable=True)
+
+
+def test_what_can_be_late_is_a_list_of_two_words() -> None:
+    with pytest.raises(UsageError, match="late\\[0\\] can't be 'environment'"):
+        built(late=["environment"])
+    with pytest.raises(UsageError, match="late must be a list"):
+        built(late="env")
+
+
+def test_another_memory_than_the_first_can_be_the_guests() -> None:
+    text = """(module
+      (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+      (memory $other 1) (memory $own (export "memory") 1)
+      (func (export "preinit_initialize") (local $array i32)
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (local.set $array (i32.and (i32.add (i32.load $own (i32.const 4)) (i32.const 1031)) (i32.const -8)))
+        (drop (call $get (local.get $array) (i32.const 1024)))
+        (i32.store $own (i32.const 512) (local.get $array)))
+      (func (export "first") (result i32) (i32.load8_u $own (i32.load $own (i32.load $own (i32.const 512))))))"""
+    result = build_text(text, late=["env"])
+    assert [memory.pages for memory in result.report.snapshot.memories] == [1, 2]
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    wasi = wasmtime.WasiConfig()
+    wasi.env = [("Z", "1")]
+    store.set_wasi(wasi)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    exports = linker.instantiate(store, wasmtime.Module(engine, result.wasm)).exports(store)
+    exports["_initialize"](store)  # type: ignore[operator]
+    assert exports["first"](store) == ord("Z")  # type: ignore[operator]
