@@ -30,13 +30,9 @@ def capture_frames(module: Module, paused: Paused) -> FramesState:
     frames: list[FrameState] = []
     while reader.remaining:
         frames.append(reader.frame(pausing.watched.sites))
-    found = [frame.body.function for frame in frames]
-    if found != pausing.stack:
-        raise PauseDiffers(
-            f"{len(pausing.stack)} functions were active at the pause in the first run, {len(found)} in another"
-            if len(found) != len(pausing.stack)
-            else "other functions were active at the pause than in the first run"
-        )
+    wanted = pausing.stack if pausing.watched.hooked is None else pausing.stack[1:]
+    if [frame.body.function for frame in frames] != wanted:
+        raise PauseDiffers("other functions were unwound at the pause than were active in the first run")
     return FramesState(tuple(frames), pausing.run)
 
 

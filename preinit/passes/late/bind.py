@@ -12,10 +12,9 @@ from ...binary.opcodes import MEMORY_GROW
 from ...binary.types import Limits
 from ...errors import LateBinding, PreinitError, TimeLimit, UsageError, counted
 from ...host import Clock, Fetches
-from ...options import Host
 from ...result import LateFacts
 from ..capture.memories import capture_memories
-from ..plan.job import Job
+from ..plan.job import LARGER, Job, larger
 from ..run import Paused, run_again
 from ..snapshot import MemoryState, Snapshot
 from . import find
@@ -28,8 +27,6 @@ _GO = "go:buildid"
 #: -1. Whoever grows so takes the new pages to lie where the memory ended the last time.
 _BLIND = (b"\x1a", b"\x41\x7f\x46", b"\x41\x7f\x47")
 
-#: Bytes that other environments are larger by, one after the other until the array lies elsewhere.
-_LARGER = (200, 20_000, 400_000)
 _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
 
 
@@ -151,16 +148,10 @@ def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
                 )
 
 
-def larger(host: Host, size: int) -> Host:
-    """The same world, with more environment variables: `size` bytes more."""
-    extra = tuple((f"PREINIT_LATE_{number}", "x" * (size // 4)) for number in range(4))
-    return replace(host, env=(*extra, *host.env), quiet_guest=True)
-
-
 def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) -> _Agreed:
     held = {word: one.array for one in found for word in one.words}
     moves = True
-    for size in _LARGER:
+    for size in LARGER:
         other, changed = _other_run(job, first, index, size)
         if changed:
             raise LateBinding(
@@ -187,8 +178,11 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
 def _other_run(job: Job, first: Paused, index: int, size: int) -> tuple[dict[int, int], bool]:
     """The words that hold the address of an environment in a run with a larger one, with that address; and whether the
     guest made an array of its own from it."""
+    if first.other is not None and size == LARGER[0]:
+        other = first.other
+        return job.deadline.start(lambda: _held(job, other, index)).result()
     try:
-        other = run_again(job, first, larger(job.options.host, size), Clock())
+        other = run_again(job, first, replace(larger(job.options.host, size), quiet_guest=True), Clock())
     except (TimeLimit, UsageError):
         raise
     except PreinitError as problem:

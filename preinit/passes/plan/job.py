@@ -21,6 +21,16 @@ from .pause import Pause
 LATE_MARKER = ("PREINIT_LATE", "build")
 
 
+#: Bytes that other environments are larger by, one after the other until what a guest keeps of it lies elsewhere.
+LARGER = (200, 20_000, 400_000)
+
+
+def larger(host: Host, size: int) -> Host:
+    """The same world, with more environment variables: `size` bytes more."""
+    extra = tuple((f"PREINIT_LATE_{number}", "x" * (size // 4)) for number in range(4))
+    return dataclasses.replace(host, env=(*extra, *host.env))
+
+
 class Job(NamedTuple):
     """A module and what is to be done with it.
 

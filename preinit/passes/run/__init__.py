@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
-from ...errors import counted
+from ...errors import InitializerFailed, TimeLimit, counted
 from ...errors.reason import Reason
 from ...options import Host
 from ..instrument.frames import Watched, watch
 from ..observer import Observer
-from ..plan.job import Job
+from ..plan.job import LARGER, Job, larger
 from ..plan.pause import Pause
 from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
@@ -42,7 +42,30 @@ def run_guest(
 def _run_to_pause(
     job: Job, pause: Pause, observer: Observer, kept: Kept | None, check: Callable[[bytes], None] | None
 ) -> Paused:
-    """The same up to a pause: see `pausing`. Raises `PauseRefused`, `PauseDiffers` and `NeverPaused`, too."""
+    """The same up to a pause: see `pausing`. Raises `PauseRefused`, `PauseDiffers` and `NeverPaused`, too.
+
+    Where instances bring their own environment, the first run is one in a larger environment: what holds its address
+    there is known then, too. What depends on its size besides shows, and then both are in the same.
+    """
+    if "env" in job.options.wants_late:
+        try:
+            return _run_twice(job, pause, observer, kept, check, larger(job.options.host, LARGER[0]))
+        except TimeLimit:
+            raise
+        except InitializerFailed as problem:
+            observer.note(f"starting again, in the same environment: {problem.what}")
+    return _run_twice(job, pause, observer, kept, check, None)
+
+
+def _run_twice(
+    job: Job,
+    pause: Pause,
+    observer: Observer,
+    kept: Kept | None,
+    check: Callable[[bytes], None] | None,
+    other: Host | None,
+) -> Paused:
+    """`other`: the world of the first run, if it is another one."""
 
     def watched(stack: tuple[int, ...]) -> tuple[Job, Watched]:
         with observer.stage("instrument"):
@@ -55,22 +78,27 @@ def _run_to_pause(
             check(job.module.data)
 
     first_job, first_copy = watched(())
+    first_job = first_job.in_world(other) if other else first_job
     first_kept = kept or KeptInFolder(first_job)
-    with _run(first_job, observer, first_kept, check_original, (pause, first_copy, False)) as first:
+    first = _run(first_job, observer, first_kept, check_original, (pause, first_copy, False))
+    try:
         assert first.pausing is not None
         stack = checked_stack(first.pausing)
         observer.note(f"paused with {counted(len(stack), 'active function')}")
         second_job, second_copy = watched(stack)
         again = KeptForUnwinding(second_job, first, frozenset(stack))
-        shown = first.world.printed
-    second = _run(second_job, observer, again, None, (pause, second_copy, True), shown)
-    try:
-        assert second.pausing is not None
-        second.pausing.stack = [*stack]
-        compare(first, second)
+        second = _run(second_job, observer, again, None, (pause, second_copy, True), first.world.printed)
+        second = second._replace(other=first if other else None)
+        try:
+            compare(first, second)
+        except BaseException:
+            second.close()
+            raise
     except BaseException:
-        second.close()
+        first.close()
         raise
+    if other is None:
+        first.close()
     return second
 
 

@@ -34,6 +34,7 @@ class Paused(NamedTuple):
     profile: what is worth keeping for the next build; None if nothing is.
     process_ends: the process ends after this, so the memory needs not be freed.
     pausing: how it was paused; None at the end of the last call.
+    other: the same guest, paused at the same place in a larger environment; None where there is none.
     """
 
     instance: Instance
@@ -48,6 +49,7 @@ class Paused(NamedTuple):
     guest: Guest
     process_ends: bool
     pausing: Pausing | None = None
+    other: Paused | None = None
 
     @property
     def known(self) -> Profile | None:
@@ -61,6 +63,8 @@ class Paused(NamedTuple):
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.world.close()
+        if self.other:
+            self.other.__exit__(kind, problem, trace)
         if problem is None and self.process_ends:
             return  # freeing memory takes time
         # After a time limit or an interrupt, a thread may still be reading the guest's memories. After other errors,
@@ -72,3 +76,5 @@ class Paused(NamedTuple):
         """Frees it now: no view of its memories may be used any more."""
         self.world.close()
         self.instance.close()
+        if self.other:
+            self.other.close()

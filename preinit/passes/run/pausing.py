@@ -56,11 +56,10 @@ class Pausing:
         assert probes is not None  # it is a copy that is watched
 
         def stop() -> None:
-            if self._unwinds:
-                instance.set_number(probes.unwinding, 1)
-                return
             self.stack = instance.stack()
-            raise Stopped
+            if not self._unwinds:
+                raise Stopped
+            instance.set_number(probes.unwinding, 1)
 
         self.watch.stop = stop
         if self.watched.hooked is not None:
@@ -125,6 +124,9 @@ def checked_stack(pausing: Pausing) -> tuple[int, ...]:
 
 def compare(first: Paused, second: Paused) -> None:
     """Raises `PauseDiffers` where the runs went different ways."""
+    assert first.pausing is not None and second.pausing is not None
+    if first.pausing.stack != second.pausing.stack or first.pausing.run != second.pausing.run:
+        raise PauseDiffers("other functions were active at the pause when the program was run again")
     if first.host.calls != second.host.calls:
         names = sorted(first.host.calls.keys() | second.host.calls.keys())
         name = next(n for n in names if first.host.calls.get(n, 0) != second.host.calls.get(n, 0))
