@@ -134,6 +134,7 @@ def address_ops(is_64: bool) -> Arithmetic:
     return I64_OPS if is_64 else I32_OPS
 
 
+I32_OR = b"\x72"
 I64_EQZ, I64_ADD = b"\x50", b"\x7c"
 I64_SHR_U = b"\x88"
 I64_EXTEND_I32_U, I32_WRAP_I64 = b"\xad", b"\xa7"

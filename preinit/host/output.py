@@ -21,14 +21,22 @@ class Output:
         given = (_drop, _drop) if host.quiet_guest else (host.stdout, host.stderr)
         self._sinks = [sink or lines for sink, lines in zip(given, self._lines, strict=True)]
         self.total = 0
+        #: What was printed, in order, and to which of the streams 1 and 2; None where nobody wants to know.
+        self.kept: list[tuple[int, bytes]] | None = None
 
     def to_output(self, data: bytes) -> None:
         """What the guest writes to its standard output."""
+        self._keep(1, data)
         self._pass_on(self._sinks[0], data)
 
     def to_error(self, data: bytes) -> None:
         """The same of its standard error."""
+        self._keep(2, data)
         self._pass_on(self._sinks[1], data)
+
+    def _keep(self, stream: int, data: bytes) -> None:
+        if self.kept is not None and self.total + len(data) <= self._most:
+            self.kept.append((stream, data))
 
     def _pass_on(self, sink: Callable[[bytes], object], data: bytes) -> None:
         if self.total + len(data) > self._most:

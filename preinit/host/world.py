@@ -26,6 +26,9 @@ from .wasi1.process import Clock, Fetches
 if TYPE_CHECKING:
     from ..result import HostFacts
 
+#: Descriptors that are no files: standard input, output and error.
+STREAMS = range(3)
+
 _TYPES = {"i32": I32, "i64": I64}
 
 
@@ -62,6 +65,8 @@ class World:
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given, watch)
         self._output = output = Output(host, shown)
+        if watch is not None:
+            output.kept = []
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
         self._wasi.preopen(preopens(host))
@@ -107,6 +112,22 @@ class World:
     def printed(self) -> int:
         """How many bytes the guest printed."""
         return self._output.total
+
+    @property
+    def kept_output(self) -> list[tuple[int, bytes]]:
+        """What a guest that is paused printed before, in order, and to which of the streams 1 and 2."""
+        return self._output.kept or []
+
+    def open_files(self) -> tuple[tuple[int, Descriptor], ...]:
+        """What the guest has open besides its folders, by number; and its folders that it has moved."""
+        first = len(STREAMS)
+        preopened = range(first, first + len(self._host.dirs))
+        found = self._wasi.open_descriptors()
+        return tuple((n, entry) for n, entry in found if entry.preopen is None or n not in preopened)
+
+    def closed_numbers(self) -> tuple[int, ...]:
+        """The streams and folders that the guest closed, by number."""
+        return tuple(n for n in range(len(STREAMS) + len(self._host.dirs)) if not self._wasi.is_open(n))
 
     def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""

@@ -79,7 +79,7 @@ def build_source(
         from .validate import first_valid
 
         with observer.stage("capture"):
-            snapshot = deadline.start(lambda: capture(job.module, paused, job.owners)).result()
+            snapshot = deadline.start(lambda: capture(job, paused)).result()
         scrubbed = scrub(job, snapshot)
         differences = None
         if options.audit:

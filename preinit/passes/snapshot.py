@@ -72,11 +72,34 @@ class FrameState(NamedTuple):
     arguments: tuple[FrameValue, ...]
 
 
+class OpenFile(NamedTuple):
+    """A file or folder that is open: the arguments of `path_open`, its descriptor, and how far it was read."""
+
+    number: int
+    folder: int
+    flags: int
+    path: bytes
+    open_flags: int
+    rights: int
+    inheriting: int
+    fd_flags: int
+    position: int
+
+
 class FramesState(NamedTuple):
-    """The active functions, innermost first. `run`: which of the calls that were made is under way; None for none."""
+    """The active functions, innermost first. `run`: which of the calls that were made is under way; None for none.
+
+    Of what else goes on: `files` that are open, besides so many `folders` of the guest, `closed` descriptors that every
+    instance starts with, and what was `printed`, in order, and to which of the streams 1 and 2; as far as the output is
+    to do that again.
+    """
 
     frames: tuple[FrameState, ...] = ()
     run: int | None = None
+    files: tuple[OpenFile, ...] = ()
+    folders: int = 0
+    closed: tuple[int, ...] = ()
+    printed: tuple[tuple[int, bytes], ...] = ()
 
 
 class Snapshot(NamedTuple):

@@ -16,6 +16,7 @@ def summary(report: Report) -> list[str]:
     )
     return [
         f"ran {ran}",
+        *_paused(report),
         f"{report.input.size:,} bytes in, {report.output.size:,} bytes out"
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
@@ -26,6 +27,21 @@ def summary(report: Report) -> list[str]:
         *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+#: Active functions that the summary names.
+_ACTIVE = 4
+
+
+def _paused(report: Report) -> list[str]:
+    facts = report.pause
+    if facts is None:
+        return []
+    names = [frame.name or f"function {frame.function_index}" for frame in facts.frames[:_ACTIVE]]
+    more = f" and {len(facts.frames) - _ACTIVE} more" if len(facts.frames) > _ACTIVE else ""
+    where = f" in {' < '.join(names)}{more}" if names else ""
+    added = sum(frame.continuation for frame in facts.frames)
+    return [f"paused at {facts.where}{where}; {counted(added, 'byte')} of code to go on"]
 
 
 def _scrubbed(report: Report) -> list[str]:

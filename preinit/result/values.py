@@ -192,12 +192,44 @@ class LateFacts:
 
 
 @dataclass(frozen=True)
+class ResumedFrame:
+    """An active function at a pause: where it was, and what goes on there.
+
+    `offset` of the call that is under way, in the input. `code`: bytes of the function; `continuation`: bytes of the
+    function number `resumed` of the output, which does what was left of it.
+    """
+
+    function_index: int
+    name: str | None
+    offset: int
+    code: int
+    continuation: int
+    resumed: int
+
+
+@dataclass(frozen=True)
+class PauseFacts:
+    """A program that was paused in the middle: `where`, as the options say it, in the call of the export `export`.
+
+    `frames`: what was active, innermost first. `printed`: bytes that it had printed, `replayed`: whether the output
+    prints them again. `reopened`: paths of files that the output opens again.
+    """
+
+    where: str
+    export: str
+    frames: tuple[ResumedFrame, ...]
+    printed: int
+    replayed: bool
+    reopened: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
-    themselves; each None if that was not asked for. `options`: those of the build, as JSON values, to repeat it; of
-    environment variables only names.
+    themselves, `pause`: where it was paused; each None if that was not asked for. `options`: those of the build, as
+    JSON values, to repeat it; of environment variables only names.
     """
 
     version: int
@@ -214,6 +246,7 @@ class Report:
     audit: tuple[Difference, ...] | None = None
     scrub_stack: ScrubFacts | None = None
     late: LateFacts | None = None
+    pause: PauseFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

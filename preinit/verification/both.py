@@ -100,7 +100,7 @@ def run_both(job: Job, output: Module, observer: Observer) -> Both:
 
 def _captured(job: Job, paused: Paused, observer: Observer) -> Snapshot:
     with observer.stage("capture"):
-        return job.deadline.start(lambda: capture(job.module, paused, job.owners)).result()
+        return job.deadline.start(lambda: capture(job, paused)).result()
 
 
 def _valid(output: Module, deadline: Deadline) -> None:

@@ -58,13 +58,25 @@ def pack_metadata(seen: Metadata) -> bytes:
     return FILESTAT.pack(1, seen.inode, seen.type, 1, seen.size, *seen.times)
 
 
+class Opening(NamedTuple):
+    """How a file was opened: the arguments of `path_open`. `folder`: the preopened one that `path` is relative to."""
+
+    folder: int
+    flags: int
+    path: bytes
+    open_flags: int
+    rights: int
+    inheriting: int
+    fd_flags: int
+
+
 @dataclass
 class Descriptor:
     """An open file or directory of the host. `guest_path` is its normalized path in the guest.
 
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
     `writes`: it was opened to be written, at its end if `appends`.
-    `was_read`: whether the guest read some of the content.
+    `was_read`: whether the guest read some of the content. `opening`: how the guest opened it.
     """
 
     host_fd: int
@@ -77,6 +89,7 @@ class Descriptor:
     preopen: bytes | None = None
     entries: list[tuple[bytes, Metadata]] | None = None
     was_read: bool = False
+    opening: Opening | None = None
 
     def close(self) -> None:
         with suppress(OSError):

@@ -88,6 +88,10 @@ class Functions:
         """Files and directories that are open now, by number."""
         return self._table.descriptors()
 
+    def is_open(self, number: int) -> bool:
+        """Whether the guest has that descriptor."""
+        return number in self._table
+
     def open_directories(self) -> Iterator[tuple[int, bytes]]:
         """The guest's path of each directory that is open now, by number."""
         return ((number, entry.guest_path) for number, entry in self._table.descriptors() if entry.is_directory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .abi import APPEND, CREATE, DIRECTORY, EXCLUSIVE, SYMLINK_FOLLOW, TRUNCATE, Errno, FileType, Rights, WasiError
 from .changes import open_to_change
-from .files import Descriptor, link_target, open_path, pack_metadata, path_metadata
+from .files import Descriptor, Opening, link_target, open_path, pack_metadata, path_metadata
 from .memory import GuestMemory
 from .table import Table
 
@@ -29,7 +29,7 @@ class PathFunctions:
         size: int,
         open_flags: int,
         rights: int,
-        _inheriting: int,
+        inheriting: int,
         fd_flags: int,
         result: int,
     ) -> None:
@@ -47,6 +47,9 @@ class PathFunctions:
             opened = open_to_change(base, name, follow, open_flags, to_write, bool(fd_flags & APPEND))
         else:
             opened = open_path(base, name, follow, bool(open_flags & DIRECTORY))
+        folder = (fd, b"") if base.opening is None else (base.opening.folder, base.opening.path + b"/")
+        asked = (open_flags, rights, inheriting, fd_flags)
+        opened.opening = Opening(folder[0], flags, folder[1] + name, *asked)
         self._memory.write_u32(result, self._table.add(opened))
 
     def path_readlink(self, fd: int, path: int, path_size: int, buffer: int, size: int, result: int) -> None:

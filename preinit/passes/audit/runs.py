@@ -66,7 +66,7 @@ def _differences(job: Job, first: Run, host: Host, clock: Clock) -> Found:
 
 
 def _compared(job: Job, first: Run, other: Paused) -> Found:
-    snapshot = job.deadline.start(lambda: capture(job.module, other, job.owners)).result()
+    snapshot = job.deadline.start(lambda: capture(job, other)).result()
     scrub(job, snapshot)
     return compare(first, Run(job.module, other, snapshot))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ...binary.module import Module
-from ..plan.owners import Ownership
+from ..plan.job import Job
 from ..run.observed import observe_after
 from ..run.paused import Paused
 from ..snapshot import Snapshot
@@ -16,15 +15,16 @@ from .tables import capture_tables
 __all__ = ["capture"]
 
 
-def capture(module: Module, paused: Paused, owners: Ownership) -> Snapshot:
+def capture(job: Job, paused: Paused) -> Snapshot:
     """All state of a paused guest. The snapshot's memories are views of its instance: keep it.
 
-    Raises `UnsupportedState` for what can't be written to a module.
+    Raises `UnsupportedState` for what can't be written to a module; of one that was paused, `PauseRefused`, too.
     """
+    module, owners = job.module, job.owners
     instrumented, instance = paused.instrumented, paused.instance
     after = observe_after(module, instrumented, instance, paused.before)
     tables = capture_tables(module, paused.before, after, instance, owners.tables)
     globals_ = capture_globals(module, paused.before, after, instance, owners.globals)
     segments = capture_segments(module, instrumented, instance)  # runs probes, so it comes before the views
-    frames = capture_frames(module, paused)
+    frames = capture_frames(module, paused, job.options)
     return Snapshot(capture_memories(module, instrumented, instance), globals_, tables, segments, frames)

@@ -6,16 +6,18 @@ from ...binary.module import Module
 from ...binary.types import NUMERIC_SIZES, ValType, is_numeric, type_name
 from ...engine.guest import Instance
 from ...engine.values import RawValue
-from ...errors import PauseDiffers, PauseRefused, printable
+from ...errors import PauseDiffers, PauseRefused, printable, quoted
+from ...host.filesread import shown_path
+from ...options import Options
 from ..instrument.frames import Site, is_function_reference
 from ..run.paused import Paused
-from ..snapshot import FramesState, FrameState, FrameValue
+from ..snapshot import FramesState, FrameState, FrameValue, OpenFile
 from .references import reference
 
 _NULL = 1
 
 
-def capture_frames(module: Module, paused: Paused) -> FramesState:
+def capture_frames(module: Module, paused: Paused, options: Options) -> FramesState:
     """The frames of a guest that was paused; none of one that was not.
 
     Raises `PauseDiffers` where they are not those of the first run, `PauseRefused` for a value that can't be written.
@@ -33,7 +35,27 @@ def capture_frames(module: Module, paused: Paused) -> FramesState:
     wanted = pausing.stack if pausing.watched.hooked is None else pausing.stack[1:]
     if [frame.body.function for frame in frames] != wanted:
         raise PauseDiffers("other functions were unwound at the pause than were active in the first run")
-    return FramesState(tuple(frames), pausing.run)
+    files = _open_files(paused, options)
+    printed = tuple(paused.world.kept_output) if options.replay_output else ()
+    folders = len(options.host.dirs)
+    return FramesState(tuple(frames), pausing.run, files, folders, paused.world.closed_numbers(), printed)
+
+
+def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:
+    """What the output opens again. Raises `PauseRefused`."""
+    found = paused.world.open_files()
+    for number, entry in found:
+        name = f"{quoted(shown_path(entry.guest_path))} (descriptor {number})"
+        if entry.opening is None:
+            raise PauseRefused(f"the program has moved the folder {name}, which can't be done again")
+        if not options.reopen:
+            raise PauseRefused(
+                f"{name} is open at the pause, and no instance has that descriptor",
+                hint="Have the output open it again when it goes on (--reopen), or pause where it is closed.",
+            )
+    return tuple(
+        OpenFile(number, *entry.opening, entry.position) for number, entry in found if entry.opening is not None
+    )
 
 
 class _Reader:

@@ -22,7 +22,9 @@ CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[BuildWarning, ...]:
     """The warnings for a build. `code_moved`: the code section has another offset in the output than in the input."""
     module, options = job.module, job.options
-    found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
+    found = []
+    if job.pause is None:  # in the middle, the stack is in use, and whatever runs first has run
+        found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)

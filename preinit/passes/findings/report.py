@@ -18,6 +18,7 @@ from ..snapshot import Snapshot
 from .late import late_warnings
 from .leaks import leaks
 from .module import module_warnings
+from .pause import pause_facts, pause_warnings
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -79,6 +80,7 @@ def find(
     output fetches when it starts."""
     module, options = job.module, job.options
     written = read_sections(output.wasm)
+    pause = pause_facts(job, paused, snapshot.frames, output)
     compressed = options.measure_gzip or options.max_gzip is not None
     moved = _code_offset(module.sections) != _code_offset(written)
     return Report(
@@ -96,11 +98,13 @@ def find(
         warnings=(
             *module_warnings(job, snapshot, moved),
             *state_warnings(module, job.preloads),
-            *hazards(paused.host, late.facts if late else None),
+            *hazards(paused.host, late.facts if late else None, reopened=bool(snapshot.frames.files)),
+            *(pause_warnings(pause) if pause else ()),
             *(late_warnings(late) if late else ()),
             *leaks(module, options.host, snapshot, output.runs),
         ),
         audit=differences,
         scrub_stack=scrubbed,
         late=late.facts if late else None,
+        pause=pause,
     )

@@ -17,10 +17,10 @@ _REFRESH_ENVIRONMENT = "`__wasilibc_deinitialize_environ()`, `__wasilibc_maybe_r
 _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 
 
-def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWarning]:
+def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = False) -> Iterator[BuildWarning]:
     """A warning for each. What the guest got by default and does not matter is none: see the report for that.
 
-    `late`: what an instance brings itself.
+    `late`: what an instance brings itself; `reopened`: whether it opens again what is open.
     """
     first = facts.first_calls
     if facts.random_bytes:
@@ -71,7 +71,7 @@ def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWa
             + " ".join(f"--dir HOST::{path}" for path in facts.folders)
             + ".",
         )
-    if facts.open_descriptors:
+    if facts.open_descriptors and not reopened:
         names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
         yield BuildWarning(
             "descriptors-open",

@@ -75,12 +75,13 @@ class NewTypes:
         return self._known[wanted]
 
 
-def continuations(module: Module, state: FramesState, name: str, first: int) -> Continuations:
+def continuations(module: Module, state: FramesState, name: str, first: int, before: bytes) -> Continuations:
     """One continuation for each frame; the first of them will have the index `first`.
 
-    The export `name` was called: it keeps its type, and what it is given when it goes on is not looked at.
+    The export `name` was called: it keeps its type, and what it is given when it goes on is not looked at. `before`:
+    what is done before the outermost continuation.
     """
-    if not state.frames:
+    if not state.frames and not before:
         return Continuations()
     types = NewTypes(module)
     functions: list[Added] = []
@@ -92,11 +93,13 @@ def continuations(module: Module, state: FramesState, name: str, first: int) -> 
         title = module.function_name(frame.body.function)
         if title and module.custom("name"):
             names[callee] = title + RESUMED
-    signature = state.frames[-1].body.type
-    assert callee is not None
-    if signature.params:
-        functions.append(Added(signature, code.NO_LOCALS, code.call(callee)))
-        callee += 1
+    export = module.exported(name)
+    signature = module.function_type(export.target) if export else None
+    assert export is not None and signature is not None  # it was called
+    if callee is None or signature.params or before:
+        goes_on = code.parameters(signature) + code.call(export.target) if callee is None else code.call(callee)
+        functions.append(Added(signature, code.NO_LOCALS, before + goes_on))
+        callee = first + len(functions) - 1
     return Continuations(tuple(functions), tuple(types.added), names, callee)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ...binary import encoder as write
+from ...binary.assembler import END
 from ...binary.module import Module, Section, SectionId
 from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
@@ -17,11 +18,15 @@ _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
 
 
 class Rewritten(NamedTuple):
-    """The output, and the runs of memory that its data segments hold."""
+    """The output, and the runs of memory that its data segments hold.
+
+    `added`: the index of the first function that was appended and does something, and bytes of each of them.
+    """
 
     wasm: bytes
     runs: tuple[Run, ...]
     segments: int
+    added: tuple[int, tuple[int, ...]] = (0, ())
 
 
 def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
@@ -76,7 +81,9 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     )
     if data.restored or (plan.segments.keep_slots and module.section(SectionId.DATA_COUNT)):
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(data.segments))
-    return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments)
+    sizes = tuple(len(one.locals) + len(one.body) + len(END) for one in plan.added)
+    added = (len(module.function_types) + len(plan.noops), sizes)
+    return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments, added)
 
 
 def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> Iterator[write.Pieces]:

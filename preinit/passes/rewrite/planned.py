@@ -10,6 +10,7 @@ from ..plan.job import Job
 from ..snapshot import Snapshot
 from . import frames, late
 from .plan import Plan, make_plan
+from .resuming import resuming
 
 
 def planned(job: Job, snapshot: Snapshot, returned: Sequence[Sequence[bytes]], fetched: Late | None) -> Plan:
@@ -21,7 +22,8 @@ def planned(job: Job, snapshot: Snapshot, returned: Sequence[Sequence[bytes]], f
     first = len(module.function_types) + len(noops)
     if snapshot.frames.run is not None:
         name = job.calls[snapshot.frames.run].name
-        continued = frames.continuations(module, snapshot.frames, name, first)
+        before = resuming(module, snapshot.frames, snapshot.memories)
+        continued = frames.continuations(module, snapshot.frames, name, first, before)
         resumed = {} if continued.entry is None else {name: continued.entry}
         plan = plan._replace(
             exports=output_exports(module, ended, job.options, resumed),
