@@ -141,7 +141,7 @@ def cycles() -> Iterator[tuple[Path, ...]]:
 
 
 #: Kinds of state: rows of the matrix, whose columns are the rooms that deal with each of them.
-KINDS = {"memories", "globals", "tables", "segments"}
+KINDS = {"memories", "globals", "tables", "segments", "frames"}
 MATRIX = ("passes/instrument", "passes/capture", "passes/rewrite", "verification")
 
 

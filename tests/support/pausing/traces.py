@@ -11,7 +11,7 @@ from tests.support.modules import wasm
 MOST = 3_000
 
 #: `t` at build time: the same answers as `answer` gives.
-_TICKER = """(module (global $n (mut i32) (i32.const 0))
+TICKER = """(module (global $n (mut i32) (i32.const 0))
   (func (export "tick") (param i32) (result i32)
     (global.set $n (i32.add (global.get $n) (i32.const 1)))
     (i32.sub (i32.rem_u (i32.shr_u (i32.mul (global.get $n) (i32.const 0x9e3779b1)) (i32.const 7)) (i32.const 97))
@@ -65,5 +65,5 @@ def trace(engine: wasmtime.Engine, binary: bytes, done: int = 0) -> list[object]
 def paused(binary: bytes, number: int, engine: str = "whole") -> bytes:
     """The program, paused before call `number` of `t.tick`."""
     where = f"import:t.tick#{number}"
-    result = build(binary, pause_at=where, preloads={"t": wasm(_TICKER)}, cache=False, engine=engine, max_memory="64MiB")  # type: ignore[arg-type]
+    result = build(binary, pause_at=where, preloads={"t": wasm(TICKER)}, cache=False, engine=engine, max_memory="64MiB")  # type: ignore[arg-type]
     return result.wasm

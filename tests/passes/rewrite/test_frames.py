@@ -1,0 +1,183 @@
+"""Continuations: a program that is paused anywhere does afterwards what it would have done."""
+
+from __future__ import annotations
+
+import shutil
+from random import Random
+
+import pytest
+
+from preinit import Options, build, inspect
+from preinit.binary.module import parse
+from preinit.passes.rewrite.frames import SECTION
+from tests.support.modules import build_text, text_of, wasm
+from tests.support.pausing.in_node import node_traces
+from tests.support.pausing.programs import Program
+from tests.support.pausing.traces import TICKER, engine, paused, trace
+
+ENGINES = pytest.mark.parametrize("engine_name", ["whole", "ondemand"])
+IMPORT = '(import "t" "tick" (func $tick (param i32) (result i32)))'
+
+
+def told(body: str, number: int, engine_name: str = "whole", before: str = "") -> tuple[list[object], list[object]]:
+    """What is told from call `number` on: by a program that was not paused, and by one that was paused before it."""
+    binary = wasm(f'(module {IMPORT} (memory (export "memory") 1) {before} (func (export "_start") {body}))')
+    whole = trace(engine(), binary)
+    assert len(whole) > number  # it comes to the pause
+    return whole[number - 1 :], trace(engine(), paused(binary, number, engine_name), number - 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_random_program_goes_on_where_it_was_paused(seed: int) -> None:
+    binary = wasm(Program(seed, exceptions=seed % 2 == 0, typed=seed % 3 == 0).text())
+    source = Random(seed)
+    one = engine()
+    whole = trace(one, binary)
+    for number in sorted({1, *(source.randrange(1, len(whole)) for _ in range(3))} if len(whole) > 1 else ()):
+        output = paused(binary, number, source.choice(["whole", "ondemand"]))
+        assert trace(one, output, number - 1) == whole[number - 1 :], f"call {number}"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_a_random_program_goes_on_in_node_too() -> None:
+    one, outputs, expected = engine(), [], []
+    for seed in range(1000, 1020):
+        binary = wasm(Program(seed, exceptions=False, typed=False).text())
+        whole = trace(one, binary)
+        if len(whole) > 2:
+            number = Random(seed).randrange(1, len(whole))
+            outputs.append((paused(binary, number), number - 1))
+            expected.append([entry if isinstance(entry, int) else str(entry)[:8] for entry in whole[number - 1 :]])
+    assert len(outputs) > 10
+    assert node_traces(outputs) == expected
+
+
+@ENGINES
+@pytest.mark.parametrize("number", [1, 2, 5, 6])
+def test_what_is_left_of_an_iteration_comes_before_the_loop(engine_name: str, number: int) -> None:
+    body = """(local $i i32)
+      (loop $again
+        (drop (call $tick (local.get $i)))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $i) (i32.const 6))))
+      (drop (call $tick (i32.const 99)))"""
+    expected, found = told(body, number, engine_name)
+    assert found == expected
+
+
+@ENGINES
+def test_operands_below_enclosing_blocks_are_kept(engine_name: str) -> None:
+    body = """
+      (i32.const 5) (i64.const -7) (f32.const 0.5) (f64.const nan:0x4) (v128.const i32x4 1 2 3 4)
+      (block (param v128) (result v128)
+        (block (drop (call $tick (i32.const 1))) (drop (call $tick (i32.const 2)))))
+      (drop (call $tick (i32x4.extract_lane 2)))
+      (drop (call $tick (i32.wrap_i64 (i64.reinterpret_f64))))
+      (drop (call $tick (i32.reinterpret_f32)))
+      (drop (call $tick (i32.wrap_i64))) (drop (call $tick))"""
+    expected, found = told(body, 2, engine_name)
+    assert found == expected
+
+
+@ENGINES
+def test_a_local_holds_its_function(engine_name: str) -> None:
+    before = """(type $unary (func (param i32) (result i32))) (table funcref (elem $double $negate))
+      (func $double (type $unary) (i32.mul (local.get 0) (i32.const 2)))
+      (func $negate (type $unary) (i32.sub (i32.const 0) (local.get 0)))"""
+    body = """(local $f funcref) (local $none funcref)
+      (local.set $f (table.get (i32.const 1)))
+      (drop (call $tick (i32.const 1)))
+      (table.set (i32.const 0) (local.get $f))
+      (drop (call $tick (call_indirect (type $unary) (i32.const 21) (i32.const 0))))
+      (drop (call $tick (ref.is_null (local.get $none))))"""
+    expected, found = told(body, 1, engine_name, before)
+    assert found == expected
+
+
+def test_an_exception_that_is_thrown_after_the_pause_is_caught_where_it_was_to_be() -> None:
+    before = """(tag $e (param i32))
+      (func $throws (throw $e (call $tick (i32.const 1))))"""
+    body = """
+      (drop (call $tick (block $caught (result i32)
+        (try_table (catch $e $caught) (call $throws) (drop (call $tick (i32.const 2))))
+        (i32.const 3))))"""
+    expected, found = told(body, 1, before=before)
+    assert found == expected
+    assert 2 not in found
+
+
+def test_a_call_through_a_typed_reference_goes_on() -> None:
+    before = """(type $unary (func (param i32) (result i32)))
+      (func $inner (type $unary) (call $tick (local.get 0))) (elem declare func $inner)"""
+    body = """(local $f (ref $unary)) (local.set $f (ref.func $inner))
+      (drop (call_ref $unary (i32.const 4) (local.get $f))) (drop (call_ref $unary (i32.const 5) (local.get $f)))"""
+    for number in (1, 2):
+        expected, found = told(body, number, before=before)
+        assert found == expected
+
+
+@ENGINES
+def test_a_recursion_of_two_hundred_functions_goes_on(engine_name: str) -> None:
+    before = """(func $down (param $n i32) (result i32)
+      (if (result i32) (local.get $n)
+        (then (i32.add (local.get $n) (call $down (i32.sub (local.get $n) (i32.const 1)))))
+        (else (call $tick (i32.const 1)))))"""
+    expected, found = told("(drop (call $tick (call $down (i32.const 200))))", 1, engine_name, before)
+    assert found == expected
+    assert len(found) == 3
+
+
+def test_code_that_is_never_reached_is_no_hindrance() -> None:
+    body = """(block $out (br $out) (drop (call $tick (i32.const 7))) (drop (i32.add)))
+      (drop (call $tick (i32.const 1))) (drop (call $tick (i32.const 2)))"""
+    expected, found = told(body, 1)
+    assert found == expected
+
+
+def test_an_output_can_be_paused_again() -> None:
+    binary = wasm(Program(7).text())
+    whole = trace(engine(), binary)
+    once = paused(binary, 4)
+    again = build(once, pause_at="import:t.tick#3", stubs={"t.tick": "zero"}, cache=False).wasm
+    zeros = [0, 0]
+    assert trace(engine(), again, 5)[0] is not None
+    assert parse(again).custom(SECTION) and len(whole) > 6 and zeros
+
+
+def test_functions_of_the_input_keep_their_bytes_and_their_places() -> None:
+    binary = wasm(Program(3).text())
+    output = paused(binary, 2)
+    before, after = parse(binary), parse(output)
+    count, code = before.code_entries()
+    more, others = after.code_entries()
+    assert more > count
+    assert others[: len(code)] == code
+
+
+def test_both_engines_and_two_builds_give_the_same_bytes() -> None:
+    binary = wasm(Program(11, exceptions=False, typed=False).text())
+    assert len({paused(binary, 3, name) for name in ("whole", "ondemand", "whole")}) == 1
+
+
+def test_continuations_are_called_as_their_functions_are() -> None:
+    binary = wasm(Program(3).text())
+    assert ".resumed" in text_of(paused(binary, 2))
+
+
+def test_inspecting_an_output_shows_what_was_active() -> None:
+    binary = wasm(Program(3).text())
+    facts = inspect(paused(binary, 2))
+    assert facts.frames and facts.frames[0].name and facts.frames[0].name.startswith("f")
+
+
+def test_the_call_that_was_paused_is_made_with_its_arguments() -> None:
+    source = f"""(module {IMPORT} (memory (export "memory") 1)
+      (func (export "_start") (drop (call $tick (i32.const 1234)))))"""
+    result = build_text(source, pause_at="import:t.tick", preloads={"t": wasm(TICKER)})
+    assert trace(engine(), result.wasm) == [1234, "returned"]
+
+
+def test_a_program_that_is_paused_before_it_did_anything_is_the_same() -> None:
+    source = f'(module {IMPORT} (func $main (export "_start") (drop (call $tick (i32.const 5)))))'
+    output = build(wasm(source), Options(pause_at="function:main", cache=False)).wasm
+    assert trace(engine(), output) == [5, "returned"]
