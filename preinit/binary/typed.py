@@ -79,11 +79,13 @@ class Call(NamedTuple):
 
 
 class TypedBody(NamedTuple):
-    """`locals`: their types, parameters first. The code is `start:end` in the file, its last `end` included."""
+    """`locals`: their types, parameters first. The code is `start:end` in the file, its last `end` included; before it,
+    from `entry` on, there are the locals."""
 
     function: int
     type: FuncType
     locals: tuple[ValType, ...]
+    entry: int
     start: int
     end: int
     scopes: list[Scope]

@@ -47,6 +47,7 @@ class _Walk:
         self._module = module
         self._function = function
         self._type = signature
+        self._entry = body.start
         self._reference = reference
         self._at = Cursor(module.data, body.start, body.end, "function body")
         self._stack: list[ValType | None] = []  # None: any type, in code that is never reached
@@ -99,9 +100,8 @@ class _Walk:
                 raise self._unknown(opcode, start)
         if at.remaining:
             raise at.fail(f"{at.remaining} bytes are left over")
-        return TypedBody(
-            self._function, self._type, self._locals, first, at.position, self._scopes, self._marks, self._calls
-        )
+        known = (self._scopes, self._marks, self._calls)
+        return TypedBody(self._function, self._type, self._locals, self._entry, first, at.position, *known)
 
     def _unknown(self, opcode: int, start: int) -> UnsupportedProposal:
         what = "is of the legacy exception proposal" if opcode in op.LEGACY else "is not known"
@@ -293,12 +293,8 @@ class _Walk:
         if opcode == op.LOCAL_TEE:
             self._stack.append(self._locals[index])
 
-    def _global(self, opcode: int, _start: int) -> None:
-        entry = self._module.globals[self._at.u32()]
-        if opcode == op.GLOBAL_GET:
-            self._stack.append(entry.type)
-        else:
-            self._pop()
+    def _global_get(self, _opcode: int, _start: int) -> None:
+        self._stack.append(self._module.globals[self._at.u32()].type)
 
     def _select(self, opcode: int, _start: int) -> None:
         if opcode == op.SELECT_TYPED:
@@ -393,7 +389,7 @@ _SPECIAL = {
         _Walk._leave,
     ),
     **dict.fromkeys((op.CALL, op.CALL_INDIRECT, op.CALL_REF), _Walk._call),
-    **dict.fromkeys((op.GLOBAL_GET, op.GLOBAL_SET), _Walk._global),
+    op.GLOBAL_GET: _Walk._global_get,
     **dict.fromkeys((op.SELECT, op.SELECT_TYPED), _Walk._select),
     op.TABLE_GET: _Walk._table_get,
     **dict.fromkeys((op.MEMORY_SIZE, op.MEMORY_GROW, op.TABLE_GROW, op.TABLE_SIZE), _Walk._size),

@@ -10,6 +10,7 @@ from ..passes.parse.source import binary
 from ..version import VERSION
 from . import describe
 from .added import added
+from .frames import paused_frames
 from .functions import function_groups
 from .memory import memory_maps
 from .model import INSPECTION_VERSION, Inspection
@@ -73,5 +74,6 @@ def inspect_module(module: Module, original: Module | None = None) -> Inspection
         features=describe.features(module),
         groups=groups,
         largest_functions=largest,
+        frames=paused_frames(module),
         against=added(module, original) if original else None,
     )

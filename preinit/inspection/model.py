@@ -208,12 +208,26 @@ class Added:
 
 
 @dataclass(frozen=True)
+class PausedFrame:
+    """A function that was active where the program was paused: `offset` of the call under way in its code of `size`
+    bytes. Function `resumed` goes on there, with `resumed_size` bytes of code."""
+
+    index: int
+    name: str | None
+    offset: int
+    size: int
+    resumed: int
+    resumed_size: int
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What is in a module. Sizes are in bytes unless something else is said.
 
     Lists are cut off where a module has more than engines take; `counts` has the true numbers. `start`: the index of
     the start function. `groups`: the functions of the code section by the beginning of their names, largest first.
-    `against`: what the module has beyond the original that was given.
+    `against`: what the module has beyond the original that was given. `frames`: of a program that was paused in the
+    middle, what was active, innermost first.
     """
 
     version: int
@@ -236,6 +250,7 @@ class Inspection:
     groups: tuple[FunctionGroup, ...]
     largest_functions: tuple[FunctionFacts, ...]
     against: Added | None = None
+    frames: tuple[PausedFrame, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The inspection as JSON values."""

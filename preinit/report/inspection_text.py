@@ -31,6 +31,7 @@ def lines(found: Inspection, name: str) -> list[str]:
         _imports(found),
         _exports(found),
         _code(found),
+        _frames(found),
         _producers(found),
     ]
     return list(chain.from_iterable([*part, ""] for part in parts if part))[:-1]
@@ -53,6 +54,25 @@ def _sections(found: Inspection) -> list[str]:
     ]
     table = columns(("section", "offset", "KiB", "items"), rows, {1, 2, 3})
     return [counted(found.counts["sections"], "section"), *_few(table, found.counts["sections"], len(rows))]
+
+
+def _frames(found: Inspection) -> list[str]:
+    if not found.frames:
+        return []
+    rows = [
+        (
+            short(frame.name),
+            str(frame.index),
+            f"{frame.offset:,} of {frame.size:,}",
+            str(frame.resumed),
+            f"{frame.resumed_size:,}",
+        )
+        for frame in found.frames[:_FEW]
+    ]
+    table = columns(("function", "index", "byte", "goes on in", "bytes"), rows, {1, 2, 3, 4})
+    added = sum(frame.resumed_size for frame in found.frames)
+    title = f"paused with {counted(len(found.frames), 'active function')}, innermost first; {kib(added)} KiB go on"
+    return [title, *_few(table, len(found.frames), len(rows))]
 
 
 def memory_title(memory: MemoryMap) -> str:

@@ -24,7 +24,7 @@ def pause_facts(job: Job, paused: Paused, state: FramesState, output: Rewritten)
             frame.body.function,
             names.get(frame.body.function),
             frame.call.start,
-            frame.body.end - frame.body.start,
+            frame.body.end - frame.body.entry,
             size,
             first + number,
         )

@@ -17,7 +17,6 @@ iteration that is under way comes before the loop itself:
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -26,6 +25,7 @@ from typing import NamedTuple
 
 from ...binary import assembler as code
 from ...binary import encoder as write
+from ...binary import paused
 from ...binary.module import Module
 from ...binary.typed import BLOCK, END, LOOP, OPENING, TRY_TABLE, Mark, Scope
 from ...binary.types import NUMERIC_SIZES, FuncType, ValType, is_numeric
@@ -35,9 +35,6 @@ from .references import reference_value
 
 #: What a continuation is called: its function's name with this behind.
 RESUMED = ".resumed"
-
-#: The custom section that says what was active: see `section`.
-SECTION = "preinit.frames"
 
 #: Where labels lead in a continuation: to scopes by their number, and out of a loop that has begun already.
 _Out = tuple[str, int]
@@ -103,14 +100,15 @@ def continuations(module: Module, state: FramesState, name: str, first: int, bef
     return Continuations(tuple(functions), tuple(types.added), names, callee)
 
 
+SECTION = paused.SECTION
+
+
 def section(state: FramesState, first: int) -> write.Pieces:
-    """What the output says of itself, for who looks at it: of each active function, innermost first, its index, where
-    in its code it was, and the index of what goes on there."""
-    entries = [
-        {"function": frame.body.function, "offset": frame.call.start - frame.body.start, "resumed": first + number}
+    """What the output says of itself, for who looks at it; `first`: the index of the innermost continuation."""
+    return paused.section(
+        paused.ActiveFunction(frame.body.function, frame.call.start - frame.body.entry, first + number)
         for number, frame in enumerate(state.frames)
-    ]
-    return write.custom_section(SECTION, json.dumps({"frames": entries}, separators=(",", ":")).encode())
+    )
 
 
 def _value(value_type: ValType, value: FrameValue) -> bytes:

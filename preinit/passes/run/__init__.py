@@ -17,8 +17,9 @@ from ..plan.pause import Pause
 from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
-from .pausing import KeptForUnwinding, Pausing, checked_stack, compare
+from .pausing import Pausing, checked_stack
 from .strategies import ASKED_FOR, Strategy
+from .unwinding import KeptForUnwinding, compare
 
 if TYPE_CHECKING:
     from ...host import Clock, World

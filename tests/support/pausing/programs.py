@@ -32,9 +32,7 @@ class Program:
             self._callees = list(range(number))
             self._budget = 40
             body = self._statements(4, [], 4)
-            functions.append(
-                f"(func $f{number} (type $unary) {_LOCALS} {body} (i32.add (local.get 0) (local.get 1)))"
-            )
+            functions.append(f"(func $f{number} (type $unary) {_LOCALS} {body} (i32.add (local.get 0) (local.get 1)))")
         names = " ".join(f"$f{number}" for number in range(count))
         tag = "(tag $e (param i32)) (tag $two (param i64 i32))" if self._exceptions else ""
         return f"""(module
@@ -124,20 +122,26 @@ class Program:
             lambda: f"(global.set $g (i32.add (global.get $g) {self._expression(2)}))",
             lambda: f"(block {label} {self._statements(below, [*labels, label])})",
             lambda: self._loop(label, below, labels),
-            lambda: f"(if {label} {self._expression(1)} (then {self._statements(below, [*labels, label])}) "
-            f"(else {self._statements(below, [*labels, label])}))",
+            lambda: (
+                f"(if {label} {self._expression(1)} (then {self._statements(below, [*labels, label])}) "
+                f"(else {self._statements(below, [*labels, label])}))"
+            ),
             lambda: self._operands_below(label, below, labels),
             lambda: self._loop_with_operands(label, below, labels),
             lambda: self._catch(label, below, labels),
             lambda: self._leave(labels),
-            lambda: f"{self._expression(2)} (call $pair {self._expression(1)}) (local.set {_I64}) i32.add "
-            f"(local.set {random.randrange(_I32)})",
+            lambda: (
+                f"{self._expression(2)} (call $pair {self._expression(1)}) (local.set {_I64}) i32.add "
+                f"(local.set {random.randrange(_I32)})"
+            ),
         ]
         return random.choices(makers, (18, 9, 8, 10, 13, 10, 9, 7, 10, 8, 5))[0]()
 
     def _others(self) -> str:
         index = self._random.choice(self._callees) if self._callees else 0
-        reference = self._random.choice([f"(table.get (i32.const {index}))", "(ref.null func)", f"(ref.func $f{index})"])
+        reference = self._random.choice(
+            [f"(table.get (i32.const {index}))", "(ref.null func)", f"(ref.func $f{index})"]
+        )
         return (
             f"(local.set {_I64} {self._of_i64(2)}) (local.set {_F64} {self._of_f64(2)}) (local.set {_V128} "
             f"{self._of_v128(2)}) (local.set {_F32} {self._of_f32(2)}) (local.set {_FUNCREF} {reference}) "
@@ -175,7 +179,7 @@ class Program:
         thrown = f"(if (i32.eqz (i32.and {self._expression(1)} (i32.const 3))) (then (throw $e {self._expression(1)})))"
         both = "(if (i32.eqz (i32.and (local.get 0) (i32.const 7))) (then (throw $two (i64.const 9) (local.get 1))))"
         where = self._random.randrange(_I32)
-        clauses = self._random.choice(
+        return self._random.choice(
             [
                 f"(block {label} (result i32) (try_table (result i32) (catch $e {label}) {body} {thrown} "
                 f"{self._expression(1)})) (local.set {where})",
@@ -186,7 +190,6 @@ class Program:
                 f"(ref.null exn)) (drop)",
             ]
         )
-        return clauses
 
     def _leave(self, labels: list[str]) -> str:
         if not labels:
