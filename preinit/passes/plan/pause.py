@@ -57,7 +57,7 @@ def _function(module: Module, name: str) -> int:
     exported = [e.target for e in module.exports if e.kind == ExternKind.FUNC and e.name == name]
     named = [index for index, title in module.names.functions.items() if title == name]
     found = exported or named
-    if not found and name.isascii() and name.isdigit() and len(name) < 10:
+    if not found and name.isascii() and name.isdigit() and len(name) <= 10:
         if int(name) >= end:
             raise Misfit(f"the module has {counted(end, 'function')}, so none with the index {name}")
         found = [int(name)]

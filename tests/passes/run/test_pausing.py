@@ -1,0 +1,286 @@
+"""Pausing commands: where, what of the world goes on, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from preinit import Builder, build
+from preinit.errors import (
+    Misfit,
+    NeverPaused,
+    PauseRefused,
+    PreinitError,
+    UsageError,
+)
+from tests.support.modules import wasm
+from tests.support.pausing.running import Ended, run_command
+
+ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
+
+_NAMES = {
+    "fd_read": "i32 i32 i32 i32", "fd_write": "i32 i32 i32 i32", "fd_close": "i32", "fd_seek": "i32 i64 i32 i32",
+    "fd_renumber": "i32 i32", "poll_oneoff": "i32 i32 i32 i32",
+    "path_open": "i32 i32 i32 i32 i32 i64 i64 i32 i32", "path_filestat_get": "i32 i32 i32 i32 i32",
+}  # fmt: skip
+
+
+def command(body: str, more: str = "", but: tuple[str, ...] = ()) -> bytes:
+    """A command that does `body`. It can `$say` (address, length), `$read` one byte of a descriptor and `$open`."""
+    imports = "".join(
+        f'(import "wasi_snapshot_preview1" "{name}" (func ${name} (param {params}) (result i32)))'
+        for name, params in _NAMES.items()
+        if name not in but
+    )
+    return wasm(f"""(module {imports}
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "before\\nafter\\n/preinit/pause\\00data.txt\\00end\\n")
+  (func $say (param $at i32) (param $size i32)
+    (i32.store (i32.const 0) (local.get $at)) (i32.store (i32.const 4) (local.get $size))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func $read (param $fd i32) (result i32)
+    (i32.store (i32.const 0) (i32.const 32)) (i32.store (i32.const 4) (i32.const 1)) (i32.store8 (i32.const 32) (i32.const 46))
+    (drop (call $fd_read (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (call $say (i32.const 32) (i32.const 1)) (i32.load8_u (i32.const 32)))
+  (func $open (param $at i32) (param $size i32) (result i32)
+    (if (call $path_open (i32.const 3) (i32.const 0) (local.get $at) (local.get $size) (i32.const 0) (i64.const 2)
+      (i64.const 0) (i32.const 0) (i32.const 16)) (then unreachable))
+    (i32.load (i32.const 16)))
+  {more}
+  (func $main {body})
+  (func (export "_start") (call $main)))""")
+
+
+BEFORE, AFTER, END = (
+    "(call $say (i32.const 64) (i32.const 7))",
+    "(call $say (i32.const 71) (i32.const 6))",
+    "(call $say (i32.const 101) (i32.const 4))",
+)
+OPEN = "(call $open (i32.const 92) (i32.const 8))"
+
+
+def read(descriptor: int, times: int = 1) -> str:
+    return f"(drop (call $read (i32.const {descriptor})))" * times
+
+
+# -- where -------------------------------------------------------------------------------------------------------------
+
+
+@ENGINES
+def test_standard_input_is_an_instances_own(engine: str) -> None:
+    binary = command(BEFORE + read(0, 2) + AFTER)
+    result = build(binary, pause_at="stdin", engine=engine, cache=False)  # type: ignore[arg-type]
+    assert run_command(result.wasm, b"xy") == Ended("xyafter\n", "", 0)
+    assert run_command(result.wasm, b"z") == Ended("z.after\n", "", 0)
+    assert result.report.pause and [f.name for f in result.report.pause.frames] == ["read", "main", "_start"]
+
+
+def test_asking_whether_there_is_input_is_a_first_read() -> None:
+    poll = "(i32.store8 (i32.const 136) (i32.const 1)) (drop (call $poll_oneoff (i32.const 128) (i32.const 256) (i32.const 1) (i32.const 300)))"
+    result = build(command(BEFORE + poll + read(0)), pause_at="stdin", cache=False)
+    assert result.report.pause and [f.name for f in result.report.pause.frames] == ["main", "_start"]
+    assert run_command(result.wasm, b"q").output == "q"
+
+
+def test_a_script_pauses_by_asking_for_a_path(tmp_path: Path) -> None:
+    asks = "(drop (call $path_filestat_get (i32.const 3) (i32.const 0) (i32.const 77) (i32.const 14) (i32.const 256)))"
+    result = build(
+        command(BEFORE + asks + AFTER), pause_at="path:/preinit/pause", dirs={str(tmp_path): "/"}, cache=False
+    )
+    assert run_command(result.wasm, dirs=[(str(tmp_path), "/")]).output == "after\n"
+
+
+def test_a_function_is_paused_when_it_is_entered_for_the_third_time() -> None:
+    more = "(func $step (param i32) (call $say (i32.add (i32.const 64) (local.get 0)) (i32.const 1)))"
+    body = "".join(f"(call $step (i32.const {n}))" for n in range(6))
+    for name in ("step", "10"):  # 9 functions are imported, 3 others come before
+        where = "function:step#3" if name == "step" else f"function:{9 + 3}#3"
+        result = build(command(body, more), pause_at=where, cache=False)
+        assert run_command(result.wasm).output == "fore"
+
+
+def test_a_call_of_an_import_is_paused_by_its_number() -> None:
+    where = "import:wasi_snapshot_preview1.fd_write#2"
+    result = build(command(BEFORE + AFTER + END), pause_at=where, cache=False)
+    assert run_command(result.wasm).output == "after\nend\n"
+
+
+def test_an_export_of_a_reactor_goes_on_and_keeps_its_type() -> None:
+    source = """(module (import "t" "tick" (func $tick (param i32) (result i32)))
+      (func (export "main") (param i32 i64) (result i32) (i32.add (local.get 0) (call $tick (i32.const 1)))))"""
+    result = build(
+        wasm(source), init_funcs=["main(40,2)"], pause_at="import:t.tick", stubs={"t.tick": "zero"}, cache=False
+    )
+    import wasmtime
+
+    store = wasmtime.Store()
+    kind = wasmtime.FuncType([wasmtime.ValType.i32()], [wasmtime.ValType.i32()])
+    instance = wasmtime.Instance(
+        store, wasmtime.Module(store.engine, result.wasm), [wasmtime.Func(store, kind, lambda n: n + 1)]
+    )
+    assert instance.exports(store)["main"](store, 0, 0) == 42  # type: ignore[operator]
+
+
+def test_a_builder_pauses_many_times() -> None:
+    with Builder(command(BEFORE + read(0) + AFTER), pause_at="stdin", cache=False) as builder:
+        outputs = {builder.build().wasm for _ in range(3)}
+    assert len(outputs) == 1
+    assert run_command(outputs.pop(), b"k").output == "kafter\n"
+
+
+# -- what of the world goes on -----------------------------------------------------------------------------------------
+
+
+def test_what_was_printed_is_printed_again_when_that_is_wanted() -> None:
+    binary = command(BEFORE + read(0) + AFTER)
+    assert (
+        run_command(build(binary, pause_at="stdin", replay_output=True, cache=False).wasm, b"x").output
+        == "before\nxafter\n"
+    )
+    silent = build(binary, pause_at="stdin", cache=False)
+    assert [found.code for found in silent.report.warnings] == ["output-before-pause"]
+
+
+def test_long_output_is_printed_again_in_order_and_memory_is_as_it_was() -> None:
+    many = "(loop $l (call $say (i32.const 64) (i32.const 7)) (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 700))))"
+    body = f"(local $n i32) (i64.store (i32.const 1024) (i64.const 0x0a31323334353637)) {many} {read(0)} (call $say (i32.const 1024) (i32.const 8))"
+    result = build(command(body), pause_at="stdin", replay_output=True, cache=False)
+    assert run_command(result.wasm, b"x").output == "before\n" * 700 + "x7654321\n"
+
+
+def test_a_file_that_is_open_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    binary = command(f"(local $fd i32) (local.set $fd {OPEN}) {read(4, 2)} {read(0)} {read(4)}")
+    with pytest.raises(PauseRefused, match=r"data\.txt' \(descriptor 4\) is open") as caught:
+        build(binary, pause_at="stdin", dirs={str(tmp_path): "/"}, cache=False)
+    assert caught.value.hint and "reopen" in caught.value.hint
+
+
+def test_a_file_that_is_open_is_opened_again_where_it_was_read_to(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    binary = command(f"(local $fd i32) (local.set $fd {OPEN}) {read(4, 2)} {read(0)} {read(4, 2)}")
+    result = build(binary, pause_at="stdin", dirs={str(tmp_path): "/"}, reopen=True, cache=False)
+    (tmp_path / "data.txt").write_text("ABCDEF")
+    assert run_command(result.wasm, b"x", dirs=[(str(tmp_path), "/")]).output == "xCD"
+    assert result.report.pause and result.report.pause.reopened == ("data.txt",)
+
+
+def test_descriptors_keep_their_numbers_when_one_between_them_was_closed(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    body = f"(drop {OPEN}) (drop {OPEN}) (drop (call $fd_close (i32.const 4))) {read(0)} {read(5)} (if (i32.ne {OPEN} (i32.const 4)) (then unreachable)) {read(4)}"
+    result = build(command(body), pause_at="stdin", dirs={str(tmp_path): "/"}, reopen=True, cache=False)
+    assert run_command(result.wasm, b"x", dirs=[(str(tmp_path), "/")]) == Ended("xaa", "", 0)
+
+
+def test_a_file_that_is_gone_ends_the_program_with_a_message(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    binary = command(f"(drop {OPEN}) {read(0)} {read(4)}")
+    output = build(binary, pause_at="stdin", dirs={str(tmp_path): "/"}, reopen=True, cache=False).wasm
+    (tmp_path / "data.txt").unlink()
+    ended = run_command(output, b"x", dirs=[(str(tmp_path), "/")])
+    assert ended.status == 71
+    assert "'data.txt', which was open when this program was built, can't be opened" in ended.error
+
+
+def test_a_stream_that_was_closed_is_closed() -> None:
+    binary = command(f"(drop (call $fd_close (i32.const 0))) {BEFORE} {AFTER}")
+    result = build(binary, pause_at="import:wasi_snapshot_preview1.fd_write#2", cache=False)
+    assert run_command(result.wasm).output == "after\n"
+
+
+def test_bytes_that_were_read_before_the_pause_are_said() -> None:
+    where = "import:wasi_snapshot_preview1.fd_read#2"
+    result = build(command(read(0, 2)), pause_at=where, stdin=b"pq", cache=False)
+    assert run_command(result.wasm, b"r").output == "r"
+    said = {found.code: found.message for found in result.report.warnings}
+    assert "1 byte of standard input" in said["stdin-consumed"]
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_a_program_that_never_comes_by_says_how_it_ended_and_what_it_called() -> None:
+    with pytest.raises(NeverPaused, match=r"returned without coming to stdin; .* last: .*fd_write, .*fd_write"):
+        build(command(BEFORE + AFTER), pause_at="stdin", cache=False)
+    with pytest.raises(NeverPaused, match="ended with exit code 3 without coming to stdin"):
+        build(command(BEFORE + "(call $proc_exit (i32.const 3))"), pause_at="stdin", cache=False)
+
+
+def test_a_trap_before_the_pause_is_a_trap_with_offsets_of_the_input() -> None:
+    binary = command(BEFORE + "unreachable")
+    with pytest.raises(PreinitError) as plain:
+        build(binary, init_funcs=["_start"], cache=False)
+    with pytest.raises(PreinitError) as caught:
+        build(binary, pause_at="stdin", cache=False)
+    assert caught.value.code == plain.value.code == "trap"
+    assert caught.value.frames == plain.value.frames
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("import:env.nothing", "imports no function 'env.nothing'"),
+        ("function:nothing", "has no function 'nothing'"),
+        ("function:4000000000", "none with the index"),
+        ("function:fd_read", "is an import"),
+    ],
+)
+def test_a_place_that_the_module_does_not_have_is_refused(where: str, said: str) -> None:
+    with pytest.raises(Misfit, match=said) as caught:
+        build(command(BEFORE), pause_at=where, cache=False)
+    assert caught.value.hint
+
+
+def test_a_module_that_can_not_read_is_not_paused_there() -> None:
+    with pytest.raises(Misfit, match="can't read standard input"):
+        build(wasm('(module (func (export "_start")))'), pause_at="stdin", cache=False)
+    with pytest.raises(Misfit, match="can't name a path"):
+        build(wasm('(module (func (export "_start")))'), pause_at="path:/x", cache=False)
+
+
+@pytest.mark.parametrize(
+    "where", ["", "stdout", "import:name", "function:", "path:", "function:\0", "import:a.b#0x1\0"]
+)
+def test_what_is_no_place_is_wrong_usage(where: str) -> None:
+    with pytest.raises(UsageError, match="is not where a program can be paused"):
+        build(command(BEFORE), pause_at=where)
+
+
+@pytest.mark.parametrize("field", [{"clock": "host"}, {"random": "host"}, {"audit": True}])
+def test_what_can_not_be_done_twice_is_wrong_usage(field: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="paused"):
+        build(command(BEFORE), pause_at="stdin", **field)  # type: ignore[arg-type]
+
+
+def test_the_start_function_is_too_early() -> None:
+    source = '(module (import "e" "f" (func $f)) (func $go (call $f)) (start $go) (func (export "_start")))'
+    with pytest.raises(PauseRefused, match="start function"):
+        build(wasm(source), pause_at="import:e.f", stubs={"e.f": "zero"}, cache=False)
+
+
+def test_an_object_of_the_host_in_an_active_function_is_refused() -> None:
+    source = """(module (import "e" "f" (func $f)) (type $s (struct (field i32)))
+      (func $main (export "_start") (local $o (ref null $s)) (local.set $o (struct.new $s (i32.const 1)))
+        (call $f) (drop (struct.get $s 0 (local.get $o)))))"""
+    with pytest.raises(PauseRefused, match="holds an object") as caught:
+        build(wasm(source), pause_at="import:e.f", stubs={"e.f": "zero"}, cache=False)
+    assert caught.value.where == "function 1 (`main`)"
+
+
+def test_objects_that_are_null_are_none() -> None:
+    source = """(module (import "e" "f" (func $f)) (type $s (struct (field i32))) (memory (export "memory") 1)
+      (func $main (export "_start") (local $o (ref null $s)) (local $x externref) (call $f)
+        (if (i32.and (ref.is_null (local.get $o)) (ref.is_null (local.get $x))) (then (call $f)))))"""
+    assert build(wasm(source), pause_at="import:e.f", stubs={"e.f": "zero"}, cache=False).wasm
+
+
+def test_a_preloaded_module_on_the_stack_is_refused() -> None:
+    library = wasm("""(module (table (export "t") 1 funcref) (type $v (func))
+      (func (export "through") (call_indirect (type $v) (i32.const 0))))""")
+    source = """(module (import "l" "t" (table 1 funcref)) (import "l" "through" (func $through)) (import "e" "f" (func $f))
+      (elem (i32.const 0) $inner) (func $inner (call $f)) (func (export "_start") (call $through) (call $f)))"""
+    with pytest.raises(PauseRefused, match="preloaded"):
+        build(wasm(source), pause_at="import:e.f", preloads={"l": library}, stubs={"e.f": "zero"}, cache=False)
+    assert build(wasm(source), pause_at="import:e.f#2", preloads={"l": library}, stubs={"e.f": "zero"}, cache=False)
