@@ -12,9 +12,8 @@ from .texts import matching_schema
 PauseKind = Literal["stdin", "import", "function", "path"]
 
 #: `path` alone may end in `#`: files can be called so.
-_PATTERN = r"stdin|(import:[^\u0000]+\.[^\u0000]+?|function:[^\u0000]+?)(#[1-9][0-9]{0,9})?|path:[^\u0000]+"
-_FORM = re.compile(r"(import|function|path):(.+)", re.DOTALL)
-_NUMBER = re.compile(r"(.+)#([1-9][0-9]{0,9})", re.DOTALL)
+_PATTERN = r"stdin|(import:[^\u0000]+\.[^\u0000]+?|function:[^\u0000]+?)(#[1-9][0-9]{0,8})?|path:[^\u0000]+"
+_NUMBER = re.compile(r"(.+)#([1-9][0-9]{0,8})", re.DOTALL)
 _WANTED = "stdin, import:MODULE.NAME[#N], function:NAME[#N] or path:GUESTPATH"
 
 
@@ -32,20 +31,15 @@ class PausePoint(NamedTuple):
 
 def pause_point(text: str) -> PausePoint:
     """What was written. Raises `ValueError`."""
+    if re.fullmatch(_PATTERN, text) is None:
+        raise ValueError
     if text == "stdin":
         return PausePoint("stdin")
-    form = _FORM.fullmatch(text)
-    if form is None or "\0" in text:
-        raise ValueError
-    kind, name, number = form[1], form[2], 1
+    kind, _, name = text.partition(":")
     counted = _NUMBER.fullmatch(name)
-    if kind == "path":
-        return PausePoint("path", name)
-    if counted:
-        name, number = counted[1], int(counted[2])
-    if number >> 31 or (kind == "import" and not name.strip(".").count(".")):
-        raise ValueError
-    return PausePoint("import" if kind == "import" else "function", name, number)
+    if kind == "path" or counted is None:
+        return PausePoint("path" if kind == "path" else "import" if kind == "import" else "function", name)
+    return PausePoint("import" if kind == "import" else "function", counted[1], int(counted[2]))
 
 
 def _check(option: str, value: Any) -> str | None:

@@ -34,6 +34,7 @@ def refused(tmp_path: Path, text: str | bytes, name: str = "preinit.toml") -> Co
 
 SAMPLES: list[Any] = [
     True, False, 0, 1, -1, 1.5, -0.5, 10**20, "", "x", "x/", "..", "none", "auto", "noop", "keep", "size", "few", "whole", "winch",
+    "stdin", "import:a.b#2", "import:a", "import:..a", "function:f", "function:#1", "function:f#0", "path:/x", "path:",
     "host", "fixed", "deny", "seed:7", "seed:-1", "seed:", "epoch:5", "epoch:-5", "epoch:x", "1MiB", " 2 g ", "64 kb",
     "1XB", "-1", "a\0b", "a\nb", [], ["a"], ["a", "b"], [""], [1], [["a"]], ["a\0"], {}, {"a": "b"}, {"a": ""},
     {"a": 1}, {"a": 1.5}, {"a": True}, {"": "b"}, {"a": {}}, {"a": ["b"]}, {"no-such": 1}, {"env": {"A": "b"}},
