@@ -59,7 +59,7 @@ def module(path: str) -> bytes | str:
 def other_inputs(given: Mapping[str, Any]) -> list[str]:
     """Names of files that are read besides the module and standard input."""
     names: list[str] = [text.partition("=")[2] for text in given["preloads"]]
-    for text in given["init_funcs"]:
+    for text in (*given["init_funcs"], *(text.partition("=")[2] for text in given.get("rename_funcs") or ())):
         with suppress(UsageError):  # what is wrong with it is said when there can be a report of the failure
             names += files(text)
     return names

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
         preloads: Mapping[str, Preload] | Sequence[tuple[str, Preload]]
         stubs: Mapping[str, str] | Sequence[tuple[str, str]]
         import_globals: Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]]
-        rename_funcs: Mapping[str, str] | Sequence[tuple[str, str]]
+        allocator: str | None
+        rename_funcs: (
+            Mapping[str, str] | Mapping[str, Call] | Mapping[str, str | Call] | Sequence[tuple[str, str | Call]]
+        )
         keep_init_func: KeepInitFunc
         late: Sequence[Late]
         imports: Imports

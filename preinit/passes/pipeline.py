@@ -90,7 +90,7 @@ def build_source(
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
             snapshot = reserved(job.module, snapshot, late)
-        outputs = rewrite(job, snapshot, paused.returned, late, observer)
+        outputs = rewrite(job, snapshot, paused, late, observer)
         output = first_valid(outputs, job, validity or Validity(job.module, options), observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)
     check_accepted(report, job, output)

@@ -47,8 +47,9 @@ class Target:
 
     @property
     def data(self) -> tuple[Path, ...]:
-        """Files whose bytes initializers are given."""
-        return tuple(self.path(name) for text in self.settings.get("init-funcs", ()) for name in files(text))
+        """Files whose bytes functions are given."""
+        calls = (*self.settings.get("init-funcs", ()), *self.settings.get("rename-funcs", {}).values())
+        return tuple(self.path(name) for text in calls for name in files(text))
 
     @property
     def preloads(self) -> dict[str, Path]:

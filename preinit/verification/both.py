@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
@@ -29,10 +29,9 @@ from ..passes.capture import capture
 from ..passes.late import Late, bind, reserved
 from ..passes.observer import Observer
 from ..passes.parse.supported import check_supported
-from ..passes.plan.exports import no_ops
+from ..passes.plan.entries import renamed
 from ..passes.plan.job import Job
-from ..passes.rewrite.late import added as functions_and_exports
-from ..passes.rewrite.plan import Added
+from ..passes.rewrite import functions_and_exports
 from ..passes.run import Paused, run_guest
 from ..passes.snapshot import Snapshot
 from .behaviour import zero_dead_stack
@@ -162,10 +161,8 @@ def _start(job: Job, observer: Observer) -> Paused:
 
 def _compare(job: Job, paused: Paused, snapshot: Snapshot, late: Late | None, fresh: Job, resumed: Paused) -> Both:
     module, output, deadline = job.module, fresh.module, job.deadline
-    noops = no_ops(module, job.calls, paused.returned, job.options)
-    functions: Sequence[Added] = ()
+    exports, noops, functions = functions_and_exports(job, paused, late)
     if late:
-        functions, exports = functions_and_exports(module, late, job.exports, noops)
         raise_any(exported(module, output, exports))
     raise_any(added_functions(module, output, snapshot, job.owners, len(noops), functions))
     zero_dead_stack(job, paused)
@@ -189,7 +186,7 @@ def _compare(job: Job, paused: Paused, snapshot: Snapshot, late: Late | None, fr
 
 def _constant(job: Job, paused: Paused, output: Module, noops: int) -> dict[str, tuple[bytes, ...]]:
     """The exports that do nothing, and what they return: what the last run returned, null for a reference."""
-    sources = dict(job.options.rename_funcs)
+    sources = renamed(job.module, job.options)
     returned = {call.name: tuple(raw) for call, raw in zip(job.calls, paused.returned, strict=True)}
     first = len(job.module.function_types)
     added = [e.name for e in output.exports if e.kind == ExternKind.FUNC and first <= e.target < first + noops]
@@ -200,7 +197,7 @@ def _idle(
     job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, output: Module
 ) -> Iterator[Discrepancy]:
     """Exports that should do nothing, and have another type or return something else."""
-    sources = dict(job.options.rename_funcs)
+    sources = renamed(job.module, job.options)
     for name, returned in constant.items():
         before, after = job.module.exported(sources.get(name, name)), output.exported(name)
         assert before and after

@@ -19,7 +19,9 @@ from ..options.words import for_python
 from ..passes.observer import Listener, Observer
 from ..passes.parse.source import Wasm, parse_within, read_preloads
 from ..passes.parse.supported import check_supported
+from ..passes.plan.entries import entries, renamed
 from ..passes.plan.exports import output_exports
+from ..passes.plan.initializers import Call as Planned
 from ..passes.plan.initializers import choose
 from ..passes.plan.job import Job
 from ..result import Report
@@ -188,7 +190,9 @@ def _verify(
         check_supported(module, options)
         chosen = choose(module, options)
         exports = output_exports(module, chosen, options)
-        raise_any(structure(module, output, None if options.late else exports, options.imports))
+        own = entries(module, options)
+        more = bool(own or options.late)
+        raise_any(structure(module, output, None if options.late else exports, options.imports, more))
         raise_any(customs(module, output, bool(options.late)))
         with of_output():
             to_make = list(calls.of(output))
@@ -198,7 +202,18 @@ def _verify(
     others = [] if options.imports == "define" else list(guards(module, preloads, dict(options.import_globals)))
     stack = find_stack(module) if options.scrub_stack else None
     goes_on = bool(to_make or others)
-    job = Job(module, tuple(chosen), options, preloads, beside, deadline, exports, stack, goes_on)
+    job = Job(
+        module,
+        tuple(chosen),
+        options,
+        preloads,
+        beside,
+        deadline,
+        exports,
+        stack,
+        goes_on,
+        entries=own,
+    )
     both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)
@@ -211,7 +226,8 @@ def _verify(
 
 def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFacts]:
     """Makes the calls in both. Raises `Mismatch`."""
-    sources = dict(both.job.options.rename_funcs)
+    sources = renamed(both.job.module, both.job.options)
+    made = {entry.name: (entry.call, raw) for entry, raw in zip(both.job.entries, both.paused.given, strict=True)}
     constant = {sources.get(name, name): raw for name, raw in both.constant.items()}
     one = Side(both.job, both.paused, constant)
     other = Side(both.output_job, both.resumed)
@@ -221,7 +237,9 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
         if both.job.options.late and call.name not in present:
             continue  # an entry that only fetches what is late: the input has none
         try:
-            a = one.call(call, sources.get(call.name, call.name), host, calls.timeout)
+            a = one.call(*_in_input(call, made, sources), host, calls.timeout)
+            if call.name in made and a.code == "returned":
+                a = a._replace(detail="returns", results=())  # the output's function takes them, and returns nothing
             b = other.call(call, call.name, host, calls.timeout)
             raise_any(differences(both.comparison, call, a, b, not both.job.options.late))
             stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)
@@ -230,6 +248,16 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
         finally:
             one.close()
             other.close()
+
+
+def _in_input(
+    call: Call, made: Mapping[str, tuple[Planned, Sequence[bytes]]], sources: Mapping[str, str]
+) -> tuple[Call, str]:
+    """The same call of the input, and the export's name there. `made`: functions of the output that do another call."""
+    if call.name not in made:
+        return call, sources.get(call.name, call.name)
+    planned, raw = made[call.name]
+    return call._replace(type=planned.type, raw=tuple(raw)), planned.name
 
 
 def _check_order(module: Module, output: Module) -> None:

@@ -15,7 +15,7 @@ from ...host import Clock, Fetches
 from ...options import Host
 from ...result import LateFacts
 from ..capture.memories import capture_memories
-from ..plan.job import Job
+from ..plan.job import LATE_MARKER, Job
 from ..run import Paused, run_again
 from ..snapshot import MemoryState, Snapshot
 from . import find
@@ -137,7 +137,7 @@ def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
 
 def larger(host: Host, size: int) -> Host:
     """The same world, with more environment variables: `size` bytes more."""
-    extra = tuple((f"PREINIT_LATE_{number}", "x" * (size // 4)) for number in range(4))
+    extra = tuple((f"{LATE_MARKER[0]}_{number}", "x" * (size // 4)) for number in range(4))
     return replace(host, env=(*extra, *host.env), quiet_guest=True)
 
 

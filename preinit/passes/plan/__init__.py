@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...engine.runtime import Deadline
 from ...options import Options
 from ..parse.source import Source
+from .entries import entries
 from .exports import output_exports
 from .initializers import choose
 from .job import Job
@@ -22,4 +23,5 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
         from ...symbols.stack import find_stack
 
         stack = find_stack(module)
-    return Job(module, tuple(calls), options, source.preloads, source.beside, deadline, exports, stack)
+    made = entries(module, options)
+    return Job(module, tuple(calls), options, source.preloads, source.beside, deadline, exports, stack, entries=made)

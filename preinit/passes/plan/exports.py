@@ -10,6 +10,7 @@ from ...binary.types import is_nullable, is_numeric, type_name
 from ...errors import InitializerType, Misfit, UnknownExport, printable, quoted
 from ...options import Options
 from .arguments import Call
+from .entries import entries, renamed
 from .initializers import REACTOR_START
 
 #: Name, kind and index of an export.
@@ -21,7 +22,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
 
     What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
     would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
-    the module's own. A renamed export replaces the one whose name it takes.
+    the module's own, and before those of `entries`. A renamed export replaces the one whose name it takes.
     Raises `UnknownExport`, `Misfit`, `InitializerType`.
     """
     removed = {call.name for call in calls}
@@ -36,7 +37,8 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
         if REACTOR_START in (options.init_funcs or ()):
             named.add(REACTOR_START)
         removed -= named
-    new_names = {source: destination for destination, source in options.rename_funcs}
+    made = entries(module, options)
+    new_names = {source: destination for destination, source in renamed(module, options).items()}
     for source in new_names:
         if source not in module.exported_names:
             raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as -r NEW=PRESENT.")
@@ -45,13 +47,16 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
                 f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",
                 hint="Keep it with `--keep-init-func`.",
             )
-    replaced = set(new_names.values())
+    replaced = {*new_names.values(), *(entry.name for entry in made)}
     _check_replaced(module, new_names, removed)
+    _check_replaced(module, {entry.call.name: entry.name for entry in made}, removed)
     exports = tuple(
         (new_names.get(e.name, e.name), e.kind, noops.get(e.name, e.target))
         for e in module.exports
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )
+    first = len(module.function_types) + len(set(noops.values()))
+    exports += tuple((entry.name, int(ExternKind.FUNC), first + number) for number, entry in enumerate(made))
     return exports if options.imports != "define" else _with_defined(module, exports)
 
 

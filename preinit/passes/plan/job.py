@@ -14,6 +14,7 @@ from ...engine.runtime import Deadline
 from ...options import Host, Options
 from ...symbols.stack import Stack
 from .arguments import Call
+from .entries import Entry
 from .owners import Ownership, ownership
 
 #: The first variable that a guest sees whose instance brings its own environment: libc keeps no array of none.
@@ -31,6 +32,7 @@ class Job(NamedTuple):
     stack: the one whose dead part is zeroed in the output; None for none.
     goes_on: it is run again, and further than that: code is kept, and can be stopped.
     resumes: the module is an output.
+    entries: functions of the output that call an export with constants.
     """
 
     module: Module
@@ -43,6 +45,7 @@ class Job(NamedTuple):
     stack: Stack | None = None
     goes_on: bool = False
     resumes: bool = False
+    entries: tuple[Entry, ...] = ()
 
     @property
     def interruptible(self) -> bool:

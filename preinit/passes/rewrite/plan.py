@@ -62,7 +62,13 @@ class Plan(NamedTuple):
     customs: tuple[Pieces, ...] = ()
 
 
-def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], noops: tuple[NoOp, ...] = ()) -> Plan:
+def make_plan(
+    owners: Ownership,
+    layout: Layout,
+    exports: tuple[Export, ...],
+    noops: tuple[NoOp, ...] = (),
+    added: tuple[Added, ...] = (),
+) -> Plan:
     return Plan(
         MemoriesPlan(owners.memories, layout),
         GlobalsPlan(owners.globals),
@@ -70,4 +76,5 @@ def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], no
         SegmentsPlan(),
         exports,
         noops,
+        added,
     )

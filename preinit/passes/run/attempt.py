@@ -111,6 +111,7 @@ class Attempt(NamedTuple):
                 results = perform(call)
             returned.append(results)
             runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
+        given = tuple(perform.arguments(entry.call) for entry in job.entries)
         with observer.stage("settle"):
             host = self.world.settle(instance.original_functions)
         return Paused(
@@ -119,6 +120,7 @@ class Attempt(NamedTuple):
             before=before,
             runs=tuple(runs),
             returned=tuple(returned),
+            given=given,
             world=self.world,
             host=host,
             engine=self._engine_facts(guest, instance),
