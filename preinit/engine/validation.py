@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from ..errors import InvalidModule, MemoryLimit, PreinitError, Unsupported, UnsupportedProposal, printable
 from . import ffi
@@ -17,12 +16,6 @@ _LACKS = re.compile(
     r"(?:feature|proposal)|is not supported|not yet implemented|Unsupported|illegal opcode|unknown opcode)",
     re.IGNORECASE,
 )
-
-
-def engine_build() -> str:
-    """Says which build of the engine this is: size and time of its file."""
-    status = Path(ffi.library()).stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def link_problem(problem: EngineError) -> PreinitError:

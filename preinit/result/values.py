@@ -41,7 +41,7 @@ class EngineFacts:
 
     Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules;
     an earlier build had compiled `chunks_from_cache` of these. `not_kept`: why compiled code could not be kept for the
-    next build, in words; empty where it is, or was not asked for.
+    next build, in words; empty where it is, or was not asked for. `compiled_anew`: why code of the cache was not used.
     """
 
     name: str
@@ -53,6 +53,7 @@ class EngineFacts:
     chunks: int
     chunks_from_cache: int = 0
     not_kept: str = ""
+    compiled_anew: str = ""
 
 
 @dataclass(frozen=True)

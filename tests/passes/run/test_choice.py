@@ -163,7 +163,7 @@ def test_the_report_in_json_has_the_facts(engine: str) -> None:
     assert written == dataclasses.asdict(found.report.engine)
     assert set(written) == {
         "name", "compiler", "reason", "functions", "functions_compiled", "bytes_compiled", "chunks",
-        "chunks_from_cache", "not_kept",
+        "chunks_from_cache", "not_kept", "compiled_anew",
     }  # fmt: skip
 
 
