@@ -17,7 +17,7 @@ from ..errors import UsageError, counted, printable
 from ..files.outputs import check_outputs, write_output
 from .arguments import File
 from .failure import explained, leave, say, style
-from .help import messages, under
+from .manual import messages, under
 from .options import build_options, settings_of, verdict_options
 from .wizer import Command
 
@@ -33,18 +33,15 @@ _FEW = 20
     name="batch",
     cls=Command,
     examples=(
-        "preinit batch jobs.toml",
-        "preinit batch jobs.jsonl --resume --report report.json",
+        "preinit batch jobs.toml --resume --report report.json",
         "preinit batch scripts/ -i engine.wasm -o out -f initialize-runtime -f 'compile-src(@{})?'",
         "preinit batch pages/ -i app.wasm -o out --stdin-from --pattern '*.html' --jobs 4",
         "preinit batch jobs.toml --scheduler tcp://10.0.0.1:8786",
     ),
 )
 @click.argument("source", metavar="FILE|DIR")
-@click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: the job file's output-dir]")
-@click.option(
-    "-i", "--input", "module", metavar="IN", help="The module to build from.  [default: the job file's input]"
-)
+@click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: as in the job file]")
+@click.option("-i", "--input", "module", metavar="IN", help="The module.  [default: as in the job file]")
 @click.option("--resume", is_flag=True, help="Leave outputs alone that are up to date.")
 @under(
     "Who does the jobs",
@@ -88,27 +85,22 @@ def command(
 ) -> None:
     """Make many snapshots of one module: one for each job in FILE, or one for each file of DIR.
 
-    The module is compiled once by each process. Jobs that fail do not stop the others; the exit code is 1 then, and
-    `--resume` does what is left. Outputs are written here, each when its job is done, whole or not at all. A cluster
-    needs nothing but the same preinit on each worker: the module, files and folders travel with the jobs.
+    Jobs that fail do not stop the others; the exit code is 1 then, and `--resume` does what is left. Each output is
+    written when its job is done, whole or not at all. Options hold for all jobs, where a job says nothing else.
 
-    Options hold for all jobs; what a job says itself takes their place. For a folder, `{}` in `-f NAME(@{})` is the
-    job's file, and its name in other options. A job file is TOML, or JSON lines (.jsonl: the first line has what stands
-    before [[job]]), with the keys that targets of a config file have:
+    For a folder, `{}` in `-f NAME(@{})` is the job's file, and its name in other options. A job file is TOML, or JSON
+    lines (the first line has what stands before [[job]]), with the keys that targets of a config file have:
 
     \b
       input = "engine.wasm"          # paths are relative to the job file
       output-dir = "out"
       [defaults]                     # what all jobs have in common
       init-funcs = ["initialize-runtime"]
-      timeout = 60
       [[job]]
       output = "hello.wasm"
       init-funcs = ["initialize-runtime", "compile-src(@hello.js)?"]
       stdin = "hello.txt"
-      args = ["hello"]
       env = { LANG = "C" }
-      dirs = { "lib" = "/usr/lib" }
     """
     with explained(debug) as progress:
         if scheduler is not None and jobs is not None:

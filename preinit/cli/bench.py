@@ -12,7 +12,7 @@ from ..files.outputs import STANDARD_OUTPUT, check_outputs, write_output
 from ..passes.observer import Observer
 from .arguments import File, other_inputs, read
 from .failure import explained, leave, say
-from .help import messages, under
+from .manual import messages, under
 from .options import options_of, run_options
 from .progress import shown
 from .wizer import Command

@@ -16,7 +16,7 @@ from ..passes.observer import Observer
 from .arguments import File, other_inputs, read
 from .choice import chosen_config, target_options
 from .failure import explained, leave, say, say_warning
-from .help import messages, under
+from .manual import messages, under
 from .options import build_options, options_of, verdict_options
 from .progress import shown
 from .wizer import Command
@@ -30,17 +30,11 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "preinit build engine.wasm -o ready.wasm",
-        "preinit build engine.wasm -f initialize-runtime -o ready.wasm",
-        "preinit build app.wasm -f 'configure(3,0.5)' -f warm-up -o ready.wasm",
         "preinit build engine.wasm -f initialize-runtime -f 'compile-src(@app.js)?' -o ready.wasm",
-        "preinit build python.wasm --dir lib::/usr/local/lib -o python-ready.wasm",
-        "preinit build app.wasm --stub env.log=zero --random deny -o ready.wasm",
-        "preinit build tool.wasm -r _start=resume --report report.json -o ready.wasm",
-        "preinit build engine.wasm --html ready.html -o ready.wasm",
-        "preinit build engine.wasm --max-size 2MiB --max-gzip 600KiB -o ready.wasm",
+        "preinit build python.wasm --dir lib::/usr/local/lib --report report.json -o ready.wasm",
+        "preinit build tool.wasm -r _start=resume --stub env.log=zero --random deny -o ready.wasm",
         "preinit build                         (all targets of the config file)",
-        "preinit build engine app --jobs 4 --depfile ready.d",
-        "preinit build --check",
+        "preinit build engine app --jobs 4 --check",
     ),
 )
 @click.argument("sources", nargs=-1, metavar="[IN | TARGET...]", type=File())

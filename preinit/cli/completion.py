@@ -7,7 +7,7 @@ from click.shell_completion import get_completion_class
 
 from ..files.outputs import STANDARD_OUTPUT, write_output
 from .failure import explained, leave
-from .help import Command
+from .manual import Command
 
 SHELLS = ("bash", "zsh", "fish")
 

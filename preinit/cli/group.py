@@ -19,7 +19,9 @@ COMMANDS = {
     "batch": "Many builds of one module, on all cores or on a Dask cluster.",
     "bench": "Measure how fast a module starts, and how fast its output does.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
+    "cache": "Show or clear the compiled code that is kept between builds.",
     "completion": "Print a script for a shell that completes what is typed.",
+    "help": "Print the help of a command, or what all commands share.",
     "schema": "Print the JSON schema of the config file.",
     "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
     "inspect": "Show what is in a module, and what a snapshot added to it.",
@@ -72,7 +74,8 @@ def _show_versions(context: click.Context, _parameter: click.Parameter, wanted: 
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Run `preinit COMMAND --help` for a command's options and examples.",
+    epilog="`preinit COMMAND --help`: its options and examples. `preinit help topics`: how values are written, "
+    "environment variables, exit codes.",
 )
 @click.option(
     "--version",

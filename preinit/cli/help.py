@@ -1,91 +1,75 @@
-"""Help that reads like a manual page: options under headings, then examples."""
+"""`preinit help`: the help of a command, and what all commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
 import click
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from ..errors import UsageError, quoted
+from ..options.tables import nearest
+from .failure import explained, leave
+from .manual import Command, listed
 
-_HEADING = "heading"
-_OPTIONS = "Options"
-_MESSAGES = "Messages"
-
-
-class Command(click.Command):
-    """A command whose help has all of that.
-
-    Parameters
-    ----------
-    examples: whole command lines, as a user would type them.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        examples: Sequence[str] = (),
-        **others: Any,
-    ) -> None:
-        super().__init__(*args, **others)
-        self.examples = tuple(examples)
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options under their headings, in the order in which the headings come up first."""
-        rows: dict[str, list[tuple[str, str]]] = {_OPTIONS: []}
-        for parameter in self.get_params(ctx):
-            row = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
-            if row:
-                heading = vars(parameter).get(_HEADING, _OPTIONS)
-                if "--help" in parameter.opts and _MESSAGES in rows:
-                    heading = _MESSAGES
-                rows.setdefault(heading, []).append(row)
-        for heading, group in rows.items():
-            listed(formatter, heading, group)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_epilog(ctx, formatter)
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:  # never wrapped: they are to be copied
-                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")
-        formatter.write_paragraph()
-        formatter.write_text("`preinit help topics`: how values are written, environment variables, exit codes.")
-
-
-#: Columns of the options themselves: what is longer stands on a line of its own.
-_WIDTH = 32
+#: What stands on the page, by heading: what is written, what it means.
+TOPICS: dict[str, dict[str, str]] = {
+    "Calls of initializers (-f)": {
+        "NAME": "The export NAME, without arguments.",
+        "NAME(3,0.5)": "With numbers, one for each parameter.",
+        "NAME(@FILE)": "With the address and length of a copy of FILE. In a folder of jobs, @{} is each job's file.",
+        "NAME(*8)": "With the word that lies 8 bytes from the address that the call before returned.",
+        "NAME(...)?": "It returns the address of a result; if that is an error, the build fails with its message.",
+    },
+    "Sizes, times and numbers": {
+        "SIZE": "Bytes, or with a unit: 600KiB, 2MiB, 4GiB.",
+        "SECONDS": "A number; 0.5 is half a second. After `epoch:`, seconds since 1970.",
+        "seed:N": "N chooses the stream of random numbers: two builds with the same N see the same numbers.",
+        "[=BOOL]": "true or false after a `=`, as in --keep-init-func=false. Without a value: true.",
+    },
+    "Files and folders": {
+        "-": "Standard input where a file is read, standard output where one is written.",
+        "HOST::GUEST": "A folder of this machine, and its name for the guest. Without ::GUEST both are the same.",
+    },
+    "Spellings of wizer": {
+        "--wasm-...": "Taken, and says nothing new: what a module uses is known from the module.",
+        "--allow-wasi": "Taken, and says nothing new: WASI is there, unless --no-wasi is given.",
+        "--inherit-stdio": "With =false, the same as --quiet-guest.",
+        "--mapdir G::H": "The same as --dir H::G.",
+        "--init none": "The same as --no-init-func.",
+    },
+    "Environment variables": {
+        "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: ~/.cache/preinit]",
+        "PREINIT_WASM_TOOLS": "The program wasm-tools, which reads the text format.  [default: the package's own]",
+        "SOURCE_DATE_EPOCH": "Where the guest's clock stands, without --clock.",
+        "NO_COLOR": "No colour, if it is set to anything.",
+    },
+    "Exit codes": {
+        "0": "Done.",
+        "1": "It failed; the message says why, and what to do.",
+        "2": "Wrong usage: options that don't fit, files to be read that can't be.",
+        "130": "Interrupted.",
+        "141": "Whoever read standard output has stopped reading.",
+    },
+}
 
 
-def listed(formatter: click.HelpFormatter, heading: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Names and what they mean, under a heading."""
-    if rows:
-        with formatter.section(heading):
-            formatter.write_dl(rows, col_max=_WIDTH)
-
-
-def under(heading: str, *options: Callable[[Any], Any]) -> Callable[[Function], Function]:
-    """A decorator that adds options under a heading of the help.
-
-    `options`: what `click.option` gives, or other decorators that add options.
-    """
-
-    def add(function: Function) -> Function:
-        before = len(getattr(function, "__click_params__", ()))
-        for option in reversed(options):
-            function = option(function)
-        for parameter in function.__click_params__[before:]:  # type: ignore[attr-defined]
-            vars(parameter).setdefault(_HEADING, heading)  # click's own class: it has no place for that
-        return function
-
-    return add
-
-
-#: `quiet`, `verbose`, `debug`: how much a command says.
-messages = under(
-    _MESSAGES,
-    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
-    click.option("-v", "--verbose", is_flag=True, help="Say what is done, how long it takes, and what was chosen."),
-    click.option("--debug", is_flag=True, help="Show Python's traceback of an error."),
-)
+@click.command(name="help", cls=Command, examples=("preinit help topics", "preinit help build"), shared=False)
+@click.argument("what", metavar="[topics | COMMAND]", required=False)
+@click.pass_context
+def command(context: click.Context, what: str | None) -> None:
+    """Print the help of COMMAND, or with `topics`, how values are written, environment variables and exit codes."""
+    with explained(debug=False):
+        program = context.find_root()
+        group = program.command
+        assert isinstance(group, click.Group)
+        if what is None:
+            click.echo(group.get_help(program))
+        elif what == "topics":
+            formatter = context.make_formatter()
+            for heading, rows in TOPICS.items():
+                listed(formatter, heading, list(rows.items()))
+            click.echo(formatter.getvalue().strip("\n"))
+        elif found := group.get_command(program, what):
+            click.echo(found.get_help(click.Context(found, info_name=what, parent=program)))
+        else:
+            known = ["topics", *group.list_commands(program)]
+            raise UsageError(f"there is no command {quoted(what)}", where="preinit help", hint=nearest(what, known))
+    leave(0)

@@ -14,7 +14,7 @@ from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_ou
 from ..passes.observer import Observer
 from .arguments import File, read
 from .failure import explained, leave, say
-from .help import Command, messages
+from .manual import Command, messages
 from .progress import shown
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ..options.declared import Effect, Option, declared
 from ..options.kinds import Files
 from .arguments import File, Folder, module, read
 from .failure import guest_output
-from .help import under
+from .manual import under
 from .wizer import settled, spellings
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -9,7 +9,7 @@ import click
 
 from ..files.outputs import STANDARD_OUTPUT, write_output
 from .failure import explained, leave
-from .help import Command
+from .manual import Command
 
 
 @click.command(

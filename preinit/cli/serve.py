@@ -18,7 +18,7 @@ from ..passes.observer import Observer
 from ..serve.settings import Settings
 from .arguments import File, read
 from .failure import explained, leave, say
-from .help import Command, messages, under
+from .manual import Command, messages, under
 from .options import click_option, files
 from .progress import shown
 

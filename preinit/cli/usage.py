@@ -30,7 +30,7 @@ def explained(problem: click.ClickException, command: str) -> UsageError:
     if isinstance(problem, click.NoSuchOption):
         what = f"there is no option `{printable(problem.option_name)}`"
     else:
-        what = printable(problem.format_message().strip().removesuffix("."))
+        what = printable(" ".join(problem.format_message().split()).removesuffix("."))
     return UsageError(f"{what[:1].lower()}{what[1:]}", where=command, hint=_hint(problem, context, command))
 
 

@@ -13,7 +13,7 @@ from ..options import Options, tables
 from ..passes.observer import Observer
 from .arguments import File, read
 from .failure import explained, leave
-from .help import messages, under
+from .manual import messages, under
 from .options import build_options, files, options_of, own_fields, settings_of
 from .progress import shown
 from .wizer import Command

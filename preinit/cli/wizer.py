@@ -15,7 +15,7 @@ import click
 from ..errors import UsageError
 from ..files.outputs import STANDARD_OUTPUT
 from ..options.tables import INHERIT_ENV
-from . import help as manual
+from . import manual
 from .arguments import mapped_folder
 from .usage import GIVEN
 

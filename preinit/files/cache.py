@@ -19,6 +19,8 @@ from ..errors import quoted
 
 VARIABLE = "PREINIT_CACHE_DIR"
 
+#: The file that tells the engine where it keeps compiled code.
+
 
 def default_folder() -> Path | None:
     """$PREINIT_CACHE_DIR, else the platform's place for caches; None if there is none."""
@@ -69,11 +71,11 @@ def examined(folder: Path) -> Path | str:
 _MOST = {"profiles": 64, "modules": 64, "valid": 4096}
 _MOST_BYTES = 1 << 30
 
-#: Bytes of one entry: CPython, compiled as a whole, has some 100 MB.
+#: Bytes of one entry: CPython, compiled as a whole, has 370 MB.
 _LARGEST = 512 << 20
 
-#: What an entry is called.
-_ENTRY = re.compile("[0-9a-f]{64}")
+#: How the name of an entry starts.
+ENTRY = re.compile("[0-9a-f]{64}")
 
 Kind = Literal["profiles", "modules", "valid"]
 
@@ -123,7 +125,7 @@ def write_entry(folder: Path, kind: Kind, name: str, *pieces: bytes) -> None:
         if place is None or sum(map(len, pieces)) > min(_LARGEST, _MOST_BYTES):
             return
         _write(place / name, pieces)
-        found = [(p.lstat(), p) for p in place.iterdir() if _ENTRY.match(p.name)]
+        found = [(p.lstat(), p) for p in place.iterdir() if ENTRY.match(p.name)]
         kept = sorted(((s.st_mtime, s.st_size, p) for s, p in found if not stat.S_ISDIR(s.st_mode)), reverse=True)
         total = 0
         for number, (_, size, path) in enumerate(kept, 1):

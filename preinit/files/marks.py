@@ -15,7 +15,8 @@ from pathlib import Path
 from .cache import own_folder
 from .locks import lock
 
-_FOLDER = "running"
+#: The folder of marks in the cache.
+FOLDER = "running"
 
 #: Seconds after which a file that never became a mark is removed.
 _OLD = 86_400.0
@@ -40,7 +41,7 @@ def running(folder: Path | None, names: Iterable[str]) -> Iterator[None]:
 
 def _mark(folder: Path, name: str) -> tuple[int, Path] | None:
     try:
-        place = own_folder(folder / _FOLDER)
+        place = own_folder(folder / FOLDER)
         if place is None:
             return None
         fresh = place / f"new.{os.urandom(8).hex()}"
@@ -65,7 +66,7 @@ def died(folder: Path, name: str) -> bool:
     """Whether a process died while it ran code of that entry. It is said once: the mark is removed."""
     found = False
     try:
-        place = own_folder(folder / _FOLDER)
+        place = own_folder(folder / FOLDER)
         entries = list(os.scandir(place)) if place else []
     except OSError:
         return False

@@ -110,7 +110,7 @@ def test_verbose_says_what_came_from_the_cache(tmp_path: Path) -> None:
     arguments = ("build", tmp_path / "in.wasm", "-v", "--engine", "ondemand", "-o", os.devnull)
     cache = {"PREINIT_CACHE_DIR": str(tmp_path / "cache")}
     assert "from the cache" not in run(*arguments, code=0, **cache).stderr.decode().split("reading")[0]
-    assert "1 parts from the cache" in run(*arguments, code=0, **cache).stderr.decode()
+    assert "1 part from the cache" in run(*arguments, code=0, **cache).stderr.decode()
     assert "compiled code is not kept" in run(*arguments, "--no-cache", code=0).stderr.decode()
 
 

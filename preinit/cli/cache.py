@@ -1,0 +1,62 @@
+"""`preinit cache`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError, counted
+from ..files.cache import VARIABLE, default_folder, examined
+from ..files.cache_contents import KINDS, clear, contents
+from ..report.units import sized
+from .failure import explained, leave
+from .manual import Command
+
+
+@click.command(
+    name="cache",
+    cls=Command,
+    examples=("preinit cache info", "preinit cache clear", "PREINIT_CACHE_DIR=build/cache preinit cache info"),
+)
+@click.argument("what", metavar="info|clear", type=click.Choice(["info", "clear"]))
+@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+def command(what: str, debug: bool) -> None:
+    """Show what is kept between builds, and where; or remove it.
+
+    Builds that come after `clear` are as slow as a first one; their outputs are the same.
+    """
+    with explained(debug):
+        folder = default_folder()
+        if folder is None:
+            raise UsageError(f"there is no cache: no home folder is known, and ${VARIABLE} names none")
+        if what == "clear":
+            _clear(folder)
+        else:
+            _show(folder)
+    leave(0)
+
+
+def _show(folder: Path) -> None:
+    if not folder.exists():
+        click.echo(f"{folder}: nothing yet")
+        return
+    click.echo(folder)
+    found = examined(folder)
+    if isinstance(found, str):
+        click.echo(f"not used: {found}")
+        return
+    for held in contents(found):
+        click.echo(f"  {KINDS[held.kind]}: {counted(held.files, 'file')}, {sized(held.size)}")
+
+
+def _clear(folder: Path) -> None:
+    if not folder.exists():
+        click.echo("nothing to remove")
+        return
+    found = examined(folder)
+    if isinstance(found, str):
+        raise UsageError(f"the cache is not used, and nothing was removed: {found}")
+    removed = clear(found)
+    size = sized(sum(held.size for held in removed))
+    click.echo(f"removed {counted(sum(held.files for held in removed), 'file')}, {size}, from {folder}")
