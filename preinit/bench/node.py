@@ -15,7 +15,7 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
 from ..binary.types import F32, F64, FUNCREF, I32, I64, NUMERIC_SIZES, ValType
 from ..engine.runtime import Deadline
-from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, printable
+from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, as_limit, printable
 from ..host.stubs import stub_bodies
 from ..host.wasi1.errnos import Errno
 from ..options import Options
@@ -87,7 +87,8 @@ def _find_node() -> tuple[str, str]:
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
-        raise ToolMissing(f"the program {program!r} can't be run: {problem}", hint=wanted) from problem
+        limit = as_limit(problem, "Node can't be started")
+        raise limit or ToolMissing(f"the program {program!r} can't be run: {problem}", hint=wanted) from problem
     match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
     if not match or int(match[2]) < _LEAST_VERSION:
         said = match[1] if match else "of an unknown version"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..binary.module import Module
-from ..errors import InputError, Unreadable, UsageError, printable, quoted
+from ..errors import InputError, Unreadable, UsageError, printable, quoted, way_out
 from ..result import FileFacts, Report
 from .build import Options
 from .calls import Call, Word
@@ -122,7 +122,7 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
         data = path.read_bytes()
     except (OSError, ValueError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
-        raise Unreadable(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
+        raise Unreadable(f"{shown} can't be read: {reason}", hint=way_out(problem, _FROM_ELSEWHERE)) from problem
     try:
         return _recorded(Report.from_json(data), shown)
     except InputError as problem:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import Frame, OutputNotWritable, quoted
+from ..errors import Frame, OutputNotWritable, quoted, way_out
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
@@ -240,5 +240,5 @@ class Result:
             reason = (isinstance(problem, OSError) and problem.strerror) or problem
             raise OutputNotWritable(
                 f"the output {quoted(os.fsdecode(path))} can't be written: {reason}",
-                hint="Name another file, or make its folder writable.",
+                hint=way_out(problem, "Name another file, or make its folder writable."),
             ) from problem

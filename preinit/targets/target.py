@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, PreinitError, quoted
+from ..errors import InputError, PreinitError, quoted, way_out
 from ..files.toml import shown
 from ..options import Options, tables
 from ..options.calls import files
@@ -118,5 +118,5 @@ def _content(path: Path) -> bytes:
     except OSError as problem:
         raise InputError(
             f"the file {shown(path)!r} can't be read: {problem.strerror}",
-            hint="Name a file that exists and that you may read.",
+            hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem

@@ -17,11 +17,11 @@ import wasmtime
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
-from ...errors import InvalidModule, Unsupported, UnsupportedProposal
+from ...errors import InputError, Unsupported
 from .. import ffi
 from ..code import CodeCache, compile_module
 from ..runtime import TABLE_ELEMENTS, allow_proposals, has_winch
-from ..validation import check, first_line, link_problem
+from ..validation import REFUSALS, check, first_line, link_problem
 from ..values import EngineError
 from .dense import dense
 from .ticker import LONGEST as LONGEST
@@ -268,9 +268,9 @@ def _has_room(size: int) -> bool:
         return False
 
 
-def _refusal(module: Module, problem: EngineError) -> InvalidModule | Unsupported:
+def _refusal(module: Module, problem: EngineError) -> InputError:
     try:
         check(module.data)
-    except (InvalidModule, UnsupportedProposal) as original:
+    except REFUSALS as original:
         return original
     return Unsupported(f"the engine refuses the module: {first_line(problem)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...binary.sections import ExternKind
@@ -26,13 +27,17 @@ if TYPE_CHECKING:
 
 
 class Attempt(NamedTuple):
-    """`world`: what the guest sees of it; whoever made it closes it where the attempt fails."""
+    """`world`: what the guest sees of it; whoever made it closes it where the attempt fails.
+
+    `check`: validates the input before much is compiled; None where that was done.
+    """
 
     job: Job
     strategy: Strategy
     world: World
     observer: Observer
     kept: Kept
+    check: Callable[[bytes], None] | None = None
 
     def run(self) -> Paused:
         """Compiles the guest, unless that is done, and runs it in a fresh instance. Raises what these raise."""
@@ -50,6 +55,7 @@ class Attempt(NamedTuple):
         from ..instrument import instrument
 
         job, deadline = self.job, self.job.deadline
+        self._check_input()
         with self.observer.stage("instrument"):
             code, instrumented = deadline.start(lambda: instrument(job.module, job.bounds)).result()
         deadline.check_time()
@@ -65,6 +71,8 @@ class Attempt(NamedTuple):
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
+        if job.module.tags:  # the usual reason to be refused is exception handling of the old kind
+            self._check_input()
         with self.observer.stage("instrument"):
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
         deadline.check_time()
@@ -74,6 +82,13 @@ class Attempt(NamedTuple):
             settings, profile = self._settings(), self.strategy.profile
             prepared = deadline.start(lambda: prepare(state, settings, job.beside, keeps, profile)).result()
         return OnDemandGuest(prepared), instrumented
+
+    def _check_input(self) -> None:
+        """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same."""
+        if self.check is not None:
+            check, data = self.check, self.job.module.data
+            with self.observer.stage("check"):
+                self.job.deadline.start(lambda: check(data)).result()
 
     def _settings(self) -> EngineSettings:
         return EngineSettings(self.strategy.compiler, None, self.job.interruptible, self.job.shares_memory)
