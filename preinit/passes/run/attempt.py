@@ -41,8 +41,11 @@ class Attempt(NamedTuple):
 
     def run(self) -> Paused:
         """Compiles the guest, unless that is done, and runs it in a fresh instance. Raises what these raise."""
-        guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
-        return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
+        store = self.kept.store
+        with store.running():
+            guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
+        with store.running():  # of more, if it was compiled as a whole
+            return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
 
     def _compile(self) -> tuple[Guest, Instrumented]:
         return self._compile_whole() if self.strategy.engine == "whole" else self._compile_on_demand()
@@ -57,7 +60,7 @@ class Attempt(NamedTuple):
             code, instrumented = deadline.start(lambda: instrument(job.module, job.bounds)).result()
         deadline.check_time()
         with self.observer.stage("compile"):
-            settings = self._settings()._replace(cache=self.kept.store.engine_configuration())
+            settings = self._settings()._replace(cache=self.kept.store.code)
             guest = deadline.start(lambda: compile_guest(code, settings, job.beside)).result()
         _check_watched(guest)
         return guest, instrumented
@@ -161,7 +164,7 @@ class Attempt(NamedTuple):
             f"{guest.compiler}: {compiled[0]:,} of {counted(functions, 'function')} compiled, "
             f"{counted(compiled[1], 'byte')} of code" + (parts if self.strategy.engine == "ondemand" else "")
         )
-        strategy, problem = self.strategy, self.kept.store.problem
+        strategy, store = self.strategy, self.kept.store
         return EngineFacts(
             strategy.engine,
             guest.compiler,
@@ -169,7 +172,8 @@ class Attempt(NamedTuple):
             functions,
             *compiled,
             reused,
-            problem,
+            store.problem,
+            store.distrusted,
             strategy.reason.code,
         )
 
