@@ -27,7 +27,7 @@ FIELDS = {
     "a null of another type": f"{TABLE} (elem (i32.const 0) funcref (ref.null extern))",
     "an offset of 64 bits": f"{TABLE} (func $f) (elem (offset (i64.const 0)) $f)",
     "an offset of 32 bits": "(table i64 1 funcref) (func $f) (elem (offset (i32.const 0)) $f)",
-    "an offset that is no number": f"{TABLE} (func $f) (elem (offset (ref.null func)) $f)",
+    "an offset that is not a number": f"{TABLE} (func $f) (elem (offset (ref.null func)) $f)",
     "a memory that does not exist, in data": f'{MEMORY} (data (memory 3) (i32.const 0) "abc")',
     "data without a memory": '(data (i32.const 0) "abc")',
     "a start function that does not exist": "(start 9)",
