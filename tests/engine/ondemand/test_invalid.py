@@ -168,8 +168,8 @@ def test_what_no_text_stands_for_is_found(name: str) -> None:
 
 #: Code that names the first thing that does not exist, and what makes the output have one more of its kind.
 APPENDED: dict[str, tuple[bytes, bytes, bytes, dict[str, Any]]] = {
-    "a function, beside a no-op": (b"\x10\x02", b"", b"", {"keep_init_func": "noop"}),
-    "a type, beside a no-op": (b"\x02\x02\x0b", b"", b"", {"keep_init_func": "noop"}),
+    "a function and a no-op": (b"\x10\x02", b"", b"", {"keep_init_func": "noop"}),
+    "a type and a no-op": (b"\x02\x02\x0b", b"", b"", {"keep_init_func": "noop"}),
     "data.drop, and the snapshot has data": (b"\xfc\x09\1", b"\1", b"\1\0\x41\x80\x10\x0b\1a", {}),
     "data.drop, and there was none": (b"\xfc\x09\0", b"\0", b"\0", {}),
     "memory.init, and the snapshot has data": (
