@@ -46,7 +46,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "1": "It failed; the message says why, and what to do.",
         "2": "Wrong usage: options that don't fit, files to be read that can't be.",
         "130": "Interrupted.",
-        "141": "Whoever read standard output has stopped reading.",
+        "141": "The reader of standard output has stopped reading.",
     },
 }
 

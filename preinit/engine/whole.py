@@ -100,7 +100,7 @@ class CompiledGuest(NamedTuple):
 def compile_guest(
     code: GuestCode, settings: EngineSettings, preloads: Mapping[str, bytes] | None = None
 ) -> CompiledGuest:
-    """Compiles the guest, and the modules that are preloaded beside it.
+    """Compiles the guest, and the modules that are preloaded for it.
 
     `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
 

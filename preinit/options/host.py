@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
+from ..errors.reason import Reason
 from . import text as written
 from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
@@ -253,12 +254,12 @@ class Host:
         return int(self.random.removeprefix("seed:")) if self.random.startswith("seed:") else None
 
     @property
-    def irreversible(self) -> str | None:
+    def irreversible(self) -> Reason | None:
         """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
         if self.writable and self.dirs:
-            return "it may write files, which can't be taken back"
+            return Reason("writes-files", "it may write files, which can't be taken back")
         if self.has_own_clock:
-            return "it may read the host's clock, which would show another time to a second run"
+            return Reason("own-clock", "it may read the host's clock, which would show another time to a second run")
         if self.random == "host":
-            return "it may take the host's random numbers, which would be others in a second run"
+            return Reason("own-random", "it may take the host's random numbers, which would be others in a second run")
         return None

@@ -69,7 +69,7 @@ class Application:
         **fields: Any,
     ) -> None:
         if settings is not None and fields:
-            raise UsageError(f"settings were given, and {next(iter(fields))!r} beside them")
+            raise UsageError(f"settings were given, and {next(iter(fields))!r} in addition")
         unknown = next((name for name in fields if name not in Settings.__dataclass_fields__), None)
         if unknown:
             raise UsageError(f"there is no setting {unknown!r}")

@@ -24,7 +24,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
         yield BuildWarning(
             "entropy-frozen",
             f"the initializer took {_count(facts.random_bytes, 'random byte')}{_where(first, 'random_get')}: every "
-            "instance has the same ones, and whoever has the module can predict what they were to protect (hash "
+            "instance has the same ones, and everybody who has the module can predict what they were to protect (hash "
             "tables against flooding, tokens, identifiers)",
             "Seed again when an instance starts, or take the first random numbers after the initializer.",
         )
@@ -101,7 +101,7 @@ def _list(noun: str, names: Collection[str]) -> str:
 
 
 def _where(first: dict[str, tuple[Frame, ...]], name: str, verb: str = "first") -> str:
-    """Where a function was called first: the innermost function, and those behind it that have a name."""
+    """Where a function was called first: the innermost function, and its callers that have a name."""
     frames = first.get(name, ())
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:

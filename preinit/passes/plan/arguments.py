@@ -86,7 +86,7 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str)
         raise InitializerType(
             "the address of a result is an i32, and the initializer returns something else",
             where=where,
-            hint='Leave out returns="result" (or the ? behind the call).',
+            hint='Leave out returns="result" (or the ? after the call).',
         )
     memory = module.exported("memory")
     if any(not isinstance(value, bytes) for value in values) or given.returns:

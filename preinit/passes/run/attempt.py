@@ -147,7 +147,16 @@ class Attempt(NamedTuple):
             f"{counted(compiled[1], 'byte')} of code" + (parts if self.strategy.engine == "ondemand" else "")
         )
         strategy, problem = self.strategy, self.kept.store.problem
-        return EngineFacts(strategy.engine, guest.compiler, strategy.reason, functions, *compiled, reused, problem)
+        return EngineFacts(
+            strategy.engine,
+            guest.compiler,
+            strategy.reason.text,
+            functions,
+            *compiled,
+            reused,
+            problem,
+            strategy.reason.code,
+        )
 
 
 def _check_watched(compiled: CompiledGuest) -> None:

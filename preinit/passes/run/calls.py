@@ -75,7 +75,7 @@ class Caller:
         return memory[place : place + size].tobytes()
 
     def _message(self) -> str:
-        """The string in an error of a result: its address and length stand behind the discriminant."""
+        """The string in an error of a result: its address and length stand after the discriminant."""
         start, size = (int.from_bytes(self._read(self._returned + at, 4), "little") for at in (4, 8))
         try:
             said = self._read(start, min(size, _LONGEST)).decode("utf-8", "replace").strip()
