@@ -118,7 +118,8 @@ class HostFacts:
     were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
     answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
-    still lie there, by stream; only where the module says where its streams are.
+    still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
+    for each import, instead of a function that does something.
     """
 
     calls: dict[str, int]
@@ -137,6 +138,7 @@ class HostFacts:
     files: tuple[FileFacts, ...]
     open_descriptors: tuple[DescriptorFacts, ...]
     unflushed: dict[str, int] = field(default_factory=dict)
+    stubbed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
