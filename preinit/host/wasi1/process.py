@@ -43,7 +43,8 @@ class Clock(NamedTuple):
 class ProcessFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
 
-    `check` is called every now and then in what may take long; it raises when time is over. `wait` sleeps for some
+    `check` is called every now and then in what may take long; it raises when time is over. `noted`: see `Functions`.
+    `wait` sleeps for some
     nanoseconds; without it, the monotonic clock jumps.
     """
 
@@ -53,11 +54,13 @@ class ProcessFunctions:
         memory: GuestMemory,
         table: Table,
         check: Callable[[], None],
+        noted: Callable[[str], None],
         wait: Callable[[int], None] | None = None,
     ) -> None:
         self._memory = memory
         self._table = table
         self._check = check
+        self._noted = noted
         self._wait: Callable[[int], object] = wait or self._advance
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
@@ -129,6 +132,8 @@ class ProcessFunctions:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
         self.clock_reads[clock] += 1
+        if clock == _REALTIME_CLOCK:
+            self._noted("clock_time_get")
         if self._host_clock:
             now = self._host_now(clock)
         else:
@@ -139,6 +144,8 @@ class ProcessFunctions:
         if self._denies_random:
             raise RandomDenied(f"the initializer asked for {size} random bytes, and there are none (--random deny)")
         span = self._memory.span(buffer, size)
+        if size:
+            self._noted("random_get")
         for start in range(0, size, _RANDOM_CHUNK):
             self._check()
             part = span[start : start + _RANDOM_CHUNK]

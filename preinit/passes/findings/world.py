@@ -18,7 +18,7 @@ _REFRESH = " (in C, `preinit_refresh()` of preinit.h)"
 
 def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
     """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
-    first = facts.first_calls
+    first = {**facts.first_calls, **facts.causes}
     if facts.random_bytes:
         yield BuildWarning(
             "entropy-frozen",
@@ -65,11 +65,14 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "same order: " + " ".join(f"--dir HOST::{path}" for path in facts.folders) + ".",
         )
     if facts.open_descriptors:
-        names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
+        names = [
+            f"{entry.path} (descriptor {entry.number}{_callers(entry.opened_in, ', opened in')})"
+            for entry in facts.open_descriptors
+        ]
         yield BuildWarning(
             "descriptors-open",
-            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends"
-            f"{_where(first, 'path_open', 'opened first')}: no instance has that descriptor, or it is another file",
+            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends: "
+            "no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
         )
     for stream, size in facts.unflushed.items():
@@ -96,12 +99,17 @@ def _list(noun: str, names: Collection[str]) -> str:
     return f"{noun}{plural} {', '.join(shown)}{more}".strip()
 
 
-def _where(first: dict[str, tuple[Frame, ...]], name: str, verb: str = "first") -> str:
-    """Where a function was called first: the innermost function, and those behind it that have a name."""
-    frames = first.get(name, ())
+def _where(first: dict[str, tuple[Frame, ...]], name: str) -> str:
+    """Where a function was called first to do what a warning is about."""
+    said = _callers(first.get(name, ()), "first in")
+    return f" ({said})" if said else ""
+
+
+def _callers(frames: tuple[Frame, ...], verb: str) -> str:
+    """The innermost function, and those behind it that have a name."""
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:
         return ""
     found = [frames[0], *(frame for frame in frames[1:] if frame.name)][:_MOST_CALLERS]
     callers = [f"`{frame.name}`" if frame.name else f"function {frame.function_index}" for frame in found]
-    return f" ({verb} in {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''})"
+    return f"{verb} {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''}"
