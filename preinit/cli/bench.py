@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         "--copies",
         type=click.IntRange(1),
         metavar="N",
-        help="Instead, start N copies of each, out of a pool, beside an empty module of equal size.",
+        help="Instead, start N copies of each, out of a pool, next to an empty module of equal size.",
     ),
 )
 @under(

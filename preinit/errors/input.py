@@ -156,4 +156,7 @@ class ConfigError(UsageError):
     """The config file or job file does not say what to build. `where` is the file, the line if it is known, the key."""
 
     code = "config"
-    hint = "Correct that place of the file; `preinit schema` prints what it may say, `preinit schema --jobs` of jobs."
+    hint = (
+        "Correct that place of the file; `preinit schema` prints what a config file may say, `preinit schema --jobs` "
+        "what a job file may say."
+    )

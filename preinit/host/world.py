@@ -142,6 +142,15 @@ class World:
         return call
 
 
+def memory_of(module: Module) -> int | None:
+    """Index of the memory that functions of WASI find: the export "memory"; where there is none, the only memory, if it
+    is imported: then whoever provides the functions made it (Emscripten's loader), and knows it."""
+    exported = module.exported("memory")
+    if exported is not None and exported.kind == ExternKind.MEMORY:
+        return exported.target
+    return 0 if len(module.memories) == module.imported_memories == 1 else None
+
+
 def _no_memory() -> memoryview:
     raise GuestTrap(
         "the initializer called WASI, but the module does not export its memory as `memory`",

@@ -37,11 +37,12 @@ class ModuleFacts:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """How the guest was compiled: `name` is "whole" or "ondemand", `reason` why, `compiler` "winch" or "cranelift".
+    """How the guest was compiled: `name` is "whole" or "ondemand", `compiler` "winch" or "cranelift".
 
-    Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules;
-    an earlier build had compiled `chunks_from_cache` of these. `not_kept`: why compiled code could not be kept for the
-    next build, in words; empty where it is, or was not asked for.
+    `reason` says why, in words, and `reason_code` the same for programs. Of its `functions`, `functions_compiled` were
+    compiled, `bytes_compiled` bytes of code, in `chunks` modules; an earlier build had compiled `chunks_from_cache` of
+    these. `not_kept`: why compiled code could not be kept for the next build, in words; empty where it is, or was not
+    asked for. `compiled_anew`: why code of the cache was not used.
     """
 
     name: str
@@ -53,6 +54,8 @@ class EngineFacts:
     chunks: int
     chunks_from_cache: int = 0
     not_kept: str = ""
+    compiled_anew: str = ""
+    reason_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,7 @@ class Result:
     report: Report
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes the module to a file, whole or not at all: what was there stays until then.
+        """Writes the module to a file, in one step: what was there stays until it is complete.
 
         Raises `OutputNotWritable`.
         """

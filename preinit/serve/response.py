@@ -53,7 +53,7 @@ def read_response(output: bytes) -> Answer | LocalRedirect:
         raise Failed(502, "the command printed nothing")
     end = _END.search(output, 0, _LARGEST_HEADER)
     if end is None:
-        raise Failed(502, "the command printed no header, or no empty line behind it", _start(output))
+        raise Failed(502, "the command printed no header, or no empty line after it", _start(output))
     fields: list[tuple[str, str]] = []
     status = location = None
     lines = _LINE.split(output[: end.start()])

@@ -114,6 +114,8 @@ def verify(
     call_host: what the guest sees in these calls; None for what the initializer saw.
     call_timeout: seconds for each call; nothing is said of one that takes longer in both.
     progress: called with each `Event`: a stage begins or ends.
+    fields: with `cache=True` among them, code of the cache is run; else all is compiled anew, since an output is not
+        proven right by the code that made it.
 
     Raises `Mismatch` with the differences; `InputError` and whatever else building `wasm` raises.
     """
@@ -126,7 +128,7 @@ def verify(
         else:
             options = given(options, fields)
         wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
-        return verify_calls(wasm, output, options, wanted, recorded, Observer(progress))
+        return verify_calls(wasm, output, options, wanted, recorded, Observer(progress), bool(fields.get("cache")))
 
 
 def verify_calls(
@@ -136,8 +138,9 @@ def verify_calls(
     calls: Calls | None = None,
     recorded: Recorded | None = None,
     observer: Observer | None = None,
+    cached: bool = False,
 ) -> Verification:
-    """The same, for options and calls that are there already."""
+    """The same, for options and calls that are there already. `cached`: code of the cache may be run."""
     check_repeatable(options)
     calls = calls or Calls()
     started = time.monotonic()
@@ -145,7 +148,7 @@ def verify_calls(
     quiet = dataclasses.replace(
         options.host, quiet_guest=True
     )  # what the initializer prints was seen when it was built
-    options = dataclasses.replace(options, audit=False, strict=False, host=quiet)
+    options = dataclasses.replace(options, audit=False, strict=False, host=quiet, cache=cached and options.cache)
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
     with observer.stage("parse"):
         module = parse_within(wasm, deadline)

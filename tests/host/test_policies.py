@@ -223,7 +223,7 @@ def test_what_a_second_run_would_see_is_compiled_as_a_whole(
     facts = build_text(asks_for(4), host=host, engine=engine).report.engine
     assert facts.name == "whole"
     assert words in facts.reason
-    assert build_text(asks_for(4), host=host, engine="whole").report.engine.reason == "asked for"
+    assert build_text(asks_for(4), host=host, engine="whole").report.engine.reason_code == "asked-for"
 
 
 def test_folders_are_the_reason_only_where_there_are_some() -> None:

@@ -63,7 +63,7 @@ class Functions:
 
     def set_clock(self, clock: Clock) -> None:
         """Before the guest runs."""
-        self._process.clock = clock
+        self._process.set_clock(clock)
 
     def close(self) -> None:
         """Closes what is open on the host."""

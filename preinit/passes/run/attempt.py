@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...binary.sections import ExternKind
 from ...engine.guest import Instance
 from ...engine.runtime import EngineSettings, Pending
 from ...errors import UnsupportedProposal, counted, quoted
+from ...host.world import memory_of
 from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job
@@ -41,8 +41,11 @@ class Attempt(NamedTuple):
 
     def run(self) -> Paused:
         """Compiles the guest, unless that is done, and runs it in a fresh instance. Raises what these raise."""
-        guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
-        return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
+        store = self.kept.store
+        with store.running():
+            guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
+        with store.running():  # of more, if it was compiled as a whole
+            return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
 
     def _compile(self) -> tuple[Guest, Instrumented]:
         return self._compile_whole() if self.strategy.engine == "whole" else self._compile_on_demand()
@@ -57,7 +60,7 @@ class Attempt(NamedTuple):
             code, instrumented = deadline.start(lambda: instrument(job.module, job.bounds)).result()
         deadline.check_time()
         with self.observer.stage("compile"):
-            settings = self._settings()._replace(cache=self.kept.store.engine_configuration())
+            settings = self._settings()._replace(cache=self.kept.store.code)
             guest = deadline.start(lambda: compile_guest(code, settings, job.beside)).result()
         _check_watched(guest)
         return guest, instrumented
@@ -154,11 +157,11 @@ class Attempt(NamedTuple):
         )
 
     def _bind_memory(self, instrumented: Instrumented, instance: Instance) -> str | None:
-        """Tells the world where the guest's memory is: its export "memory". What the copy that runs calls it."""
-        exported = self.job.module.exported("memory")
-        if exported is None or exported.kind != ExternKind.MEMORY:
+        """Tells the world where the guest's memory is. What the copy that runs calls it."""
+        index = memory_of(self.job.module)
+        if index is None:
             return None
-        name = instrumented.memories[exported.target]
+        name = instrumented.memories[index]
         self.world.bind(lambda: instance.memory(name))
         return name
 
@@ -172,8 +175,18 @@ class Attempt(NamedTuple):
             f"{guest.compiler}: {compiled[0]:,} of {counted(functions, 'function')} compiled, "
             f"{counted(compiled[1], 'byte')} of code" + (parts if self.strategy.engine == "ondemand" else "")
         )
-        strategy, problem = self.strategy, self.kept.store.problem
-        return EngineFacts(strategy.engine, guest.compiler, strategy.reason, functions, *compiled, reused, problem)
+        strategy, store = self.strategy, self.kept.store
+        return EngineFacts(
+            strategy.engine,
+            guest.compiler,
+            strategy.reason.text,
+            functions,
+            *compiled,
+            reused,
+            store.problem,
+            store.distrusted,
+            strategy.reason.code,
+        )
 
 
 def _check_watched(compiled: CompiledGuest) -> None:
