@@ -16,7 +16,7 @@ from ..files.replace import replace_file
 from ..options import Options
 from ..options.fields import changed
 from ..passes.parse.source import binary
-from .crews import Crew, Hire
+from .executors import Crew, Hire
 from .jobs import Batch, Job
 from .record import Keys, Record
 from .work import Order, Outcome, Request, describe, identity

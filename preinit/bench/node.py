@@ -189,7 +189,7 @@ def _provided(module: Module, entry: Import, name: str, stub: Answer, values: di
         try:
             bits = encode(entry.global_.type, values.get(name, "0"))
         except ValueError:
-            raise UsageError(f"{values[name]!r} is no number of the type of the imported global `{name}`") from None
+            raise UsageError(f"{values[name]!r} is not a number of the type of the imported global `{name}`") from None
         return {"kind": "global", "mutable": entry.global_.mutable, **_number(entry.global_.type, bits)}
     raise Unsupported(
         f"the import `{printable(name)}` is of a kind that can't be made for Node",

@@ -38,7 +38,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "--allow-wasi": "Taken, and says nothing new: WASI is there, unless --no-wasi is given.",
         "--inherit-stdio": "With =false, the same as --quiet-guest.",
         "--mapdir G::H": "The same as --dir H::G.",
-        "--init none": "The same as --no-init-func; but beside it, -f counts.",
+        "--init none": "The same as --no-init-func, but -f still counts.",
         "-o=FILE": "The same as -o FILE. So it is with every option of one letter.",
     },
     "Environment variables": {

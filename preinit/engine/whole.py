@@ -117,9 +117,9 @@ def compile_guest(
             cache = settings.cache
             told = settings._replace(compiler=compiler, cache=None)
             module = compile_module(engine, code.wasm, told, cache)
-            beside = {name: compile_module(engine, wasm, told, cache) for name, wasm in (preloads or {}).items()}
+            preload_code = {name: compile_module(engine, wasm, told, cache) for name, wasm in (preloads or {}).items()}
             code = code._replace(wasm=b"")  # compiled: as large as the module, and no longer needed
-            return CompiledGuest(code, compiler, settings.interruptible, engine, module, beside)
+            return CompiledGuest(code, compiler, settings.interruptible, engine, module, preload_code)
         except EngineError as refused:
             problem = refused
     assert problem is not None

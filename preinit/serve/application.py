@@ -237,6 +237,6 @@ def _check_entry(module: Module, entry: str) -> None:
             continue
         if export.kind != ExternKind.FUNC or module.function_type(export.target) != FuncType((), ()):
             raise UnknownExport(
-                f"the export {quoted(name)} is no function of type () -> (), so it can't be called for a request",
+                f"the export {quoted(name)} is not a function of type () -> (), so it can't be called for a request",
                 hint="Name another with `--entry NAME`, or build with `-r _start=NAME`.",
             )

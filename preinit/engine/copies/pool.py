@@ -80,7 +80,7 @@ class Copies:
     settings: see there.
     functions: `(module, name)` of an import -> the function of the host. Other imported functions trap.
 
-    Raises `InvalidModule`, `Unsupported` where the engine refuses the module, or where an import is no function.
+    Raises `InvalidModule`, `Unsupported` where the engine refuses the module, or where an import is not a function.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ class Functions:
         here: Callable[[str], Sequence[RawFrame]] = lambda name: (),
     ) -> None:
         self.stdin = Stream(data=host.stdin)
-        self.files = FilesRead(beside=not host.writable)
+        self.files = FilesRead(meanwhile=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check, noted, wait)
         self._parts: list[object] = [

@@ -61,7 +61,7 @@ class Attempt(NamedTuple):
         deadline.check_time()
         with self.observer.stage("compile"):
             settings = self._settings()._replace(cache=self.kept.store.code)
-            guest = deadline.start(lambda: compile_guest(code, settings, job.beside)).result()
+            guest = deadline.start(lambda: compile_guest(code, settings, job.preload_code)).result()
         _check_watched(guest)
         return guest, instrumented
 
@@ -81,7 +81,7 @@ class Attempt(NamedTuple):
             # What runs again needs not be compiled again.
             keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on
             settings, profile = self._settings(), self.strategy.profile
-            prepared = deadline.start(lambda: prepare(state, settings, job.beside, keeps, profile)).result()
+            prepared = deadline.start(lambda: prepare(state, settings, job.preload_code, keeps, profile)).result()
         if checked:
             with self.observer.stage("check"):
                 checked.result()

@@ -91,7 +91,7 @@ SEALED: dict[str, Callable[[bytes], bytes]] = {
     "a chunk without functions": chunk_field(FUNCTIONS, []),
     "a function that does not exist": chunk_field(FUNCTIONS, [99]),
     "a function below zero": chunk_field(FUNCTIONS, [-1]),
-    "a function that is no number": chunk_field(FUNCTIONS, ["x"]),
+    "a function that is not a number": chunk_field(FUNCTIONS, ["x"]),
     "an import that does not exist": chunk_field(IMPORTS, [99]),
     "imports that are missing": chunk_field(IMPORTS, []),
     "more imports": chunk_field(IMPORTS, [0] * 9),
