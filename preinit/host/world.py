@@ -61,7 +61,10 @@ class World:
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given)
         self._output = output = Output(host, shown)
         self._functions: dict[str, Callable[..., None]] = {}
-        self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
+        self._wasi = Functions(
+            host, self._memory, output.to_output, output.to_error, deadline.check,
+            noted=self.calls.mark, here=self.calls.here,
+        )  # fmt: skip
         self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:

@@ -16,7 +16,7 @@ class Stream:
     was_read: bool = False
 
     def read(self, size: int) -> bytes:
-        self.was_read = True
+        self.was_read |= size > 0
         part = self.data[self.position : self.position + size]
         self.position += len(part)
         return part

@@ -19,7 +19,7 @@ _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 
 def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
     """A warning for each. An empty answer is kept as much as another one: the guest will not ask again."""
-    first = facts.first_calls
+    first = {**facts.first_calls, **facts.causes}
     if facts.random_bytes:
         yield BuildWarning(
             "entropy-frozen",
@@ -89,15 +89,17 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"the guest looked for its folders{_where(first, 'fd_prestat_get')} and has none: C libraries keep that "
             "answer, and an instance can't open a file in its own",
             f"Have the instance look for its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
-            "recipe), or give the build the folders that it will have, with the same guest paths (`--dir HOST::GUEST`).",
+            "recipe), or give the build the folders that it will have, by the same guest paths: --dir HOST::GUEST",
         )
     if facts.open_descriptors:
-        names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
+        names = [
+            f"{entry.path} (descriptor {entry.number}{_callers(entry.opened_in, ', opened in')})"
+            for entry in facts.open_descriptors
+        ]
         yield BuildWarning(
             "descriptors-open",
-            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends"
-            f"{_where(first, 'path_open', verb='opened first')}: no instance has that descriptor, or it is another "
-            "file",
+            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends: "
+            "no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
         )
     for stream, size in facts.unflushed.items():
@@ -131,12 +133,17 @@ def _list(noun: str, names: Collection[str]) -> str:
     return f"{noun}{plural} {', '.join(shown)}{more}".strip()
 
 
-def _where(first: dict[str, tuple[Frame, ...]], *names: str, verb: str = "first") -> str:
-    """Where the first of those functions was called first: the innermost function, and its callers that have a name."""
-    frames = next((first[name] for name in names if name in first), ())
+def _where(first: dict[str, tuple[Frame, ...]], *names: str) -> str:
+    """Where the first of those functions was called first to do what a warning is about."""
+    said = _callers(next((first[name] for name in names if name in first), ()), "first in")
+    return f" ({said})" if said else ""
+
+
+def _callers(frames: tuple[Frame, ...], verb: str) -> str:
+    """The innermost function, and its callers that have a name."""
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:
         return ""
     found = [frames[0], *(frame for frame in frames[1:] if frame.name)][:_MOST_CALLERS]
     callers = [f"`{frame.name}`" if frame.name else f"function {frame.function_index}" for frame in found]
-    return f" ({verb} in {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''})"
+    return f"{verb} {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''}"
