@@ -39,7 +39,7 @@ class Functions:
         check: Callable[[], None],
         wait: Callable[[int], None] | None = None,
     ) -> None:
-        self.stdin = Stream(data=host.stdin)
+        self.stdin = Stream(data=host.stdin, late=host.late_stdin)
         self.files = FilesRead(beside=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check, wait)
