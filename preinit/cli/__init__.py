@@ -24,10 +24,35 @@ def _end_after(program: str) -> None:
 
     gc.disable()  # what is imported stays: looking for cycles in it takes 10 ms
     try:
+        from ..errors import clean_up_when_terminated
+
+        clean_up_when_terminated()
+        _forget_coercion()
         code = import_module(f".{program}", __package__).run()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as caught:
+        from ..errors import as_error
+
+        problem = as_error(caught)
         if sys.stderr is not None:
-            sys.stderr.write("error[interrupted]: interrupted; nothing was written\n")
+            sys.stderr.write(f"error[{problem.code}]: {problem.what}\n")
             sys.stderr.flush()
-        os._exit(130)  # without what Python does at its end, which the next signal could hit
+        os._exit(problem.exit_code)  # without what Python does at its end, which the next signal could hit
     sys.exit(code)
+
+
+def _forget_coercion() -> None:
+    """Takes out of our environment what Python put there: LC_CTYPE where the locale is C (PEP 538).
+
+    A guest that is given our variables would see it, and no shell has it.
+    """
+    import os
+
+    if os.environ.get("LC_CTYPE") not in ("C.UTF-8", "C.utf8", "UTF-8"):
+        return
+    try:
+        with open("/proc/self/environ", "rb") as stream:  # noqa: PTH123 - no file like others
+            given = stream.read().split(b"\0")
+    except OSError:
+        return
+    if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+        del os.environ["LC_CTYPE"]

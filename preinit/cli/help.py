@@ -38,7 +38,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "--allow-wasi": "Taken, and says nothing new: WASI is there, unless --no-wasi is given.",
         "--inherit-stdio": "With =false, the same as --quiet-guest.",
         "--mapdir G::H": "The same as --dir H::G.",
-        "--init none": "The same as --no-init-func; but beside it, -f counts.",
+        "--init none": "The same as --no-init-func, but -f still counts.",
         "-o=FILE": "The same as -o FILE. So it is with every option of one letter.",
     },
     "Environment variables": {
@@ -53,7 +53,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "1": "It failed; the message says why, and what to do.",
         "2": "Wrong usage: options that don't fit, files to be read that can't be.",
         "130": "Interrupted.",
-        "141": "Whoever read standard output has stopped reading.",
+        "141": "The reader of standard output has stopped reading.",
     },
 }
 

@@ -331,7 +331,7 @@ def _to_stdout(data: bytes) -> None:
 
 @contextmanager
 def _told(observer: Observer, code: int = 1) -> Iterator[None]:
-    """Says what is raised inside, and ends the process with `code`, with 130 after an interrupt.
+    """Says what is raised inside, and ends the process with `code`, or what a signal asks for.
 
     Of a guest that failed, in wizer's form: tools look for it, and show their users what the guest itself printed.
     """
@@ -356,7 +356,7 @@ def _told(observer: Observer, code: int = 1) -> Iterator[None]:
             _say_trap(problem, running.strip("'"))
         else:
             say_error(problem.code, str(problem))
-        leave(problem.exit_code if problem.exit_code == 130 else code)
+        leave(problem.exit_code if problem.exit_code > 2 else code)
 
 
 def _say_trap(problem: InitializerFailed, name: str) -> None:

@@ -10,12 +10,7 @@ from ..binary.sections import ExternKind
 from ..binary.types import I32, I64
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
-from ..errors import (
-    GuestTrap,
-    OutputFlood,
-    UsageError,
-    quoted,
-)
+from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
 from ..options import Host
 from .imports import Generated, Given, Preloads, Wasi, link
 from .ledger import Calls, Original, settle
@@ -173,7 +168,7 @@ def preopens(host: Host) -> list[Descriptor]:
             reason = problem.strerror if isinstance(problem, OSError) else problem
             raise UsageError(
                 f"the folder {quoted(folder)} can't be opened: {reason}",
-                hint="Name a folder that exists and that you may read.",
+                hint=way_out(problem, "Name a folder that exists and that you may read."),
             ) from problem
     return opened
 

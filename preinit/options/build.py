@@ -92,7 +92,7 @@ class Options:
         A module that can't be compiled on demand is compiled as a whole: the report says why.
     compiler: which of the engine's compilers; "auto" is the fast one where it can.
     cache: keep compiled code for the next build of the same module.
-    cache_dir: where; None for the user's cache folder.
+    cache_dir: the folder for compiled code; None for the user's cache folder.
     timeout: seconds for the whole build, None for no limit.
     max_memory: bytes that all memories may have together. All tables may have a million elements together.
 

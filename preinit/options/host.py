@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import UsageError, printable, quoted
+from ..errors.reason import Reason
 from . import text as written
 from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
@@ -182,8 +183,8 @@ class Host:
     args: the argument vector, the program's name first.
     dirs: host folder -> guest path, or such pairs; the guest can read them, not write, unless they are `writable`.
     stdin: what the guest can read from standard input.
-    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a fixed
-        step each time that they are read. "host": the clocks of the system.
+    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a
+        millisecond after every 1,000 readings. "host": the clocks of the system.
     random: "seed:N": a stream of random numbers that is the same in every build; "deny": asking for random numbers
         fails the build; "host": those of the system.
     writable: the folders may be written, too. What an initializer did to them stays, even if the build fails.
@@ -264,12 +265,12 @@ class Host:
         return int(self.random.removeprefix("seed:")) if self.random.startswith("seed:") else None
 
     @property
-    def irreversible(self) -> str | None:
+    def irreversible(self) -> Reason | None:
         """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
         if self.writable and self.dirs:
-            return "it may write files, which can't be taken back"
+            return Reason("writes-files", "it may write files, which can't be taken back")
         if self.has_own_clock:
-            return "it may read the host's clock, which would show another time to a second run"
+            return Reason("own-clock", "it may read the host's clock, which would show another time to a second run")
         if self.random == "host":
-            return "it may take the host's random numbers, which would be others in a second run"
+            return Reason("own-random", "it may take the host's random numbers, which would be others in a second run")
         return None

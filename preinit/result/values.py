@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import Frame, OutputNotWritable, quoted
+from ..errors import Frame, OutputNotWritable, quoted, way_out
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
@@ -37,11 +37,12 @@ class ModuleFacts:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """How the guest was compiled: `name` is "whole" or "ondemand", `reason` why, `compiler` "winch" or "cranelift".
+    """How the guest was compiled: `name` is "whole" or "ondemand", `compiler` "winch" or "cranelift".
 
-    Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules;
-    an earlier build had compiled `chunks_from_cache` of these. `not_kept`: why compiled code could not be kept for the
-    next build, in words; empty where it is, or was not asked for.
+    `reason` says why, in words, and `reason_code` the same for programs. Of its `functions`, `functions_compiled` were
+    compiled, `bytes_compiled` bytes of code, in `chunks` modules; an earlier build had compiled `chunks_from_cache` of
+    these. `not_kept`: why compiled code could not be kept for the next build, in words; empty where it is, or was not
+    asked for. `compiled_anew`: why code of the cache was not used.
     """
 
     name: str
@@ -53,6 +54,8 @@ class EngineFacts:
     chunks: int
     chunks_from_cache: int = 0
     not_kept: str = ""
+    compiled_anew: str = ""
+    reason_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,7 @@ class Result:
     report: Report
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes the module to a file, whole or not at all: what was there stays until then.
+        """Writes the module to a file, in one step: what was there stays until it is complete.
 
         Raises `OutputNotWritable`.
         """
@@ -239,5 +242,5 @@ class Result:
             reason = (isinstance(problem, OSError) and problem.strerror) or problem
             raise OutputNotWritable(
                 f"the output {quoted(os.fsdecode(path))} can't be written: {reason}",
-                hint="Name another file, or make its folder writable.",
+                hint=way_out(problem, "Name another file, or make its folder writable."),
             ) from problem

@@ -187,7 +187,7 @@ def test_a_stub_may_replace_a_function_of_wasi_even_without_wasi(what: str) -> N
     [
         ({"env.g": "zero"}, "imports no function 'env.g'"),
         ({"f": "zero"}, "imports no function 'f'"),
-        ({"env.memory": "zero"}, "'env.memory' is no function"),
+        ({"env.memory": "zero"}, "'env.memory' is not a function"),
         ({"env.f": "one"}, "a stub can't be 'one'"),
         ({"env.f": "4294967296"}, r"has type \(\) -> \(i32\), so its stub can't return '4294967296'"),
         ({"env.f": "0.5"}, "can't return '0.5'"),

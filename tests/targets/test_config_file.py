@@ -224,7 +224,7 @@ def test_a_pipe_is_no_input_since_nobody_could_tell_whether_it_changed(tmp_path:
     os.mkfifo(tmp_path / "in.wasm")
     (tmp_path / "file.wasm").write_bytes(b"")
     files = FILES.replace("in.wasm", "file.wasm") if setting else FILES
-    with pytest.raises(InputError, match=r"in\.wasm' is no regular file"):
+    with pytest.raises(InputError, match=r"in\.wasm' is not a regular file"):
         options_of(target(tmp_path, f"[targets.a]\n{files}{setting}"), {})
 
 

@@ -12,8 +12,9 @@ _MOST_NAMES, _MOST_CALLERS = 5, 3
 
 #: The C library's own functions around WASI's: who called them is what one wants to know.
 _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
-#: What the README has for that.
-_REFRESH = " (in C, `preinit_refresh()` of preinit.h)"
+#: How an instance fetches its own, with functions of wasi-libc.
+_REFRESH_ENVIRONMENT = "`__wasilibc_deinitialize_environ()`, `__wasilibc_maybe_reinitialize_environ_eagerly()`"
+_REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 
 
 def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
@@ -23,7 +24,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
         yield BuildWarning(
             "entropy-frozen",
             f"the initializer took {_count(facts.random_bytes, 'random byte')}{_where(first, 'random_get')}: every "
-            "instance has the same ones, and whoever has the module can predict what they were to protect (hash "
+            "instance has the same ones, and everybody who has the module can predict what they were to protect (hash "
             "tables against flooding, tokens, identifiers)",
             "Seed again when an instance starts, or take the first random numbers after the initializer.",
         )
@@ -40,7 +41,8 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"the guest was handed {_list('the environment variable', facts.environment)}"
             f"{_where(first, 'environ_get')}: C libraries keep that copy, and an instance's own environment is not "
             "looked at",
-            f"Have the instance fetch its own when it starts{_REFRESH}, and never give a secret.",
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
+            "recipe), and never give a secret.",
         )
     if facts.arguments:
         yield BuildWarning(
@@ -61,8 +63,10 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "folders-frozen",
             f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_get')}: it will "
             "take the descriptors of an instance for the same ones",
-            f"Have the instance fetch its own when it starts{_REFRESH}, or give each one the same guest paths in the "
-            "same order: " + " ".join(f"--dir HOST::{path}" for path in facts.folders) + ".",
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
+            "recipe), or give each one the same guest paths in the same order: "
+            + " ".join(f"--dir HOST::{path}" for path in facts.folders)
+            + ".",
         )
     if facts.open_descriptors:
         names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
@@ -97,7 +101,7 @@ def _list(noun: str, names: Collection[str]) -> str:
 
 
 def _where(first: dict[str, tuple[Frame, ...]], name: str, verb: str = "first") -> str:
-    """Where a function was called first: the innermost function, and those behind it that have a name."""
+    """Where a function was called first: the innermost function, and its callers that have a name."""
     frames = first.get(name, ())
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:

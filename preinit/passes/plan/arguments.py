@@ -32,11 +32,6 @@ class Call(NamedTuple):
     values: tuple[bytes | Data | Word, ...] = ()
     returns: Returns | None = None
 
-    @property
-    def raw(self) -> tuple[bytes, ...]:
-        """The arguments of a call that is given numbers only."""
-        return tuple(value for value in self.values if isinstance(value, bytes))
-
 
 def separated(
     function_type: FuncType, name: str, text: str, where: str, who: str, option: str, error: type[PreinitError]
@@ -91,7 +86,7 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str)
         raise InitializerType(
             "the address of a result is an i32, and the initializer returns something else",
             where=where,
-            hint='Leave out returns="result" (or the ? behind the call).',
+            hint='Leave out returns="result" (or the ? after the call).',
         )
     memory = module.exported("memory")
     if any(not isinstance(value, bytes) for value in values) or given.returns:
