@@ -110,7 +110,8 @@ def command(
         if verify:
             settings["verify"] = True
         from ..batch import run
-        from ..batch.crews import Cluster, Crew, Processes
+        from ..batch.crews import Cluster, Crew
+        from ..batch.processes import Processes
         from ..batch.work import Order
         from ..errors import JobsFailed
 

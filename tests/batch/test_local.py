@@ -6,8 +6,10 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
-from preinit.batch.crews import Processes
+from preinit.batch.processes import Processes
 from preinit.batch.work import Request
 from tests.support.batches import KEEPER, Threads, expected, outputs, report, statuses, workshop
 from tests.support.command import COMMAND, run
@@ -144,23 +146,44 @@ def test_a_process_that_dies_takes_no_job_with_it(tmp_path: Path) -> None:
     assert max(job["attempts"] for job in jobs) == 2
 
 
+class Death:
+    """Ends the process that reads it, as memory does that runs out; where it is told so, while it answers."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return die_while_answering if self.text == b"deadly answer" else os.abort, ()
+
+
+def die_while_answering() -> None:
+    """Writes a part of an answer, more than a pipe holds, to where answers go."""
+    for number in range(3, 64):
+        with suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                os.write(number, (5_000_000).to_bytes(8, "little") + bytes(1_000_000))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Deadly(Processes):
-    """Processes of which a job can end one, as one that takes all memory does."""
+    """Processes of which a job can end one."""
 
     def submit(self, request: Request) -> Any:
-        if request.changes["stdin"] == b"deadly":
-            return self._executor.submit(os._exit, 9)
-        return super().submit(request)
+        text = request.changes["stdin"]
+        deadly: Any = {"verify": Death(text)} if text.startswith(b"deadly") else {}
+        return super().submit(request._replace(**deadly))
 
 
-def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path) -> None:
-    path = workshop(tmp_path, {**TEXTS, "deadly": "deadly"})
+@pytest.mark.parametrize("how", ["deadly", "deadly answer"])
+def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path, how: str) -> None:
+    path = workshop(tmp_path, {**TEXTS, "deadly": how})
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:3], lines[-1], *lines[3:-1]]))
     found = {job.name: job for job in run_batch(read_jobs(path), lambda order: Deadly(order, 2)).results}
     failed = found.pop("deadly.wasm")
     assert failed.error is not None
     assert (failed.status, failed.error["code"], failed.attempts) == ("failed", "worker-lost", 3)
+    assert ("SIGABRT" if how == "deadly" else "SIGKILL") in failed.error["what"]
     assert {job.status for job in found.values()} == {"built"}
     assert outputs(tmp_path / "out") == expected(TEXTS)
 
