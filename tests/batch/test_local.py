@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import stat
 import subprocess
@@ -188,22 +189,34 @@ def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path, how: 
     assert outputs(tmp_path / "out") == expected(TEXTS)
 
 
-def test_an_interrupt_leaves_whole_outputs_and_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")]
+)
+def test_an_interrupt_leaves_whole_outputs_and_no_process(
+    tmp_path: Path, sent: signal.Signals, code: int, word: str
+) -> None:
     texts = {f"slow{number}": f"+ {number}" for number in range(40)}
     path = workshop(tmp_path, texts)
     command = [*COMMAND, "batch", str(path), "--jobs", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as batch:
         wait_for(lambda: len(outputs(tmp_path / "out")) >= 1)
         children = descendants(batch.pid)
-        os.killpg(batch.pid, signal.SIGINT)  # as a terminal does: the children get it, too
+        for each in (batch.pid, *children):  # as who ends a whole container does
+            os.kill(each, sent)
         _, said = batch.communicate(timeout=PATIENCE)
-    assert batch.returncode == 130, said
-    assert b"Traceback" not in said
+    assert batch.returncode == code, said
     wait_for(lambda: all(map(gone, children)))
     found = outputs(tmp_path / "out")
     assert 1 <= len(found) < 40
     assert found.items() <= expected({name: texts[name] for name in texts if f"{name}.wasm" in found}).items()
     assert not list((tmp_path / "out").glob(".preinit-*.partial"))
+    first, *hints = said.decode().splitlines()
+    counted = re.fullmatch(rf"error\[interrupted\]: {word}; (\d+) of 40 outputs (?:was|were) written before", first)
+    assert counted, said
+    assert len(found) - 1 <= int(counted[1]) <= len(found)  # one may have been written, and not counted yet
+    assert hints == ["  what to do: Do the rest with `--resume`."]
+    assert statuses(path).keys() == {f"{name}.wasm" for name in texts}
+    assert outputs(tmp_path / "out") == expected(texts)
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
