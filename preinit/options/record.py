@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ..binary.module import Module
-from ..errors import InputError, Unreadable, UsageError, printable, quoted
+from ..errors import InputError, Unreadable, UsageError, printable, quoted, way_out
 from ..result import FileFacts, Report
 from .build import Options
 from .calls import Argv, Call, Number, Returned, Strings, Word
 from .declared import Effect, declared
 from .fields import changed
 from .host import Host
+from .lists import items
 
 #: What is written down: all that the output depends on, and how it was built.
 _RECORDED = (Effect.OUTPUT, Effect.ENGINE, Effect.LIMIT)
@@ -115,9 +116,12 @@ class Recorded:
         now = {file.path: (file.size, file.sha256) for file in files}
         for path in sorted(before.keys() | now.keys()):
             if before.get(path) != now.get(path):
-                what = "is not what it was" if path in before and path in now else "was read in one of both runs only"
+                both = path in before and path in now
+                what = (
+                    "is not what it was when the module was built" if both else "was read in only one of the two runs"
+                )
                 raise InputError(
-                    f"the file {quoted(path)} {what}, when the module was built",
+                    f"the file {quoted(path)} {what}",
                     hint="Verify with the folders as they were, or build again.",
                 )
 
@@ -136,7 +140,7 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
         data = path.read_bytes()
     except (OSError, ValueError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
-        raise Unreadable(f"{shown} can't be read: {reason}", hint=_FROM_ELSEWHERE) from problem
+        raise Unreadable(f"{shown} can't be read: {reason}", hint=way_out(problem, _FROM_ELSEWHERE)) from problem
     try:
         return _recorded(Report.from_json(data), shown)
     except InputError as problem:
@@ -160,7 +164,7 @@ def _recorded(report: Report, shown: str) -> Recorded:
             raise TypeError("a name is no text")
     except (KeyError, TypeError, IndexError, AttributeError) as problem:
         raise InputError(
-            f"{shown} is none of a build, or of an older version of preinit: it does not say all options",
+            f"{shown} is not the report of a build by this version of preinit: it does not say all options",
             hint=_FROM_ELSEWHERE,
         ) from problem
     return Recorded(report.input.sha256, report.output.sha256, options, report.host.files)
@@ -203,7 +207,7 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any]) -> Options:
             "the report does not hold the data that functions of the output are given",
             hint="Give all renamings again: -r 'DST=NAME(@FILE)'.",
         )
-    if has_entries and [[name, _call(source)] for name, source in given["rename_funcs"]] != renamed:
+    if has_entries and [[name, _call(source)] for name, source in items(given["rename_funcs"])] != renamed:
         raise UsageError(
             "the renamings, or the data that functions of the output are given, are not those of the build",
             hint="Give those of the build.",

@@ -23,5 +23,14 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
         from ...symbols.stack import find_stack
 
         stack = find_stack(module)
-    made = entries(module, options)
-    return Job(module, tuple(calls), options, source.preloads, source.beside, deadline, exports, stack, entries=made)
+    return Job(
+        module,
+        tuple(calls),
+        options,
+        source.preloads,
+        source.preload_code,
+        deadline,
+        exports,
+        stack,
+        entries=entries(module, options),
+    )

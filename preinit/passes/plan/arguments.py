@@ -56,11 +56,6 @@ class Call(NamedTuple):
     values: tuple[Value, ...] = ()
     returns: Literal["result"] | bytes | None = None
 
-    @property
-    def raw(self) -> tuple[bytes, ...]:
-        """The arguments of a call that is given numbers only."""
-        return tuple(value for value in self.values if isinstance(value, bytes))
-
 
 def separated(
     function_type: FuncType, name: str, text: str, where: str, who: str, option: str, error: type[PreinitError]

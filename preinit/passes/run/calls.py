@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from ...binary.types import ValType, type_name
-from ...engine.guest import Instance
 from ...errors import GuestTrap, InitializerRefused, InitializerType, MemoryLimit, quoted
 from ...options.calls import Argv, Returned, Word
 from ..plan.arguments import Allocator, Call, Data
@@ -13,10 +15,20 @@ from .results import numeric_results
 _LONGEST = 4000
 
 
+class Callee(Protocol):
+    """An instance whose exports are called, see `engine.guest.Instance`."""
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls an export with raw values of 16 bytes, as many as it takes."""
+
+    def memory(self, name: str) -> memoryview:
+        """A memory's bytes; valid until the guest runs again."""
+
+
 class Caller:
     """Calls exports of an instance, in order. `memory`: what the copy that runs calls the export "memory"."""
 
-    def __init__(self, instance: Instance, memory: str | None) -> None:
+    def __init__(self, instance: Callee, memory: str | None) -> None:
         self._instance = instance
         self._memory = memory
         self._returned = 0
@@ -70,9 +82,9 @@ class Caller:
         if isinstance(content, bytes):
             return [_word(self._placed(content, allocator)), _word(len(content))]
         if isinstance(content, str):
-            return [_word(self._placed(_c_string(content), allocator))]
+            return [_word(self._placed(c_string(content), allocator))]
         if isinstance(content, Argv):
-            places = [self._placed(_c_string(text), allocator) for text in content.texts]
+            places = [self._placed(c_string(text), allocator) for text in content.texts]
             array = b"".join(place.to_bytes(4, "little") for place in (*places, 0))
             return [_word(len(places)), _word(self._placed(array, allocator))]
         entries = b""
@@ -110,7 +122,7 @@ class Caller:
         return memory[place : place + size].tobytes()
 
     def _message(self) -> str:
-        """The string in an error of a result: its address and length stand behind the discriminant."""
+        """The string in an error of a result: its address and length stand after the discriminant."""
         start, size = (int.from_bytes(self._read(self._returned + at, 4), "little") for at in (4, 8))
         try:
             said = self._read(start, min(size, _LONGEST)).decode("utf-8", "replace").strip()
@@ -123,5 +135,6 @@ def _word(number: int) -> bytes:
     return number.to_bytes(16, "little")
 
 
-def _c_string(text: str) -> bytes:
+def c_string(text: str) -> bytes:
+    """A text as C has it, with NUL at its end."""
     return text.encode("utf-8", "surrogateescape") + b"\0"

@@ -12,15 +12,13 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind, Mode
 from ..binary.types import NUMERIC_SIZES
 from ..engine.runtime import Deadline
-from ..engine.validation import check
+from ..engine.validation import REFUSALS, check
 from ..errors import (
     Discrepancy,
     InitializerFailed,
-    InvalidModule,
     Mismatch,
     PreinitError,
     TimeLimit,
-    UnsupportedProposal,
     UnsupportedState,
     located,
 )
@@ -87,7 +85,8 @@ def run_both(job: Job, output: Module, observer: Observer) -> Both:
         _valid(output, deadline)
     options = job.options
     fresh_options = _fresh(options, output)
-    fresh = Job(output, (), fresh_options, job.preloads, job.beside, deadline, goes_on=job.goes_on, resumes=True)
+    given = (job.preloads, job.preload_code, deadline)
+    fresh = Job(output, (), fresh_options, *given, goes_on=job.goes_on, resumes=True)
     with of_output():
         check_supported(output, fresh_options)
     with run_guest(job, observer) as paused:
@@ -108,7 +107,7 @@ def _captured(job: Job, paused: Paused, observer: Observer) -> Snapshot:
 def _valid(output: Module, deadline: Deadline) -> None:
     try:
         deadline.start(lambda: check(output.data)).result()
-    except (InvalidModule, UnsupportedProposal) as problem:
+    except REFUSALS as problem:
         raise_any(
             [
                 Discrepancy(
