@@ -100,6 +100,9 @@ def settle(
             for number, entry in still_open
             if entry.preopen is None
         ),
+        late_folders=tuple(guest for guest, _ in host.late_folders),
+        late_opened=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.opened),
+        late_asked=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.asked),
         causes=_backtraces(module, calls.causes, original),
         unflushed=unflushed(module, memory) if memory is not None else {},
         stubbed={name: number for name, number in sorted(calls.items()) if name in stubs},

@@ -17,7 +17,7 @@ from .ledger import Calls, Original, settle
 from .output import Output
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
-from .wasi1.files import Descriptor, Policy, preopen
+from .wasi1.files import Descriptor, Policy, preopen, preopen_late
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
 from .wasi1.process import Clock, Fetches
@@ -184,6 +184,7 @@ def preopens(host: Host) -> list[Descriptor]:
                 f"the folder {quoted(folder)} can't be opened: {reason}",
                 hint=way_out(problem, "Name a folder that exists and that you may read."),
             ) from problem
+    opened += [preopen_late(guest_path, refuses) for guest_path, refuses in host.late_folders]
     return opened
 
 

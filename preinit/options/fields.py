@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         env: Pairs
         args: Sequence[str]
         dirs: Folders
+        late_dirs: Sequence[str]
         writable: bool
         file_times: FileTimes
         stdin: bytes

@@ -103,6 +103,21 @@ def _folders() -> Kind:
     )
 
 
+#: What stands behind the guest path of a folder in which asking is refused; and what a folder is in a file.
+_REFUSES, _LATE_FOLDER = "::refuse", r"[^\u0000]+"
+
+
+def _late_folder(option: str, value: Any) -> str:
+    text = guest_text(option, value)
+    guest, _, choice = text.partition("::")
+    if not guest or ((choice != "" or text.endswith("::")) and text != guest + _REFUSES):
+        raise UsageError(
+            f"{quoted(text)} is not what `--late-dir` takes",
+            hint="Give the path in the guest, and ::refuse if asking is refused: --late-dir /data::refuse",
+        )
+    return in_unicode(text)
+
+
 def _stdin() -> Kind:
     return Kind(
         "the name of a file",
@@ -194,6 +209,8 @@ class Host:
     env: environment variables; a mapping, or `(name, value)` pairs.
     args: the argument vector, the program's name first.
     dirs: host folder -> guest path, or such pairs; the guest can read them, not write, unless they are `writable`.
+    late_dirs: guest paths of folders that only instances have, after those of `dirs`: while the guest is built, it
+        finds each of them empty; with `::refuse` behind its path, asking for something in there is refused.
     stdin: what the guest can read from standard input.
     clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a
         millisecond after every 1,000 readings. "host": the clocks of the system.
@@ -220,6 +237,10 @@ class Host:
     dirs: Option[Folders, tuple[tuple[str, str], ...]] = Option(
         (), _folders(), Effect.OUTPUT, "Folder that the guest may read.",
         heading=_WORLD, flag="--dir", short="-d", metavar="HOST[::GUEST]",
+    )  # fmt: skip
+    late_dirs: Option[Sequence[str], tuple[str, ...]] = Option(
+        (), texts(_late_folder, _LATE_FOLDER), Effect.OUTPUT, "Folder that only instances have.",
+        heading=_WORLD, flag="--late-dir", metavar="GUEST[::refuse]",
     )  # fmt: skip
     writable: Option[bool, bool] = Option(False, FLAG, Effect.OUTPUT, "It may write those folders too.", heading=_WORLD)
     file_times: Option[FileTimes, FileTimes] = Option(
@@ -257,6 +278,11 @@ class Host:
     def late_stdin(self) -> Late | None:
         """What gives standard input when the guest first reads it; None: it is `stdin`."""
         return self._late_stdin
+
+    @property
+    def late_folders(self) -> tuple[tuple[str, bool], ...]:
+        """Guest paths of folders that only instances have, and whether asking for something in there is refused."""
+        return tuple((text.removesuffix(_REFUSES), text.endswith(_REFUSES)) for text in self.late_dirs)
 
     @property
     def time(self) -> int:

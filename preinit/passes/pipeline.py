@@ -74,10 +74,11 @@ def build_source(
         from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
-        from .late import bind, reserved
+        from .late import bind, check_folders, reserved
         from .rewrite import rewrite, scrub
         from .validate import first_valid
 
+        check_folders(paused.host)
         with observer.stage("capture"):
             snapshot = deadline.start(lambda: capture(job.module, paused, job.owners)).result()
         scrubbed = scrub(job, snapshot)

@@ -124,7 +124,8 @@ class HostFacts:
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
     still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
     for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
-    read or took something, which may be a later one than the first.
+    read or took something, which may be a later one than the first. `late_folders`: guest paths of folders that only
+    instances have; `late_opened`, `late_asked`: paths in there that the guest opened, and that it asked for.
     """
 
     calls: dict[str, int]
@@ -145,6 +146,9 @@ class HostFacts:
     unflushed: dict[str, int] = field(default_factory=dict)
     stubbed: dict[str, int] = field(default_factory=dict)
     causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
+    late_folders: tuple[str, ...] = ()
+    late_opened: tuple[str, ...] = ()
+    late_asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

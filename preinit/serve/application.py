@@ -29,6 +29,7 @@ from .failure import Failed
 from .request import Request, read_request
 from .response import Answer, phrase, read_response
 from .settings import Settings
+from .world import FrozenEnvironment, startup_lines
 
 #: What a reactor has to be told before anything else is called.
 _INITIALIZE = "_initialize"
@@ -101,6 +102,9 @@ class Application:
         self._has_memory = memory is not None and memory.kind == ExternKind.MEMORY
         self._free = threading.BoundedSemaphore(settings.threads)
         self._log = log or (lambda line: None)
+        for line in startup_lines(module, settings):
+            self._log(line)
+        self._watches = FrozenEnvironment(module)
         if cache and cache.distrusted:
             self._log(f"compiled anew: {cache.distrusted}")
 
@@ -166,6 +170,8 @@ class Application:
                 self._call(guest, max(0.0, deadline - time.monotonic()))
             finally:
                 guest.close()
+                if said := self._watches.warning(guest):
+                    self._log(said)
                 if guest.complaint:
                     complaints.append(guest.complaint)
             return guest.output

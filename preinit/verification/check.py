@@ -24,6 +24,7 @@ from ..passes.plan.exports import output_exports
 from ..passes.plan.initializers import Call as Planned
 from ..passes.plan.initializers import choose
 from ..passes.plan.job import Job
+from ..passes.rewrite.late import says_late
 from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
@@ -196,7 +197,7 @@ def _verify(
         own = entries(module, options)
         more = bool(own or options.late)
         raise_any(structure(module, output, None if options.late else exports, options.imports, more))
-        raise_any(customs(module, output, bool(options.late)))
+        raise_any(customs(module, output, says_late(options)))
         with of_output():
             to_make = list(calls.of(output))
     preloads, preload_code = read_preloads(module, options)

@@ -10,7 +10,7 @@ from ..filesread import FilesRead
 from .abi import Errno, WasiError
 from .changes import ChangeFunctions
 from .descriptors import DescriptorFunctions
-from .files import Descriptor
+from .files import Descriptor, LateFolder
 from .memory import GuestMemory
 from .paths import PathFunctions
 from .process import Clock, Fetches, ProcessFunctions
@@ -47,6 +47,7 @@ class Functions:
         self.stdin = Stream(data=host.stdin, late=host.late_stdin)
         self.files = FilesRead(meanwhile=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
+        self.late_folders: list[LateFolder] = []
         self._process = ProcessFunctions(host, memory, self._table, check, noted, wait)
         self._parts: list[object] = [
             self._process,
@@ -59,6 +60,8 @@ class Functions:
     def preopen(self, entries: Iterable[Descriptor]) -> None:
         """Takes folders over, in order."""
         for entry in entries:
+            if entry.late:
+                self.late_folders.append(entry.late)
             self._table.add(entry)
 
     def set_clock(self, clock: Clock) -> None:

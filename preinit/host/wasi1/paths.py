@@ -26,7 +26,7 @@ class PathFunctions:
 
     def path_filestat_get(self, fd: int, flags: int, path: int, size: int, result: int) -> None:
         name = self._memory.path(path, size)
-        seen = path_metadata(self._table.directory(fd), name, bool(flags & SYMLINK_FOLLOW))
+        seen = path_metadata(self._table.directory(fd, name), name, bool(flags & SYMLINK_FOLLOW))
         self._memory.write(result, pack_metadata(seen))
 
     def path_open(
@@ -42,7 +42,7 @@ class PathFunctions:
         result: int,
     ) -> None:
         name = self._memory.path(path, size)
-        base = self._table.directory(fd)
+        base = self._table.directory(fd, name, opens=True)
         follow = bool(flags & SYMLINK_FOLLOW)
         writes = bool(rights & Rights.FD_WRITE or open_flags & TRUNCATE)
         changes = writes or bool(open_flags & CREATE)
@@ -61,7 +61,8 @@ class PathFunctions:
         self._memory.write_u32(result, self._table.add(opened))
 
     def path_readlink(self, fd: int, path: int, path_size: int, buffer: int, size: int, result: int) -> None:
-        target = link_target(self._table.directory(fd), self._memory.path(path, path_size))[:size]
+        name = self._memory.path(path, path_size)
+        target = link_target(self._table.directory(fd, name), name)[:size]
         self._memory.write(buffer, target)
         self._memory.write_u32(result, len(target))
 

@@ -44,7 +44,7 @@ def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWa
             f"the guest was handed {_list('the environment variable', facts.environment)}"
             f"{_where(first, 'environ_get')}: C libraries keep that copy, and an instance's own environment is not "
             "looked at",
-            f"Build with `--late env`, or have the instance fetch its own (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md "
+            f"Build with `--late env`, or fetch it in instances (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md "
             "has the recipe), and never give a secret.",
         )
     elif facts.environment_read and not (late and late.environment):
@@ -52,7 +52,7 @@ def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWa
             "environment-frozen",
             f"the guest asked for its environment{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no "
             "variable: C libraries keep that answer, and an instance's own environment is not looked at",
-            f"Build with `--late env`, or have the instance fetch its own (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md "
+            f"Build with `--late env`, or fetch it in instances (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md "
             "has the recipe), or first ask for it in the entry point.",
         )
     if facts.arguments and not (late and late.arguments):
@@ -62,7 +62,7 @@ def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWa
             "instance's own may not be looked at",
             "Read the arguments in the entry point, not in the initializer.",
         )
-    elif facts.arguments_read:
+    elif facts.arguments_read and not (late and late.arguments):
         yield BuildWarning(
             "arguments-frozen",
             f"the guest asked for its arguments{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an "
@@ -83,16 +83,23 @@ def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWa
             "take the descriptors of an instance for the same ones",
             f"Have the instance fetch its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
             "recipe), or give each one the same guest paths in the same order: "
-            + " ".join(f"--dir HOST::{path}" for path in facts.folders)
+            + " ".join(f"--dir HOST::{path}" for path in (*facts.folders, *facts.late_folders))
             + ".",
         )
-    elif facts.folders_listed:
+    elif facts.folders_listed and not facts.late_folders:
         yield BuildWarning(
             "folders-frozen",
             f"the guest looked for its folders{_where(first, 'fd_prestat_get')} and has none: C libraries keep that "
             "answer, and an instance can't open a file in its own",
             f"Have the instance look for its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
             "recipe), or give the build the folders that it will have, by the same guest paths: --dir HOST::GUEST",
+        )
+    if facts.late_asked:
+        yield BuildWarning(
+            "late-folder-asked",
+            f"the guest asked for {_list('', facts.late_asked)}{_where(first, 'path_filestat_get', 'fd_readdir')}, "
+            "which only instances have: that there is nothing is the same in every instance",
+            "Ask for it in the entry point, not in the initializer.",
         )
     if facts.open_descriptors:
         names = [

@@ -13,7 +13,7 @@ from ..run import Paused
 from ..snapshot import Snapshot
 from .appended import has_more
 from .entries import entry_functions
-from .late import late_functions, section
+from .late import late_functions, says_late, section
 from .layout import Run
 from .memories import memory_runs
 from .module import Rewritten, variants, write_module
@@ -31,8 +31,10 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
     """
     module, deadline = job.module, job.deadline
     plan = make_plan(job.owners, job.options.layout, *functions_and_exports(job, paused, late))
-    if late is not None:
-        plan = plan._replace(customs=(section(late),))
+    host = job.options.host
+    if says_late(job.options):
+        folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
+        plan = plan._replace(customs=(section(late, folders if host.late_dirs else ()),))
     runs: list[Run] | None = None
     for variant in variants(module, snapshot, plan):
         deadline.check_time()

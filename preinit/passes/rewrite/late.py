@@ -14,6 +14,7 @@ from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import I32, FuncType
+from ...options import Options
 from ..late import Late
 from .entries import exits, wasi_functions
 from .plan import Added, Export, NoOp
@@ -34,11 +35,17 @@ _NOTHING = FuncType((), ())
 _STDERR = 2
 
 
-def section(late: Late) -> write.Pieces:
-    """What the output says of itself, for who serves it: whether environment and arguments are the instance's own."""
-    facts = {"environment": late.facts.environment, "arguments": late.facts.arguments}
-    said = json.dumps({name: value for name, value in facts.items() if value})
+def section(late: Late | None, folders: Sequence[str]) -> write.Pieces:
+    """What the output says of itself, for who serves it: whether environment and arguments are the instance's own, and
+    the guest paths of folders that it must be given, all in order."""
+    facts = {"environment": late.facts.environment, "arguments": late.facts.arguments} if late else {}
+    said = json.dumps({name: value for name, value in (*facts.items(), ("folders", list(folders))) if value})
     return write.custom_section(SECTION, said.encode())
+
+
+def says_late(options: Options) -> bool:
+    """Whether an output says what instances bring themselves."""
+    return bool(options.late or options.host.late_dirs)
 
 
 def late_functions(
