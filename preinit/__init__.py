@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .errors import Frame, PreinitError
     from .inspection import Inspection, inspect
     from .options import Host, Options
-    from .options.calls import Call, Word
+    from .options.calls import Call, Returned, Word, argv, strings
     from .passes.builder import Builder
     from .passes.observer import Event
     from .passes.pipeline import build
@@ -34,11 +34,14 @@ _HOMES = {
     "PreinitError": "errors",
     "Report": "result",
     "Result": "result",
+    "Returned": "options.calls",
     "Verification": "verification",
     "BuildWarning": "result",
     "Word": "options.calls",
+    "argv": "options.calls",
     "build": "passes.pipeline",
     "inspect": "inspection",
+    "strings": "options.calls",
     "verify": "verification",
 }
 
@@ -54,11 +57,14 @@ __all__ = [
     "PreinitError",
     "Report",
     "Result",
+    "Returned",
     "Verification",
     "Word",
     "__version__",
+    "argv",
     "build",
     "inspect",
+    "strings",
     "verify",
 ]  # fmt: skip
 

@@ -74,7 +74,9 @@ class Copies:
         try:
             self._module = ffi.compile_module(self._engine, subject.wasm)
             self.compile_seconds = time.perf_counter() - began
-            self._preloads = {name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.beside.items()}
+            self._preloads = {
+                name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.preload_code.items()
+            }
         except EngineError as problem:
             check(subject.module.data)  # says it in terms of the file
             raise Unsupported(

@@ -52,6 +52,12 @@ function compile(side) {
   side.compileSeconds = (performance.now() - began) / 1000;
 }
 
+function words(numbers) {
+  const result = Buffer.alloc(4 * numbers.length);
+  numbers.forEach((number, i) => result.writeUInt32LE(number, 4 * i));
+  return result;
+}
+
 // Calls exports in order, as passes/run/calls.py does. `spent`: milliseconds in them.
 class Caller {
   constructor(exports) {
@@ -60,6 +66,9 @@ class Caller {
 
   perform({ name, given, returns }) {
     this.returned = this.call(name, given.flatMap((part) => this.values(part)));
+    if (returns && returns !== "result" && this.result !== value(returns)) {
+      throw new Error(`${name} returned ${this.result}, and should have returned ${value(returns)}`);
+    }
     if (returns === "result" && this.bytes(this.returned, 1)[0]) {
       const [start, size] = [4, 8].map((offset) => this.word(this.returned + offset));
       throw new Error(`${name} refuses: ${new TextDecoder().decode(this.bytes(start, size))}`);
@@ -72,16 +81,34 @@ class Caller {
     const returned = called(...values);
     this.spent += performance.now() - began;
     const first = Array.isArray(returned) ? returned[0] : returned;
+    this.result = first;
     return typeof first === "bigint" ? Number(BigInt.asUintN(32, first)) : first >>> 0;
   }
 
   values(part) {
     if ("word" in part) return [this.word(this.returned + part.word)];
-    if (!("data" in part)) return [value(part)];
-    const content = Buffer.from(part.data, "base64");
+    if ("returned" in part) return [this.result];
+    if (!("allocator" in part)) return [value(part)];
+    const [returned, result] = [this.returned, this.result]; // calls of the allocator are none of ours
+    const values = this.data(part);
+    Object.assign(this, { returned, result });
+    return values;
+  }
+
+  data(part) {
+    const decoded = (text) => Buffer.from(text, "base64");
+    if ("data" in part) return [this.placed(part, decoded(part.data)), decoded(part.data).length];
+    if ("text" in part) return [this.placed(part, decoded(part.text))];
+    const texts = (part.argv ?? part.list).map(decoded);
+    const places = texts.map((text) => this.placed(part, text));
+    if ("argv" in part) return [texts.length, this.placed(part, words([...places, 0]))];
+    return [this.placed(part, words(places.flatMap((place, i) => [place, texts[i].length]))), texts.length];
+  }
+
+  placed(part, content) {
     const place = this.call(part.allocator, part.arguments.map((argument) => argument ?? content.length));
     this.bytes(place, content.length).set(content);
-    return [place, content.length];
+    return place;
   }
 
   word(place) {

@@ -20,10 +20,11 @@ from ..engine.runtime import Deadline
 from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, as_limit, printable
 from ..host.stubs import Answer, stub_answers
 from ..options import Options
-from ..options.calls import ALLOCATORS, Word
+from ..options.calls import Argv, Returned, Strings, Word
 from ..options.numbers import encode
 from ..passes.observer import Observer
 from ..passes.plan.arguments import Call, Data
+from ..passes.run.calls import c_string
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
@@ -133,23 +134,43 @@ def _side(subject: Subject, options: Options, folder: Path) -> dict[str, Any]:
     path.write_bytes(subject.wasm)
     calls: list[dict[str, Any]] = [{"name": subject.start, "given": [], "returns": None}] if subject.start else []
     for call in subject.calls:
-        calls.append({"name": call.name, "given": list(_given(call)), "returns": call.returns})
+        returns: Any = call.returns
+        if isinstance(returns, bytes):
+            returns = _number(call.type.results[0], returns)
+        calls.append({"name": call.name, "given": list(_given(call)), "returns": returns})
     return {"name": subject.name, "path": str(path), "calls": calls, "imports": _imports(subject.module, options)}
 
 
 def _given(call: Call) -> Iterator[dict[str, Any]]:
-    """What a call is given, for the script. Data takes two of the parameters."""
+    """What a call is given, for the script. Most data takes two of the parameters."""
     parameters = iter(call.type.params)
     for value in call.values:
         parameter = next(parameters)
         if isinstance(value, Data):
-            next(parameters)
-            content = base64.b64encode(value.content).decode()
-            yield {"data": content, "allocator": value.allocator, "arguments": ALLOCATORS[value.allocator]}
+            if not isinstance(value.content, str):
+                next(parameters)
+            yield {**_data(value.content), "allocator": value.allocator.name, "arguments": value.allocator.arguments}
         elif isinstance(value, Word):
             yield {"word": value.offset}
+        elif isinstance(value, Returned):
+            yield {"returned": True}
         else:
             yield _number(parameter, value)
+
+
+def _data(content: bytes | str | Argv | Strings) -> dict[str, Any]:
+    """Bytes, a text that ends with NUL, several of them, or texts with their lengths."""
+
+    def coded(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    if isinstance(content, bytes):
+        return {"data": coded(content)}
+    if isinstance(content, str):
+        return {"text": coded(c_string(content))}
+    if isinstance(content, Argv):
+        return {"argv": [coded(c_string(text)) for text in content.texts]}
+    return {"list": [coded(text.encode()) for text in content.texts]}
 
 
 def _number(value_type: ValType, bits: bytes) -> dict[str, str]:
@@ -189,7 +210,7 @@ def _provided(module: Module, entry: Import, name: str, stub: Answer, values: di
         try:
             bits = encode(entry.global_.type, values.get(name, "0"))
         except ValueError:
-            raise UsageError(f"{values[name]!r} is no number of the type of the imported global `{name}`") from None
+            raise UsageError(f"{values[name]!r} is not a number of the type of the imported global `{name}`") from None
         return {"kind": "global", "mutable": entry.global_.mutable, **_number(entry.global_.type, bits)}
     raise Unsupported(
         f"the import `{printable(name)}` is of a kind that can't be made for Node",

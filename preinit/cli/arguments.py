@@ -53,14 +53,14 @@ def read(path: str) -> bytes:
 
 
 def module(path: str) -> bytes | str:
-    """The path of a module that is provided, or the content of what is no file. Raises `Unreadable`."""
+    """The path of a module that is provided, or the content of what is not a file. Raises `Unreadable`."""
     return path if os.path.isfile(path) else read(path)  # noqa: PTH113 - what is wrong, `read` says
 
 
 def other_inputs(given: Mapping[str, Any]) -> list[str]:
     """Names of files that are read besides the module and standard input."""
     names: list[str] = [text.partition("=")[2] for text in given["preloads"]]
-    for text in given["init_funcs"]:
+    for text in (*given["init_funcs"], *(text.partition("=")[2] for text in given.get("rename_funcs") or ())):
         with suppress(UsageError):  # what is wrong with it is said when there can be a report of the failure
             names += files(text)
     return names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from ..errors import (
     EngineLimit,
@@ -37,12 +36,6 @@ _EXCEEDS = re.compile(
 )
 _SMALLER = "The engine has no memories of that size: have the module start with a smaller one, and grow."
 _MERGE = "Merge segments, which leaves what memory holds as it is: `wasm-opt --limit-segments -all IN -o OUT`."
-
-
-def engine_build() -> str:
-    """Says which build of the engine this is: size and time of its file."""
-    status = Path(ffi.library()).stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def link_problem(problem: EngineError) -> PreinitError:

@@ -124,7 +124,7 @@ class NoInitializer(PreinitError):
 
 
 class InitializerType(PreinitError):
-    """An export can't be called as it was written: its type asks for other arguments, or it is no function."""
+    """An export can't be called as it was written: its type asks for other arguments, or it is not a function."""
 
     code = "initializer-type"
     hint = "Give the arguments that its type asks for, or name another export."

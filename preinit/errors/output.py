@@ -42,6 +42,13 @@ class LateBinding(PreinitError):
     hint = "Leave `--late` out, and fetch it in an entry point."
 
 
+class LateFolderOpened(PreinitError):
+    """The initializer opened files of a folder that only instances have (`--late-dir`)."""
+
+    code = "late-folder"
+    hint = "Open them in an entry point, or give the folder to the build: --dir HOST::GUEST."
+
+
 class OutputTooLarge(PreinitError):
     """The snapshot does not fit into a module: engines bound segments and the size of a section."""
 
@@ -97,7 +104,7 @@ class BudgetExceeded(PreinitError):
 
     def __init__(self, excesses: tuple[Excess, ...], hint: str) -> None:
         names = ", ".join(excess.budget for excess in excesses)
-        super().__init__(f"the output does not keep its budget{'s'[: len(excesses) > 1]} {names}", hint=hint)
+        super().__init__(f"the output exceeds its budget{'s'[: len(excesses) > 1]} {names}", hint=hint)
         self.excesses = excesses
 
     @property

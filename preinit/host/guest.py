@@ -6,7 +6,7 @@ The engine's own WASI would have to be given files for its output, on which it p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from ..binary.module import Module
 from ..engine.copies.pool import HostImport
@@ -65,6 +65,7 @@ class Guest:
         self._wasi = Functions(host, self._memory, self._print, self._complain, self.check, self._sleep)
         self._wasi.preopen(preopens(host))
         self._known: dict[str, Callable[..., None]] = {"proc_exit": _exit}
+        self._called: set[str] = set()
         #: When it printed something first, on `time.perf_counter`.
         self.first_byte: float | None = None
 
@@ -78,12 +79,17 @@ class Guest:
         function = self._known.get(name)
         if function is None:
             function = self._known[name] = self._wasi[name]
+            self._called.add(name)
         self._memory.current = None
         try:
             function(*arguments)
         except WasiError as problem:
             return problem.number
         return Errno.SUCCESS
+
+    def called(self, names: Collection[str]) -> bool:
+        """Whether it called one of these functions."""
+        return not self._called.isdisjoint(names)
 
     def check(self) -> None:
         """Raises `OutOfTime` once it is over."""

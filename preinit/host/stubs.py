@@ -71,7 +71,7 @@ def stubbed(module: Module, stubs: Iterable[tuple[str, str]]) -> dict[int, tuple
 def _unknown(module: Module, name: str) -> Misfit:
     hint = "Write it as MODULE.NAME=trap|zero|NUMBER|ERRNO, with a function that the module imports."
     if any(f"{entry.module}.{entry.name}" == name for entry in module.imports):
-        return Misfit(f"the import {quoted(name)} is no function, so it can't be stubbed", hint=hint)
+        return Misfit(f"the import {quoted(name)} is not a function, so it can't be stubbed", hint=hint)
     what = "function" if not name.endswith(_MANY) else "function whose name fits"
     return Misfit(f"the module imports no {what} {quoted(name)} that could be stubbed", hint=hint)
 

@@ -12,13 +12,13 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
 from ..options import Host
-from .imports import Generated, Given, Preloads, Wasi, link
+from .imports import Generated, Given, Preloads, Wasi, link, title
 from .ledger import Calls, Original, settle
 from .output import Output
 from .pausing import Watch
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
-from .wasi1.files import Descriptor, Policy, preopen
+from .wasi1.files import Descriptor, Policy, preopen, preopen_late
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
 from .wasi1.process import Clock, Fetches
@@ -61,6 +61,7 @@ class World:
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
         bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
+        self._answered = {title(module.imports[at]) for at, body in bodies.items() if body is not None}
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given, watch)
@@ -68,7 +69,10 @@ class World:
         if watch is not None:
             output.kept = []
         self._functions: dict[str, Callable[..., None]] = {}
-        self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
+        self._wasi = Functions(
+            host, self._memory, output.to_output, output.to_error, deadline.check,
+            noted=self.calls.mark, here=self.calls.here,
+        )  # fmt: skip
         self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -133,10 +137,10 @@ class World:
         """What the guest asked for, up to now. To be called before `close`."""
         counters = self._generated.counters
         for name in {name for name, _ in counters}:  # one function may be imported under several types
-            if number := sum(count() for title, count in counters if title == name):
+            if number := sum(count() for counted, count in counters if counted == name):
                 self.calls[name] = number
         memory = None if self._memory.view is _no_memory else self._memory.view()
-        return settle(self._module, self._host, self.calls, self._wasi, original, memory)
+        return settle(self._module, self._host, self.calls, self._wasi, original, memory, self._answered)
 
     @property
     def environment(self) -> Fetches:
@@ -219,6 +223,7 @@ def preopens(host: Host) -> list[Descriptor]:
                 f"the folder {quoted(folder)} can't be opened: {reason}",
                 hint=way_out(problem, "Name a folder that exists and that you may read."),
             ) from problem
+    opened += [preopen_late(guest_path, refuses) for guest_path, refuses in host.late_folders]
     return opened
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import UsageError
-from .calls import Call, initializers
+from .calls import Call, initializers, renamings
 from .declared import Effect, Option
 from .host import Host
 from .kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of, optional, unfit
-from .lists import anchored_path, items, pairs, words
+from .lists import anchored_path, items, name_kind, pairs, words
 from .pause import PAUSE, PausePoint, pause_point
 from .texts import figure, name_text, path_or_data, path_text, read_number
 
@@ -79,7 +79,10 @@ class Options:
         it, `_start` is run unless `init_funcs` says otherwise.
     reopen: files that are open at the pause are opened again when the output goes on; without it, they are refused.
     replay_output: the output prints what the program had printed before the pause, when it goes on.
+    allocator: the export that makes room for data that functions are given, where it is none of the usual ones: it
+        takes a size; a size and an alignment; or what `cabi_realloc` takes.
     rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`, or several of them.
+        Where `source` is a call, as for `init_funcs`, the output gets a function `destination` that does this call.
     keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
         the run returned (null for a reference), for a host that calls them.
     late: what each instance brings itself when it starts, in place of what libc kept while it was built: "env", its
@@ -163,10 +166,17 @@ class Options:
         Effect.OUTPUT, "Value of an imported global at build time.",
         heading=_OUTSIDE, flag="--import-global", metavar="MODULE.NAME=N",
     )  # fmt: skip
-    rename_funcs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
-        (), pairs(name_text, name_text, "DST=SRC", "_start=resume"), Effect.OUTPUT,
-        "Export SRC as DST.",
-        heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC",
+    allocator: Option[str | None, str | None] = Option(
+        None, optional(name_kind()), Effect.OUTPUT, "Export that allocates memory.",
+        heading=_RUN, metavar="NAME",
+    )  # fmt: skip
+    rename_funcs: Option[
+        Mapping[str, str] | Mapping[str, Call] | Mapping[str, str | Call] | Sequence[tuple[str, str | Call]],
+        tuple[tuple[str, str | Call], ...],
+    ] = Option(
+        (), renamings(), Effect.OUTPUT,
+        "Export SRC, or a call of it, as DST.",
+        heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC[(ARG,..)]",
     )  # fmt: skip
     keep_init_func: Option[KeepInitFunc, KeepInitFunc] = Option(
         False, one_of(False, True, "noop"), Effect.OUTPUT,

@@ -1,15 +1,16 @@
-"""Calls of initializers that are given more than numbers."""
+"""Calls of exports that are given more than numbers."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import UsageError, quoted
+from .grammar import FARTHEST, Part, parse, quoted_text
 from .kinds import Kind, Path, Wrong
-from .lists import anchored_path, check_list, read_list
+from .lists import anchored_path, check_list, items, pairs, read_list
+from .numbers import is_number
 from .texts import NOT_EMPTY, matching_schema, name_text, read_text
 
 
@@ -19,27 +20,59 @@ class Word(NamedTuple):
     offset: int
 
 
-Argument = bytes | int | float | Word
-Returns = Literal["result"]
+class Returned(NamedTuple):
+    """An argument: what the call before returned."""
 
-_NUMBER = re.compile(r"[+-]?[0-9a-zA-Z.+-]+")
-_WRITTEN = re.compile(r"(.+)\(([^()]*)\)(\??)", re.DOTALL)
 
-#: Exports that allocate memory, best first, with their arguments, of which None is the size in bytes: the canonical
-#: ABI's realloc (old address and size, alignment, new size), and C's.
+class Number(NamedTuple):
+    """An argument: a number as it is written, for those that Python's can't be."""
+
+    text: str
+
+
+class Argv(NamedTuple):
+    """Two arguments: how many texts there are, and the address of an array of their addresses with null behind it, as C
+    passes them to `main`."""
+
+    texts: tuple[str, ...]
+
+
+class Strings(NamedTuple):
+    """Two arguments: a `list<string>` of the canonical ABI, address and length."""
+
+    texts: tuple[str, ...]
+
+
+def argv(*texts: str) -> Argv:
+    """The argument vector of a call: `preinit.argv("ruby", "-e", "")`. Raises `UsageError`."""
+    return Argv(tuple(_without_nul(text) for text in texts))
+
+
+def strings(*texts: str) -> Strings:
+    """A `list<string>` of a call: `preinit.strings("ruby", "-e", "")`. Raises `UsageError`."""
+    return Strings(tuple(_unicode(text) for text in texts))
+
+
+Argument = bytes | str | int | float | Word | Returned | Number | Argv | Strings
+
+#: What allocates memory: the arguments of such an export, of which None is the size in bytes.
+REALLOC: tuple[int | None, ...] = (0, 0, 8, None)
+MALLOC: tuple[int | None, ...] = (None,)
+ALIGNED: tuple[int | None, ...] = (None, 8)
+
+#: Exports that allocate memory, best first: the canonical ABI's realloc (old address and size, alignment, new size),
+#: and C's.
 ALLOCATORS: dict[str, tuple[int | None, ...]] = {
-    "cabi_realloc": (0, 0, 8, None),
-    "canonical_abi_realloc": (0, 0, 8, None),
-    "malloc": (None,),
+    "cabi_realloc": REALLOC,
+    "canonical_abi_realloc": REALLOC,
+    "malloc": MALLOC,
+    "allocate": MALLOC,
 }
-
-#: How far a word can lie after an address: what memory holds there comes from one call.
-_FARTHEST = (1 << 32) - 1
 
 
 @dataclass(frozen=True, init=False)
 class Call:
-    """A call of an export with data, for `Options.init_funcs`.
+    """A call of an export with data, for `Options.init_funcs` and as the source in `Options.rename_funcs`.
 
         preinit.build("engine.wasm", init_funcs=[
             "initialize-runtime",
@@ -50,77 +83,119 @@ class Call:
     Parameters
     ----------
     name: the export.
-    arguments: numbers; bytes, which the function gets as address and length (two i32) of a copy in its memory, made
-        with the module's own `cabi_realloc` (or `canonical_abi_realloc`, or `malloc`); `Word(offset)`: the 32 bits in
-        memory, that many bytes after the address that the call before returned.
+    arguments: numbers; bytes, which the function gets as address and length (two i32) of a copy in its memory; a
+        string, which it gets as the address of a copy that ends with NUL; `argv(...)`, `strings(...)`;
+        `Word(offset)`: the 32 bits in memory, that many bytes after the address that the call before returned;
+        `Returned()`: what that call returned. The module itself makes room for copies: with its `cabi_realloc`,
+        `canonical_abi_realloc`, `malloc` or `allocate`, or with `Options.allocator`.
     returns: "result": it returns the address of a `result<_, string>` of the canonical ABI, and an error in there
-        fails the build: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
+        fails the build: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md . A
+        number, or one as text: what it must return.
 
     Raises `UsageError` for arguments of other types.
     """
 
     name: str
     arguments: tuple[Argument, ...]
-    returns: Returns | None
+    returns: str | None
 
-    def __init__(self, name: str, *arguments: Argument, returns: Returns | None = None) -> None:
+    def __init__(self, name: str, *arguments: Argument, returns: str | int | float | None = None) -> None:
         if not isinstance(name, str):
             raise UsageError(f"the name of an export must be a string, not {type(name).__name__}")
-        if returns not in (None, "result"):
-            raise UsageError(f"a call can't be said to return {returns!r}", hint='Leave it out, or returns="result".')
+        number = isinstance(returns, int | float) and not isinstance(returns, bool)
+        if not (number or returns in (None, "result") or (isinstance(returns, str) and is_number(returns))):
+            raise UsageError(f"a call can't be said to return {returns!r}", hint='A number, or returns="result".')
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", tuple(map(_checked, arguments)))
-        object.__setattr__(self, "returns", returns)
+        object.__setattr__(self, "returns", None if returns is None else str(returns))
 
 
 def _checked(value: object) -> Argument:
     if isinstance(value, Word):
-        if not isinstance(value.offset, int) or not 0 <= value.offset <= _FARTHEST:
+        if not isinstance(value.offset, int) or not 0 <= value.offset <= FARTHEST:
             raise UsageError(f"the offset of a word can't be {value.offset!r}", hint="Bytes, from 0 on.")
+        return value
+    if isinstance(value, Argv):
+        return argv(*value.texts)
+    if isinstance(value, Strings):
+        return strings(*value.texts)
+    if isinstance(value, Returned | Number):
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
+    if isinstance(value, str):
+        return _without_nul(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    hint = "Encode it: text.encode()." if isinstance(value, str) else "Give numbers, bytes, or a Word."
-    raise UsageError(f"an initializer can't be given a value of type {type(value).__name__}", hint=hint)
+    raise UsageError(
+        f"an initializer can't be given a value of type {type(value).__name__}",
+        hint="Give numbers, strings, bytes, argv(...), strings(...), a Word, or Returned().",
+    )
+
+
+def _unicode(value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"a list of texts can't have a value of type {type(value).__name__}", hint="Give strings.")
+    return name_text("a text", value)
+
+
+def _without_nul(value: object) -> str:
+    text = _unicode(value)
+    if "\0" in text:
+        raise UsageError(
+            f"the text {quoted(text)} has a NUL character, and would end there",
+            hint="Give its bytes, with their length: @FILE, or bytes.",
+        )
+    return text
 
 
 def written(text: str, read: Callable[[str], bytes]) -> str | Call:
-    """What `-f` and job files take: NAME(ARG,...), where ARG is a number, @FILE for its bytes (`read` gives them), or
-    *N for `Word(N)`; with a ? at its end, it returns a result. Without any of these, the text itself.
+    """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file.
 
-    Raises `UsageError`, and what `read` raises.
+    The text itself where it is a name, or a name and numbers. Raises `UsageError`, and what `read` raises.
     """
-    match = _WRITTEN.fullmatch(text)
-    if not match:
+    found = parse(text)
+    if found is None:
         return text
-    parts = [part.strip() for part in match[2].split(",")] if match[2].strip() else []
-    if not (match[3] or any(part[:1] in ("@", "*") for part in parts)):
-        return text
-    arguments: list[Argument] = []
-    for part in parts:
-        if part.startswith("@") and len(part) > 1:
-            arguments.append(read(part[1:]))
-        elif re.fullmatch(r"\*[0-9]{1,10}", part):
-            arguments.append(Word(int(part[1:])))
-        else:
-            arguments.append(_number(part, text))
-    return Call(match[1], *arguments, returns="result" if match[3] else None)
+    returns = "result" if found.returns == "?" else found.returns
+    return Call(found.name, *(_argument(part, read) for part in found.parts), returns=returns)
+
+
+def _argument(part: Part, read: Callable[[str], bytes]) -> Argument:
+    match part.kind:
+        case "number":
+            return _number(part.values[0])
+        case "file":
+            return read(part.values[0])
+        case "text":
+            return part.values[0]
+        case "argv":
+            return Argv(part.values)
+        case "list":
+            return Strings(part.values)
+        case _:
+            return Word(int(part.values[0])) if part.values else Returned()
+
+
+def _number(text: str) -> int | float | Number:
+    """A number, as Python has it where it has it."""
+    for convert in (lambda text: int(text, 0), float):
+        try:
+            value = convert(text)
+        except ValueError:
+            continue
+        return Number(text) if text.startswith("-") and not value else value
+    return Number(text)
 
 
 def anchored(text: str, folder: str) -> str:
-    """The same with the names of files relative to a folder. Raises `UsageError` where they could not be read then."""
-    match = _WRITTEN.fullmatch(text)
-    if not match or not files(text):
-        return text
-    parts = [part.strip() for part in match[2].split(",")]
-    parts = [f"@{anchored_path(part[1:], folder)}" if part[:1] == "@" and part != "@{}" else part for part in parts]
-    moved = f"{match[1]}({','.join(parts)}){match[3]}"
-    if len(files(moved) if _WRITTEN.fullmatch(moved) else ()) != len(files(text)):
-        raise UsageError(
-            f"the folder {quoted(folder)} can't stand in {quoted(text)}", hint="Run it in a folder without `,` and `)`."
-        )
+    """The same with the names of files relative to a folder. Raises `UsageError`."""
+    found = parse(text)
+    moved = text
+    for part in reversed(found.parts if found else ()):
+        if part.kind == "file" and part.values[0] != "{}":
+            path = anchored_path(part.values[0], folder)
+            moved = f"{moved[: part.start]}{quoted_text(path)}{moved[part.end :]}"
     return moved
 
 
@@ -136,21 +211,6 @@ def files(text: str) -> list[str]:
     return names
 
 
-def _number(part: str, text: str) -> int | float:
-    try:
-        if not _NUMBER.fullmatch(part):
-            raise ValueError
-        try:
-            return int(part, 0)
-        except ValueError:
-            return float(part)
-    except ValueError:
-        raise UsageError(
-            f"{quoted(part)} in {quoted(text)} can't be given to an initializer",
-            hint="Write a number, @FILE for the bytes of a file, or *N for the word at N bytes from what was returned.",
-        ) from None
-
-
 def initializers() -> Kind:
     """Calls of exports, in order: in a file and on the command line each as `written` takes it."""
     wanted = "a list of strings"
@@ -161,21 +221,39 @@ def initializers() -> Kind:
     def check(name: str, value: Any) -> tuple[str | Call, ...] | None:
         return None if value is None else check_list(name, value, check_one)
 
-    def read_one(value: Any, path: Path) -> str:
-        text = read_text(value, path)
-        try:
-            files(text)
-        except UsageError as problem:
-            raise Wrong(path, problem.what, problem.hint) from None
-        return text
-
     return Kind(
         wanted,
         check,
-        lambda value, path: read_list(value, path, read_one, wanted),
+        lambda value, path: read_list(value, path, _read_call, wanted),
         lambda: {"type": "array", "items": matching_schema(NOT_EMPTY)},
         lambda text, flag: text,
         repeats=True,
         resolve=lambda value, files: tuple(written(text, files.read) for text in value),
         anchor=lambda value, folder: [anchored(text, folder) for text in value],
+    )
+
+
+def _read_call(value: Any, path: Path) -> str:
+    """A call, or a name, that stands in a file."""
+    text = read_text(value, path)
+    try:
+        files(text)
+    except UsageError as problem:
+        place = (problem.where or "").partition("\n")[0]
+        raise Wrong(
+            path, f"{problem.what}, at {place} of {quoted(text)}" if place else problem.what, problem.hint
+        ) from None
+    return text
+
+
+def renamings() -> Kind:
+    """Destination -> source: the name of an export, or a call with constants, which the output gets as a function."""
+
+    def source(option: str, value: Any) -> str | Call:
+        return value if isinstance(value, Call) else name_text(option, value)
+
+    plain = pairs(name_text, source, "DST=SRC", "_start=resume", read=_read_call)
+    return plain._replace(
+        resolve=lambda value, files: tuple((name, written(text, files.read)) for name, text in items(value)),
+        anchor=lambda value, folder: {name: anchored(text, folder) for name, text in items(value)},
     )

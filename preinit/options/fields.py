@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .build import Compiler, Engine, Imports, KeepInitFunc, Late, Layout, Preload
     from .calls import Call
-    from .host import FileTimes, Pairs, Sink
+    from .host import FileTimes, Folders, Pairs, Sink
 
     class Fields(TypedDict, total=False):
         """All of them, so that a type checker finds one that is misspelled. A test holds them against the classes."""
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
         preloads: Mapping[str, Preload] | Sequence[tuple[str, Preload]]
         stubs: Mapping[str, str] | Sequence[tuple[str, str]]
         import_globals: Mapping[str, str | int | float] | Sequence[tuple[str, str | int | float]]
-        rename_funcs: Mapping[str, str] | Sequence[tuple[str, str]]
+        allocator: str | None
+        rename_funcs: (
+            Mapping[str, str] | Mapping[str, Call] | Mapping[str, str | Call] | Sequence[tuple[str, str | Call]]
+        )
         keep_init_func: KeepInitFunc
         late: Sequence[Late]
         imports: Imports
@@ -52,7 +55,8 @@ if TYPE_CHECKING:
         digest_files: bool
         env: Pairs
         args: Sequence[str]
-        dirs: Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]]
+        dirs: Folders
+        late_dirs: Sequence[str]
         writable: bool
         file_times: FileTimes
         stdin: bytes

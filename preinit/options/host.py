@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
 from ..errors.reason import Reason
@@ -14,6 +14,18 @@ from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
 from .lists import anchored_path, items, pairs, texts
 from .texts import NOT_EMPTY, data, guest_text, in_unicode, matching_schema, path_text, read_any_text, read_text
+
+if TYPE_CHECKING:
+    import pathlib
+
+    #: Folders with their names for the guest. A mapping is taken with keys of one type only: so are mappings typed.
+    Folders = (
+        Mapping[str, str]
+        | Mapping[pathlib.Path, str]
+        | Mapping[os.PathLike[str], str]
+        | Mapping[str | pathlib.Path, str]
+        | Sequence[tuple[str | os.PathLike[str], str]]
+    )
 
 #: What times of files a guest sees: the clock's, or the host's.
 FileTimes = Literal["fixed", "host"]
@@ -30,6 +42,9 @@ Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
 #: Takes what a guest prints, piece by piece.
 Sink = Callable[[bytes], object]
+
+#: Gives standard input, the same each time: a guest may have to run twice.
+Late = Callable[[], bytes]
 
 _WORLD = "What the guest sees of the world"
 
@@ -86,6 +101,21 @@ def _folders() -> Kind:
         resolve=lambda value, files: tuple((files.folder(host), guest) for host, guest in items(value)),
         anchor=lambda value, folder: {anchored_path(host, folder): guest for host, guest in items(value)},
     )
+
+
+#: What stands behind the guest path of a folder in which asking is refused; and what a folder is in a file.
+_REFUSES, _LATE_FOLDER = "::refuse", r"[^\u0000]+"
+
+
+def _late_folder(option: str, value: Any) -> str:
+    text = guest_text(option, value)
+    guest, _, choice = text.partition("::")
+    if not guest or ((choice != "" or text.endswith("::")) and text != guest + _REFUSES):
+        raise UsageError(
+            f"{quoted(text)} is not what `--late-dir` takes",
+            hint="Give the path in the guest, and ::refuse if asking is refused: --late-dir /data::refuse",
+        )
+    return in_unicode(text)
 
 
 def _stdin() -> Kind:
@@ -161,6 +191,15 @@ def _sink() -> Kind:
     return FLAG._replace(wanted="a function that takes bytes", check=check)
 
 
+def _late() -> Kind:
+    def check(option: str, value: Any) -> Any:
+        if value is not None and not callable(value):
+            raise unfit(option, "a function that returns bytes", value)
+        return value
+
+    return FLAG._replace(wanted="a function that returns bytes", check=check)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
@@ -170,6 +209,8 @@ class Host:
     env: environment variables; a mapping, or `(name, value)` pairs.
     args: the argument vector, the program's name first.
     dirs: host folder -> guest path, or such pairs; the guest can read them, not write, unless they are `writable`.
+    late_dirs: guest paths of folders that only instances have, after those of `dirs`: while the guest is built, it
+        finds each of them empty; with `::refuse` behind its path, asking for something in there is refused.
     stdin: what the guest can read from standard input.
     clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a
         millisecond after every 1,000 readings. "host": the clocks of the system.
@@ -193,12 +234,13 @@ class Host:
         (), texts(), Effect.OUTPUT, "Argument; the first is the program's name.",
         heading=_WORLD, flag="--arg", metavar="ARG",
     )  # fmt: skip
-    dirs: Option[
-        Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]],
-        tuple[tuple[str, str], ...],
-    ] = Option(
+    dirs: Option[Folders, tuple[tuple[str, str], ...]] = Option(
         (), _folders(), Effect.OUTPUT, "Folder that the guest may read.",
         heading=_WORLD, flag="--dir", short="-d", metavar="HOST[::GUEST]",
+    )  # fmt: skip
+    late_dirs: Option[Sequence[str], tuple[str, ...]] = Option(
+        (), texts(_late_folder, _LATE_FOLDER), Effect.OUTPUT, "Folder that only instances have.",
+        heading=_WORLD, flag="--late-dir", metavar="GUEST[::refuse]",
     )  # fmt: skip
     writable: Option[bool, bool] = Option(False, FLAG, Effect.OUTPUT, "It may write those folders too.", heading=_WORLD)
     file_times: Option[FileTimes, FileTimes] = Option(
@@ -228,6 +270,19 @@ class Host:
     public_env: Option[Sequence[str], tuple[str, ...]] = Option((), texts(), Effect.VERDICT)
     stdout: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
     stderr: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
+    #: Gives standard input when the guest first reads it, in place of `stdin`: ours may never end, and most guests
+    #: don't read theirs. No report says what was read; nobody but a command that passes its own on should say so.
+    _late_stdin: Option[Late | None, Late | None] = Option(None, _late(), Effect.PROCESS)
+
+    @property
+    def late_stdin(self) -> Late | None:
+        """What gives standard input when the guest first reads it; None: it is `stdin`."""
+        return self._late_stdin
+
+    @property
+    def late_folders(self) -> tuple[tuple[str, bool], ...]:
+        """Guest paths of folders that only instances have, and whether asking for something in there is refused."""
+        return tuple((text.removesuffix(_REFUSES), text.endswith(_REFUSES)) for text in self.late_dirs)
 
     @property
     def time(self) -> int:

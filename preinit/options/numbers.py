@@ -15,10 +15,15 @@ _HEX_FLOAT = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]
 _SPECIAL = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number of some type."""
+    return any(pattern.fullmatch(text) for pattern in (_INTEGER, _DECIMAL, _HEX_FLOAT, _SPECIAL))
+
+
 def encode(value_type: ValType, text: str) -> bytes:
     """The raw little-endian bytes, as many as the type has. Integers may be signed or unsigned, decimal or 0x...
 
-    Raises `ValueError` where the text is no number of that type.
+    Raises `ValueError` where the text is not a number of that type.
     """
     if value_type in (I32, I64):
         bits = 32 if value_type == I32 else 64

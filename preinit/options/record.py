@@ -13,15 +13,16 @@ from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, printable, quoted, way_out
 from ..result import FileFacts, Report
 from .build import Options
-from .calls import Call, Word
+from .calls import Argv, Call, Number, Returned, Strings, Word
 from .declared import Effect, declared
 from .fields import changed
 from .host import Host
+from .lists import items
 
 #: What is written down: all that the output depends on, and how it was built.
 _RECORDED = (Effect.OUTPUT, Effect.ENGINE, Effect.LIMIT)
 #: Of those, what is not written down as it is, but in a form of its own.
-_OWN_FORM = ("init_funcs", "preloads", "host", "env", "stdin")
+_OWN_FORM = ("init_funcs", "rename_funcs", "preloads", "host", "env", "stdin")
 
 
 def _plain(holder: type) -> list[str]:
@@ -39,6 +40,7 @@ def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
     """The options of a build as JSON values. Of environment variables the names: their values may be secrets."""
     facts: dict[str, Any] = {name: _listed(getattr(options, name)) for name in _plain(Options)}
     facts["init_funcs"] = None if options.init_funcs is None else [_call(given) for given in options.init_funcs]
+    facts["rename_funcs"] = [[name, _call(given)] for name, given in options.rename_funcs]
     facts["preloads"] = [
         {"name": name, "path": given if isinstance(given, str) else None, "sha256": preloads[name].sha256}
         for name, given in options.preloads
@@ -61,10 +63,23 @@ def _call(given: str | Call) -> str | dict[str, Any]:
         return given
     arguments: list[Any] = []
     for value in given.arguments:
-        if isinstance(value, bytes):
-            arguments.append({"size": len(value), "sha256": hashlib.sha256(value).hexdigest()})
-        else:
-            arguments.append({"word": value.offset} if isinstance(value, Word) else value)
+        match value:
+            case bytes():
+                arguments.append({"size": len(value), "sha256": hashlib.sha256(value).hexdigest()})
+            case str():
+                arguments.append({"text": value})
+            case Number(text):
+                arguments.append(text)
+            case Word(offset):
+                arguments.append({"word": offset})
+            case Returned():
+                arguments.append({"returned": True})
+            case Argv(texts):
+                arguments.append({"argv": list(texts)})
+            case Strings(texts):
+                arguments.append({"list": list(texts)})
+            case _:
+                arguments.append(value)
     return {"name": given.name, "arguments": arguments, "returns": given.returns}
 
 
@@ -101,9 +116,12 @@ class Recorded:
         now = {file.path: (file.size, file.sha256) for file in files}
         for path in sorted(before.keys() | now.keys()):
             if before.get(path) != now.get(path):
-                what = "is not what it was" if path in before and path in now else "was read in one of both runs only"
+                both = path in before and path in now
+                what = (
+                    "is not what it was when the module was built" if both else "was read in only one of the two runs"
+                )
                 raise InputError(
-                    f"the file {quoted(path)} {what}, when the module was built",
+                    f"the file {quoted(path)} {what}",
                     hint="Verify with the folders as they were, or build again.",
                 )
 
@@ -134,7 +152,10 @@ def _recorded(report: Report, shown: str) -> Recorded:
     options = report.options
     try:
         host = options["host"]
-        _check(options, {**dict.fromkeys((*_plain(Options), "init_funcs"), object), "preloads": list, "host": dict})
+        _check(
+            options,
+            {**dict.fromkeys((*_plain(Options), "init_funcs", "rename_funcs"), object), "preloads": list, "host": dict},
+        )
         _check(host, {**dict.fromkeys(_plain(Host), object), "env": list, "stdin": dict})
         _check(host["stdin"], {"size": int, "sha256": str})
         for entry in options["preloads"]:
@@ -143,7 +164,7 @@ def _recorded(report: Report, shown: str) -> Recorded:
             raise TypeError("a name is no text")
     except (KeyError, TypeError, IndexError, AttributeError) as problem:
         raise InputError(
-            f"{shown} is none of a build, or of an older version of preinit: it does not say all options",
+            f"{shown} is not the report of a build by this version of preinit: it does not say all options",
             hint=_FROM_ELSEWHERE,
         ) from problem
     return Recorded(report.input.sha256, report.output.sha256, options, report.host.files)
@@ -162,7 +183,7 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any]) -> Options:
     report says fits no build.
     """
     facts, world = recorded.options, recorded.options["host"]
-    fields: dict[str, Any] = {name: facts[name] for name in (*_plain(Options), "init_funcs")}
+    fields: dict[str, Any] = {name: facts[name] for name in (*_plain(Options), "init_funcs", "rename_funcs")}
     known = dict(given.get("preloads", ()))
     fields["preloads"] = [(e["name"], known.pop(e["name"], e["path"])) for e in facts["preloads"]] + list(known.items())
     fields |= {name: value for name, value in given.items() if name != "preloads"}
@@ -176,6 +197,19 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any]) -> Options:
     if has_data and list(map(_call, given["init_funcs"])) != calls:
         raise UsageError(
             "the initializers, or the data that they are given, are not those of the build",
+            hint="Give those of the build.",
+        )
+    renamed = facts["rename_funcs"]
+    pairs = isinstance(renamed, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in renamed)
+    has_entries = pairs and any(isinstance(source, dict) for _, source in renamed)
+    if has_entries and "rename_funcs" not in given:
+        raise UsageError(
+            "the report does not hold the data that functions of the output are given",
+            hint="Give all renamings again: -r 'DST=NAME(@FILE)'.",
+        )
+    if has_entries and [[name, _call(source)] for name, source in items(given["rename_funcs"])] != renamed:
+        raise UsageError(
+            "the renamings, or the data that functions of the output are given, are not those of the build",
             hint="Give those of the build.",
         )
     unknown = [name for name, value in fields["preloads"] if value is None]

@@ -74,10 +74,11 @@ def build_source(
         from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
-        from .late import bind, reserved
+        from .late import bind, check_folders, reserved
         from .rewrite import rewrite, scrub
         from .validate import first_valid
 
+        check_folders(paused.host)
         with observer.stage("capture"):
             snapshot = deadline.start(lambda: capture(job, paused)).result()
         scrubbed = scrub(job, snapshot)
@@ -92,7 +93,7 @@ def build_source(
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
             snapshot = reserved(job.module, snapshot, late)
-        outputs = rewrite(job, snapshot, paused.returned, late, observer)
+        outputs = rewrite(job, snapshot, paused, late, observer)
         output = first_valid(outputs, job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)
     check_accepted(report, job, output)

@@ -18,7 +18,7 @@ from .state import SUFFIX, Fingerprint, digest_of_file, options_digest, state_fi
 from .target import Target
 
 #: What is hashed in another form than as a value.
-_OWN_FORM = ("init_funcs", "preloads", "host", "env", "dirs", "stdin")
+_OWN_FORM = ("init_funcs", "rename_funcs", "preloads", "host", "env", "dirs", "stdin")
 
 
 def fingerprint(target: Target, options: Options) -> Fingerprint:
@@ -28,6 +28,7 @@ def fingerprint(target: Target, options: Options) -> Fingerprint:
     kept: dict[str, Any] = values(options, effects, _OWN_FORM)
     kept["host"] = values(host, effects, _OWN_FORM)
     kept["init_funcs"] = target.settings.get("init-funcs")
+    kept["rename_funcs"] = target.settings.get("rename-funcs")
     kept["variables"] = [name for name, _ in host.env]
     kept["verify"] = target.verify
     kept["report"] = target.report is not None
@@ -46,8 +47,8 @@ def fingerprint(target: Target, options: Options) -> Fingerprint:
 
 
 def _data(options: Options) -> Iterator[bytes]:
-    """What initializers are given besides numbers."""
-    for call in options.init_funcs or ():
+    """What functions are given besides numbers and what the settings say."""
+    for call in (*(options.init_funcs or ()), *(source for _, source in options.rename_funcs)):
         for argument in call.arguments if isinstance(call, Call) else ():
             if isinstance(argument, bytes):
                 yield argument

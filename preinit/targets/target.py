@@ -47,8 +47,9 @@ class Target:
 
     @property
     def data(self) -> tuple[Path, ...]:
-        """Files whose bytes initializers are given."""
-        return tuple(self.path(name) for text in self.settings.get("init-funcs", ()) for name in files(text))
+        """Files whose bytes functions are given."""
+        calls = (*self.settings.get("init-funcs", ()), *self.settings.get("rename-funcs", {}).values())
+        return tuple(self.path(name) for text in calls for name in files(text))
 
     @property
     def preloads(self) -> dict[str, Path]:
@@ -109,7 +110,7 @@ def _check_regular(target: Target) -> None:
     """What a pipe holds can't be known without taking it away: a target that reads one would never seem to change."""
     for path in (target.input, *target.preloads.values()):
         if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - these never raise
-            raise InputError(f"{shown(path)!r} is no regular file", hint="Name one: its content tells what changed.")
+            raise InputError(f"{shown(path)!r} is not a regular file", hint="Name one: its content tells what changed.")
 
 
 def _content(path: Path) -> bytes:

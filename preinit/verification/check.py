@@ -19,20 +19,23 @@ from ..options.words import for_python
 from ..passes.observer import Listener, Observer
 from ..passes.parse.source import Wasm, parse_within, read_preloads
 from ..passes.parse.supported import check_supported
+from ..passes.plan.entries import entries, renamed
 from ..passes.plan.exports import output_exports
+from ..passes.plan.initializers import Call as Planned
 from ..passes.plan.initializers import choose
 from ..passes.plan.job import Job
 from ..passes.plan.pause import find_pause
 from ..passes.rewrite.frames import SECTION as FRAMES
 from ..passes.rewrite.late import SECTION as LATE
+from ..passes.rewrite.late import says_late
 from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
 from .behaviour import STOPPED, Side, differences
-from .both import Both, of_output, raise_any, run_both
 from .calls import Call, for_all, written
 from .customs import customs
 from .globals import guards, takes_other_values
+from .instances import Both, of_output, raise_any, run_both
 from .result import VERIFICATION_VERSION, CallFacts, Verification
 from .structure import structure
 
@@ -117,6 +120,8 @@ def verify(
     call_host: what the guest sees in these calls; None for what the initializer saw.
     call_timeout: seconds for each call; nothing is said of one that takes longer in both.
     progress: called with each `Event`: a stage begins or ends.
+    fields: with `cache=True` among them, code of the cache is run; else all is compiled anew, since an output is not
+        proven right by the code that made it.
 
     Raises `Mismatch` with the differences; `InputError` and whatever else building `wasm` raises.
     """
@@ -129,7 +134,7 @@ def verify(
         else:
             options = given(options, fields)
         wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
-        return verify_calls(wasm, output, options, wanted, recorded, Observer(progress))
+        return verify_calls(wasm, output, options, wanted, recorded, Observer(progress), bool(fields.get("cache")))
 
 
 def verify_calls(
@@ -139,8 +144,9 @@ def verify_calls(
     calls: Calls | None = None,
     recorded: Recorded | None = None,
     observer: Observer | None = None,
+    cached: bool = False,
 ) -> Verification:
-    """The same, for options and calls that are there already."""
+    """The same, for options and calls that are there already. `cached`: code of the cache may be run."""
     check_repeatable(options)
     calls = calls or Calls()
     started = time.monotonic()
@@ -148,7 +154,7 @@ def verify_calls(
     quiet = dataclasses.replace(
         options.host, quiet_guest=True
     )  # what the initializer prints was seen when it was built
-    options = dataclasses.replace(options, audit=False, strict=False, host=quiet)
+    options = dataclasses.replace(options, audit=False, strict=False, host=quiet, cache=cached and options.cache)
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
     with observer.stage("parse"):
         module = parse_within(wasm, deadline)
@@ -192,19 +198,21 @@ def _verify(
         chosen = choose(module, options)
         pause = find_pause(module, options.pause) if options.pause else None
         exports = output_exports(module, [] if pause else chosen, options)
+        own = entries(module, options)
         known_later = bool(options.wants_late or pause)
-        raise_any(structure(module, output, None if known_later else exports, options.imports))
-        appended = [FRAMES] * bool(pause) + [LATE] * bool(options.wants_late)
-        raise_any(customs(module, output, appended))
+        more = bool(own or known_later)
+        raise_any(structure(module, output, None if known_later else exports, options.imports, more))
+        raise_any(customs(module, output, [FRAMES] * bool(pause) + [LATE] * says_late(options)))
         with of_output():
             to_make = list(calls.of(output))
-    preloads, beside = read_preloads(module, options)
+    preloads, preload_code = read_preloads(module, options)
     if recorded:
         recorded.check_preloads(preloads)
     others = [] if options.imports == "define" else list(guards(module, preloads, dict(options.import_globals)))
     stack = find_stack(module) if options.scrub_stack else None
     goes_on = bool(to_make or others)
-    job = Job(module, tuple(chosen), options, preloads, beside, deadline, exports, stack, goes_on, pause=pause)
+    given = (preloads, preload_code, deadline, exports, stack, goes_on)
+    job = Job(module, tuple(chosen), options, *given, entries=own, pause=pause)
     both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)
@@ -217,7 +225,8 @@ def _verify(
 
 def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFacts]:
     """Makes the calls in both. Raises `Mismatch`."""
-    sources = dict(both.job.options.rename_funcs)
+    sources = renamed(both.job.module, both.job.options)
+    made = {entry.name: (entry.call, raw) for entry, raw in zip(both.job.entries, both.paused.given, strict=True)}
     constant = {sources.get(name, name): raw for name, raw in both.constant.items()}
     one = Side(both.job, both.paused, constant)
     other = Side(both.output_job, both.resumed)
@@ -227,7 +236,9 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
         if both.job.options.wants_late and call.name not in present:
             continue  # an entry that only fetches what is late: the input has none
         try:
-            a = one.call(call, sources.get(call.name, call.name), host, calls.timeout)
+            a = one.call(*_in_input(call, made, sources), host, calls.timeout)
+            if call.name in made and a.code == "returned":
+                a = a._replace(detail="returns", results=())  # the output's function takes them, and returns nothing
             b = other.call(call, call.name, host, calls.timeout)
             raise_any(differences(both.comparison, call, a, b, not both.job.options.wants_late))
             stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)
@@ -236,6 +247,16 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
         finally:
             one.close()
             other.close()
+
+
+def _in_input(
+    call: Call, made: Mapping[str, tuple[Planned, Sequence[bytes]]], sources: Mapping[str, str]
+) -> tuple[Call, str]:
+    """The same call of the input, and the export's name there. `made`: functions of the output that do another call."""
+    if call.name not in made:
+        return call, sources.get(call.name, call.name)
+    planned, raw = made[call.name]
+    return call._replace(type=planned.type, raw=tuple(raw)), planned.name
 
 
 def _check_order(module: Module, output: Module) -> None:

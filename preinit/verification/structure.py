@@ -20,14 +20,14 @@ Exported = tuple[str, int, int]
 
 
 def structure(
-    module: Module, output: Module, exports: Sequence[Exported] | None, imports: Imports
+    module: Module, output: Module, exports: Sequence[Exported] | None, imports: Imports, more: bool = False
 ) -> Iterator[Discrepancy]:
     """Where the output's declarations or code are others than the input's.
 
     `exports`: those that the output must have; None where that is not known before the initializer ran: see
-    `exported`. How large memories and tables are now is not looked at.
+    `exported`. `more`: the output has functions of its own. How large memories and tables are now is not looked at.
     """
-    yield from _types(module, output, exports is None)
+    yield from _types(module, output, more)
     yield from _imports(module, output, imports)
     yield from _functions(module, output)
     yield from _state(module, output)
@@ -48,9 +48,9 @@ def _entries(module: Module, number: SectionId) -> tuple[int, memoryview]:
     return count, payload[size:]
 
 
-def _types(module: Module, output: Module, late: bool) -> Iterator[Discrepancy]:
-    """All of the input's types, at their indices; behind them, one for a start function may follow, or those of
-    functions that fetch what is `late`."""
+def _types(module: Module, output: Module, more: bool) -> Iterator[Discrepancy]:
+    """All of the input's types, at their indices; after them, one for a start function may follow, or those of
+    functions that the output has `more`."""
     before, after = module.types.functions, output.types.functions
     for index, pair in enumerate(zip_longest(before, after[: len(before)], fillvalue=None)):
         if pair[0] != pair[1]:
@@ -59,7 +59,7 @@ def _types(module: Module, output: Module, late: bool) -> Iterator[Discrepancy]:
             )
             return
     for index, extra in enumerate(after[len(before) :], len(before)):
-        if not late and (extra != FuncType((), ()) or output.start is None):
+        if not more and (extra != FuncType((), ()) or output.start is None):
             yield Discrepancy("type", f"type {index}", "nothing", _type(extra))
             return
     content = _entries(module, SectionId.TYPE)[1]
@@ -68,7 +68,7 @@ def _types(module: Module, output: Module, late: bool) -> Iterator[Discrepancy]:
 
 
 def _type(value: FuncType | None) -> str:
-    return "a type that is no function's" if value is None else str(value)
+    return "a type that is not a function's" if value is None else str(value)
 
 
 # -- imports and state -------------------------------------------------------------------------------------------------

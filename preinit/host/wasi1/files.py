@@ -12,12 +12,14 @@ import errno
 import hashlib
 import os
 import stat
+import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...engine.values import RawFrame
 from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
 _MOST_LINKS = 40
@@ -70,13 +72,39 @@ class Opening(NamedTuple):
     fd_flags: int
 
 
+#: Paths in a folder that comes later of which it is noted that the guest asked for them.
+_MOST_PATHS = 1000
+
+
+@dataclass
+class LateFolder:
+    """A folder that only an instance has: what the guest asked for there while it was built.
+
+    `refuses`: it is told that it may not, in place of that there is nothing. `opened`, `asked`: paths in the guest.
+    """
+
+    guest_path: bytes
+    refuses: bool = False
+    opened: dict[bytes, None] = field(default_factory=dict)
+    asked: dict[bytes, None] = field(default_factory=dict)
+
+    def note(self, name: bytes, opens: bool) -> None:
+        """Somebody looks at a path in here, or opens it. Raises `WasiError` where that is refused."""
+        noted = self.opened if opens else self.asked
+        if len(noted) < _MOST_PATHS:
+            noted[self.guest_path + b"/" + name if name not in (b"", b".") else self.guest_path] = None
+        if self.refuses:
+            raise WasiError(Errno.ACCES)
+
+
 @dataclass
 class Descriptor:
     """An open file or directory of the host. `guest_path` is its normalized path in the guest.
 
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
     `writes`: it was opened to be written, at its end if `appends`.
-    `was_read`: whether the guest read some of the content. `opening`: how the guest opened it.
+    `was_read`: whether the guest read some of the content. `opening`: how the guest opened it, `opened_in`: where the
+    guest was when it did. `late`: only an instance has this folder.
     """
 
     host_fd: int
@@ -90,6 +118,8 @@ class Descriptor:
     entries: list[tuple[bytes, Metadata]] | None = None
     was_read: bool = False
     opening: Opening | None = None
+    opened_in: Sequence[RawFrame] = ()
+    late: LateFolder | None = None
 
     def close(self) -> None:
         with suppress(OSError):
@@ -141,6 +171,20 @@ def preopen(host_path: str, guest_path: str, policy: Policy = READ_ONLY) -> Desc
     encoded = guest_path.encode("utf-8", "surrogateescape")
     host_fd = os.open(host_path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     return Descriptor(host_fd, encoded.rstrip(b"/"), True, policy, preopen=encoded)
+
+
+def preopen_late(guest_path: str, refuses: bool) -> Descriptor:
+    """The descriptor of a folder that only an instance has: of an empty one, which is gone when it is closed.
+
+    Raises `OSError`.
+    """
+    folder = tempfile.mkdtemp(prefix="preinit-")
+    try:
+        entry = preopen(folder, guest_path)
+    finally:
+        os.rmdir(folder)  # noqa: PTH106 - what is open stays, and nothing can be put there any more
+    entry.late = LateFolder(entry.guest_path or b"/", refuses)
+    return entry
 
 
 @dataclass(frozen=True)

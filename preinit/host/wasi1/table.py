@@ -43,10 +43,13 @@ class Table:
             raise WasiError(Errno.BADF)
         return entry
 
-    def directory(self, number: int) -> Descriptor:
+    def directory(self, number: int, name: bytes = b"", opens: bool = False) -> Descriptor:
+        """A directory in which `name` is looked at, or opened."""
         entry = self.any(number)
         if not isinstance(entry, Descriptor) or not entry.is_directory:
             raise WasiError(Errno.NOTDIR)
+        if entry.late:
+            entry.late.note(name, opens)
         return entry
 
     def file(self, number: int) -> Descriptor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ...engine.runtime import Deadline
+from ...errors import UsageError
 from ...options import Options
 from ..parse.source import Source
+from .entries import entries
 from .exports import output_exports
 from .initializers import choose
 from .job import Job
@@ -24,4 +26,11 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
         from ...symbols.stack import find_stack
 
         stack = find_stack(module)
-    return Job(module, tuple(calls), options, source.preloads, source.beside, deadline, exports, stack, pause=pause)
+    own = entries(module, options)
+    if pause and own:
+        raise UsageError(
+            "functions that call exports with constants can't be made of a program that is paused in the middle",
+            hint="Pause it, and make them of the output in another build; or leave one of both out.",
+        )
+    given = (source.preloads, source.preload_code, deadline, exports, stack)
+    return Job(module, tuple(calls), options, *given, pause=pause, entries=own)

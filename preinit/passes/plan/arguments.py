@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
-from ...binary.types import I32, FuncType, ValType, type_name
-from ...errors import InitializerType, PreinitError, counted, printable, quoted
-from ...options.calls import ALLOCATORS, Returns, Word
+from ...binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
+from ...errors import InitializerType, PreinitError, UnknownExport, counted, printable, quoted
+from ...options.calls import (
+    ALIGNED,
+    ALLOCATORS,
+    MALLOC,
+    REALLOC,
+    Argument,
+    Argv,
+    Number,
+    Returned,
+    Strings,
+    Word,
+)
 from ...options.calls import Call as Given
+from ...options.grammar import quoted_text
 from ...options.numbers import encode, expected
 
 
-class Data(NamedTuple):
-    """Bytes that a function gets as address and length, and the export that allocates memory for them."""
+class Allocator(NamedTuple):
+    """An export that allocates memory, and its arguments, of which None is the size in bytes."""
 
-    content: bytes
-    allocator: str
+    name: str
+    arguments: tuple[int | None, ...]
+
+
+class Data(NamedTuple):
+    """Something of which the function gets a copy. `content`: bytes, which it gets as address and length; or what
+    becomes such copies: text, an array, a list."""
+
+    content: bytes | str | Argv | Strings
+    allocator: Allocator
+
+
+Value = bytes | Data | Word | Returned
 
 
 class Call(NamedTuple):
     """An export to call. `arguments` as they were written.
 
-    `values`: those of 16 bytes each, data, which becomes two of them, and words, which become one.
+    `values`: those of 16 bytes each; data, which becomes one or two of them; words and what was returned, which become
+    one. `returns`: "result", or the raw bytes that it must return.
     """
 
     name: str
     type: FuncType
     arguments: tuple[str, ...] = ()
-    values: tuple[bytes | Data | Word, ...] = ()
-    returns: Returns | None = None
+    values: tuple[Value, ...] = ()
+    returns: Literal["result"] | bytes | None = None
 
 
 def separated(
@@ -52,67 +76,138 @@ def separated(
     return parts
 
 
-def with_data(module: Module, given: Given, function_type: FuncType, where: str) -> Call:
-    """A call that may be given more than numbers. Raises `InitializerType`."""
-    shown: list[str] = []
-    values: list[bytes | Data | Word] = []
-    allocator = _allocator(module)
+_HINT = "Export a function that takes them as i32."
+
+
+def with_data(module: Module, given: Given, function_type: FuncType, where: str, allocator: str | None = None) -> Call:
+    """A call that may be given more than numbers. `allocator`: the export that was named for that.
+
+    Raises `InitializerType`, `UnknownExport`.
+    """
     parameters = list(function_type.params)
-    needed = sum(2 if isinstance(value, bytes) else 1 for value in given.arguments)
+    needed = sum(map(_taken, given.arguments))
     if needed != len(parameters):
         raise InitializerType(
-            f"the initializer takes {len(parameters)} argument{'s' * (len(parameters) != 1)}, {needed} would be given",
+            f"the initializer takes {counted(len(parameters), 'argument')}, {needed} would be given",
             where=where,
-            hint="Data counts as two: its address and its length.",
+            hint="The bytes of a file, argv[...] and list[...] count as two.",
         )
+    found = None
+    if any(isinstance(value, bytes | str | Argv | Strings) for value in given.arguments):
+        _check_memory(module, where)
+        found = _allocator(module, where, allocator)
+    elif given.returns == "result" or any(isinstance(value, Word) for value in given.arguments):
+        _check_memory(module, where)
+    shown: list[str] = []
+    values: list[Value] = []
     for value in given.arguments:
-        kind, *rest = parameters
-        if isinstance(value, int | float):
-            text = str(value)
-            values.append(number(kind, text, where))
+        taken, parameters = parameters[: _taken(value)], parameters[_taken(value) :]
+        shown.append(_shown(value))
+        if isinstance(value, int | float | Number):
+            values.append(number(taken[0], shown[-1], where))
+            continue
+        if not isinstance(value, Returned) and any(kind != I32 for kind in taken):
+            raise InitializerType(
+                f"data is given as addresses and lengths of 32 bits, not as {type_name(taken[0])}",
+                where=where,
+                hint=_HINT,
+            )
+        if isinstance(value, Word | Returned):
+            values.append(value)
         else:
-            taken, rest = (parameters[:2], rest[1:]) if isinstance(value, bytes) else ([kind], rest)
-            if any(value_type != I32 for value_type in taken):
-                raise InitializerType(
-                    f"data is given as addresses and lengths of 32 bits, not as {type_name(kind)}",
-                    where=where,
-                    hint="Export a function that takes them as i32.",
-                )
-            text = f"{len(value)} bytes" if isinstance(value, bytes) else f"*{value.offset}"
-            values.append(value if isinstance(value, Word) else Data(value, allocator or ""))
-        parameters = rest
-        shown.append(text)
-    if given.returns and function_type.results != (I32,):
+            assert found is not None
+            values.append(Data(value, found))
+    return Call(given.name, function_type, tuple(shown), tuple(values), _returns(given, function_type, where))
+
+
+def _taken(value: Argument) -> int:
+    """How many parameters an argument fills."""
+    return 2 if isinstance(value, bytes | Argv | Strings) else 1
+
+
+def _shown(value: Argument) -> str:
+    """An argument in a report: of bytes only how many."""
+    match value:
+        case bytes():
+            return f"{len(value)} bytes"
+        case str():
+            return quoted_text(value)
+        case Number(text):
+            return text
+        case Word(offset):
+            return f"*{offset}"
+        case Returned():
+            return "*"
+        case Argv(texts):
+            return f"argv[{', '.join(map(quoted_text, texts))}]"
+        case Strings(texts):
+            return f"list[{', '.join(map(quoted_text, texts))}]"
+    return str(value)
+
+
+def _returns(given: Given, function_type: FuncType, where: str) -> Literal["result"] | bytes | None:
+    if given.returns is None:
+        return None
+    if given.returns == "result":
+        if function_type.results != (I32,):
+            raise InitializerType(
+                "the address of a result is an i32, and the initializer returns something else",
+                where=where,
+                hint='Leave out returns="result" (or the ? behind the call).',
+            )
+        return "result"
+    if len(function_type.results) != 1 or not is_numeric(function_type.results[0]):
         raise InitializerType(
-            "the address of a result is an i32, and the initializer returns something else",
+            f"the initializer must return {given.returns}, and it does not return one number",
             where=where,
-            hint='Leave out returns="result" (or the ? after the call).',
+            hint="Leave out what it must return.",
         )
+    return number(function_type.results[0], given.returns, where)[: NUMERIC_SIZES[function_type.results[0]]]
+
+
+def _check_memory(module: Module, where: str) -> None:
     memory = module.exported("memory")
-    if any(not isinstance(value, bytes) for value in values) or given.returns:
-        if memory is None or memory.kind != ExternKind.MEMORY or module.memories[memory.target].is_64:
-            raise InitializerType(
-                "data can't be given to the initializer: the module exports no memory of 32 bits as `memory`",
-                where=where,
-                hint="Export it.",
-            )
-        if any(isinstance(value, Data) for value in values) and allocator is None:
-            raise InitializerType(
-                "data can't be given to the initializer: the module exports nothing that allocates memory",
-                where=where,
-                hint=f"Export one of {', '.join(ALLOCATORS)} with its usual type.",
-            )
-    return Call(given.name, function_type, tuple(shown), tuple(values), given.returns)
+    if memory is None or memory.kind != ExternKind.MEMORY or module.memories[memory.target].is_64:
+        raise InitializerType(
+            "data can't be given to the initializer: the module exports no memory of 32 bits as `memory`",
+            where=where,
+            hint="Export it.",
+        )
 
 
-def _allocator(module: Module) -> str | None:
-    """The export of a module that allocates memory; None if there is none."""
+def _allocator(module: Module, where: str, named: str | None) -> Allocator:
+    """The export of a module that allocates memory."""
+    if named is not None:
+        return _named_allocator(module, named)
     for name, arguments in ALLOCATORS.items():
-        export = module.exported(name)
-        wanted = FuncType((I32,) * len(arguments), (I32,))
-        if export and export.kind == ExternKind.FUNC and module.function_type(export.target) == wanted:
-            return name
-    return None
+        if _function(module, name) == FuncType((I32,) * len(arguments), (I32,)):
+            return Allocator(name, arguments)
+    raise InitializerType(
+        "data can't be given to the initializer: the module exports nothing that allocates memory",
+        where=where,
+        hint=f"Name what does, `--allocator NAME`, or export one of {', '.join(ALLOCATORS)} with its usual type.",
+    )
+
+
+def _named_allocator(module: Module, name: str) -> Allocator:
+    found = _function(module, name)
+    if found is None:
+        raise UnknownExport(
+            f"the module exports no function {quoted(name)} that could allocate memory",
+            hint="Name another with `--allocator NAME`.",
+        )
+    for arguments in (MALLOC, ALIGNED, REALLOC):
+        if found == FuncType((I32,) * len(arguments), (I32,)):
+            return Allocator(name, arguments)
+    raise InitializerType(
+        f"the export {quoted(name)} of type {found} can't allocate memory",
+        hint="It must take a size, a size and an alignment, or what cabi_realloc takes, all i32, and return an i32.",
+    )
+
+
+def _function(module: Module, name: str) -> FuncType | None:
+    export = module.exported(name)
+    return module.function_type(export.target) if export and export.kind == ExternKind.FUNC else None
 
 
 def number(value_type: ValType, text: str, where: str) -> bytes:

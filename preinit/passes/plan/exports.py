@@ -10,6 +10,7 @@ from ...binary.types import is_nullable, is_numeric, type_name
 from ...errors import InitializerType, Misfit, UnknownExport, printable, quoted
 from ...options import Options
 from .arguments import Call
+from .entries import entries, renamed
 from .initializers import REACTOR_START
 
 #: Name, kind and index of an export.
@@ -23,15 +24,16 @@ def output_exports(
 
     What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
     would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
-    the module's own. A renamed export replaces the one whose name it takes; it may take several names.
+    the module's own, and before those of `entries`. A renamed export replaces the one whose name it takes; it may take
+    several names.
     Raises `UnknownExport`, `Misfit`, `InitializerType`.
     """
     removed = {call.name for call in calls}
-    replaced_functions = dict(resumed or {})
+    noops: dict[str, int] = {}
     if options.keep_init_func == "noop":
         for call in calls:
             _check_noop(call)
-        replaced_functions |= {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
+        noops = {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
         removed.clear()
     elif options.keep_init_func:
         named = {call.name for call in calls if call.name != REACTOR_START}
@@ -39,8 +41,10 @@ def output_exports(
             named.add(REACTOR_START)
         removed -= named
     removed -= set(resumed or ())
+    functions = {**noops, **(resumed or {})}
+    made = entries(module, options)
     new_names: dict[str, list[str]] = {}
-    for destination, source in options.rename_funcs:
+    for destination, source in renamed(module, options).items():
         new_names.setdefault(source, []).append(destination)
     for source in new_names:
         if source not in module.exported_names:
@@ -52,12 +56,15 @@ def output_exports(
             )
     replaced = {destination for destination, _ in options.rename_funcs}
     _check_replaced(module, new_names, removed)
+    _check_replaced(module, {entry.call.name: [entry.name] for entry in made}, removed)
     exports = tuple(
-        (name, e.kind, replaced_functions.get(e.name, e.target))
+        (name, e.kind, functions.get(e.name, e.target))
         for e in module.exports
         for name in new_names.get(e.name, [e.name])
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )
+    first = len(module.function_types) + len(set(noops.values()))
+    exports += tuple((entry.name, int(ExternKind.FUNC), first + number) for number, entry in enumerate(made))
     return exports if options.imports != "define" else _with_defined(module, exports)
 
 

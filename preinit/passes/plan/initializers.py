@@ -46,9 +46,9 @@ def choose(module: Module, options: Options) -> list[Call]:
         named += [name for name in usual if name in functions][:1]
         if not named:
             raise _no_initializer(module, functions)
-    calls = [_call(module, functions, text) for text in named]
+    calls = [call_of(module, functions, text, options.allocator) for text in named]
     if REACTOR_START in functions and all(call.name != REACTOR_START for call in calls):
-        calls.insert(0, _call(module, functions, REACTOR_START))
+        calls.insert(0, call_of(module, functions, REACTOR_START))
     if not calls and module.start is None:
         raise NoInitializer(
             "there is nothing to run: the module has neither a start function nor `_initialize`",
@@ -57,7 +57,8 @@ def choose(module: Module, options: Options) -> list[Call]:
     return calls
 
 
-def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Call:
+def call_of(module: Module, functions: dict[str, int], wanted: str | Given, allocator: str | None = None) -> Call:
+    """The call of an export that was written: a name of `functions`, or with arguments. Raises what `choose` raises."""
     name, arguments = wanted if isinstance(wanted, str) else wanted.name, ""
     if name not in functions:
         match = _WITH_ARGUMENTS.fullmatch(name)
@@ -79,7 +80,7 @@ def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Cal
         )
     where = f"export {quoted(name)} of type {function_type}"
     if not isinstance(wanted, str):
-        return with_data(module, wanted, function_type, where)
+        return with_data(module, wanted, function_type, where, allocator)
     unfit = next((t for t in function_type.params if t not in (I32, I64, F32, F64)), None)
     if unfit:
         raise InitializerType(

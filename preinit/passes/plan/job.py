@@ -14,6 +14,7 @@ from ...engine.runtime import Deadline
 from ...options import Host, Options
 from ...symbols.stack import Stack
 from .arguments import Call
+from .entries import Entry
 from .owners import Ownership, ownership
 from .pause import Pause
 
@@ -27,7 +28,7 @@ LARGER = (200, 20_000, 400_000)
 
 def larger(host: Host, size: int) -> Host:
     """The same world, with more environment variables: `size` bytes more."""
-    extra = tuple((f"PREINIT_LATE_{number}", "x" * (size // 4)) for number in range(4))
+    extra = tuple((f"{LATE_MARKER[0]}_{number}", "x" * (size // 4)) for number in range(4))
     return dataclasses.replace(host, env=(*extra, *host.env))
 
 
@@ -37,25 +38,27 @@ class Job(NamedTuple):
     Parameters
     ----------
     calls: exports that are called after the start function.
-    preloads: modules that it imports from, parsed; `beside`: what to compile of each.
+    preloads: modules that it imports from, parsed; `preload_code`: what to compile of each.
     exports: name, kind and index of each export of the output.
     stack: the one whose dead part is zeroed in the output; None for none.
     goes_on: it is run again, and further than that: code is kept, and can be stopped.
     resumes: the module is an output.
     pause: where the guest is paused; None for the end of the last call.
+    entries: functions of the output that call an export with constants.
     """
 
     module: Module
     calls: tuple[Call, ...]
     options: Options
     preloads: Mapping[str, Module]
-    beside: Mapping[str, bytes]
+    preload_code: Mapping[str, bytes]
     deadline: Deadline
     exports: tuple[tuple[str, int, int], ...] = ()
     stack: Stack | None = None
     goes_on: bool = False
     resumes: bool = False
     pause: Pause | None = None
+    entries: tuple[Entry, ...] = ()
 
     @property
     def interruptible(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 from ..late import Late
 from ..observer import Observer
 from ..plan.job import Job
+from ..run import Paused
 from ..snapshot import Snapshot
 from .appended import has_more
 from .layout import Run
@@ -31,16 +32,14 @@ __all__ = [
 ]
 
 
-def rewrite(
-    job: Job, snapshot: Snapshot, returned: Sequence[Sequence[bytes]], late: Late | None, observer: Observer
-) -> Iterator[Rewritten]:
+def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, observer: Observer) -> Iterator[Rewritten]:
     """The ways to write the output, best first; each is only written when it is asked for.
 
-    `returned`: what the calls gave, for exports that do nothing any more. `late`: what the output fetches when it
-    starts, for which the `snapshot` has room. Raises `OutputTooLarge`, `TimeLimit`.
+    `paused`: what its calls returned, and what entries are given. `late`: what the output fetches when it starts, for
+    which the `snapshot` has room. Raises `OutputTooLarge`, `TimeLimit`.
     """
     module, deadline = job.module, job.deadline
-    plan = deadline.start(partial(planned, job, snapshot, returned, late)).result()
+    plan = deadline.start(partial(planned, job, snapshot, paused, late)).result()
     runs: list[Run] | None = None
     for variant in variants(module, snapshot, plan):
         deadline.check_time()

@@ -7,15 +7,16 @@ else. Both do what they did, after that.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from ...binary import assembler as code
 from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import I32, FuncType
-from ...host.imports import wasi_parameters
-from ...host.wasi1.abi import MODULE
+from ...options import Options
 from ..late import Late
+from .entries import exits, wasi_functions
 from .plan import Added, Export, Plan
 
 #: What a host calls first: of a command, and of a reactor.
@@ -34,14 +35,20 @@ _NOTHING = FuncType((), ())
 _STDERR = 2
 
 
-def section(late: Late) -> write.Pieces:
-    """What the output says of itself, for who serves it: whether environment and arguments are the instance's own."""
-    facts = {"environment": late.facts.environment, "arguments": late.facts.arguments}
-    said = json.dumps({name: value for name, value in facts.items() if value})
+def section(late: Late | None, folders: Sequence[str]) -> write.Pieces:
+    """What the output says of itself, for who serves it: whether environment and arguments are the instance's own, and
+    the guest paths of folders that it must be given, all in order."""
+    facts = {"environment": late.facts.environment, "arguments": late.facts.arguments} if late else {}
+    said = json.dumps({name: value for name, value in (*facts.items(), ("folders", list(folders))) if value})
     return write.custom_section(SECTION, said.encode())
 
 
-def added(module: Module, late: Late, plan: Plan) -> tuple[tuple[Added, ...], tuple[Export, ...]]:
+def says_late(options: Options) -> bool:
+    """Whether an output says what instances bring themselves."""
+    return bool(options.wants_late or options.host.late_dirs)
+
+
+def late_functions(module: Module, late: Late, plan: Plan) -> tuple[tuple[Added, ...], tuple[Export, ...]]:
     """The functions to append after those that the `plan` appends, and the exports of an output that has them."""
     exports = plan.exports
     if not late.binds:
@@ -65,10 +72,11 @@ def added(module: Module, late: Late, plan: Plan) -> tuple[tuple[Added, ...], tu
 
 
 def _type(module: Module, plan: Plan, index: int) -> FuncType:
-    own = len(module.function_types)
-    if index >= own + len(plan.noops):
-        return plan.added[index - own - len(plan.noops)].type
-    signature = module.function_type(index) if index < own else module.types.functions[plan.noops[index - own][0]]
+    """The type of a function of the output, also of one behind the module's own."""
+    place = index - len(module.function_types)
+    if place >= len(plan.noops):
+        return plan.added[place - len(plan.noops)].type
+    signature = module.function_type(index) if place < 0 else module.types.functions[plan.noops[place][0]]
     assert signature is not None
     return signature
 
@@ -85,11 +93,8 @@ class _Calls:
     def __init__(self, module: Module, memory: int) -> None:
         self._limits = module.memories[memory]
         self._memory = memory
-        self._functions: dict[str, int] = {}
-        functions = [entry for entry in module.imports if entry.kind == ExternKind.FUNC]
-        for index, entry in enumerate(functions):
-            if entry.module == MODULE and wasi_parameters(module, entry) is not None:
-                self._functions.setdefault(entry.name, index)
+        self._functions = wasi_functions(module)
+        self._module = module
 
     def environment(self, late: Late) -> bytes:
         start, size = late.environment_room
@@ -122,11 +127,7 @@ class _Calls:
         return body + code.i32_const(at + 4) + code.i32_load(0, self._memory) + code.local_set(_SIZE)
 
     def _called(self, name: str, arguments: bytes) -> bytes:
-        return arguments + code.call(self._functions[name]) + code.if_(self._exit(_OS_ERROR))
-
-    def _exit(self, status: int) -> bytes:
-        exits = self._functions.get("proc_exit")
-        return (b"" if exits is None else code.i32_const(status) + code.call(exits)) + code.UNREACHABLE
+        return arguments + code.call(self._functions[name]) + code.if_(exits(self._module, _OS_ERROR))
 
     def _string_place(self, base: bytes, array: bool) -> bytes:
         """Where strings begin that lie behind an array, and null, or at `base`."""
@@ -144,9 +145,9 @@ class _Calls:
         shift = self._limits.page_size.bit_length() - 1
         pages = needed + ops.const(self._limits.page_size - 1) + ops.add + ops.const(shift) + code.I64_SHR_U
         # More pages than a memory can have are refused, not wrapped.
-        most = ops.const(0xFFFF_FFFF) + ops.gt_u + code.if_(self._exit(_OS_ERROR))
+        most = ops.const(0xFFFF_FFFF) + ops.gt_u + code.if_(exits(self._module, _OS_ERROR))
         grown = pages + most + pages + code.I32_WRAP_I64 + code.memory_grow(self._memory) + code.local_tee(_BASE)
-        grown += code.i32_const(-1) + code.I32_OPS.eq + code.if_(self._exit(_OS_ERROR))
+        grown += code.i32_const(-1) + code.I32_OPS.eq + code.if_(exits(self._module, _OS_ERROR))
         grown += code.local_get(_BASE) + code.i32_const(shift) + code.I32_OPS.shl + code.local_set(_BASE)
         fits = code.i32_const(start) + code.local_set(_BASE)
         return needed + ops.const(size) + ops.gt_u + code.if_(grown, fits)
@@ -167,4 +168,4 @@ class _Calls:
                 body += code.i32_const(place) + code.i32_const(number) + code.i32_store(0, self._memory)
             body += code.i32_const(_STDERR) + code.i32_const(vector) + code.i32_const(1) + code.i32_const(at)
             body += code.call(writes) + code.DROP
-        return body + self._exit(_USAGE)
+        return body + exits(self._module, _USAGE)

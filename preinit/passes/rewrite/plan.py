@@ -73,7 +73,13 @@ class Plan(NamedTuple):
     replaced: tuple[str, ...] = ()
 
 
-def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], noops: tuple[NoOp, ...] = ()) -> Plan:
+def make_plan(
+    owners: Ownership,
+    layout: Layout,
+    exports: tuple[Export, ...],
+    noops: tuple[NoOp, ...] = (),
+    added: tuple[Added, ...] = (),
+) -> Plan:
     return Plan(
         MemoriesPlan(owners.memories, layout),
         GlobalsPlan(owners.globals),
@@ -82,4 +88,5 @@ def make_plan(owners: Ownership, layout: Layout, exports: tuple[Export, ...], no
         FramesPlan(),
         exports,
         noops,
+        added,
     )

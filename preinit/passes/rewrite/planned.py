@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..late import Late
 from ..plan.exports import no_ops, output_exports
 from ..plan.job import Job
+from ..run import Paused
 from ..snapshot import Snapshot
 from . import frames, late
+from .entries import entry_functions
 from .plan import Plan, make_plan
 from .resuming import resuming
 
 
-def planned(job: Job, snapshot: Snapshot, returned: Sequence[Sequence[bytes]], fetched: Late | None) -> Plan:
-    """The plan for an output. `returned`: what the calls gave that ended; `fetched`: what it fetches when it starts."""
-    module = job.module
-    ended = job.calls[: len(returned)]
-    noops = no_ops(module, ended, returned, job.options)
-    plan = make_plan(job.owners, job.options.layout, job.exports, noops)
-    first = len(module.function_types) + len(noops)
+def planned(job: Job, snapshot: Snapshot, paused: Paused, fetched: Late | None) -> Plan:
+    """The plan for an output. `paused`: what its calls returned, and what entries are given; `fetched`: what it fetches
+    when it starts."""
+    module, options = job.module, job.options
+    ended = job.calls[: len(paused.returned)]
+    noops = no_ops(module, ended, paused.returned, options)
+    made = entry_functions(module, job.entries, paused.given)
+    plan = make_plan(job.owners, options.layout, job.exports, noops)._replace(added=made)
     if snapshot.frames.run is not None:
-        name = job.calls[snapshot.frames.run].name
-        before = resuming(module, snapshot.frames, snapshot.memories)
-        continued = frames.continuations(module, snapshot.frames, name, first, before)
-        resumed = {} if continued.entry is None else {name: continued.entry}
-        plan = plan._replace(
-            exports=output_exports(module, ended, job.options, resumed),
-            added=continued.functions,
-            frames=plan.frames._replace(types=continued.types, names=continued.names),
-            customs=(frames.section(snapshot.frames, first),),
-            replaced=(frames.SECTION, late.SECTION),
-        )
+        plan = _continued(job, snapshot, plan, job.calls[snapshot.frames.run].name)
     if fetched is not None:
-        functions, exports = late.added(module, fetched, plan)
-        plan = plan._replace(
-            added=(*plan.added, *functions), exports=exports, customs=(*plan.customs, late.section(fetched))
-        )
+        functions, exports = late.late_functions(module, fetched, plan)
+        plan = plan._replace(added=(*plan.added, *functions), exports=exports)
+    if late.says_late(options):
+        host = options.host
+        folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
+        said = late.section(fetched, folders if host.late_dirs else ())
+        plan = plan._replace(customs=(*plan.customs, said))
     return plan
+
+
+def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
+    """The plan of an output that goes on in the middle of its export `name`."""
+    module, state = job.module, snapshot.frames
+    first = len(module.function_types) + len(plan.noops) + len(plan.added)
+    before = resuming(module, state, snapshot.memories)
+    continued = frames.continuations(module, state, name, first, before)
+    resumed = {} if continued.entry is None else {name: continued.entry}
+    return plan._replace(
+        exports=output_exports(module, job.calls[: state.run], job.options, resumed),
+        added=(*plan.added, *continued.functions),
+        frames=plan.frames._replace(types=continued.types, names=continued.names),
+        customs=(frames.section(state, first),),
+        replaced=(frames.SECTION, late.SECTION),
+    )

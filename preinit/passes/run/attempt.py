@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.guest import Instance
-from ...engine.runtime import EngineSettings
+from ...engine.runtime import EngineSettings, Pending
 from ...errors import PreinitError, UnsupportedProposal, counted, quoted
 from ...host.world import memory_of
 from ..instrument import Instrumented
@@ -45,8 +45,11 @@ class Attempt(NamedTuple):
 
     def run(self) -> Paused:
         """Compiles the guest, unless that is done, and runs it in a fresh instance. Raises what these raise."""
-        guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
-        return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
+        store = self.kept.store
+        with store.running():
+            guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
+        with store.running():  # of more, if it was compiled as a whole
+            return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
 
     def _compile(self) -> tuple[Guest, Instrumented]:
         return self._compile_whole() if self.strategy.engine == "whole" else self._compile_on_demand()
@@ -62,8 +65,8 @@ class Attempt(NamedTuple):
             instrumented = self._trimmed(instrumented)
         deadline.check_time()
         with self.observer.stage("compile"):
-            settings = self._settings()._replace(cache=self.kept.store.engine_configuration())
-            guest = deadline.start(lambda: compile_guest(code, settings, job.beside)).result()
+            settings = self._settings()._replace(cache=self.kept.store.code)
+            guest = deadline.start(lambda: compile_guest(code, settings, job.preload_code)).result()
         _check_watched(guest)
         return guest, instrumented
 
@@ -73,8 +76,9 @@ class Attempt(NamedTuple):
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        if job.module.tags:  # the usual reason to be refused is exception handling of the old kind
-            self._check_input()
+        # The usual reason to be refused is exception handling of the old kind. Meanwhile, the state is prepared: most
+        # of the code will not be compiled, so that validating it takes as long as the rest.
+        checked = self._checking() if job.module.tags else None
         with self.observer.stage("instrument"):
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
             instrumented = self._trimmed(instrumented)
@@ -83,7 +87,11 @@ class Attempt(NamedTuple):
             # What runs again needs not be compiled again.
             keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on or self.pausing
             settings, profile = self._settings(), self.strategy.profile
-            prepared = deadline.start(lambda: prepare(state, settings, job.beside, bool(keeps), profile)).result()
+            known, code = bool(keeps), job.preload_code
+            prepared = deadline.start(lambda: prepare(state, settings, code, known, profile)).result()
+        if checked:
+            with self.observer.stage("check"):
+                checked.result()
         return OnDemandGuest(prepared), instrumented
 
     def _trimmed(self, instrumented: Instrumented) -> Instrumented:
@@ -91,10 +99,17 @@ class Attempt(NamedTuple):
 
     def _check_input(self) -> None:
         """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same."""
-        if self.check is not None:
-            check, data = self.check, self.job.module.data
-            with self.observer.stage("check"):
-                self.job.deadline.start(lambda: check(data)).result()
+        with self.observer.stage("check"):
+            checked = self._checking()
+            if checked:
+                checked.result()
+
+    def _checking(self) -> Pending[None] | None:
+        """The same under way, which `result` waits for; None where it was done before."""
+        if self.check is None:
+            return None
+        check, data = self.check, self.job.module.data
+        return self.job.deadline.start(lambda: check(data))
 
     def _settings(self) -> EngineSettings:
         return EngineSettings(self.strategy.compiler, None, self.job.interruptible, self.job.shares_memory)
@@ -145,6 +160,7 @@ class Attempt(NamedTuple):
             runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
         if self.pausing and not self.pausing.reached:
             raise self.pausing.never("returned" if job.calls else "ended its start function")
+        given = tuple(perform.arguments(entry.call) for entry in job.entries)
         with observer.stage("settle"):
             host = self.world.settle(instance.original_functions)
         return Paused(
@@ -153,6 +169,7 @@ class Attempt(NamedTuple):
             before=before,
             runs=tuple(runs),
             returned=tuple(returned),
+            given=given,
             world=self.world,
             host=host,
             engine=self._engine_facts(guest, instance),
@@ -193,7 +210,7 @@ class Attempt(NamedTuple):
             f"{guest.compiler}: {compiled[0]:,} of {counted(functions, 'function')} compiled, "
             f"{counted(compiled[1], 'byte')} of code" + (parts if self.strategy.engine == "ondemand" else "")
         )
-        strategy, problem = self.strategy, self.kept.store.problem
+        strategy, store = self.strategy, self.kept.store
         return EngineFacts(
             strategy.engine,
             guest.compiler,
@@ -201,7 +218,8 @@ class Attempt(NamedTuple):
             functions,
             *compiled,
             reused,
-            problem,
+            store.problem,
+            store.distrusted,
             strategy.reason.code,
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ...errors import GuestTrap, InitializerRefused, MemoryLimit, quoted
-from ...options.calls import ALLOCATORS, Word
-from ..plan.arguments import Call, Data
+from ...binary.types import ValType, type_name
+from ...errors import GuestTrap, InitializerRefused, InitializerType, MemoryLimit, quoted
+from ...options.calls import Argv, Returned, Word
+from ..plan.arguments import Allocator, Call, Data
+from .results import numeric_results
 
 #: Bytes of a refusal's message that are shown.
 _LONGEST = 4000
@@ -30,29 +32,74 @@ class Caller:
         self._instance = instance
         self._memory = memory
         self._returned = 0
+        self._raw: list[bytes] = []
+        self._types: tuple[ValType, ...] = ()
 
     def __call__(self, call: Call) -> list[bytes]:
         """The raw results. Raises an `InitializerFailed`."""
-        raw: list[bytes] = []
-        for value in call.values:
-            if isinstance(value, Data):
-                raw += self._placed(value)
-            elif isinstance(value, Word):
-                raw.append(self._read(self._returned + value.offset, 4).ljust(16, b"\0"))
-            else:
-                raw.append(value)
-        returned = self._instance.call(call.name, raw, len(call.type.results))
+        returned = self._instance.call(call.name, self.arguments(call), len(call.type.results))
+        self._raw, self._types = returned, call.type.results
         self._returned = int.from_bytes(returned[0][:4], "little") if returned else 0
         if call.returns == "result" and self._read(self._returned, 1) != b"\0":
             raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
+        if isinstance(call.returns, bytes) and returned[0][: len(call.returns)] != call.returns:
+            (number,) = numeric_results(call, returned)
+            (wanted,) = numeric_results(call, [call.returns.ljust(16, b"\0")])
+            raise InitializerRefused(
+                f"the initializer {quoted(call.name)} returned {number}, and should have returned {wanted}",
+                hint="Find out what that number says, in what the guest printed or in its documentation.",
+            )
         return returned
 
-    def _placed(self, data: Data) -> list[bytes]:
-        content, name = data
+    def arguments(self, call: Call) -> list[bytes]:
+        """The raw arguments of a call: copies are made of what it is given. Raises an `InitializerFailed`."""
+        raw: list[bytes] = []
+        for value in call.values:
+            if isinstance(value, Data):
+                raw += self._data(value)
+            elif isinstance(value, Word):
+                raw.append(self._read(self._returned + value.offset, 4).ljust(16, b"\0"))
+            elif isinstance(value, Returned):
+                raw.append(self._same(call, call.type.params[len(raw)]))
+            else:
+                raw.append(value)
+        return raw
+
+    def _same(self, call: Call, wanted: ValType) -> bytes:
+        """What the call before returned, for a parameter of that type."""
+        if self._types != (wanted,) or not self._raw:
+            before = "the call before returned " + (" ".join(map(type_name, self._types)) or "nothing")
+            raise InitializerType(
+                f"`*` in the call of {quoted(call.name)} stands for what the call before returned: {before}, and a "
+                f"{type_name(wanted)} is needed",
+                hint="Give `*` to the call right behind the one that returns it.",
+            )
+        return self._raw[0]
+
+    def _data(self, data: Data) -> list[bytes]:
+        """The arguments that stand for data: addresses, lengths, numbers of texts."""
+        content, allocator = data
+        if isinstance(content, bytes):
+            return [_word(self._placed(content, allocator)), _word(len(content))]
+        if isinstance(content, str):
+            return [_word(self._placed(c_string(content), allocator))]
+        if isinstance(content, Argv):
+            places = [self._placed(c_string(text), allocator) for text in content.texts]
+            array = b"".join(place.to_bytes(4, "little") for place in (*places, 0))
+            return [_word(len(places)), _word(self._placed(array, allocator))]
+        entries = b""
+        for text in content.texts:
+            encoded = text.encode("utf-8", "surrogateescape")
+            entries += self._placed(encoded, allocator).to_bytes(4, "little") + len(encoded).to_bytes(4, "little")
+        return [_word(self._placed(entries, allocator)), _word(len(content.texts))]
+
+    def _placed(self, content: bytes, allocator: Allocator) -> int:
+        """The address of a copy in the guest's memory."""
         assert self._memory is not None
+        name = allocator.name
         if len(content) >> 32:
             raise MemoryLimit(f"{len(content)} bytes are more than a memory of 32 bits can hold", hint="Give less.")
-        arguments = [_word(len(content) if value is None else value) for value in ALLOCATORS[name]]
+        arguments = [_word(len(content) if value is None else value) for value in allocator.arguments]
         place = int.from_bytes(self._instance.call(name, arguments, 1)[0][:4], "little")
         memory = self._instance.memory(self._memory)
         if (not place and content) or place + len(content) > len(memory):
@@ -62,7 +109,7 @@ class Caller:
             )
         if content:
             memory[place : place + len(content)] = content
-        return [_word(place), _word(len(content))]
+        return place
 
     def _read(self, place: int, size: int) -> bytes:
         assert self._memory is not None
@@ -86,3 +133,8 @@ class Caller:
 
 def _word(number: int) -> bytes:
     return number.to_bytes(16, "little")
+
+
+def c_string(text: str) -> bytes:
+    """A text as C has it, with NUL at its end."""
+    return text.encode("utf-8", "surrogateescape") + b"\0"

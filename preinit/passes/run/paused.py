@@ -30,6 +30,7 @@ class Paused(NamedTuple):
     instrumented: where things are in the instance.
     before: what it held before anything ran.
     runs, returned: what was run, and the raw results of each call.
+    given: the raw arguments of the call of each of the job's entries: their data is in the guest's memory.
     guest: the compiled code.
     profile: what is worth keeping for the next build; None if nothing is.
     process_ends: the process ends after this, so the memory needs not be freed.
@@ -42,6 +43,7 @@ class Paused(NamedTuple):
     before: Observed
     runs: tuple[RunFacts, ...]
     returned: tuple[list[bytes], ...]
+    given: tuple[list[bytes], ...]
     world: World
     host: HostFacts
     engine: EngineFacts

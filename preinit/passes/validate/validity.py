@@ -11,8 +11,9 @@ import hashlib
 
 from ...binary.module import Module, SectionId
 from ...binary.outline import context_of_same_code, outline
+from ...engine import ffi
 from ...engine.ondemand.suitability import worthwhile
-from ...engine.validation import REFUSALS, check, engine_build
+from ...engine.validation import REFUSALS, check
 from ...files.cache import folder_of, has_entry, write_entry
 from ...options import Options
 from ...version import VERSION
@@ -52,5 +53,5 @@ class Validity:
             write_entry(self._folder, "valid", name, b"")
 
     def _name(self, context: bytes) -> str:
-        parts = (VERSION, engine_build(), self._module.sha256, context.hex())
+        parts = (VERSION, ffi.build(), self._module.sha256, context.hex())
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -406,3 +406,10 @@ def test_another_memory_than_the_first_can_be_the_guests() -> None:
     exports = linker.instantiate(store, wasmtime.Module(engine, result.wasm)).exports(store)
     exports["_initialize"](store)  # type: ignore[operator]
     assert exports["first"](store) == ord("Z")  # type: ignore[operator]
+
+
+@HOSTS
+def test_an_entry_with_constants_fetches_it_first(run: Run) -> None:
+    code = KEEPS.replace('(func (export "entry")', '(func (export "entry") (param i32)')
+    result = by_hand(code, rename_funcs={"_start": "entry(3)"})
+    assert run(result.wasm, {"A": "1"}) == "A=1\n"

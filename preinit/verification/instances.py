@@ -27,6 +27,7 @@ from ..passes.capture import capture
 from ..passes.late import Late, bind, reserved
 from ..passes.observer import Observer
 from ..passes.parse.supported import check_supported
+from ..passes.plan.entries import renamed
 from ..passes.plan.job import Job
 from ..passes.rewrite import planned
 from ..passes.run import Paused, run_guest
@@ -85,7 +86,8 @@ def run_both(job: Job, output: Module, observer: Observer) -> Both:
         _valid(output, deadline)
     options = job.options
     fresh_options = _fresh(options, output)
-    fresh = Job(output, (), fresh_options, job.preloads, job.beside, deadline, goes_on=job.goes_on, resumes=True)
+    given = (job.preloads, job.preload_code, deadline)
+    fresh = Job(output, (), fresh_options, *given, goes_on=job.goes_on, resumes=True)
     with of_output():
         check_supported(output, fresh_options)
     with run_guest(job, observer) as paused:
@@ -162,9 +164,9 @@ def _start(job: Job, observer: Observer) -> Paused:
 
 def _compare(job: Job, paused: Paused, snapshot: Snapshot, late: Late | None, fresh: Job, resumed: Paused) -> Both:
     module, output, deadline = job.module, fresh.module, job.deadline
-    plan = planned(job, snapshot, paused.returned, late)
+    plan = planned(job, snapshot, paused, late)
     noops = plan.noops
-    if plan.added or plan.customs:
+    if late or job.pause:
         raise_any(exported(module, output, plan.exports))
     raise_any(added_functions(module, output, snapshot, job.owners, len(noops), plan.added))
     if job.pause:
@@ -190,7 +192,7 @@ def _compare(job: Job, paused: Paused, snapshot: Snapshot, late: Late | None, fr
 
 def _constant(job: Job, paused: Paused, output: Module, noops: int) -> dict[str, tuple[bytes, ...]]:
     """The exports that do nothing, and what they return: what the last run returned, null for a reference."""
-    sources = dict(job.options.rename_funcs)
+    sources = renamed(job.module, job.options)
     returned = {call.name: tuple(raw) for call, raw in zip(job.calls, paused.returned, strict=False)}
     first = len(job.module.function_types)
     added = [e.name for e in output.exports if e.kind == ExternKind.FUNC and first <= e.target < first + noops]
@@ -201,7 +203,7 @@ def _idle(
     job: Job, constant: Mapping[str, tuple[bytes, ...]], resumed: Paused, output: Module
 ) -> Iterator[Discrepancy]:
     """Exports that should do nothing, and have another type or return something else."""
-    sources = dict(job.options.rename_funcs)
+    sources = renamed(job.module, job.options)
     for name, returned in constant.items():
         before, after = job.module.exported(sources.get(name, name)), output.exported(name)
         assert before and after
