@@ -55,6 +55,8 @@ class Watch:
         self._last: list[str] = []
         self.stop: Callable[[], None] = _nobody
         self.reached = False
+        #: Whether the guest was unwound, and nobody looks out any more.
+        self.over = False
 
     @property
     def last_calls(self) -> list[str]:
@@ -63,6 +65,8 @@ class Watch:
 
     def before_wasi(self, name: str, arguments: tuple[int, ...], looks: Looks) -> bool:
         """Whether the guest is paused before this call of WASI. Raises `PauseRefused`."""
+        if self.over:
+            return False
         self._check(f"{MODULE}.{name}")
         kind = self._point.kind
         if kind == "import":
@@ -73,6 +77,8 @@ class Watch:
 
     def before_import(self, title: str) -> bool:
         """Whether the guest is paused before this call of another import, one of `imports`. Raises `PauseRefused`."""
+        if self.over:
+            return False
         self._check(title)
         return self._point.kind == "import" and self._counted()
 

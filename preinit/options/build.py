@@ -134,14 +134,14 @@ class Options:
     )  # fmt: skip
     pause_at: Option[str | None, str | None] = Option(
         None, PAUSE, Effect.OUTPUT,
-        "Pause in the middle: stdin, import:MODULE.NAME[#N], function:NAME[#N], path:GUESTPATH.",
+        "Pause: stdin, path:P, import:M.F, function:F.",
         heading=_RUN, metavar="WHERE", compiled=True,
     )  # fmt: skip
     reopen: Option[bool, bool] = Option(
-        False, FLAG, Effect.OUTPUT, "When it goes on, open again what was open.", heading=_RUN,
+        False, FLAG, Effect.OUTPUT, "Going on, open again what was open.", heading=_RUN,
     )  # fmt: skip
     replay_output: Option[bool, bool] = Option(
-        False, FLAG, Effect.OUTPUT, "When it goes on, print again what it printed.", heading=_RUN,
+        False, FLAG, Effect.OUTPUT, "Going on, print again what it printed.", heading=_RUN,
     )  # fmt: skip
     preloads: Option[Mapping[str, Preload] | Sequence[tuple[str, Preload]], tuple[tuple[str, bytes | str], ...]] = (
         Option(
@@ -186,7 +186,7 @@ class Options:
     late: Option[Sequence[Late] | None, tuple[Late, ...] | None] = Option(
         None, optional(words(*LATE)), Effect.OUTPUT,
         "What an instance brings itself: its environment, its arguments.",
-        heading=_WRITTEN, metavar="env,args", otherwise="both of a paused program, where they can be",
+        heading=_WRITTEN, metavar="env,args", otherwise="if paused",
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", one_of(*IMPORTS), Effect.OUTPUT,

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..binary.cursor import Cursor
@@ -31,6 +32,7 @@ from ..passes.rewrite.late import says_late
 from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
+from .beginning import Beginning
 from .behaviour import STOPPED, Side, differences
 from .calls import Call, for_all, written
 from .customs import customs
@@ -231,22 +233,45 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
     one = Side(both.job, both.paused, constant)
     other = Side(both.output_job, both.resumed)
     host = calls.host or both.job.host
+    whole = _from_beginning(both, to_make, sources)
+    if whole and calls.host is None:
+        host = dataclasses.replace(host, stdin=host.stdin[len(whole.read) :])
     present = {name for name, _, _ in both.job.exports}
-    for call in to_make:
-        if both.job.options.wants_late and call.name not in present:
-            continue  # an entry that only fetches what is late: the input has none
-        try:
-            a = one.call(*_in_input(call, made, sources), host, calls.timeout)
-            if call.name in made and a.code == "returned":
-                a = a._replace(detail="returns", results=())  # the output's function takes them, and returns nothing
-            b = other.call(call, call.name, host, calls.timeout)
-            raise_any(differences(both.comparison, call, a, b, not both.job.options.wants_late))
-            stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)
-            yield CallFacts(call.text, stopped.code, stopped.detail)
-            del a, b, stopped
-        finally:
-            one.close()
-            other.close()
+    with ExitStack() as open_:
+        if whole:
+            open_.callback(whole.close)
+        for call in to_make:
+            if both.job.options.wants_late and call.name not in present:
+                continue  # an entry that only fetches what is late: the input has none
+            inner, name = _in_input(call, made, sources)
+            beginning = whole if whole and name == whole.name else None
+            with ExitStack() as stack:
+                stack.callback(beginning.end_call if beginning else one.close)
+                stack.callback(other.close)
+                if beginning:
+                    a = beginning.call(inner, host, calls.timeout)
+                else:
+                    a = one.call(inner, name, host, calls.timeout)
+                if call.name in made and a.code == "returned":
+                    a = a._replace(detail="returns", results=())  # the output's function takes them, returns nothing
+                b = other.call(call, call.name, host, calls.timeout)
+                memories = not both.job.options.wants_late and not beginning
+                raise_any(differences(both.comparison, call, a, b, memories))
+                stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)
+                yield CallFacts(call.text, stopped.code, stopped.detail)
+                del a, b, stopped
+
+
+def _from_beginning(both: Both, to_make: Sequence[Call], sources: Mapping[str, str]) -> Beginning | None:
+    """The input of a program that was paused, where the call that goes on is to be made."""
+    pausing = both.paused.pausing
+    if pausing is None:
+        return None
+    paused = both.job.calls[pausing.run]
+    if any(not isinstance(value, bytes) for value in paused.values):
+        return None
+    names = {sources.get(call.name, call.name) for call in to_make}
+    return Beginning(both.job, both.paused) if paused.name in names else None
 
 
 def _in_input(

@@ -160,6 +160,8 @@ class Attempt(NamedTuple):
             runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
         if self.pausing and not self.pausing.reached:
             raise self.pausing.never("returned" if job.calls else "ended its start function")
+        if self.pausing:
+            self.pausing.settle(instrumented, instance)
         given = tuple(perform.arguments(entry.call) for entry in job.entries)
         with observer.stage("settle"):
             host = self.world.settle(instance.original_functions)

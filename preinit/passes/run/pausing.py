@@ -57,6 +57,13 @@ class Pausing:
         if self.watched.hooked is not None:
             instance.set_host_function(probes.functions, HOOK, self.watch.entered)
 
+    def settle(self, instrumented: Instrumented, instance: Instance) -> None:
+        """The guest was unwound: whatever is called now, runs as it would."""
+        probes = instrumented.frames
+        assert probes is not None  # it is a copy that is watched
+        instance.set_number(probes.unwinding, 0)
+        self.watch.over = True
+
     @property
     def reached(self) -> bool:
         return self.watch.reached

@@ -1,0 +1,53 @@
+"""The input of a program that was paused in the middle: run from its beginning to its end, as its output goes on.
+
+What it prints up to the pause was printed by the build, and what it reads up to there was read; the rest must be what
+the output prints, and how it ends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..options import Host
+from ..passes.observer import Observer
+from ..passes.plan.job import Job
+from ..passes.run import Paused, run_guest
+from .behaviour import Outcome, Side
+from .calls import Call
+
+
+class Beginning:
+    """Runs the input from its beginning. `paused`: where it was paused, in the last of its calls, which was given
+    nothing but numbers. `read`: bytes of standard input that were read before. Close it.
+
+    Raises what running raises.
+    """
+
+    def __init__(self, job: Job, paused: Paused) -> None:
+        assert paused.pausing is not None
+        run = paused.pausing.run
+        options = dataclasses.replace(
+            job.options, pause_at=None, late=(), reopen=False, replay_output=False, scrub_stack=False
+        )
+        self.name = job.calls[run].name
+        self._raw = tuple(value for value in job.calls[run].values if isinstance(value, bytes))
+        self.read = job.options.host.stdin[: paused.host.stdin_bytes]
+        self._printed = paused.world.kept_output if not job.options.replay_output else []
+        whole = job._replace(calls=job.calls[:run], options=options, pause=None, stack=None, goes_on=True)
+        self._first = run_guest(whole, Observer())
+        self._side = Side(whole, self._first)
+
+    def call(self, call: Call, host: Host, seconds: float) -> Outcome:
+        """Runs it with what is `host`'s of standard input behind what was read, and what is told from the pause on."""
+        host = dataclasses.replace(host, stdin=self.read + host.stdin)
+        outcome = self._side.call(call._replace(raw=self._raw), self.name, host, seconds)
+        output, error = (b"".join(data for to, data in self._printed if to == stream) for stream in (1, 2))
+        return outcome._replace(output=outcome.output.removeprefix(output), error=outcome.error.removeprefix(error))
+
+    def end_call(self) -> None:
+        """Frees the instance of the last call."""
+        self._side.close()
+
+    def close(self) -> None:
+        self._side.close()
+        self._first.close()
