@@ -20,6 +20,9 @@ from .world import preopens
 #: Bytes of what a guest prints to standard error that are kept.
 LONGEST_COMPLAINT = 16 << 10
 
+#: The descriptor of standard output.
+_STDOUT = 1
+
 #: Seconds between two looks at the time while a guest sleeps.
 _NAP = 0.1
 
@@ -52,11 +55,16 @@ class Guest:
     host: environment, arguments, folders, standard input; clocks and random numbers are usually the system's.
     ends: when its time is over, on `time.monotonic`.
     max_output: bytes that it may print.
+    complete: says of all that it printed whether nobody waits for more: it is ended then, and when it closes its
+        standard output after it has printed something.
 
     Raises `UsageError` where a folder can't be opened.
     """
 
-    def __init__(self, host: Host, ends: float, max_output: int) -> None:
+    def __init__(
+        self, host: Host, ends: float, max_output: int, complete: Callable[[bytearray], bool] | None = None
+    ) -> None:
+        self._complete = complete
         self._ends = ends
         self._most = max_output
         self._printed = bytearray()
@@ -65,6 +73,8 @@ class Guest:
         self._wasi = Functions(host, self._memory, self._print, self._complain, self.check, self._sleep)
         self._wasi.preopen(preopens(host))
         self._known: dict[str, Callable[..., None]] = {"proc_exit": _exit}
+        if complete is not None:
+            self._known["fd_close"] = self._close
         self._called: set[str] = set()
         #: When it printed something first, on `time.perf_counter`.
         self.first_byte: float | None = None
@@ -119,6 +129,13 @@ class Guest:
         if self.first_byte is None:
             self.first_byte = time.perf_counter()
         self._printed += data
+        if self._complete is not None and self._complete(self._printed):
+            raise GuestEnded(0)
+
+    def _close(self, number: int) -> None:
+        self._wasi["fd_close"](number)
+        if number == _STDOUT and self._printed:
+            raise GuestEnded(0)
 
     def _complain(self, data: bytes) -> None:
         self._complaint += data[: LONGEST_COMPLAINT - len(self._complaint)]

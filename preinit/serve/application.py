@@ -25,6 +25,7 @@ from ..options import Host, Options
 from ..passes.instrument.start import exported_start
 from ..passes.parse.source import binary
 from ..passes.parse.supported import check_supported
+from .complete import Complete
 from .failure import Failed
 from .request import Request, read_request
 from .response import Answer, phrase, read_response
@@ -165,7 +166,8 @@ class Application:
                 random="host",
                 file_times="host",
             )
-            guest = Guest(host, deadline, settings.max_output)
+            complete = Complete()
+            guest = Guest(host, deadline, settings.max_output, complete)
             try:
                 self._call(guest, max(0.0, deadline - time.monotonic()))
             finally:
@@ -174,7 +176,7 @@ class Application:
                     self._log(said)
                 if guest.complaint:
                     complaints.append(guest.complaint)
-            return guest.output
+            return guest.output[: complete.length]
         finally:
             self._free.release()
 

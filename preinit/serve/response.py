@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .failure import Failed
 
 #: Where the header ends: an empty line, with either kind of line end.
-_END = re.compile(rb"\r?\n\r?\n")
+HEADER_END = re.compile(rb"\r?\n\r?\n")
 _LINE = re.compile(rb"\r?\n")
 
 #: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 and #section-5.5
@@ -21,7 +21,7 @@ _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _STATUS = re.compile(r"([2-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 
 #: Bytes of a header, and fields in it.
-_LARGEST_HEADER = 64 << 10
+LARGEST_HEADER = 64 << 10
 _MOST_FIELDS = 256
 
 #: Fields that are the server's (RFC 9110, section 7.6.1); how long the body is, it sees.
@@ -51,7 +51,7 @@ def read_response(output: bytes) -> Answer | LocalRedirect:
     """Raises `Failed` with status 502 for what is no CGI response."""
     if not output:
         raise Failed(502, "the command printed nothing")
-    end = _END.search(output, 0, _LARGEST_HEADER)
+    end = HEADER_END.search(output, 0, LARGEST_HEADER)
     if end is None:
         raise Failed(502, "the command printed no header, or no empty line after it", _start(output))
     fields: list[tuple[str, str]] = []

@@ -222,3 +222,53 @@ def test_wrong_commands_say_what_is_wrong(tmp_path: Path) -> None:
     assert "error[address-refused]" in fails("serve", good, "--bind", "192.0.2.1")
     assert "error[address-refused]" in fails("serve", good, "--bind", "no such host")
     assert "preinit serve" in fails("serve", good, "--speed", code=2)
+
+
+# -- when an answer is complete ----------------------------------------------------------------------------------------
+
+_WASI = """(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (func $say (param i32 i32) (i32.store (i32.const 0) (local.get 0)) (i32.store (i32.const 4) (local.get 1))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))"""
+
+
+def served(text: str, pieces: list[tuple[int, int]], after: str) -> tuple[str, bytes]:
+    """What a command answers that prints pieces of a text, start and length of each, and then does something else."""
+    says = "".join(f"(call $say (i32.const {64 + start}) (i32.const {size}))" for start, size in pieces)
+    source = f'(module {_WASI} (data (i32.const 64) "{text}") (func (export "_start") {says} {after}))'
+    given: list[str] = []
+    with_settings = Settings(cache=False, timeout=30)
+    application = Application(wasm(source), with_settings)
+    try:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input": io.BytesIO(), "SERVER_PROTOCOL": "HTTP/1.1"}
+        body = b"".join(application(environ, lambda status, fields: given.append(status)))
+    finally:
+        application.close()
+    return given[0], body
+
+
+FOREVER = "(loop $l (br $l))"
+
+
+def test_an_answer_of_the_length_that_was_said_is_sent_while_the_command_goes_on() -> None:
+    text = r"Content-Type: a/b\nContent-Length: 5\n\nhelloXYZ"
+    assert served(text, [(0, 10), (10, 35), (45, 100)], FOREVER) == ("200 OK", b"hello")
+    assert served(text, [(0, 43)], FOREVER) == ("200 OK", b"hello")
+
+
+def test_an_answer_is_complete_when_standard_output_is_closed() -> None:
+    text = r"Content-Type: a/b\n\nhello"
+    assert served(text, [(0, 24)], f"(drop (call $close (i32.const 1))) {FOREVER}") == ("200 OK", b"hello")
+
+
+def test_what_is_shorter_than_was_said_is_waited_for() -> None:
+    text = r"content-length: 50\r\nContent-Type: a/b\r\n\r\nhello"
+    assert served(text, [(0, 46)], "") == ("200 OK", b"hello")
+
+
+@pytest.mark.parametrize("said", ["x", "-1", "", "5\nContent-Length: 6", "99999999999999999999999"])
+def test_a_length_that_is_none_is_not_believed(said: str) -> None:
+    text = f"Content-Type: a/b\nContent-Length: {said}\n\nhello world"
+    status, body = served(text.replace("\n", "\\n"), [(0, len(text))], "")
+    assert (status, body) == ("200 OK", b"hello world")
