@@ -26,8 +26,9 @@ def run_command(
     env: Mapping[str, str] | None = None,
     args: Sequence[str] = (),
     dirs: Sequence[tuple[str, str]] = (),
+    traps: bool = False,
 ) -> Ended:
-    """Runs `_start` in wasmtime, with the engine's own WASI."""
+    """Runs `_start` in wasmtime, with the engine's own WASI. `traps`: for imports that it lacks."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").write_bytes(stdin)
@@ -40,7 +41,10 @@ def run_command(
         store.set_wasi(wasi)
         linker = wasmtime.Linker(store.engine)
         linker.define_wasi()
-        start = linker.instantiate(store, wasmtime.Module(store.engine, binary)).exports(store)["_start"]
+        module = wasmtime.Module(store.engine, binary)
+        if traps:
+            linker.define_unknown_imports_as_traps(module)
+        start = linker.instantiate(store, module).exports(store)["_start"]
         assert isinstance(start, wasmtime.Func)
         status = 0
         try:
