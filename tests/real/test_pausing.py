@@ -29,14 +29,12 @@ print(f"Content-Type: text/plain\\nContent-Length: {len(answer)}\\n\\n{answer}",
 GENERATOR = """\
 def asked():
     try:
-        while True:
-            yield input()
-    except EOFError:
-        print("no more")
+        for number in range(2):
+            yield number, input()
     finally:
         print("closed")
-for line in asked():
-    print(line.upper())
+for number, line in asked():
+    print(number, line.upper())
 """
 
 SCRIPT = """\
@@ -108,4 +106,4 @@ def test_micropython_goes_on_inside_of_a_generator(tmp_path: Path) -> None:
     assert result.report.pause and len(result.report.pause.frames) > 15
     dirs = [(str(tmp_path / "app"), "/app")]
     ended = run_command(result.wasm, b"a\nb\n", {}, args, dirs, traps=True)
-    assert ended.output == "A\nB\nno more\nclosed\n"
+    assert ended.output == "0 A\n1 B\nclosed\n"
