@@ -1,0 +1,68 @@
+"""Outputs of programs that were paused: right ones are accepted, wrong ones are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from preinit import build, verify
+from preinit.errors import Mismatch
+from preinit.options import Host
+from tests.support.modules import wasm
+
+
+def adder(first: int, more: str = "") -> bytes:
+    """A command that reads a digit, adds it to `first`, and prints the sum as a letter; `more` before it reads."""
+    return wasm(f"""(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1) (data (i32.const 8) "\\20\\00\\00\\00\\01\\00\\00\\00")
+  (func $print (param i32) (i32.store8 (i32.const 32) (local.get 0))
+    (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 4))))
+  (func $get (result i32) (drop (call $read (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 4)))
+    (i32.sub (i32.load8_u (i32.const 32)) (i32.const 48)))
+  (func (export "_start") (local $sum i32) (local.set $sum (i32.const {first})) {more}
+    (local.set $sum (i32.add (local.get $sum) (call $get)))
+    (call $print (i32.add (i32.const 65) (local.get $sum))) (call $exit (local.get $sum))))""")
+
+
+def world(stdin: bytes) -> Host:
+    return Host(stdin=stdin)
+
+
+@pytest.mark.parametrize("stdin", [b"3", b"7", b""])
+def test_an_output_goes_on_as_its_input_would(stdin: bytes) -> None:
+    binary = adder(2, "(call $print (i32.const 66))")
+    output = build(binary, pause_at="stdin", cache=False).wasm
+    found = verify(binary, output, run=True, call_host=world(stdin), pause_at="stdin", cache=False)
+    assert [call.outcome for call in found.calls] == ["exit"]
+
+
+def test_what_is_printed_again_is_printed_by_both() -> None:
+    binary = adder(2, "(call $print (i32.const 66))")
+    output = build(binary, pause_at="stdin", replay_output=True, cache=False).wasm
+    options = {"pause_at": "stdin", "replay_output": True, "cache": False}
+    assert verify(binary, output, run=True, call_host=world(b"1"), **options).calls  # type: ignore[arg-type]
+
+
+def test_an_output_of_another_program_is_refused() -> None:
+    output = build(adder(4), pause_at="stdin", cache=False).wasm
+    with pytest.raises(Mismatch):
+        verify(adder(2), output, run=True, pause_at="stdin", cache=False)
+
+
+def test_a_local_with_another_value_is_noticed() -> None:
+    binary = adder(2)
+    output = build(binary, pause_at="stdin", cache=False).wasm
+    right = b"\x41\x02"  # i32.const 2, in the continuation: the last place where it stands
+    place = output.rindex(right)
+    wrong = output[:place] + b"\x41\x05" + output[place + 2 :]
+    with pytest.raises(Mismatch, match="code of function"):
+        verify(binary, wrong, pause_at="stdin", cache=False)
+
+
+def test_an_output_of_another_pause_is_refused() -> None:
+    binary = adder(2, "(call $print (i32.const 66))")
+    output = build(binary, pause_at="import:wasi_snapshot_preview1.fd_write", cache=False).wasm
+    with pytest.raises(Mismatch):
+        verify(binary, output, pause_at="stdin", cache=False)
