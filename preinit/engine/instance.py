@@ -41,7 +41,7 @@ class Linkage:
         self.originals: Mapping[int, Any] = {}
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
-        """An extern that calls `function` with unsigned 64-bit integers; types are "i32" or "i64"."""
+        """An extern that calls `function` with unsigned 64-bit integers, bits for "f32" and "f64"."""
         return self._functions.define(parameters, results, function)
 
     def provider(self, wasm: bytes, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:

@@ -239,11 +239,13 @@ def title(entry: Import) -> str:
 
 
 def link(
-    module: Module, linkage: Linkage, preloads: Preloads, wasi: Wasi, generated: Generated
+    module: Module, linkage: Linkage, preloads: Preloads, python: Provider, wasi: Wasi, generated: Generated
 ) -> tuple[list[Extern], dict[int, Extern]]:
     """The externs for a module's imports, in order; and of functions that are counted the ones that these call."""
-    (_, preloaded), (_, of_wasi), (_, rest) = resolve(module.imports, (preloads, wasi, generated))
-    externs = {**preloads.provide(linkage, preloaded), **wasi.provide(linkage, of_wasi)}
+    providers = (preloads, python, wasi, generated)
+    (_, preloaded), (_, of_python), (_, of_wasi), (_, rest) = resolve(module.imports, providers)
+    externs = {**preloads.provide(linkage, preloaded), **python.provide(linkage, of_python)}
+    externs |= wasi.provide(linkage, of_wasi)
     counted = {position: externs[position] for position, entry in preloaded if entry.kind == ExternKind.FUNC}
     rest = sorted([*rest, *(numbered for numbered in preloaded if numbered[0] in counted)], key=lambda one: one[0])
     externs |= generated.provide(linkage, rest, counted)

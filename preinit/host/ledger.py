@@ -100,6 +100,7 @@ def settle(
             for number, entry in still_open
             if entry.preopen is None
         ),
+        functions=tuple(sorted(name for name, _ in host.functions if name in calls)),
         late_folders=tuple(guest for guest, _ in host.late_folders),
         late_opened=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.opened),
         late_asked=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.asked),

@@ -12,6 +12,7 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
 from ..options import Host
+from .functions import Callee, Guest, HostFunction, PythonFunctions
 from .imports import Generated, Given, Preloads, Wasi, link, title
 from .ledger import Calls, Original, settle
 from .output import Output
@@ -48,6 +49,7 @@ class World:
         shown: int = 0,
         stubs: Iterable[tuple[str, str]] = (),
         resumes: bool = False,
+        functions: Mapping[str, HostFunction] | None = None,
     ) -> None:
         self._module = module
         self._host = host
@@ -59,6 +61,8 @@ class World:
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given)
+        self._guest = Guest(module)
+        self._python = PythonFunctions(module, functions or {}, self.calls, self._guest)
         self._output = output = Output(host, shown)
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(
@@ -70,6 +74,10 @@ class World:
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
         self._memory.view = memory
+
+    def bind_guest(self, instance: Callee) -> None:
+        """Says which instance Python functions see."""
+        self._guest.bind(instance, None if self._memory.view is _no_memory else self._memory.view)
 
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
@@ -131,7 +139,9 @@ class World:
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
         self.calls.backtrace = linkage.backtrace
-        externs, counted = link(self._module, linkage, self._preloads, self._wasi_imports, self._generated)
+        externs, counted = link(
+            self._module, linkage, self._preloads, self._python, self._wasi_imports, self._generated
+        )
         functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
         linkage.originals = {functions.index(position): extern for position, extern in counted.items()}
         return externs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         wasi: bool
         quiet_guest: bool
         max_guest_output: int | str
+        functions: Mapping[str, Callable[..., Any]] | Sequence[tuple[str, Callable[..., Any]]]
         public_env: Sequence[str]
         stdout: Sink | None
         stderr: Sink | None

@@ -126,6 +126,7 @@ class HostFacts:
     for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
     read or took something, which may be a later one than the first. `late_folders`: guest paths of folders that only
     instances have; `late_opened`, `late_asked`: paths in there that the guest opened, and that it asked for.
+    `functions`: imports that it called and that Python functions provided.
     """
 
     calls: dict[str, int]
@@ -149,6 +150,7 @@ class HostFacts:
     late_folders: tuple[str, ...] = ()
     late_opened: tuple[str, ...] = ()
     late_asked: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,13 @@ def hazards(facts: HostFacts, late: LateFacts | None = None) -> Iterator[BuildWa
             "no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
         )
+    if facts.functions:
+        yield BuildWarning(
+            "host-function",
+            f"the initializer called {_list('the Python function', facts.functions)}: what these keep is not in the "
+            "output, and its host must provide the same imports",
+            "Keep nothing in them, or have the output's host bring its own up to the same point.",
+        )
     for stream, size in facts.unflushed.items():
         yield BuildWarning(
             "output-unflushed",

@@ -104,7 +104,7 @@ def _world(job: Job, printed: int) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    given = (values, job.preloads, fresh, printed, options.stubs, job.resumes)
+    given = (values, job.preloads, fresh, printed, options.stubs, job.resumes, dict(options.host.functions))
     world = World(job.module, job.host, job.deadline, *given)
     if not options.digest_files:
         world.leave_out_digests()

@@ -110,6 +110,7 @@ class Attempt(NamedTuple):
             instance = guest.instantiate(self.job.options.max_memory, self.world.link, self.world.deadline)
             try:
                 memory = self._bind_memory(instrumented, instance)
+                self.world.bind_guest(instance)
                 before = observe_before(self.job.module, instrumented, instance)
             except BaseException:
                 instance.close()
