@@ -23,6 +23,7 @@ def summary(report: Report) -> list[str]:
         *_baked_in(report.host),
         *_stubbed(report.host),
         *_scrubbed(report),
+        *_late(report),
         *_audited(report),
         *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
         *([f"compiled anew: {report.engine.compiled_anew}"] if report.engine.compiled_anew else []),
@@ -35,6 +36,27 @@ def _scrubbed(report: Report) -> list[str]:
     if facts is None:
         return []
     return [f"stack: {facts.bytes_zeroed:,} bytes zeroed, {facts.bytes_saved:,} bytes of the output saved"]
+
+
+#: How what instances bring is told, by what became of it.
+_LATE = {
+    "bound": "each instance fetches its {}",
+    "unneeded": "the {} was not asked for, so each instance fetches its own",
+    "unbound": "the {} is that of the build, in each instance",
+}
+
+
+def _late(report: Report) -> list[str]:
+    facts = report.late
+    if facts is None:
+        return []
+    lines = []
+    for name, status in (("environment", facts.environment), ("arguments", facts.arguments)):
+        if status:
+            lines.append(_LATE[status].format(name).replace("arguments was", "arguments were"))
+    if facts.environment_words and lines:
+        lines[0] += f" (bound at {', '.join(map(str, facts.environment_words))})"
+    return [f"late: {'; '.join(lines)}"]
 
 
 #: Places that the summary lists; the report has them all.
