@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import counted
-from ..result import Difference, EngineFacts, HostFacts, Report
+from ..result import Difference, EngineFacts, HostFacts, LateFacts, Report
 
 
 def summary(report: Report) -> list[str]:
@@ -20,7 +20,7 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
         f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
-        *_baked_in(report.host),
+        *_baked_in(report.host, report.late),
         *_stubbed(report.host),
         *_scrubbed(report),
         *_late(report),
@@ -99,14 +99,16 @@ def _difference(entry: Difference) -> str:
     return f"  {entry.kind} {entry.index}{name}: {causes}"
 
 
-def _baked_in(host: HostFacts) -> list[str]:
+def _baked_in(host: HostFacts, late: LateFacts | None) -> list[str]:
     """One line about what the guest was given of the world, if it took anything."""
     size = sum(file.size for file in host.files)
+    own_environment = late is not None and late.environment == "bound"
+    own_arguments = late is not None and late.arguments == "bound"
     taken = (
         (host.random_bytes, "random byte", ""),
         (host.clock_reads, "reading", " of the time"),
-        (len(host.environment), "environment variable", ""),
-        (len(host.arguments), "argument", ""),
+        (0 if own_environment else len(host.environment), "environment variable", ""),
+        (0 if own_arguments else len(host.arguments), "argument", ""),
         (host.stdin_bytes, "byte", " of standard input"),
         (len(host.files), "file", f" ({size:,} bytes)"),
         (len(host.open_descriptors), "open descriptor", ""),
