@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..errors import OutputNotWritable, PreinitError, WorkerLost, counted
+from ..errors import OutputNotWritable, PreinitError, WorkerLost, counted, way_out
 from ..files.replace import replace_file
 from ..options import Options
 from ..options.fields import changed
 from ..passes.parse.source import binary
-from .crews import Crew, Hire
+from .executors import Crew, Hire
 from .jobs import Batch, Job
 from .record import Keys, Record
 from .work import Order, Outcome, Request, describe, identity
@@ -87,7 +87,8 @@ def run(
         batch.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputNotWritable(
-            f"the folder {str(batch.folder)!r} can't be made: {problem.strerror}", hint="Name another one with `-o`."
+            f"the folder {str(batch.folder)!r} can't be made: {problem.strerror}",
+            hint=way_out(problem, "Name another one with `-o`."),
         ) from problem
     record = Record(batch.folder)
     record.read()
@@ -242,7 +243,7 @@ class _Course:
         except OSError as problem:
             error = OutputNotWritable(
                 f"the output {str(job.output)!r} can't be written: {problem.strerror or problem}",
-                hint="Make its folder writable.",
+                hint=way_out(problem, "Make its folder writable."),
             )
             self._failed(task, describe(error))
             return

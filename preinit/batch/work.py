@@ -158,6 +158,7 @@ def begin(order: Order) -> None:
     global _own_order
     _own_order = order
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it gets that, too, and ends it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it writes no files that would be left half written
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -8,7 +8,6 @@ from importlib.metadata import version
 
 import wasmtime
 
-from ..binary.sections import ExternKind
 from ..engine import ffi
 from ..engine.copies.deployed import deployed_engine
 from ..engine.guest import original_frame
@@ -18,6 +17,7 @@ from ..engine.validation import check, first_line, link_problem
 from ..engine.values import EngineError, GuestTrapped
 from ..errors import GuestTrap, PreinitError, UncaughtException, Unsupported
 from ..host import World
+from ..host.world import memory_of
 from ..options import Options
 from ..passes.run.calls import Caller
 from .subject import Subject
@@ -74,7 +74,9 @@ class Copies:
         try:
             self._module = ffi.compile_module(self._engine, subject.wasm)
             self.compile_seconds = time.perf_counter() - began
-            self._preloads = {name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.beside.items()}
+            self._preloads = {
+                name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.preload_code.items()
+            }
         except EngineError as problem:
             check(subject.module.data)  # says it in terms of the file
             raise Unsupported(
@@ -118,9 +120,11 @@ class Copies:
             instance = instantiate()
             spent += clock() - began
             copy = _Copy(store, instance)
-            exported = subject.module.exported("memory")
-            if exported and exported.kind == ExternKind.MEMORY:
-                world.bind(ffi.memory_reader(store, ffi.export(store, instance, "memory")))
+            if memory_of(subject.module) is not None:
+                found = [extern for extern, entry in zip(externs, subject.module.imports, strict=True) if entry.memory]
+                exported = "memory" in subject.module.exported_names
+                memory = ffi.export(store, instance, "memory") if exported else found[0]
+                world.bind(ffi.memory_reader(store, memory))
             if subject.start:
                 copy.call(subject.start, (), 0)
             perform = Caller(copy, "memory")

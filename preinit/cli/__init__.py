@@ -14,12 +14,18 @@ def main() -> None:
 
     gc.disable()  # what is imported stays: looking for cycles in it takes 10 ms
     try:
+        from ..errors import clean_up_when_terminated
+
+        clean_up_when_terminated()
         from .group import run
 
         code = run()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as caught:
+        from ..errors import as_error
+
+        problem = as_error(caught)
         if sys.stderr is not None:
-            sys.stderr.write("error[interrupted]: interrupted; nothing was written\n")
+            sys.stderr.write(f"error[{problem.code}]: {problem.what}\n")
             sys.stderr.flush()
-        os._exit(130)  # without what Python does at its end, which the next signal could hit
+        os._exit(problem.exit_code)  # without what Python does at its end, which the next signal could hit
     sys.exit(code)

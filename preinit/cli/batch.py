@@ -110,7 +110,7 @@ def command(
         if verify:
             settings["verify"] = True
         from ..batch import run
-        from ..batch.crews import Cluster, Crew, Processes
+        from ..batch.executors import Cluster, Crew, Processes
         from ..batch.work import Order
         from ..errors import JobsFailed
 

@@ -113,8 +113,9 @@ def run() -> int:
         error = in_our_words(problem, " ".join(["preinit", *named]))
         say_error(error.code, str(error))
         return error.exit_code
-    except click.Abort:  # click's word for an interrupt
-        raise KeyboardInterrupt from None
+    except click.Abort as problem:  # click's word for an interrupt
+        cause = problem.__cause__
+        raise (cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt()) from None
 
 
 def _open_standard_streams() -> None:

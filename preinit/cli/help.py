@@ -18,6 +18,11 @@ TOPICS: dict[str, dict[str, str]] = {
         "NAME(*8)": "With the word that lies 8 bytes from the address that the call before returned.",
         "NAME(...)?": "It returns the address of a result; if that is an error, the build fails with its message.",
     },
+    "Answers of imports (--stub)": {
+        "MODULE.NAME=zero": "Zeros and null; =trap fails the build, =nosys returns that errno of WASI.",
+        "MODULE.NAME=0x10": "That number; several with commas, where it has several results.",
+        "MODULE.*=zero": "All functions of MODULE; MODULE.log_* some of them. A longer name wins.",
+    },
     "Sizes, times and numbers": {
         "SIZE": "Bytes, or with a unit: 600KiB, 2MiB, 4GiB.",
         "SECONDS": "A number; 0.5 is half a second. After `epoch:`, seconds since 1970.",
@@ -33,7 +38,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "--allow-wasi": "Taken, and says nothing new: WASI is there, unless --no-wasi is given.",
         "--inherit-stdio": "With =false, the same as --quiet-guest.",
         "--mapdir G::H": "The same as --dir H::G.",
-        "--init none": "The same as --no-init-func.",
+        "--init none": "The same as --no-init-func, but -f still counts.",
+        "-o=FILE": "The same as -o FILE. So it is with every option of one letter.",
     },
     "Environment variables": {
         "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: ~/.cache/preinit]",

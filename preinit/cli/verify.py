@@ -119,7 +119,7 @@ def command(
         observer = Observer()
         try:
             with shown(observer, quiet or as_json, verbose):
-                facts = verify_calls(data, other, options, wanted, recorded, observer)
+                facts = verify_calls(data, other, options, wanted, recorded, observer, bool(given["cache"]))
         except PreinitError as problem:
             _name(problem, source, output)
             raise

@@ -49,8 +49,8 @@ class Profile(NamedTuple):
     chunks: tuple[StoredChunk, ...] = ()
 
 
-def encode(profile: Profile) -> bytes:
-    """The profile as bytes, with a checksum."""
+def encode(profile: Profile, name: str = "") -> bytes:
+    """The profile as bytes, with a checksum, in which the entry's name counts."""
     index = {
         "compiler": profile.compiler,
         "whole": profile.whole,
@@ -66,17 +66,19 @@ def encode(profile: Profile) -> bytes:
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
     pieces += [entry.code for entry in profile.chunks]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(name.encode())
     for piece in pieces:
         digest.update(piece)
     return b"".join([_MAGIC, digest.digest(), *pieces])
 
 
-def decode(data: bytes, module: Module) -> Profile | None:
-    """The profile of that module; None for anything that `encode` did not write."""
+def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
+    """The profile of that module; None for anything that `encode` did not write for an entry of that name."""
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
-    if not data.startswith(_MAGIC) or hashlib.sha256(view[start:]).digest() != data[len(_MAGIC) : start]:
+    digest = hashlib.sha256(name.encode())
+    digest.update(view[start:])
+    if not data.startswith(_MAGIC) or digest.digest() != data[len(_MAGIC) : start]:
         return None
     try:
         at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")

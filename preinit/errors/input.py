@@ -86,6 +86,15 @@ class UnsupportedProposal(Unsupported):
     hint = "Compile the module without that proposal."
 
 
+class EngineLimit(Unsupported):
+    """The module has more of something, or something larger, than engines take; the specification has no such limit."""
+
+    code = "engine-limit"
+    hint = (
+        "Have the compiler make less of it; https://webassembly.github.io/spec/js-api/#limits says what engines take."
+    )
+
+
 class ImportedState(Unsupported):
     """The module imports a memory, table or global in a way that can't be captured."""
 
@@ -115,7 +124,7 @@ class NoInitializer(PreinitError):
 
 
 class InitializerType(PreinitError):
-    """An export can't be called as it was written: its type asks for other arguments, or it is no function."""
+    """An export can't be called as it was written: its type asks for other arguments, or it is not a function."""
 
     code = "initializer-type"
     hint = "Give the arguments that its type asks for, or name another export."

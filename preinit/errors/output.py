@@ -90,7 +90,7 @@ class BudgetExceeded(PreinitError):
 
     def __init__(self, excesses: tuple[Excess, ...], hint: str) -> None:
         names = ", ".join(excess.budget for excess in excesses)
-        super().__init__(f"the output does not keep its budget{'s'[: len(excesses) > 1]} {names}", hint=hint)
+        super().__init__(f"the output exceeds its budget{'s'[: len(excesses) > 1]} {names}", hint=hint)
         self.excesses = excesses
 
     @property

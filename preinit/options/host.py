@@ -183,8 +183,8 @@ class Host:
     args: the argument vector, the program's name first.
     dirs: host folder -> guest path, or such pairs; the guest can read them, not write, unless they are `writable`.
     stdin: what the guest can read from standard input.
-    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a fixed
-        step each time that they are read. "host": the clocks of the system.
+    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a
+        millisecond after every 1,000 readings. "host": the clocks of the system.
     random: "seed:N": a stream of random numbers that is the same in every build; "deny": asking for random numbers
         fails the build; "host": those of the system.
     writable: the folders may be written, too. What an initializer did to them stays, even if the build fails.

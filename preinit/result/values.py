@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import Frame, OutputNotWritable, quoted
+from ..errors import Frame, OutputNotWritable, quoted, way_out
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
@@ -42,7 +42,7 @@ class EngineFacts:
     `reason` says why, in words, and `reason_code` the same for programs. Of its `functions`, `functions_compiled` were
     compiled, `bytes_compiled` bytes of code, in `chunks` modules; an earlier build had compiled `chunks_from_cache` of
     these. `not_kept`: why compiled code could not be kept for the next build, in words; empty where it is, or was not
-    asked for.
+    asked for. `compiled_anew`: why code of the cache was not used.
     """
 
     name: str
@@ -54,6 +54,7 @@ class EngineFacts:
     chunks: int
     chunks_from_cache: int = 0
     not_kept: str = ""
+    compiled_anew: str = ""
     reason_code: str = ""
 
 
@@ -241,5 +242,5 @@ class Result:
             reason = (isinstance(problem, OSError) and problem.strerror) or problem
             raise OutputNotWritable(
                 f"the output {quoted(os.fsdecode(path))} can't be written: {reason}",
-                hint="Name another file, or make its folder writable.",
+                hint=way_out(problem, "Name another file, or make its folder writable."),
             ) from problem

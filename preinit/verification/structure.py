@@ -63,7 +63,7 @@ def _types(module: Module, output: Module) -> Iterator[Discrepancy]:
 
 
 def _type(value: FuncType | None) -> str:
-    return "a type that is no function's" if value is None else str(value)
+    return "a type that is not a function's" if value is None else str(value)
 
 
 # -- imports and state -------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
-from preinit.batch.crews import Processes
+from preinit.batch.executors import Processes
 from preinit.batch.work import Request
 from tests.support.batches import KEEPER, Threads, expected, outputs, report, statuses, workshop
 from tests.support.command import COMMAND, run

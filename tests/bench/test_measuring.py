@@ -12,8 +12,8 @@ import pytest
 
 from preinit import Call, Host, Options, Word, errors
 from preinit.bench import Bench, measure
-from preinit.bench.many import measure_copies
 from preinit.bench.model import Times
+from preinit.bench.pooled import measure_copies
 from preinit.bench.sizes import sizes
 from tests.support.modules import build_text, wasm
 

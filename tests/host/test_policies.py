@@ -238,7 +238,7 @@ def test_folders_are_the_reason_only_where_there_are_some() -> None:
     [
         ({"clock": -1}, "can't stand at -1"),
         ({"clock": LATEST_SECOND + 1}, "up to"),
-        ({"clock": "now"}, "'now' in `clock` is no time"),
+        ({"clock": "now"}, "'now' in `clock` is not a time"),
         ({"clock": 1.5}, "not float"),
         ({"clock": True}, "not bool"),
         ({"random": "dice"}, "Write seed:N"),

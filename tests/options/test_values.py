@@ -113,6 +113,7 @@ def test_a_result_is_shown_without_the_module() -> None:
         {"timeout": float("nan")},
         {"max_memory": -1},
         {"rename_funcs": (("a", "b"), ("a", "c"))},
+        {"rename_funcs": (("a", "b"), ("a", "b"))},
         {"no_such_option": 1},
     ],
 )

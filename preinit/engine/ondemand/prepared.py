@@ -105,13 +105,13 @@ def prepare(
     engine = new_engine(settings, DEEP_STACK)
     solo = new_engine(settings, DEEP_STACK, parallel=False)
     state = _compile(engine, settings.compiler, code.wasm)
-    beside = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
+    preload_code = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler)
     if stored and stored.compiler == settings.compiler and _fits(engine, stored):
         known = stored
     code = code._replace(wasm=b"")  # compiled, and no longer needed
     interruptible = settings.interruptible
-    made = Prepared(code, settings.compiler, interruptible, engine, solo, state, beside, keeps_code, known, {})
+    made = Prepared(code, settings.compiler, interruptible, engine, solo, state, preload_code, keeps_code, known, {})
     return made.with_code(known)
 
 

@@ -40,7 +40,7 @@ class Functions:
         wait: Callable[[int], None] | None = None,
     ) -> None:
         self.stdin = Stream(data=host.stdin)
-        self.files = FilesRead(beside=not host.writable)
+        self.files = FilesRead(meanwhile=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check, wait)
         self._parts: list[object] = [
@@ -58,7 +58,7 @@ class Functions:
 
     def set_clock(self, clock: Clock) -> None:
         """Before the guest runs."""
-        self._process.clock = clock
+        self._process.set_clock(clock)
 
     def close(self) -> None:
         """Closes what is open on the host."""

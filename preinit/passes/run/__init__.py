@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["KeptInMemory", "Paused", "run_again", "run_guest", "run_whole"]
 
 
-def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
+def run_guest(
+    job: Job, observer: Observer, kept: Kept | None = None, check: Callable[[bytes], None] | None = None
+) -> Paused:
     """Compiles the guest and runs it in a fresh instance: `with run_guest(...) as paused:`.
 
-    `kept`: what is known from other builds of the module, and is to be kept. Raises what compiling and running raise.
+    `kept`: what is known from other builds of the module, and is to be kept. `check`: validates a module, and is asked
+    about the input before much of it is compiled. Raises what that, compiling and running raise.
     """
     with observer.stage("choose"):
         kept = kept or KeptInFolder(job)
@@ -42,7 +46,7 @@ def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
         observer.note(f"starting again, {strategy}" if problem else str(strategy))
         world = _world(job, printed)
         try:
-            paused = Attempt(job, strategy, world, observer, kept).run()
+            paused = Attempt(job, strategy, world, observer, kept, check).run()
         except Unsuited as found:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             found.with_traceback(None).__cause__ = found.__context__ = None  # they hold the instance
