@@ -130,7 +130,10 @@ class Mismatch(PreinitError):
     """The output is not what the input is after its initializer. `differences`: the first ones, at least one."""
 
     code = "mismatch"
-    hint = "Verify with the options of the build, or with its report (--from-report FILE); or the output is not of this input."
+    hint = (
+        "Verify with the options of the build, or with its report (--from-report FILE); or the output is not of this "
+        "input."
+    )
 
     def __init__(self, differences: tuple[Discrepancy, ...], *, hint: str | None = None) -> None:
         super().__init__(
