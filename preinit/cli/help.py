@@ -52,8 +52,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "1": "It failed; the message says why, and what to do.",
         "2": "Wrong usage: options that don't fit, files to be read that can't be.",
         "130": "Interrupted by Ctrl-C.",
-        "143": "Ended by SIGTERM.",
         "141": "The reader of standard output has stopped reading.",
+        "143": "Ended by SIGTERM.",
     },
 }
 
