@@ -43,6 +43,9 @@ Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 #: Takes what a guest prints, piece by piece.
 Sink = Callable[[bytes], object]
 
+#: Gives standard input, the same each time: a guest may have to run twice.
+Late = Callable[[], bytes]
+
 _WORLD = "What the guest sees of the world"
 
 
@@ -173,6 +176,15 @@ def _sink() -> Kind:
     return FLAG._replace(wanted="a function that takes bytes", check=check)
 
 
+def _late() -> Kind:
+    def check(option: str, value: Any) -> Any:
+        if value is not None and not callable(value):
+            raise unfit(option, "a function that returns bytes", value)
+        return value
+
+    return FLAG._replace(wanted="a function that returns bytes", check=check)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
@@ -237,6 +249,14 @@ class Host:
     public_env: Option[Sequence[str], tuple[str, ...]] = Option((), texts(), Effect.VERDICT)
     stdout: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
     stderr: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
+    #: Gives standard input when the guest first reads it, in place of `stdin`: ours may never end, and most guests
+    #: don't read theirs. No report says what was read; nobody but a command that passes its own on should say so.
+    _late_stdin: Option[Late | None, Late | None] = Option(None, _late(), Effect.PROCESS)
+
+    @property
+    def late_stdin(self) -> Late | None:
+        """What gives standard input when the guest first reads it; None: it is `stdin`."""
+        return self._late_stdin
 
     @property
     def time(self) -> int:
