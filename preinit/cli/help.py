@@ -44,6 +44,7 @@ TOPICS: dict[str, dict[str, str]] = {
     "Environment variables": {
         "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: ~/.cache/preinit]",
         "PREINIT_WASM_TOOLS": "The program wasm-tools, which reads the text format.  [default: the package's own]",
+        "PREINIT_WIZER_OPTIONS": "Options of `preinit build` for preinit-wizer, where another tool calls that.",
         "SOURCE_DATE_EPOCH": "Where the guest's clock stands, without --clock.",
         "NO_COLOR": "No colour, if it is set to anything.",
     },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..binary.module import Module
@@ -62,9 +62,18 @@ def _backtraces(
 
 
 def settle(
-    module: Module, host: Host, calls: Calls, wasi: Functions, original: Original, memory: memoryview | None = None
+    module: Module,
+    host: Host,
+    calls: Calls,
+    wasi: Functions,
+    original: Original,
+    memory: memoryview | None = None,
+    stubs: Container[str] = (),
 ) -> HostFacts:
-    """The facts about a guest that has ended and of which nothing was closed yet. `memory`: the one that it exports."""
+    """The facts about a guest that has ended and of which nothing was closed yet.
+
+    `memory`: the one that it exports. `stubs`: imports for which one answered.
+    """
     from ..result import DescriptorFacts, HostFacts
 
     still_open = wasi.open_descriptors()
@@ -93,4 +102,5 @@ def settle(
         ),
         causes=_backtraces(module, calls.causes, original),
         unflushed=unflushed(module, memory) if memory is not None else {},
+        stubbed={name: number for name, number in sorted(calls.items()) if name in stubs},
     )

@@ -122,8 +122,9 @@ class HostFacts:
     were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
     answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
-    still lie there, by stream; only where the module says where its streams are. `causes`: the backtrace
-    of a function's first call that read or took something, which may be a later one than the first.
+    still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
+    for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
+    read or took something, which may be a later one than the first.
     """
 
     calls: dict[str, int]
@@ -142,6 +143,7 @@ class HostFacts:
     files: tuple[FileFacts, ...]
     open_descriptors: tuple[DescriptorFacts, ...]
     unflushed: dict[str, int] = field(default_factory=dict)
+    stubbed: dict[str, int] = field(default_factory=dict)
     causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
 
 

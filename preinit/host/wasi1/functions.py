@@ -44,7 +44,7 @@ class Functions:
         noted: Callable[[str], None] = lambda name: None,
         here: Callable[[str], Sequence[RawFrame]] = lambda name: (),
     ) -> None:
-        self.stdin = Stream(data=host.stdin)
+        self.stdin = Stream(data=host.stdin, late=host.late_stdin)
         self.files = FilesRead(meanwhile=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check, noted, wait)

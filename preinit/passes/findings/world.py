@@ -18,7 +18,7 @@ _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 
 
 def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
-    """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
+    """A warning for each. An empty answer is kept as much as another one: the guest will not ask again."""
     first = {**facts.first_calls, **facts.causes}
     if facts.random_bytes:
         yield BuildWarning(
@@ -44,10 +44,25 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
             "recipe), and never give a secret.",
         )
+    elif facts.environment_read:
+        yield BuildWarning(
+            "environment-frozen",
+            f"the guest asked for its environment{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no "
+            "variable: C libraries keep that answer, and an instance's own environment is not looked at",
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
+            "recipe), or first ask for it in the entry point.",
+        )
     if facts.arguments:
         yield BuildWarning(
             "arguments-frozen",
             f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "
+            "instance's own may not be looked at",
+            "Read the arguments in the entry point, not in the initializer.",
+        )
+    elif facts.arguments_read:
+        yield BuildWarning(
+            "arguments-frozen",
+            f"the guest asked for its arguments{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an "
             "instance's own may not be looked at",
             "Read the arguments in the entry point, not in the initializer.",
         )
@@ -68,6 +83,14 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             + " ".join(f"--dir HOST::{path}" for path in facts.folders)
             + ".",
         )
+    elif facts.folders_listed:
+        yield BuildWarning(
+            "folders-frozen",
+            f"the guest looked for its folders{_where(first, 'fd_prestat_get')} and has none: C libraries keep that "
+            "answer, and an instance can't open a file in its own",
+            f"Have the instance look for its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
+            "recipe), or give the build the folders that it will have, by the same guest paths: --dir HOST::GUEST",
+        )
     if facts.open_descriptors:
         names = [
             f"{entry.path} (descriptor {entry.number}{_callers(entry.opened_in, ', opened in')})"
@@ -86,6 +109,13 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "buffer: every instance prints that, once it prints more",
             "Flush before the initializer ends: fflush(stdout) in C.",
         )
+    for name, number in facts.stubbed.items():
+        yield BuildWarning(
+            "stub-answered",
+            f"a stub answered for `{name}`{_times(number)}{_where(first, name)}: what that function does is missing "
+            "from the output",
+            "Do that again when an instance starts, or give the build the function: --preload NAME=FILE.",
+        )
 
 
 def _count(number: int, noun: str) -> str:
@@ -103,9 +133,9 @@ def _list(noun: str, names: Collection[str]) -> str:
     return f"{noun}{plural} {', '.join(shown)}{more}".strip()
 
 
-def _where(first: dict[str, tuple[Frame, ...]], name: str) -> str:
-    """Where a function was called first to do what a warning is about."""
-    said = _callers(first.get(name, ()), "first in")
+def _where(first: dict[str, tuple[Frame, ...]], *names: str) -> str:
+    """Where the first of those functions was called first to do what a warning is about."""
+    said = _callers(next((first[name] for name in names if name in first), ()), "first in")
     return f" ({said})" if said else ""
 
 

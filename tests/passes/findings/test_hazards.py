@@ -132,12 +132,8 @@ def test_a_terminal_is_not_steered_by_names_in_a_warning() -> None:
 
 def test_defaults_that_do_not_matter_are_no_warnings() -> None:
     guest = Guest()
-    guest.call("environ_sizes_get", guest.room(4), guest.room(4))
-    guest.call("environ_get", guest.room(8), guest.room(8))
-    guest.call("args_get", guest.room(8), guest.room(8))
     guest.call("clock_time_get", 1, 1, guest.room(8))
     guest.call("clock_res_get", 0, guest.room(8))
-    guest.call("fd_prestat_get", 3, guest.room(8))
     guest.call("random_get", guest.room(8), 0)
     guest.write(1, b"")
     assert codes(guest.build(strict=True)) == []
@@ -145,6 +141,38 @@ def test_defaults_that_do_not_matter_are_no_warnings() -> None:
 
 def test_what_was_given_and_not_asked_for_is_no_warning() -> None:
     assert codes(build_text(GOOD, host=Host(env={"A": "1"}, args=("x",), stdin=b"abc"))) == []
+
+
+# -- empty answers
+
+
+#: What a guest asks, the answer that there is none, and what is said of it.
+EMPTY = {
+    "environ_sizes_get": ("environment-frozen", "the guest asked for its environment (first in `init`)"),
+    "environ_get": ("environment-frozen", "the guest asked for its environment (first in `init`)"),
+    "args_sizes_get": ("arguments-frozen", "the guest asked for its arguments (first in `init`)"),
+    "args_get": ("arguments-frozen", "the guest asked for its arguments (first in `init`)"),
+    "fd_prestat_get": ("folders-frozen", "the guest looked for its folders (first in `init`)"),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+@pytest.mark.parametrize("export", ["_initialize", "wizer-initialize"])
+def test_an_empty_answer_is_frozen_as_much_as_another_one(name: str, export: str) -> None:
+    """`getenv` of an instance finds what the build's environment had: nothing."""
+    text = f"""(module (import "wasi_snapshot_preview1" "{name}" (func $ask (param i32 i32) (result i32)))
+      (memory (export "memory") 1) (func $init (drop (call $ask (i32.const 8) (i32.const 16))))
+      (func (export "{export}") (call $init)) (func (export "wizer.initialize")) (func (export "get")))"""
+    code, said = EMPTY[name]
+    result = build_text(text)
+    assert codes(result) == [code]
+    assert result.report.warnings[0].message.startswith(said[:-1])
+    with pytest.raises(WarningsRefused):
+        build_text(text, strict=True)
+
+
+def test_what_was_not_asked_for_is_not_said_to_be_empty() -> None:
+    assert codes(build_text(GOOD)) == []
 
 
 # -- the others
