@@ -52,15 +52,15 @@ def instantiation_trap(
         given[entry.kind].append((entry, extern))
     for segment in _active(module, store, [extern for _, extern in given[ExternKind.GLOBAL]]):
         imported = given[segment.kind]
-        entry: Import | None = None
+        found: Import | None = None
         if segment.target >= len(imported):
             size = _declared(module, segment)
         else:
-            entry, extern = imported[segment.target]
+            found, extern = imported[segment.target]
             is_table = segment.kind is ExternKind.TABLE
             size = ffi.table_size(store, extern) if is_table else ffi.memory_place(store, extern)[1]
         if segment.offset + segment.length > size:
-            return _misfit(module, segment, size, entry, preloads)
+            return _misfit(module, segment, size, found, preloads)
     return GuestTrap(f"instantiating the module trapped: {message}", hint=_NOTHING_RAN)
 
 
