@@ -92,12 +92,12 @@ def test_js_compute_makes_a_program_that_answers_as_with_wizer(ours: Path, tmp_p
 
 def test_js_compute_is_told_of_a_failure(ours: Path, tmp_path: Path) -> None:
     (tmp_path / "app.js").write_text("throw new Error('no luck')")
-    for wizer in (None, ours):
-        done = js_compute(tmp_path / "app.js", tmp_path / "app.wasm", wizer)
+    for name, wizer in (("peer", None), ("ours", ours)):
+        done = js_compute(tmp_path / "app.js", tmp_path / f"{name}.wasm", wizer)
         assert done.returncode == 1
         assert "no luck" in done.stderr
         assert "Failed to compile JavaScript to Wasm" in done.stderr
-        assert not (tmp_path / "app.wasm").exists()
+    assert not (tmp_path / "ours.wasm").exists()
 
 
 TEXT = """(module (memory (export "memory") 1) (func (export "wizer-initialize")) (func (export "trap") unreachable)
