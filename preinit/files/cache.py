@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import quoted
+from .locks import lock, remove_if_left
 
 VARIABLE = "PREINIT_CACHE_DIR"
 
@@ -125,7 +126,8 @@ def write_entry(folder: Path, kind: Kind, name: str, *pieces: bytes) -> None:
         if place is None or sum(map(len, pieces)) > min(_LARGEST, _MOST_BYTES):
             return
         _write(place / name, pieces)
-        found = [(p.lstat(), p) for p in place.iterdir() if ENTRY.match(p.name)]
+        names = [path for path in place.iterdir() if ENTRY.match(path.name)]
+        found = [(p.lstat(), p) for p in names if ENTRY.fullmatch(p.name) or not remove_if_left(p)]
         kept = sorted(((s.st_mtime, s.st_size, p) for s, p in found if not stat.S_ISDIR(s.st_mode)), reverse=True)
         total = 0
         for number, (_, size, path) in enumerate(kept, 1):
@@ -142,9 +144,14 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
         # A new file, not what a link leads to; whatever the umask, one that only its owner can write is read again.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(partial, flags, 0o600), "wb") as stream:
+            held = lock(stream.fileno())  # until it is closed, nobody takes it for one of a dead process
             for piece in pieces:
                 stream.write(piece)
-        partial.replace(path)
+            stream.flush()
+            if held:
+                partial.replace(path)
+        if not held:  # on Windows, an open file has to keep its name
+            partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .cache import own_folder
-from .locks import lock
+from .locks import lock, remove_if_left
 
 #: The folder of marks in the cache.
 FOLDER = "running"
@@ -73,18 +73,7 @@ def died(folder: Path, name: str) -> bool:
     for entry in entries:
         with suppress(OSError):
             if entry.name.startswith(f"{name}."):
-                found |= _remove_if_left(Path(entry.path))
+                found |= remove_if_left(Path(entry.path), 0.0)
             elif entry.name.startswith("new.") and time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD:
                 os.unlink(entry.path)  # noqa: PTH108
     return found
-
-
-def _remove_if_left(path: Path) -> bool:
-    number = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    try:
-        if not lock(number) or not os.fstat(number).st_nlink:  # held, or removed by its owner just now
-            return False
-        path.unlink()
-        return True
-    finally:
-        os.close(number)

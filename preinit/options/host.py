@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
 from ..errors.reason import Reason
@@ -14,6 +14,18 @@ from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
 from .lists import anchored_path, items, pairs, texts
 from .texts import NOT_EMPTY, data, guest_text, in_unicode, matching_schema, path_text, read_any_text, read_text
+
+if TYPE_CHECKING:
+    import pathlib
+
+    #: Folders with their names for the guest. A mapping is taken with keys of one type only: so are mappings typed.
+    Folders = (
+        Mapping[str, str]
+        | Mapping[pathlib.Path, str]
+        | Mapping[os.PathLike[str], str]
+        | Mapping[str | pathlib.Path, str]
+        | Sequence[tuple[str | os.PathLike[str], str]]
+    )
 
 #: What times of files a guest sees: the clock's, or the host's.
 FileTimes = Literal["fixed", "host"]
@@ -205,10 +217,7 @@ class Host:
         (), texts(), Effect.OUTPUT, "Argument; the first is the program's name.",
         heading=_WORLD, flag="--arg", metavar="ARG",
     )  # fmt: skip
-    dirs: Option[
-        Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]],
-        tuple[tuple[str, str], ...],
-    ] = Option(
+    dirs: Option[Folders, tuple[tuple[str, str], ...]] = Option(
         (), _folders(), Effect.OUTPUT, "Folder that the guest may read.",
         heading=_WORLD, flag="--dir", short="-d", metavar="HOST[::GUEST]",
     )  # fmt: skip

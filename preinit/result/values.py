@@ -102,10 +102,14 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class DescriptorFacts:
-    """A file or folder that the guest had open, and its path in the guest."""
+    """A file or folder that the guest had open, and its path in the guest.
+
+    `opened_in`: the guest's backtrace when it opened it, innermost frame first; of the first 200 that it opened.
+    """
 
     number: int
     path: str
+    opened_in: tuple[Frame, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,9 @@ class HostFacts:
     were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
     answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
-    still lie there, by stream; only where the module says where its streams are.
+    still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
+    for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
+    read or took something, which may be a later one than the first.
     """
 
     calls: dict[str, int]
@@ -137,6 +143,8 @@ class HostFacts:
     files: tuple[FileFacts, ...]
     open_descriptors: tuple[DescriptorFacts, ...]
     unflushed: dict[str, int] = field(default_factory=dict)
+    stubbed: dict[str, int] = field(default_factory=dict)
+    causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -197,8 +205,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         facts = dataclasses.asdict(self)
-        first = self.host.first_calls
-        facts["host"]["first_calls"] = {name: [frame._asdict() for frame in first[name]] for name in first}
+        facts["host"] = _with_frames(facts["host"])
         return facts
 
     def to_json(self) -> str:
@@ -220,6 +227,15 @@ class Report:
         from .read import of_values
 
         return of_values(cls, REPORT_VERSION, dict(values))
+
+
+def _with_frames(value: Any) -> Any:
+    """The same, with frames as JSON objects: `dataclasses.asdict` leaves named tuples as they are."""
+    if isinstance(value, Frame):
+        return value._asdict()
+    if isinstance(value, dict):
+        return {key: _with_frames(item) for key, item in value.items()}
+    return type(value)(map(_with_frames, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, eq=False)

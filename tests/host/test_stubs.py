@@ -86,7 +86,51 @@ def test_a_stub_of_a_function_of_wasi_is_not_the_world() -> None:
       (func {INIT} (drop (call $get (i32.const 16) (i32.const 32)))))"""
     report = build_text(text, stubs={f"{MODULE}.environ_get": "zero"}, host=Host(env={"A": "12345678"})).report
     assert (report.host.calls, report.host.environment_read) == ({f"{MODULE}.environ_get": 1}, False)
-    assert report.warnings == ()
+    assert [warning.code for warning in report.warnings] == ["stub-answered"]
+
+
+def test_a_stub_that_answered_is_named_with_its_count_and_a_warning_says_what_is_missing(tmp_path: Path) -> None:
+    text = f"""(module (import "env" "log" (func $log (param i32))) (import "env" "ask" (func $ask (result i32)))
+      (import "env" "never" (func $never)) (memory (export "memory") 1)
+      (func $twice (call $log (i32.const 1)) (call $log (i32.const 2)))
+      (func $init {INIT} (call $twice) (i32.store (i32.const 16) (call $ask))))"""
+    stubs = {"env.log": "zero", "env.ask": "nosys", "env.never": "zero"}
+    report = build_text(text, stubs=stubs).report
+    assert report.host.stubbed == {"env.ask": 1, "env.log": 2}
+    assert [warning.code for warning in report.warnings] == ["stub-answered", "stub-answered"]
+    assert "`env.log` 2 times (first in `twice`, called from `init`): what that function does is missing" in (
+        report.warnings[1].message
+    )
+    given = [part for name, what in stubs.items() for part in ("--stub", f"{name}={what}")]
+    said = run("build", "-", *given, "-o", tmp_path / "out.wasm", stdin=wasm(text), code=0).stderr.decode()
+    assert "answered by stubs: env.log (2 calls), env.ask (1 call)\n" in said
+    assert "error[warnings]" in fails("build", "-", *given, "--strict", stdin=wasm(text))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "signature", "said"),
+    [
+        ("env", "invoke_vi", "(param i32 i32)", "calls a function of the module from outside"),
+        ("env", "__cxa_throw", "(param i32 i32 i32)", "throws an exception"),
+        ("env", "_emscripten_throw_longjmp", "", "leaves by longjmp"),
+        ("env", "emscripten_memcpy_big", "(param i32 i32 i32)", 'preloads={"env": "FILE"}'),
+        ("env", "abort", "", 'preloads={"env": "FILE"}'),
+        ("wasi", "thread-spawn", "(param i32) (result i32)", 'preloads={"wasi": "FILE"}'),
+        ("env", "sin", "(param f64) (result f64)", 'preloads={"env": "FILE"}'),
+    ],
+)
+@pytest.mark.parametrize("stubbed", [False, True])
+def test_no_hint_tells_to_let_a_stub_answer_for_what_may_do_something(
+    module: str, name: str, signature: str, said: str, stubbed: bool
+) -> None:
+    """Who followed it would get a module whose initializer did nothing, and no error."""
+    given = "".join(f"({kind}.const 1)" for kind in signature.partition(")")[0].split()[1:])
+    text = f"""(module (import "{module}" "{name}" (func $f {signature}))
+      (func {INIT} (call $f {given}) (return)) (func (export "get")))"""
+    with pytest.raises(ImportCalled) as caught:
+        build_text(text, stubs={f"{module}.{name}": "trap"} if stubbed else {})
+    assert said in str(caught.value)
+    assert "zero" not in str(caught.value)
 
 
 def test_numbers_of_each_type_are_returned_bit_for_bit() -> None:

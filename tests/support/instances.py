@@ -65,7 +65,7 @@ class Running:
         if self._instrumented.start:
             self.call(self._instrumented.start)
         for call in choose(self.module, options):
-            raw = call.raw
+            raw = [value for value in call.values if isinstance(value, bytes)]
             self._deadline.start(
                 lambda call=call, raw=raw: self.instance.call(call.name, raw, len(call.type.results))
             ).result()

@@ -17,7 +17,7 @@ class Stream:
     late: Callable[[], bytes] | None = None
 
     def read(self, size: int) -> bytes:
-        self.was_read = True
+        self.was_read |= size > 0
         if self.late is not None:
             self.data, self.late = self.late(), None
         part = self.data[self.position : self.position + size]

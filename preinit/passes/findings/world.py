@@ -18,8 +18,8 @@ _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 
 
 def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
-    """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
-    first = facts.first_calls
+    """A warning for each. An empty answer is kept as much as another one: the guest will not ask again."""
+    first = {**facts.first_calls, **facts.causes}
     if facts.random_bytes:
         yield BuildWarning(
             "entropy-frozen",
@@ -44,10 +44,25 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
             "recipe), and never give a secret.",
         )
+    elif facts.environment_read:
+        yield BuildWarning(
+            "environment-frozen",
+            f"the guest asked for its environment{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no "
+            "variable: C libraries keep that answer, and an instance's own environment is not looked at",
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
+            "recipe), or first ask for it in the entry point.",
+        )
     if facts.arguments:
         yield BuildWarning(
             "arguments-frozen",
             f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "
+            "instance's own may not be looked at",
+            "Read the arguments in the entry point, not in the initializer.",
+        )
+    elif facts.arguments_read:
+        yield BuildWarning(
+            "arguments-frozen",
+            f"the guest asked for its arguments{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an "
             "instance's own may not be looked at",
             "Read the arguments in the entry point, not in the initializer.",
         )
@@ -68,12 +83,23 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             + " ".join(f"--dir HOST::{path}" for path in facts.folders)
             + ".",
         )
+    elif facts.folders_listed:
+        yield BuildWarning(
+            "folders-frozen",
+            f"the guest looked for its folders{_where(first, 'fd_prestat_get')} and has none: C libraries keep that "
+            "answer, and an instance can't open a file in its own",
+            f"Have the instance look for its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
+            "recipe), or give the build the folders that it will have, by the same guest paths: --dir HOST::GUEST",
+        )
     if facts.open_descriptors:
-        names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
+        names = [
+            f"{entry.path} (descriptor {entry.number}{_callers(entry.opened_in, ', opened in')})"
+            for entry in facts.open_descriptors
+        ]
         yield BuildWarning(
             "descriptors-open",
-            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends"
-            f"{_where(first, 'path_open', 'opened first')}: no instance has that descriptor, or it is another file",
+            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends: "
+            "no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
         )
     for stream, size in facts.unflushed.items():
@@ -82,6 +108,13 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"{_count(size, 'byte')} of what the guest printed to {stream} {'is' if size == 1 else 'are'} still in a "
             "buffer: every instance prints that, once it prints more",
             "Flush before the initializer ends: fflush(stdout) in C.",
+        )
+    for name, number in facts.stubbed.items():
+        yield BuildWarning(
+            "stub-answered",
+            f"a stub answered for `{name}`{_times(number)}{_where(first, name)}: what that function does is missing "
+            "from the output",
+            "Do that again when an instance starts, or give the build the function: --preload NAME=FILE.",
         )
 
 
@@ -100,12 +133,17 @@ def _list(noun: str, names: Collection[str]) -> str:
     return f"{noun}{plural} {', '.join(shown)}{more}".strip()
 
 
-def _where(first: dict[str, tuple[Frame, ...]], name: str, verb: str = "first") -> str:
-    """Where a function was called first: the innermost function, and its callers that have a name."""
-    frames = first.get(name, ())
+def _where(first: dict[str, tuple[Frame, ...]], *names: str) -> str:
+    """Where the first of those functions was called first to do what a warning is about."""
+    said = _callers(next((first[name] for name in names if name in first), ()), "first in")
+    return f" ({said})" if said else ""
+
+
+def _callers(frames: tuple[Frame, ...], verb: str) -> str:
+    """The innermost function, and its callers that have a name."""
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:
         return ""
     found = [frames[0], *(frame for frame in frames[1:] if frame.name)][:_MOST_CALLERS]
     callers = [f"`{frame.name}`" if frame.name else f"function {frame.function_index}" for frame in found]
-    return f" ({verb} in {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''})"
+    return f"{verb} {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.guest import Instance
-from ...engine.runtime import EngineSettings
+from ...engine.runtime import EngineSettings, Pending
 from ...errors import UnsupportedProposal, counted, quoted
 from ...host.world import memory_of
 from ..instrument import Instrumented
@@ -71,8 +71,9 @@ class Attempt(NamedTuple):
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        if job.module.tags:  # the usual reason to be refused is exception handling of the old kind
-            self._check_input()
+        # The usual reason to be refused is exception handling of the old kind. Meanwhile, the state is prepared: most
+        # of the code will not be compiled, so that validating it takes as long as the rest.
+        checked = self._checking() if job.module.tags else None
         with self.observer.stage("instrument"):
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
         deadline.check_time()
@@ -81,14 +82,24 @@ class Attempt(NamedTuple):
             keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on
             settings, profile = self._settings(), self.strategy.profile
             prepared = deadline.start(lambda: prepare(state, settings, job.preload_code, keeps, profile)).result()
+        if checked:
+            with self.observer.stage("check"):
+                checked.result()
         return OnDemandGuest(prepared), instrumented
 
     def _check_input(self) -> None:
         """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same."""
-        if self.check is not None:
-            check, data = self.check, self.job.module.data
-            with self.observer.stage("check"):
-                self.job.deadline.start(lambda: check(data)).result()
+        with self.observer.stage("check"):
+            checked = self._checking()
+            if checked:
+                checked.result()
+
+    def _checking(self) -> Pending[None] | None:
+        """The same under way, which `result` waits for; None where it was done before."""
+        if self.check is None:
+            return None
+        check, data = self.check, self.job.module.data
+        return self.job.deadline.start(lambda: check(data))
 
     def _settings(self) -> EngineSettings:
         return EngineSettings(self.strategy.compiler, None, self.job.interruptible, self.job.shares_memory)
