@@ -161,3 +161,59 @@ def test_sigterm_is_left_alone_where_whoever_started_the_command_ignores_it(tmp_
         env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
     )  # fmt: skip
     assert (tmp_path / "out.wasm").exists()
+
+
+#: Builds once, then again where a limit of the shell is this low.
+WITH_LIMIT = """
+import os, resource, sys
+import preinit
+preinit.build(sys.argv[3], cache=False)  # what it imports is imported
+number = int(sys.argv[2])
+resource.setrlimit(getattr(resource, sys.argv[1]), (number, number))
+if sys.argv[1] == "RLIMIT_NPROC" and os.geteuid() == 0:
+    os.setuid(65534)  # for root there is no such limit
+try:
+    preinit.build(sys.argv[3], cache=False)
+except preinit.PreinitError as problem:
+    print(problem.code, problem)
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("limit", "number", "code", "hint"),
+    [
+        ("RLIMIT_AS", 100 << 20, "system-limit", "ulimit -v"),
+        ("RLIMIT_AS", 1 << 30, "memory-limit", "ulimit -v"),
+        ("RLIMIT_NPROC", 1, "system-limit", "ulimit -u"),
+    ],
+)
+def test_limits_of_the_shell_are_named(tmp_path: Path, limit: str, number: int, code: str, hint: str) -> None:
+    path = tmp_path / "in.wasm"
+    path.write_bytes(wasm(GOOD.replace("(module", '(module (memory (export "memory") 100)')))
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_LIMIT, limit, str(number), path], stdin=path.open("rb"),
+        capture_output=True, timeout=PATIENCE, check=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(f"{code} "), done.stdout + done.stderr
+    assert hint in done.stdout
+    assert "bug" not in done.stdout
+    assert "max" not in done.stdout
+
+
+@posix
+def test_a_file_that_may_not_be_that_large_is_told_as_that(tmp_path: Path) -> None:
+    text = '(module (memory (export "memory") 9) (func (export "preinit_initialize") '
+    text += "(memory.fill (i32.const 0) (i32.const 7) (i32.const 500000))))"
+    (tmp_path / "in.wasm").write_bytes(wasm(text))
+    (tmp_path / "out.wasm").write_bytes(b"as it was")
+    change = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{change}; from preinit.cli import main; main()", "build", "in.wasm", "-o", "out.wasm"],
+        cwd=tmp_path, capture_output=True, timeout=PATIENCE, env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"File too large" in done.stderr
+    assert b"ulimit -f" in done.stderr
+    assert (tmp_path / "out.wasm").read_bytes() == b"as it was"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.wasm", "out.wasm"]
