@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from ..errors import ConfigError, InputError, Unreadable, printable, quoted
+from ..errors import ConfigError, InputError, Unreadable, printable, quoted, way_out
 
 #: Bytes of a file that a job file names.
 MOST_DATA = 1 << 30
@@ -32,7 +32,7 @@ def _unreadable(name: str, base: Path, problem: Exception) -> Unreadable:
     reason = (isinstance(problem, OSError) and problem.strerror) or problem
     return Unreadable(
         f"the file {quoted(name)} can't be read: {printable(str(reason))}",
-        hint=f"Name a file that exists; paths count from {quoted(str(base))}.",
+        hint=way_out(problem, f"Name a file that exists; paths count from {quoted(str(base))}."),
     )
 
 

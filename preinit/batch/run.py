@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..errors import OutputNotWritable, PreinitError, WorkerLost, counted
+from ..errors import OutputNotWritable, PreinitError, WorkerLost, counted, way_out
 from ..files.replace import replace_file
 from ..options import Options
 from ..options.fields import changed
 from ..passes.parse.source import binary
-from .crews import Crew, Hire
+from .executors import Crew, Hire
 from .jobs import Batch, Job
+from .processes import Died
 from .record import Keys, Record
 from .work import Order, Outcome, Request, describe, identity
 
@@ -28,7 +29,7 @@ _AHEAD = 2
 _MOST_ATTEMPTS = 3
 #: Seconds between two looks at a crew that has nothing to say.
 _INTERVAL = 5.0
-#: How often workers are replaced that died, before any of them did a job.
+#: How often each worker is replaced that died, before any of them did a job.
 _MOST_RENEWALS = 5
 
 Status = Literal["built", "current", "failed", "left"]
@@ -73,7 +74,7 @@ def run(
 
     Parameters
     ----------
-    hire: makes who does them, see `crews`.
+    hire: makes who does them, see `executors`.
     resume: leave outputs alone that are up to date.
     note: told each result as it comes.
 
@@ -87,7 +88,8 @@ def run(
         batch.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputNotWritable(
-            f"the folder {str(batch.folder)!r} can't be made: {problem.strerror}", hint="Name another one with `-o`."
+            f"the folder {str(batch.folder)!r} can't be made: {problem.strerror}",
+            hint=way_out(problem, "Name another one with `-o`."),
         ) from problem
     record = Record(batch.folder)
     record.read()
@@ -150,7 +152,8 @@ class _Course:
         """Hands out what is waiting, until nothing is left."""
         out: dict[Future[Outcome], tuple[_Task, str | None]] = {}
         while self.waiting or out:
-            for task in self._next(crew.size * _AHEAD - len(out), bool(out), crew.together):
+            while self.waiting and len(out) < crew.size * _AHEAD:
+                task = self.waiting.popleft()
                 try:
                     job = self._jobs[task.place]
                     changes = job.changes()
@@ -164,36 +167,25 @@ class _Course:
                     break
             if not out:
                 if self.waiting:
-                    self._renew(crew)
+                    self._renew(crew, crew.size)
                 continue
             done, _ = wait(out, timeout=_INTERVAL, return_when=FIRST_COMPLETED)
             if not done:
                 crew.check()
             lost = [future for future in done if not self._take(future, *out.pop(future), crew)]
             if lost:
-                self._begin_again(crew, out)
-
-    def _next(self, most: int, others: bool, together: bool) -> Iterator[_Task]:
-        """At most so many tasks. `others` are out already; `together`: one that ends a process takes them with it.
-
-        Then a task that was lost is done again when no other is out: it may be to blame.
-        """
-        for _ in range(most):
-            suspect = bool(together and self.waiting and self.waiting[0].attempts)
-            if not self.waiting or (suspect and others):
-                return
-            yield self.waiting.popleft()
-            if suspect:
-                return
-            others = True
+                self._renew(crew, len(lost))
 
     def _take(self, future: Future[Outcome], task: _Task, key: str | None, crew: Crew) -> bool:
         """Takes a result; False where there is none, since the worker died."""
         try:
             outcome = future.result()
-        except crew.lost:
-            self._lost(task)
+        except crew.lost as problem:
+            self._lost(task, str(problem) if isinstance(problem, Died) else "")
             return False
+        except PreinitError as problem:
+            self._failed(task, describe(problem))
+            return True
         self._renewed = 0
         if outcome.error:
             self._failed(task, outcome.error)
@@ -201,29 +193,18 @@ class _Course:
             self._built(task, key, outcome)
         return True
 
-    def _lost(self, task: _Task) -> None:
+    def _lost(self, task: _Task, how: str) -> None:
         if task.attempts < _MOST_ATTEMPTS:
             self.waiting.append(task)
         else:
-            problem = WorkerLost(f"the process that did this job died, {counted(task.attempts, 'time')}")
+            said = f"the process that did this job died, {counted(task.attempts, 'time')}"
+            problem = WorkerLost(said + (f" ({how})" if how else ""))
             self._failed(task, describe(problem))
 
-    def _begin_again(self, crew: Crew, out: dict[Future[Outcome], tuple[_Task, str | None]]) -> None:
-        """One process that dies takes the whole pool with it: all that was handed out is handed out again."""
-        if crew.together:
-            wait(out, timeout=10)
-            for future, (task, key) in list(out.items()):
-                if not future.done():
-                    self.waiting.append(task)
-                else:
-                    self._take(future, task, key, crew)
-            out.clear()
-        self._renew(crew)
-
-    def _renew(self, crew: Crew) -> None:
+    def _renew(self, crew: Crew, lost: int) -> None:
         """Replaces workers that died; gives up where they do nothing else."""
-        self._renewed += 1
-        if self._renewed <= _MOST_RENEWALS:
+        self._renewed += lost
+        if self._renewed <= _MOST_RENEWALS * crew.size:
             crew.renew()
             return
         problem = describe(WorkerLost("the processes that do the jobs die before they have done any"))
@@ -242,7 +223,7 @@ class _Course:
         except OSError as problem:
             error = OutputNotWritable(
                 f"the output {str(job.output)!r} can't be written: {problem.strerror or problem}",
-                hint="Make its folder writable.",
+                hint=way_out(problem, "Make its folder writable."),
             )
             self._failed(task, describe(error))
             return

@@ -143,35 +143,3 @@ def _placed(host: str | int, guest: str, folders: tuple[Travelling, ...]) -> tup
             unpack(folder.entries, place)
             _folders[folder.digest] = place
         return str(_folders[folder.digest]), guest
-
-
-# -- a process of this machine -----------------------------------------------------------------------------------------
-
-_own_order: Order | None = None
-
-
-def begin(order: Order) -> None:
-    """The first thing that a process does. It ends when the process that started it does, and not on Ctrl-C."""
-    import multiprocessing
-    import signal
-
-    global _own_order
-    _own_order = order
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it gets that, too, and ends it
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    import os
-    from multiprocessing.connection import wait
-
-    wait([sentinel])
-    os._exit(1)
-
-
-def perform_here(pickled: bytes) -> Outcome:
-    """Does a job for the order that this process was started with."""
-    assert _own_order is not None
-    return perform(_own_order, pickled)

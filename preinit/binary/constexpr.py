@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..errors import UnsupportedProposal
+from ..errors import InvalidModule, UnsupportedProposal
 from .assembler import END, address_ops, value
 from .cursor import Cursor
-from .types import ValType
+from .opcodes import GC_PREFIX, IMMEDIATES, PREFIXES, SIMD_PREFIX, code
+from .types import ValType, check_heap_type
 
 #: `i32.const N end` and `i64.const N end`, by far the most frequent: no reference in them.
 _SIMPLE = re.compile(rb"[\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f]\x0b")
@@ -29,7 +30,7 @@ class ConstantExpression(NamedTuple):
 def read_constant_expression(cursor: Cursor) -> ConstantExpression:
     """Reads up to and including `end`.
 
-    Raises `UnsupportedProposal` at an instruction that no proposal known to this version allows here.
+    Raises `InvalidModule` at an instruction that is not constant, `UnsupportedProposal` at one that is not known.
     """
     start = cursor.position
     simple = _SIMPLE.match(cursor.buffer, start, cursor.end)
@@ -55,19 +56,16 @@ def read_constant_expression(cursor: Cursor) -> ConstantExpression:
         elif opcode == 0x23:  # global.get
             globals_.append(cursor.u32())
         elif opcode == 0xD0:  # ref.null
+            check_heap_type(cursor)
             cursor.signed(33)
         elif opcode == 0xD2:  # ref.func
             functions.append(cursor.u32())
         elif opcode in (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E):  # i32 and i64: add, sub, mul (extended const)
             pass
-        elif opcode == 0xFD and cursor.u32() == 0x0C:  # v128.const
-            cursor.skip(16)
-        elif opcode == 0xFB:
-            allocates |= _skip_gc_instruction(cursor, at)
+        elif opcode in PREFIXES:
+            allocates |= _skip_prefixed(cursor, code(opcode, cursor.u32()), at)
         else:
-            raise UnsupportedProposal(
-                f"{cursor.what}: instruction {opcode:#x} in a constant expression", where=f"byte offset {at:#x}"
-            )
+            raise _not_constant(cursor, opcode, at)
     return ConstantExpression(cursor.buffer[start : cursor.position], tuple(functions), tuple(globals_), allocates)
 
 
@@ -104,19 +102,35 @@ def constant_value(instruction: bytes) -> int:
     return result & (0xFFFFFFFF if instruction[0] == 0x41 else 0xFFFFFFFFFFFFFFFF)
 
 
-def _skip_gc_instruction(cursor: Cursor, at: int) -> bool:
-    """Skips the immediates; tells whether the instruction makes an object."""
-    code = cursor.u32()
-    if code in (0, 1, 6, 7):  # struct.new, struct.new_default, array.new, array.new_default
-        cursor.u32()
-    elif code == 8:  # array.new_fixed
-        cursor.u32()
-        cursor.u32()
-    elif code not in (26, 27, 28):  # any.convert_extern, extern.convert_any, ref.i31
-        raise UnsupportedProposal(
-            f"{cursor.what}: instruction 0xfb {code} in a constant expression", where=f"byte offset {at:#x}"
+def _not_constant(cursor: Cursor, opcode: int, at: int) -> InvalidModule | UnsupportedProposal:
+    """The error for an instruction, as in `opcodes.IMMEDIATES`, that none of the known proposals allows here."""
+    where = f"byte offset {at:#x}"
+    shown = f"{opcode:#x}" if opcode < 0x100 else f"{opcode >> 16:#x} {opcode & 0xFFFF:#x}"
+    if opcode in IMMEDIATES:
+        return InvalidModule(
+            f"{cursor.what}: the instruction {shown} stands in a constant expression, and is not constant", where=where
         )
-    return code <= 8
+    return UnsupportedProposal(f"{cursor.what}: an unknown instruction {shown} in a constant expression", where=where)
+
+
+#: struct.new, struct.new_default, array.new, array.new_default; any.convert_extern, extern.convert_any, ref.i31.
+_ALLOCATING = frozenset(code(GC_PREFIX, number) for number in (0, 1, 6, 7))
+_CONVERTING = frozenset(code(GC_PREFIX, number) for number in (26, 27, 28))
+_ARRAY_NEW_FIXED, _V128_CONST = code(GC_PREFIX, 8), code(SIMD_PREFIX, 12)
+
+
+def _skip_prefixed(cursor: Cursor, opcode: int, at: int) -> bool:
+    """Skips the immediates of an instruction with a prefix; tells whether it makes an object."""
+    if opcode == _V128_CONST:
+        cursor.skip(16)
+    elif opcode in _ALLOCATING:
+        cursor.u32()
+    elif opcode == _ARRAY_NEW_FIXED:
+        cursor.u32()
+        cursor.u32()
+    elif opcode not in _CONVERTING:
+        raise _not_constant(cursor, opcode, at)
+    return opcode in _ALLOCATING or opcode == _ARRAY_NEW_FIXED
 
 
 def constant(value_type: ValType, bits: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import Malformed, Truncated
+from ..errors import EngineLimit, Malformed, Truncated, UnsupportedProposal
 
 #: One LEB128 integer of at most 5 bytes (32 bits), https://webassembly.github.io/spec/core/binary/values.html#integers
 LEB32 = re.compile(rb"[\x80-\xff]{0,4}+[\x00-\x7f]")
@@ -33,6 +33,17 @@ class Cursor:
         """The error to raise for `problem` at offset `at` (default: here)."""
         offset = self.position if at is None else at
         return Malformed(f"{self.what}: {problem}", where=f"byte offset {offset:#x}")
+
+    def lacks(self, what: str, proposal: str, at: int) -> UnsupportedProposal:
+        """The error to raise for something, at that offset, of a proposal that no engine has by now."""
+        return UnsupportedProposal(
+            f"{self.what}: {what}, of the proposal {proposal}, which the engine can't run",
+            where=f"byte offset {at:#x}",
+        )
+
+    def exceeds(self, problem: str, at: int) -> EngineLimit:
+        """The error to raise for more than engines take, at that offset."""
+        return EngineLimit(f"{self.what}: {problem}", where=f"byte offset {at:#x}")
 
     def _short(self, at: int) -> Malformed | Truncated:
         if self.end == len(self.buffer):
@@ -118,7 +129,7 @@ class Cursor:
         if number * smallest_item > self.remaining:
             raise self.fail(f"claims {number} items, more than fit in the {self.remaining} bytes left", start)
         if number > most:
-            raise self.fail(f"has {number} items, engines take {most}", start)
+            raise self.exceeds(f"has {number:,} items, engines take {most:,}", start)
         return number
 
     def skip(self, size: int) -> int:

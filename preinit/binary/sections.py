@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from .constexpr import ConstantExpression, constant_value, integer_of, read_constant_expression
 from .cursor import MOST_ELEMENTS, MOST_ITEMS, Cursor
-from .types import FUNCREF, Limits, ValType, read_limits, read_value_type
+from .types import DESCRIPTORS, FUNCREF, SHARED_EVERYTHING, Limits, ValType, read_limits, read_value_type
 
 T = TypeVar("T")
 Reader = Callable[[Cursor], T]
@@ -102,8 +102,16 @@ def read_table(cursor: Cursor) -> Table:
         cursor.skip(1)
         if cursor.byte() != 0:
             raise cursor.fail("a reserved byte that is not zero", cursor.position - 1)
-        return Table(read_value_type(cursor), read_limits(cursor), read_constant_expression(cursor))
-    return Table(read_value_type(cursor), read_limits(cursor), None)
+        return Table(read_value_type(cursor), _read_table_limits(cursor), read_constant_expression(cursor))
+    return Table(read_value_type(cursor), _read_table_limits(cursor), None)
+
+
+def _read_table_limits(cursor: Cursor) -> Limits:
+    start = cursor.position
+    limits = read_limits(cursor)
+    if limits.shared:
+        raise cursor.lacks("a shared table", SHARED_EVERYTHING, start)
+    return limits
 
 
 def _read_tag(cursor: Cursor) -> int:
@@ -112,12 +120,20 @@ def _read_tag(cursor: Cursor) -> int:
     return cursor.u32()
 
 
+_MUTABLE, _SHARED = 1, 2
+
+
 def _read_global_type(cursor: Cursor) -> tuple[ValType, bool]:
     value_type = read_value_type(cursor)
     mutability = cursor.byte()
-    if mutability > 1:
+    if mutability in (_SHARED, _SHARED | _MUTABLE):
+        raise cursor.lacks("a shared global", SHARED_EVERYTHING, cursor.position - 1)
+    if mutability > _MUTABLE:
         raise cursor.fail(f"mutability {mutability:#x}", cursor.position - 1)
     return value_type, bool(mutability)
+
+
+_EXACT_FUNCTION = 0x20
 
 
 def _read_import_type(cursor: Cursor, module: str, name: str, kind: int) -> Import:
@@ -131,6 +147,8 @@ def _read_import_type(cursor: Cursor, module: str, name: str, kind: int) -> Impo
         return Import(module, name, ExternKind.GLOBAL, global_=Global(*_read_global_type(cursor), None))
     if kind == ExternKind.TAG:
         return Import(module, name, ExternKind.TAG, type_index=_read_tag(cursor))
+    if kind == _EXACT_FUNCTION:
+        raise cursor.lacks("the import of a function of an exact type", DESCRIPTORS, cursor.position - 1)
     raise cursor.fail(f"an import of unknown kind {kind:#x}", cursor.position - 1)
 
 
@@ -160,7 +178,7 @@ def read_imports(cursor: Cursor) -> tuple[Import, ...]:
     for _ in range(cursor.count(4)):
         for entry in _read_import_group(cursor):  # one byte in a group can be an import
             if len(found) >= MOST_ITEMS:
-                raise cursor.fail(f"more than {MOST_ITEMS} imports")
+                raise cursor.exceeds(f"more than {MOST_ITEMS:,} imports", cursor.position)
             found.append(entry)
     return tuple(found)
 

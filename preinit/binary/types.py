@@ -42,6 +42,13 @@ _NAMES = {
 }
 _REF, _REF_NULL = 0x64, 0x63
 
+#: Proposals that no engine runs by now, and what they add to types:
+#: https://github.com/WebAssembly/custom-descriptors , https://github.com/WebAssembly/shared-everything-threads ,
+#: https://github.com/WebAssembly/stringref
+DESCRIPTORS, SHARED_EVERYTHING, _STRINGS = "custom descriptors", "shared-everything threads", "stringref"
+_EXACT, _SHARED_TYPE, _STRING = 0x62, 0x65, 0x67
+_DESCRIPTOR, _DESCRIBES = 0x4D, 0x4C
+
 
 def type_name(value_type: ValType) -> str:
     """The type as the text format writes it."""
@@ -69,13 +76,31 @@ def is_nullable(reference_type: ValType) -> bool:
 def read_value_type(cursor: Cursor) -> ValType:
     start = cursor.position
     code = cursor.byte()
+    if code in (_SHARED_TYPE, _STRING):
+        raise _of_proposal(cursor, code, start)
     if code in (_REF, _REF_NULL):
+        check_heap_type(cursor)
         heap = cursor.peek()
         if cursor.signed(33) < 0 and (cursor.position != start + 2 or bytes((heap,)) not in _NAMES or heap > 0x75):
             raise cursor.fail(f"{heap:#x} is not a heap type", start + 1)
     elif bytes((code,)) not in _NAMES:
         raise cursor.fail(f"{code:#x} is not a value type", start)
     return cursor.buffer[start : cursor.position]
+
+
+def check_heap_type(cursor: Cursor) -> None:
+    """Refuses a heap type, which comes next, that only a proposal has. Raises `UnsupportedProposal`."""
+    heap = cursor.peek()
+    if heap in (_EXACT, _SHARED_TYPE, _STRING):
+        raise _of_proposal(cursor, heap, cursor.position)
+
+
+def _of_proposal(cursor: Cursor, code: int, at: int) -> UnsupportedProposal:
+    if code == _EXACT:
+        return cursor.lacks("an exact reference type", DESCRIPTORS, at)
+    if code == _STRING:
+        return cursor.lacks("a reference to a string", _STRINGS, at)
+    return cursor.lacks("a shared reference type", SHARED_EVERYTHING, at)
 
 
 class Limits(NamedTuple):
@@ -153,7 +178,7 @@ def read_types(cursor: Cursor) -> TypeSection:
         nonlocal has_gc, has_continuations
         start = cursor.position
         if len(functions) >= MOST_ITEMS:  # in all recursion groups together
-            raise cursor.fail(f"more than {MOST_ITEMS} types")
+            raise cursor.exceeds(f"more than {MOST_ITEMS:,} types", start)
         form = cursor.byte()
         if form in (0x50, 0x4F):  # sub, sub final
             has_gc = True
@@ -174,6 +199,10 @@ def read_types(cursor: Cursor) -> TypeSection:
         elif form == 0x5D:
             has_continuations = True
             cursor.signed(33)
+        elif form in (_DESCRIPTOR, _DESCRIBES):
+            raise cursor.lacks("a type with a descriptor", DESCRIPTORS, start)
+        elif form == _SHARED_TYPE:
+            raise cursor.lacks("a shared type", SHARED_EVERYTHING, start)
         else:
             raise UnsupportedProposal(f"a type of unknown form {form:#x}", where=f"byte offset {start:#x}")
 

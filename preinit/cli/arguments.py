@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import InputError, Unreadable, UsageError, quoted
+from ..errors import InputError, Unreadable, UsageError, quoted, way_out
 from ..files.outputs import STANDARD_OUTPUT
 from ..options.calls import files
 from ..options.texts import in_unicode
@@ -47,12 +47,13 @@ def read(path: str) -> bytes:
     except OSError as problem:
         shown = "standard input" if path == STANDARD_OUTPUT else f"the file {path!r}"
         raise Unreadable(
-            f"{shown} can't be read: {problem.strerror}", hint="Name a file that exists and that you may read."
+            f"{shown} can't be read: {problem.strerror}",
+            hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem
 
 
 def module(path: str) -> bytes | str:
-    """The path of a module that is provided, or the content of what is no file. Raises `Unreadable`."""
+    """The path of a module that is provided, or the content of what is not a file. Raises `Unreadable`."""
     return path if os.path.isfile(path) else read(path)  # noqa: PTH113 - what is wrong, `read` says
 
 

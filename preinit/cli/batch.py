@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError, counted, printable
+from ..errors import PreinitError, UsageError, as_error, counted, printable
 from ..files.outputs import check_outputs, write_output
 from .arguments import File
 from .failure import explained, leave, say, style
@@ -86,7 +86,7 @@ def command(
     """Make many snapshots of one module: one for each job in FILE, or one for each file of DIR.
 
     Jobs that fail do not stop the others; the exit code is 1 then, and `--resume` does what is left. Each output is
-    written when its job is done, whole or not at all. Options hold for all jobs, where a job says nothing else.
+    written in one step when its job is done. Options hold for all jobs, where a job says nothing else.
 
     For a folder, `{}` in `-f NAME(@{})` is the job's file, and its name in other options. A job file is TOML, or JSON
     lines (the first line has what stands before [[job]]), with the keys that targets of a config file have:
@@ -110,7 +110,8 @@ def command(
         if verify:
             settings["verify"] = True
         from ..batch import run
-        from ..batch.crews import Cluster, Crew, Processes
+        from ..batch.executors import Cluster, Crew
+        from ..batch.processes import Processes
         from ..batch.work import Order
         from ..errors import JobsFailed
 
@@ -126,6 +127,8 @@ def command(
 
         try:
             summary = run(batch, hire, resume=resume, note=shown.note)
+        except KeyboardInterrupt as caught:
+            raise shown.interrupted(as_error(caught)) from None
         finally:
             shown.clear()
         if report:
@@ -198,6 +201,16 @@ class _Line:
             done = sum(self._counts.values())
             sys.stderr.write(f"\r\033[K{done:,} of {self._jobs:,} jobs, {rate:.1f} a second")
             sys.stderr.flush()
+
+    def interrupted(self, problem: PreinitError) -> PreinitError:
+        """The error of an interrupt: it says what was written before."""
+        built = self._counts["built"]
+        if built:
+            were = "was" if built == 1 else "were"
+            ended = problem.what.partition(";")[0]
+            problem.what = f"{ended}; {built:,} of {counted(self._jobs, 'output')} {were} written before"
+            problem.hint = "Do the rest with `--resume`."
+        return problem
 
     def clear(self) -> None:
         if self._shown:

@@ -100,7 +100,7 @@ def group() -> None:
 
 def run() -> int:
     """Runs the command and returns its exit code. Raises `KeyboardInterrupt`, outside of commands too."""
-    _open_standard_streams()
+    open_standard_streams()
     try:
         return int(group.main(prog_name="preinit", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as problem:
@@ -113,11 +113,12 @@ def run() -> int:
         error = in_our_words(problem, " ".join(["preinit", *named]))
         say_error(error.code, str(error))
         return error.exit_code
-    except click.Abort:  # click's word for an interrupt
-        raise KeyboardInterrupt from None
+    except click.Abort as problem:  # click's word for an interrupt
+        cause = problem.__cause__
+        raise (cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt()) from None
 
 
-def _open_standard_streams() -> None:
+def open_standard_streams() -> None:
     """Makes streams that are closed lead nowhere: else the next file that is opened would be taken for one of them."""
     for number in range(3):
         try:

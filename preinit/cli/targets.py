@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from ..errors import Interrupted, UsageError, counted, printable, quoted
+from ..errors import UsageError, as_error, counted, printable, quoted
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..files.toml import shown
 from ..options.tables import nearest
@@ -49,12 +49,13 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
             for outcome in outcomes_of(config.targets, chosen, wanted, workers, observer):
                 outcomes[outcome.name] = outcome
                 _say(outcome, wanted.quiet)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as caught:
         workers.stop()
+        problem = as_error(caught)
         built = sum(outcome.word == BUILT for outcome in outcomes.values())
-        raise Interrupted(
-            f"interrupted; {counted(built, 'target')} built before" if built else "interrupted; nothing was written"
-        ) from None
+        if built:
+            problem.what = f"{problem.what.partition(';')[0]}; {counted(built, 'target')} built before"
+        raise problem from None
     except BaseException:
         workers.stop()
         raise

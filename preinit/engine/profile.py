@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW
+from ..errors.reason import Reason
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 2\n"
+_MAGIC = b"preinit profile 3\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -40,16 +41,16 @@ class StoredChunk(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """`compiler` is the one that took all of the module; `whole` why it can't be compiled on demand, "" if it can."""
+    """`compiler` is the one that took all of the module; `whole` why it can't be compiled on demand, if it can't."""
 
     compiler: str
-    whole: str
+    whole: Reason | None = None
     stubs: tuple[StoredStubs, ...] = ()
     chunks: tuple[StoredChunk, ...] = ()
 
 
-def encode(profile: Profile) -> bytes:
-    """The profile as bytes, with a checksum."""
+def encode(profile: Profile, name: str = "") -> bytes:
+    """The profile as bytes, with a checksum, in which the entry's name counts."""
     index = {
         "compiler": profile.compiler,
         "whole": profile.whole,
@@ -65,17 +66,19 @@ def encode(profile: Profile) -> bytes:
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
     pieces += [entry.code for entry in profile.chunks]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(name.encode())
     for piece in pieces:
         digest.update(piece)
     return b"".join([_MAGIC, digest.digest(), *pieces])
 
 
-def decode(data: bytes, module: Module) -> Profile | None:
-    """The profile of that module; None for anything that `encode` did not write."""
+def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
+    """The profile of that module; None for anything that `encode` did not write for an entry of that name."""
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
-    if not data.startswith(_MAGIC) or hashlib.sha256(view[start:]).digest() != data[len(_MAGIC) : start]:
+    digest = hashlib.sha256(name.encode())
+    digest.update(view[start:])
+    if not data.startswith(_MAGIC) or digest.digest() != data[len(_MAGIC) : start]:
         return None
     try:
         at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
@@ -95,10 +98,19 @@ def decode(data: bytes, module: Module) -> Profile | None:
                 index["chunks"], codes[len(stubs) :], strict=True
             )
         ]
-        profile = Profile(str(index["compiler"]), str(index["whole"]), tuple(stubs), tuple(chunks))
+        profile = Profile(str(index["compiler"]), _reason(index["whole"]), tuple(stubs), tuple(chunks))
         return profile if at == len(data) and all(_is_of(module, chunk) for chunk in chunks) else None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _reason(stored: object) -> Reason | None:
+    if stored is None:
+        return None
+    if not isinstance(stored, list):
+        raise TypeError("no reason")
+    code, text = stored
+    return Reason(str(code), str(text))
 
 
 def _is_of(module: Module, chunk: StoredChunk) -> bool:

@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import wasmtime
 
 from ..errors import TimeLimit, Unsupported
 from . import ffi
+
+if TYPE_CHECKING:
+    from .code import CodeCache
 
 T = TypeVar("T")
 
@@ -41,7 +44,7 @@ _WINCH_MACHINES = ("x86_64", "AMD64")
 
 
 class EngineSettings(NamedTuple):
-    """`compiler` is "winch" or "cranelift"; `cache` the path of a wasmtime cache configuration, or None.
+    """`compiler` is "winch" or "cranelift"; `cache`: where code is kept, for what compiles modules.
 
     `interruptible` code checks a counter in every loop and function: it can be stopped, and compiles in 1.8 times the
     time. With `checks_bounds`, it compares each address with the memory's size: otherwise the operating system tells of
@@ -49,7 +52,7 @@ class EngineSettings(NamedTuple):
     """
 
     compiler: str
-    cache: str | None = None
+    cache: CodeCache | None = None
     interruptible: bool = False
     checks_bounds: bool = False
 
@@ -101,8 +104,6 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
     if not parallel:
         ffi.compile_in_one_thread(config)
     ffi.set_stack(config, stack)
-    if settings.cache:
-        ffi.load_cache(config, settings.cache)
     return wasmtime.Engine(config)
 
 

@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-from ..errors import InvalidModule, MemoryLimit, PreinitError, Unsupported, UnsupportedProposal, printable
+from ..errors import (
+    EngineLimit,
+    InvalidModule,
+    MemoryLimit,
+    PreinitError,
+    Unsupported,
+    UnsupportedProposal,
+    printable,
+    system_limit,
+)
 from . import ffi
 from .guest import GuestCode
 from .runtime import EngineSettings, new_engine
 from .values import EngineError
 
+#: What `check` raises.
+REFUSALS = (InvalidModule, UnsupportedProposal, EngineLimit)
+
 #: What the engine says when a module uses a proposal that it does not have, or that is off.
 _LACKS = re.compile(
-    r"(support is not enabled|feature required|proposal not enabled|must be enabled|not enabled|requires the `?\S+`? "
-    r"(?:feature|proposal)|is not supported|not yet implemented|Unsupported|illegal opcode|unknown opcode)",
+    r"not enabled|must be enabled|feature required|requires? the [\w -]+ (?:feature|proposal)|required for exact"
+    r"|not (?:yet )?(?:supported|implemented)|Unsupported",
     re.IGNORECASE,
 )
 
-
-def engine_build() -> str:
-    """Says which build of the engine this is: size and time of its file."""
-    status = Path(ffi.library()).stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
+#: What it says when something is more than it takes, where the specification has no limit.
+_EXCEEDS = re.compile(
+    r"exceeds? (?:the )?(?:implementation )?limit|exceed maximum|cannot exceed depth"
+    r"|\b(?:params|returns|fields|string|table) size (?:is )?out of bounds"
+)
+_SMALLER = "The engine has no memories of that size: have the module start with a smaller one, and grow."
+_MERGE = "Merge segments, which leaves what memory holds as it is: `wasm-opt --limit-segments -all IN -o OUT`."
 
 
 def link_problem(problem: EngineError) -> PreinitError:
+    """The error for a module that can't be instantiated. What it starts with is within our limits: those were asked."""
     message = first_line(problem)
+    number = re.search(r"\(os error (\d+)\)", message)
+    if number and (said := system_limit(int(number[1]))):
+        return MemoryLimit(f"the module's memory could not be created: {said.what}", hint=said.hint)
     if re.search(r"exceeds memory limits|mmap|allocat|reserv", message):
-        return MemoryLimit(f"the module's memory could not be created: {message}")
+        return MemoryLimit(f"the module's memory could not be created: {message}", hint=_SMALLER)
     named = re.search("incompatible import type for `(.*)`", str(problem))
     where = f"import `{printable(named[1].replace('::', '.', 1))}`" if named else None
     return Unsupported(f"the module can't be instantiated: {message}", where=where)
@@ -38,7 +55,7 @@ def refusal(code: GuestCode, problem: EngineError, compiler: str) -> PreinitErro
     """The error for a module that the engine refuses, in terms of the original file."""
     try:
         check(code.original.data)
-    except (InvalidModule, UnsupportedProposal) as original:
+    except REFUSALS as original:
         return original
     return Unsupported(
         f"the engine refuses the module: {first_line(problem)}",
@@ -49,7 +66,7 @@ def refusal(code: GuestCode, problem: EngineError, compiler: str) -> PreinitErro
 def check(wasm: bytes) -> None:
     """Validates a module with every proposal that the engine has.
 
-    Raises `InvalidModule` or `UnsupportedProposal`, with the byte offset.
+    Raises `InvalidModule`, `UnsupportedProposal` or `EngineLimit`, with the byte offset.
     """
     try:
         ffi.validate(new_engine(EngineSettings("cranelift")), wasm)
@@ -66,6 +83,12 @@ def check(wasm: bytes) -> None:
                 hint="Compile with the exnref proposal, or translate it: `wasm-opt --translate-to-exnref -all "
                 "--disable-compact-imports IN -o OUT` (Binaryen up to 130: without `--disable-compact-imports`, which "
                 "later ones need: most engines refuse their compact imports).",
+            ) from problem
+        if _EXCEEDS.search(detail):
+            raise EngineLimit(
+                f"the module has more than engines take: {detail}",
+                where=where,
+                hint=_MERGE if detail.startswith("data segments") else None,
             ) from problem
         if _LACKS.search(detail):
             raise UnsupportedProposal(f"the engine lacks a proposal: {detail}", where=where) from problem

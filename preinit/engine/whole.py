@@ -10,6 +10,7 @@ import wasmtime
 
 from ..errors import Frame, GuestTrap
 from . import ffi
+from .code import compile_module
 from .guest import GrowthGuard, GuestCode
 from .instance import EngineInstance, Linkage, Linker
 from .profile import Profile
@@ -100,7 +101,7 @@ class CompiledGuest(NamedTuple):
 def compile_guest(
     code: GuestCode, settings: EngineSettings, preloads: Mapping[str, bytes] | None = None
 ) -> CompiledGuest:
-    """Compiles the guest, and the modules that are preloaded beside it.
+    """Compiles the guest, and the modules that are preloaded for it.
 
     `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
 
@@ -113,10 +114,12 @@ def compile_guest(
     for compiler in compilers:
         engine = new_engine(settings._replace(compiler=compiler))
         try:
-            module = ffi.compile_module(engine, code.wasm)
-            beside = {name: ffi.compile_module(engine, wasm) for name, wasm in (preloads or {}).items()}
+            cache = settings.cache
+            told = settings._replace(compiler=compiler, cache=None)
+            module = compile_module(engine, code.wasm, told, cache)
+            preload_code = {name: compile_module(engine, wasm, told, cache) for name, wasm in (preloads or {}).items()}
             code = code._replace(wasm=b"")  # compiled: as large as the module, and no longer needed
-            return CompiledGuest(code, compiler, settings.interruptible, engine, module, beside)
+            return CompiledGuest(code, compiler, settings.interruptible, engine, module, preload_code)
         except EngineError as refused:
             problem = refused
     assert problem is not None

@@ -114,27 +114,13 @@ class UsageError(PreinitError, ValueError):
 
 
 class Interrupted(PreinitError):
-    """Ctrl-C ended the work.
+    """Ctrl-C, or SIGTERM, ended the work.
 
     What to do: Start it again; targets and `preinit batch --resume` go on where they were.
     """
 
     code = "interrupted"
     exit_code = 130
-
-
-def as_error(caught: BaseException, writing: bool = False) -> PreinitError:
-    """What is told about any exception; `writing`: outputs may have been written already."""
-    if isinstance(caught, PreinitError):
-        return caught
-    if isinstance(caught, KeyboardInterrupt):
-        return Interrupted("interrupted while writing" if writing else "interrupted; nothing was written")
-    if isinstance(caught, MemoryError):
-        return PreinitError("there is not enough memory to build this module")
-    return PreinitError(
-        f"unexpected: {type(caught).__name__}: {caught}",
-        hint="This is a bug in preinit: please report it with the output of `--debug`.",
-    )
 
 
 def located(problem: PreinitError, name: str) -> None:

@@ -86,6 +86,15 @@ class UnsupportedProposal(Unsupported):
     hint = "Compile the module without that proposal."
 
 
+class EngineLimit(Unsupported):
+    """The module has more of something, or something larger, than engines take; the specification has no such limit."""
+
+    code = "engine-limit"
+    hint = (
+        "Have the compiler make less of it; https://webassembly.github.io/spec/js-api/#limits says what engines take."
+    )
+
+
 class ImportedState(Unsupported):
     """The module imports a memory, table or global in a way that can't be captured."""
 
@@ -125,7 +134,7 @@ class NothingLeft(PreinitError):
 
 
 class InitializerType(PreinitError):
-    """An export can't be called as it was written: its type asks for other arguments, or it is no function."""
+    """An export can't be called as it was written: its type asks for other arguments, or it is not a function."""
 
     code = "initializer-type"
     hint = "Give the arguments that its type asks for, or name another export."
@@ -157,4 +166,7 @@ class ConfigError(UsageError):
     """The config file or job file does not say what to build. `where` is the file, the line if it is known, the key."""
 
     code = "config"
-    hint = "Correct that place of the file; `preinit schema` prints what it may say, `preinit schema --jobs` of jobs."
+    hint = (
+        "Correct that place of the file; `preinit schema` prints what a config file may say, `preinit schema --jobs` "
+        "what a job file may say."
+    )

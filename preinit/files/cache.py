@@ -10,16 +10,17 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from ..errors import quoted
+from .locks import lock, remove_if_left
 
 VARIABLE = "PREINIT_CACHE_DIR"
 
 #: The file that tells the engine where it keeps compiled code.
-CONFIGURATION = "wasmtime.toml"
 
 
 def default_folder() -> Path | None:
@@ -49,8 +50,13 @@ def examined(folder: Path) -> Path | str:
     """The same; instead of None, why not, in words."""
     try:
         folder = folder.absolute()
-        for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
-            missing.mkdir(mode=0o700, exist_ok=True)
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        if missing:  # nothing is made in a folder of somebody else: with `sudo -E`, HOME is another user's
+            problem = _others_of(missing[-1].parent.resolve())
+            if problem:
+                return problem
+        for place in reversed(missing):
+            place.mkdir(mode=0o700, exist_ok=True)
         if folder.is_symlink() and os.name == "posix":
             return f"{quoted(str(folder))} is a link"
         folder = folder.resolve()  # a link on the way to it may lead elsewhere later
@@ -62,35 +68,17 @@ def examined(folder: Path) -> Path | str:
         return f"{quoted(str(folder))} can't be used: {problem.strerror or problem}"
 
 
-def engine_configuration(folder: Path) -> str | None:
-    """The path of a cache configuration for the engine that keeps its files in `folder`; None if it can't be used.
-
-    `folder` is one that is `usable`.
-    """
-    try:
-        if _own_folder(folder / "wasmtime") is None:
-            return None
-        directory = str(folder / "wasmtime").replace("\\", "\\\\").replace('"', '\\"')
-        text = f'[cache]\ndirectory = "{directory}"\n'
-        configuration = folder / CONFIGURATION
-        if _read(configuration, len(text.encode())) != text.encode():
-            _write(configuration, text.encode())
-        return str(configuration)
-    except (OSError, UnicodeError):
-        return None
-
-
 #: Entries of each kind that are kept, and bytes of them: those that were used last.
-_MOST = {"profiles": 64, "valid": 4096}
+_MOST = {"profiles": 64, "modules": 64, "valid": 4096}
 _MOST_BYTES = 1 << 30
 
-#: Bytes of one entry: a profile of CPython with all that its start calls has 60 MB.
-_LARGEST = 256 << 20
+#: Bytes of one entry: CPython, compiled as a whole, has 370 MB.
+_LARGEST = 512 << 20
 
 #: How the name of an entry starts.
 ENTRY = re.compile("[0-9a-f]{64}")
 
-Kind = Literal["profiles", "valid"]
+Kind = Literal["profiles", "modules", "valid"]
 
 
 def folder_of(named: str | None) -> Path | None:
@@ -113,7 +101,7 @@ def has_entry(folder: Path, kind: Kind, name: str) -> bool:
 def read_entry(folder: Path, kind: Kind, name: str) -> bytes | None:
     """The entry of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
     try:
-        place = _own_folder(folder / kind)
+        place = own_folder(folder / kind)
         data = _read(place / name, _LARGEST) if place else None
     except OSError:
         return None
@@ -123,14 +111,23 @@ def read_entry(folder: Path, kind: Kind, name: str) -> bytes | None:
     return data
 
 
-def write_entry(folder: Path, kind: Kind, name: str, data: bytes) -> None:
+def remove_entry(folder: Path, kind: Kind, name: str) -> None:
+    """Forgets an entry, if there is one in a folder that is `usable`."""
+    with suppress(OSError):
+        place = own_folder(folder / kind)
+        if place:
+            (place / name).unlink()
+
+
+def write_entry(folder: Path, kind: Kind, name: str, *pieces: bytes) -> None:
     """Keeps an entry, and forgets those that were used least recently. What can't be written is not kept."""
     try:
-        place = _own_folder(folder / kind)
-        if place is None or len(data) > min(_LARGEST, _MOST_BYTES):
+        place = own_folder(folder / kind)
+        if place is None or sum(map(len, pieces)) > min(_LARGEST, _MOST_BYTES):
             return
-        _write(place / name, data)
-        found = [(p.lstat(), p) for p in place.iterdir() if ENTRY.match(p.name)]
+        _write(place / name, pieces)
+        names = [path for path in place.iterdir() if ENTRY.match(path.name)]
+        found = [(p.lstat(), p) for p in names if ENTRY.fullmatch(p.name) or not remove_if_left(p)]
         kept = sorted(((s.st_mtime, s.st_size, p) for s, p in found if not stat.S_ISDIR(s.st_mode)), reverse=True)
         total = 0
         for number, (_, size, path) in enumerate(kept, 1):
@@ -141,12 +138,20 @@ def write_entry(folder: Path, kind: Kind, name: str, data: bytes) -> None:
         return
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
     partial = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
-        with partial.open("xb") as stream:  # a new file, not what a link leads to
-            stream.write(data)
-        partial.replace(path)
+        # A new file, not what a link leads to; whatever the umask, one that only its owner can write is read again.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(partial, flags, 0o600), "wb") as stream:
+            held = lock(stream.fileno())  # until it is closed, nobody takes it for one of a dead process
+            for piece in pieces:
+                stream.write(piece)
+            stream.flush()
+            if held:
+                partial.replace(path)
+        if not held:  # on Windows, an open file has to keep its name
+            partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
@@ -171,7 +176,7 @@ def _read(path: Path, most: int) -> bytes | None:
 _READ_FLAGS = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
 
 
-def _own_folder(folder: Path) -> Path | None:
+def own_folder(folder: Path) -> Path | None:
     """A folder in one that is `usable`, made if it is missing; None if others can write to it, or if it is a link."""
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
@@ -183,16 +188,26 @@ def _only_we_write(status: os.stat_result) -> bool:
 
 
 def _not_ours_alone(folder: Path) -> str:
-    """Who else can write to the folder, or put another one in its place: its ancestors count, too. Empty: nobody."""
+    """Who else can write to the folder, or put another one in its place. Empty: nobody."""
     if os.name != "posix":
         return ""
-    if folder.stat().st_uid != os.geteuid():
+    status = folder.stat()
+    if status.st_uid != os.geteuid():
         return f"{quoted(str(folder))} belongs to another user"
+    if status.st_mode & 0o022 and stat.S_ISDIR(status.st_mode):
+        return f"{quoted(str(folder))} can be written by others"
+    return _others_of(folder)
+
+
+def _others_of(folder: Path) -> str:
+    """Who else can put something in the place of a folder in this one, or of one above. Empty: nobody."""
+    if os.name != "posix":
+        return ""
     for place in (folder, *folder.parents):
         status = place.stat()
         if not stat.S_ISDIR(status.st_mode):
-            return f"{quoted(str(place))} is no folder"
-        if status.st_mode & 0o022 and not (status.st_mode & stat.S_ISVTX and place != folder):
+            return f"{quoted(str(place))} is not a folder"
+        if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
             return f"{quoted(str(place))} can be written by others"
         if status.st_uid not in (0, os.geteuid()):
             return f"{quoted(str(place))} belongs to another user"

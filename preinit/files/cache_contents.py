@@ -1,27 +1,23 @@
 """What is in the cache, and how it is emptied.
 
-Only what preinit and the engine put there is counted and removed: the folder may be one that holds other things, too.
+Only what preinit put there is counted and removed: the folder may be one that holds other things, too.
 No link is followed.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .cache import CONFIGURATION, ENTRY
-
-#: Folder of the engine's compiled code -> the folders in it that are the engine's.
-_ENGINE = "wasmtime"
-_ENGINE_OWN = "modules"
+from .cache import ENTRY
+from .marks import FOLDER as RUNNING
 
 #: Folder -> what preinit keeps in it.
 KINDS = {
-    _ENGINE: "compiled modules",
+    "modules": "compiled modules",
     "profiles": "functions that initializers called",
     "valid": "outputs that were found valid",
 }
@@ -43,7 +39,9 @@ def contents(folder: Path) -> list[Held]:
 
 def clear(folder: Path) -> list[Held]:
     """Removes all of that and says what it was. Raises `OSError` for what can't be removed."""
-    return [_held(kind, list(_removed(folder, kind))) for kind in KINDS]
+    removed = [_held(kind, list(_removed(folder, kind))) for kind in KINDS]
+    list(_removed(folder, RUNNING))  # marks of entries that are no more
+    return removed
 
 
 def _held(kind: str, found: Iterator[os.stat_result] | list[os.stat_result]) -> Held:
@@ -58,10 +56,6 @@ def _removed(folder: Path, kind: str) -> Iterator[os.stat_result]:
         yield status
     if not _is_folder(folder / kind):
         return
-    if kind == _ENGINE:
-        if _is_folder(own := folder / kind / _ENGINE_OWN):
-            shutil.rmtree(own)
-        (folder / CONFIGURATION).unlink(missing_ok=True)
     if not any((folder / kind).iterdir()):
         (folder / kind).rmdir()
 
@@ -71,9 +65,6 @@ def _files(folder: Path, kind: str) -> list[Path]:
     place = folder / kind
     if not _is_folder(place):
         return []
-    if kind == _ENGINE:
-        own = place / _ENGINE_OWN
-        return [Path(at) / name for at, _, names in os.walk(own) for name in names] if _is_folder(own) else []
     return [path for path in place.iterdir() if ENTRY.match(path.name) and not _is_folder(path)]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import OutputNotWritable, UsageError
+from ..errors import OutputNotWritable, UsageError, way_out
 from .replace import replace_file, write_all
 
 STANDARD_OUTPUT = "-"
@@ -71,11 +71,16 @@ def _not_writable(target: str, option: str, problem: OSError) -> OutputNotWritab
     said = problem.strerror or problem
     if target == STANDARD_OUTPUT:
         return OutputNotWritable(
-            f"standard output can't be written: {said}", hint="Have it lead to where there is room, and keep it open."
+            f"standard output can't be written: {said}",
+            hint=way_out(problem, "Have it lead to where there is room, and keep it open."),
         )
     return OutputNotWritable(
         f"the {NOUNS[option]} {target!r} can't be written: {said}",
-        hint=f"Name another file with `{option}`, or make its folder writable.",
+        hint=way_out(
+            problem,
+            f"Name another file with `{option}`, or make its folder writable.",
+            elsewhere=f"Name another file with `{option}`.",
+        ),
     )
 
 

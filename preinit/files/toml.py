@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import ConfigError, printable, quoted
+from ..errors import ConfigError, printable, quoted, way_out
 from .toml_lines import Path as KeyPath
 from .toml_lines import lines_of
 
@@ -59,7 +59,7 @@ def read_text(path: Path, largest: int) -> str:
         reason = (isinstance(problem, OSError) and problem.strerror) or problem
         raise ConfigError(
             f"the file {quoted(shown(path))} can't be read: {printable(str(reason))}",
-            hint="Name a file that exists and that you may read.",
+            hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem
     if len(data) > largest:
         raise ConfigError(

@@ -10,12 +10,7 @@ from ..binary.sections import ExternKind
 from ..binary.types import I32, I64
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
-from ..errors import (
-    GuestTrap,
-    OutputFlood,
-    UsageError,
-    quoted,
-)
+from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
 from ..options import Host
 from .imports import Generated, Given, Preloads, Wasi, link, title
 from .ledger import Calls, Original, settle
@@ -66,7 +61,10 @@ class World:
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given)
         self._output = output = Output(host, shown)
         self._functions: dict[str, Callable[..., None]] = {}
-        self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
+        self._wasi = Functions(
+            host, self._memory, output.to_output, output.to_error, deadline.check,
+            noted=self.calls.mark, here=self.calls.here,
+        )  # fmt: skip
         self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -145,6 +143,15 @@ class World:
         return call
 
 
+def memory_of(module: Module) -> int | None:
+    """Index of the memory that functions of WASI find: the export "memory"; where there is none, the only memory, if it
+    is imported: then whoever provides the functions made it (Emscripten's loader), and knows it."""
+    exported = module.exported("memory")
+    if exported is not None and exported.kind == ExternKind.MEMORY:
+        return exported.target
+    return 0 if len(module.memories) == module.imported_memories == 1 else None
+
+
 def _no_memory() -> memoryview:
     raise GuestTrap(
         "the initializer called WASI, but the module does not export its memory as `memory`",
@@ -165,7 +172,7 @@ def preopens(host: Host) -> list[Descriptor]:
             reason = problem.strerror if isinstance(problem, OSError) else problem
             raise UsageError(
                 f"the folder {quoted(folder)} can't be opened: {reason}",
-                hint="Name a folder that exists and that you may read.",
+                hint=way_out(problem, "Name a folder that exists and that you may read."),
             ) from problem
     return opened
 

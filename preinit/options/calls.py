@@ -33,7 +33,7 @@ ALLOCATORS: dict[str, tuple[int | None, ...]] = {
     "malloc": (None,),
 }
 
-#: How far a word can lie behind an address: what memory holds there comes from one call.
+#: How far a word can lie after an address: what memory holds there comes from one call.
 _FARTHEST = (1 << 32) - 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -77,6 +77,7 @@ def for_python() -> Iterator[None]:
     try:
         yield
     except PreinitError as problem:
-        problem.what = in_python(problem.what)
-        problem.hint = problem.hint and in_python(problem.hint)
+        with suppress(OSError):  # too many files may be open to import what this needs: the words are no matter then
+            problem.what = in_python(problem.what)
+            problem.hint = problem.hint and in_python(problem.hint)
         raise

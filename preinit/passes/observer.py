@@ -12,6 +12,7 @@ WORDS = {
     "parse": "reading the module",
     "plan": "looking at the module",
     "choose": "choosing how to compile it",
+    "check": "validating the module",
     "instrument": "preparing the module",
     "compile": "compiling the module",
     "instantiate": "instantiating the module",

@@ -68,7 +68,9 @@ def build_source(
     """The passes after parsing. `kept`, `validity`: what is known from other builds of the module."""
     with observer.stage("plan"):
         job = make_job(source, options, deadline)
-    with run_guest(job, observer, kept) as paused:  # instruments the module, and again for another way to compile it
+    validity = validity or Validity(job.module, options)
+    # Validates the module where much is to be compiled; instruments it, and again for another way to compile it.
+    with run_guest(job, observer, kept, validity.check) as paused:
         from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
@@ -85,7 +87,7 @@ def build_source(
             with observer.stage("audit"):
                 differences = audit(job, paused, snapshot)
         outputs = rewrite(job, snapshot, paused.returned, observer)
-        output = first_valid(outputs, job, validity or Validity(job.module, options), observer)
+        output = first_valid(outputs, job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, observer.seconds)
     check_accepted(report, job, output)
     return Result(output.wasm, report)

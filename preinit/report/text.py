@@ -25,6 +25,7 @@ def summary(report: Report) -> list[str]:
         *_scrubbed(report),
         *_audited(report),
         *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
+        *([f"compiled anew: {report.engine.compiled_anew}"] if report.engine.compiled_anew else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
 

@@ -13,11 +13,12 @@ import wasmtime
 from ..binary.module import Module, parse
 from ..binary.sections import ExternKind
 from ..binary.types import FuncType
+from ..engine.code import CodeCache
 from ..engine.copies.pool import Copies, CopySettings
 from ..engine.validation import first_line
 from ..engine.values import GuestTrapped, RawFrame
 from ..errors import PreinitError, UnknownExport, UsageError, printable, quoted
-from ..files.cache import engine_configuration, folder_of
+from ..files.cache import folder_of
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..host.world import preopens
 from ..options import Host, Options
@@ -49,7 +50,7 @@ Log = Callable[[str], None]
 
 
 class Application:
-    """Give it to any WSGI server whose threads have `engine.copies.COPY_THREAD_STACK` bytes of stack.
+    """Give it to any WSGI server whose threads have `preinit.engine.copies.pool.COPY_THREAD_STACK` bytes of stack.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class Application:
         **fields: Any,
     ) -> None:
         if settings is not None and fields:
-            raise UsageError(f"settings were given, and {next(iter(fields))!r} beside them")
+            raise UsageError(f"settings were given, and {next(iter(fields))!r} in addition")
         unknown = next((name for name in fields if name not in Settings.__dataclass_fields__), None)
         if unknown:
             raise UsageError(f"there is no setting {unknown!r}")
@@ -85,11 +86,12 @@ class Application:
         for opened in preopens(Host(dirs=settings.dirs)):  # finds out now whether they can be opened
             opened.close()
         folder = folder_of(None) if settings.cache else None
+        cache = CodeCache(folder) if folder else None
         self._copies = Copies(
             module,
             CopySettings(
                 settings.compiler,
-                engine_configuration(folder) if folder else None,
+                cache,
                 settings.max_memory,
                 settings.threads,
             ),
@@ -99,6 +101,8 @@ class Application:
         self._has_memory = memory is not None and memory.kind == ExternKind.MEMORY
         self._free = threading.BoundedSemaphore(settings.threads)
         self._log = log or (lambda line: None)
+        if cache and cache.distrusted:
+            self._log(f"compiled anew: {cache.distrusted}")
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = time.perf_counter()
@@ -233,6 +237,6 @@ def _check_entry(module: Module, entry: str) -> None:
             continue
         if export.kind != ExternKind.FUNC or module.function_type(export.target) != FuncType((), ()):
             raise UnknownExport(
-                f"the export {quoted(name)} is no function of type () -> (), so it can't be called for a request",
+                f"the export {quoted(name)} is not a function of type () -> (), so it can't be called for a request",
                 hint="Name another with `--entry NAME`, or build with `-r _start=NAME`.",
             )

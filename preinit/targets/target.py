@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, PreinitError, quoted
+from ..errors import InputError, PreinitError, quoted, way_out
 from ..files.toml import shown
 from ..options import Options, tables
 from ..options.calls import files
@@ -109,7 +109,7 @@ def _check_regular(target: Target) -> None:
     """What a pipe holds can't be known without taking it away: a target that reads one would never seem to change."""
     for path in (target.input, *target.preloads.values()):
         if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - these never raise
-            raise InputError(f"{shown(path)!r} is no regular file", hint="Name one: its content tells what changed.")
+            raise InputError(f"{shown(path)!r} is not a regular file", hint="Name one: its content tells what changed.")
 
 
 def _content(path: Path) -> bytes:
@@ -118,5 +118,5 @@ def _content(path: Path) -> bytes:
     except OSError as problem:
         raise InputError(
             f"the file {shown(path)!r} can't be read: {problem.strerror}",
-            hint="Name a file that exists and that you may read.",
+            hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem

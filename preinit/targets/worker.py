@@ -20,7 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import Interrupted, OutputNotWritable, OutputStale, PreinitError, as_error, locate_input
+from ..errors import (
+    Interrupted,
+    OutputNotWritable,
+    OutputStale,
+    PreinitError,
+    as_error,
+    clean_up_when_terminated,
+    locate_input,
+    way_out,
+)
 from ..files.outputs import check_writable, to_stderr, write_output
 from ..files.toml import shown
 from ..options import Options
@@ -48,6 +57,7 @@ class Job:
 def main() -> None:
     """Builds the target of the job on standard input; ends the process."""
     gc.disable()
+    clean_up_when_terminated()
     answer = os.dup(1)
     os.dup2(2, 1)  # nothing but the outcome goes there
     try:
@@ -158,7 +168,7 @@ def _check_place(path: Path, option: str) -> None:
     if os.path.exists(path.parent):  # noqa: PTH110 - `Path.exists` raises where a name is too long, say
         check_writable(os.fspath(path), option)
     if os.path.exists(path) and not path.is_file():  # noqa: PTH110
-        raise OutputNotWritable(f"{shown(path)!r} is no regular file", hint="Name one in the config file.")
+        raise OutputNotWritable(f"{shown(path)!r} is not a regular file", hint="Name one in the config file.")
 
 
 def _write(path: Path, data: bytes, option: str) -> None:
@@ -166,7 +176,8 @@ def _write(path: Path, data: bytes, option: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputNotWritable(
-            f"the folder {shown(path.parent)!r} can't be made: {problem.strerror}", hint="Name another one."
+            f"the folder {shown(path.parent)!r} can't be made: {problem.strerror}",
+            hint=way_out(problem, "Name another one."),
         ) from problem
     write_output(os.fspath(path), data, option)
 
@@ -189,7 +200,7 @@ def _check(job: Job) -> dict[str, Any]:
         before = target.output.read_bytes()
     except OSError as problem:
         raise OutputStale(
-            f"the output {name!r} can't be read: {problem.strerror}", where=target.place, hint=hint
+            f"the output {name!r} can't be read: {problem.strerror}", where=target.place, hint=way_out(problem, hint)
         ) from problem
     result = _result(job)
     if before != result.wasm:

@@ -26,10 +26,10 @@ from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
 from .behaviour import STOPPED, Side, differences
-from .both import Both, of_output, raise_any, run_both
 from .calls import Call, for_all, written
 from .customs import customs
 from .globals import guards, takes_other_values
+from .instances import Both, of_output, raise_any, run_both
 from .result import VERIFICATION_VERSION, CallFacts, Verification
 from .structure import structure
 
@@ -114,6 +114,8 @@ def verify(
     call_host: what the guest sees in these calls; None for what the initializer saw.
     call_timeout: seconds for each call; nothing is said of one that takes longer in both.
     progress: called with each `Event`: a stage begins or ends.
+    fields: with `cache=True` among them, code of the cache is run; else all is compiled anew, since an output is not
+        proven right by the code that made it.
 
     Raises `Mismatch` with the differences; `InputError` and whatever else building `wasm` raises.
     """
@@ -126,7 +128,7 @@ def verify(
         else:
             options = given(options, fields)
         wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
-        return verify_calls(wasm, output, options, wanted, recorded, Observer(progress))
+        return verify_calls(wasm, output, options, wanted, recorded, Observer(progress), bool(fields.get("cache")))
 
 
 def verify_calls(
@@ -136,8 +138,9 @@ def verify_calls(
     calls: Calls | None = None,
     recorded: Recorded | None = None,
     observer: Observer | None = None,
+    cached: bool = False,
 ) -> Verification:
-    """The same, for options and calls that are there already."""
+    """The same, for options and calls that are there already. `cached`: code of the cache may be run."""
     check_repeatable(options)
     calls = calls or Calls()
     started = time.monotonic()
@@ -145,7 +148,7 @@ def verify_calls(
     quiet = dataclasses.replace(
         options.host, quiet_guest=True
     )  # what the initializer prints was seen when it was built
-    options = dataclasses.replace(options, audit=False, strict=False, host=quiet)
+    options = dataclasses.replace(options, audit=False, strict=False, host=quiet, cache=cached and options.cache)
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
     with observer.stage("parse"):
         module = parse_within(wasm, deadline)
@@ -192,13 +195,13 @@ def _verify(
         raise_any(customs(module, output))
         with of_output():
             to_make = list(calls.of(output))
-    preloads, beside = read_preloads(module, options)
+    preloads, preload_code = read_preloads(module, options)
     if recorded:
         recorded.check_preloads(preloads)
     others = [] if options.imports == "define" else list(guards(module, preloads, dict(options.import_globals)))
     stack = find_stack(module) if options.scrub_stack else None
     goes_on = bool(to_make or others)
-    job = Job(module, tuple(chosen), options, preloads, beside, deadline, exports, stack, goes_on)
+    job = Job(module, tuple(chosen), options, preloads, preload_code, deadline, exports, stack, goes_on)
     both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)

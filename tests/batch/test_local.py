@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
+import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
-from preinit.batch.crews import Processes
+from preinit.batch.processes import Processes
 from preinit.batch.work import Request
 from tests.support.batches import KEEPER, Threads, expected, outputs, report, statuses, workshop
 from tests.support.command import COMMAND, run
@@ -144,43 +147,76 @@ def test_a_process_that_dies_takes_no_job_with_it(tmp_path: Path) -> None:
     assert max(job["attempts"] for job in jobs) == 2
 
 
+class Death:
+    """Ends the process that reads it, as memory does that runs out; where it is told so, while it answers."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return die_while_answering if self.text == b"deadly answer" else os.abort, ()
+
+
+def die_while_answering() -> None:
+    """Writes a part of an answer, more than a pipe holds, to where answers go."""
+    for number in range(3, 64):
+        with suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                os.write(number, (5_000_000).to_bytes(8, "little") + bytes(1_000_000))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Deadly(Processes):
-    """Processes of which a job can end one, as one that takes all memory does."""
+    """Processes of which a job can end one."""
 
     def submit(self, request: Request) -> Any:
-        if request.changes["stdin"] == b"deadly":
-            return self._executor.submit(os._exit, 9)
-        return super().submit(request)
+        text = request.changes["stdin"]
+        deadly: Any = {"verify": Death(text)} if text.startswith(b"deadly") else {}
+        return super().submit(request._replace(**deadly))
 
 
-def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path) -> None:
-    path = workshop(tmp_path, {**TEXTS, "deadly": "deadly"})
+@pytest.mark.parametrize("how", ["deadly", "deadly answer"])
+def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path, how: str) -> None:
+    path = workshop(tmp_path, {**TEXTS, "deadly": how})
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:3], lines[-1], *lines[3:-1]]))
     found = {job.name: job for job in run_batch(read_jobs(path), lambda order: Deadly(order, 2)).results}
     failed = found.pop("deadly.wasm")
     assert failed.error is not None
     assert (failed.status, failed.error["code"], failed.attempts) == ("failed", "worker-lost", 3)
+    assert ("SIGABRT" if how == "deadly" else "SIGKILL") in failed.error["what"]
     assert {job.status for job in found.values()} == {"built"}
     assert outputs(tmp_path / "out") == expected(TEXTS)
 
 
-def test_an_interrupt_leaves_whole_outputs_and_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")]
+)
+def test_an_interrupt_leaves_whole_outputs_and_no_process(
+    tmp_path: Path, sent: signal.Signals, code: int, word: str
+) -> None:
     texts = {f"slow{number}": f"+ {number}" for number in range(40)}
     path = workshop(tmp_path, texts)
     command = [*COMMAND, "batch", str(path), "--jobs", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as batch:
         wait_for(lambda: len(outputs(tmp_path / "out")) >= 1)
         children = descendants(batch.pid)
-        os.killpg(batch.pid, signal.SIGINT)  # as a terminal does: the children get it, too
+        for each in (batch.pid, *children):  # as who ends a whole container does
+            os.kill(each, sent)
         _, said = batch.communicate(timeout=PATIENCE)
-    assert batch.returncode == 130, said
-    assert b"Traceback" not in said
+    assert batch.returncode == code, said
     wait_for(lambda: all(map(gone, children)))
     found = outputs(tmp_path / "out")
     assert 1 <= len(found) < 40
     assert found.items() <= expected({name: texts[name] for name in texts if f"{name}.wasm" in found}).items()
     assert not list((tmp_path / "out").glob(".preinit-*.partial"))
+    first, *hints = said.decode().splitlines()
+    counted = re.fullmatch(rf"error\[interrupted\]: {word}; (\d+) of 40 outputs (?:was|were) written before", first)
+    assert counted, said
+    assert len(found) - 1 <= int(counted[1]) <= len(found)  # one may have been written, and not counted yet
+    assert hints == ["  what to do: Do the rest with `--resume`."]
+    assert statuses(path).keys() == {f"{name}.wasm" for name in texts}
+    assert outputs(tmp_path / "out") == expected(texts)
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from preinit.engine.whole import compile_guest
 from preinit.errors import (
     ComponentInput,
     DynamicLibrary,
+    EngineLimit,
     Malformed,
     NotWasm,
     PreinitError,
@@ -268,7 +269,7 @@ def test_a_malformed_name_section_gives_the_names_before_the_damage() -> None:
         (4, b"\x01\x70\x10\x00", "unknown flags"),
         (4, b"\x01\x40\x01\x70\x00\x00", "reserved byte"),
         (5, b"\x01\x08\x00\x11", "page size"),
-        (6, b"\x01\x7f\x02\x41\x00\x0b", "mutability"),
+        (6, b"\x01\x7f\x04\x41\x00\x0b", "mutability"),
         (9, b"\x01\x08\x00\x00", "unknown flags"),
         (9, b"\x01\x01\x01\x00", "element kind"),
         (11, b"\x01\x03\x00\x00", "unknown flags"),
@@ -284,7 +285,7 @@ def test_a_byte_with_no_meaning_is_refused(number: int, payload: bytes, message:
 
 @pytest.mark.parametrize(
     ("number", "payload"),
-    [(1, b"\x01\x33"), (6, b"\x01\x7f\x00\x45\x0b"), (6, b"\x01\x7f\x00\xfb\x30\x0b")],
+    [(1, b"\x01\x33"), (6, b"\x01\x7f\x00\xe5\x0b"), (6, b"\x01\x7f\x00\xfb\x30\x0b")],
     ids=["type form", "instruction", "GC instruction"],
 )
 def test_what_only_a_future_proposal_could_mean_is_called_unsupported(number: int, payload: bytes) -> None:
@@ -302,6 +303,33 @@ def test_a_component_an_object_and_a_dynamic_library_are_told_from_a_module() ->
         parse(wasm('(module (import "env" "__linear_memory" (memory 0)))'))
     with pytest.raises(DynamicLibrary):
         parse(write.PREAMBLE + section(0, b"\x08dylink.0"))
+
+
+#: `dylink.0` with mem-info: bytes of memory and their alignment, entries of the table and their alignment.
+def _dylink(memory: int, table: int = 0) -> bytes:
+    info = write.uleb(memory) + write.uleb(4) + write.uleb(table) + write.uleb(0)
+    needed = b"\x02\x05\x01\x03lib"  # of another subsection
+    return section(0, b"\x08dylink.0" + needed + b"\x01" + write.uleb(len(info)) + info)
+
+
+def test_a_main_module_that_can_load_libraries_is_no_library() -> None:
+    rest = wasm('(module (import "GOT.func" "exit" (global (mut i32))) (memory 1))')[len(write.PREAMBLE) :]
+    assert parse(write.PREAMBLE + _dylink(0, 300) + rest).memories[0].minimum == 1
+    assert parse(write.PREAMBLE + section(0, b"\x06dylink\0\0\0\0\0") + rest).memories[0].minimum == 1
+    for base in ("__memory_base", "__table_base"):
+        library = wasm(f'(module (import "env" "{base}" (global i32)))')[len(write.PREAMBLE) :]
+        with pytest.raises(DynamicLibrary):
+            parse(write.PREAMBLE + _dylink(0) + library)
+    for asks in (_dylink(1), section(0, b"\x06dylink\x08\0\0\0\0"), section(0, b"\x06dylink")):
+        with pytest.raises(DynamicLibrary):
+            parse(write.PREAMBLE + asks + rest)
+
+
+@pytest.mark.parametrize("content", [b"\x01", b"\x01\x05\0", b"\x01\x01\x80", b"\x01\x01\x80\0\0\0\0"])
+def test_a_damaged_section_of_dynamic_linking_is_told_where(content: bytes) -> None:
+    with pytest.raises((Malformed, Truncated)) as problem:
+        parse(write.PREAMBLE + section(0, b"\x08dylink.0" + content))
+    assert 10 <= offset_of(problem) <= 19 + len(content)
 
 
 def test_all_forms_of_element_segments_are_told_apart() -> None:
@@ -355,12 +383,12 @@ def test_a_custom_section_is_the_first_of_its_name() -> None:
 def test_one_byte_imports_in_groups_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("preinit.binary.sections.MOST_ITEMS", 1000)
     group = b"\x01m\0\x7e\0\0" + write.uleb(600) + b"\0" * 600
-    with pytest.raises(Malformed, match="more than 1000 imports"):
+    with pytest.raises(EngineLimit, match="more than 1,000 imports"):
         parse(module({2: b"\x02" + group * 2}))
 
 
 def test_types_in_groups_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("preinit.binary.types.MOST_ITEMS", 1000)
     group = b"\x4e" + write.uleb(600) + b"\x60\0\0" * 600
-    with pytest.raises(Malformed, match="more than 1000 types"):
+    with pytest.raises(EngineLimit, match="more than 1,000 types"):
         parse(module({1: b"\x02" + group * 2}))

@@ -46,24 +46,22 @@ def test_clear_removes_what_builds_left_and_nothing_else(cache: Path, tmp_path: 
     before = (tmp_path / "out.wasm").read_bytes()
     assert said(cache, "clear").startswith("removed ")
     assert (cache / "theirs").read_text() == "kept"
-    assert not [
-        path for path in cache.rglob("*") if path.is_file() and not path.name.startswith(("theirs", ".cleanup"))
-    ]
+    assert not [path for path in cache.rglob("*") if path.is_file() and path.name != "theirs"]
     assert "compiled modules: 0 files, 0 bytes" in said(cache, "info")
     assert built(tmp_path, cache) == before
 
 
 def test_clear_follows_no_link(cache: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
-    (elsewhere / "modules").mkdir(parents=True)
-    (elsewhere / "modules" / "precious").write_text("kept")
+    elsewhere.mkdir()
+    (elsewhere / ("a" * 64)).write_text("kept")
     said(cache, "clear")
-    for kind in ("wasmtime", "profiles"):
+    for kind in ("modules", "profiles", "running"):
         if (cache / kind).exists():
             shutil.rmtree(cache / kind)
         (cache / kind).symlink_to(elsewhere)
     said(cache, "clear")
-    assert (elsewhere / "modules" / "precious").read_text() == "kept"
+    assert (elsewhere / ("a" * 64)).read_text() == "kept"
 
 
 def test_nothing_is_made_where_there_is_no_cache(tmp_path: Path) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import random
+import signal
 import stat
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from preinit import Options, build
-from preinit.files.cache import VARIABLE, default_folder, engine_configuration, usable
+from preinit.engine.code import DAMAGED, ENDED
+from preinit.errors import GuestTrap
+from preinit.files.cache import VARIABLE, default_folder, read_entry, usable, write_entry
+from preinit.files.marks import died, running
 from preinit.report.text import summary
 from tests.support.modules import wasm
 
@@ -48,10 +53,13 @@ def test_without_the_variable_the_folder_is_the_platform_s(no_variables: pytest.
     assert default_folder() == Path("/home/somebody/Library/Caches/preinit")
 
 
-def configured(folder: Path) -> str | None:
-    """What a build does with its cache folder."""
+def kept(folder: Path) -> bool:
+    """Whether a build would keep something in its cache folder."""
     place = usable(folder)
-    return engine_configuration(place) if place else None
+    if place is None:
+        return False
+    write_entry(place, "modules", "0" * 64, b"entry")
+    return read_entry(place, "modules", "0" * 64) == b"entry"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX systems")
@@ -59,21 +67,18 @@ def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "cache"
     before = os.umask(0)
     try:
-        configuration = configured(folder)
+        assert kept(folder)
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert configuration == str(folder / "wasmtime.toml")
-    text = Path(configuration).read_text(encoding="utf-8")
-    assert tomllib.loads(text) == {"cache": {"directory": str(folder / "wasmtime")}}
+    assert stat.S_IMODE((folder / "modules").stat().st_mode) == 0o700
 
 
 def test_a_folder_name_with_quotes_and_spaces_is_a_name_all_the_same(tmp_path: Path) -> None:
     folder = tmp_path / 'a "quoted" \\ cäche\tfolder'
-    configuration = configured(folder)
-    assert configuration is not None
-    text = Path(configuration).read_text(encoding="utf-8")
-    assert tomllib.loads(text)["cache"]["directory"] == str(folder / "wasmtime")
+    assert kept(folder)
+    expected = build(wasm(TINY), Options(cache=False)).wasm
+    assert build(wasm(TINY), Options(cache_dir=str(folder))).wasm == expected
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX systems")
@@ -82,9 +87,21 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int
     folder = tmp_path / "cache"
     folder.mkdir()
     folder.chmod(mode)
-    assert configured(folder) is None
+    assert not kept(folder)
     assert build(wasm(TINY), Options(cache_dir=str(folder))).report.runs
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives a folder away, which only root can")
+def test_nothing_is_made_in_the_home_of_somebody_else(tmp_path: Path, no_variables: pytest.MonkeyPatch) -> None:
+    """With `sudo -E`, HOME is that of the user who is root now."""
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 12345, 12345)
+    no_variables.setenv("HOME", str(home))
+    report = build(wasm(TINY), Options()).report
+    assert report.engine.not_kept == f"'{home}' belongs to another user"
+    assert list(home.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives a folder away, which only root can")
@@ -92,13 +109,13 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     folder.mkdir(mode=0o700)
     os.chown(folder, 12345, 12345)
-    assert configured(folder) is None
+    assert not kept(folder)
 
 
 def test_a_symbolic_link_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir(mode=0o700)
     (tmp_path / "cache").symlink_to(tmp_path / "target")
-    assert configured(tmp_path / "cache") is None
+    assert not kept(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("place", ["file/cache", "file", "a\nb/cache", "a" * 300])
@@ -116,7 +133,7 @@ def test_a_second_build_gives_the_same_bytes(tmp_path: Path) -> None:
     options = Options(cache_dir=str(tmp_path / "cache"))
     outputs = {build(wasm(TINY), options).wasm for _ in range(3)}
     assert outputs == {build(wasm(TINY), Options(cache=False)).wasm}
-    assert any({"wasmtime", "profiles"} & set(path.parts) for path in files(tmp_path))
+    assert any({"modules", "profiles"} & set(path.parts) for path in files(tmp_path))
 
 
 def test_without_a_cache_nothing_is_written(tmp_path: Path, no_variables: pytest.MonkeyPatch) -> None:
@@ -128,7 +145,7 @@ def test_without_a_cache_nothing_is_written(tmp_path: Path, no_variables: pytest
 def test_damaged_entries_are_not_run(tmp_path: Path) -> None:
     options = Options(cache_dir=str(tmp_path / "cache"))
     expected = build(wasm(TINY), options).wasm
-    for path in files(tmp_path / "cache" / "wasmtime"):
+    for path in files(tmp_path / "cache" / "modules"):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert build(wasm(TINY), options).wasm == expected
 
@@ -137,9 +154,9 @@ def test_a_folder_under_one_that_others_can_write_to_is_not_used(tmp_path: Path)
     """Whoever can write to the parent can put another folder in its place."""
     (tmp_path / "open" / "cache").mkdir(parents=True, mode=0o700)
     (tmp_path / "open").chmod(0o777)
-    assert configured(tmp_path / "open" / "cache") is None
+    assert not kept(tmp_path / "open" / "cache")
     (tmp_path / "open").chmod(0o1777)  # as /tmp: only its owner can move it
-    assert configured(tmp_path / "open" / "cache")
+    assert kept(tmp_path / "open" / "cache")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links of POSIX systems")
@@ -170,8 +187,8 @@ def test_the_summary_says_why_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert said_of(tmp_path / "link") == f"'{tmp_path / 'link'}' is a link"
     (tmp_path / "file").touch()
-    assert said_of(tmp_path / "file") == f"'{tmp_path / 'file'}' is no folder"
-    assert said_of(tmp_path / "file" / "cache") == f"'{tmp_path / 'file' / 'cache'}' can't be used: Not a directory"
+    assert said_of(tmp_path / "file") == f"'{tmp_path / 'file'}' is not a folder"
+    assert said_of(tmp_path / "file" / "cache") == f"'{tmp_path / 'file'}' is not a folder"
     (tmp_path / "open" / "cache").mkdir(parents=True, mode=0o700)
     (tmp_path / "open").chmod(0o777)
     assert said_of(tmp_path / "open" / "cache") == f"'{tmp_path / 'open'}' can be written by others"
@@ -192,3 +209,97 @@ def test_the_summary_says_that_a_folder_can_not_be_written(tmp_path: Path) -> No
 def test_nothing_is_said_where_nothing_was_to_be_kept(no_variables: pytest.MonkeyPatch) -> None:
     assert build(wasm(TINY), Options(cache=False)).report.engine.not_kept == ""
     assert "no home folder" in build(wasm(TINY), Options()).report.engine.not_kept
+
+
+# -- code is checked before it is run ----------------------------------------------------------------------------------
+
+#: Large enough to be compiled on demand if that is asked for, and small enough to be compiled often.
+COUNTS = """(module (memory (export "memory") 1) (table 2 funcref) (elem (i32.const 0) $one $two)
+  (func $one (result i32) (i32.const 1)) (func $two (result i32) (i32.const 2))
+  (func (export "wizer-initialize")
+    (i32.store (i32.const 0) (i32.add (call_indirect (result i32) (i32.const 0))
+                                      (call_indirect (result i32) (i32.const 1))))))"""
+
+
+def options_for(folder: Path, engine: str) -> Options:
+    return Options(cache_dir=str(folder), engine="whole" if engine == "whole" else "ondemand")
+
+
+def entry_of(folder: Path, engine: str) -> Path:
+    (entry,) = files(folder / ("modules" if engine == "whole" else "profiles"))
+    return entry
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_one_flipped_bit_is_noticed_before_the_code_runs(tmp_path: Path, engine: str) -> None:
+    options = options_for(tmp_path / "cache", engine)
+    expected = build(wasm(COUNTS), options).wasm
+    entry = entry_of(tmp_path / "cache", engine)
+    good = entry.read_bytes()
+    assert build(wasm(COUNTS), options).report.engine.compiled_anew == ""
+    chosen = random.Random(20)
+    for place in [0, len(good) - 1, *(chosen.randrange(len(good)) for _ in range(20))]:
+        entry.write_bytes(good[:place] + bytes([good[place] ^ 1 << chosen.randrange(8)]) + good[place + 1 :])
+        result = build(wasm(COUNTS), options)
+        assert (result.wasm, result.report.engine.compiled_anew) == (expected, DAMAGED)
+        assert "compiled anew: the code in the cache is damaged" in summary(result.report)
+        assert entry.read_bytes() != b""
+        assert build(wasm(COUNTS), options).report.engine.compiled_anew == ""  # it was replaced
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_code_of_another_module_is_not_run(tmp_path: Path, engine: str) -> None:
+    """A whole entry under a wrong name."""
+    other = wasm(COUNTS.replace("(i32.const 2))", "(i32.const 3))"))
+    build(other, options_for(tmp_path / "other", engine))
+    expected = build(wasm(COUNTS), options_for(tmp_path / "cache", engine)).wasm
+    entry = entry_of(tmp_path / "cache", engine)
+    entry.write_bytes(entry_of(tmp_path / "other", engine).read_bytes())
+    result = build(wasm(COUNTS), options_for(tmp_path / "cache", engine))
+    assert result.wasm == expected
+    assert result.report.engine.compiled_anew == DAMAGED
+
+
+def die_while_running(folder: str, name: str) -> None:
+    with running(Path(folder), [name]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX systems")
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_code_that_ended_its_process_is_compiled_anew(tmp_path: Path, engine: str) -> None:
+    options = options_for(tmp_path / "cache", engine)
+    expected = build(wasm(COUNTS), options).wasm
+    entry = entry_of(tmp_path / "cache", engine)
+    process = multiprocessing.get_context("spawn").Process(
+        target=die_while_running, args=(str(tmp_path / "cache"), entry.name)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    result = build(wasm(COUNTS), options)
+    assert (result.wasm, result.report.engine.compiled_anew) == (expected, ENDED)
+    assert build(wasm(COUNTS), options).report.engine.compiled_anew == ""
+    assert files(tmp_path / "cache" / "running") == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX systems")
+def test_code_that_is_running_now_is_trusted(tmp_path: Path) -> None:
+    folder = usable(tmp_path / "cache")
+    assert folder
+    with running(folder, ["a" * 64, "b" * 64]):
+        assert not died(folder, "a" * 64)
+        with running(folder, ["a" * 64]):
+            assert not died(folder, "a" * 64)
+        assert len(files(folder / "running")) == 2
+    assert not died(folder, "a" * 64)
+    assert files(folder / "running") == []
+
+
+def test_code_that_fails_in_an_orderly_way_is_trusted(tmp_path: Path) -> None:
+    trap = COUNTS.replace("(i32.store", "(unreachable) (i32.store")
+    for _ in range(3):
+        with pytest.raises(GuestTrap):
+            build(wasm(trap), options_for(tmp_path / "cache", "whole"))
+    assert files(tmp_path / "cache" / "running") == []
+    assert entry_of(tmp_path / "cache", "whole")

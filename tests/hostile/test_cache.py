@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from preinit.files.cache import engine_configuration, read_entry, usable, write_entry
+from preinit.files.cache import Kind, read_entry, usable, write_entry
+from preinit.files.marks import died, running
 from tests.support.command import GOOD, assert_initialized, run
 from tests.support.modules import wasm
 
@@ -67,19 +68,7 @@ def test_what_is_planted_in_a_profile_s_place_is_not_read(cache: Path, kind: str
     assert not target.exists() or target.read_bytes() == b"a file of the user's"
 
 
-@pytest.mark.parametrize("kind", PLANTED)
-def test_what_is_planted_in_the_engine_s_configuration_s_place_is_not_used(cache: Path, kind: str) -> None:
-    (cache / "sub").mkdir()
-    PLANTED[kind](cache / "sub" / "x")
-    (cache / "sub" / "x").rename(cache / "wasmtime.toml")
-    found = engine_configuration(cache)
-    assert found is None if kind == "a folder" else found == str(cache / "wasmtime.toml")
-    if found:
-        assert str(cache / "wasmtime") in Path(found).read_text()
-        assert not Path(found).is_symlink()
-
-
-@pytest.mark.parametrize("name", ["profiles", "wasmtime"])
+@pytest.mark.parametrize("name", ["profiles", "modules", "running"])
 @pytest.mark.parametrize("kind", ["a link to a folder", "a folder that all can write", "a pipe", "a file"])
 def test_a_part_of_the_cache_that_is_not_the_user_s_own_folder_is_not_used(cache: Path, name: str, kind: str) -> None:
     place = cache / name
@@ -96,12 +85,14 @@ def test_a_part_of_the_cache_that_is_not_the_user_s_own_folder_is_not_used(cache
         os.mkfifo(place)
     else:
         place.touch()
-    if name == "wasmtime":
-        assert engine_configuration(cache) is None
+    if name == "running":
+        with running(cache, [NAME]):
+            assert not died(cache, NAME)
     else:
-        write_entry(cache, "profiles", NAME, b"profile")
-        assert read_entry(cache, "profiles", NAME) is None
-        assert place.is_symlink() or not place.is_dir() or list(place.iterdir()) == []
+        kind_of_entry: Kind = "profiles" if name == "profiles" else "modules"
+        write_entry(cache, kind_of_entry, NAME, b"entry")
+        assert read_entry(cache, kind_of_entry, NAME) is None
+    assert place.is_symlink() or not place.is_dir() or list(place.iterdir()) == []
     assert len(list(kept.iterdir())) == 100
     assert {path.read_text() for path in kept.iterdir()} == {"precious"}
 
@@ -126,7 +117,7 @@ def test_a_build_with_a_planted_cache_is_a_build_without(cache: Path, tmp_path: 
     (tmp_path / "in.wasm").write_bytes(wasm(GOOD))
     arguments = ["build", tmp_path / "in.wasm", "-o", tmp_path / "out.wasm", "--engine", engine]
     run(*arguments, code=0, PREINIT_CACHE_DIR=str(cache))
-    for path in [*cache.glob("profiles/*"), cache / "wasmtime.toml"]:
+    for path in [*cache.glob("profiles/*"), *cache.glob("modules/*")]:
         path.unlink(missing_ok=True)
         PLANTED[kind](path)
     (tmp_path / "out.wasm").unlink()

@@ -61,7 +61,6 @@ class Threads:
 
     size = 2
     lost: tuple[type[BaseException], ...] = ()
-    together = False
 
     def __init__(self, order: Order) -> None:
         self._order = order

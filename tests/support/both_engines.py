@@ -154,5 +154,5 @@ def chunks(given: list[bytes]) -> int:
 
 def kept(folder: Path, source: str | bytes = VARIED) -> list[Profile]:
     module = parse(wasm(source) if isinstance(source, str) else source)
-    profiles = [decode(path.read_bytes(), module) for path in files(folder)]
+    profiles = [decode(path.read_bytes(), module, path.name) for path in files(folder)]
     return [profile for profile in profiles if profile]

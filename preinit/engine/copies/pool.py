@@ -1,4 +1,4 @@
-"""Many copies of one module: compiled and linked once, a fresh instance for whoever asks.
+"""Many copies of one module: compiled and linked once, a fresh instance for each request.
 
 Instances come from a pool of address space, and their memories start as copy-on-write images of the data segments: a
 copy takes microseconds, and pages that it does not write are shared by all of them.
@@ -17,10 +17,11 @@ import wasmtime
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
-from ...errors import InvalidModule, Unsupported, UnsupportedProposal
+from ...errors import InputError, Unsupported
 from .. import ffi
+from ..code import CodeCache, compile_module
 from ..runtime import TABLE_ELEMENTS, allow_proposals, has_winch
-from ..validation import check, first_line, link_problem
+from ..validation import REFUSALS, check, first_line, link_problem
 from ..values import EngineError
 from .dense import dense
 from .ticker import LONGEST as LONGEST
@@ -30,7 +31,7 @@ from .ticker import Ticker
 COPY_STACK = 16 << 20
 COPY_THREAD_STACK = COPY_STACK + (8 << 20)
 
-#: Address space of a 32-bit memory in the pool: all that code can name without a check, and pages that trap behind it.
+#: Address space of a 32-bit memory in the pool: all that code can name without a check, and pages after it that trap.
 _RESERVATION = (4 << 30) + (64 << 20)
 _PAGE = 1 << 16
 
@@ -55,7 +56,7 @@ class CopySettings(NamedTuple):
     Parameters
     ----------
     compiler: "cranelift" or "winch".
-    cache: the path of a wasmtime cache configuration, or None.
+    cache: where compiled code is kept; None for nowhere.
     max_memory: bytes that each memory of a copy may have.
     at_once: copies that may exist at the same time.
     interruptible: whether copies can be given a time limit: their code checks a counter in every loop and function.
@@ -63,7 +64,7 @@ class CopySettings(NamedTuple):
     """
 
     compiler: str = "cranelift"
-    cache: str | None = None
+    cache: CodeCache | None = None
     max_memory: int = 1 << 30
     at_once: int = 16
     interruptible: bool = True
@@ -79,7 +80,7 @@ class Copies:
     settings: see there.
     functions: `(module, name)` of an import -> the function of the host. Other imported functions trap.
 
-    Raises `InvalidModule`, `Unsupported` where the engine refuses the module, or where an import is no function.
+    Raises `InvalidModule`, `Unsupported` where the engine refuses the module, or where an import is not a function.
     """
 
     def __init__(
@@ -97,7 +98,8 @@ class Copies:
         self.pooled = pool is not None
         self._engine = wasmtime.Engine(_config(settings, pool))
         try:
-            self._code = ffi.compile_module(self._engine, dense(module))
+            told = (settings._replace(cache=None), pool)
+            self._code = compile_module(self._engine, dense(module), told, settings.cache)
         except EngineError as problem:
             raise _refusal(module, problem) from problem
         self._running = threading.local()
@@ -236,8 +238,6 @@ def _config(settings: CopySettings, pool: ffi.Pool | None) -> wasmtime.Config:
     ffi.set_stack(config, COPY_STACK)
     if pool:
         ffi.use_pool(config, pool)
-    if settings.cache:
-        ffi.load_cache(config, settings.cache)
     return config
 
 
@@ -268,9 +268,9 @@ def _has_room(size: int) -> bool:
         return False
 
 
-def _refusal(module: Module, problem: EngineError) -> InvalidModule | Unsupported:
+def _refusal(module: Module, problem: EngineError) -> InputError:
     try:
         check(module.data)
-    except (InvalidModule, UnsupportedProposal) as original:
+    except REFUSALS as original:
         return original
     return Unsupported(f"the engine refuses the module: {first_line(problem)}")

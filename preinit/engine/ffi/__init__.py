@@ -9,11 +9,11 @@ Nothing here checks what comes from outside: callers hand over modules that were
 
 from .config import (
     allow_compact_imports,
+    build,
     check_bounds,
     compile_in_one_thread,
     leave_out_unwind_info,
     library,
-    load_cache,
     set_stack,
     use_winch,
 )
@@ -59,6 +59,7 @@ __all__ = [
     "Pool",
     "SharedFunctions",
     "allow_compact_imports",
+    "build",
     "call",
     "check_bounds",
     "compile_in_one_thread",
@@ -75,7 +76,6 @@ __all__ = [
     "instantiation",
     "leave_out_unwind_info",
     "library",
-    "load_cache",
     "memory_place",
     "memory_reader",
     "memory_view",

@@ -91,9 +91,13 @@ def serialize(module: wasmtime.Module) -> bytes:
         ffi.wasm_byte_vec_delete(ctypes.byref(vector))
 
 
-def deserialize(engine: wasmtime.Engine, code: bytes) -> wasmtime.Module:
-    """For `Module.deserialize(engine, code)`. Whoever wrote `code` is trusted: it will be run. Raises `EngineError`."""
+def deserialize(engine: wasmtime.Engine, code: bytes, start: int = 0) -> wasmtime.Module:
+    """For `Module.deserialize(engine, code[start:])`. Whoever wrote `code` is trusted: it will be run.
+
+    Raises `EngineError`.
+    """
     pointer = ctypes.POINTER(ffi.wasmtime_module_t)()
-    borrowed = ctypes.cast(ctypes.c_char_p(code), ctypes.POINTER(ctypes.c_uint8))
-    raise_error(ffi.wasmtime_module_deserialize(engine.ptr(), borrowed, len(code), ctypes.byref(pointer)))
+    place = ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value or 0
+    borrowed = ctypes.cast(place + start, ctypes.POINTER(ctypes.c_uint8))
+    raise_error(ffi.wasmtime_module_deserialize(engine.ptr(), borrowed, len(code) - start, ctypes.byref(pointer)))
     return wasmtime.Module._from_ptr(pointer)

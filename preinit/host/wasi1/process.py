@@ -52,7 +52,8 @@ class Clock(NamedTuple):
 class ProcessFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
 
-    `check` is called every now and then in what may take long; it raises when time is over. `wait` sleeps for some
+    `check` is called every now and then in what may take long; it raises when time is over. `noted`: see `Functions`.
+    `wait` sleeps for some
     nanoseconds; without it, the monotonic clock jumps.
     """
 
@@ -62,11 +63,13 @@ class ProcessFunctions:
         memory: GuestMemory,
         table: Table,
         check: Callable[[], None],
+        noted: Callable[[str], None],
         wait: Callable[[int], None] | None = None,
     ) -> None:
         self._memory = memory
         self._table = table
         self._check = check
+        self._noted = noted
         self._wait: Callable[[int], object] = wait or self._advance
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
@@ -147,12 +150,16 @@ class ProcessFunctions:
             if earlier and earlier % self._clock.readings == 0:
                 self._advance(self._clock.tick)
         self.clock_reads[clock] += 1
+        if clock == _REALTIME_CLOCK:
+            self._noted("clock_time_get")
         self._memory.write_u64(result, self._now(clock))
 
     def random_get(self, buffer: int, size: int) -> None:
         if self._denies_random:
             raise RandomDenied(f"the initializer asked for {size} random bytes, and there are none (--random deny)")
         span = self._memory.span(buffer, size)
+        if size:
+            self._noted("random_get")
         for start in range(0, size, _RANDOM_CHUNK):
             self._check()
             part = span[start : start + _RANDOM_CHUNK]

@@ -53,20 +53,43 @@ def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[Bui
     ]
 
 
+#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
+#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
+_GOT = ("GOT.func", "GOT.mem")
+
+
 def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarning]:
     """Imported mutable numbers that nobody gave a value: the initializer saw zero."""
-    return [
-        BuildWarning(
-            "assumed-global",
-            f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
-            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
-        )
+    assumed = [
+        entry
         for entry in module.imports
         if entry.global_
         and entry.global_.mutable
         and is_numeric(entry.global_.type)
         and not {entry.module, f"{entry.module}.{entry.name}"} & set(given)
     ]
+    addresses = [f"{entry.module}.{entry.name}" for entry in assumed if entry.module in _GOT]
+    found = [
+        BuildWarning(
+            "assumed-global",
+            f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
+            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
+        )
+        for entry in assumed
+        if entry.module not in _GOT
+    ]
+    if addresses:
+        were = "was" if len(addresses) == 1 else "were"
+        found.append(
+            BuildWarning(
+                "assumed-global",
+                f"{counted(len(addresses), 'imported address', 'imported addresses')} that a loader fills in {were} "
+                f"zero while the initializer ran, `{addresses[0]}` first",
+                "That is right where the initializer uses none of them; else give their values: "
+                f"--import-global {addresses[0]}=VALUE.",
+            )
+        )
+    return found
 
 
 def _larger_imports(module: Module, snapshot: Snapshot) -> list[BuildWarning]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
-from ...errors import PreinitError, Unreadable, UsageError, located, quoted
+from ...errors import PreinitError, Unreadable, UsageError, located, quoted, way_out
 from ...options import Options
 from .supported import check_room, check_supported
 from .text import is_text, parse_text
@@ -23,7 +23,7 @@ class Source(NamedTuple):
 
     module: Module
     preloads: Mapping[str, Module]
-    beside: Mapping[str, bytes]
+    preload_code: Mapping[str, bytes]
 
 
 def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
@@ -88,9 +88,12 @@ def binary(wasm: Wasm, seconds: float | None = None) -> bytes:
             looks_like_text = name.lstrip().startswith(("(", ";;"))
             raise Unreadable(
                 f"the input {quoted(name)} can't be read: {reason}",
-                hint="A string is taken for a path. Give the text of a module as bytes: text.encode()."
-                if looks_like_text
-                else "Give the path of a file that exists, or the bytes of a module.",
+                hint=way_out(
+                    problem,
+                    "A string is taken for a path. Give the text of a module as bytes: text.encode()."
+                    if looks_like_text
+                    else "Give the path of a file that exists, or the bytes of a module.",
+                ),
             ) from problem
     else:
         raise UsageError(

@@ -6,6 +6,7 @@ from ...binary.module import Module
 from ...binary.sections import Import
 from ...binary.types import FuncType
 from ...engine.runtime import TABLE_ELEMENTS
+from ...engine.validation import check
 from ...errors import (
     ImportedState,
     InvalidModule,
@@ -24,7 +25,10 @@ MOST_MEMORIES, MOST_TABLES = 99, 90
 
 
 def check_supported(module: Module, options: Options) -> None:
-    """Refuses what would abort the engine, or can't be written back yet. Raises an `Unsupported` or `MemoryLimit`."""
+    """Refuses what would abort the engine, or can't be written back yet.
+
+    Raises an `Unsupported`, `MemoryLimit`; `InvalidModule` where a size is one that no module may have.
+    """
     if module.types.has_continuations:
         raise UnsupportedProposal("the module uses stack switching, which the engine can't run")
     if module.start is not None and module.function_type(module.start) != FuncType((), ()):
@@ -48,6 +52,8 @@ def check_supported(module: Module, options: Options) -> None:
         from ...host.stubs import stub_bodies
 
         stub_bodies(module, options.stubs)
+    if _needs_room(module, options):
+        check(module.data)  # a size that no module may have is not for our limits to say
     for index, memory in enumerate(module.memories):
         size = memory.minimum * memory.page_size
         if memory.shared and (memory.maximum or 0) * memory.page_size > options.max_memory:
@@ -63,6 +69,14 @@ def check_supported(module: Module, options: Options) -> None:
             "it adds some of its own while the initializer runs",
             hint="Use fewer.",
         )
+
+
+def _needs_room(module: Module, options: Options) -> bool:
+    """Whether some limit of the options, or of preinit, does not allow what the module has."""
+    sizes = [(memory.minimum, memory.maximum or 0)[memory.shared] * memory.page_size for memory in module.memories]
+    elements = sum(table.limits.minimum for table in module.tables)
+    many = len(module.memories) > MOST_MEMORIES or len(module.tables) > MOST_TABLES
+    return sum(sizes) > options.max_memory or elements > TABLE_ELEMENTS or many
 
 
 def check_room(module: Module, options: Options, size: int = 0, elements: int = 0) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from ...errors import TextSyntax, TimeLimit, ToolMissing
+from ...errors import TextSyntax, TimeLimit, ToolMissing, as_limit
 
 VARIABLE = "PREINIT_WASM_TOOLS"
 
@@ -64,7 +64,8 @@ def parse_text(text: bytes, seconds: float | None = None) -> bytes:
     except subprocess.TimeoutExpired as problem:
         raise TimeLimit(f"reading the text took longer than {problem.timeout:g} seconds") from problem
     except OSError as problem:
-        raise ToolMissing(f"wasm-tools could not read the text: {problem}") from problem
+        missing = ToolMissing(f"wasm-tools could not read the text: {problem}")
+        raise as_limit(problem, "wasm-tools, which reads the text, can't be started") or missing from problem
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.decode("utf-8", "replace").strip()

@@ -34,11 +34,6 @@ class Call(NamedTuple):
     returns: Literal["result"] | None = None
     expected: bytes | None = None
 
-    @property
-    def raw(self) -> tuple[bytes, ...]:
-        """The arguments of a call that is given numbers only."""
-        return tuple(value for value in self.values if isinstance(value, bytes))
-
 
 def written(call: Call, more: str = "") -> str:
     """How `-f` takes a call, with something behind it, for messages; without what was read from files."""
@@ -103,7 +98,7 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str)
         raise InitializerType(
             "the address of a result is an i32, and the initializer returns something else",
             where=where,
-            hint='Leave out returns="result" (or the ? behind the call).',
+            hint='Leave out returns="result" (or the ? after the call).',
         )
     memory = module.exported("memory")
     if any(not isinstance(value, bytes) for value in values) or returns:

@@ -21,7 +21,7 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
 
     What was run is gone, unless `keep_init_func`; what runs the constructors even then, if it wasn't named: whoever
     calls it would run them a second time. With "noop" all are there, as the functions of `no_ops`, which come after
-    the module's own. A renamed export replaces the one whose name it takes.
+    the module's own. A renamed export replaces the one whose name it takes; it may take several names.
     Raises `UnknownExport`, `Misfit`, `InitializerType`, `NothingLeft`.
     """
     removed = {call.name for call in calls}
@@ -34,7 +34,9 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
     elif options.keep_init_func:
         once = {REACTOR_START, *(export.name for export in constructors_exported(module))}
         removed = once & removed - set(options.init_funcs or ())
-    new_names = {source: destination for destination, source in options.rename_funcs}
+    new_names: dict[str, list[str]] = {}
+    for destination, source in options.rename_funcs:
+        new_names.setdefault(source, []).append(destination)
     for source in new_names:
         if source not in module.exported_names:
             raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as -r NEW=PRESENT.")
@@ -43,11 +45,12 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
                 f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",
                 hint="Keep it with `--keep-init-func`.",
             )
-    replaced = set(new_names.values())
+    replaced = {destination for destination, _ in options.rename_funcs}
     _check_replaced(module, new_names, removed)
     exports = tuple(
-        (new_names.get(e.name, e.name), e.kind, noops.get(e.name, e.target))
+        (name, e.kind, noops.get(e.name, e.target))
         for e in module.exports
+        for name in new_names.get(e.name, [e.name])
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )
     if options.imports == "define":
@@ -73,9 +76,9 @@ def has_code(module: Module, exports: Sequence[Export]) -> bool:
     )
 
 
-def _check_replaced(module: Module, new_names: dict[str, str], removed: set[str]) -> None:
+def _check_replaced(module: Module, new_names: dict[str, list[str]], removed: set[str]) -> None:
     """A function may take the place of a function, not of a memory: whoever imports that would find another thing."""
-    for source, destination in new_names.items():
+    for source, destination in ((source, name) for source, names in new_names.items() for name in names):
         new, old = module.exported(source), module.exported(destination)
         if new and old and new.kind != old.kind and destination not in removed and destination not in new_names:
             kinds = [ExternKind(export.kind).name.lower() for export in (new, old)]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
+from ...errors.reason import Reason
 from ...options import Host
 from ..observer import Observer
 from ..plan.job import Job
 from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
-from .strategies import Strategy
+from .strategies import ASKED_FOR, Strategy
 
 if TYPE_CHECKING:
     from ...host import Clock, World
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["KeptInMemory", "Paused", "run_again", "run_guest", "run_whole"]
 
 
-def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
+def run_guest(
+    job: Job, observer: Observer, kept: Kept | None = None, check: Callable[[bytes], None] | None = None
+) -> Paused:
     """Compiles the guest and runs it in a fresh instance: `with run_guest(...) as paused:`.
 
-    `kept`: what is known from other builds of the module, and is to be kept. Raises what compiling and running raise.
+    `kept`: what is known from other builds of the module, and is to be kept. `check`: validates a module, and is asked
+    about the input before much of it is compiled. Raises what that, compiling and running raise.
     """
     with observer.stage("choose"):
         kept = kept or KeptInFolder(job)
@@ -41,7 +46,7 @@ def run_guest(job: Job, observer: Observer, kept: Kept | None = None) -> Paused:
         observer.note(f"starting again, {strategy}" if problem else str(strategy))
         world = _world(job, printed)
         try:
-            paused = Attempt(job, strategy, world, observer, kept).run()
+            paused = Attempt(job, strategy, world, observer, kept, check).run()
         except Unsuited as found:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             found.with_traceback(None).__cause__ = found.__context__ = None  # they hold the instance
@@ -67,7 +72,7 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     job = job.in_world(host)
     world = _world(job, 0)
     world.set_clock(clock)
-    strategy = Strategy(first.engine.name, first.engine.compiler, first.engine.reason)
+    strategy = Strategy(first.engine.name, first.engine.compiler, Reason(first.engine.reason_code, first.engine.reason))
     attempt = Attempt(job, strategy, world, Observer(), KeptInFolder(job))
     guest = first.guest.knowing(first.profile)
     try:
@@ -86,7 +91,7 @@ def run_whole(job: Job, clock: Clock | None = None) -> Paused:
     if clock:
         world.set_clock(clock)
     try:
-        strategy = Strategy("whole", job.options.compiler, "")
+        strategy = Strategy("whole", job.options.compiler, ASKED_FOR)
         return Attempt(job, strategy, world, Observer(), KeptInFolder(job)).run()
     except BaseException:
         world.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from ...binary.types import NUMERIC_SIZES
-from ...engine.guest import Instance
 from ...errors import GuestTrap, InitializerRefused, MemoryLimit, quoted
 from ...options.calls import ALLOCATORS, Word
 from ..plan.arguments import Call, Data, written
@@ -16,10 +18,20 @@ _ALIGNMENT = 4
 _LONGEST = 4000
 
 
+class Callee(Protocol):
+    """An instance whose exports are called, see `engine.guest.Instance`."""
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls an export with raw values of 16 bytes, as many as it takes."""
+
+    def memory(self, name: str) -> memoryview:
+        """A memory's bytes; valid until the guest runs again."""
+
+
 class Caller:
     """Calls exports of an instance, in order. `memory`: what the copy that runs calls the export "memory"."""
 
-    def __init__(self, instance: Instance, memory: str | None) -> None:
+    def __init__(self, instance: Callee, memory: str | None) -> None:
         self._instance = instance
         self._memory = memory
         self._returned = 0
@@ -82,7 +94,7 @@ class Caller:
         return memory[place : place + size].tobytes()
 
     def _message(self) -> str:
-        """The string in an error of a result: its address and length stand behind the discriminant."""
+        """The string in an error of a result: its address and length stand after the discriminant."""
         start, size = (int.from_bytes(self._read(self._returned + at, 4), "little") for at in (4, 8))
         try:
             said = self._read(start, min(size, _LONGEST)).decode("utf-8", "replace").strip()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
 from ...binary.module import Module
+from ...engine.code import DAMAGED, CodeCache
 from ...engine.profile import Profile, decode, encode
-from ...files.cache import engine_configuration, examined_of, read_entry, write_entry
+from ...files.cache import examined_of, write_entry
 from ...options import Options
 from ...version import VERSION
 
@@ -23,6 +25,8 @@ class ProfileStore:
         self._folder = found if isinstance(found, Path) else None
         #: Why nothing is kept, in words, where something should be.
         self.problem = "" if isinstance(found, Path) else found
+        #: Code of the folder.
+        self.code = CodeCache(self._folder) if self._folder else None
 
     @property
     def keeps(self) -> bool:
@@ -33,19 +37,31 @@ class ProfileStore:
         """Where; None if nothing is kept."""
         return self._folder
 
-    def engine_configuration(self) -> str | None:
-        """Where the engine keeps what it compiles as a whole: the path of its configuration."""
-        return engine_configuration(self._folder) if self._folder else None
+    @property
+    def distrusted(self) -> str:
+        """Why code that is there was not used, in words."""
+        return self.code.distrusted if self.code else ""
+
+    def running(self) -> AbstractContextManager[None]:
+        """While code runs that may come from the folder."""
+        return self.code.running() if self.code else nullcontext()
 
     def read(self) -> Profile | None:
         """What an earlier build learnt; None if there was none."""
-        data = read_entry(self._folder, "profiles", self._name) if self._folder else None
-        return decode(data, self._module) if data else None
+        data = self.code.read("profiles", self._name) if self.code else None
+        if self.code is None or data is None:
+            return None
+        profile = decode(data, self._module, self._name)
+        if profile is None:
+            self.code.distrust("profiles", self._name, DAMAGED)
+        else:
+            self.code.uses(self._name)
+        return profile
 
     def write(self, profile: Profile | None) -> None:
         """Keeps a profile, if there is one and a place for it."""
         if self._folder and profile:
-            write_entry(self._folder, "profiles", self._name, encode(profile))
+            write_entry(self._folder, "profiles", self._name, encode(profile, self._name))
 
     @cached_property
     def _name(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from ...errors import InvalidModule, OutputInvalid, UnsupportedProposal
+from ...engine.validation import REFUSALS
+from ...errors import OutputInvalid
 from ..observer import Observer
 from ..plan.job import Job
 from ..rewrite import Rewritten, has_more
@@ -17,15 +18,15 @@ __all__ = ["Validity", "first_valid"]
 def first_valid(outputs: Iterator[Rewritten], job: Job, validity: Validity, observer: Observer) -> Rewritten:
     """The first of the outputs that is valid.
 
-    Raises `OutputInvalid`; `InvalidModule` or `UnsupportedProposal` if the input is to blame: on demand, code that was
-    never called is seen here for the first time.
+    Raises `OutputInvalid`; one of `REFUSALS` if the input is to blame: on demand, code that was never called is
+    seen here for the first time.
     """
     problem: Exception | None = None
     for output in outputs:
         try:
             with observer.stage("validate"):
                 job.deadline.start(partial(validity.check, output.wasm)).result()
-        except (InvalidModule, UnsupportedProposal) as refusal:
+        except REFUSALS as refusal:
             problem = refusal
             continue
         if has_more(output.wasm, job.module):

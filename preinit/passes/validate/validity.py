@@ -11,9 +11,9 @@ import hashlib
 
 from ...binary.module import Module, SectionId
 from ...binary.outline import context_of_same_code, outline
+from ...engine import ffi
 from ...engine.ondemand.suitability import worthwhile
-from ...engine.validation import check, engine_build
-from ...errors import InvalidModule, UnsupportedProposal
+from ...engine.validation import REFUSALS, check
 from ...files.cache import folder_of, has_entry, write_entry
 from ...options import Options
 from ...version import VERSION
@@ -34,7 +34,7 @@ class Validity:
         self._known: set[str] = set()
 
     def check(self, wasm: bytes) -> None:
-        """Validates an output, or the input. Raises `InvalidModule` or `UnsupportedProposal`, with the byte offset."""
+        """Validates an output, or the input. Raises one of `REFUSALS`, with the byte offset."""
         made = context_of_same_code(wasm, self._module.data, self._code) if self._pays and self._code else None
         if made is None:
             check(wasm)
@@ -45,7 +45,7 @@ class Validity:
             try:
                 check(outline(wasm, sections))
                 return
-            except (InvalidModule, UnsupportedProposal):
+            except REFUSALS:
                 pass  # the offsets are not those of the output
         check(wasm)
         self._known.add(name)
@@ -53,5 +53,5 @@ class Validity:
             write_entry(self._folder, "valid", name, b"")
 
     def _name(self, context: bytes) -> str:
-        parts = (VERSION, engine_build(), self._module.sha256, context.hex())
+        parts = (VERSION, ffi.build(), self._module.sha256, context.hex())
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -12,6 +12,7 @@ import pytest
 
 from preinit.binary.module import parse
 from preinit.engine.profile import Profile, decode, encode
+from preinit.errors.reason import Reason
 from tests.support.both_engines import VARIED, built, chunks, chunks_of, compiled, files, kept
 from tests.support.modules import wasm
 
@@ -21,22 +22,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-START = len(b"preinit profile 2\n") + 32
+START = len(b"preinit profile 3\n") + 32
 
 
-def sealed(content: bytes) -> bytes:
-    """Content behind a right checksum."""
-    return b"preinit profile 2\n" + hashlib.sha256(content).digest() + content
+def seal(path: Path, content: bytes) -> None:
+    """Writes an entry with a right checksum."""
+    digest = hashlib.sha256(path.name.encode() + content).digest()
+    path.write_bytes(b"preinit profile 3\n" + digest + content)
 
 
 def changed_index(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
-    """A profile with another index, and the checksum for that."""
+    """What a profile with another index holds."""
 
     def wrong(data: bytes) -> bytes:
         size = int.from_bytes(data[START : START + 8], "little")
         index = json.loads(data[START + 8 : START + 8 + size])
         head = json.dumps(change(index) or index).encode()
-        return sealed(len(head).to_bytes(8, "little") + head + data[START + 8 + size :])
+        return len(head).to_bytes(8, "little") + head + data[START + 8 + size :]
 
     return wrong
 
@@ -61,7 +63,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "foreign": lambda data: b"something else entirely" * 1000,
     "the first line": lambda data: data[:18],
-    "of another version": lambda data: data.replace(b"profile 2", b"profile 3", 1),
+    "of another version": lambda data: data.replace(b"profile 3", b"profile 2", 1),
     "cut in the checksum": lambda data: data[:30],
     "cut in the index": lambda data: data[: START + 20],
     "cut in the code": lambda data: data[:-100],
@@ -72,14 +74,14 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "another index": flipped(lambda data: START + 12),
     "other code": flipped(lambda data: -50),
 }
-#: The same with a right checksum.
+#: What is wrong behind a right checksum.
 SEALED: dict[str, Callable[[bytes], bytes]] = {
-    "sealed, and empty": lambda data: sealed(b""),
-    "sealed, and cut": lambda data: sealed(data[START:-100]),
-    "sealed, and longer": lambda data: sealed(data[START:] + b"x"),
-    "sealed, with a length beyond the end": lambda data: sealed(b"\xff" * 8 + data[START + 8 :]),
-    "no JSON": lambda data: sealed((5).to_bytes(8, "little") + b"{{{{{"),
-    "no object": lambda data: sealed((2).to_bytes(8, "little") + b"[]"),
+    "sealed, and empty": lambda data: b"",
+    "sealed, and cut": lambda data: data[START:-100],
+    "sealed, and longer": lambda data: data[START:] + b"x",
+    "sealed, with a length beyond the end": lambda data: b"\xff" * 8 + data[START + 8 :],
+    "no JSON": lambda data: (5).to_bytes(8, "little") + b"{{{{{",
+    "no object": lambda data: (2).to_bytes(8, "little") + b"[]",
     "nothing in it": changed_index(lambda index: {"x": 1}),
     "no chunks": changed_index(lambda index: {**index, "chunks": []}),
     "chunks that are none": changed_index(lambda index: {**index, "chunks": [1, 2]}),
@@ -89,7 +91,7 @@ SEALED: dict[str, Callable[[bytes], bytes]] = {
     "a chunk without functions": chunk_field(FUNCTIONS, []),
     "a function that does not exist": chunk_field(FUNCTIONS, [99]),
     "a function below zero": chunk_field(FUNCTIONS, [-1]),
-    "a function that is no number": chunk_field(FUNCTIONS, ["x"]),
+    "a function that is not a number": chunk_field(FUNCTIONS, ["x"]),
     "an import that does not exist": chunk_field(IMPORTS, [99]),
     "imports that are missing": chunk_field(IMPORTS, []),
     "more imports": chunk_field(IMPORTS, [0] * 9),
@@ -113,7 +115,11 @@ def test_a_damaged_profile_is_ignored(folder: Path, name: str) -> None:
         with compiled() as first:
             expected = built(folder).wasm
         (path,) = files(folder)
-        path.write_bytes((DAMAGED | SEALED)[name](path.read_bytes()))
+        data = path.read_bytes()
+        if name in DAMAGED:
+            path.write_bytes(DAMAGED[name](data))
+        else:
+            seal(path, SEALED[name](data))
         with compiled() as given:
             assert built(folder).wasm == expected
         assert chunks(given) == chunks(first) or name in SEALED
@@ -123,10 +129,10 @@ def test_a_damaged_profile_is_ignored(folder: Path, name: str) -> None:
 def test_a_profile_of_another_module_is_ignored(folder: Path) -> None:
     other = '(module (func) (func) (func) (func (export "preinit_initialize") (call 0)))'
     built(folder, other)
-    (content,) = [path.read_bytes() for path in files(folder)]
+    (content,) = [path.read_bytes()[START:] for path in files(folder)]
     expected = built(folder).wasm
     for path in files(folder):
-        path.write_bytes(content)
+        seal(path, content)
     assert built(folder).wasm == expected
 
 
@@ -136,7 +142,7 @@ def test_code_of_another_engine_is_not_loaded(folder: Path) -> None:
     (foreign,) = files(folder)
     expected = built(folder).wasm
     (own,) = [path for path in files(folder) if path != foreign]
-    own.write_bytes(foreign.read_bytes())
+    seal(own, foreign.read_bytes()[START:])
     with compiled() as given:
         assert built(folder).wasm == expected
     assert chunks(given) > 0
@@ -156,7 +162,7 @@ def test_stubs_of_another_engine_are_not_loaded(folder: Path) -> None:
     (foreign,) = files(folder)
     expected = built(folder, text, **fields).wasm
     (own,) = [path for path in files(folder) if path != foreign]
-    own.write_bytes(foreign.read_bytes())
+    seal(own, foreign.read_bytes()[START:])
     (profile,) = {len(p.chunks): p for p in kept(folder, text)}.values()
     assert profile.stubs
     assert not profile.chunks
@@ -168,5 +174,5 @@ def test_stubs_of_another_engine_are_not_loaded(folder: Path) -> None:
 
 def test_what_is_encoded_is_decoded() -> None:
     module = parse(wasm(VARIED))
-    for profile in (Profile("winch", ""), Profile("", "for a reason")):
+    for profile in (Profile("winch"), Profile("", Reason("code", "for a reason"))):
         assert decode(encode(profile), module) == profile

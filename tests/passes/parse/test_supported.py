@@ -8,6 +8,7 @@ from preinit import Options, build, errors, inspect
 from preinit.binary import encoder as write
 from preinit.binary.module import parse
 from preinit.binary.types import FuncType
+from tests.support import by_hand
 from tests.support.modules import build_text
 
 
@@ -70,3 +71,103 @@ def test_a_start_function_of_another_type_is_refused_before_the_engine_sees_it(c
     ]
     with pytest.raises(errors.InvalidModule, match="start function"):
         build(write.assemble(sections), Options(cache=False))
+
+
+STARTS = '(func (export "preinit_initialize"))'
+
+#: Valid with proposals that no engine runs: what the message has to name.
+OF_PROPOSALS = {
+    f"(type $t (struct)) {STARTS} (global (ref null (exact $t)) (ref.null (exact $t)))": "custom descriptors",
+    f"(type $t (struct)) {STARTS} (global (ref null $t) (ref.null (exact $t)))": "custom descriptors",
+    f"(type $t (struct)) {STARTS} (table 1 (ref null (exact $t)))": "custom descriptors",
+    f"(type $t (struct)) (type (func (param (ref (exact $t))))) {STARTS}": "custom descriptors",
+    f"(type $t (struct)) (func (local (ref null (exact $t)))) {STARTS}": "custom descriptors",
+    f'(type $f (func)) (import "a" "b" (func (exact (type $f)))) {STARTS}': "custom descriptors",
+    f"(rec (type $a (descriptor $b) (struct)) (type $b (describes $a) (struct))) {STARTS}": "custom descriptors",
+    f"(global (shared mut i32) (i32.const 0)) {STARTS}": "shared-everything",
+    f'(import "a" "b" (global (shared mut i32))) {STARTS}': "shared-everything",
+    f'(import "a" "b" (table shared 1 (ref null (shared func)))) {STARTS}': "shared-everything",
+    f"(table shared 1 (ref null (shared func))) {STARTS}": "shared-everything",
+    f"(type (shared (func))) {STARTS}": "shared-everything",
+    f"(type $s (shared (struct))) {STARTS}": "shared-everything",
+    f"(global (ref null (shared any)) (ref.null (shared any))) {STARTS}": "shared-everything",
+    f"(func (local (ref null (shared any)))) {STARTS}": "shared-everything",
+    f"(global $g (mut i32) (i32.const 0)) (func (drop (global.atomic.get seqcst $g))) {STARTS}": "shared-everything",
+    f"(type $f (func)) (type (cont $f)) {STARTS}": "stack switching",
+    f"(func try catch_all end) {STARTS}": "legacy exception",
+}
+
+
+@pytest.mark.parametrize("fields", OF_PROPOSALS)
+def test_what_is_valid_with_a_proposal_that_is_not_run_is_called_unsupported_and_not_damaged(fields: str) -> None:
+    with pytest.raises(errors.UnsupportedProposal) as caught:
+        build_text(f"(module {fields})")
+    assert OF_PROPOSALS[fields] in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        f"(global i32 (nop) (i32.const 0)) {STARTS}",
+        f"(global v128 (i8x16.splat (i32.const 0))) {STARTS}",
+        f"(global (mut i32) (i32.clz (i32.const 0))) {STARTS}",
+        f"(memory 1) (data (offset (memory.size)) \"x\") {STARTS}",
+        f"(type $a (array i8)) (global i32 (array.len (ref.null $a))) {STARTS}",
+        f"(memory 65537) {STARTS}",
+        f"(memory 2 1) {STARTS}",
+        f"(memory 70000 1) {STARTS}",
+        f"(memory i64 0x1000000000001) {STARTS}",
+        f"(memory 1 65537) {STARTS}",
+        f"(table 2000000 1 funcref) {STARTS}",
+        f'(import "a" "b" (memory 65537)) {STARTS}',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("most", ["1MiB", "1024GiB"])
+def test_what_no_proposal_makes_valid_is_called_invalid_and_no_limit_is_blamed(fields: str, most: str) -> None:
+    with pytest.raises(errors.InvalidModule) as caught:
+        build_text(f"(module {fields})", max_memory=most)
+    assert "byte offset" in (caught.value.where or "")
+
+
+@pytest.mark.parametrize("body", ["00 ff 0b", "00 fd ff 7f 0b", "00 fb ff 7f 0b"])
+def test_an_instruction_that_nobody_knows_is_no_proposal(body: str) -> None:
+    with pytest.raises(errors.InvalidModule) as caught:
+        build(by_hand.module(body=bytes.fromhex(body)), cache=False, init_funcs=[by_hand.INIT])
+    assert "0x2d" in (caught.value.where or "")
+
+
+def test_a_size_that_is_valid_and_more_than_the_limit_is_told_with_the_option_that_raises_it() -> None:
+    with pytest.raises(errors.MemoryLimit) as caught:
+        build_text(f"(module (memory i64 0x14000) {STARTS})")
+    assert "5368709120" in caught.value.what
+    assert "max_memory" in (caught.value.hint or "")
+
+
+def test_a_size_that_only_the_engine_refuses_is_not_said_to_need_another_limit() -> None:
+    for fields in ("(memory 0xffffffff (pagesize 1))", "(memory i64 0x10000000000)"):
+        with pytest.raises(errors.MemoryLimit) as caught:
+            build_text(f"(module {fields} {STARTS})", max_memory=1 << 62)
+        assert "max_memory" not in str(caught.value)
+
+
+#: What engines bound and the specification does not: how to have less of it, where that is known.
+BEYOND_ENGINES = {
+    "data segments": ({5: by_hand.ONE_PAGE, 11: by_hand.repeated(b"\0\x41\0\x0b\1x", 100_001)}, "--limit-segments"),
+    "passive data segments": ({5: by_hand.ONE_PAGE, 11: by_hand.repeated(b"\1\1x", 100_001)}, "--limit-segments"),
+    "element segments": ({4: b"\1\x70\0\1", 9: by_hand.repeated(b"\0\x41\0\x0b\1\0", 100_001)}, "limits"),
+    "types": ({1: by_hand.repeated(by_hand.NOTHING, 1_000_001)}, "limits"),
+    "parameters": ({1: write.vector([by_hand.NOTHING, b"\x60" + by_hand.repeated(b"\x7f", 1001) + b"\0"])}, "limits"),
+    "locals": ({10: write.vector([write.code_entry(b"\1" + write.uleb(50_001) + b"\x7f\x0b")])}, "limits"),
+    "fields": ({1: write.vector([by_hand.NOTHING, b"\x5f" + by_hand.repeated(b"\x7f\0", 10_001)])}, "limits"),
+    "memories": ({5: by_hand.repeated(b"\0\0", 101)}, "limits"),
+    "globals": ({6: by_hand.repeated(b"\x7f\0\x41\0\x0b", 1_000_001)}, "limits"),
+}
+
+
+@pytest.mark.parametrize("what", BEYOND_ENGINES)
+def test_more_than_engines_take_is_told_as_that_with_the_way_out(what: str) -> None:
+    parts, way_out = BEYOND_ENGINES[what]
+    with pytest.raises(errors.EngineLimit) as caught:
+        build(by_hand.module(parts), cache=False, init_funcs=[by_hand.INIT])
+    assert way_out in (caught.value.hint or "")
+    assert "byte offset" in (caught.value.where or "")

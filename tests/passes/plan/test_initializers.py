@@ -175,6 +175,17 @@ def test_a_renamed_export_replaces_the_one_whose_name_it_takes() -> None:
     assert set(exports) == {"_start", "memory"}
 
 
+def test_an_export_may_take_several_names_and_keep_its_own() -> None:
+    text = """(module (func (export "preinit_initialize")) (func (export "a") (result i32) (i32.const 1))
+      (func (export "x") (result i32) (i32.const 2)) (func (export "y") (result i32) (i32.const 3)))"""
+    both = (("a", "x"), ("b", "x"))
+    assert [export.name for export in parse(build_text(text, rename_funcs=both).wasm).exports] == ["a", "b", "y"]
+    result = build_text(text, rename_funcs=(*both, ("x", "x"), ("c", "a")))
+    assert [export.name for export in parse(result.wasm).exports] == ["c", "a", "b", "x", "y"]
+    store, exports = instantiate(result.wasm)
+    assert [exports[name](store) for name in "abxcy"] == [2, 2, 2, 1, 3]
+
+
 def test_only_the_start_function_runs_when_asked_for() -> None:
     text = """(module (global $g (mut i32) (i32.const 0)) (start $s) (func $s (global.set $g (i32.const 3)))
         (func (export "get") (result i32) (global.get $g)))"""

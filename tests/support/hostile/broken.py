@@ -1,4 +1,4 @@
-"""Broken files: what is no module, or lies about itself."""
+"""Broken files: what is not a module, or lies about itself."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ BROKEN: dict[str, Hostile] = {
     "a body that claims to be longer than the code": Hostile(
         lambda: module({CODE: b"\x01" + HUGE + EMPTY}), ("malformed", "truncated", "invalid-module")
     ),
-    "4 billion locals": Hostile(lambda: module(body=b"\x01" + HUGE + b"\x7f\x0b"), ("invalid-module",)),
+    "4 billion locals": Hostile(lambda: module(body=b"\x01" + HUGE + b"\x7f\x0b"), ("engine-limit",)),
     "4 billion groups of locals": Hostile(lambda: module(body=HUGE + b"\x01\x7f\x0b"), ("invalid-module",)),
     "a branch table of 4 billion entries": Hostile(
         lambda: module(body=b"\0\x41\0\x0e" + HUGE + b"\0\0\x0b"), ("invalid-module",)

@@ -254,8 +254,6 @@ GREEDY: dict[str, Hostile] = {
         (),
         BOTH,
     ),
-    "1000 memories": Hostile(lambda: text("", "(memory 0)" * 1000), ("unsupported", "invalid-module"), (), ("auto",)),
-    "1000 tables": Hostile(
-        lambda: text("", "(table 0 funcref)" * 1000), ("unsupported", "invalid-module"), (), ("auto",)
-    ),
+    "1000 memories": Hostile(lambda: text("", "(memory 0)" * 1000), ("engine-limit",), (), ("auto",)),
+    "1000 tables": Hostile(lambda: text("", "(table 0 funcref)" * 1000), ("engine-limit",), (), ("auto",)),
 }

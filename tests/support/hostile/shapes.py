@@ -86,14 +86,14 @@ LARGE: dict[str, Hostile] = {
     "a million types": Hostile(
         lambda: big.many_types(size(1_000_000, 100_000)), (BUILT, *OVER), ("--timeout", "3"), ("auto",), 2 << 30
     ),
-    "1,000,001 types": Hostile(lambda: big.many_types(1_000_001), ("malformed",)),
+    "1,000,001 types": Hostile(lambda: big.many_types(1_000_001), ("engine-limit",)),
     "types in groups, more than engines take": Hostile(
-        lambda: module({TYPE: repeated(b"\x4e\x64" + b"\x60\0\0" * 100, 10_001)}), ("malformed",), says="types"
+        lambda: module({TYPE: repeated(b"\x4e\x64" + b"\x60\0\0" * 100, 10_001)}), ("engine-limit",), says="types"
     ),
     "many thousands of imports": Hostile(lambda: big.many_imports(size(100_000, 3_000)), (BUILT,), (), BOTH, 2 << 30),
     "imports in groups, more than engines take": Hostile(
         lambda: module({IMPORT: repeated(b"\x01m\0\x7e\0\0" + repeated(b"\0", 100_000), 11)}),
-        ("malformed",),
+        ("engine-limit",),
         says="imports",
     ),
     "many thousands of exports": Hostile(lambda: big.many_exports(size(50_000, 20_000)), (BUILT,), (), ("auto",)),
@@ -118,7 +118,7 @@ LARGE: dict[str, Hostile] = {
         lambda: long_body(b"\x41\0\x1a", 2_333_333), (BUILT, "invalid-module", "unsupported"), (), BOTH, 2 << 30
     ),
     "a body that is longer than engines take": Hostile(
-        lambda: long_body(b"\x01", 8_000_000), ("invalid-module",), (), ("auto",)
+        lambda: long_body(b"\x01", 8_000_000), ("engine-limit",), (), ("auto",)
     ),
     "a function that takes minutes to compile": Hostile(
         lambda: module(body=b"\x01\x01\x7e" + b"\x20\0\x20\0\x7e\x21\0" * 900_000 + END),
@@ -145,8 +145,8 @@ LARGE: dict[str, Hostile] = {
         2 << 30,
     ),
     "50,000 locals": Hostile(lambda: big.many_locals(50_000), (BUILT,), (), BOTH),
-    "50,001 locals": Hostile(lambda: big.many_locals(50_001), ("invalid-module",), (), ("auto",)),
-    "1001 parameters": Hostile(lambda: big.many_parameters(1001), ("invalid-module",), (), ("auto",)),
+    "50,001 locals": Hostile(lambda: big.many_locals(50_001), ("engine-limit",), (), ("auto",)),
+    "1001 parameters": Hostile(lambda: big.many_parameters(1001), ("engine-limit",), (), ("auto",)),
     "100,000 nested blocks": Hostile(lambda: big.deep_blocks(100_000), (BUILT, "invalid-module"), (), BOTH),
 }
 

@@ -14,6 +14,7 @@ from ..binary import encoder as write
 from ..binary.module import Module, SectionId, parse
 from ..binary.sections import ExternKind
 from ..binary.types import FuncType
+from ..engine.code import CodeCache
 from ..engine.copies.pool import COPY_THREAD_STACK, Copies, Copy, CopySettings
 from ..engine.runtime import thread_stacks
 from ..engine.validation import first_line
@@ -24,6 +25,7 @@ from ..options import Options
 from ..passes.observer import Observer
 from ..passes.parse.source import Wasm
 from ..passes.plan.initializers import Call
+from ..passes.run.calls import Caller
 from ..passes.run.profiles import ProfileStore
 from .memory import usage
 from .model import BENCH_VERSION
@@ -117,12 +119,10 @@ def measure_copies(
     options, observer = options or Options(), observer or Observer()
     with observer.stage("reading the modules"):
         before, after = subjects(original, output, options, calls)
-    configuration = ProfileStore(after.module, options, True).engine_configuration()
+    cache = ProfileStore(after.module, options, True).code
     empty = parse(empty_module(after.module))
     nothing = after._replace(name="empty", module=empty, wasm=empty.data, start=None, calls=())
-    return _in_deep_thread(
-        lambda: _measure([after, before, nothing], copies, bool(calls), options, configuration, observer)
-    )
+    return _in_deep_thread(lambda: _measure([after, before, nothing], copies, bool(calls), options, cache, observer))
 
 
 def empty_module(like: Module) -> bytes:
@@ -135,8 +135,19 @@ def empty_module(like: Module) -> bytes:
     return write.assemble(parts)
 
 
+class _Memories:
+    """A copy, as `Caller` takes it."""
+
+    def __init__(self, copy: Copy) -> None:
+        self.call = copy.call
+        self._copy = copy
+
+    def memory(self, name: str) -> memoryview:
+        return self._copy.memory(name)()
+
+
 class _Copied:
-    def __init__(self, subject: Subject, called: bool, options: Options, cache: str | None) -> None:
+    def __init__(self, subject: Subject, called: bool, options: Options, cache: CodeCache | None) -> None:
         self.name = subject.name
         module = parse(subject.wasm) if subject.start else subject.module
         start = [Call(subject.start, FuncType((), ()))] if subject.start else []
@@ -190,8 +201,9 @@ class _Copied:
         if self._has_memory:
             guest.bind(copy.memory())
         try:
+            perform = Caller(_Memories(copy), "memory")
             for call in self.calls:
-                copy.call(call.name, call.raw, len(call.type.results))
+                perform(call)
         except GuestEnded:
             return
         except GuestTrapped as trap:
@@ -213,7 +225,7 @@ class _Copied:
 
 
 def _measure(
-    given: list[Subject], copies: int, called: bool, options: Options, cache: str | None, observer: Observer
+    given: list[Subject], copies: int, called: bool, options: Options, cache: CodeCache | None, observer: Observer
 ) -> ManyCopies:
     copied: list[_Copied] = []
     try:

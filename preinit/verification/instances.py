@@ -12,15 +12,13 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind, Mode
 from ..binary.types import NUMERIC_SIZES
 from ..engine.runtime import Deadline
-from ..engine.validation import check
+from ..engine.validation import REFUSALS, check
 from ..errors import (
     Discrepancy,
     InitializerFailed,
-    InvalidModule,
     Mismatch,
     PreinitError,
     TimeLimit,
-    UnsupportedProposal,
     UnsupportedState,
     located,
 )
@@ -83,7 +81,7 @@ def run_both(job: Job, output: Module, observer: Observer) -> Both:
     with observer.stage("validate"):
         _valid(output, deadline)
     options = _fresh(job.options, output)
-    fresh = Job(output, (), options, job.preloads, job.beside, deadline, goes_on=job.goes_on, resumes=True)
+    fresh = Job(output, (), options, job.preloads, job.preload_code, deadline, goes_on=job.goes_on, resumes=True)
     with of_output():
         check_supported(output, options)
     with run_guest(job, observer) as paused:
@@ -100,7 +98,7 @@ def _captured(job: Job, paused: Paused, observer: Observer) -> Snapshot:
 def _valid(output: Module, deadline: Deadline) -> None:
     try:
         deadline.start(lambda: check(output.data)).result()
-    except (InvalidModule, UnsupportedProposal) as problem:
+    except REFUSALS as problem:
         raise_any(
             [
                 Discrepancy(

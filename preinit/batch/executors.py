@@ -1,18 +1,16 @@
-"""Who does the jobs: executors of `concurrent.futures`, and how to start, renew and end them."""
+"""Who does the jobs: what is asked of them, and workers of a cluster; see `processes` for those of this machine."""
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import CancelledError, Executor, Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError, PreinitError, Unreachable, UsageError, WorkerVersion, printable, quoted
 from .folders import digest, pack
-from .work import Order, Outcome, Request, Travelling, begin, identity, perform, perform_here
+from .work import Order, Outcome, Request, Travelling, identity, perform
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -24,12 +22,10 @@ _LONELY = 60.0
 
 
 class Crew(Protocol):
-    """`size`: how many jobs it does at once. `lost`: what a future raises whose worker died; `together`: all others
-    that are out are lost with it."""
+    """`size`: how many jobs it does at once. `lost`: what a future raises whose worker died."""
 
     size: int
     lost: tuple[type[BaseException], ...]
-    together: bool
 
     def submit(self, request: Request) -> Future[Outcome]:
         """Hands out a job."""
@@ -44,43 +40,8 @@ class Crew(Protocol):
         """Ends it; `now`: whatever it is doing."""
 
 
-class Processes:
-    """Processes of this machine."""
-
-    lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
-    together = True
-
-    def __init__(self, order: Order, size: int) -> None:
-        self.size = size
-        self._order = order
-        self._before = set(multiprocessing.active_children())
-        self._executor = self._start()
-
-    def _start(self) -> Executor:
-        context = multiprocessing.get_context("spawn")  # threads and an engine are no good company for a fork
-        return ProcessPoolExecutor(self.size, context, begin, (self._order,))
-
-    def submit(self, request: Request) -> Future[Outcome]:
-        return self._executor.submit(perform_here, pickle.dumps(request))
-
-    def renew(self) -> None:
-        self.close(now=True)
-        self._executor = self._start()
-
-    def check(self) -> None:
-        pass  # a process that ends is noticed at once
-
-    def close(self, now: bool) -> None:
-        if now:
-            for child in set(multiprocessing.active_children()) - self._before:
-                child.kill()
-        self._executor.shutdown(cancel_futures=True)
-
-
 class Cluster:
     """Workers of a Dask cluster. Files and folders travel to them; nothing is shared but the network."""
-
-    together = False
 
     def __init__(self, order: Order, address: str) -> None:
         try:
@@ -116,7 +77,7 @@ class Cluster:
         try:
             self._client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as problem:
-            raise Unreachable(f"the cluster has no workers, {PATIENCE:g} seconds long") from problem
+            raise Unreachable(f"the cluster had no workers for {PATIENCE:g} seconds") from problem
 
         def ask() -> str | None:  # travels as code: a worker may not have this module
             try:

@@ -1,0 +1,54 @@
+"""What the engine would refuse is refused before it is compiled: compiling takes a hundred times as long."""
+
+from __future__ import annotations
+
+import pytest
+
+from preinit import build, errors
+from preinit.passes.observer import Event
+from tests.support.both_engines import INIT
+from tests.support.modules import wasm
+
+OLD_EXCEPTIONS = "(func $old try catch_all end)"
+
+
+@pytest.mark.parametrize(
+    "things",
+    [
+        f"(memory 1) {OLD_EXCEPTIONS}",
+        f"(type $object (struct)) {OLD_EXCEPTIONS}",
+        f'(memory 1) (data $passive "x") (func (data.drop $passive)) {OLD_EXCEPTIONS}',
+        "(memory 1) (func (result i32) (i64.const 1))",
+    ],
+)
+@pytest.mark.parametrize("compiler", ["auto", "cranelift"])
+def test_what_validation_can_tell_is_told_before_a_module_is_compiled_as_a_whole(things: str, compiler: str) -> None:
+    events: list[Event] = []
+    with pytest.raises((errors.UnsupportedProposal, errors.InvalidModule)) as caught:
+        build(
+            wasm(f"(module {things} (func {INIT}))"),
+            progress=events.append, cache=False, engine="whole", compiler=compiler,
+        )  # fmt: skip
+    assert "byte offset" in (caught.value.where or "")
+    assert "compile" not in [event.said for event in events]
+
+
+def test_of_a_module_with_exceptions_nothing_runs_on_demand_before_it_was_validated() -> None:
+    events: list[Event] = []
+    with pytest.raises(errors.UnsupportedProposal) as caught:
+        build(
+            wasm(f"(module (memory 1) (tag $thrown) {OLD_EXCEPTIONS} (func {INIT}))"),
+            progress=events.append, cache=False, engine="ondemand",
+        )  # fmt: skip
+    assert "legacy exception handling" in caught.value.what
+    assert "instantiate" not in [event.said for event in events]
+
+
+def test_on_demand_a_valid_module_is_not_validated_before_it_runs() -> None:
+    events: list[Event] = []
+    result = build(
+        wasm(f"(module (memory 1) (func {INIT} (i32.store8 (i32.const 1) (i32.const 1))))"),
+        progress=events.append, cache=False, engine="ondemand",
+    )  # fmt: skip
+    assert result.report.engine.name == "ondemand"
+    assert "check" not in [event.said for event in events]
