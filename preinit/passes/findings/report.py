@@ -15,7 +15,7 @@ from ..rewrite import Rewritten
 from ..run import Paused
 from ..snapshot import Snapshot
 from .leaks import leaks
-from .module import module_warnings
+from .module import assumed_stack_pointers, module_warnings
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -91,6 +91,7 @@ def find(
         options=record(options, job.preloads),
         warnings=(
             *module_warnings(job, snapshot, moved),
+            *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
             *hazards(paused.host),
             *leaks(module, options.host, snapshot, output.runs),
