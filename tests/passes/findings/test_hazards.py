@@ -296,3 +296,20 @@ def test_of_several_open_descriptors_each_is_said_with_the_function_that_opened_
     assert "(descriptor 5, opened in `open_hello`, called from `keeps_open`" in said
     facts = result.report.to_dict()["host"]["open_descriptors"]
     assert [entry["opened_in"][1]["name"] for entry in facts] == ["time", "keeps_open"]
+
+
+def test_functions_of_the_c_library_that_nobody_linked_are_told() -> None:
+    """An older wasi-libc, and a linker that lets undefined functions become imports."""
+
+    def text(*names: str) -> str:
+        imports = "".join(f'(import "env" "{name}" (func))' for name in names)
+        return f"""(module {imports} (memory (export "memory") 1) (func (export "wizer-initialize")))"""
+
+    (warning,) = build_text(text("__wasilibc_reset_preopens", "log", "__wasi_x")).report.warnings
+    assert warning.code == "unlinked-import"
+    assert "`env.__wasilibc_reset_preopens`, `env.__wasi_x`:" in warning.message
+    (warning,) = build_text(text(*(f"__wasilibc_{n}" for n in range(5)))).report.warnings
+    assert "`env.__wasilibc_2` and 2 more" in warning.message
+    assert codes(build_text(text("log", "__cxa_throw", "wasilibc"))) == []
+    library = wasm('(module (func (export "__wasilibc_reset_preopens")))')
+    assert codes(build_text(text("__wasilibc_reset_preopens"), preloads={"env": library})) == []
