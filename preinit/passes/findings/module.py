@@ -22,6 +22,7 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
     found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
+    found += _unlinked(module) if "env" not in dict(options.preloads) else []
     found += _unused(module, job.exports)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
@@ -38,6 +39,29 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
             BuildWarning("signature", "the module's signature does not fit the output", "Sign the output instead.")
         )
     return tuple(found)
+
+
+#: What wasi-libc reserves for itself. As an import from `env`, it was left undefined by a linker that allows that.
+_OF_LIBC = ("__wasilibc_", "__wasi_")
+
+
+def _unlinked(module: Module) -> list[BuildWarning]:
+    """Imports of what the C library should have defined: no host has them, so that no instance can be made."""
+    names = [
+        entry.name
+        for entry in module.imports
+        if entry.kind == ExternKind.FUNC and entry.module == "env" and entry.name.startswith(_OF_LIBC)
+    ]
+    if not names:
+        return []
+    shown = ", ".join(f"`env.{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+    return [
+        BuildWarning(
+            "unlinked-import",
+            f"the output imports {shown}: the C library should have defined that, and hosts do not have it",
+            "Link a wasi-libc that defines it (`__wasilibc_reset_preopens` came in April 2024), or don't call it.",
+        )
+    ]
 
 
 def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
