@@ -127,12 +127,13 @@ class Server:
         if len(taken) < self._places * 3 // 4:
             return
         now = time.time()  # as waitress
-        full = len(taken) > self._places - _KEPT_FREE
+        free = min(_KEPT_FREE, self._places // 8)
+        full = len(taken) > self._places - free
         channels: list[Any] = list(self._server.active_channels.values())
         silent = [channel for channel in channels if not channel.requests and not channel.total_outbufs_len]
         for channel in sorted(silent, key=lambda channel: channel.last_activity):
             patient = now - channel.last_activity < _SHORT_PATIENCE
-            if patient and not (full and len(taken) > self._places - 2 * _KEPT_FREE):
+            if patient and not (full and len(taken) > self._places - 2 * free):
                 return
             channel.handle_close()
 
@@ -183,6 +184,8 @@ def _channels(log: Log) -> type:
     from waitress.utilities import RequestEntityTooLarge
 
     class Parser(HTTPRequestParser):  # type: ignore[misc]
+        completed: bool
+
         def received(self, data: bytes) -> int:
             consumed: int = super().received(data)
             body = self.body_rcv
