@@ -1,4 +1,4 @@
-"""`preinit inspect` on the real modules and on their outputs beside them: whole processes, medians."""
+"""`preinit inspect` on the real modules and on their outputs next to them: whole processes, medians."""
 
 from __future__ import annotations
 

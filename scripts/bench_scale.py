@@ -1,6 +1,6 @@
 """Many snapshots and many copies: runs the parts that are named, one after the other, each with a table of its own.
 
-A part is a file beside this one, scripts/bench_scale_PART.py, whose `main` takes what this does not know.
+A part is a file next to this one, scripts/bench_scale_PART.py, whose `main` takes what this does not know.
 """
 
 from __future__ import annotations

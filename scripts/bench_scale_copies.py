@@ -10,7 +10,7 @@ import sys
 from real import FIXTURES, real_modules
 
 from preinit import Host, Options, build
-from preinit.bench.many import Many, measure_copies
+from preinit.bench.pooled import Many, measure_copies
 
 #: Name, input, options of its build, what answers.
 Case = tuple[str, str, Options, tuple[str, ...]]

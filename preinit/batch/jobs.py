@@ -248,7 +248,7 @@ class _Checked:
         if path == self._folder or path.is_dir():
             raise Wrong((), f"the output {quoted(name)} is a folder")
         if path == self._folder / NAME or (path.exists() and not path.is_file()):
-            raise Wrong((), f"the output {quoted(name)} is no file of its own", "Give it another name.")
+            raise Wrong((), f"the output {quoted(name)} is not a file of its own", "Give it another name.")
         key = os.path.normcase(path)
         if key in self._taken:
             raise Wrong((), f"the output {quoted(name)} is also that of {self._listed.place(self._taken[key], ())}")

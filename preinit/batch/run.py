@@ -16,7 +16,7 @@ from ..files.replace import replace_file
 from ..options import Options
 from ..options.fields import changed
 from ..passes.parse.source import binary
-from .crews import Crew, Hire
+from .executors import Crew, Hire
 from .jobs import Batch, Job
 from .processes import Died
 from .record import Keys, Record
@@ -74,7 +74,7 @@ def run(
 
     Parameters
     ----------
-    hire: makes who does them, see `crews`.
+    hire: makes who does them, see `executors`.
     resume: leave outputs alone that are up to date.
     note: told each result as it comes.
 

@@ -102,7 +102,7 @@ def list_folder(folder: Path, pattern: str) -> tuple[list[str], Listed]:
     try:
         names = sorted(path.name for path in folder.glob(pattern) if path.is_file() and not path.name.startswith("."))
     except (OSError, ValueError, NotImplementedError) as problem:
-        raise ConfigError(f"{quoted(pattern)} is no pattern for files: {problem}", where=where) from problem
+        raise ConfigError(f"{quoted(pattern)} is not a pattern for files: {problem}", where=where) from problem
     if any("/" in name for name in names):
         raise ConfigError(f"{quoted(pattern)} names files of other folders", where=where)
 

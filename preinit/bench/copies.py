@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import wasmtime
 
-from ..binary.sections import ExternKind
 from ..engine import ffi
 from ..engine.copies.deployed import deployed_engine
 from ..engine.guest import original_frame
@@ -18,7 +17,9 @@ from ..engine.validation import check, first_line, link_problem
 from ..engine.values import EngineError, GuestTrapped
 from ..errors import GuestTrap, PreinitError, UncaughtException, Unsupported
 from ..host import World
+from ..host.world import memory_of
 from ..options import Options
+from ..passes.run.calls import Caller
 from .subject import Subject
 
 
@@ -38,6 +39,25 @@ class Engine:
         deadline.watch(self.engine)
 
 
+class _Copy:
+    """A copy that runs. `spent`: seconds in its functions."""
+
+    def __init__(self, store: wasmtime.Store, instance: object) -> None:
+        self._store = store
+        self._instance = instance
+        self.spent = 0.0
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        function = ffi.export(self._store, self._instance, name)
+        began = time.perf_counter()
+        returned = ffi.call(self._store, function, arguments, results)
+        self.spent += time.perf_counter() - began
+        return returned
+
+    def memory(self, name: str) -> memoryview:
+        return ffi.memory_reader(self._store, ffi.export(self._store, self._instance, name))()
+
+
 class Copies:
     """A module, compiled once with the engine's default settings, of which any number of copies can be started.
 
@@ -54,7 +74,9 @@ class Copies:
         try:
             self._module = ffi.compile_module(self._engine, subject.wasm)
             self.compile_seconds = time.perf_counter() - began
-            self._preloads = {name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.beside.items()}
+            self._preloads = {
+                name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.preload_code.items()
+            }
         except EngineError as problem:
             check(subject.module.data)  # says it in terms of the file
             raise Unsupported(
@@ -97,16 +119,18 @@ class Copies:
             began = clock()
             instance = instantiate()
             spent += clock() - began
-            exported = subject.module.exported("memory")
-            if exported and exported.kind == ExternKind.MEMORY:
-                world.bind(ffi.memory_reader(store, ffi.export(store, instance, "memory")))
-            todo: list[tuple[str, tuple[bytes, ...], int]] = [(subject.start, (), 0)] if subject.start else []
-            todo += [(call.name, call.raw, len(call.type.results)) for call in subject.calls]
-            for name, raw, results in todo:
-                function = ffi.export(store, instance, name)
-                began = clock()
-                ffi.call(store, function, raw, results)
-                spent += clock() - began
+            copy = _Copy(store, instance)
+            if memory_of(subject.module) is not None:
+                found = [extern for extern, entry in zip(externs, subject.module.imports, strict=True) if entry.memory]
+                exported = "memory" in subject.module.exported_names
+                memory = ffi.export(store, instance, "memory") if exported else found[0]
+                world.bind(ffi.memory_reader(store, memory))
+            if subject.start:
+                copy.call(subject.start, (), 0)
+            perform = Caller(copy, "memory")
+            for call in subject.calls:
+                perform(call)
+            spent += copy.spent
         except BaseException as problem:
             said = self._explained(problem, functions.raised, store)
             free()

@@ -52,6 +52,49 @@ function compile(side) {
   side.compileSeconds = (performance.now() - began) / 1000;
 }
 
+// Calls exports in order, as passes/run/calls.py does. `spent`: milliseconds in them.
+class Caller {
+  constructor(exports) {
+    Object.assign(this, { exports, returned: 0, spent: 0 });
+  }
+
+  perform({ name, given, returns }) {
+    this.returned = this.call(name, given.flatMap((part) => this.values(part)));
+    if (returns === "result" && this.bytes(this.returned, 1)[0]) {
+      const [start, size] = [4, 8].map((offset) => this.word(this.returned + offset));
+      throw new Error(`${name} refuses: ${new TextDecoder().decode(this.bytes(start, size))}`);
+    }
+  }
+
+  call(name, values) {
+    const called = this.exports[name];
+    const began = performance.now();
+    const returned = called(...values);
+    this.spent += performance.now() - began;
+    const first = Array.isArray(returned) ? returned[0] : returned;
+    return typeof first === "bigint" ? Number(BigInt.asUintN(32, first)) : first >>> 0;
+  }
+
+  values(part) {
+    if ("word" in part) return [this.word(this.returned + part.word)];
+    if (!("data" in part)) return [value(part)];
+    const content = Buffer.from(part.data, "base64");
+    const place = this.call(part.allocator, part.arguments.map((argument) => argument ?? content.length));
+    this.bytes(place, content.length).set(content);
+    return [place, content.length];
+  }
+
+  word(place) {
+    return Buffer.from(this.bytes(place, 4)).readUInt32LE();
+  }
+
+  bytes(place, size) {
+    const { buffer } = this.exports.memory;
+    if (place + size > buffer.byteLength) throw new Error(`the address ${place} is outside of memory`);
+    return new Uint8Array(buffer, place, size);
+  }
+}
+
 // A copy, and the seconds that it took: what provides its imports is made before.
 function start(side) {
   const stdin = openSync(request.stdin, "r");
@@ -65,19 +108,14 @@ function start(side) {
     (imports[entry.module] ??= Object.create(null))[entry.name] ??= own ?? provide(entry);
   }
   try {
-    let began = performance.now();
+    const began = performance.now();
     const instance = new WebAssembly.Instance(side.module, imports);
-    let spent = performance.now() - began;
+    const spent = performance.now() - began;
     // Only the memory is handed over: `initialize` would call `_initialize` as well.
     if (usesWasi) wasi.initialize({ exports: { memory: instance.exports.memory } });
-    for (const { name, given } of side.calls) {
-      const call = instance.exports[name];
-      const values = given.map(value);
-      began = performance.now();
-      call(...values);
-      spent += performance.now() - began;
-    }
-    return { instance, seconds: spent / 1000 };
+    const caller = new Caller(instance.exports);
+    side.calls.forEach((call) => caller.perform(call));
+    return { instance, seconds: (spent + caller.spent) / 1000 };
   } catch (problem) {
     throw new Failure("run", side, problem);
   } finally {

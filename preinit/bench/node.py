@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ from ..binary.sections import ExternKind, Import
 from ..binary.types import F32, F64, FUNCREF, I32, I64, NUMERIC_SIZES, ValType
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, as_limit, printable
-from ..host.stubs import stub_bodies
-from ..host.wasi1.errnos import Errno
+from ..host.stubs import Answer, stub_answers
 from ..options import Options
+from ..options.calls import ALLOCATORS, Word
 from ..options.numbers import encode
 from ..passes.observer import Observer
+from ..passes.plan.arguments import Call, Data
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
@@ -128,10 +131,25 @@ def _problem(error: dict[str, Any]) -> PreinitError:
 def _side(subject: Subject, options: Options, folder: Path) -> dict[str, Any]:
     path = folder / f"{subject.name}.wasm"
     path.write_bytes(subject.wasm)
-    calls: list[dict[str, Any]] = [{"name": subject.start, "given": []}] if subject.start else []
+    calls: list[dict[str, Any]] = [{"name": subject.start, "given": [], "returns": None}] if subject.start else []
     for call in subject.calls:
-        calls.append({"name": call.name, "given": list(map(_number, call.type.params, call.raw))})
+        calls.append({"name": call.name, "given": list(_given(call)), "returns": call.returns})
     return {"name": subject.name, "path": str(path), "calls": calls, "imports": _imports(subject.module, options)}
+
+
+def _given(call: Call) -> Iterator[dict[str, Any]]:
+    """What a call is given, for the script. Data takes two of the parameters."""
+    parameters = iter(call.type.params)
+    for value in call.values:
+        parameter = next(parameters)
+        if isinstance(value, Data):
+            next(parameters)
+            content = base64.b64encode(value.content).decode()
+            yield {"data": content, "allocator": value.allocator, "arguments": ALLOCATORS[value.allocator]}
+        elif isinstance(value, Word):
+            yield {"word": value.offset}
+        else:
+            yield _number(parameter, value)
 
 
 def _number(value_type: ValType, bits: bytes) -> dict[str, str]:
@@ -139,25 +157,23 @@ def _number(value_type: ValType, bits: bytes) -> dict[str, str]:
 
 
 def _imports(module: Module, options: Options) -> list[dict[str, Any]]:
-    stubs = dict(options.stubs)
-    stubbed = stub_bodies(module, options.stubs)  # refuses what does not fit
+    stubbed = stub_answers(module, options.stubs)  # refuses what does not fit
     found = []
     for position, entry in enumerate(module.imports):
         facts = {"module": entry.module, "name": entry.name, "stubbed": position in stubbed}
         name = f"{entry.module}.{entry.name}"
-        found.append({**facts, **_provided(module, entry, name, stubs.get(name, "trap"), dict(options.import_globals))})
+        found.append({**facts, **_provided(module, entry, name, stubbed.get(position), dict(options.import_globals))})
     return found
 
 
-def _provided(module: Module, entry: Import, name: str, stub: str, values: dict[str, str]) -> dict[str, Any]:
+def _provided(module: Module, entry: Import, name: str, stub: Answer, values: dict[str, str]) -> dict[str, Any]:
     """What the script makes for one import. Raises `Unsupported`."""
     if entry.kind == ExternKind.FUNC:
         signature = module.types.functions[entry.type_index]
-        if stub == "trap" or signature is None:
+        if stub is None or signature is None:
             return {"kind": "function"}
         if all(result in _TYPES for result in signature.results):
-            number = 0 if stub == "zero" else _errno(stub)
-            answer = [_number(kind, number.to_bytes(16, "little")) for kind in signature.results]
+            answer = [_number(kind, raw or bytes(16)) for kind, raw in zip(signature.results, stub, strict=True)]
             return {"kind": "function", "answer": answer}
     if entry.memory and not entry.memory.is_64 and entry.memory.page_size == 1 << 16:
         limits: dict[str, Any] = {"initial": entry.memory.minimum}
@@ -173,15 +189,9 @@ def _provided(module: Module, entry: Import, name: str, stub: str, values: dict[
         try:
             bits = encode(entry.global_.type, values.get(name, "0"))
         except ValueError:
-            raise UsageError(f"{values[name]!r} is no number of the type of the imported global `{name}`") from None
+            raise UsageError(f"{values[name]!r} is not a number of the type of the imported global `{name}`") from None
         return {"kind": "global", "mutable": entry.global_.mutable, **_number(entry.global_.type, bits)}
     raise Unsupported(
         f"the import `{printable(name)}` is of a kind that can't be made for Node",
         hint="Measure with `--runtime wasmtime`.",
     )
-
-
-def _errno(text: str) -> int:
-    """Of what `stub_bodies` has taken."""
-    upper = text.upper()
-    return int(text) if text.isdigit() else int(Errno[upper if upper in Errno.__members__ else upper.removeprefix("E")])

@@ -19,7 +19,7 @@ from ..passes.plan.initializers import REACTOR_START, Call, choose
 class Subject(NamedTuple):
     """`wasm` is what is compiled, `start` the export of its start function, `calls` what is called after that.
 
-    `preloads`: modules that it imports from, parsed, and `beside` what to compile of each.
+    `preloads`: modules that it imports from, parsed, and `preload_code` what to compile of each.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Subject(NamedTuple):
     start: str | None
     calls: tuple[Call, ...]
     preloads: Mapping[str, Module]
-    beside: Mapping[str, bytes]
+    preload_code: Mapping[str, bytes]
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -42,14 +42,14 @@ def subjects(original: Wasm, output: Wasm, options: Options, afterwards: Sequenc
     """
     with about("original"):
         before = _read(original, options)
-        preloads, beside = read_preloads(before, options)
+        preloads, preload_code = read_preloads(before, options)
         calls = (*choose(before, options), *_calls(before, afterwards))
     with about("output"):
         after = _read(output, options)
         later = _calls(after, afterwards)
     return (
-        _subject("original", before, calls, preloads, beside),
-        _subject("output", after, later, preloads, beside),
+        _subject("original", before, calls, preloads, preload_code),
+        _subject("output", after, later, preloads, preload_code),
     )
 
 
@@ -81,13 +81,17 @@ def _calls(module: Module, texts: Sequence[str]) -> tuple[Call, ...]:
 
 
 def _subject(
-    name: str, module: Module, calls: tuple[Call, ...], preloads: Mapping[str, Module], beside: Mapping[str, bytes]
+    name: str,
+    module: Module,
+    calls: tuple[Call, ...],
+    preloads: Mapping[str, Module],
+    preload_code: Mapping[str, bytes],
 ) -> Subject:
     used = {entry.module for entry in module.imports}
     wanted = {title for preload in preloads.values() for title in (entry.module for entry in preload.imports)}
     wasm, start = exported_start(module)
     needed = {title: preload for title, preload in preloads.items() if title in used | wanted}
-    return Subject(name, module, wasm, start, calls, needed, {title: beside[title] for title in needed})
+    return Subject(name, module, wasm, start, calls, needed, {title: preload_code[title] for title in needed})
 
 
 def hermetic(options: Options) -> Options:

@@ -54,7 +54,7 @@ class Growth(NamedTuple):
 def growing_functions(module: Module) -> tuple[dict[int, list[Growth]], int | None]:
     """The growth instructions of each defined function that has any, by position in the code section, in order.
 
-    And the offset of an instruction that is not known with candidates behind it; None where all are accounted for.
+    And the offset of an instruction that is not known with candidates after it; None where all are accounted for.
     Raises `Unsupported` for more than `MOST_GROWTHS`.
     """
     section = module.section(SectionId.CODE)

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated
+from . import dylink
 from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .cursor import MOST_ITEMS, Cursor
@@ -204,8 +205,6 @@ def parse(data: bytes) -> Module:
         return result
 
     for section in found:
-        if section.title == "dylink.0" or section.title == "dylink":
-            raise DynamicLibrary(f"the input is a dynamic library (it has a custom section {section.title!r})")
         if section.title == "linking":
             raise RelocatableObject(
                 "the input is a relocatable object, not a linked module (it has a section 'linking')"
@@ -216,6 +215,10 @@ def parse(data: bytes) -> Module:
     imports = whole(SectionId.IMPORT, read.read_imports)
     if any((entry.module, entry.name) == ("env", "__linear_memory") for entry in imports):
         raise RelocatableObject("the input is a relocatable object (it imports `env.__linear_memory`)")
+    for section in found:
+        content = Cursor(data, section.content, section.end, section.label)
+        if section.title in (dylink.TODAY, dylink.BEFORE) and dylink.is_library(section.title, content, imports):
+            raise DynamicLibrary(f"the input is a dynamic library (it has a custom section {section.title!r})")
 
     def imported(kind: read.ExternKind) -> list[read.Import]:
         return [entry for entry in imports if entry.kind == kind]

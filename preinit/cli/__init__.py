@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["main"]
+__all__ = ["main", "main_of_wizer"]
 
 
 def main() -> None:
     """Runs the command that `sys.argv` names and ends the process, after Ctrl-C with 130 from the first moment on."""
+    _end_after("group")
+
+
+def main_of_wizer() -> None:
+    """The same for `preinit-wizer`."""
+    _end_after("preinit_wizer")
+
+
+def _end_after(program: str) -> None:
     import gc
     import os
+    from importlib import import_module
 
     gc.disable()  # what is imported stays: looking for cycles in it takes 10 ms
     try:
         from ..errors import clean_up_when_terminated
 
         clean_up_when_terminated()
-        from .group import run
-
-        code = run()
+        _forget_coercion()
+        code = import_module(f".{program}", __package__).run()
     except KeyboardInterrupt as caught:
         from ..errors import as_error
 
@@ -29,3 +38,21 @@ def main() -> None:
             sys.stderr.flush()
         os._exit(problem.exit_code)  # without what Python does at its end, which the next signal could hit
     sys.exit(code)
+
+
+def _forget_coercion() -> None:
+    """Takes out of our environment what Python put there: LC_CTYPE where the locale is C (PEP 538).
+
+    A guest that is given our variables would see it, and no shell has it.
+    """
+    import os
+
+    if os.environ.get("LC_CTYPE") not in ("C.UTF-8", "C.utf8", "UTF-8"):
+        return
+    try:
+        with open("/proc/self/environ", "rb") as stream:  # noqa: PTH123 - no file like others
+            given = stream.read().split(b"\0")
+    except OSError:
+        return
+    if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+        del os.environ["LC_CTYPE"]

@@ -53,7 +53,7 @@ def read(path: str) -> bytes:
 
 
 def module(path: str) -> bytes | str:
-    """The path of a module that is provided, or the content of what is no file. Raises `Unreadable`."""
+    """The path of a module that is provided, or the content of what is not a file. Raises `Unreadable`."""
     return path if os.path.isfile(path) else read(path)  # noqa: PTH113 - what is wrong, `read` says
 
 

@@ -86,7 +86,7 @@ def command(
     """Make many snapshots of one module: one for each job in FILE, or one for each file of DIR.
 
     Jobs that fail do not stop the others; the exit code is 1 then, and `--resume` does what is left. Each output is
-    written when its job is done, whole or not at all. Options hold for all jobs, where a job says nothing else.
+    written in one step when its job is done. Options hold for all jobs, where a job says nothing else.
 
     For a folder, `{}` in `-f NAME(@{})` is the job's file, and its name in other options. A job file is TOML, or JSON
     lines (the first line has what stands before [[job]]), with the keys that targets of a config file have:
@@ -110,7 +110,7 @@ def command(
         if verify:
             settings["verify"] = True
         from ..batch import run
-        from ..batch.crews import Cluster, Crew
+        from ..batch.executors import Cluster, Crew
         from ..batch.processes import Processes
         from ..batch.work import Order
         from ..errors import JobsFailed

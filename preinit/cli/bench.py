@@ -18,7 +18,7 @@ from .progress import shown
 from .wizer import Command
 
 if TYPE_CHECKING:
-    from ..bench.many import ManyCopies
+    from ..bench.pooled import ManyCopies
 
 
 @click.command(
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         "--copies",
         type=click.IntRange(1),
         metavar="N",
-        help="Instead, start N copies of each, out of a pool, beside an empty module of equal size.",
+        help="Instead, start N copies of each, out of a pool, next to an empty module of equal size.",
     ),
 )
 @under(
@@ -109,7 +109,7 @@ def command(
         modules = read(source), read(output)
         observer = Observer()
         if copies is not None:
-            from ..bench.many import measure_copies
+            from ..bench.pooled import measure_copies
 
             with shown(observer, quiet, verbose):
                 many = measure_copies(*modules, options, copies=copies, calls=calls, observer=observer)

@@ -80,7 +80,7 @@ def explained(debug: bool) -> Iterator[Progress]:
     except (click.ClickException, click.exceptions.Exit, SystemExit):
         raise
     except BrokenPipeError:  # nobody reads any more, so there is nobody to tell
-        _report(OutputNotWritable("whoever read the output has stopped reading"), progress)
+        _report(OutputNotWritable("the reader of the output has stopped reading"), progress)
         # Python would complain while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         leave(141)

@@ -100,7 +100,7 @@ def group() -> None:
 
 def run() -> int:
     """Runs the command and returns its exit code. Raises `KeyboardInterrupt`, outside of commands too."""
-    _open_standard_streams()
+    open_standard_streams()
     try:
         return int(group.main(prog_name="preinit", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as problem:
@@ -118,7 +118,7 @@ def run() -> int:
         raise (cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt()) from None
 
 
-def _open_standard_streams() -> None:
+def open_standard_streams() -> None:
     """Makes streams that are closed lead nowhere: else the next file that is opened would be taken for one of them."""
     for number in range(3):
         try:

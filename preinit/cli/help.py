@@ -18,6 +18,11 @@ TOPICS: dict[str, dict[str, str]] = {
         "NAME(*8)": "With the word that lies 8 bytes from the address that the call before returned.",
         "NAME(...)?": "It returns the address of a result; if that is an error, the build fails with its message.",
     },
+    "Answers of imports (--stub)": {
+        "MODULE.NAME=zero": "Zeros and null; =trap fails the build, =nosys returns that errno of WASI.",
+        "MODULE.NAME=0x10": "That number; several with commas, where it has several results.",
+        "MODULE.*=zero": "All functions of MODULE; MODULE.log_* some of them. A longer name wins.",
+    },
     "Sizes, times and numbers": {
         "SIZE": "Bytes, or with a unit: 600KiB, 2MiB, 4GiB.",
         "SECONDS": "A number; 0.5 is half a second. After `epoch:`, seconds since 1970.",
@@ -33,11 +38,13 @@ TOPICS: dict[str, dict[str, str]] = {
         "--allow-wasi": "Taken, and says nothing new: WASI is there, unless --no-wasi is given.",
         "--inherit-stdio": "With =false, the same as --quiet-guest.",
         "--mapdir G::H": "The same as --dir H::G.",
-        "--init none": "The same as --no-init-func.",
+        "--init none": "The same as --no-init-func, but -f still counts.",
+        "-o=FILE": "The same as -o FILE. So it is with every option of one letter.",
     },
     "Environment variables": {
         "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: ~/.cache/preinit]",
         "PREINIT_WASM_TOOLS": "The program wasm-tools, which reads the text format.  [default: the package's own]",
+        "PREINIT_WIZER_OPTIONS": "Options of `preinit build` for preinit-wizer, where another tool calls that.",
         "SOURCE_DATE_EPOCH": "Where the guest's clock stands, without --clock.",
         "NO_COLOR": "No colour, if it is set to anything.",
     },
@@ -45,8 +52,9 @@ TOPICS: dict[str, dict[str, str]] = {
         "0": "Done.",
         "1": "It failed; the message says why, and what to do.",
         "2": "Wrong usage: options that don't fit, files to be read that can't be.",
-        "130": "Interrupted.",
-        "141": "Whoever read standard output has stopped reading.",
+        "130": "Interrupted by Ctrl-C.",
+        "141": "The reader of standard output has stopped reading.",
+        "143": "Ended by SIGTERM.",
     },
 }
 

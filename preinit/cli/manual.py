@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
@@ -33,6 +34,31 @@ class Command(click.Command):
         super().__init__(*args, **others)
         self.examples = tuple(examples)
         self.shared = shared
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(self._separated(args)))
+
+    def _separated(self, args: list[str]) -> Iterator[str]:
+        """`-o=FILE` as `-o FILE`: most other tools take it so, and click for a file named `=FILE`."""
+        options = [option for option in self.params if isinstance(option, click.Option)]
+        with_value = {name for option in options if not option.is_flag for name in option.opts}
+        flags = {name for option in options if option.is_flag for name in option.opts}
+        rest = iter(args)
+        for arg in rest:
+            if arg == "--":
+                yield arg
+                yield from rest
+            elif arg in with_value:
+                yield arg
+                yield from islice(rest, 1)
+            elif arg.startswith("-") and not arg.startswith("--"):
+                behind = 1
+                while f"-{arg[behind : behind + 1]}" in flags:
+                    behind += 1
+                name, sign, value = arg[: behind + 1], arg[behind + 1 : behind + 2], arg[behind + 2 :]
+                yield from [name, value] if sign == "=" and f"-{name[-1]}" in with_value else [arg]
+            else:
+                yield arg
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings, in the order in which the headings come up first."""

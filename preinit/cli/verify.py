@@ -96,7 +96,7 @@ def command(
     called, each in fresh instances of both, must return, trap, print and leave the same.
 
     Give the options that OUT was built with, or the report of the build. A report says the build's options; what is
-    given beside it takes their place. It does not hold values of environment variables, nor the guest's standard
+    given in addition takes their place. It does not hold values of environment variables, nor the guest's standard
     input: give those again. Where IN and OUT differ, the exit code is 1 (error[mismatch]).
     """
     with explained(debug) as progress:

@@ -83,12 +83,14 @@ def spellings(function: Function) -> Function:
 def settled(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with what those spellings add, `--no-init-func` included. Raises `UsageError`."""
     found = dict(settings)
+    if given.get("no_init_func") and found.get("init-funcs"):
+        raise UsageError(
+            "an initializer is named, and none is to be run",
+            hint="Leave out `-f` or `--no-init-func`: with `-f NAME`, only NAME is run after the start function and "
+            "`_initialize`.",
+        )
     if given.get("no_init_func") or given.get("init") == "none":
-        if found.get("init-funcs"):
-            raise UsageError(
-                "an initializer is named, and none is to be run", hint="Leave out `-f` or `--no-init-func`."
-            )
-        found["init-funcs"] = []
+        found.setdefault("init-funcs", [])  # `--init none -f NAME`: none of the usual names, but that one
     if given.get("allow_wasi") and found.get("wasi") is False:
         raise UsageError("WASI is allowed and refused", hint="Leave out `--allow-wasi` or `--no-wasi`.")
     if given.get("mapdir"):

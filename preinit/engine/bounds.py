@@ -11,7 +11,7 @@ from .runtime import TABLE_ELEMENTS
 
 
 def bounds(module: Module, preloads: Mapping[str, Module], max_memory: int) -> Bounds:
-    """Those of a module, beside what preloaded modules start with. `max_memory` in bytes."""
+    """Those of a module, on top of what preloaded modules start with. `max_memory` in bytes."""
     return Bounds(max_memory, TABLE_ELEMENTS, *elsewhere(module, preloads))
 
 

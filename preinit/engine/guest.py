@@ -43,7 +43,7 @@ class GuestCode(NamedTuple):
     for each function whose body was changed, which code offsets moved: `(offset in the copy's body, bytes added)`.
     `candidates` is the export of a table that holds the functions `references`: all that a reference can name.
     `data`: memory's export -> what its active data segments hold, which the copy lacks: see `ActiveData`.
-    `unknown_instruction` is the offset of one behind which growth can't be watched, or None.
+    `unknown_instruction` is the offset of one after which growth can't be watched, or None.
     """
 
     original: Module

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW
+from ..errors.reason import Reason
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 2\n"
+_MAGIC = b"preinit profile 3\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -40,10 +41,10 @@ class StoredChunk(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """`compiler` is the one that took all of the module; `whole` why it can't be compiled on demand, "" if it can."""
+    """`compiler` is the one that took all of the module; `whole` why it can't be compiled on demand, if it can't."""
 
     compiler: str
-    whole: str
+    whole: Reason | None = None
     stubs: tuple[StoredStubs, ...] = ()
     chunks: tuple[StoredChunk, ...] = ()
 
@@ -97,10 +98,19 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
                 index["chunks"], codes[len(stubs) :], strict=True
             )
         ]
-        profile = Profile(str(index["compiler"]), str(index["whole"]), tuple(stubs), tuple(chunks))
+        profile = Profile(str(index["compiler"]), _reason(index["whole"]), tuple(stubs), tuple(chunks))
         return profile if at == len(data) and all(_is_of(module, chunk) for chunk in chunks) else None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _reason(stored: object) -> Reason | None:
+    if stored is None:
+        return None
+    if not isinstance(stored, list):
+        raise TypeError("no reason")
+    code, text = stored
+    return Reason(str(code), str(text))
 
 
 def _is_of(module: Module, chunk: StoredChunk) -> bool:

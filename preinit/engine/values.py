@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..errors.reason import Reason
+
 
 class EngineError(Exception):
     """The engine refused: a module that doesn't validate, a proposal that it lacks, an instance that doesn't link."""
@@ -41,13 +43,14 @@ class RawValue(NamedTuple):
 
 
 class Unsuited(Exception):
-    """A module can't be compiled on demand, in words for the user: it is compiled as a whole instead.
+    """A module can't be compiled on demand, for a `reason`: it is compiled as a whole instead.
 
     `compiler`: the compiler to try first, where another one was at fault. `lasting`: whether that is about the module,
     and not about one run or this machine.
     """
 
-    def __init__(self, reason: str, compiler: str | None = None, lasting: bool = True) -> None:
-        super().__init__(reason)
+    def __init__(self, code: str, text: str, compiler: str | None = None, lasting: bool = True) -> None:
+        super().__init__(text)
+        self.reason = Reason(code, text)
         self.lasting = lasting
         self.compiler = compiler

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import wasmtime
 
-from ..errors import Frame, GuestTrap
+from ..errors import Frame
 from . import ffi
 from .code import compile_module
 from .guest import GrowthGuard, GuestCode
@@ -31,16 +31,16 @@ class WholeInstance(EngineInstance):
         link: Linker,
         deadline: Deadline,
     ):
-        super().__init__(store, deadline)
+        super().__init__(store, deadline, code.original, preloads)
         self._code = code
         try:
             linkage = Linkage(store, self._functions, preloads)
-            self._imports = link(linkage)
+            self._given = self._imports = link(linkage)
             self._originals = linkage.originals
             self._instance = ffi.instantiate(store, module, self._imports)
             self._write_data(code.original.data, code.data)
         except GuestTrapped as trap:
-            raise GuestTrap(f"instantiating the module trapped: {first_line(trap)}") from trap
+            raise self._instantiation_trap(first_line(trap)) from trap
         except EngineError as problem:
             raise link_problem(problem) from problem
 
@@ -101,7 +101,7 @@ class CompiledGuest(NamedTuple):
 def compile_guest(
     code: GuestCode, settings: EngineSettings, preloads: Mapping[str, bytes] | None = None
 ) -> CompiledGuest:
-    """Compiles the guest, and the modules that are preloaded beside it.
+    """Compiles the guest, and the modules that are preloaded for it.
 
     `settings.compiler` may be "auto": the baseline compiler, or the optimizing one where that refuses.
 
@@ -117,9 +117,9 @@ def compile_guest(
             cache = settings.cache
             told = settings._replace(compiler=compiler, cache=None)
             module = compile_module(engine, code.wasm, told, cache)
-            beside = {name: compile_module(engine, wasm, told, cache) for name, wasm in (preloads or {}).items()}
+            preload_code = {name: compile_module(engine, wasm, told, cache) for name, wasm in (preloads or {}).items()}
             code = code._replace(wasm=b"")  # compiled: as large as the module, and no longer needed
-            return CompiledGuest(code, compiler, settings.interruptible, engine, module, beside)
+            return CompiledGuest(code, compiler, settings.interruptible, engine, module, preload_code)
         except EngineError as refused:
             problem = refused
     assert problem is not None

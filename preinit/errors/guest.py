@@ -43,14 +43,17 @@ class ImportCalled(InitializerFailed):
     """The initializer called an imported function that does not exist at build time."""
 
     code = "import-called"
-    hint = "Move the call out of the initializer, or answer it: --stub MODULE.NAME=zero, --preload MODULE=FILE."
+    hint = (
+        "Move the call out of the initializer, or give it the function: --preload MODULE=FILE. A stub (`--stub`) does "
+        "nothing of what the function does."
+    )
 
 
 class WasiRefused(ImportCalled):
     """The initializer called a function of WASI, and the build refuses all of them (`--no-wasi`)."""
 
     code = "wasi-refused"
-    hint = "Build without `--no-wasi`, or let a stub answer: --stub wasi_snapshot_preview1.NAME=zero."
+    hint = "Build without `--no-wasi`, or move the call out of the initializer."
 
 
 class RandomDenied(InitializerFailed):

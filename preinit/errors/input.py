@@ -123,8 +123,18 @@ class NoInitializer(PreinitError):
     hint = "Name an export with `-f`."
 
 
+class NothingLeft(PreinitError):
+    """The program ran to its end, and the output would export no function that could go on from there."""
+
+    code = "nothing-left"
+    hint = (
+        "Export a function for what comes before, and run that one; and one that goes on from there. Where hosts call "
+        "`_start`, let it take that name: -r _start=FUNCTION."
+    )
+
+
 class InitializerType(PreinitError):
-    """An export can't be called as it was written: its type asks for other arguments, or it is no function."""
+    """An export can't be called as it was written: its type asks for other arguments, or it is not a function."""
 
     code = "initializer-type"
     hint = "Give the arguments that its type asks for, or name another export."
@@ -156,4 +166,7 @@ class ConfigError(UsageError):
     """The config file or job file does not say what to build. `where` is the file, the line if it is known, the key."""
 
     code = "config"
-    hint = "Correct that place of the file; `preinit schema` prints what it may say, `preinit schema --jobs` of jobs."
+    hint = (
+        "Correct that place of the file; `preinit schema` prints what a config file may say, `preinit schema --jobs` "
+        "what a job file may say."
+    )

@@ -51,7 +51,7 @@ class Limit(NamedTuple):
 _SPACE = Limit("no space is left on that device", "Make room on it, or use another device.", here=True)
 _FILES = Limit(
     "too many files are open",
-    "Raise that limit of the shell (`ulimit -n 4096`), or have whoever starts preinit close some.",
+    "Raise that limit of the shell (`ulimit -n 4096`), or close some in the program that starts preinit.",
 )
 
 #: Errors that say something about the system, and nothing about the file or program that was asked for.

@@ -25,7 +25,7 @@ class WorkerLost(PreinitError):
     """The process that did a job of a batch died, each time that it was tried."""
 
     code = "worker-lost"
-    hint = "It may have used too much memory: limit it (max_memory), or use fewer processes (--jobs)."
+    hint = "It may have used too much memory: limit it with `--max-memory`, or use fewer processes (`--jobs`)."
 
 
 class JobsFailed(PreinitError):

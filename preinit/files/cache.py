@@ -206,7 +206,7 @@ def _others_of(folder: Path) -> str:
     for place in (folder, *folder.parents):
         status = place.stat()
         if not stat.S_ISDIR(status.st_mode):
-            return f"{quoted(str(place))} is no folder"
+            return f"{quoted(str(place))} is not a folder"
         if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
             return f"{quoted(str(place))} can be written by others"
         if status.st_uid not in (0, os.geteuid()):

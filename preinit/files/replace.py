@@ -24,7 +24,7 @@ def replace_file(path: Path, data: bytes) -> None:
     mode = None
     if path.exists():
         if not path.is_file():
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         mode = stat.S_IMODE(path.stat().st_mode)

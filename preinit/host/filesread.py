@@ -22,13 +22,13 @@ _WORTH_A_THREAD = 4 << 20
 class FilesRead:
     """The files of which something was read: the first content under each path of the guest.
 
-    `beside`: a large file may be digested while the guest goes on. It must not be able to change files then. `digests`:
-    whether they are digested at all.
+    `meanwhile`: a large file may be digested while the guest goes on; it must not be able to change files then.
+    `digests`: whether they are digested at all.
     """
 
-    def __init__(self, beside: bool = True) -> None:
+    def __init__(self, meanwhile: bool = True) -> None:
         self._files: dict[bytes, _File] = {}
-        self._beside = beside
+        self._meanwhile = meanwhile
         self.digests = True
         self._working: threading.Thread | None = None
 
@@ -41,7 +41,7 @@ class FilesRead:
             if file.size > LONGEST_HASHED or not self.digests:
                 return
             busy = self._working is not None and self._working.is_alive()
-            if not self._beside or busy or file.size < _WORTH_A_THREAD:
+            if not self._meanwhile or busy or file.size < _WORTH_A_THREAD:
                 file.digest(entry.host_fd)
                 return
             host_fd = os.dup(entry.host_fd)

@@ -19,6 +19,10 @@ _TYPES = {"i32": I32, "i64": I64}
 #: An import, and its position among all of them.
 Numbered = tuple[int, Import]
 
+#: How functions are called that Emscripten's JavaScript provides to call back, and to throw and catch.
+_CALLBACKS = "invoke_"
+_UNWINDING = ("__cxa_", "longjmp", "_Unwind_", "__resumeException")
+
 #: An extern of the engine.
 Extern = Any
 
@@ -191,7 +195,7 @@ class Generated:
         if position in self._stubs:
             raise ImportCalled(
                 f"the initializer called the import `{name}`, which is stubbed to trap",
-                hint=f"Move the call out of the initializer, or let the stub answer: --stub {name}=zero.",
+                hint=_way_out(entry),
             )
         if entry.module == MODULE and not self._has_wasi:
             raise WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
@@ -202,9 +206,31 @@ class Generated:
             )
         raise ImportCalled(
             f"the initializer called the import `{name}`, which does not exist at build time",
-            hint=f"Move the call out of the initializer, or answer it: --stub {name}=zero, --preload "
-            f"{printable(entry.module)}=FILE.",
+            hint=_way_out(entry),
         )
+
+
+def _way_out(entry: Import) -> str:
+    """What to do about a call of a function that is not there.
+
+    No stub is proposed: one that does nothing is right for a few functions, and nothing tells which. What goes back
+    into the module, unwinds its stack or is given an address would leave a module that was not initialized.
+    """
+    if entry.name.startswith(_CALLBACKS):
+        return (
+            "It calls a function of the module from outside, for exceptions and longjmp. Build the module so that it "
+            "does that itself (with Emscripten: `-fwasm-exceptions -sSUPPORT_LONGJMP=wasm`), or move the call out of "
+            "the initializer."
+        )
+    if any(part in entry.name for part in _UNWINDING):
+        return (
+            "The program throws an exception, or leaves by longjmp. Build the module so that it does that itself "
+            "(with Emscripten: `-fwasm-exceptions -sSUPPORT_LONGJMP=wasm`). If nothing catches it, that is a failure."
+        )
+    return (
+        f"Move the call out of the initializer, or give it the function: --preload {printable(entry.module)}=FILE. A "
+        "stub (`--stub`) does nothing of what the function does."
+    )
 
 
 def title(entry: Import) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..binary.module import Module
@@ -30,6 +30,8 @@ class Calls(dict[str, int]):
         super().__init__()
         self.backtrace: Callable[[], Sequence[RawFrame]] = tuple
         self.first: dict[str, Sequence[RawFrame]] = {}
+        #: The same of the first call that did what a warning tells of: not each one reads or takes something.
+        self.causes: dict[str, Sequence[RawFrame]] = {}
 
     def __missing__(self, name: str) -> int:
         self.note(name)
@@ -39,26 +41,48 @@ class Calls(dict[str, int]):
         """The first call of a function whose calls somebody else counts."""
         self.first.setdefault(name, self.backtrace())
 
+    def mark(self, name: str) -> None:
+        """This call of `name` does what a warning tells of."""
+        if name not in self.causes:
+            self.causes[name] = self.here(name)
 
-def _backtraces(module: Module, calls: Calls, original: Original) -> dict[str, tuple[Frame, ...]]:
-    """The backtraces of first calls, without offsets: for a guest that is compiled on demand, those take a while."""
-    functions = {name: original(frames) for name, frames in sorted(calls.first.items())}
+    def here(self, name: str) -> Sequence[RawFrame]:
+        """Where the guest is, during a call of `name`: of the first one, that is known."""
+        known = self.first.get(name) if self.get(name) == 1 else None
+        return self.backtrace() if known is None else known
+
+
+def _backtraces(
+    module: Module, found: Mapping[str, Sequence[RawFrame]], original: Original
+) -> dict[str, tuple[Frame, ...]]:
+    """Backtraces without offsets: for a guest that is compiled on demand, those take a while."""
+    functions = {name: original(frames) for name, frames in sorted(found.items())}
     names = module.function_names({index for indices in functions.values() for index in indices})
     return {name: tuple(Frame(i, names.get(i)) for i in indices) for name, indices in functions.items()}
 
 
 def settle(
-    module: Module, host: Host, calls: Calls, wasi: Functions, original: Original, memory: memoryview | None = None
+    module: Module,
+    host: Host,
+    calls: Calls,
+    wasi: Functions,
+    original: Original,
+    memory: memoryview | None = None,
+    stubs: Container[str] = (),
 ) -> HostFacts:
-    """The facts about a guest that has ended and of which nothing was closed yet. `memory`: the one that it exports."""
+    """The facts about a guest that has ended and of which nothing was closed yet.
+
+    `memory`: the one that it exports. `stubs`: imports for which one answered.
+    """
     from ..result import DescriptorFacts, HostFacts
 
     still_open = wasi.open_descriptors()
     for _, entry in still_open:
         wasi.files.note(entry)
+    opened = _backtraces(module, {str(number): entry.opened_in for number, entry in still_open}, original)
     return HostFacts(
         calls=dict(sorted(calls.items())),
-        first_calls=_backtraces(module, calls, original),
+        first_calls=_backtraces(module, calls.first, original),
         random_bytes=wasi.random_bytes,
         clock_reads=wasi.clock_reads[0],
         monotonic_reads=sum(wasi.clock_reads[1:]),
@@ -72,9 +96,11 @@ def settle(
         folders_listed="fd_prestat_get" in calls or "fd_prestat_dir_name" in calls,
         files=wasi.files.facts(),
         open_descriptors=tuple(
-            DescriptorFacts(number, shown_path(entry.guest_path))
+            DescriptorFacts(number, shown_path(entry.guest_path), opened.get(str(number), ()))
             for number, entry in still_open
             if entry.preopen is None
         ),
+        causes=_backtraces(module, calls.causes, original),
         unflushed=unflushed(module, memory) if memory is not None else {},
+        stubbed={name: number for name, number in sorted(calls.items()) if name in stubs},
     )

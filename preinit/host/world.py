@@ -12,7 +12,7 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
 from ..options import Host
-from .imports import Generated, Given, Preloads, Wasi, link
+from .imports import Generated, Given, Preloads, Wasi, link, title
 from .ledger import Calls, Original, settle
 from .output import Output
 from .stubs import stub_bodies
@@ -55,12 +55,16 @@ class World:
         self._memory = GuestMemory(_no_memory)
         self.calls = Calls()
         bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
+        self._answered = {title(module.imports[at]) for at, body in bodies.items() if body is not None}
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given)
         self._output = output = Output(host, shown)
         self._functions: dict[str, Callable[..., None]] = {}
-        self._wasi = Functions(host, self._memory, output.to_output, output.to_error, deadline.check)
+        self._wasi = Functions(
+            host, self._memory, output.to_output, output.to_error, deadline.check,
+            noted=self.calls.mark, here=self.calls.here,
+        )  # fmt: skip
         self._wasi.preopen(preopens(host))
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
@@ -109,10 +113,10 @@ class World:
         """What the guest asked for, up to now. To be called before `close`."""
         counters = self._generated.counters
         for name in {name for name, _ in counters}:  # one function may be imported under several types
-            if number := sum(count() for title, count in counters if title == name):
+            if number := sum(count() for counted, count in counters if counted == name):
                 self.calls[name] = number
         memory = None if self._memory.view is _no_memory else self._memory.view()
-        return settle(self._module, self._host, self.calls, self._wasi, original, memory)
+        return settle(self._module, self._host, self.calls, self._wasi, original, memory, self._answered)
 
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
@@ -137,6 +141,15 @@ class World:
             return 0
 
         return call
+
+
+def memory_of(module: Module) -> int | None:
+    """Index of the memory that functions of WASI find: the export "memory"; where there is none, the only memory, if it
+    is imported: then whoever provides the functions made it (Emscripten's loader), and knows it."""
+    exported = module.exported("memory")
+    if exported is not None and exported.kind == ExternKind.MEMORY:
+        return exported.target
+    return 0 if len(module.memories) == module.imported_memories == 1 else None
 
 
 def _no_memory() -> memoryview:

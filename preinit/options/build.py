@@ -67,7 +67,7 @@ class Options:
     ----------
     init_funcs: exports to run, in order; `NAME(1,2)` passes numbers, a `Call` data too. None: the first of
         `DEFAULT_INITIALIZERS` that the module has. Empty: only the start function and `_initialize`.
-    rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`.
+    rename_funcs: destination -> source, or such pairs: the export `source` becomes `destination`, or several of them.
     keep_init_func: keep the exports that were run; "noop": keep them, but as functions that do nothing and return what
         the run returned (null for a reference), for a host that calls them.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
@@ -79,7 +79,8 @@ class Options:
     preloads: NAME -> module, or such pairs, a module as bytes or a path: what it exports is what the guest imports from
         NAME. Its own state is not captured: the output's host must provide the same.
     stubs: `MODULE.NAME` -> what an imported function does at build time, or such pairs. "trap" fails the build with the
-        import's name (as without a stub), "zero" returns zeros and null, a name or number of a WASI errno returns that.
+        import's name (as without a stub), "zero" returns zeros and null, a number that (several, with commas, for
+        several results), a name of a WASI errno that errno. `MODULE.*`: all functions of a module; a longer name wins.
     layout: how memory is cut into data segments: for size and start-up time ("balanced"), smallest file ("size"),
         smallest when compressed ("gzip"), "few" segments.
     scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
@@ -91,7 +92,7 @@ class Options:
         A module that can't be compiled on demand is compiled as a whole: the report says why.
     compiler: which of the engine's compilers; "auto" is the fast one where it can.
     cache: keep compiled code for the next build of the same module.
-    cache_dir: where; None for the user's cache folder.
+    cache_dir: the folder for compiled code; None for the user's cache folder.
     timeout: seconds for the whole build, None for no limit.
     max_memory: bytes that all memories may have together. All tables may have a million elements together.
 
@@ -121,8 +122,8 @@ class Options:
         )
     )  # fmt: skip
     stubs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
-        (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
-        "What an import does at build time: trap, zero or ERRNO.",
+        (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|NUMBER|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
+        "What an import does at build time: trap, zero, N or ERRNO.",
         heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=WHAT", compiled=True,
     )  # fmt: skip
     import_globals: Option[
@@ -233,10 +234,9 @@ class Options:
         ):
             if len({name for name, _ in pairs_of}) < len(pairs_of):
                 raise UsageError(what, hint=hint)
-        destinations, sources = ({pair[side] for pair in self.rename_funcs} for side in (0, 1))
-        if min(len(destinations), len(sources)) < len(self.rename_funcs):
+        if len({destination for destination, _ in self.rename_funcs}) < len(self.rename_funcs):
             raise UsageError(
-                "each name can stand once as source and once as destination of a renaming",
+                "two exports would be renamed to one name: each can stand once as the destination of a renaming",
                 hint="Leave one of the renamings out.",
             )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .build import Compiler, Engine, Imports, KeepInitFunc, Layout, Preload
     from .calls import Call
-    from .host import FileTimes, Pairs, Sink
+    from .host import FileTimes, Folders, Pairs, Sink
 
     class Fields(TypedDict, total=False):
         """All of them, so that a type checker finds one that is misspelled. A test holds them against the classes."""
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         digest_files: bool
         env: Pairs
         args: Sequence[str]
-        dirs: Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]]
+        dirs: Folders
         writable: bool
         file_times: FileTimes
         stdin: bytes

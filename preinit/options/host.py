@@ -5,14 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
+from ..errors.reason import Reason
 from . import text as written
 from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
 from .lists import anchored_path, items, pairs, texts
 from .texts import NOT_EMPTY, data, guest_text, in_unicode, matching_schema, path_text, read_any_text, read_text
+
+if TYPE_CHECKING:
+    import pathlib
+
+    #: Folders with their names for the guest. A mapping is taken with keys of one type only: so are mappings typed.
+    Folders = (
+        Mapping[str, str]
+        | Mapping[pathlib.Path, str]
+        | Mapping[os.PathLike[str], str]
+        | Mapping[str | pathlib.Path, str]
+        | Sequence[tuple[str | os.PathLike[str], str]]
+    )
 
 #: What times of files a guest sees: the clock's, or the host's.
 FileTimes = Literal["fixed", "host"]
@@ -29,6 +42,9 @@ Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
 #: Takes what a guest prints, piece by piece.
 Sink = Callable[[bytes], object]
+
+#: Gives standard input, the same each time: a guest may have to run twice.
+Late = Callable[[], bytes]
 
 _WORLD = "What the guest sees of the world"
 
@@ -160,6 +176,15 @@ def _sink() -> Kind:
     return FLAG._replace(wanted="a function that takes bytes", check=check)
 
 
+def _late() -> Kind:
+    def check(option: str, value: Any) -> Any:
+        if value is not None and not callable(value):
+            raise unfit(option, "a function that returns bytes", value)
+        return value
+
+    return FLAG._replace(wanted="a function that returns bytes", check=check)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
@@ -170,8 +195,8 @@ class Host:
     args: the argument vector, the program's name first.
     dirs: host folder -> guest path, or such pairs; the guest can read them, not write, unless they are `writable`.
     stdin: what the guest can read from standard input.
-    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a fixed
-        step each time that they are read. "host": the clocks of the system.
+    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a
+        millisecond after every 1,000 readings. "host": the clocks of the system.
     random: "seed:N": a stream of random numbers that is the same in every build; "deny": asking for random numbers
         fails the build; "host": those of the system.
     writable: the folders may be written, too. What an initializer did to them stays, even if the build fails.
@@ -192,10 +217,7 @@ class Host:
         (), texts(), Effect.OUTPUT, "Argument; the first is the program's name.",
         heading=_WORLD, flag="--arg", metavar="ARG",
     )  # fmt: skip
-    dirs: Option[
-        Mapping[str, str] | Mapping[os.PathLike[str], str] | Sequence[tuple[str | os.PathLike[str], str]],
-        tuple[tuple[str, str], ...],
-    ] = Option(
+    dirs: Option[Folders, tuple[tuple[str, str], ...]] = Option(
         (), _folders(), Effect.OUTPUT, "Folder that the guest may read.",
         heading=_WORLD, flag="--dir", short="-d", metavar="HOST[::GUEST]",
     )  # fmt: skip
@@ -227,6 +249,14 @@ class Host:
     public_env: Option[Sequence[str], tuple[str, ...]] = Option((), texts(), Effect.VERDICT)
     stdout: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
     stderr: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
+    #: Gives standard input when the guest first reads it, in place of `stdin`: ours may never end, and most guests
+    #: don't read theirs. No report says what was read; nobody but a command that passes its own on should say so.
+    _late_stdin: Option[Late | None, Late | None] = Option(None, _late(), Effect.PROCESS)
+
+    @property
+    def late_stdin(self) -> Late | None:
+        """What gives standard input when the guest first reads it; None: it is `stdin`."""
+        return self._late_stdin
 
     @property
     def time(self) -> int:
@@ -244,12 +274,12 @@ class Host:
         return int(self.random.removeprefix("seed:")) if self.random.startswith("seed:") else None
 
     @property
-    def irreversible(self) -> str | None:
+    def irreversible(self) -> Reason | None:
         """Why a run can't be started again as if it had not been: on demand, it may turn out to be needed."""
         if self.writable and self.dirs:
-            return "it may write files, which can't be taken back"
+            return Reason("writes-files", "it may write files, which can't be taken back")
         if self.has_own_clock:
-            return "it may read the host's clock, which would show another time to a second run"
+            return Reason("own-clock", "it may read the host's clock, which would show another time to a second run")
         if self.random == "host":
-            return "it may take the host's random numbers, which would be others in a second run"
+            return Reason("own-random", "it may take the host's random numbers, which would be others in a second run")
         return None

@@ -18,7 +18,7 @@ _SPECIAL = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 def encode(value_type: ValType, text: str) -> bytes:
     """The raw little-endian bytes, as many as the type has. Integers may be signed or unsigned, decimal or 0x...
 
-    Raises `ValueError` where the text is no number of that type.
+    Raises `ValueError` where the text is not a number of that type.
     """
     if value_type in (I32, I64):
         bits = 32 if value_type == I32 else 64

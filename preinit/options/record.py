@@ -101,9 +101,12 @@ class Recorded:
         now = {file.path: (file.size, file.sha256) for file in files}
         for path in sorted(before.keys() | now.keys()):
             if before.get(path) != now.get(path):
-                what = "is not what it was" if path in before and path in now else "was read in one of both runs only"
+                both = path in before and path in now
+                what = (
+                    "is not what it was when the module was built" if both else "was read in only one of the two runs"
+                )
                 raise InputError(
-                    f"the file {quoted(path)} {what}, when the module was built",
+                    f"the file {quoted(path)} {what}",
                     hint="Verify with the folders as they were, or build again.",
                 )
 
@@ -143,7 +146,7 @@ def _recorded(report: Report, shown: str) -> Recorded:
             raise TypeError("a name is no text")
     except (KeyError, TypeError, IndexError, AttributeError) as problem:
         raise InputError(
-            f"{shown} is none of a build, or of an older version of preinit: it does not say all options",
+            f"{shown} is not the report of a build by this version of preinit: it does not say all options",
             hint=_FROM_ELSEWHERE,
         ) from problem
     return Recorded(report.input.sha256, report.output.sha256, options, report.host.files)

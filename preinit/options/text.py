@@ -49,7 +49,7 @@ def clock_of(environment: Mapping[str, str]) -> int:
 def _seconds(text: str, shown: str) -> int:
     if not re.fullmatch("[0-9]{1,20}", text) or int(text) > LATEST_SECOND:
         raise UsageError(
-            f"{shown} is no time that the clock can stand at",
+            f"{shown} is not a time that the clock can stand at",
             hint=f"Give whole seconds since 1970, up to {LATEST_SECOND}: epoch:1700000000, or host.",
         )
     return int(text)

@@ -10,8 +10,8 @@ from ..result.write import text
 from ..version import VERSION
 
 if TYPE_CHECKING:
-    from ..bench.many import ManyCopies
     from ..bench.model import Bench
+    from ..bench.pooled import ManyCopies
     from ..inspection.model import Inspection
 
 

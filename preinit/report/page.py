@@ -13,7 +13,7 @@ from html import escape
 from typing import NamedTuple, NewType
 
 from ..errors import printable
-from .look import SCRIPT, STYLE
+from .stylesheet import SCRIPT, STYLE
 
 #: Markup whose text has been escaped. Only the helpers here, and views that draw, make it.
 Html = NewType("Html", str)

@@ -21,6 +21,7 @@ def summary(report: Report) -> list[str]:
         f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
         f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
         *_baked_in(report.host),
+        *_stubbed(report.host),
         *_scrubbed(report),
         *_audited(report),
         *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
@@ -90,10 +91,21 @@ def _baked_in(host: HostFacts) -> list[str]:
         (sum(host.unflushed.values()), "byte", " of output in a buffer"),
     )
     empty = ["an empty environment"] if host.environment_read and not host.environment else []
+    empty += ["no arguments"] if host.arguments_read and not host.arguments else []
     empty += ["no folders"] if host.folders_listed and not host.folders else []
     said = [f"{counted(number, noun)}{more}" for number, noun, more in taken if number]
     said += empty
     return [f"baked in: {', '.join(said)}"] if said else []
+
+
+def _stubbed(host: HostFacts) -> list[str]:
+    """One line about the stubs that answered."""
+    if not host.stubbed:
+        return []
+    most = sorted(host.stubbed, key=lambda name: -host.stubbed[name])[:_FEW]
+    more = len(host.stubbed) - len(most)
+    said = ", ".join(f"{name} ({counted(host.stubbed[name], 'call')})" for name in most)
+    return [f"answered by stubs: {said}{f' and {more:,} more' if more > 0 else ''}"]
 
 
 def _engine(engine: EngineFacts) -> str:

@@ -43,7 +43,7 @@ def of_values(kind: type[T], version: int, value: Any) -> T:
 
 def _wrong(where: str, expected: object) -> InputError:
     name = getattr(expected, "__name__", str(expected))
-    return InputError(f"the report is not one of a build: `{where}` is no {name}", hint=_HINT)
+    return InputError(f"this is not the report of a build: `{where}` is no {name}", hint=_HINT)
 
 
 def _typed(expected: Any, value: Any, where: str) -> Any:
@@ -93,5 +93,5 @@ def _object(expected: Any, value: dict[str, Any], where: str) -> Any:
         if field.name in value:
             given[field.name] = _typed(hints[field.name], value[field.name], f"{where}.{field.name}")
         elif field.default is MISSING:
-            raise InputError(f"the report is not one of a build: `{where}` has no `{field.name}`", hint=_HINT)
+            raise InputError(f"this is not the report of a build: `{where}` has no `{field.name}`", hint=_HINT)
     return expected(**given)

@@ -37,11 +37,12 @@ class ModuleFacts:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """How the guest was compiled: `name` is "whole" or "ondemand", `reason` why, `compiler` "winch" or "cranelift".
+    """How the guest was compiled: `name` is "whole" or "ondemand", `compiler` "winch" or "cranelift".
 
-    Of its `functions`, `functions_compiled` were compiled, `bytes_compiled` bytes of code, in `chunks` modules;
-    an earlier build had compiled `chunks_from_cache` of these. `not_kept`: why compiled code could not be kept for the
-    next build, in words; empty where it is, or was not asked for. `compiled_anew`: why code of the cache was not used.
+    `reason` says why, in words, and `reason_code` the same for programs. Of its `functions`, `functions_compiled` were
+    compiled, `bytes_compiled` bytes of code, in `chunks` modules; an earlier build had compiled `chunks_from_cache` of
+    these. `not_kept`: why compiled code could not be kept for the next build, in words; empty where it is, or was not
+    asked for. `compiled_anew`: why code of the cache was not used.
     """
 
     name: str
@@ -54,6 +55,7 @@ class EngineFacts:
     chunks_from_cache: int = 0
     not_kept: str = ""
     compiled_anew: str = ""
+    reason_code: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,14 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class DescriptorFacts:
-    """A file or folder that the guest had open, and its path in the guest."""
+    """A file or folder that the guest had open, and its path in the guest.
+
+    `opened_in`: the guest's backtrace when it opened it, innermost frame first; of the first 200 that it opened.
+    """
 
     number: int
     path: str
+    opened_in: tuple[Frame, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,9 @@ class HostFacts:
     were handed over, all at once; `environment_read`: the guest asked, if only how many there are: C libraries keep the
     answer, even if that is none. The same for `arguments`, and for `folders` (guest paths), `folders_listed`.
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
-    still lie there, by stream; only where the module says where its streams are.
+    still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
+    for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
+    read or took something, which may be a later one than the first.
     """
 
     calls: dict[str, int]
@@ -135,6 +143,8 @@ class HostFacts:
     files: tuple[FileFacts, ...]
     open_descriptors: tuple[DescriptorFacts, ...]
     unflushed: dict[str, int] = field(default_factory=dict)
+    stubbed: dict[str, int] = field(default_factory=dict)
+    causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -195,8 +205,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         facts = dataclasses.asdict(self)
-        first = self.host.first_calls
-        facts["host"]["first_calls"] = {name: [frame._asdict() for frame in first[name]] for name in first}
+        facts["host"] = _with_frames(facts["host"])
         return facts
 
     def to_json(self) -> str:
@@ -220,6 +229,15 @@ class Report:
         return of_values(cls, REPORT_VERSION, dict(values))
 
 
+def _with_frames(value: Any) -> Any:
+    """The same, with frames as JSON objects: `dataclasses.asdict` leaves named tuples as they are."""
+    if isinstance(value, Frame):
+        return value._asdict()
+    if isinstance(value, dict):
+        return {key: _with_frames(item) for key, item in value.items()}
+    return type(value)(map(_with_frames, value)) if isinstance(value, list | tuple) else value
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """The output module and the report about it."""
@@ -228,7 +246,7 @@ class Result:
     report: Report
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes the module to a file, whole or not at all: what was there stays until then.
+        """Writes the module to a file, in one step: what was there stays until it is complete.
 
         Raises `OutputNotWritable`.
         """

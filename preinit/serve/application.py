@@ -50,7 +50,7 @@ Log = Callable[[str], None]
 
 
 class Application:
-    """Give it to any WSGI server whose threads have `engine.copies.COPY_THREAD_STACK` bytes of stack.
+    """Give it to any WSGI server whose threads have `preinit.engine.copies.pool.COPY_THREAD_STACK` bytes of stack.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Application:
         **fields: Any,
     ) -> None:
         if settings is not None and fields:
-            raise UsageError(f"settings were given, and {next(iter(fields))!r} beside them")
+            raise UsageError(f"settings were given, and {next(iter(fields))!r} in addition")
         unknown = next((name for name in fields if name not in Settings.__dataclass_fields__), None)
         if unknown:
             raise UsageError(f"there is no setting {unknown!r}")
@@ -237,6 +237,6 @@ def _check_entry(module: Module, entry: str) -> None:
             continue
         if export.kind != ExternKind.FUNC or module.function_type(export.target) != FuncType((), ()):
             raise UnknownExport(
-                f"the export {quoted(name)} is no function of type () -> (), so it can't be called for a request",
+                f"the export {quoted(name)} is not a function of type () -> (), so it can't be called for a request",
                 hint="Name another with `--entry NAME`, or build with `-r _start=NAME`.",
             )

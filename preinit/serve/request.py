@@ -99,7 +99,7 @@ def _body(environ: Mapping[str, Any], most: int) -> bytes:
     else:  # without that, reading more than there is would wait for it
         text = environ.get("CONTENT_LENGTH") or "0"
         if not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise Failed(400, "the length of the body is no number")
+            raise Failed(400, "the length of the body is not a number")
         size = min(int(text), most + 1)
     body: bytes = stream.read(size) if size else b""
     if len(body) > most:

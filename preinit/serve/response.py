@@ -53,7 +53,7 @@ def read_response(output: bytes) -> Answer | LocalRedirect:
         raise Failed(502, "the command printed nothing")
     end = _END.search(output, 0, _LARGEST_HEADER)
     if end is None:
-        raise Failed(502, "the command printed no header, or no empty line behind it", _start(output))
+        raise Failed(502, "the command printed no header, or no empty line after it", _start(output))
     fields: list[tuple[str, str]] = []
     status = location = None
     lines = _LINE.split(output[: end.start()])
@@ -63,7 +63,7 @@ def read_response(output: bytes) -> Answer | LocalRedirect:
         name, colon, value = line.partition(b":")
         value = value.strip(b" \t")
         if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise Failed(502, "the command printed a line in its header that is no field", _start(line))
+            raise Failed(502, "the command printed a line in its header that is not a field", _start(line))
         title, text = name.decode("ascii"), value.decode("latin-1")
         if title.lower() == "status":
             if status is not None:
@@ -96,7 +96,7 @@ def _value(location: str) -> str:
 def _status(text: str) -> str:
     match = _STATUS.fullmatch(text)
     if not match:
-        raise Failed(502, "the command printed a status that is none", _start(text.encode("latin-1")))
+        raise Failed(502, "the command printed an invalid status", _start(text.encode("latin-1")))
     return f"{match[1]} {match[2] or phrase(int(match[1]))}"
 
 

@@ -177,7 +177,7 @@ def _refused(host: str, port: int, problem: Exception) -> AddressRefused:
 
 
 def _channels(log: Log) -> type:
-    """The class of waitress's connections, that is stricter, and logs what waitress answers by itself."""
+    """The class of waitress's connections, that is stricter, and logs what waitress itself answers."""
     from waitress.channel import HTTPChannel
     from waitress.parser import HTTPRequestParser, ParsingError
     from waitress.task import ErrorTask

@@ -12,7 +12,7 @@ from .dwarf import variables
 from .linker import HEAP_BASE, STACK_POINTER, addresses, stack_pointers
 from .stack import find_stack
 
-#: How far behind a symbol a place is still described by it, in bytes.
+#: How far after a symbol a place is still described by it, in bytes.
 _NEAR = 1 << 16
 
 #: Functions, segments and variables that one name lists.

@@ -37,7 +37,7 @@ def find_stack(module: Module) -> Stack:
     entry = module.globals[pointer]
     where = f"global {pointer} (`{STACK_POINTER}`)"
     if not entry.mutable or entry.type != (I64 if module.memories[0].is_64 else I32):
-        raise _unproven("that is no mutable global of the type that addresses have", where)
+        raise _unproven("that is not a mutable global of the type that addresses have", where)
     top = initial_number(module, pointer)
     if not top:
         raise _unproven("its initial value is not a constant above 0", where)

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..errors import as_error, quoted
+from ..errors.reason import Reason
 from ..passes.observer import Observer
 from .inputs import fingerprint
 from .state import change
@@ -110,9 +111,9 @@ def _outcome(target: Target, wanted: Wanted, workers: Workers) -> Outcome:
         files = dict(zip(("output", "report"), target.writes, strict=False))
         found = change(target.output, now, files)
         if wanted.force:
-            found = found or "forced"
+            found = found or Reason("forced", "forced")
         elif options.host.writable:
-            found = found or "its guest may write files"
+            found = found or Reason("writes-files", "its guest may write files")
         if found is None:
             return Outcome(target.name, UP_TO_DATE, f"{target.output.stat().st_size:,} bytes")
         why = f" ({found})"

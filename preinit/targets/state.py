@@ -1,7 +1,7 @@
-"""What an output was built from, kept in a file beside it, so that a build can tell whether anything changed.
+"""What an output was built from, kept in a file next to it, so that a build can tell whether anything changed.
 
-Beside the output, since that is what it tells about: whoever keeps the output (a cache of continuous integration, say)
-keeps both; sources may be read-only; two checkouts have two. It has no paths, so both may move. It is only believed
+It lies next to the output, since that is what it tells about: a cache of continuous integration keeps both or neither.
+Sources may be read-only, and two checkouts have two of them. It has no paths, so both may move. It is only believed
 where the output is still the one that it was written for.
 """
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors.reason import Reason
 from ..files.regular import open_regular
 
 #: Version of the file's form.
@@ -44,7 +45,7 @@ class Fingerprint:
     world: bytes = field(repr=False)
 
 
-#: What is said when a part has changed.
+#: Parts that change, and what is said then.
 _CHANGES = {
     "preinit": "preinit's version changed",
     "input": "the input changed",
@@ -72,23 +73,23 @@ def state_bytes(now: Fingerprint, written: Mapping[str, str]) -> bytes:
     return (json.dumps(facts, indent=2) + "\n").encode()
 
 
-def change(output: Path, now: Fingerprint, files: Mapping[str, Path]) -> str | None:
-    """Why a target has to be built, in words; None if it is up to date. `files`: what the target writes, by key."""
+def change(output: Path, now: Fingerprint, files: Mapping[str, Path]) -> Reason | None:
+    """Why a target has to be built; None if it is up to date. `files`: what the target writes, by key."""
     missing = next((key for key, path in files.items() if not os.path.isfile(path)), None)  # noqa: PTH113 - never raises
     if missing:
-        return f"there is no {missing} yet"
+        return Reason("missing", f"there is no {missing} yet")
     before = _read(state_file(output))
     if before is None:
-        return "it is not known what the output was built from"
+        return Reason("unknown", "it is not known what the output was built from")
     for name, words in _CHANGES.items():
         if before.get(name) != getattr(now, name):
-            return words
+            return Reason(name, words)
     if not _same_world(before.get("world"), now.world):
-        return "the environment or standard input changed"
+        return Reason("world", "the environment or standard input changed")
     written = before.get("written")
     for key, path in files.items():
         if not isinstance(written, dict) or written.get(key) != digest_of_file(path):
-            return f"the {key} changed"
+            return Reason("output", f"the {key} changed")
     return None
 
 

@@ -169,7 +169,7 @@ def _check_place(path: Path, option: str) -> None:
     if os.path.exists(path.parent):  # noqa: PTH110 - `Path.exists` raises where a name is too long, say
         check_writable(os.fspath(path), option)
     if os.path.exists(path) and not path.is_file():  # noqa: PTH110
-        raise OutputNotWritable(f"{shown(path)!r} is no regular file", hint="Name one in the config file.")
+        raise OutputNotWritable(f"{shown(path)!r} is not a regular file", hint="Name one in the config file.")
 
 
 def _write(path: Path, data: bytes, option: str) -> None:

@@ -26,10 +26,10 @@ from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
 from .behaviour import STOPPED, Side, differences
-from .both import Both, of_output, raise_any, run_both
 from .calls import Call, for_all, written
 from .customs import customs
 from .globals import guards, takes_other_values
+from .instances import Both, of_output, raise_any, run_both
 from .result import VERIFICATION_VERSION, CallFacts, Verification
 from .structure import structure
 
@@ -195,13 +195,13 @@ def _verify(
         raise_any(customs(module, output))
         with of_output():
             to_make = list(calls.of(output))
-    preloads, beside = read_preloads(module, options)
+    preloads, preload_code = read_preloads(module, options)
     if recorded:
         recorded.check_preloads(preloads)
     others = [] if options.imports == "define" else list(guards(module, preloads, dict(options.import_globals)))
     stack = find_stack(module) if options.scrub_stack else None
     goes_on = bool(to_make or others)
-    job = Job(module, tuple(chosen), options, preloads, beside, deadline, exports, stack, goes_on)
+    job = Job(module, tuple(chosen), options, preloads, preload_code, deadline, exports, stack, goes_on)
     both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)

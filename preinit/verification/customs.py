@@ -68,7 +68,7 @@ def _placed(module: Module, common: set[int]) -> Iterator[tuple[Section, int]]:
 def _place(found: tuple[Section, int] | None) -> str:
     if found is None:
         return "no more"
-    return f"'{found[0].title}'" + (f" behind the {SectionId(found[1]).name.lower()} section" if found[1] else "")
+    return f"'{found[0].title}'" + (f" after the {SectionId(found[1]).name.lower()} section" if found[1] else "")
 
 
 def _producers(module: Module, section: Section) -> Iterator[tuple[int, str, str, str]]:

@@ -45,7 +45,7 @@ def _entries(module: Module, number: SectionId) -> tuple[int, memoryview]:
 
 
 def _types(module: Module, output: Module) -> Iterator[Discrepancy]:
-    """All of the input's types, at their indices; behind them, one for a start function may follow."""
+    """All of the input's types, at their indices; after them, one for a start function may follow."""
     before, after = module.types.functions, output.types.functions
     for index, pair in enumerate(zip_longest(before, after[: len(before)], fillvalue=None)):
         if pair[0] != pair[1]:
@@ -63,7 +63,7 @@ def _types(module: Module, output: Module) -> Iterator[Discrepancy]:
 
 
 def _type(value: FuncType | None) -> str:
-    return "a type that is no function's" if value is None else str(value)
+    return "a type that is not a function's" if value is None else str(value)
 
 
 # -- imports and state -------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def _function(module: Module, index: int) -> str:
 
 
 def _functions(module: Module, output: Module) -> Iterator[Discrepancy]:
-    """The input's functions at their indices, code byte for byte. What comes behind them is looked at elsewhere."""
+    """The input's functions at their indices, code byte for byte. What comes after them is looked at elsewhere."""
     for index, (a, b) in enumerate(
         zip_longest(module.function_types, output.function_types[: len(module.function_types)])
     ):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="pip in
 
 
 #: The command, which waits for a cluster for less time than is right for one that is far away.
-IMPATIENT = with_other("preinit.batch.crews", PATIENCE=1)
+IMPATIENT = with_other("preinit.batch.executors", PATIENCE=1)
 
 
 class Cluster:

@@ -52,7 +52,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[Any], str]] = {
     "a key for all": ({}, [{"output": "a.wasm", "engine": "whole"}], "`engine` is the same for all jobs"),
     "a time limit of a job alone": ({}, [{"output": "a.wasm", "timeout": 3}], "Write a `timeout` under [defaults]"),
     "no output": ({}, [{"output": "a.wasm"}, {"stdin": "job0.txt"}], "does not say what to write"),
-    "a job that is no table": ({}, [{"output": "a.wasm"}, 3], "must be a table"),
+    "a job that is not a table": ({}, [{"output": "a.wasm"}, 3], "must be a table"),
     "an output outside": ({}, [{"output": "../a.wasm"}], "is outside of the folder"),
     "a report outside": ({}, [{"output": "a.wasm", "report": "../a.json"}], "is outside of the folder"),
     "an output outside, hidden": ({}, [{"output": "x/../../a.wasm"}], "is outside of the folder"),
@@ -62,7 +62,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[Any], str]] = {
     "one output twice": ({}, [{"output": "a.wasm"}, {"output": "b/../a.wasm"}], "is also that of"),
     "an output that is its report": ({}, [{"output": "a.wasm", "report": "a.wasm"}], "is also that of"),
     "an output in another one": ({}, [{"output": "a/b.wasm"}, {"output": "a"}], "the output of "),
-    "the record as output": ({}, [{"output": ".preinit-batch.jsonl"}], "is no file of its own"),
+    "the record as output": ({}, [{"output": ".preinit-batch.jsonl"}], "is not a file of its own"),
     "an output that is no text": ({}, [{"output": "\ud800.wasm"}], "can't be a path"),
     "an output that is too long": ({}, [{"output": "y/" * 4000 + "a.wasm"}], "can't be a path"),
     "a file that is no text": ({}, [{"output": "a.wasm", "stdin": "\ud800"}], "can't be read"),
@@ -123,7 +123,7 @@ def test_files_that_are_no_job_files_are_refused(tmp_path: Path, name: str, cont
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
-@pytest.mark.parametrize(("key", "said"), [("output", "is no file of its own"), ("stdin", "is a pipe")])
+@pytest.mark.parametrize(("key", "said"), [("output", "is not a file of its own"), ("stdin", "is a pipe")])
 def test_pipes_and_devices_are_no_files_of_a_job(tmp_path: Path, key: str, said: str) -> None:
     path = workshop(tmp_path, {"one": "text"})
     pipe = tmp_path / "pipe"
@@ -163,7 +163,7 @@ def test_a_link_does_not_lead_an_output_out_of_the_folder(tmp_path: Path) -> Non
         (["in", "-i", "keeper.wasm"], "`-o DIR` is missing"),
         (["in", "-i", "keeper.wasm", "-o", "out"], "nothing says what the files of the folder are for"),
         (["in", "-i", "keeper.wasm", "-o", "out", "--stdin-from", "--pattern", "*.none"], "there are no jobs"),
-        (["in", "-i", "keeper.wasm", "-o", "out", "--stdin-from", "--pattern", "/*"], "is no pattern"),
+        (["in", "-i", "keeper.wasm", "-o", "out", "--stdin-from", "--pattern", "/*"], "is not a pattern"),
         (["in", "-i", "keeper.wasm", "-o", "out", "--stdin-from"], "is also that of"),
         (["jobs.jsonl", "--stdin-from"], "`--stdin-from` is for a folder"),
         (["jobs.jsonl", "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"], "as many processes as it has"),

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from preinit import Host, Options, errors
+from preinit import Call, Host, Options, Word, errors
 from preinit.bench import Bench, measure
 from preinit.bench.model import Times
+from preinit.bench.pooled import measure_copies
 from preinit.bench.sizes import sizes
 from tests.support.modules import build_text, wasm
 
@@ -52,6 +53,51 @@ def test_both_are_measured_and_calls_see_what_was_initialized(engine: str) -> No
         assert side.copies_per_second > 0
     assert found.ratio == found.original.start.median / found.output.start.median
     assert found.output.size.raw == len(build_text(PLAIN).wasm)
+
+
+#: `load` is given data and returns a result, `check` two words of that: where the data lies, and its length.
+GIVEN = """(module (memory (export "memory") 1) (data (i32.const 96) "\\01\\00\\00\\00\\80\\00\\00\\00\\08\\00\\00\\00")
+  (data (i32.const 128) "no text!") (global $next (mut i32) (i32.const 1024))
+  (func (export "malloc") (param i32) (result i32)
+    (global.get $next) (global.set $next (i32.add (global.get $next) (local.get 0))))
+  (func (export "load") (param i32 i32) (result i32)
+    (if (i32.eqz (local.get 1)) (then (return (i32.const 96))))
+    (i32.store (i32.const 20) (local.get 0)) (i32.store (i32.const 24) (local.get 1)) (i32.const 16))
+  (func (export "check") (param i32 i32 i64)
+    (if (i32.or (i32.ne (local.get 1) (i32.const 4)) (i64.ne (local.get 2) (i64.const 7))) (then (unreachable)))
+    (if (i32.ne (i32.load (local.get 0)) (i32.const 0x74786574)) (then (unreachable)))))"""
+
+
+def given_text(text: bytes) -> list[str | Call]:
+    return [Call("load", text, returns="result"), Call("check", Word(4), Word(8), 7)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_initializers_are_given_data_and_words_of_memory(engine: str) -> None:
+    found = compared(GIVEN, engine, init_funcs=given_text(b"text"))
+    assert found.original.functions == ("load", "check")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_initializer_that_refuses_its_data_is_named_with_what_it_said(engine: str) -> None:
+    with pytest.raises(errors.InitializerFailed) as caught:
+        measure(wasm(GIVEN), wasm(GIVEN), init_funcs=given_text(b""), runtime=engine, rounds=3)
+    assert "no text!" in caught.value.what
+    assert "load" in caught.value.what
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_words_outside_of_memory_are_said(engine: str) -> None:
+    calls: list[str | Call] = [Call("load", b"text"), Call("check", Word(70_000), Word(8), 7)]
+    with pytest.raises(errors.InitializerFailed, match="outside of memory"):
+        measure(wasm(GIVEN), wasm(GIVEN), init_funcs=calls, runtime=engine, rounds=3)
+
+
+def test_copies_out_of_a_pool_are_given_data_too() -> None:
+    output = build_text(GIVEN, init_funcs=given_text(b"text")).wasm
+    given = Options(init_funcs=given_text(b"text"), cache=False)
+    found = measure_copies(wasm(GIVEN), output, given, copies=5, calls=("malloc(1)",))
+    assert found.original.first_byte is not None
 
 
 @pytest.mark.parametrize("engine", ENGINES)

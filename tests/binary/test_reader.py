@@ -305,6 +305,33 @@ def test_a_component_an_object_and_a_dynamic_library_are_told_from_a_module() ->
         parse(write.PREAMBLE + section(0, b"\x08dylink.0"))
 
 
+#: `dylink.0` with mem-info: bytes of memory and their alignment, entries of the table and their alignment.
+def _dylink(memory: int, table: int = 0) -> bytes:
+    info = write.uleb(memory) + write.uleb(4) + write.uleb(table) + write.uleb(0)
+    needed = b"\x02\x05\x01\x03lib"  # of another subsection
+    return section(0, b"\x08dylink.0" + needed + b"\x01" + write.uleb(len(info)) + info)
+
+
+def test_a_main_module_that_can_load_libraries_is_no_library() -> None:
+    rest = wasm('(module (import "GOT.func" "exit" (global (mut i32))) (memory 1))')[len(write.PREAMBLE) :]
+    assert parse(write.PREAMBLE + _dylink(0, 300) + rest).memories[0].minimum == 1
+    assert parse(write.PREAMBLE + section(0, b"\x06dylink\0\0\0\0\0") + rest).memories[0].minimum == 1
+    for base in ("__memory_base", "__table_base"):
+        library = wasm(f'(module (import "env" "{base}" (global i32)))')[len(write.PREAMBLE) :]
+        with pytest.raises(DynamicLibrary):
+            parse(write.PREAMBLE + _dylink(0) + library)
+    for asks in (_dylink(1), section(0, b"\x06dylink\x08\0\0\0\0"), section(0, b"\x06dylink")):
+        with pytest.raises(DynamicLibrary):
+            parse(write.PREAMBLE + asks + rest)
+
+
+@pytest.mark.parametrize("content", [b"\x01", b"\x01\x05\0", b"\x01\x01\x80", b"\x01\x01\x80\0\0\0\0"])
+def test_a_damaged_section_of_dynamic_linking_is_told_where(content: bytes) -> None:
+    with pytest.raises((Malformed, Truncated)) as problem:
+        parse(write.PREAMBLE + section(0, b"\x08dylink.0" + content))
+    assert 10 <= offset_of(problem) <= 19 + len(content)
+
+
 def test_all_forms_of_element_segments_are_told_apart() -> None:
     active, passive, declarative = Mode.ACTIVE, Mode.PASSIVE, Mode.DECLARATIVE
     module = parse(wasm(SEGMENTS_OF_ALL_FORMS))

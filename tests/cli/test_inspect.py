@@ -13,7 +13,7 @@ from tests.support.modules import wasm
 
 @pytest.fixture
 def built(good: Path, tmp_path: Path) -> Path:
-    """An output, beside the report of its build and a page about it."""
+    """An output, next to the report of its build and a page about it."""
     out = tmp_path / "out.wasm"
     run("build", good, "-o", out, "--report", tmp_path / "report.json", "--html", tmp_path / "page.html", code=0)
     return out

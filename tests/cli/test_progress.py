@@ -1,4 +1,4 @@
-"""How far long work is: on a terminal, with --verbose, and beside what a guest prints."""
+"""How far long work is: on a terminal, with --verbose, and together with what a guest prints."""
 
 from __future__ import annotations
 

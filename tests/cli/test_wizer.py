@@ -6,6 +6,7 @@ from pathlib import Path
 
 from preinit.binary.module import parse
 from tests.support.command import assert_initialized, fails, run
+from tests.support.instances import Running
 from tests.support.modules import wasm
 
 ENVIRONMENT = """(module
@@ -65,3 +66,40 @@ def test_a_value_that_looks_like_a_flag_stays_a_value(good: Path) -> None:
     said = fails("build", good, "-f", "--inherit-env")
     assert "exports no function '--inherit-env'" in said
     assert "no-such" in fails("build", "--", "--no-such-file", code=2)
+
+
+REACTOR = """(module (memory (export "memory") 1) (func (export "_initialize") (call $count (i32.const 1)))
+  (func (export "wizer-initialize") (call $count (i32.const 10))) (func (export "mine") (call $count (i32.const 100)))
+  (func $count (param i32) (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (local.get 0)))))"""
+
+
+def test_a_named_initializer_counts_beside_init_none_and_nothing_else_is_run() -> None:
+    def left(*arguments: str) -> int:
+        done = run("build", "-", *arguments, stdin=wasm(REACTOR), code=0)
+        return int.from_bytes(Running(done.stdout).state().memories[0][:4], "little")
+
+    assert left("--init", "none") == left("--no-init-func") == 1
+    assert left("--init", "none", "-f", "mine") == left("-f", "mine") == left("-f", "mine", "--init=none") == 101
+
+
+def test_a_short_option_may_have_an_equals_sign(good: Path, tmp_path: Path) -> None:
+    written = run("build", good, "-f", "wizer-initialize", "-r", "go=run", code=0).stdout
+    for output in ("a.wasm", "=b.wasm"):
+        run("build", good, "-f=wizer-initialize", "-r=go=run", f"-o={output}", cwd=tmp_path, code=0)
+        assert (tmp_path / output).read_bytes() == written
+    run("build", good, "-qvf=wizer-initialize", "-rgo=run", "-oc.wasm", cwd=tmp_path, code=0)
+    assert (tmp_path / "c.wasm").read_bytes() == written
+    assert sorted(path.name for path in tmp_path.iterdir() if path != good) == ["=b.wasm", "a.wasm", "c.wasm"]
+    run("verify", good, tmp_path / "a.wasm", "-f=wizer-initialize", "-r=go=run", code=0)
+    run("bench", good, tmp_path / "a.wasm", "-f=wizer-initialize", "-e=K=V", "--rounds=5", "--seconds=0.1", code=0)
+
+
+def test_what_follows_an_option_or_two_dashes_is_no_option(tmp_path: Path) -> None:
+    text = REACTOR.replace('"mine"', '"-o=x"')
+    done = run("build", "-", "-f", "-o=x", stdin=wasm(text), code=0)
+    assert int.from_bytes(Running(done.stdout).state().memories[0][:4], "little") == 101
+    (tmp_path / "-o=x").write_text(REACTOR)
+    run("build", "-o=out.wasm", "--", "-o=x", cwd=tmp_path, code=0)
+    assert fails("build", "-", "-o=", stdin=wasm(REACTOR), code=2).startswith(
+        "error[usage]: the file name of `-o` is empty"
+    )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preinit import Options
-from preinit.bench.many import empty_module, measure_copies
+from preinit.bench.pooled import empty_module, measure_copies
 from preinit.binary.module import parse
 from preinit.engine.copies import dense as dense_file
 from preinit.engine.copies.dense import dense

@@ -21,7 +21,7 @@ FIRST = MODULE.imported_functions if MODULE else 0
 
 PROFILE = Profile(
     "winch",
-    "",
+    None,
     (StoredStubs(((0, 2), (1, 1)), b"stubs"),),
     (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, False, b"code"),),
 )
@@ -30,7 +30,7 @@ PROFILE = Profile(
 def sealed(head: bytes, rest: bytes, size: int | None = None) -> bytes:
     """A profile with a checksum that is right, whatever it says."""
     content = (len(head) if size is None else size).to_bytes(8, "little") + head + rest
-    return b"preinit profile 2\n" + hashlib.sha256(content).digest() + content
+    return b"preinit profile 3\n" + hashlib.sha256(content).digest() + content
 
 
 JSON = st.recursive(

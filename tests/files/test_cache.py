@@ -187,8 +187,8 @@ def test_the_summary_says_why_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert said_of(tmp_path / "link") == f"'{tmp_path / 'link'}' is a link"
     (tmp_path / "file").touch()
-    assert said_of(tmp_path / "file") == f"'{tmp_path / 'file'}' is no folder"
-    assert said_of(tmp_path / "file" / "cache") == f"'{tmp_path / 'file'}' is no folder"
+    assert said_of(tmp_path / "file") == f"'{tmp_path / 'file'}' is not a folder"
+    assert said_of(tmp_path / "file" / "cache") == f"'{tmp_path / 'file'}' is not a folder"
     (tmp_path / "open" / "cache").mkdir(parents=True, mode=0o700)
     (tmp_path / "open").chmod(0o777)
     assert said_of(tmp_path / "open" / "cache") == f"'{tmp_path / 'open'}' can be written by others"

@@ -10,6 +10,7 @@ import wasmtime
 from preinit.errors import GuestTrap, ImportCalled
 from preinit.host.wasi1.abi import MODULE, NO_RESULT, SIGNATURES
 from tests.support.command import run
+from tests.support.instances import Running
 from tests.support.modules import build_text, text_of, wasm
 
 INIT = '(export "wizer-initialize")'
@@ -46,13 +47,32 @@ def test_the_report_counts_the_calls_of_each_function() -> None:
     assert result.report.host.calls == {"sched_yield": 2, "sock_shutdown": 1}
 
 
-@pytest.mark.parametrize("memory", ["", "(memory 1)", '(memory (export "mem") 1)', '(func (export "memory"))'])
+@pytest.mark.parametrize(
+    "memory",
+    [
+        "", "(memory 1)", '(memory (export "mem") 1)', '(func (export "memory"))',
+        '(import "env" "a" (memory 1)) (import "env" "b" (memory 1))', '(import "env" "a" (memory 1)) (memory 1)',
+    ],
+)  # fmt: skip
 def test_wasi_needs_the_memory_under_its_name(memory: str) -> None:
     with pytest.raises(GuestTrap, match="does not export its memory as `memory`") as caught:
         build_text(f"""(module {importing("random_get")} {memory}
             (func $seed {INIT} (drop (call 0 (i32.const 0) (i32.const 1)))))""")
     assert [frame.name for frame in caught.value.frames] == ["seed"]
     assert "export" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+@pytest.mark.parametrize("imports", ["keep", "define", "restore"])
+def test_an_imported_memory_that_is_the_only_one_is_the_guest_s(imports: str, engine: str) -> None:
+    """Emscripten's loader makes the memory, and its functions of WASI know it: PGlite is such a module."""
+    text = f"""(module {importing("random_get")} (import "env" "memory" (memory 1))
+      (func {INIT} (drop (call 0 (i32.const 100) (i32.const 8)))))"""
+    result = build_text(text, imports=imports, engine=engine)
+    assert result.report.host.random_bytes == 8
+    resumed = Running(result.wasm)
+    resumed.start()
+    assert any(resumed.state().memories[0][100:108])
 
 
 def test_what_needs_no_memory_works_without() -> None:

@@ -223,7 +223,7 @@ def test_what_a_second_run_would_see_is_compiled_as_a_whole(
     facts = build_text(asks_for(4), host=host, engine=engine).report.engine
     assert facts.name == "whole"
     assert words in facts.reason
-    assert build_text(asks_for(4), host=host, engine="whole").report.engine.reason == "asked for"
+    assert build_text(asks_for(4), host=host, engine="whole").report.engine.reason_code == "asked-for"
 
 
 def test_folders_are_the_reason_only_where_there_are_some() -> None:
@@ -238,7 +238,7 @@ def test_folders_are_the_reason_only_where_there_are_some() -> None:
     [
         ({"clock": -1}, "can't stand at -1"),
         ({"clock": LATEST_SECOND + 1}, "up to"),
-        ({"clock": "now"}, "'now' in `clock` is no time"),
+        ({"clock": "now"}, "'now' in `clock` is not a time"),
         ({"clock": 1.5}, "not float"),
         ({"clock": True}, "not bool"),
         ({"random": "dice"}, "Write seed:N"),

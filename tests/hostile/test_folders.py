@@ -21,7 +21,7 @@ HALF = 1 << 31
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a file and all kinds of ways out; beside it, a secret."""
+    """A folder with a file and all kinds of ways out; next to it, a secret."""
     made = tmp_path / "folder"
     inside = made / "inside"
     (inside / "sub").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from preinit import Host, Options, build, errors
 from preinit.errors import UsageError
 from tests.support.command import GOOD, assert_initialized
 from tests.support.modules import wasm
+from tests.support.places import PACKAGE
 
 
 @pytest.mark.parametrize(
@@ -111,9 +113,28 @@ def test_a_result_is_shown_without_the_module() -> None:
         {"timeout": float("nan")},
         {"max_memory": -1},
         {"rename_funcs": (("a", "b"), ("a", "c"))},
+        {"rename_funcs": (("a", "b"), ("a", "b"))},
         {"no_such_option": 1},
     ],
 )
 def test_options_that_make_no_sense_are_usage_errors(fields: dict[str, object]) -> None:
     with pytest.raises(errors.UsageError):
         build(wasm("(module)"), **fields)
+
+
+def test_fields_by_name_are_those_of_the_classes() -> None:
+    """With the same types: they are written twice, since type checkers read them from one place only."""
+    declarations = {}
+    for file in ("build", "host"):
+        for node in ast.walk(ast.parse((PACKAGE / f"options/{file}.py").read_text())):
+            match node:
+                case ast.AnnAssign(
+                    target=ast.Name(name),
+                    annotation=ast.Subscript(value=ast.Name("Option"), slice=ast.Tuple(elts=[given, _])),
+                ) if not name.startswith("_"):
+                    declarations[name] = ast.unparse(given)
+    tree = ast.parse((PACKAGE / "options/fields.py").read_text())
+    (fields,) = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Fields")
+    typed = {n.target.id: ast.unparse(n.annotation) for n in fields.body if isinstance(n, ast.AnnAssign)}  # type: ignore[attr-defined]
+    assert len(typed) > 30
+    assert typed == declarations

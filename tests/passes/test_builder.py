@@ -12,14 +12,12 @@ import pytest
 
 from preinit import Builder, Host, Options, build
 from preinit.binary.module import SectionId, parse, read_sections
-from preinit.engine.validation import check
+from preinit.engine.validation import REFUSALS, check
 from preinit.errors import (
     GuestTrap,
-    InvalidModule,
     PreinitError,
     TimeLimit,
     UnknownExport,
-    UnsupportedProposal,
     UsageError,
     WarningsRefused,
 )
@@ -276,10 +274,10 @@ def test_what_was_validated_before_hides_no_damage(damage: SectionId) -> None:
 def _refusal(function: Any, binary: bytes) -> str | None:
     try:
         function(binary)
-    except (InvalidModule, UnsupportedProposal) as problem:
+    except REFUSALS as problem:
         return str(problem)
     except PreinitError as problem:  # the reader refuses it before the engine is asked
-        with pytest.raises((InvalidModule, UnsupportedProposal)):
+        with pytest.raises(REFUSALS):
             check(binary)
         return str(problem)
     return None

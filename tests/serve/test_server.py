@@ -138,7 +138,7 @@ def test_folders_can_be_read_and_not_written(server: Served) -> None:
         ("/no-header", 502, "no header.*just text"),
         ("/bad-header", 502, "no field"),
         ("/bad-value", 502, "no field"),
-        ("/bad-status", 502, "a status that is none; .*fine"),
+        ("/bad-status", 502, "an invalid status; .*fine"),
         ("/loop", 502, "more than 5 times"),
     ],
 )

@@ -51,7 +51,7 @@ MUTATIONS: dict[str, Mutation] = {
     "a changed table keeps its old entries": Mutation(
         "segments.write_elements", with_changed(lambda *_: {}), "a_table_changed_by_the_start_function"
     ),
-    "a changed table's old segments stay beside the new ones": Mutation(
+    "a changed table's old segments stay in addition to the new ones": Mutation(
         "segments._emptied",
         lambda _: lambda module, segment: module.data[slice(*segment.raw)],
         "a_function_that_only_an_emptied_segment_declared",

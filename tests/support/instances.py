@@ -44,13 +44,13 @@ class Running:
         self.module: Module = parse(binary)
         code, self._instrumented = instrument(self.module)
         deadline = Deadline(None)
-        beside = preloads or {}
+        preload_code = preloads or {}
         self._world = World(
-            self.module, host or Host(), deadline, values, {n: parse(wasm) for n, wasm in beside.items()}
+            self.module, host or Host(), deadline, values, {n: parse(wasm) for n, wasm in preload_code.items()}
         )
         settings = EngineSettings("cranelift")
         self.instance: WholeInstance = deadline.start(
-            lambda: compile_guest(code, settings, beside).instantiate(4 << 30, self._world.link, deadline)
+            lambda: compile_guest(code, settings, preload_code).instantiate(4 << 30, self._world.link, deadline)
         ).result()
         self._deadline = deadline
         if self.module.exported("memory"):
@@ -65,7 +65,7 @@ class Running:
         if self._instrumented.start:
             self.call(self._instrumented.start)
         for call in choose(self.module, options):
-            raw = call.raw
+            raw = [value for value in call.values if isinstance(value, bytes)]
             self._deadline.start(
                 lambda call=call, raw=raw: self.instance.call(call.name, raw, len(call.type.results))
             ).result()

@@ -1,4 +1,4 @@
-"""Instructions as `wasm-tools dump` reads them, beside those that the decoder finds."""
+"""Instructions as `wasm-tools dump` reads them, next to those that the decoder finds."""
 
 from __future__ import annotations
 

@@ -239,5 +239,6 @@ def programs(block: Block) -> set[str]:
     """Those of other people that a shell block calls and that a machine may lack."""
     if block.language not in ("sh", "console"):
         return set()
-    words = {shlex.split(line)[0] for line in block.text.splitlines() if re.match(r"[a-z]+ ", line) and "'" not in line}
+    lines = block.text.replace("\\\n", " ").splitlines()
+    words = {shlex.split(line)[0] for line in lines if re.match(r"[a-z]+ ", line) and "'" not in line}
     return words & {"curl", "node", "cargo"}

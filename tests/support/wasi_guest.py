@@ -144,7 +144,7 @@ needs_folders = pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="fo
 
 
 def make_folder(parent: Path) -> Path:
-    """A folder with some files, beside one that the guest may not see."""
+    """A folder with some files, next to one that the guest may not see."""
     (parent / "secret").mkdir()
     (parent / "secret" / "key").write_text("secret")
     inside = parent / "inside"

@@ -101,7 +101,7 @@ def test_a_module_is_built_without_a_look_at_the_config_file(tmp_path: Path) -> 
 def test_a_name_that_is_a_file_and_a_target_is_wrong_usage(tmp_path: Path) -> None:
     project(tmp_path, '[targets.good]\ninput = "good.wasm"\noutput = "out.wasm"\n')
     (tmp_path / "good").mkdir()
-    assert words(said(tmp_path, "good")) == {"good": "built"}  # a folder is no module
+    assert words(said(tmp_path, "good")) == {"good": "built"}  # a folder is not a module
     (tmp_path / "good").rmdir()
     shutil.copy(tmp_path / "good.wasm", tmp_path / "good")
     text = said(tmp_path, "good", code=2)

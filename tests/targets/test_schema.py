@@ -42,7 +42,7 @@ SAMPLES: list[Any] = [
 
 
 def properties(rule: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a table, or of a table that stands beside something else."""
+    """The keys of a table, or of a table that stands next to something else."""
     found: dict[str, Any] = next(r for r in [rule, *rule.get("anyOf", [])] if "properties" in r)["properties"]
     return found
 

@@ -64,6 +64,8 @@ def test_what_was_renamed_is_called_by_its_old_name_in_the_input() -> None:
     text = f"""(module (func {INIT}) (func (export "_start") (unreachable)) (memory (export "memory") 1)
         (func (export "resume") (i32.store8 (i32.const 7) (i32.const 1))))"""
     assert outcomes(same(text, rename_funcs=(("_start", "resume"),))) == {"_start": "returns"}
+    twice = (("_start", "resume"), ("again", "resume"))
+    assert outcomes(same(text, rename_funcs=twice)) == {"_start": "returns", "again": "returns"}
 
 
 @pytest.mark.parametrize("imports", ["keep", "restore"])

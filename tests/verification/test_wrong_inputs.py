@@ -21,9 +21,9 @@ from preinit.passes.plan.initializers import choose
 from preinit.passes.plan.job import Job
 from preinit.verification import Calls
 from preinit.verification.behaviour import STOPPED, Outcome, differences
-from preinit.verification.both import Both, run_both
 from preinit.verification.calls import for_all, written
 from preinit.verification.check import _make
+from preinit.verification.instances import Both, run_both
 from preinit.verification.state import Comparison
 from tests.support.command import GOOD
 from tests.support.modules import build_text, wasm

@@ -1,4 +1,4 @@
-"""Many copies of one module: compiled and linked once, a fresh instance for whoever asks.
+"""Many copies of one module: compiled and linked once, a fresh instance for each request.
 
 Instances come from a pool of address space, and their memories start as copy-on-write images of the data segments: a
 copy takes microseconds, and pages that it does not write are shared by all of them.
@@ -31,7 +31,7 @@ from .ticker import Ticker
 COPY_STACK = 16 << 20
 COPY_THREAD_STACK = COPY_STACK + (8 << 20)
 
-#: Address space of a 32-bit memory in the pool: all that code can name without a check, and pages that trap behind it.
+#: Address space of a 32-bit memory in the pool: all that code can name without a check, and pages after it that trap.
 _RESERVATION = (4 << 30) + (64 << 20)
 _PAGE = 1 << 16
 
@@ -80,7 +80,7 @@ class Copies:
     settings: see there.
     functions: `(module, name)` of an import -> the function of the host. Other imported functions trap.
 
-    Raises `InvalidModule`, `Unsupported` where the engine refuses the module, or where an import is no function.
+    Raises `InvalidModule`, `Unsupported` where the engine refuses the module, or where an import is not a function.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ CHUNK = 128_000
 LONGEST = 16_000
 
 #: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
-#: there are so many, one that stayed small is filled with what stands beside the function that is needed.
+#: there are so many, one that stayed small is filled with the neighbours of the function that is needed.
 FEW = 64
 #: With four times as many chunks, a chunk is filled up to twice this: most of what is put in there is not called.
 WINDOW = 1_000
@@ -82,15 +82,18 @@ class Bodies:
             body = self.range(function)
             search = self._decoder.search(self._module.data, body.start, body.end)
             if len(search.found) >= MOST_FOUND:
-                raise Unsuited(f"a function names more than {MOST_FOUND} others")
+                raise Unsuited("large-function", f"a function names more than {MOST_FOUND} others")
             if search.unknown is not None:
-                raise Unsuited(f"an instruction is not known (byte offset {search.unknown:#x})")
+                raise Unsuited("unknown-instruction", f"an instruction is not known (byte offset {search.unknown:#x})")
             for instruction in search.found:
                 if any(r.kind in (Kind.DATA, Kind.ELEMENT) for r in instruction.references):
-                    raise Unsuited(f"code names a segment (byte offset {instruction.start:#x})")
+                    raise Unsuited("code-names-segment", f"code names a segment (byte offset {instruction.start:#x})")
                 if instruction.opcode == REF_FUNC and instruction.references[0].target not in self._declared:
                     # A chunk exports its functions, and that declares them.
-                    raise Unsuited(f"code names a function that nothing declares (byte offset {instruction.start:#x})")
+                    raise Unsuited(
+                        "undeclared-function",
+                        f"code names a function that nothing declares (byte offset {instruction.start:#x})",
+                    )
             self._searches[function] = search
         return search
 
@@ -144,7 +147,7 @@ def window(made: int) -> int:
 
 
 def _neighbours(bodies: Bodies, chosen: Sequence[int], taken: Container[int], limit: int) -> list[int]:
-    """The functions around the first one that fit beside `chosen` into `limit` bytes, the nearest first."""
+    """The functions around the first one that fit together with `chosen` into `limit` bytes, the nearest first."""
     room = limit - sum(bodies.size(function) + ENTRY for function in chosen) if limit else 0
     inside = set(chosen)
     found: list[int] = []
@@ -255,12 +258,12 @@ class _Needs:
     def _type(self, index: int) -> None:
         if index not in self.types:
             if index >= len(self._module.types.functions):
-                raise Unsuited("code names a type that does not exist")
+                raise Unsuited("invalid", "code names a type that does not exist")
             self.types[index] = len(self.types)
 
     def _function(self, index: int, as_reference: bool, inside: frozenset[int]) -> None:
         if index >= len(self._module.function_types):
-            raise Unsuited("code names a function that does not exist")
+            raise Unsuited("invalid", "code names a function that does not exist")
         if index not in inside:
             self.imports[index] = None
         if as_reference:
@@ -268,7 +271,7 @@ class _Needs:
 
     def _growth(self, opcode: int, target: int) -> None:
         if target >= len(self._module.memories if opcode == MEMORY_GROW else self._module.tables):
-            raise Unsuited("code grows a memory or table that does not exist")
+            raise Unsuited("invalid", "code grows a memory or table that does not exist")
         self.guards[opcode, target] = None
 
 

@@ -49,7 +49,7 @@ class OnDemandInstance(EngineInstance):
     def __init__(
         self, prepared: Prepared, store: wasmtime.Store, max_memory: int, link: Linker, deadline: Deadline
     ) -> None:
-        super().__init__(store, deadline)
+        super().__init__(store, deadline, prepared.code.original, prepared.preloads)
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
@@ -66,18 +66,20 @@ class OnDemandInstance(EngineInstance):
         self._guards: dict[tuple[int, int], Any] = {}
         try:
             linkage = Linkage(store, self._functions, prepared.preloads)
-            imports = link(linkage)
+            self._given = imports = link(linkage)
             self._originals = linkage.originals
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
             named = [self._originals.get(index, extern) for index, extern in enumerate(self._imports)]
             if len(set(map(ffi.function_pointer, named))) < len(named):
-                raise Unsuited("it imports one function twice")  # a reference to it would name either
+                raise Unsuited(
+                    "function-imported-twice", "it imports one function twice"
+                )  # a reference to it would name either
             self._instance = ffi.instantiate(store, prepared.state, imports)
         except GuestTrapped as trap:
-            raise Unsuited(f"instantiating it trapped: {first_line(trap)}") from trap
+            raise Unsuited("instantiation", f"instantiating it trapped: {first_line(trap)}") from trap
         except EngineError as problem:
-            raise Unsuited(f"it can't be instantiated: {first_line(problem)}") from problem
+            raise Unsuited("instantiation", f"it can't be instantiated: {first_line(problem)}") from problem
         names = (*self._code.tables, *self._code.memories, *self._code.globals, *self._code.tags)
         self._shared = [self._export(name) for name in names]
         self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
@@ -95,7 +97,7 @@ class OnDemandInstance(EngineInstance):
             name = self._code.tables[segment.table]
             table = self._export(name)
             if start is None or start + segment.length > ffi.table_size(self._store, table):
-                raise Unsuited("an element segment does not fit its table")
+                raise Unsuited("instantiation", "an element segment does not fit its table")
             if min(segment.functions, default=first) >= first:
                 self._stubs.fill(table, self._module.tables[segment.table].limits.is_64, start, segment.functions)
                 continue
@@ -170,7 +172,7 @@ class OnDemandInstance(EngineInstance):
             return None
         stored = self._prepared.stored
         stubs, chunks = (*stored.stubs, *self._stubs.compiled), (*stored.chunks, *self._new_chunks)
-        return Profile(self._prepared.compiler, "", stubs, chunks)
+        return Profile(self._prepared.compiler, None, stubs, chunks)
 
     def _guard(self, growth: tuple[int, int]) -> Any:
         extern = self._guards.get(growth)
@@ -223,7 +225,7 @@ class OnDemandInstance(EngineInstance):
     def _explain(self, trap: GuestTrapped) -> BaseException:
         problem = super()._explain(trap)
         if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
-            return Unsuited("it exhausts the stack, of which stubs take a part", lasting=False)
+            return Unsuited("stack", "it exhausts the stack, of which stubs take a part", lasting=False)
         return problem
 
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:

@@ -55,14 +55,18 @@ class Prepared(NamedTuple):
         try:
             return ffi.deserialize(self.engine, code)
         except EngineError as problem:  # too little memory, perhaps
-            raise Unsuited(f"a part of it can't be taken over: {first_line(problem)}", lasting=False) from problem
+            raise Unsuited(
+                "engine", f"a part of it can't be taken over: {first_line(problem)}", lasting=False
+            ) from problem
 
     def serialize(self, module: wasmtime.Module) -> bytes:
         """A part's code, for another engine or a later build. Raises `Unsuited`."""
         try:
             return ffi.serialize(module)
         except EngineError as problem:
-            raise Unsuited(f"a part of it can't be written down: {first_line(problem)}", lasting=False) from problem
+            raise Unsuited(
+                "engine", f"a part of it can't be written down: {first_line(problem)}", lasting=False
+            ) from problem
 
     def load(self, code: bytes) -> wasmtime.Module | None:
         """A part that an earlier build compiled; None if the engine does not take it."""
@@ -73,7 +77,13 @@ class Prepared(NamedTuple):
         try:
             return ffi.instantiate(store, module, externs)
         except (EngineError, GuestTrapped) as problem:  # too little memory or stack; what doesn't link was found before
-            raise Unsuited(f"a part of it can't be instantiated: {first_line(problem)}", lasting=False) from problem
+            raise Unsuited(
+                "engine", f"a part of it can't be instantiated: {first_line(problem)}", lasting=False
+            ) from problem
+
+
+def _refused(what: str, problem: Exception) -> Unsuited:
+    return Unsuited("engine", f"{what}: {first_line(problem)}", lasting=False)
 
 
 def _compile(engine: wasmtime.Engine, compiler: str, wasm: bytes) -> wasmtime.Module:
@@ -81,7 +91,7 @@ def _compile(engine: wasmtime.Engine, compiler: str, wasm: bytes) -> wasmtime.Mo
         return ffi.compile_module(engine, wasm)
     except EngineError as problem:
         other = "cranelift" if compiler == "winch" else None
-        raise Unsuited(f"the engine refuses a part of it: {first_line(problem)}", other) from problem
+        raise Unsuited("engine", f"the engine refuses a part of it: {first_line(problem)}", other) from problem
 
 
 def prepare(
@@ -95,13 +105,13 @@ def prepare(
     engine = new_engine(settings, DEEP_STACK)
     solo = new_engine(settings, DEEP_STACK, parallel=False)
     state = _compile(engine, settings.compiler, code.wasm)
-    beside = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
-    known = Profile(settings.compiler, "")
+    preload_code = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
+    known = Profile(settings.compiler)
     if stored and stored.compiler == settings.compiler and _fits(engine, stored):
         known = stored
     code = code._replace(wasm=b"")  # compiled, and no longer needed
     interruptible = settings.interruptible
-    made = Prepared(code, settings.compiler, interruptible, engine, solo, state, beside, keeps_code, known, {})
+    made = Prepared(code, settings.compiler, interruptible, engine, solo, state, preload_code, keeps_code, known, {})
     return made.with_code(known)
 
 

@@ -37,7 +37,7 @@ class StubTable:
         self.compiled: list[StoredStubs] = []  # what no earlier build had
         capacity = self._stubs.capacity
         if capacity > TABLE_ELEMENTS:
-            raise Unsuited("it has too many functions and types")
+            raise Unsuited("too-many-functions", "it has too many functions and types")
         self._link = ffi.new_function_table(store, capacity)
         self._table = ffi.new_function_table(store, capacity)
         self._imports = [fault, self._link, self._table, ffi.new_counter(store)]

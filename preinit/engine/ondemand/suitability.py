@@ -1,4 +1,4 @@
-"""Which modules can be compiled on demand. For the others there is a reason, in words for the user."""
+"""Which modules can be compiled on demand. For the others there is a reason."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ...binary.outline import outline
 from ...binary.sections import Mode
 from ...binary.types import NUMERIC_SIZES, ValType
 from ...errors import InputError
+from ...errors.reason import Reason
 from .. import ffi
 from ..runtime import EngineSettings, new_engine
 from ..values import EngineError
@@ -20,40 +21,42 @@ WORTHWHILE = 1_000_000
 MOST_STATE = 200
 
 
-def unsuitable(module: Module) -> str | None:
+def unsuitable(module: Module) -> Reason | None:
     """Why a module can't be compiled on demand; None if it can.
 
     What this does not find, an instruction that no piece of code can hold, is found when that code is needed.
     """
     if not _is_valid(module):
-        return "it is not valid"  # compiling the whole module says why
+        return Reason("invalid", "it is not valid")  # compiling the whole module says why
     if not module.bodies:
-        return "it has no functions of its own"
+        return Reason("no-functions", "it has no functions of its own")
     if module.types.has_gc:
-        return "it has recursion groups or subtypes"
+        return Reason("gc-types", "it has recursion groups or subtypes")
     if any(t is None or any(map(_is_typed, t.params + t.results)) for t in module.types.functions):
-        return "it has types that refer to types"
+        return Reason("typed-references", "it has types that refer to types")
     if any(memory.shared for memory in module.memories):
         # The engine takes each module that imports one for its owner, and aborts where two own what was out of bounds.
-        return "it has a shared memory"
+        return Reason("shared-memory", "it has a shared memory")
     holders = [table.type for table in module.tables] + [entry.type for entry in module.globals]
     if any(map(_is_typed, holders)):
-        return "a table or global holds typed references"
+        return Reason("typed-references", "a table or global holds typed references")
     initializers = [entry.initializer for entry in module.globals] + [table.initializer for table in module.tables]
     if any(expression and expression.functions for expression in initializers):
-        return "a table or global starts with a function"
+        return Reason("function-in-initializer", "a table or global starts with a function")
     if any(segment.mode is Mode.PASSIVE and segment.end > segment.start for segment in module.data_segments):
-        return "it has passive data segments"
+        return Reason("passive-data", "it has passive data segments")
     for segment in module.elements:
         if segment.mode is Mode.PASSIVE and segment.length:
-            return "it has passive element segments"
+            return Reason("passive-elements", "it has passive element segments")
         if segment.mode is Mode.ACTIVE:
             if segment.length != len(segment.functions) or segment.offset is None:
-                return "an element segment has other elements than functions, or no constant offset"
+                return Reason(
+                    "element-segment", "an element segment has other elements than functions, or no constant offset"
+                )
             if integer_of(segment.offset) is None:
-                return "an element segment has no constant offset"
+                return Reason("element-segment", "an element segment has no constant offset")
     if len(module.tables) + len(module.memories) + len(module.globals) + len(module.tags) > MOST_STATE:
-        return f"it has more than {MOST_STATE} tables, memories, globals and tags"
+        return Reason("much-state", f"it has more than {MOST_STATE} tables, memories, globals and tags")
     return None
 
 

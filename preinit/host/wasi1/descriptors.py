@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 
 from .abi import (
     ALL_RIGHTS,
@@ -33,9 +34,10 @@ _FROM_CURRENT, _FROM_END = 1, 2
 class DescriptorFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`."""
 
-    def __init__(self, memory: GuestMemory, table: Table) -> None:
+    def __init__(self, memory: GuestMemory, table: Table, noted: Callable[[str], None]) -> None:
         self._memory = memory
         self._table = table
+        self._noted = noted
 
     # -- reading and writing
 
@@ -47,6 +49,8 @@ class DescriptorFunctions:
             if entry.sink is not None:
                 raise WasiError(Errno.BADF)
             data = entry.read(size)
+            if size:
+                self._noted("fd_read")
         else:
             entry = self._table.file(fd)
             data = _read_at(entry, size, entry.position)
@@ -144,7 +148,9 @@ class DescriptorFunctions:
         return entry.preopen
 
     def fd_prestat_get(self, fd: int, result: int) -> None:
-        self._memory.write(result, _PRESTAT.pack(0, len(self._preopen_name(fd))))
+        name = self._preopen_name(fd)
+        self._memory.write(result, _PRESTAT.pack(0, len(name)))
+        self._noted("fd_prestat_get")
 
     def fd_prestat_dir_name(self, fd: int, path: int, size: int) -> None:
         name = self._preopen_name(fd)

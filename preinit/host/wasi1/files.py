@@ -13,11 +13,12 @@ import hashlib
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ...engine.values import RawFrame
 from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
 _MOST_LINKS = 40
@@ -64,7 +65,7 @@ class Descriptor:
 
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
     `writes`: it was opened to be written, at its end if `appends`.
-    `was_read`: whether the guest read some of the content.
+    `was_read`: whether the guest read some of the content. `opened_in`: where the guest was when it opened it.
     """
 
     host_fd: int
@@ -77,6 +78,7 @@ class Descriptor:
     preopen: bytes | None = None
     entries: list[tuple[bytes, Metadata]] | None = None
     was_read: bool = False
+    opened_in: Sequence[RawFrame] = ()
 
     def close(self) -> None:
         with suppress(OSError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from ...engine.values import RawFrame
 from ...options import Host
 from ..filesread import FilesRead
 from .abi import Errno, WasiError
@@ -28,6 +29,8 @@ class Functions:
     output, error: where the guest's standard output and standard error go.
     check: raises when the guest's time is over.
     wait: is told how many nanoseconds the guest sleeps; without it, clocks that stand still jump, and nobody waits.
+    noted: is told of a function that it reads or takes something which a snapshot may hold.
+    here: where the guest is, during a call of that function.
     """
 
     def __init__(
@@ -38,15 +41,17 @@ class Functions:
         error: Callable[[bytes], None],
         check: Callable[[], None],
         wait: Callable[[int], None] | None = None,
+        noted: Callable[[str], None] = lambda name: None,
+        here: Callable[[str], Sequence[RawFrame]] = lambda name: (),
     ) -> None:
-        self.stdin = Stream(data=host.stdin)
-        self.files = FilesRead(beside=not host.writable)
+        self.stdin = Stream(data=host.stdin, late=host.late_stdin)
+        self.files = FilesRead(meanwhile=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
-        self._process = ProcessFunctions(host, memory, self._table, check, wait)
+        self._process = ProcessFunctions(host, memory, self._table, check, noted, wait)
         self._parts: list[object] = [
             self._process,
-            DescriptorFunctions(memory, self._table),
-            PathFunctions(memory, self._table),
+            DescriptorFunctions(memory, self._table, noted),
+            PathFunctions(memory, self._table, here),
         ]
         if host.writable:
             self._parts.append(ChangeFunctions(memory, self._table, self._process.wall_clock))
@@ -58,7 +63,7 @@ class Functions:
 
     def set_clock(self, clock: Clock) -> None:
         """Before the guest runs."""
-        self._process.clock = clock
+        self._process.set_clock(clock)
 
     def close(self) -> None:
         """Closes what is open on the host."""

@@ -22,8 +22,14 @@ _ABSOLUTE = 1
 #: Subscriptions of one poll: room to read and to write for all descriptors, and for some clocks.
 MOST_SUBSCRIPTIONS = 4096
 
-#: How far the monotonic clock moves each time it is read, in nanoseconds.
-MONOTONIC_STEP = 1_000
+#: The monotonic clock stands for that many readings, then moves by a tick, in nanoseconds: by a microsecond for each
+#: reading, so that who waits for it to move waits no longer. A clock that moves with every reading misleads programs
+#: that measure what they do: a garbage collector which reads it more often than the program that it serves finds that
+#: it takes nearly all of the time, and collects more and more rarely.
+READINGS_PER_TICK = 1_000
+MONOTONIC_TICK = 1_000_000
+#: Where it starts: some take zero for "not set", Go's runtime among them.
+MONOTONIC_START = 1_000
 _LATEST = (1 << 63) - 1
 _REALTIME_CLOCK, _MONOTONIC_CLOCK = 0, 1
 _HOST_CLOCKS = (time.time_ns, time.monotonic_ns, time.process_time_ns, time.thread_time_ns)
@@ -34,16 +40,20 @@ _RANDOM_CHUNK = 1 << 16
 
 
 class Clock(NamedTuple):
-    """What an audit changes: how far the wall clock is ahead, how far the monotonic one moves, in nanoseconds."""
+    """What an audit changes: how far the wall clock is ahead; where the monotonic one starts, and how far it moves
+    after how many readings. Times in nanoseconds."""
 
     ahead: int = 0
-    step: int = MONOTONIC_STEP
+    start: int = MONOTONIC_START
+    tick: int = MONOTONIC_TICK
+    readings: int = READINGS_PER_TICK
 
 
 class ProcessFunctions:
     """A method has the name and the parameters of the WASI function; it returns nothing or raises `WasiError`.
 
-    `check` is called every now and then in what may take long; it raises when time is over. `wait` sleeps for some
+    `check` is called every now and then in what may take long; it raises when time is over. `noted`: see `Functions`.
+    `wait` sleeps for some
     nanoseconds; without it, the monotonic clock jumps.
     """
 
@@ -53,18 +63,19 @@ class ProcessFunctions:
         memory: GuestMemory,
         table: Table,
         check: Callable[[], None],
+        noted: Callable[[str], None],
         wait: Callable[[int], None] | None = None,
     ) -> None:
         self._memory = memory
         self._table = table
         self._check = check
+        self._noted = noted
         self._wait: Callable[[int], object] = wait or self._advance
         self._args = [_encoded(text) for text in host.args]
         self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
-        self._monotonic = 0
-        self.clock = Clock()
         self._realtime = host.time
         self._host_clock = host.clock == "host"
+        self.set_clock(Clock())
         self._denies_random = host.random == "deny"
         self.random = HostEntropy() if host.random == "host" else RandomStream(host.seed or 0)
         self.clock_reads = [0] * _CLOCKS
@@ -96,6 +107,12 @@ class ProcessFunctions:
 
     # -- clocks and random numbers
 
+    def set_clock(self, clock: Clock) -> None:
+        """Before the guest runs."""
+        self._clock = clock
+        #: Of the host's clock, how far ahead it is.
+        self._monotonic = 0 if self._host_clock else clock.start
+
     def _advance(self, nanoseconds: int) -> int:
         moment = self._monotonic + nanoseconds
         if moment > _LATEST:
@@ -113,7 +130,7 @@ class ProcessFunctions:
         """What a clock shows without moving it."""
         if self._host_clock:
             return self._host_now(clock)
-        return self._realtime + self.clock.ahead if clock == _REALTIME_CLOCK else self._monotonic
+        return self._realtime + self._clock.ahead if clock == _REALTIME_CLOCK else self._monotonic
 
     def wall_clock(self) -> int:
         """Nanoseconds since 1970."""
@@ -123,22 +140,26 @@ class ProcessFunctions:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
         exact = self._host_clock or clock == _REALTIME_CLOCK
-        self._memory.write_u64(result, 1 if exact else self.clock.step)
+        self._memory.write_u64(result, 1 if exact else self._clock.tick)
 
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
+        if clock != _REALTIME_CLOCK and not self._host_clock:
+            earlier = sum(self.clock_reads[_MONOTONIC_CLOCK:])
+            if earlier and earlier % self._clock.readings == 0:
+                self._advance(self._clock.tick)
         self.clock_reads[clock] += 1
-        if self._host_clock:
-            now = self._host_now(clock)
-        else:
-            now = self._now(clock) if clock == _REALTIME_CLOCK else self._advance(self.clock.step)
-        self._memory.write_u64(result, now)
+        if clock == _REALTIME_CLOCK:
+            self._noted("clock_time_get")
+        self._memory.write_u64(result, self._now(clock))
 
     def random_get(self, buffer: int, size: int) -> None:
         if self._denies_random:
             raise RandomDenied(f"the initializer asked for {size} random bytes, and there are none (--random deny)")
         span = self._memory.span(buffer, size)
+        if size:
+            self._noted("random_get")
         for start in range(0, size, _RANDOM_CHUNK):
             self._check()
             part = span[start : start + _RANDOM_CHUNK]

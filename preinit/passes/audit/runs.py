@@ -18,8 +18,8 @@ from ..snapshot import Snapshot
 from .compare import Found, Run, compare, table_entries
 from .ranges import by_cause
 
-#: So far ahead that every byte of the time is another one, and a step unlike the usual one.
-_OTHER_CLOCK = Clock(ahead=0x1765_4321_89AB_CDEF, step=1_234_567)
+#: So far ahead that every byte of the time is another one, and one that moves with every reading.
+_OTHER_CLOCK = Clock(ahead=0x1765_4321_89AB_CDEF, start=1_234_567, tick=1_234_567, readings=1)
 _LARGEST_SEED = (1 << 64) - 1
 _EXTRA_VARIABLE = ("PREINIT_AUDIT", "another environment")
 

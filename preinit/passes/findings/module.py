@@ -7,23 +7,21 @@ from collections.abc import Collection, Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
-from ...errors import counted
+from ...errors import counted, quoted
 from ...result import BuildWarning
 from ..plan.arguments import Call
-from ..plan.initializers import REACTOR_START
+from ..plan.initializers import COMMAND_START, COMMAND_WRAPPER, CONSTRUCTORS, REACTOR_START, constructors_exported
 from ..plan.job import Job
 from ..snapshot import Snapshot
-
-COMMAND_START = "_start"
-#: What `wasm-ld` calls the function that runs constructors, and the wrappers that call it in a command.
-CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 
 
 def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[BuildWarning, ...]:
     """The warnings for a build. `code_moved`: the code section has another offset in the output than in the input."""
     module, options = job.module, job.options
     found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
+    found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
+    found += _unused(module, job.exports)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
     if module.custom("sourceMappingURL") and code_moved:
@@ -41,20 +39,57 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     return tuple(found)
 
 
-def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarning]:
-    """Imported mutable numbers that nobody gave a value: the initializer saw zero."""
+#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
+#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
+_GOT = ("GOT.func", "GOT.mem")
+
+
+def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
+    """An output of which nothing can be seen: its state is not its host's, and it exports nothing."""
+    shared = any(entry.memory or entry.table or (entry.global_ and entry.global_.mutable) for entry in module.imports)
+    if exports or shared:
+        return []
     return [
         BuildWarning(
-            "assumed-global",
-            f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
-            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
+            "nothing-exported",
+            "the output exports nothing: nobody can use what was initialized",
+            "Export the functions that are to go on from there.",
         )
+    ]
+
+
+def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarning]:
+    """Imported mutable numbers that nobody gave a value: the initializer saw zero."""
+    assumed = [
+        entry
         for entry in module.imports
         if entry.global_
         and entry.global_.mutable
         and is_numeric(entry.global_.type)
         and not {entry.module, f"{entry.module}.{entry.name}"} & set(given)
     ]
+    addresses = [f"{entry.module}.{entry.name}" for entry in assumed if entry.module in _GOT]
+    found = [
+        BuildWarning(
+            "assumed-global",
+            f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
+            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
+        )
+        for entry in assumed
+        if entry.module not in _GOT
+    ]
+    if addresses:
+        were = "was" if len(addresses) == 1 else "were"
+        found.append(
+            BuildWarning(
+                "assumed-global",
+                f"{counted(len(addresses), 'imported address', 'imported addresses')} that a loader fills in {were} "
+                f"zero while the initializer ran, `{addresses[0]}` first",
+                "That is right where the initializer uses none of them; else give their values: "
+                f"--import-global {addresses[0]}=VALUE.",
+            )
+        )
+    return found
 
 
 def _larger_imports(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
@@ -102,6 +137,21 @@ def _stack_pointer(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
                 )
             ]
     return []
+
+
+def _constructors(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
+    """What a loader would call to run the constructors, and that is still there."""
+    targets = {export.target for export in constructors_exported(module)}
+    return [
+        BuildWarning(
+            "constructors-exported",
+            f"the output still exports {quoted(name)}, which runs the constructors on an initialized memory: a loader "
+            "that calls it undoes what the initializer did",
+            "Leave the call out of the loader, or do not export it.",
+        )
+        for name, kind, index in exports
+        if kind == ExternKind.FUNC and index in targets
+    ]
 
 
 def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:

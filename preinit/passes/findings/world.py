@@ -12,18 +12,19 @@ _MOST_NAMES, _MOST_CALLERS = 5, 3
 
 #: The C library's own functions around WASI's: who called them is what one wants to know.
 _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
-#: What the README has for that.
-_REFRESH = " (in C, `preinit_refresh()` of preinit.h)"
+#: How an instance fetches its own, with functions of wasi-libc.
+_REFRESH_ENVIRONMENT = "`__wasilibc_deinitialize_environ()`, `__wasilibc_maybe_reinitialize_environ_eagerly()`"
+_REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 
 
 def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
-    """A warning for each. What the guest got by default and does not matter is none: see the report for that."""
-    first = facts.first_calls
+    """A warning for each. An empty answer is kept as much as another one: the guest will not ask again."""
+    first = {**facts.first_calls, **facts.causes}
     if facts.random_bytes:
         yield BuildWarning(
             "entropy-frozen",
             f"the initializer took {_count(facts.random_bytes, 'random byte')}{_where(first, 'random_get')}: every "
-            "instance has the same ones, and whoever has the module can predict what they were to protect (hash "
+            "instance has the same ones, and everybody who has the module can predict what they were to protect (hash "
             "tables against flooding, tokens, identifiers)",
             "Seed again when an instance starts, or take the first random numbers after the initializer.",
         )
@@ -40,12 +41,28 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"the guest was handed {_list('the environment variable', facts.environment)}"
             f"{_where(first, 'environ_get')}: C libraries keep that copy, and an instance's own environment is not "
             "looked at",
-            f"Have the instance fetch its own when it starts{_REFRESH}, and never give a secret.",
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
+            "recipe), and never give a secret.",
+        )
+    elif facts.environment_read:
+        yield BuildWarning(
+            "environment-frozen",
+            f"the guest asked for its environment{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no "
+            "variable: C libraries keep that answer, and an instance's own environment is not looked at",
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md has the "
+            "recipe), or first ask for it in the entry point.",
         )
     if facts.arguments:
         yield BuildWarning(
             "arguments-frozen",
             f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "
+            "instance's own may not be looked at",
+            "Read the arguments in the entry point, not in the initializer.",
+        )
+    elif facts.arguments_read:
+        yield BuildWarning(
+            "arguments-frozen",
+            f"the guest asked for its arguments{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an "
             "instance's own may not be looked at",
             "Read the arguments in the entry point, not in the initializer.",
         )
@@ -61,15 +78,28 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "folders-frozen",
             f"the guest noted its folders ({', '.join(facts.folders)}){_where(first, 'fd_prestat_get')}: it will "
             "take the descriptors of an instance for the same ones",
-            f"Have the instance fetch its own when it starts{_REFRESH}, or give each one the same guest paths in the "
-            "same order: " + " ".join(f"--dir HOST::{path}" for path in facts.folders) + ".",
+            f"Have the instance fetch its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
+            "recipe), or give each one the same guest paths in the same order: "
+            + " ".join(f"--dir HOST::{path}" for path in facts.folders)
+            + ".",
+        )
+    elif facts.folders_listed:
+        yield BuildWarning(
+            "folders-frozen",
+            f"the guest looked for its folders{_where(first, 'fd_prestat_get')} and has none: C libraries keep that "
+            "answer, and an instance can't open a file in its own",
+            f"Have the instance look for its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
+            "recipe), or give the build the folders that it will have, by the same guest paths: --dir HOST::GUEST",
         )
     if facts.open_descriptors:
-        names = [f"{entry.path} (descriptor {entry.number})" for entry in facts.open_descriptors]
+        names = [
+            f"{entry.path} (descriptor {entry.number}{_callers(entry.opened_in, ', opened in')})"
+            for entry in facts.open_descriptors
+        ]
         yield BuildWarning(
             "descriptors-open",
-            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends"
-            f"{_where(first, 'path_open', 'opened first')}: no instance has that descriptor, or it is another file",
+            f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends: "
+            "no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
         )
     for stream, size in facts.unflushed.items():
@@ -78,6 +108,13 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             f"{_count(size, 'byte')} of what the guest printed to {stream} {'is' if size == 1 else 'are'} still in a "
             "buffer: every instance prints that, once it prints more",
             "Flush before the initializer ends: fflush(stdout) in C.",
+        )
+    for name, number in facts.stubbed.items():
+        yield BuildWarning(
+            "stub-answered",
+            f"a stub answered for `{name}`{_times(number)}{_where(first, name)}: what that function does is missing "
+            "from the output",
+            "Do that again when an instance starts, or give the build the function: --preload NAME=FILE.",
         )
 
 
@@ -96,12 +133,17 @@ def _list(noun: str, names: Collection[str]) -> str:
     return f"{noun}{plural} {', '.join(shown)}{more}".strip()
 
 
-def _where(first: dict[str, tuple[Frame, ...]], name: str, verb: str = "first") -> str:
-    """Where a function was called first: the innermost function, and those behind it that have a name."""
-    frames = first.get(name, ())
+def _where(first: dict[str, tuple[Frame, ...]], *names: str) -> str:
+    """Where the first of those functions was called first to do what a warning is about."""
+    said = _callers(next((first[name] for name in names if name in first), ()), "first in")
+    return f" ({said})" if said else ""
+
+
+def _callers(frames: tuple[Frame, ...], verb: str) -> str:
+    """The innermost function, and its callers that have a name."""
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:
         return ""
     found = [frames[0], *(frame for frame in frames[1:] if frame.name)][:_MOST_CALLERS]
     callers = [f"`{frame.name}`" if frame.name else f"function {frame.function_index}" for frame in found]
-    return f" ({verb} in {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''})"
+    return f"{verb} {callers[0]}{', called from ' + ', '.join(callers[1:]) if callers[1:] else ''}"

@@ -1,4 +1,4 @@
-"""The copy of a module that is run: everything that must be read is exported, and nothing runs by itself."""
+"""The copy of a module that is run: everything that must be read is exported, and nothing runs on its own."""
 
 from .instrumented import Instrumented
 from .ondemand import instrument_state

@@ -10,7 +10,7 @@ from .segments import SegmentProbes
 class Instrumented(NamedTuple):
     """One part for each kind of state; `memories`, `globals`, `tables`: index in the original -> export.
 
-    `start`: the export of the start function, which does not run by itself.
+    `start`: the export of the start function, which does not run on its own.
     """
 
     memories: dict[int, str]

@@ -1,4 +1,4 @@
-"""The copy of a module that is compiled as a whole: everything that must be read is exported, nothing runs by itself.
+"""The copy of a module that is compiled as a whole: everything that must be read is exported, nothing runs on its own.
 
 All indices stay as they are; what is added comes last in its index space. Custom sections are left out: the engine has
 no use for them, and names are taken from the original.

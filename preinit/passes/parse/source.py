@@ -23,7 +23,7 @@ class Source(NamedTuple):
 
     module: Module
     preloads: Mapping[str, Module]
-    beside: Mapping[str, bytes]
+    preload_code: Mapping[str, bytes]
 
 
 def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:

@@ -22,4 +22,4 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
         from ...symbols.stack import find_stack
 
         stack = find_stack(module)
-    return Job(module, tuple(calls), options, source.preloads, source.beside, deadline, exports, stack)
+    return Job(module, tuple(calls), options, source.preloads, source.preload_code, deadline, exports, stack)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_nullable, is_numeric, type_name
-from ...errors import InitializerType, Misfit, UnknownExport, printable, quoted
+from ...errors import InitializerType, Misfit, NothingLeft, UnknownExport, printable, quoted
 from ...options import Options
 from .arguments import Call
-from .initializers import REACTOR_START
+from .initializers import COMMAND_START, REACTOR_START, constructors_exported
 
 #: Name, kind and index of an export.
 Export = tuple[str, int, int]
@@ -19,10 +19,10 @@ Export = tuple[str, int, int]
 def output_exports(module: Module, calls: list[Call], options: Options) -> tuple[Export, ...]:
     """Name, kind and index of each export of the output.
 
-    What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
-    would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
-    the module's own. A renamed export replaces the one whose name it takes.
-    Raises `UnknownExport`, `Misfit`, `InitializerType`.
+    What was run is gone, unless `keep_init_func`; what runs the constructors even then, if it wasn't named: whoever
+    calls it would run them a second time. With "noop" all are there, as the functions of `no_ops`, which come after
+    the module's own. A renamed export replaces the one whose name it takes; it may take several names.
+    Raises `UnknownExport`, `Misfit`, `InitializerType`, `NothingLeft`.
     """
     removed = {call.name for call in calls}
     noops: dict[str, int] = {}
@@ -32,11 +32,11 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
         noops = {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
         removed.clear()
     elif options.keep_init_func:
-        named = {call.name for call in calls if call.name != REACTOR_START}
-        if REACTOR_START in (options.init_funcs or ()):
-            named.add(REACTOR_START)
-        removed -= named
-    new_names = {source: destination for destination, source in options.rename_funcs}
+        once = {REACTOR_START, *(export.name for export in constructors_exported(module))}
+        removed = once & removed - set(options.init_funcs or ())
+    new_names: dict[str, list[str]] = {}
+    for destination, source in options.rename_funcs:
+        new_names.setdefault(source, []).append(destination)
     for source in new_names:
         if source not in module.exported_names:
             raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as -r NEW=PRESENT.")
@@ -45,19 +45,40 @@ def output_exports(module: Module, calls: list[Call], options: Options) -> tuple
                 f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",
                 hint="Keep it with `--keep-init-func`.",
             )
-    replaced = set(new_names.values())
+    replaced = {destination for destination, _ in options.rename_funcs}
     _check_replaced(module, new_names, removed)
     exports = tuple(
-        (new_names.get(e.name, e.name), e.kind, noops.get(e.name, e.target))
+        (name, e.kind, noops.get(e.name, e.target))
         for e in module.exports
+        for name in new_names.get(e.name, [e.name])
         if e.name in new_names or (e.name not in removed and e.name not in replaced)
     )
-    return exports if options.imports != "define" else _with_defined(module, exports)
+    if options.imports == "define":
+        exports = _with_defined(module, exports)
+    _check_usable(module, calls, exports)
+    return exports
 
 
-def _check_replaced(module: Module, new_names: dict[str, str], removed: set[str]) -> None:
+def _check_usable(module: Module, calls: Sequence[Call], exports: Sequence[Export]) -> None:
+    """Refuses to run a whole program where nothing else could be called. Raises `NothingLeft`."""
+    if any(call.name == COMMAND_START for call in calls) and not has_code(module, exports):
+        raise NothingLeft(
+            f"the program runs to its end in `{COMMAND_START}`, and the output would export no other function: nothing "
+            "could use what was initialized"
+        )
+
+
+def has_code(module: Module, exports: Sequence[Export]) -> bool:
+    """Whether a host can call something: not functions that do nothing."""
+    functions = len(module.function_types)
+    return any(
+        kind == ExternKind.TABLE or (kind == ExternKind.FUNC and index < functions) for _, kind, index in exports
+    )
+
+
+def _check_replaced(module: Module, new_names: dict[str, list[str]], removed: set[str]) -> None:
     """A function may take the place of a function, not of a memory: whoever imports that would find another thing."""
-    for source, destination in new_names.items():
+    for source, destination in ((source, name) for source, names in new_names.items() for name in names):
         new, old = module.exported(source), module.exported(destination)
         if new and old and new.kind != old.kind and destination not in removed and destination not in new_names:
             kinds = [ExternKind(export.kind).name.lower() for export in (new, old)]

@@ -23,7 +23,7 @@ class Job(NamedTuple):
     Parameters
     ----------
     calls: exports that are called after the start function.
-    preloads: modules that it imports from, parsed; `beside`: what to compile of each.
+    preloads: modules that it imports from, parsed; `preload_code`: what to compile of each.
     exports: name, kind and index of each export of the output.
     stack: the one whose dead part is zeroed in the output; None for none.
     goes_on: it is run again, and further than that: code is kept, and can be stopped.
@@ -34,7 +34,7 @@ class Job(NamedTuple):
     calls: tuple[Call, ...]
     options: Options
     preloads: Mapping[str, Module]
-    beside: Mapping[str, bytes]
+    preload_code: Mapping[str, bytes]
     deadline: Deadline
     exports: tuple[tuple[str, int, int], ...] = ()
     stack: Stack | None = None

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
+from ...errors.reason import Reason
 from ...options import Host
 from ..observer import Observer
 from ..plan.job import Job
 from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
-from .strategies import Strategy
+from .strategies import ASKED_FOR, Strategy
 
 if TYPE_CHECKING:
     from ...host import Clock, World
@@ -71,7 +72,7 @@ def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
     job = job.in_world(host)
     world = _world(job, 0)
     world.set_clock(clock)
-    strategy = Strategy(first.engine.name, first.engine.compiler, first.engine.reason)
+    strategy = Strategy(first.engine.name, first.engine.compiler, Reason(first.engine.reason_code, first.engine.reason))
     attempt = Attempt(job, strategy, world, Observer(), KeptInFolder(job))
     guest = first.guest.knowing(first.profile)
     try:
@@ -90,7 +91,7 @@ def run_whole(job: Job, clock: Clock | None = None) -> Paused:
     if clock:
         world.set_clock(clock)
     try:
-        strategy = Strategy("whole", job.options.compiler, "")
+        strategy = Strategy("whole", job.options.compiler, ASKED_FOR)
         return Attempt(job, strategy, world, Observer(), KeptInFolder(job)).run()
     except BaseException:
         world.close()

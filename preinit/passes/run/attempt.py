@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...binary.sections import ExternKind
 from ...engine.guest import Instance
-from ...engine.runtime import EngineSettings
+from ...engine.runtime import EngineSettings, Pending
 from ...errors import UnsupportedProposal, counted, quoted
+from ...host.world import memory_of
 from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job
@@ -61,7 +61,7 @@ class Attempt(NamedTuple):
         deadline.check_time()
         with self.observer.stage("compile"):
             settings = self._settings()._replace(cache=self.kept.store.code)
-            guest = deadline.start(lambda: compile_guest(code, settings, job.beside)).result()
+            guest = deadline.start(lambda: compile_guest(code, settings, job.preload_code)).result()
         _check_watched(guest)
         return guest, instrumented
 
@@ -71,8 +71,9 @@ class Attempt(NamedTuple):
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        if job.module.tags:  # the usual reason to be refused is exception handling of the old kind
-            self._check_input()
+        # The usual reason to be refused is exception handling of the old kind. Meanwhile, the state is prepared: most
+        # of the code will not be compiled, so that validating it takes as long as the rest.
+        checked = self._checking() if job.module.tags else None
         with self.observer.stage("instrument"):
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
         deadline.check_time()
@@ -80,15 +81,25 @@ class Attempt(NamedTuple):
             # What runs again needs not be compiled again.
             keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on
             settings, profile = self._settings(), self.strategy.profile
-            prepared = deadline.start(lambda: prepare(state, settings, job.beside, keeps, profile)).result()
+            prepared = deadline.start(lambda: prepare(state, settings, job.preload_code, keeps, profile)).result()
+        if checked:
+            with self.observer.stage("check"):
+                checked.result()
         return OnDemandGuest(prepared), instrumented
 
     def _check_input(self) -> None:
         """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same."""
-        if self.check is not None:
-            check, data = self.check, self.job.module.data
-            with self.observer.stage("check"):
-                self.job.deadline.start(lambda: check(data)).result()
+        with self.observer.stage("check"):
+            checked = self._checking()
+            if checked:
+                checked.result()
+
+    def _checking(self) -> Pending[None] | None:
+        """The same under way, which `result` waits for; None where it was done before."""
+        if self.check is None:
+            return None
+        check, data = self.check, self.job.module.data
+        return self.job.deadline.start(lambda: check(data))
 
     def _settings(self) -> EngineSettings:
         return EngineSettings(self.strategy.compiler, None, self.job.interruptible, self.job.shares_memory)
@@ -146,11 +157,11 @@ class Attempt(NamedTuple):
         )
 
     def _bind_memory(self, instrumented: Instrumented, instance: Instance) -> str | None:
-        """Tells the world where the guest's memory is: its export "memory". What the copy that runs calls it."""
-        exported = self.job.module.exported("memory")
-        if exported is None or exported.kind != ExternKind.MEMORY:
+        """Tells the world where the guest's memory is. What the copy that runs calls it."""
+        index = memory_of(self.job.module)
+        if index is None:
             return None
-        name = instrumented.memories[exported.target]
+        name = instrumented.memories[index]
         self.world.bind(lambda: instance.memory(name))
         return name
 
@@ -165,8 +176,17 @@ class Attempt(NamedTuple):
             f"{counted(compiled[1], 'byte')} of code" + (parts if self.strategy.engine == "ondemand" else "")
         )
         strategy, store = self.strategy, self.kept.store
-        why = (store.problem, store.distrusted)
-        return EngineFacts(strategy.engine, guest.compiler, strategy.reason, functions, *compiled, reused, *why)
+        return EngineFacts(
+            strategy.engine,
+            guest.compiler,
+            strategy.reason.text,
+            functions,
+            *compiled,
+            reused,
+            store.problem,
+            store.distrusted,
+            strategy.reason.code,
+        )
 
 
 def _check_watched(compiled: CompiledGuest) -> None:

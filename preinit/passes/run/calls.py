@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from ...engine.guest import Instance
+from collections.abc import Sequence
+from typing import Protocol
+
+from ...binary.types import NUMERIC_SIZES
 from ...errors import GuestTrap, InitializerRefused, MemoryLimit, quoted
 from ...options.calls import ALLOCATORS, Word
-from ..plan.arguments import Call, Data
+from ..plan.arguments import Call, Data, written
+from .results import numeric_results
+
+#: Of a result in memory: it holds an address.
+_ALIGNMENT = 4
 
 #: Bytes of a refusal's message that are shown.
 _LONGEST = 4000
 
 
+class Callee(Protocol):
+    """An instance whose exports are called, see `engine.guest.Instance`."""
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls an export with raw values of 16 bytes, as many as it takes."""
+
+    def memory(self, name: str) -> memoryview:
+        """A memory's bytes; valid until the guest runs again."""
+
+
 class Caller:
     """Calls exports of an instance, in order. `memory`: what the copy that runs calls the export "memory"."""
 
-    def __init__(self, instance: Instance, memory: str | None) -> None:
+    def __init__(self, instance: Callee, memory: str | None) -> None:
         self._instance = instance
         self._memory = memory
         self._returned = 0
@@ -31,9 +48,23 @@ class Caller:
                 raw.append(value)
         returned = self._instance.call(call.name, raw, len(call.type.results))
         self._returned = int.from_bytes(returned[0][:4], "little") if returned else 0
-        if call.returns == "result" and self._read(self._returned, 1) != b"\0":
-            raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
+        if call.returns == "result":
+            self._check_result(call)
+        if call.expected is not None:
+            _check_number(call, returned, call.expected)
         return returned
+
+    def _check_result(self, call: Call) -> None:
+        """Raises `InitializerRefused` for an error, and for what is no address of a `result<_, string>`: a status."""
+        is_address = self._returned and self._returned % _ALIGNMENT == 0
+        discriminant = self._read(self._returned, 1)[0] if is_address else None
+        if discriminant not in (0, 1):
+            raise InitializerRefused(
+                f"the initializer {quoted(call.name)} returned {self._returned:#x}, and no result is there",
+                hint=f"Leave out the `?`. Where 0 says that all is well: -f {written(call, '=0')}",
+            )
+        if discriminant:
+            raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
 
     def _placed(self, data: Data) -> list[bytes]:
         content, name = data
@@ -63,13 +94,23 @@ class Caller:
         return memory[place : place + size].tobytes()
 
     def _message(self) -> str:
-        """The string in an error of a result: its address and length stand behind the discriminant."""
+        """The string in an error of a result: its address and length stand after the discriminant."""
         start, size = (int.from_bytes(self._read(self._returned + at, 4), "little") for at in (4, 8))
         try:
             said = self._read(start, min(size, _LONGEST)).decode("utf-8", "replace").strip()
         except GuestTrap:
             said = ""
         return said or "it does not say why"
+
+
+def _check_number(call: Call, returned: list[bytes], expected: bytes) -> None:
+    size = NUMERIC_SIZES[call.type.results[0]]
+    if returned[0][:size] != expected[:size]:
+        (value,), (wanted,) = numeric_results(call, returned), numeric_results(call, [expected])
+        raise InitializerRefused(
+            f"the initializer {quoted(call.name)} returned {value}, and its call says {wanted}",
+            hint="What it printed may say why it failed. Where it did not, leave out the number behind the call.",
+        )
 
 
 def _word(number: int) -> bytes:

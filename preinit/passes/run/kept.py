@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from ...binary.module import Module
 from ...engine.profile import Profile
 from ...engine.values import Unsuited
+from ...errors.reason import Reason
 from ...options import Options
 from ..instrument import Instrumented
 from ..plan.job import Job, interruptible
@@ -44,7 +45,7 @@ class Kept(Protocol):
 def _learnt(strategy: Strategy, problem: Unsuited, following: Strategy) -> Profile | None:
     """What other builds should know of a problem: where something is known, another run was fine on demand."""
     known = strategy.profile and strategy.profile.chunks
-    return Profile("", str(problem)) if following.engine == "whole" and problem.lasting and not known else None
+    return Profile("", problem.reason) if following.engine == "whole" and problem.lasting and not known else None
 
 
 class KeptInFolder:
@@ -79,7 +80,7 @@ class KeptInMemory:
         self.runs_again = True
         self._lock = threading.Lock()
         self._guests: dict[_Key, Compiled] = {}
-        self._strategies: dict[str | None, list[Strategy]] = {}
+        self._strategies: dict[Reason | None, list[Strategy]] = {}
         self._unwritten: Profile | None = None
         self._learnt: Profile | None = None
         self._wrote = False

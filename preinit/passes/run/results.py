@@ -10,7 +10,7 @@ from ..plan.arguments import Call
 
 
 def numeric_results(call: Call, raw: Sequence[bytes]) -> tuple[int | float | None, ...]:
-    """What a call returned, for the report; None for a value that is no number."""
+    """What a call returned, for the report; None for a value that is not a number."""
     values: list[int | float | None] = []
     for value_type, bits in zip(call.type.results, raw, strict=True):
         if value_type in (I32, I64):

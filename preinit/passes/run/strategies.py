@@ -11,7 +11,10 @@ from ...engine.profile import Profile
 from ...engine.runtime import has_winch
 from ...engine.values import Unsuited
 from ...errors import counted
+from ...errors.reason import Reason
 from ...options import Options
+
+ASKED_FOR = Reason("asked-for", "asked for")
 
 
 class Strategy(NamedTuple):
@@ -22,7 +25,7 @@ class Strategy(NamedTuple):
 
     engine: str
     compiler: str
-    reason: str
+    reason: Reason
     profile: Profile | None = None
 
     def __str__(self) -> str:
@@ -39,7 +42,7 @@ class Strategy(NamedTuple):
 
     def after(self, problem: Unsuited) -> Strategy:
         """The same, tried because of that problem."""
-        return self._replace(reason=str(problem)) if self.engine == "whole" else self
+        return self._replace(reason=problem.reason) if self.engine == "whole" else self
 
 
 def strategies(module: Module, options: Options, read: Callable[[], Profile | None]) -> Iterator[Strategy]:
@@ -47,18 +50,18 @@ def strategies(module: Module, options: Options, read: Callable[[], Profile | No
 
     `read` gives what an earlier build learnt about the module.
     """
-    whole = Strategy("whole", options.compiler, "asked for")
+    whole = Strategy("whole", options.compiler, ASKED_FOR)
     if options.engine != "whole":
         reason = options.host.irreversible
         if reason is None and options.engine == "auto" and not worthwhile(module):
-            reason = "its code is small"
+            reason = Reason("code-small", "its code is small")
         profile = None if reason else read()
         if reason is None and not (profile and profile.chunks):  # a module of which there are chunks is suitable
             reason = unsuitable(module)
         if reason is None and profile and options.engine == "auto":
-            reason = profile.whole or None
+            reason = profile.whole
         if reason is None:
-            why = "asked for" if options.engine == "ondemand" else "its code is large"
+            why = ASKED_FOR if options.engine == "ondemand" else Reason("code-large", "its code is large")
             compilers = [options.compiler]
             if options.compiler == "auto":
                 # The baseline compiler has no exceptions, and a module with tags uses them.

@@ -60,7 +60,7 @@ def variables(module: Module, check: Callable[[], None] = lambda: None) -> list[
     return sorted(found)
 
 
-#: How to go on behind an entry: see `forms.Plan`; whether it has children; its kind.
+#: How to go on after an entry: see `forms.Plan`; whether it has children; its kind.
 _Line = tuple[int, Steps, bool, int]
 
 

@@ -46,7 +46,7 @@ class Unit:
         self.start, self.first, self.end = start, first, end
         self.address, self.offset = sizes
         self.abbreviations: Mapping[int, Abbreviation] = {}
-        self._str_offsets_base = 2 * self.offset  # behind the header of the section
+        self._str_offsets_base = 2 * self.offset  # after the header of the section
         self._addr_base = 2 * self.offset
 
     def find_bases(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from preinit.binary.module import parse
 from preinit.engine.profile import Profile, decode, encode
+from preinit.errors.reason import Reason
 from tests.support.both_engines import VARIED, built, chunks, chunks_of, compiled, files, kept
 from tests.support.modules import wasm
 
@@ -21,13 +22,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-START = len(b"preinit profile 2\n") + 32
+START = len(b"preinit profile 3\n") + 32
 
 
 def seal(path: Path, content: bytes) -> None:
     """Writes an entry with a right checksum."""
     digest = hashlib.sha256(path.name.encode() + content).digest()
-    path.write_bytes(b"preinit profile 2\n" + digest + content)
+    path.write_bytes(b"preinit profile 3\n" + digest + content)
 
 
 def changed_index(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
@@ -62,7 +63,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "foreign": lambda data: b"something else entirely" * 1000,
     "the first line": lambda data: data[:18],
-    "of another version": lambda data: data.replace(b"profile 2", b"profile 3", 1),
+    "of another version": lambda data: data.replace(b"profile 3", b"profile 2", 1),
     "cut in the checksum": lambda data: data[:30],
     "cut in the index": lambda data: data[: START + 20],
     "cut in the code": lambda data: data[:-100],
@@ -90,7 +91,7 @@ SEALED: dict[str, Callable[[bytes], bytes]] = {
     "a chunk without functions": chunk_field(FUNCTIONS, []),
     "a function that does not exist": chunk_field(FUNCTIONS, [99]),
     "a function below zero": chunk_field(FUNCTIONS, [-1]),
-    "a function that is no number": chunk_field(FUNCTIONS, ["x"]),
+    "a function that is not a number": chunk_field(FUNCTIONS, ["x"]),
     "an import that does not exist": chunk_field(IMPORTS, [99]),
     "imports that are missing": chunk_field(IMPORTS, []),
     "more imports": chunk_field(IMPORTS, [0] * 9),
@@ -173,5 +174,5 @@ def test_stubs_of_another_engine_are_not_loaded(folder: Path) -> None:
 
 def test_what_is_encoded_is_decoded() -> None:
     module = parse(wasm(VARIED))
-    for profile in (Profile("winch", ""), Profile("", "for a reason")):
+    for profile in (Profile("winch"), Profile("", Reason("code", "for a reason"))):
         assert decode(encode(profile), module) == profile

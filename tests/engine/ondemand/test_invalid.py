@@ -27,7 +27,7 @@ FIELDS = {
     "a null of another type": f"{TABLE} (elem (i32.const 0) funcref (ref.null extern))",
     "an offset of 64 bits": f"{TABLE} (func $f) (elem (offset (i64.const 0)) $f)",
     "an offset of 32 bits": "(table i64 1 funcref) (func $f) (elem (offset (i32.const 0)) $f)",
-    "an offset that is no number": f"{TABLE} (func $f) (elem (offset (ref.null func)) $f)",
+    "an offset that is not a number": f"{TABLE} (func $f) (elem (offset (ref.null func)) $f)",
     "a memory that does not exist, in data": f'{MEMORY} (data (memory 3) (i32.const 0) "abc")',
     "data without a memory": '(data (i32.const 0) "abc")',
     "a start function that does not exist": "(start 9)",
@@ -168,8 +168,8 @@ def test_what_no_text_stands_for_is_found(name: str) -> None:
 
 #: Code that names the first thing that does not exist, and what makes the output have one more of its kind.
 APPENDED: dict[str, tuple[bytes, bytes, bytes, dict[str, Any]]] = {
-    "a function, beside a no-op": (b"\x10\x02", b"", b"", {"keep_init_func": "noop"}),
-    "a type, beside a no-op": (b"\x02\x02\x0b", b"", b"", {"keep_init_func": "noop"}),
+    "a function and a no-op": (b"\x10\x02", b"", b"", {"keep_init_func": "noop"}),
+    "a type and a no-op": (b"\x02\x02\x0b", b"", b"", {"keep_init_func": "noop"}),
     "data.drop, and the snapshot has data": (b"\xfc\x09\1", b"\1", b"\1\0\x41\x80\x10\x0b\1a", {}),
     "data.drop, and there was none": (b"\xfc\x09\0", b"\0", b"\0", {}),
     "memory.init, and the snapshot has data": (

@@ -185,7 +185,7 @@ def plant(place: Path, tree: dict[str, object] | str | None) -> None:
 
 @contextmanager
 def planted(tree: dict[str, object]) -> Iterator[tuple[Path, Descriptor]]:
-    """A folder with `tree` in it, beside one that may not be seen."""
+    """A folder with `tree` in it, next to one that may not be seen."""
     with tempfile.TemporaryDirectory() as parent:
         plant(Path(parent, "outside"), {"a": None, "b": {"c": None}})
         plant(Path(parent, "inside"), tree)

@@ -10,8 +10,9 @@ import pytest
 
 from preinit.errors import GuestExit, GuestTrap, UsageError
 from preinit.host.wasi1.abi import Errno
-from preinit.host.wasi1.process import MONOTONIC_STEP
+from preinit.host.wasi1.process import MONOTONIC_START, MONOTONIC_TICK, READINGS_PER_TICK
 from preinit.options import Host
+from tests.support.instances import Running
 from tests.support.modules import build_text
 from tests.support.wasi_guest import PAGE, Guest, random_stream
 
@@ -165,16 +166,40 @@ def test_the_wall_clock_stands_at_zero() -> None:
     assert [seen.u64(address) for address in times] == [0, 0]
 
 
-def test_the_monotonic_clock_moves_by_one_step_each_time() -> None:
+#: A guest that reads the monotonic clock, and the two that move with it, until it has moved twice.
+WAITING = """(module
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $readings (export "readings") (mut i64) (i64.const 0))
+  (func $now (result i64)
+    (global.set $readings (i64.add (global.get $readings) (i64.const 1)))
+    (drop (call $clock_time_get
+      (i32.add (i32.const 1) (i32.wrap_i64 (i64.rem_u (global.get $readings) (i64.const 3))))
+      (i64.const 0) (i32.const 0)))
+    (i64.load (i32.const 0)))
+  (func (export "preinit_initialize") (local $first i64) (local $second i64)
+    (local.set $first (call $now))
+    (loop $again (br_if $again (i64.eq (local.get $first) (local.tee $second (call $now)))))
+    (i64.store (i32.const 16) (global.get $readings))
+    (loop $again (br_if $again (i64.eq (local.get $second) (call $now))))
+    (i64.store (i32.const 24) (global.get $readings))
+    (i64.store (i32.const 32) (local.get $first))
+    (i64.store (i32.const 40) (local.get $second))))"""
+
+
+def test_the_monotonic_clock_stands_while_a_program_measures_and_moves_for_one_that_waits() -> None:
+    memory = Running(build_text(WAITING).wasm).state().memories[0]
+    last, *_, first_wait, second_wait, first, second = struct.unpack_from("<6Q", memory)
+    assert (first_wait, second_wait) == (READINGS_PER_TICK + 1, 2 * READINGS_PER_TICK + 1)
+    assert first == MONOTONIC_START > 0
+    assert (second, last) == (first + MONOTONIC_TICK, first + 2 * MONOTONIC_TICK)
+
+
+def test_the_monotonic_clock_says_how_far_it_moves() -> None:
     guest = Guest()
-    times = [guest.room(8) for _ in range(3)]
     resolution = guest.room(8)
-    for clock, address in zip((1, 2, 3), times, strict=True):
-        guest.call("clock_time_get", clock, 1, address)
     guest.call("clock_res_get", 1, resolution)
-    seen = guest.run()
-    assert [seen.u64(address) for address in times] == [MONOTONIC_STEP, 2 * MONOTONIC_STEP, 3 * MONOTONIC_STEP]
-    assert seen.u64(resolution) == MONOTONIC_STEP
+    assert guest.run().u64(resolution) == MONOTONIC_TICK
 
 
 def test_there_is_no_fifth_clock() -> None:
@@ -233,11 +258,11 @@ def test_sleeping_returns_at_once_and_moves_the_monotonic_clock() -> None:
     day = 86_400 * 10**9
     events, now = poll((7, 0, clock(1, day)), (8, 0, clock(1, 2 * day)), (9, 0, clock(0, day)))
     assert events == [(7, 0, 0), (9, 0, 0)]
-    assert now == day + MONOTONIC_STEP
+    assert now == day + MONOTONIC_START
 
 
 def test_a_time_that_is_over_is_not_waited_for() -> None:
-    assert poll((7, 0, clock(0, 0, absolute=True))) == ([(7, 0, 0)], MONOTONIC_STEP)
+    assert poll((7, 0, clock(0, 0, absolute=True))) == ([(7, 0, 0)], MONOTONIC_START)
 
 
 def test_sleeping_for_ever_does_not_turn_the_clock_back() -> None:
@@ -249,7 +274,7 @@ def test_descriptors_are_ready_before_any_clock() -> None:
     stdin, missing = struct.pack("<I", 0), struct.pack("<I", 99)
     events, now = poll((1, 0, clock(1, 10**9)), (2, 1, stdin), (3, 2, missing), (4, 0, clock(9, 1)))
     assert events == [(2, 0, 1), (3, Errno.BADF, 2), (4, Errno.INVAL, 0)]
-    assert now == MONOTONIC_STEP
+    assert now == MONOTONIC_START
 
 
 def test_a_poll_for_nothing_or_of_no_known_type_is_invalid() -> None:

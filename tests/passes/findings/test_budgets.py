@@ -91,7 +91,7 @@ def test_the_command_names_budget_size_and_contributors_and_leaves_the_output(tm
     source.write_bytes(wasm(LEFT))
     output.write_bytes(b"as it was")
     said = fails("build", source, "-o", output, "--max-size", "4KiB", "--max-segments", "3", "--report", report)
-    assert "error[budget]: the output does not keep its budgets max-size, max-segments" in said
+    assert "error[budget]: the output exceeds its budgets max-size, max-segments" in said
     assert "more than the 4,096 that it allows" in said
     assert "max-segments: 4 segments, 1 more than the 3 that it allows" in said
     assert "memory 0, 0x100000 to 0x200000: 1 segment\n" in said

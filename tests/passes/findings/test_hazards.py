@@ -132,12 +132,8 @@ def test_a_terminal_is_not_steered_by_names_in_a_warning() -> None:
 
 def test_defaults_that_do_not_matter_are_no_warnings() -> None:
     guest = Guest()
-    guest.call("environ_sizes_get", guest.room(4), guest.room(4))
-    guest.call("environ_get", guest.room(8), guest.room(8))
-    guest.call("args_get", guest.room(8), guest.room(8))
     guest.call("clock_time_get", 1, 1, guest.room(8))
     guest.call("clock_res_get", 0, guest.room(8))
-    guest.call("fd_prestat_get", 3, guest.room(8))
     guest.call("random_get", guest.room(8), 0)
     guest.write(1, b"")
     assert codes(guest.build(strict=True)) == []
@@ -145,6 +141,38 @@ def test_defaults_that_do_not_matter_are_no_warnings() -> None:
 
 def test_what_was_given_and_not_asked_for_is_no_warning() -> None:
     assert codes(build_text(GOOD, host=Host(env={"A": "1"}, args=("x",), stdin=b"abc"))) == []
+
+
+# -- empty answers
+
+
+#: What a guest asks, the answer that there is none, and what is said of it.
+EMPTY = {
+    "environ_sizes_get": ("environment-frozen", "the guest asked for its environment (first in `init`)"),
+    "environ_get": ("environment-frozen", "the guest asked for its environment (first in `init`)"),
+    "args_sizes_get": ("arguments-frozen", "the guest asked for its arguments (first in `init`)"),
+    "args_get": ("arguments-frozen", "the guest asked for its arguments (first in `init`)"),
+    "fd_prestat_get": ("folders-frozen", "the guest looked for its folders (first in `init`)"),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+@pytest.mark.parametrize("export", ["_initialize", "wizer-initialize"])
+def test_an_empty_answer_is_frozen_as_much_as_another_one(name: str, export: str) -> None:
+    """`getenv` of an instance finds what the build's environment had: nothing."""
+    text = f"""(module (import "wasi_snapshot_preview1" "{name}" (func $ask (param i32 i32) (result i32)))
+      (memory (export "memory") 1) (func $init (drop (call $ask (i32.const 8) (i32.const 16))))
+      (func (export "{export}") (call $init)) (func (export "wizer.initialize")) (func (export "get")))"""
+    code, said = EMPTY[name]
+    result = build_text(text)
+    assert codes(result) == [code]
+    assert result.report.warnings[0].message.startswith(said[:-1])
+    with pytest.raises(WarningsRefused):
+        build_text(text, strict=True)
+
+
+def test_what_was_not_asked_for_is_not_said_to_be_empty() -> None:
+    assert codes(build_text(GOOD)) == []
 
 
 # -- the others
@@ -189,8 +217,7 @@ def test_open_descriptors_are_a_warning_with_paths(tmp_path: Path) -> None:
     result = guest.build(given(make_folder(tmp_path)))
     assert codes(result) == ["descriptors-open"]
     said = result.report.warnings[0].message
-    assert said.startswith("/hello.txt (descriptor 4) is open when the initializer ends")
-    assert "opened first in `wizer-initialize`" in said
+    assert said.startswith("/hello.txt (descriptor 4, opened in `wizer-initialize`) is open when the initializer ends")
 
 
 @needs_folders
@@ -202,3 +229,70 @@ def test_folders_that_the_guest_noted_are_a_warning(tmp_path: Path) -> None:
     result = guest.build(given(make_folder(tmp_path), "/lib"))
     assert codes(result) == ["folders-frozen"]
     assert '`dirs={"HOST": "/lib"}`' in result.report.warnings[0].hint
+
+
+# -- who is named
+
+#: Of each function, one caller asks for nothing, before another one takes what is warned of.
+HARMLESS_FIRST = """(module
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "hello.txt")
+  (data (i32.const 64) "\\00\\01\\00\\00\\00\\00\\00\\00\\00\\01\\00\\00\\08\\00\\00\\00")
+  (func $open_hello (drop (call $open (i32.const 3) (i32.const 1) (i32.const 0) (i32.const 9) (i32.const 0) (i64.const 2)
+    (i64.const 0) (i32.const 0) (i32.const 32))))
+  (func $harmless
+    (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 128)))
+    (drop (call $random (i32.const 128) (i32.const 0)))
+    (drop (call $read (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+    (drop (call $prestat (i32.const 9) (i32.const 128)))
+    (call $open_hello)
+    (drop (call $read (i32.load (i32.const 32)) (i32.const 72) (i32.const 1) (i32.const 128)))
+    (drop (call $close (i32.load (i32.const 32)))))
+  (func $time (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 128))))
+  (func $key (drop (call $random (i32.const 128) (i32.const 8))))
+  (func $input (drop (call $read (i32.const 0) (i32.const 72) (i32.const 1) (i32.const 128))))
+  (func $folders (drop (call $prestat (i32.const 3) (i32.const 128))))
+  (func $keeps_open (call $open_hello))
+  (func (export "_initialize") (call $harmless))
+  (func (export "wizer-initialize") (call $time) (call $key) (call $input) (call $folders) (call $keeps_open)))"""
+
+
+@needs_folders
+@BOTH
+def test_each_warning_names_the_call_that_it_is_about_and_not_the_first_one_of_that_function(
+    engine: str, tmp_path: Path
+) -> None:
+    folder = make_folder(tmp_path)
+    result = build_text(HARMLESS_FIRST, engine=engine, host=Host(dirs={str(folder): "/"}, stdin=b"abc"))
+    said = {warning.code: warning.message for warning in result.report.warnings}
+    assert "first in `time`, called from `wizer-initialize`" in said["clock-frozen"]
+    assert "first in `key`, called from `wizer-initialize`" in said["entropy-frozen"]
+    assert "first in `input`, called from `wizer-initialize`" in said["stdin-consumed"]
+    assert "first in `folders`, called from `wizer-initialize`" in said["folders-frozen"]
+    assert "opened in `open_hello`, called from `keeps_open`" in said["descriptors-open"]
+    assert not any("harmless" in message for message in said.values())
+
+
+@needs_folders
+def test_reading_nothing_from_standard_input_is_no_warning(tmp_path: Path) -> None:
+    text = HARMLESS_FIRST.replace("(call $time) (call $key) (call $input) (call $folders) (call $keeps_open)", "")
+    host = Host(dirs={str(make_folder(tmp_path)): "/"}, stdin=b"abc")
+    assert build_text(text, host=host).report.host.stdin_read is False
+
+
+@needs_folders
+def test_of_several_open_descriptors_each_is_said_with_the_function_that_opened_it(tmp_path: Path) -> None:
+    text = HARMLESS_FIRST.replace("(func $time (drop", "(func $time (call $open_hello) (drop")
+    result = build_text(text, host=Host(dirs={str(make_folder(tmp_path)): "/"}))
+    said = {warning.code: warning.message for warning in result.report.warnings}["descriptors-open"]
+    assert "(descriptor 4, opened in `open_hello`, called from `time`" in said
+    assert "(descriptor 5, opened in `open_hello`, called from `keeps_open`" in said
+    facts = result.report.to_dict()["host"]["open_descriptors"]
+    assert [entry["opened_in"][1]["name"] for entry in facts] == ["time", "keeps_open"]

@@ -88,6 +88,18 @@ def test_a_global_that_was_assumed_to_be_zero_is_warned_about() -> None:
     assert not build_text(text, import_globals=(("env.__stack_pointer", "65536"),)).report.warnings
 
 
+def test_addresses_that_a_loader_fills_in_are_warned_about_together() -> None:
+    got = "".join(f'(import "GOT.{kind}" "{name}" (global (mut i32)))' for kind in ("func", "mem") for name in "abc")
+    (warning,) = build_text(f"(module {got} (func {INIT}))").report.warnings
+    assert warning.code == "assumed-global"
+    assert warning.message.startswith("6 imported addresses that a loader fills in were zero")
+    given = [(f"GOT.{kind}.{name}", "4") for kind in ("func", "mem") for name in "abc"]
+    (warning,) = build_text(f"(module {got} (func {INIT}))", import_globals=given[:5]).report.warnings
+    assert warning.message.startswith("1 imported address that a loader fills in was zero")
+    assert "GOT.mem.c" in warning.hint
+    assert not build_text(f"(module {got} (func {INIT}))", import_globals=given).report.warnings
+
+
 @pytest.mark.parametrize("imports", ["keep", "restore"])
 def test_one_memory_that_is_imported_twice_is_one(imports: str) -> None:
     text = f"""(module (import "e" "m" (memory $a 1)) (import "e" "m" (memory $b 1)) (global $g (mut i32) (i32.const 0))

@@ -106,8 +106,8 @@ POINTER = "$__stack_pointer"
     ("text", "words"),
     [
         (module(f"(global $sp (mut i32) (i32.const {TOP}))", body=EMPTY), "no global is called `__stack_pointer`"),
-        (module(f"(global {POINTER} i32 (i32.const {TOP}))", body=EMPTY), "no mutable global"),
-        (module(f"(global {POINTER} (mut i64) (i64.const {TOP}))", body=EMPTY), "no mutable global"),
+        (module(f"(global {POINTER} i32 (i32.const {TOP}))", body=EMPTY), "not a mutable global"),
+        (module(f"(global {POINTER} (mut i64) (i64.const {TOP}))", body=EMPTY), "not a mutable global"),
         (module(f"(global {POINTER} (mut i32) (i32.const 0))", body=EMPTY), "not a constant above 0"),
         (module(f"(global {POINTER} (mut i32) (i32.add (i32.const 1) (i32.const 1)))", body=EMPTY), "not a constant"),
         (

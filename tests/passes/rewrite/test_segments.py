@@ -7,6 +7,7 @@ import pytest
 from preinit import Options, build
 from preinit.binary import encoder as write
 from preinit.binary.module import SectionId, parse
+from preinit.binary.sections import Mode
 from tests.support.instances import Running, instantiate
 from tests.support.modules import build_text, text_of, wasm
 from tests.support.shapes.state import SHAPES
@@ -80,3 +81,22 @@ def test_a_function_that_only_its_export_declared_can_still_be_referenced() -> N
 def test_no_element_segment_is_added_without_need() -> None:
     result = build_text("""(module (func (export "preinit_initialize")) (func (export "f")))""")
     assert parse(result.wasm).section(SectionId.ELEMENT) is None
+
+
+def test_emptied_segments_count_where_a_memory_is_restored_and_code_names_the_others() -> None:
+    """Engines take 100,000 segments: ten slots of active segments and a passive one are among them."""
+    active = "".join(f'(data (i32.const {i * 8}) "x")' for i in range(10))
+    result = build_text(
+        f"""(module (import "e" "m" (memory 100)) {active} (data $kept "q")
+        (func (export "use") (memory.init $kept (i32.const 0) (i32.const 0) (i32.const 1)))
+        (func (export "preinit_initialize") (local $at i32)
+          (loop $again
+            (i32.store8 (i32.add (i32.const 4096) (local.get $at)) (i32.const 1))
+            (br_if $again
+              (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 64))) (i32.const 6420000))))))""",
+        imports="restore",
+    )
+    segments = parse(result.wasm).data_segments
+    assert 90_000 < len(segments) <= 100_000
+    assert all(segment.mode is Mode.ACTIVE for segment in segments[:10])
+    assert all(segment.mode is Mode.PASSIVE for segment in segments[10:])

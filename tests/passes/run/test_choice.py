@@ -51,13 +51,13 @@ def facts(source: str | bytes, **fields: Any) -> EngineFacts:
 
 def test_small_code_is_compiled_as_a_whole() -> None:
     engine = facts(SMALL)
-    assert (engine.name, engine.reason) == ("whole", "its code is small")
+    assert (engine.name, engine.reason_code) == ("whole", "code-small")
     assert (engine.functions, engine.functions_compiled, engine.chunks) == (3, 3, 1)
 
 
 def test_large_code_is_compiled_on_demand() -> None:
     engine = facts(large())
-    assert (engine.name, engine.reason) == ("ondemand", "its code is large")
+    assert (engine.name, engine.reason_code) == ("ondemand", "code-large")
 
 
 def test_a_little_less_than_large_is_small() -> None:
@@ -73,13 +73,13 @@ def test_large_data_does_not_make_code_large() -> None:
 
 def test_large_code_that_can_not_be_compiled_on_demand_is_compiled_as_a_whole() -> None:
     engine = facts(large('(memory 1) (data "passive")'))
-    assert (engine.name, engine.reason) == ("whole", "it has passive data segments")
+    assert (engine.name, engine.reason_code) == ("whole", "passive-data")
 
 
 def test_code_that_needs_the_whole_module_is_found_when_it_is_called() -> None:
     engine = facts(large('(data $empty "")', "(data.drop $empty)"))
     assert engine.name == "whole"
-    assert engine.reason.startswith("code names a segment")
+    assert engine.reason_code == "code-names-segment"
 
 
 @pytest.mark.parametrize("source", [SMALL, large()], ids=["small", "large"])
@@ -162,7 +162,7 @@ def test_the_report_in_json_has_the_facts(engine: str) -> None:
     written = json.loads(dumps(found.report))["engine"]
     assert written == dataclasses.asdict(found.report.engine)
     assert set(written) == {
-        "name", "compiler", "reason", "functions", "functions_compiled", "bytes_compiled", "chunks",
+        "name", "compiler", "reason", "reason_code", "functions", "functions_compiled", "bytes_compiled", "chunks",
         "chunks_from_cache", "not_kept", "compiled_anew",
     }  # fmt: skip
 

@@ -165,7 +165,7 @@ def test_that_the_whole_module_is_needed_is_remembered(folder: Path, monkeypatch
     assert first.report
     assert second.report
     assert second.report.engine == first.report.engine
-    assert first.report.engine.reason.startswith("code names a segment")
+    assert first.report.engine.reason_code == "code-names-segment"
 
 
 def test_who_asks_for_it_gets_another_attempt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_one_run_that_needs_the_whole_module_does_not_lose_what_others_learnt(fo
 
 def test_stack_that_ran_out_on_demand_is_not_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise Unsuited("the stack of this run", lasting=False)
+        raise Unsuited("stack", "the stack of this run", lasting=False)
 
     with monkeypatch.context() as patch:
         patch.setattr("preinit.engine.ondemand.instance.OnDemandInstance._load", fail)

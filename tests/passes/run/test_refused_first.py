@@ -33,7 +33,7 @@ def test_what_validation_can_tell_is_told_before_a_module_is_compiled_as_a_whole
     assert "compile" not in [event.said for event in events]
 
 
-def test_of_a_module_with_exceptions_nothing_is_compiled_on_demand_either_before_it_was_validated() -> None:
+def test_of_a_module_with_exceptions_nothing_runs_on_demand_before_it_was_validated() -> None:
     events: list[Event] = []
     with pytest.raises(errors.UnsupportedProposal) as caught:
         build(
@@ -41,7 +41,7 @@ def test_of_a_module_with_exceptions_nothing_is_compiled_on_demand_either_before
             progress=events.append, cache=False, engine="ondemand",
         )  # fmt: skip
     assert "legacy exception handling" in caught.value.what
-    assert "compile" not in [event.said for event in events]
+    assert "instantiate" not in [event.said for event in events]
 
 
 def test_on_demand_a_valid_module_is_not_validated_before_it_runs() -> None:

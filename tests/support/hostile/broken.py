@@ -1,4 +1,4 @@
-"""Broken files: what is no module, or lies about itself."""
+"""Broken files: what is not a module, or lies about itself."""
 
 from __future__ import annotations
 

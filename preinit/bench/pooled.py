@@ -25,6 +25,7 @@ from ..options import Options
 from ..passes.observer import Observer
 from ..passes.parse.source import Wasm
 from ..passes.plan.initializers import Call
+from ..passes.run.calls import Caller
 from ..passes.run.profiles import ProfileStore
 from .memory import usage
 from .model import BENCH_VERSION
@@ -134,6 +135,17 @@ def empty_module(like: Module) -> bytes:
     return write.assemble(parts)
 
 
+class _Memories:
+    """A copy, as `Caller` takes it."""
+
+    def __init__(self, copy: Copy) -> None:
+        self.call = copy.call
+        self._copy = copy
+
+    def memory(self, name: str) -> memoryview:
+        return self._copy.memory(name)()
+
+
 class _Copied:
     def __init__(self, subject: Subject, called: bool, options: Options, cache: CodeCache | None) -> None:
         self.name = subject.name
@@ -189,8 +201,9 @@ class _Copied:
         if self._has_memory:
             guest.bind(copy.memory())
         try:
+            perform = Caller(_Memories(copy), "memory")
             for call in self.calls:
-                copy.call(call.name, call.raw, len(call.type.results))
+                perform(call)
         except GuestEnded:
             return
         except GuestTrapped as trap:

@@ -81,7 +81,7 @@ def run_both(job: Job, output: Module, observer: Observer) -> Both:
     with observer.stage("validate"):
         _valid(output, deadline)
     options = _fresh(job.options, output)
-    fresh = Job(output, (), options, job.preloads, job.beside, deadline, goes_on=job.goes_on, resumes=True)
+    fresh = Job(output, (), options, job.preloads, job.preload_code, deadline, goes_on=job.goes_on, resumes=True)
     with of_output():
         check_supported(output, options)
     with run_guest(job, observer) as paused:

@@ -77,7 +77,7 @@ class Cluster:
         try:
             self._client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as problem:
-            raise Unreachable(f"the cluster has no workers, {PATIENCE:g} seconds long") from problem
+            raise Unreachable(f"the cluster had no workers for {PATIENCE:g} seconds") from problem
 
         def ask() -> str | None:  # travels as code: a worker may not have this module
             try:
