@@ -123,6 +123,16 @@ class NoInitializer(PreinitError):
     hint = "Name an export with `-f`."
 
 
+class NothingLeft(PreinitError):
+    """The program ran to its end, and the output would export no function that could go on from there."""
+
+    code = "nothing-left"
+    hint = (
+        "Export a function for what comes before, and run that one; and one that goes on from there. Where hosts call "
+        "`_start`, let it take that name: -r _start=FUNCTION."
+    )
+
+
 class InitializerType(PreinitError):
     """An export can't be called as it was written: its type asks for other arguments, or it is not a function."""
 

@@ -17,7 +17,9 @@ from ..run import Paused
 from ..snapshot import Snapshot
 from .late import late_warnings
 from .leaks import leaks
-from .module import module_warnings
+from .module import assumed_stack_pointers, module_warnings
+from .proposals import proposal_warnings
+from .results import result_warnings
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -95,7 +97,10 @@ def find(
         options=record(options, job.preloads),
         warnings=(
             *module_warnings(job, snapshot, moved),
+            *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
+            *proposal_warnings(module, output.wasm, written),
+            *result_warnings(job.calls, paused.returned),
             *hazards(paused.host, late.facts if late else None),
             *(late_warnings(late) if late else ()),
             *leaks(module, options.host, snapshot, output.runs),
