@@ -122,9 +122,9 @@ class Options:
 
     init_funcs: Option[Sequence[str | Call] | None, tuple[str | Call, ...] | None] = Option(
         None, initializers(), Effect.OUTPUT,
-        "Export to run, with its arguments; several in order.",
+        "Export to run.",
         heading=_RUN, flag="--init-func", short="-f", metavar="NAME[(ARG,..)]",
-        otherwise="the usual names",
+        otherwise="usual names",
     )  # fmt: skip
     preloads: Option[Mapping[str, Preload] | Sequence[tuple[str, Preload]], tuple[tuple[str, bytes | str], ...]] = (
         Option(
@@ -163,7 +163,7 @@ class Options:
     )  # fmt: skip
     keep_init_func: Option[KeepInitFunc, KeepInitFunc] = Option(
         False, one_of(False, True, "noop"), Effect.OUTPUT,
-        "Keep what was run; noop: as functions that do nothing.",
+        "Keep what was run; noop: does nothing.",
         heading=_WRITTEN, metavar="[=BOOL|noop]",
     )  # fmt: skip
     late: Option[Sequence[Late], tuple[Late, ...]] = Option(
@@ -173,7 +173,7 @@ class Options:
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", one_of(*IMPORTS), Effect.OUTPUT,
-        "Imported state stays imported and must come fresh, becomes the output's own, or is filled when it starts.",
+        "Imported state: fresh from outside, the output's own, or filled when it starts.",
         heading=_WRITTEN, compiled=True,
     )  # fmt: skip
     layout: Option[Layout, Layout] = Option(
