@@ -173,7 +173,7 @@ class Options:
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", one_of(*IMPORTS), Effect.OUTPUT,
-        "Imported state: fresh from outside, the output's own, or filled when it starts.",
+        "Imported state: fresh, the output's own, or filled.",
         heading=_WRITTEN, compiled=True,
     )  # fmt: skip
     layout: Option[Layout, Layout] = Option(
