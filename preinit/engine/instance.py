@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import wasmtime
 
+from ..binary.module import Module
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
 from .backtrace import Backtraces
@@ -96,8 +97,11 @@ Linker = Callable[[Linkage], Sequence[Any]]
 class EngineInstance(ABC):
     """An instance of which all state is exported under known names. See `guest.Instance`."""
 
-    def __init__(self, store: wasmtime.Store, deadline: Deadline) -> None:
+    def __init__(self, store: wasmtime.Store, deadline: Deadline, original: Module, preloads: Collection[str]) -> None:
         self._store = store
+        self._original = original
+        self._preloads = preloads
+        self._given: Sequence[Any] = ()  # the externs of the original's imports
         self._deadline = deadline
         self._functions = ffi.HostFunctions(store)
         self._functions.stop_when(lambda: self._deadline.error() if self._deadline.cancelled else None)
@@ -190,6 +194,12 @@ class EngineInstance(ABC):
             )
         return GuestTrap(f"the initializer trapped: {message}", frames=frames)
 
+    def _instantiation_trap(self, message: str) -> GuestTrap:
+        """The error for a trap before any code ran, for which the engine has that message."""
+        from .segments import instantiation_trap
+
+        return instantiation_trap(self._original, self._store, self._given, self._preloads, message)
+
     def _write_data(self, original: bytes, segments: Sequence[ActiveData]) -> None:
         """Does what active data segments do. Raises `GuestTrap` where one does not fit."""
         view = memoryview(original)
@@ -199,7 +209,7 @@ class EngineInstance(ABC):
             for _, offset, start, end in of_one:
                 last = offset + end - start
                 if last > size:
-                    raise GuestTrap("instantiating the module trapped: out of bounds memory access")
+                    raise self._instantiation_trap("out of bounds memory access")
                 if end > start:  # an empty memory can't be written to, not even nothing
                     memory[offset:last] = view[start:end]
 
