@@ -90,7 +90,7 @@ def _find_node() -> tuple[str, str]:
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
-        limit = as_limit(problem, "Node can't be started")
+        limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {program!r} can't be run: {problem}", hint=wanted) from problem
     match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
     if not match or int(match[2]) < _LEAST_VERSION:

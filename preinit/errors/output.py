@@ -57,7 +57,7 @@ class OutputNotWritable(PreinitError, OSError):
 
 
 class Excess(NamedTuple):
-    """A budget that the output does not keep.
+    """A budget that the output exceeds.
 
     `budget`: its name, "max-size" and so on. `limit`, `actual`: in `unit`s, "bytes", "segments" or "pages".
     `contributors`: what takes most of it, largest first: a phrase, and how many units (None where it has no number).
@@ -131,7 +131,8 @@ class Mismatch(PreinitError):
 
     code = "mismatch"
     hint = (
-        "Verify with the options of the build, or with its report (--report FILE); or the output is not of this input."
+        "Verify with the options of the build, or with its report (--from-report FILE); or the output is not of this "
+        "input."
     )
 
     def __init__(self, differences: tuple[Discrepancy, ...], *, hint: str | None = None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, printable, quoted, way_out
+from .regular import instead
 from .toml_lines import Path as KeyPath
 from .toml_lines import lines_of
 
@@ -52,6 +53,11 @@ def read_document(path: Path, largest: int) -> Document:
 
 def read_text(path: Path, largest: int) -> str:
     """The text of a file. Raises `ConfigError`."""
+    other = instead(path)
+    if other:
+        raise ConfigError(
+            f"{quoted(shown(path))} is {other}, and no file", hint="Name a file that exists and that you may read."
+        )
     try:
         with path.open("rb") as stream:
             data = stream.read(largest + 1)

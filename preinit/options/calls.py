@@ -20,10 +20,10 @@ class Word(NamedTuple):
 
 
 Argument = bytes | int | float | Word
-Returns = Literal["result"]
+Returns = Literal["result"] | int | float
 
 _NUMBER = re.compile(r"[+-]?[0-9a-zA-Z.+-]+")
-_WRITTEN = re.compile(r"(.+)\(([^()]*)\)(\??)", re.DOTALL)
+_WRITTEN = re.compile(r"(.+)\(([^()]*)\)(\?|=[^()=]+|)", re.DOTALL)
 
 #: Exports that allocate memory, best first, with their arguments, of which None is the size in bytes: the canonical
 #: ABI's realloc (old address and size, alignment, new size), and C's.
@@ -54,7 +54,8 @@ class Call:
         with the module's own `cabi_realloc` (or `canonical_abi_realloc`, or `malloc`); `Word(offset)`: the 32 bits in
         memory, that many bytes after the address that the call before returned.
     returns: "result": it returns the address of a `result<_, string>` of the canonical ABI, and an error in there
-        fails the build: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
+        fails the build: https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md ; a
+        number: it returns that one, and any other fails the build.
 
     Raises `UsageError` for arguments of other types.
     """
@@ -66,8 +67,11 @@ class Call:
     def __init__(self, name: str, *arguments: Argument, returns: Returns | None = None) -> None:
         if not isinstance(name, str):
             raise UsageError(f"the name of an export must be a string, not {type(name).__name__}")
-        if returns not in (None, "result"):
-            raise UsageError(f"a call can't be said to return {returns!r}", hint='Leave it out, or returns="result".')
+        number = isinstance(returns, int | float) and not isinstance(returns, bool)
+        if not number and returns not in (None, "result"):
+            raise UsageError(
+                f"a call can't be said to return {returns!r}", hint='Leave it out, or returns="result", or a number.'
+            )
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", tuple(map(_checked, arguments)))
         object.__setattr__(self, "returns", returns)
@@ -88,7 +92,8 @@ def _checked(value: object) -> Argument:
 
 def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     """What `-f` and job files take: NAME(ARG,...), where ARG is a number, @FILE for its bytes (`read` gives them), or
-    *N for `Word(N)`; with a ? at its end, it returns a result. Without any of these, the text itself.
+    *N for `Word(N)`; with a ? at its end, it returns a result, with =N that number. Without data, words and results,
+    the text itself.
 
     Raises `UsageError`, and what `read` raises.
     """
@@ -96,7 +101,7 @@ def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     if not match:
         return text
     parts = [part.strip() for part in match[2].split(",")] if match[2].strip() else []
-    if not (match[3] or any(part[:1] in ("@", "*") for part in parts)):
+    if not (match[3] == "?" or any(part[:1] in ("@", "*") for part in parts)):
         return text
     arguments: list[Argument] = []
     for part in parts:
@@ -106,7 +111,10 @@ def written(text: str, read: Callable[[str], bytes]) -> str | Call:
             arguments.append(Word(int(part[1:])))
         else:
             arguments.append(_number(part, text))
-    return Call(match[1], *arguments, returns="result" if match[3] else None)
+    returns: Returns | None = "result" if match[3] == "?" else None
+    if match[3].startswith("="):
+        returns = _number(match[3][1:].strip(), text)
+    return Call(match[1], *arguments, returns=returns)
 
 
 def anchored(text: str, folder: str) -> str:

@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from ..errors import Crashed, Interrupted
+from ..errors import Crashed, Interrupted, as_limit
 from .worker import Job
 
 #: The same modules as ours, whatever folder is the current one.
@@ -38,13 +38,17 @@ class Workers:
                 if self._stopped:
                     raise Interrupted("interrupted")
                 # In a group of its own, so that Ctrl-C reaches it once, from us; its input ends when we do.
-                process = subprocess.Popen(
-                    [sys.executable, "-c", _CODE, *sys.path],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=said,
-                    process_group=0 if os.name == "posix" else None,
-                )
+                try:
+                    process = subprocess.Popen(
+                        [sys.executable, "-c", _CODE, *sys.path],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=said,
+                        process_group=0 if os.name == "posix" else None,
+                    )
+                except OSError as problem:
+                    limit = as_limit(problem, "no process that builds it can be started", starts=True)
+                    raise limit or problem from problem
                 self._running.add(process)
             assert process.stdin is not None
             assert process.stdout is not None

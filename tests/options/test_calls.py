@@ -23,6 +23,7 @@ from preinit.options.calls import written
         (lambda: Call("f", True), "bool"),
         (lambda: Call("f", Word(-1)), "offset of a word"),
         (lambda: Call("f", returns="option"), "can't be said to return"),  # type: ignore[arg-type]
+        (lambda: Call("f", returns=True), "can't be said to return"),
     ],
 )  # fmt: skip
 def test_wrong_calls_are_refused_when_they_are_made(make: Any, said: str) -> None:
@@ -50,6 +51,10 @@ def test_a_call_is_a_value() -> None:
         ("f(1,-2.5,0x10,1e3,inf)?", Call("f", 1, -2.5, 16, 1000.0, float("inf"), returns="result")),
         ("a(b)(@c)", Call("a(b)", b"c")),
         ("strange?", "strange?"),
+        ("f(1)=0", "f(1)=0"),
+        ("f(@a.js)=-1", Call("f", b"a.js", returns=-1)),
+        ("f(*4) = 0.5", "f(*4) = 0.5"),
+        ("f(*4)= 0.5", Call("f", Word(4), returns=0.5)),
     ],
 )
 def test_calls_are_written_as_text(text: str, call: str | Call) -> None:

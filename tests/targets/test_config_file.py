@@ -320,7 +320,7 @@ def test_what_is_no_toml_is_told_with_its_place(tmp_path: Path, text: str | byte
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "no-such.toml", tmp_path):
-        with pytest.raises(ConfigError, match="can't be read"):
+        with pytest.raises(ConfigError, match=r"can't be read|is a folder"):
             load(path)
 
 

@@ -16,6 +16,7 @@ from ..run import Paused
 from ..snapshot import Snapshot
 from .leaks import leaks
 from .module import assumed_stack_pointers, module_warnings
+from .results import result_warnings
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -93,6 +94,7 @@ def find(
             *module_warnings(job, snapshot, moved),
             *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
+            *result_warnings(job.calls, paused.returned),
             *hazards(paused.host),
             *leaks(module, options.host, snapshot, output.runs),
         ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
-from ...binary.types import I32, FuncType, ValType, type_name
+from ...binary.types import I32, FuncType, ValType, is_numeric, type_name
 from ...errors import InitializerType, PreinitError, counted, printable, quoted
-from ...options.calls import ALLOCATORS, Returns, Word
+from ...options.calls import ALLOCATORS, Word
 from ...options.calls import Call as Given
 from ...options.numbers import encode, expected
 
@@ -23,14 +23,22 @@ class Data(NamedTuple):
 class Call(NamedTuple):
     """An export to call. `arguments` as they were written.
 
-    `values`: those of 16 bytes each, data, which becomes two of them, and words, which become one.
+    `values`: those of 16 bytes each, data, which becomes two of them, and words, which become one. `expected`: the raw
+    16 bytes of what it must return.
     """
 
     name: str
     type: FuncType
     arguments: tuple[str, ...] = ()
     values: tuple[bytes | Data | Word, ...] = ()
-    returns: Returns | None = None
+    returns: Literal["result"] | None = None
+    expected: bytes | None = None
+
+
+def written(call: Call, more: str = "") -> str:
+    """How `-f` takes a call, with something behind it, for messages; without what was read from files."""
+    numbers = all(isinstance(value, bytes) for value in call.values)
+    return f"'{printable(call.name)}({','.join(call.arguments) if numbers else '...'}){more}'"
 
 
 def separated(
@@ -82,14 +90,18 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str)
             values.append(value if isinstance(value, Word) else Data(value, allocator or ""))
         parameters = rest
         shown.append(text)
-    if given.returns and function_type.results != (I32,):
+    returns: Literal["result"] | None = "result" if given.returns == "result" else None
+    expects = None
+    if returns is None and given.returns is not None:
+        expects = expected_result(function_type, str(given.returns), where)
+    if returns and function_type.results != (I32,):
         raise InitializerType(
             "the address of a result is an i32, and the initializer returns something else",
             where=where,
             hint='Leave out returns="result" (or the ? after the call).',
         )
     memory = module.exported("memory")
-    if any(not isinstance(value, bytes) for value in values) or given.returns:
+    if any(not isinstance(value, bytes) for value in values) or returns:
         if memory is None or memory.kind != ExternKind.MEMORY or module.memories[memory.target].is_64:
             raise InitializerType(
                 "data can't be given to the initializer: the module exports no memory of 32 bits as `memory`",
@@ -102,7 +114,18 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str)
                 where=where,
                 hint=f"Export one of {', '.join(ALLOCATORS)} with its usual type.",
             )
-    return Call(given.name, function_type, tuple(shown), tuple(values), given.returns)
+    return Call(given.name, function_type, tuple(shown), tuple(values), returns, expects)
+
+
+def expected_result(function_type: FuncType, text: str, where: str) -> bytes:
+    """The raw 16 bytes of the number that a function must return. Raises `InitializerType`."""
+    if len(function_type.results) != 1 or not is_numeric(function_type.results[0]):
+        raise InitializerType(
+            f"an initializer that must return {quoted(text)} has one result, a number, and this one has another type",
+            where=where,
+            hint=f"Leave out `={printable(text)}`.",
+        )
+    return number(function_type.results[0], text, where)
 
 
 def _allocator(module: Module) -> str | None:

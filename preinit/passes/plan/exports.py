@@ -19,11 +19,10 @@ Export = tuple[str, int, int]
 def output_exports(module: Module, calls: list[Call], options: Options) -> tuple[Export, ...]:
     """Name, kind and index of each export of the output.
 
-        once = {REACTOR_START, *(export.name for export in constructors_exported(module))}
-        removed = once & removed - set(options.init_funcs or ())
-    new_names: dict[str, list[str]] = {}
-    for destination, source in options.rename_funcs:
-        new_names.setdefault(source, []).append(destination)
+    What was run is gone, unless `keep_init_func`; what runs the constructors even then, if it wasn't named: whoever
+    calls it would run them a second time. With "noop" all are there, as the functions of `no_ops`, which come after
+    the module's own. A renamed export replaces the one whose name it takes; it may take several names.
+    Raises `UnknownExport`, `Misfit`, `InitializerType`, `NothingLeft`.
     """
     removed = {call.name for call in calls}
     noops: dict[str, int] = {}

@@ -14,7 +14,7 @@ from ...errors import InitializerType, NoInitializer, UnknownExport, quoted
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Call as Given
 from .arguments import Call as Call
-from .arguments import number, separated, with_data
+from .arguments import expected_result, number, separated, with_data
 
 #: What a reactor exports to have its constructors run:
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
@@ -27,7 +27,7 @@ COMMAND_START = "_start"
 #: exports the former, and its loader calls it: https://lld.llvm.org/WebAssembly.html
 CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 
-_WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)", re.DOTALL)
+_WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)(?:=([^()=]+))?", re.DOTALL)
 #: Candidates that a message lists.
 _FEW = 6
 #: How alike two names must be to be taken for each other, from 0 to 1; how many names are compared, and how long ones.
@@ -109,11 +109,11 @@ def _calls(module: Module, caller: int, callee: int) -> bool:
 
 
 def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Call:
-    name, arguments = wanted if isinstance(wanted, str) else wanted.name, ""
+    name, arguments, returned = wanted if isinstance(wanted, str) else wanted.name, "", None
     if name not in functions:
         match = _WITH_ARGUMENTS.fullmatch(name)
         if match and isinstance(wanted, str):
-            name, arguments = match[1], match[2]
+            name, arguments, returned = match[1], match[2], match[3]
     if name not in functions:
         if "(" in name and not _WITH_ARGUMENTS.fullmatch(name):
             raise UnknownExport(
@@ -140,7 +140,8 @@ def _call(module: Module, functions: dict[str, int], wanted: str | Given) -> Cal
         )
     parts = separated(function_type, name, arguments, where, "initializer", "-f", InitializerType)
     raw = tuple(number(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
-    return Call(name, function_type, parts, raw)
+    expected = None if returned is None else expected_result(function_type, returned.strip(), where)
+    return Call(name, function_type, parts, raw, expected=expected)
 
 
 def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> str:

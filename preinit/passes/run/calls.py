@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ...binary.types import NUMERIC_SIZES
 from ...errors import GuestTrap, InitializerRefused, MemoryLimit, quoted
 from ...options.calls import ALLOCATORS, Word
-from ..plan.arguments import Call, Data
+from ..plan.arguments import Call, Data, written
+from .results import numeric_results
+
+#: Of a result in memory: it holds an address.
+_ALIGNMENT = 4
 
 #: Bytes of a refusal's message that are shown.
 _LONGEST = 4000
@@ -43,9 +48,23 @@ class Caller:
                 raw.append(value)
         returned = self._instance.call(call.name, raw, len(call.type.results))
         self._returned = int.from_bytes(returned[0][:4], "little") if returned else 0
-        if call.returns == "result" and self._read(self._returned, 1) != b"\0":
-            raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
+        if call.returns == "result":
+            self._check_result(call)
+        if call.expected is not None:
+            _check_number(call, returned, call.expected)
         return returned
+
+    def _check_result(self, call: Call) -> None:
+        """Raises `InitializerRefused` for an error, and for what is no address of a `result<_, string>`: a status."""
+        is_address = self._returned and self._returned % _ALIGNMENT == 0
+        discriminant = self._read(self._returned, 1)[0] if is_address else None
+        if discriminant not in (0, 1):
+            raise InitializerRefused(
+                f"the initializer {quoted(call.name)} returned {self._returned:#x}, and no result is there",
+                hint=f"Leave out the `?`. Where 0 says that all is well: -f {written(call, '=0')}",
+            )
+        if discriminant:
+            raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
 
     def _placed(self, data: Data) -> list[bytes]:
         content, name = data
@@ -82,6 +101,16 @@ class Caller:
         except GuestTrap:
             said = ""
         return said or "it does not say why"
+
+
+def _check_number(call: Call, returned: list[bytes], expected: bytes) -> None:
+    size = NUMERIC_SIZES[call.type.results[0]]
+    if returned[0][:size] != expected[:size]:
+        (value,), (wanted,) = numeric_results(call, returned), numeric_results(call, [expected])
+        raise InitializerRefused(
+            f"the initializer {quoted(call.name)} returned {value}, and its call says {wanted}",
+            hint="What it printed may say why it failed. Where it did not, leave out the number behind the call.",
+        )
 
 
 def _word(number: int) -> bytes:
