@@ -40,11 +40,6 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     return tuple(found)
 
 
-#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
-#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
-_GOT = ("GOT.func", "GOT.mem")
-
-
 def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
     """An output of which nothing can be seen: its state is not its host's, and it exports nothing."""
     shared = any(entry.memory or entry.table or (entry.global_ and entry.global_.mutable) for entry in module.imports)
@@ -57,6 +52,11 @@ def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[Bui
             "Export the functions that are to go on from there.",
         )
     ]
+
+
+#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
+#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
+_GOT = ("GOT.func", "GOT.mem")
 
 
 def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarning]:

@@ -16,6 +16,7 @@ from ..run import Paused
 from ..snapshot import Snapshot
 from .leaks import leaks
 from .module import assumed_stack_pointers, module_warnings
+from .proposals import proposal_warnings
 from .results import result_warnings
 from .world import hazards
 
@@ -94,6 +95,7 @@ def find(
             *module_warnings(job, snapshot, moved),
             *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
+            *proposal_warnings(module, output.wasm, written),
             *result_warnings(job.calls, paused.returned),
             *hazards(paused.host),
             *leaks(module, options.host, snapshot, output.runs),
