@@ -22,6 +22,7 @@ def summary(report: Report) -> list[str]:
         f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
         *_baked_in(report.host),
         *_stubbed(report.host),
+        *([f"never asked for: {', '.join(report.unused)}"] if report.unused else []),
         *_scrubbed(report),
         *_audited(report),
         *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
