@@ -124,7 +124,8 @@ class HostFacts:
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
     still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
     for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
-    read or took something, which may be a later one than the first.
+    read or took something, which may be a later one than the first. `callers`: of functions by whose callers a warning
+    was accepted, the backtraces of all such calls, each once; an empty one where there were too many.
     """
 
     calls: dict[str, int]
@@ -145,6 +146,7 @@ class HostFacts:
     unflushed: dict[str, int] = field(default_factory=dict)
     stubbed: dict[str, int] = field(default_factory=dict)
     causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
+    callers: dict[str, tuple[tuple[Frame, ...], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

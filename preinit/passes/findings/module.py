@@ -82,6 +82,11 @@ def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[Bui
     ]
 
 
+#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
+#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
+_GOT = ("GOT.func", "GOT.mem")
+
+
 def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarning]:
     """Imported mutable numbers that nobody gave a value: the initializer saw zero."""
     assumed = [

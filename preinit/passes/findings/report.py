@@ -16,6 +16,7 @@ from ..run import Paused
 from ..snapshot import Snapshot
 from .leaks import leaks
 from .module import module_warnings
+from .proposals import proposal_warnings
 from .results import result_warnings
 from .world import hazards
 
@@ -93,6 +94,7 @@ def find(
         warnings=(
             *module_warnings(job, snapshot, moved),
             *state_warnings(module, job.preloads),
+            *proposal_warnings(module, output.wasm, written),
             *result_warnings(job.calls, paused.returned),
             *hazards(paused.host),
             *leaks(module, options.host, snapshot, output.runs),
