@@ -60,12 +60,18 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers."""
+    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers.
+
+    `exited`: it ended the program with exit code 0 instead of returning. `assumed_stack_pointer`: the index of the
+    global that was put back then, where no name but only its place says that it is the stack pointer.
+    """
 
     function: str
     arguments: tuple[str, ...]
     results: tuple[int | float | None, ...]
     seconds: float
+    exited: bool = False
+    assumed_stack_pointer: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
 from ...errors import counted, quoted
-from ...result import BuildWarning
+from ...result import BuildWarning, RunFacts
 from ..plan.arguments import Call
-from ..plan.initializers import COMMAND_START, COMMAND_WRAPPER, CONSTRUCTORS, REACTOR_START, constructors_exported
+from ..plan.commands import has_constructors, ran_constructors
+from ..plan.initializers import COMMAND_START, constructors_exported
 from ..plan.job import Job
 from ..snapshot import Snapshot
 
@@ -61,11 +62,6 @@ def _unlinked(module: Module) -> list[BuildWarning]:
             "Link a wasi-libc that defines it (`__wasilibc_reset_preopens` came in April 2024), or don't call it.",
         )
     ]
-
-
-#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
-#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
-_GOT = ("GOT.func", "GOT.mem")
 
 
 def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
@@ -168,6 +164,20 @@ def _stack_pointer(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
     return []
 
 
+def assumed_stack_pointers(runs: Sequence[RunFacts]) -> list[BuildWarning]:
+    """Of functions that exited: the global that was put back then, if no name says that it is the stack pointer."""
+    return [
+        BuildWarning(
+            "stack-pointer",
+            f"{quoted(run.function)} exited, and global {run.assumed_stack_pointer} was set back to where it was: it "
+            "is taken for the stack pointer, and no name says so",
+            "Keep the name section when you build the module, or let the function return.",
+        )
+        for run in runs
+        if run.assumed_stack_pointer is not None
+    ]
+
+
 def _constructors(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
     """What a loader would call to run the constructors, and that is still there."""
     targets = {export.target for export in constructors_exported(module)}
@@ -188,20 +198,17 @@ def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str,
     if start is None or start.kind != ExternKind.FUNC:
         return []
     found = []
+    ran = ran_constructors(module, calls)
     if any(name == COMMAND_START and index == start.target for name, _, index in exports):
+        again = "runs the constructors again, on" if ran else "runs the constructors on"
         found.append(
             BuildWarning(
                 "start-runs-constructors",
-                "the output still exports `_start`, which runs the constructors again, on an initialized memory",
-                "Export another entry point that only calls main, and rename it: -r _start=ENTRY.",
+                f"the output still exports `_start`, which {again} an initialized memory",
+                "Export another entry point that only calls main, and rename it: -r _start=ENTRY",
             )
         )
-    functions = module.names.functions
-    constructors = CONSTRUCTORS in functions.values() if functions else True
-    indices = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
-    wrapped = any(functions.get(indices.get(call.name, -1), "").endswith(COMMAND_WRAPPER) for call in calls)
-    ran = any(call.name in (REACTOR_START, COMMAND_START, CONSTRUCTORS) for call in calls)
-    if constructors and calls and not wrapped and not ran:
+    if has_constructors(module) and calls and not ran:
         found.append(
             BuildWarning(
                 "no-constructors",
