@@ -11,7 +11,10 @@ class WarningsRefused(PreinitError):
     """A strict build has warnings. `hazards`: the stable code of each, what and where, what to do."""
 
     code = "warnings"
-    hint = "Do what is said with each warning, or leave out `--strict` where it does not matter."
+    hint = (
+        "Do what is said with each warning. Where one does not matter, let it pass: --accept WARNING, with its code; "
+        "where only one function's calls do not: --accept WARNING@FUNCTION"
+    )
 
     def __init__(self, hazards: tuple[tuple[str, str, str], ...]) -> None:
         number = "a warning" if len(hazards) == 1 else f"{len(hazards)} warnings"

@@ -27,10 +27,16 @@ if TYPE_CHECKING:
 
 _TYPES = {"i32": I32, "i64": I64}
 
+#: Functions each of whose calls asks for something that a snapshot holds; of others, some calls do.
+ALWAYS_ASKING = frozenset({"args_get", "args_sizes_get", "environ_get", "environ_sizes_get"})
+
+_ENVIRONMENT = frozenset(("environ_sizes_get", "environ_get"))
+
 
 class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
+    `watched`: functions of which each caller is noted.
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
     `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
     it asks for; those that need not be fresh hold something.
@@ -48,12 +54,14 @@ class World:
         shown: int = 0,
         stubs: Iterable[tuple[str, str]] = (),
         resumes: bool = False,
+        watched: frozenset[str] = frozenset(),
     ) -> None:
         self._module = module
         self._host = host
         self.deadline = deadline
         self._memory = GuestMemory(_no_memory)
-        self.calls = Calls()
+        self.calls = Calls(watched)
+        self._watched = watched & ALWAYS_ASKING
         bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
         self._answered = {title(module.imports[at]) for at, body in bodies.items() if body is not None}
         self._preloads = Preloads(preloads or {}, given)
@@ -109,6 +117,25 @@ class World:
         """How many bytes the guest printed."""
         return self._output.total
 
+    def missing(self) -> str | None:
+        """What the guest looked for and was not given, with the options that give it; None if nothing."""
+        host, calls = self._host, self.calls
+        looked_for = (
+            (
+                "arguments",
+                not host.args and ("args_sizes_get" in calls or "args_get" in calls),
+                "--arg PROGRAM --arg VALUE",
+            ),
+            ("environment variables", not host.env and _ENVIRONMENT & calls.keys(), "--env NAME=VALUE"),
+            ("folders", not host.dirs and "fd_prestat_get" in calls, "--dir HOST::GUEST"),
+            ("standard input", not host.stdin and self._wasi.stdin.was_read, "--stdin FILE"),
+        )
+        nouns = [noun for noun, lacks, _ in looked_for if lacks]
+        if not nouns:
+            return None
+        listed = " and ".join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
+        return f"It looked for {listed}, and has none: " + " ".join(flag for _, lacks, flag in looked_for if lacks)
+
     def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""
         counters = self._generated.counters
@@ -129,9 +156,12 @@ class World:
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
         self._functions[name] = self._wasi[name]
         functions, calls, memory = self._functions, self.calls, self._memory
+        is_watched = name in self._watched
 
         def call(*arguments: int) -> int:
             calls[name] += 1
+            if is_watched:
+                calls.watch(name)
             self.deadline.check()
             memory.current = None
             try:

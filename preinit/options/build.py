@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import UsageError
+from .accepted import accepted_kind
 from .calls import Call, initializers
 from .declared import Effect, Option
 from .host import Host
@@ -99,6 +100,8 @@ class Options:
     What is accepted, and what is reported:
 
     strict: a build with warnings fails, with all of them.
+    accept: warnings with which it does not fail: the code of one; or, for one about what the guest asked for,
+        CODE@FUNCTION: then each of the calls that it is about must come from that function, or from what it calls.
     audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
     max_size: bytes that the output may have, None for no limit. A build whose output has more fails: `BudgetExceeded`.
     max_gzip: bytes that it may have compressed with gzip (level 6).
@@ -193,6 +196,10 @@ class Options:
         "Run again in other worlds, say what depends on them.", heading=_CHECKS,
     )  # fmt: skip
     strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
+    accept: Option[Sequence[str], tuple[str, ...]] = Option(
+        (), accepted_kind(), Effect.VERDICT, "Warning that `--strict` lets pass.",
+        heading=_CHECKS, metavar="WARNING[@FUNCTION]",
+    )  # fmt: skip
     max_size: Option[int | str | None, int | None] = Option(
         None, optional(SIZE), Effect.VERDICT, "Most bytes that the output may have.", heading=_CHECKS, metavar="SIZE"
     )

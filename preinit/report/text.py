@@ -8,7 +8,7 @@ from ..result import Difference, EngineFacts, HostFacts, Report
 
 def summary(report: Report) -> list[str]:
     """What was run, what the output holds and how long it took."""
-    ran = ", ".join(run.function for run in report.runs)
+    ran = ", ".join(run.function + (" (it exited with 0)" if run.exited else "") for run in report.runs)
     pages = ", ".join(
         f"memory {m.index}: {counted(m.pages, 'page')}"
         + (f" (from {m.pages_before})" if m.pages != m.pages_before else "")

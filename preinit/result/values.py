@@ -60,12 +60,18 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers."""
+    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers.
+
+    `exited`: it ended the program with exit code 0 instead of returning. `assumed_stack_pointer`: the index of the
+    global that was put back then, where no name but only its place says that it is the stack pointer.
+    """
 
     function: str
     arguments: tuple[str, ...]
     results: tuple[int | float | None, ...]
     seconds: float
+    exited: bool = False
+    assumed_stack_pointer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,8 @@ class HostFacts:
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
     still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
     for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
-    read or took something, which may be a later one than the first.
+    read or took something, which may be a later one than the first. `callers`: of functions by whose callers a warning
+    was accepted, the backtraces of all such calls, each once; an empty one where there were too many.
     """
 
     calls: dict[str, int]
@@ -145,6 +152,7 @@ class HostFacts:
     unflushed: dict[str, int] = field(default_factory=dict)
     stubbed: dict[str, int] = field(default_factory=dict)
     causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
+    callers: dict[str, tuple[tuple[Frame, ...], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ ALL_TEXTS = TEXTS | {name: (ROOT / name).read_text(encoding="utf-8") for name in
 
 #: Options of other programs.
 FOREIGN = {
-    "--features", "--import-memory", "--pdb", "--quick", "--release", "--stack-first", "--target",
+    "--disable-compact-imports", "--features", "--import-memory", "--pdb", "--quick", "--release", "--stack-first", "--target",
     "--translate-to-exnref",
 }  # fmt: skip
 #: The beginning of wizer's older ones, which are taken and mean nothing: `--wasm-...`.

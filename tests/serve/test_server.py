@@ -61,6 +61,11 @@ def test_each_request_has_an_instance_of_its_own(server: Served) -> None:
         assert b"request 1 that" in body
 
 
+def test_it_says_that_it_compiles_before_it_serves(server: Served, command: Path) -> None:
+    assert server.log[0] == f"compiling {command}"
+    assert server.log[1].startswith(f"serving {command} at http://")
+
+
 def test_the_guest_sees_the_request_in_its_environment(server: Served) -> None:
     seen = server.variables("/env?a=%20b&c", {"X-Two-Words": "grüße".encode().decode("latin-1"), "Cookie": "a=1"})
     assert seen["PATH_INFO"] == "/env"
@@ -136,8 +141,8 @@ def test_folders_can_be_read_and_not_written(server: Served) -> None:
         ("/exit", 500, "exit code 3"),
         ("/silent", 502, "printed nothing"),
         ("/no-header", 502, "no header.*just text"),
-        ("/bad-header", 502, "no field"),
-        ("/bad-value", 502, "no field"),
+        ("/bad-header", 502, "not a field"),
+        ("/bad-value", 502, "not a field"),
         ("/bad-status", 502, "an invalid status; .*fine"),
         ("/loop", 502, "more than 5 times"),
     ],
@@ -335,7 +340,7 @@ def test_memory_of_instances_is_given_back(server: Served) -> None:
 def test_a_signal_ends_the_server_after_what_is_under_way(command: Path, number: int) -> None:
     with served(command) as running, ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(running.ask, "/sleep") for _ in range(4)]
-        while not any(running.log[1:]) and not all(answer.done() for answer in answers):
+        while not any(running.log[2:]) and not all(answer.done() for answer in answers):
             time.sleep(0.001)
         assert running.end(number) == 0
         done = [answer.result()[0] for answer in answers if not answer.exception()]

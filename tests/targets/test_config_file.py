@@ -195,7 +195,7 @@ def test_an_inherited_environment_is_ours_and_what_is_missing_is_named(tmp_path:
         ('random = "host"\naudit = true', "an audit needs a clock"),
         ("writable = true", "no folder is given"),
         ('env = { "A=B" = "1" }', "can't be the name of an environment variable"),
-        ('clock = "epoch:99999999999999999999"', "no time that the clock can stand at"),
+        ('clock = "epoch:99999999999999999999"', "not a time that the clock can stand at"),
         ('random = "seed:99999999999999999999"', "is not what `random` takes"),
     ],
 )

@@ -15,7 +15,8 @@ from ..rewrite import Rewritten
 from ..run import Paused
 from ..snapshot import Snapshot
 from .leaks import leaks
-from .module import module_warnings
+from .module import assumed_stack_pointers, module_warnings
+from .proposals import proposal_warnings
 from .results import result_warnings
 from .world import hazards
 
@@ -92,7 +93,9 @@ def find(
         options=record(options, job.preloads),
         warnings=(
             *module_warnings(job, snapshot, moved),
+            *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
+            *proposal_warnings(module, output.wasm, written),
             *result_warnings(job.calls, paused.returned),
             *hazards(paused.host),
             *leaks(module, options.host, snapshot, output.runs),

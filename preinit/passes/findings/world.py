@@ -93,7 +93,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
         )
     if facts.open_descriptors:
         names = [
-            f"{entry.path} (descriptor {entry.number}{_callers(entry.opened_in, ', opened in')})"
+            f"{entry.path} (descriptor {entry.number}{callers_text(entry.opened_in, ', opened in')})"
             for entry in facts.open_descriptors
         ]
         yield BuildWarning(
@@ -135,11 +135,11 @@ def _list(noun: str, names: Collection[str]) -> str:
 
 def _where(first: dict[str, tuple[Frame, ...]], *names: str) -> str:
     """Where the first of those functions was called first to do what a warning is about."""
-    said = _callers(next((first[name] for name in names if name in first), ()), "first in")
+    said = callers_text(next((first[name] for name in names if name in first), ()), "first in")
     return f" ({said})" if said else ""
 
 
-def _callers(frames: tuple[Frame, ...], verb: str) -> str:
+def callers_text(frames: tuple[Frame, ...], verb: str) -> str:
     """The innermost function, and its callers that have a name."""
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...engine.values import Unsuited
 from ...errors.reason import Reason
 from ...options import Host
+from ...options.accepted import watched
 from ..observer import Observer
 from ..plan.job import Job
 from .attempt import Attempt
@@ -104,7 +105,7 @@ def _world(job: Job, printed: int) -> World:
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
-    given = (values, job.preloads, fresh, printed, options.stubs, job.resumes)
+    given = (values, job.preloads, fresh, printed, options.stubs, job.resumes, watched(options.accept))
     world = World(job.module, options.host, job.deadline, *given)
     if not options.digest_files:
         world.leave_out_digests()
