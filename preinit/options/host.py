@@ -254,7 +254,7 @@ class Host:
     """
 
     env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(
-        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, ours.",
+        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, the value in your environment.",
         heading=_WORLD, short="-e", metavar="K[=V]",
     )  # fmt: skip
     args: Option[Sequence[str], tuple[str, ...]] = Option(
@@ -271,7 +271,7 @@ class Host:
     )  # fmt: skip
     writable: Option[bool, bool] = Option(False, FLAG, Effect.OUTPUT, "It may write those folders too.", heading=_WORLD)
     file_times: Option[FileTimes, FileTimes] = Option(
-        "fixed", one_of(*FILE_TIMES), Effect.OUTPUT, "Times of files: the clock's, or their own.",
+        "fixed", one_of(*FILE_TIMES), Effect.OUTPUT, "The times that files have.",
         heading=_WORLD,
     )  # fmt: skip
     stdin: Option[bytes, bytes] = Option(
@@ -283,11 +283,11 @@ class Host:
     )  # fmt: skip
     random: Option[str, str] = Option(
         "seed:0", _random(), Effect.OUTPUT,
-        "Random numbers: a stream, none, or the system's.",
+        "Random numbers: seeded, refused, or the system's.",
         heading=_WORLD, metavar="seed:N|deny|host",
     )  # fmt: skip
     wasi: Option[bool, bool] = Option(
-        True, FLAG, Effect.OUTPUT, "Without it, a call of WASI fails the build.", heading=_WORLD
+        True, FLAG, Effect.OUTPUT, "With --no-wasi, a call of WASI fails the build.", heading=_WORLD
     )
     quiet_guest: Option[bool, bool] = Option(False, FLAG, Effect.REPORT, "Drop what the guest prints.", heading=_WORLD)
     max_guest_output: Option[int | str, int] = Option(

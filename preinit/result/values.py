@@ -131,9 +131,10 @@ class HostFacts:
     still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
     for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
     read or took something, which may be a later one than the first. `callers`: of functions by whose callers a warning
-    was accepted, the backtraces of all such calls, each once; an empty one where there were too many. `late_folders`:
-    guest paths of folders that only instances have; `late_opened`, `late_asked`: paths in there that the guest opened,
-    and that it asked for. `functions`: imports that it called and that Python functions provided.
+    was accepted, the backtraces of all such calls, each once; an empty one where there were too many. `folders_used`:
+    those of `folders` in which it looked for something. `late_folders`: guest paths of folders that only instances
+    have; `late_opened`, `late_asked`: paths in there that the guest opened, and that it asked for. `functions`: imports
+    that it called and that Python functions provided.
     """
 
     calls: dict[str, int]
@@ -159,6 +160,7 @@ class HostFacts:
     late_opened: tuple[str, ...] = ()
     late_asked: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    folders_used: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ class Report:
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
     themselves; each None if that was not asked for. `options`: those of the build, as JSON values, to repeat it; of
-    environment variables only names.
+    environment variables only names. `unused`: options of which the guest used nothing, as the command line has them.
     """
 
     version: int
@@ -238,6 +240,7 @@ class Report:
     scrub_stack: ScrubFacts | None = None
     late: LateFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
