@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from . import bench as bench
     from . import errors as errors
     from .errors import Frame, PreinitError
+    from .host.functions import Guest
     from .inspection import Inspection, inspect
     from .options import Host, Options
     from .options.calls import Call, Returned, Word, argv, strings
@@ -28,6 +29,7 @@ _HOMES = {
     "Call": "options.calls",
     "Event": "passes.observer",
     "Frame": "errors",
+    "Guest": "host.functions",
     "Host": "options",
     "Inspection": "inspection",
     "Options": "options",
@@ -51,6 +53,7 @@ __all__ = [
     "Call",
     "Event",
     "Frame",
+    "Guest",
     "Host",
     "Inspection",
     "Options",

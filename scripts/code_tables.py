@@ -27,6 +27,7 @@ HOMES = {
     "preinit.errors.input": "What was given",
     "preinit.errors.output": "The output",
     "preinit.errors.work": "Who does the work",
+    "preinit.errors.system": "The machine",
     "preinit.errors.base": "Everything else",
 }
 

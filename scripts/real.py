@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 FOLDER = FIXTURES / "real"
+#: Folders with the names and the lock of npm packages that are installed together, with all that they depend on.
+TREES = FIXTURES / "npm"
 
 
 class RealModule(NamedTuple):
@@ -18,6 +20,21 @@ class RealModule(NamedTuple):
     path: str
     init_funcs: tuple[str, ...]
     dirs: tuple[tuple[str, str], ...]
+
+
+def trees() -> list[str]:
+    """What is installed with npm: names of folders of `TREES`, and then of `FOLDER`."""
+    return sorted(path.name for path in TREES.iterdir())
+
+
+def is_installed(tree: str) -> bool:
+    """Whether it is there, as its lock says."""
+    lock, copy = TREES / tree / "package-lock.json", FOLDER / tree / INSTALLED
+    return copy.exists() and copy.read_bytes() == lock.read_bytes()
+
+
+#: In an installed tree: a copy of its lock, which is written last.
+INSTALLED = "installed.json"
 
 
 def manifest() -> dict[str, dict]:

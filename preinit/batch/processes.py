@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import IO
 
-from ..errors import SystemLimit
+from ..errors import PreinitError, SystemLimit, as_limit
 from .messages import read_message, write_message
 from .work import Order, Outcome, Request
 
@@ -53,7 +53,7 @@ class Processes:
                 threading.Thread(target=self._hand_out, name="preinit-batch", daemon=True).start()
             except RuntimeError as problem:
                 if not number:
-                    raise _refused("threads", problem) from problem
+                    raise _refused(problem) from problem
                 break  # those that are there do all
 
     def submit(self, request: Request) -> Future[Outcome]:
@@ -110,7 +110,7 @@ class Processes:
             except OSError as problem:  # no process can be started
                 if self._leave_to_others(task):
                     return
-                future.set_exception(_refused("processes", problem))
+                future.set_exception(_refused(problem))
             except BaseException as problem:
                 future.set_exception(problem)
 
@@ -192,9 +192,6 @@ def _died(process: subprocess.Popen[bytes]) -> Died:
     return Died(f"{name}, as where the system runs out of memory" if code == -getattr(signal, "SIGKILL", 9) else name)
 
 
-def _refused(what: str, problem: Exception) -> SystemLimit:
-    said = (isinstance(problem, OSError) and problem.strerror) or problem
-    return SystemLimit(
-        f"no process that does jobs can be started: {said}",
-        hint=f"Use fewer (`--jobs 1`), or raise the limit of {what} (`ulimit -u`).",
-    )
+def _refused(problem: Exception) -> PreinitError:
+    what = "no process that does jobs can be started"
+    return as_limit(problem, what, starts=True) or SystemLimit(f"{what}: {problem}", hint="Use fewer: `--jobs 1`.")

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..errors import OutputNotWritable, quoted, way_out
+from ..files.regular import append_regular, open_regular
 from ..files.replace import replace_file
 from ..options import Options
 from ..options.calls import Call
@@ -63,7 +65,7 @@ class Record:
     def read(self) -> None:
         """Takes up what earlier runs left; anything else in that file is left out."""
         try:
-            with self._path.open("rb") as stream:
+            with open_regular(self._path) as stream:
                 lines = stream.read(_LARGEST).split(b"\n")
         except OSError:
             return
@@ -80,7 +82,7 @@ class Record:
         if known is None or key is None or known[0] != key:
             return False
         try:
-            with output.open("rb") as stream:
+            with open_regular(output) as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == known[1]
         except OSError:
             return False
@@ -90,15 +92,19 @@ class Record:
         return str(output.relative_to(self._folder) if output.is_relative_to(self._folder) else output)
 
     def note(self, output: Path, key: str | None, wasm: bytes) -> None:
-        """Notes an output before it is written: until then, what is there does not fit."""
+        """Notes an output before it is written: until then, what is there does not fit. Raises `OutputNotWritable`."""
         if key is None:
             return
         name = self._name(output)
         self._entries[name] = key, hashlib.sha256(wasm).hexdigest()
-        line = _line(name, *self._entries[name])
-        number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        with os.fdopen(number, "ab") as stream:
-            stream.write(line)
+        try:
+            append_regular(self._path, _line(name, *self._entries[name]))
+        except OSError as problem:
+            raise OutputNotWritable(
+                f"the record of what is up to date, {quoted(str(self._path))}, can't be written: "
+                f"{problem.strerror or problem}",
+                hint=way_out(problem, "Remove it, or make its folder writable."),
+            ) from problem
 
     def tidy(self, outputs: Iterable[Path]) -> None:
         """Leaves one line for each output that is still one, or is there: other batches may write to the folder."""

@@ -91,7 +91,7 @@ def _find_node() -> tuple[str, str]:
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
-        limit = as_limit(problem, "Node can't be started")
+        limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {program!r} can't be run: {problem}", hint=wanted) from problem
     match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
     if not match or int(match[2]) < _LEAST_VERSION:
@@ -135,8 +135,8 @@ def _side(subject: Subject, options: Options, folder: Path) -> dict[str, Any]:
     calls: list[dict[str, Any]] = [{"name": subject.start, "given": [], "returns": None}] if subject.start else []
     for call in subject.calls:
         returns: Any = call.returns
-        if isinstance(returns, bytes):
-            returns = _number(call.type.results[0], returns)
+        if call.expected is not None:
+            returns = _number(call.type.results[0], call.expected)
         calls.append({"name": call.name, "given": list(_given(call)), "returns": returns})
     return {"name": subject.name, "path": str(path), "calls": calls, "imports": _imports(subject.module, options)}
 

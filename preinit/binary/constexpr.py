@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..errors import InvalidModule, UnsupportedProposal
@@ -74,6 +76,43 @@ def integer_of(expression: ConstantExpression) -> int | None:
     if not _SIMPLE.fullmatch(expression.raw):
         return None
     return constant_value(expression.raw[:-1])
+
+
+def evaluate(expression: ConstantExpression, global_value: Callable[[int], int | None]) -> int | None:
+    """The integer that an expression gives, unsigned; None where it is of another kind, or a global has no value.
+
+    `global_value`: the unsigned value of a global, by index.
+    """
+    number = integer_of(expression)
+    if number is not None:
+        return number
+    at = Cursor(expression.raw, 0, len(expression.raw), "constant expression")
+    stack: list[int] = []
+    bits = 32
+    while (opcode := at.byte()) != END[0]:
+        if opcode in (0x41, 0x42):
+            bits = 32 if opcode == 0x41 else 64
+            stack.append(at.signed(bits))
+        elif opcode == 0x23:
+            known = global_value(at.u32())
+            if known is None:
+                return None
+            stack.append(known)
+        elif opcode in _ARITHMETIC and len(stack) > 1:
+            bits, operation = _ARITHMETIC[opcode]
+            right, left = stack.pop(), stack.pop()
+            stack.append(operation(left, right))
+        else:
+            return None
+    return stack[0] & ((1 << bits) - 1) if len(stack) == 1 else None
+
+
+#: Opcode -> bits of its type, and what it computes: add, sub, mul of i32 and i64.
+_ARITHMETIC: dict[int, tuple[int, Callable[[int, int], int]]] = {
+    first + place: (bits, operation)
+    for first, bits in ((0x6A, 32), (0x7C, 64))
+    for place, operation in enumerate((operator.add, operator.sub, operator.mul))
+}
 
 
 #: Opcode of a constant that is not an integer -> the bytes of its value, which are the rest of the instruction.

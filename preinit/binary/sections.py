@@ -183,6 +183,17 @@ def read_imports(cursor: Cursor) -> tuple[Import, ...]:
     return tuple(found)
 
 
+def has_compact_imports(cursor: Cursor) -> bool:
+    """Whether an import section has the compact form, which few engines know."""
+    for _ in range(cursor.count(4)):
+        module, name = cursor.name(), cursor.name()
+        kind = cursor.byte()
+        if not name and kind in (_ONE_MODULE, _ONE_TYPE):
+            return True
+        _read_import_type(cursor, module, name, kind)
+    return False
+
+
 def read_tables(cursor: Cursor) -> tuple[Table, ...]:
     return tuple(read_table(cursor) for _ in range(cursor.count(3)))
 

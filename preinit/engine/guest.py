@@ -111,7 +111,12 @@ def original_frame(module: Module, function: int, offset: int, moved: Sequence[t
 
 
 class Instance(Protocol):
-    """A running guest. Names are exports of the copy that is run."""
+    """A running guest. Names are exports of the copy that is run.
+
+    `active`: calls of it that are under way: more than one where a function of the host makes another.
+    """
+
+    active: int
 
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         """Calls an export with raw values of 16 bytes. Raises an `InitializerFailed`."""
@@ -124,6 +129,9 @@ class Instance(Protocol):
 
     def global_value(self, name: str, size: int) -> RawValue:
         """A global's value; `size` in bytes for a numeric type."""
+
+    def set_integer(self, name: str, number: int, size: int) -> None:
+        """Gives a mutable global that integer of 4 or 8 bytes, unsigned."""
 
     def table_values(self, name: str) -> list[RawValue]:
         """All entries of a table."""
@@ -145,9 +153,6 @@ class Instance(Protocol):
 
         By their index in the original; None for one of a module that was preloaded.
         """
-
-    def set_number(self, name: str, number: int) -> None:
-        """Sets a mutable global of type i32."""
 
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """Puts a function of the host into a table of functions."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import wasmtime
 
+from ..binary.module import Module
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
 from .backtrace import Backtraces
@@ -41,7 +42,7 @@ class Linkage:
         self.originals: Mapping[int, Any] = {}
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
-        """An extern that calls `function` with unsigned 64-bit integers; types are "i32" or "i64"."""
+        """An extern that calls `function` with unsigned 64-bit integers, bits for "f32" and "f64"."""
         return self._functions.define(parameters, results, function)
 
     def provider(self, wasm: bytes, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
@@ -96,14 +97,18 @@ Linker = Callable[[Linkage], Sequence[Any]]
 class EngineInstance(ABC):
     """An instance of which all state is exported under known names. See `guest.Instance`."""
 
-    def __init__(self, store: wasmtime.Store, deadline: Deadline) -> None:
+    def __init__(self, store: wasmtime.Store, deadline: Deadline, original: Module, preloads: Collection[str]) -> None:
         self._store = store
+        self._original = original
+        self._preloads = preloads
+        self._given: Sequence[Any] = ()  # the externs of the original's imports
         self._deadline = deadline
         self._functions = ffi.HostFunctions(store)
         self._functions.stop_when(lambda: self._deadline.error() if self._deadline.cancelled else None)
         self._externs: dict[str, Any] = {}
         self._readers: dict[str, Callable[[], memoryview]] = {}
         self._instance: Any = None
+        self.active = 0
 
     @abstractmethod
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
@@ -124,10 +129,6 @@ class EngineInstance(ABC):
         """See `guest.Instance`."""
         modules, function_of = self._modules()
         return [function_of(*frame) for frame in ffi.stack(self._store, modules)]
-
-    def set_number(self, name: str, number: int) -> None:
-        """See `guest.Instance`."""
-        ffi.set_number(self._store, self._export(name), number)
 
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """See `guest.Instance`."""
@@ -171,10 +172,13 @@ class EngineInstance(ABC):
         self._functions.raised = None
         self._deadline.check()
         function = self._function(name)
+        self.active += 1
         try:
             return ffi.call(self._store, function, arguments, results)
         except GuestTrapped as trap:
             raise self._explain(trap) from trap
+        finally:
+            self.active -= 1
 
     def _explain(self, trap: GuestTrapped) -> BaseException:
         raised = self._functions.raised
@@ -210,6 +214,12 @@ class EngineInstance(ABC):
             )
         return GuestTrap(f"the initializer trapped: {message}", frames=frames)
 
+    def _instantiation_trap(self, message: str) -> GuestTrap:
+        """The error for a trap before any code ran, for which the engine has that message."""
+        from .segments import instantiation_trap
+
+        return instantiation_trap(self._original, self._store, self._given, self._preloads, message)
+
     def _write_data(self, original: bytes, segments: Sequence[ActiveData]) -> None:
         """Does what active data segments do. Raises `GuestTrap` where one does not fit."""
         view = memoryview(original)
@@ -219,7 +229,7 @@ class EngineInstance(ABC):
             for _, offset, start, end in of_one:
                 last = offset + end - start
                 if last > size:
-                    raise GuestTrap("instantiating the module trapped: out of bounds memory access")
+                    raise self._instantiation_trap("out of bounds memory access")
                 if end > start:  # an empty memory can't be written to, not even nothing
                     memory[offset:last] = view[start:end]
 
@@ -234,6 +244,10 @@ class EngineInstance(ABC):
 
     def global_value(self, name: str, size: int) -> RawValue:
         return ffi.global_value(self._store, self._export(name), size)
+
+    def set_integer(self, name: str, number: int, size: int) -> None:
+        """See `guest.Instance`."""
+        ffi.set_integer(self._store, self._export(name), number, size)
 
     def table_values(self, name: str) -> list[RawValue]:
         return ffi.table_values(self._store, self._export(name))

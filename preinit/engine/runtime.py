@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import wasmtime
 
-from ..errors import TimeLimit, Unsupported
+from ..errors import TimeLimit, Unsupported, as_limit
 from . import ffi
 
 if TYPE_CHECKING:
@@ -225,8 +225,11 @@ def thread_stacks(size: int) -> Iterator[None]:
 
 
 def _start(work: Callable[[], None]) -> threading.Thread:
-    """Starts a thread with `THREAD_STACK` bytes of stack."""
-    with thread_stacks(THREAD_STACK):
-        thread = threading.Thread(target=work, name="preinit-guest", daemon=True)
-        thread.start()
+    """Starts a thread with `THREAD_STACK` bytes of stack. Raises `SystemLimit`."""
+    try:
+        with thread_stacks(THREAD_STACK):
+            thread = threading.Thread(target=work, name="preinit-guest", daemon=True)
+            thread.start()
+    except RuntimeError as problem:
+        raise as_limit(problem, "the guest can't be run") or problem from problem
     return thread

@@ -80,7 +80,9 @@ def check(wasm: bytes) -> None:
             raise UnsupportedProposal(
                 f"the module uses the legacy exception handling: {detail}",
                 where=where,
-                hint="Translate it with `wasm-opt --translate-to-exnref -all`, or compile with the exnref proposal.",
+                hint="Compile with the exnref proposal, or translate it: `wasm-opt --translate-to-exnref -all "
+                "--disable-compact-imports IN -o OUT` (Binaryen up to 130: without `--disable-compact-imports`, which "
+                "later ones need: most engines refuse their compact imports).",
             ) from problem
         if _EXCEEDS.search(detail):
             raise EngineLimit(

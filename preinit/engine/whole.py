@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import wasmtime
 
-from ..errors import Frame, GuestTrap
+from ..errors import Frame
 from . import ffi
 from .code import compile_module
 from .guest import GrowthGuard, GuestCode
@@ -31,17 +31,17 @@ class WholeInstance(EngineInstance):
         link: Linker,
         deadline: Deadline,
     ):
-        super().__init__(store, deadline)
+        super().__init__(store, deadline, code.original, preloads)
         self._code = code
         self._listed = (module, *preloads.values())
         try:
             linkage = Linkage(store, self._functions, preloads)
-            self._imports = link(linkage)
+            self._given = self._imports = link(linkage)
             self._originals = linkage.originals
             self._instance = ffi.instantiate(store, module, self._imports)
             self._write_data(code.original.data, code.data)
         except GuestTrapped as trap:
-            raise GuestTrap(f"instantiating the module trapped: {first_line(trap)}") from trap
+            raise self._instantiation_trap(first_line(trap)) from trap
         except EngineError as problem:
             raise link_problem(problem) from problem
 

@@ -99,7 +99,9 @@ class ImportedState(Unsupported):
     """The module imports a memory, table or global in a way that can't be captured."""
 
     code = "imported-state"
-    hint = "Link the module so that it defines its own memory, table and globals (without `--import-memory` and alike)."
+    hint = (
+        "Have the module define its own memory, table and globals: link without `--import-memory` and similar options."
+    )
 
 
 class StackLayout(Unsupported):
@@ -121,6 +123,16 @@ class NoInitializer(PreinitError):
 
     code = "no-initializer"
     hint = "Name an export with `-f`."
+
+
+class NothingLeft(PreinitError):
+    """The program ran to its end, and the output would export no function that could go on from there."""
+
+    code = "nothing-left"
+    hint = (
+        "Export a function for what comes before, and run that one; and one that goes on from there. Where hosts call "
+        "`_start`, let it take that name: -r _start=FUNCTION."
+    )
 
 
 class InitializerType(PreinitError):

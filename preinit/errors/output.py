@@ -11,11 +11,14 @@ class WarningsRefused(PreinitError):
     """A strict build has warnings. `hazards`: the stable code of each, what and where, what to do."""
 
     code = "warnings"
-    hint = "Do what is said with each warning, or leave out `--strict` where it does not matter."
+    hint = (
+        "Do what is said with each warning. Where one does not matter, let it pass: --accept WARNING, with its code; "
+        "where only one function's calls do not: --accept WARNING@FUNCTION"
+    )
 
     def __init__(self, hazards: tuple[tuple[str, str, str], ...]) -> None:
         number = "a warning" if len(hazards) == 1 else f"{len(hazards)} warnings"
-        super().__init__(f"the build has {number}, and it is a strict one; nothing was written")
+        super().__init__(f"the build has {number}, and warnings are errors (`--strict`); nothing was written")
         self.hazards = hazards
 
     @property
@@ -71,7 +74,7 @@ class OutputNotWritable(PreinitError, OSError):
 
 
 class Excess(NamedTuple):
-    """A budget that the output does not keep.
+    """A budget that the output exceeds.
 
     `budget`: its name, "max-size" and so on. `limit`, `actual`: in `unit`s, "bytes", "segments" or "pages".
     `contributors`: what takes most of it, largest first: a phrase, and how many units (None where it has no number).
@@ -145,7 +148,8 @@ class Mismatch(PreinitError):
 
     code = "mismatch"
     hint = (
-        "Verify with the options of the build, or with its report (--report FILE); or the output is not of this input."
+        "Verify with the options of the build, or with its report (--from-report FILE); or the output is not of this "
+        "input."
     )
 
     def __init__(self, differences: tuple[Discrepancy, ...], *, hint: str | None = None) -> None:

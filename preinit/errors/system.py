@@ -60,11 +60,25 @@ _LIMITS = {
     errno.EDQUOT: Limit("the quota of its user is used up", "Make room, or use another device.", here=True),
     errno.EMFILE: _FILES,
     errno.ENFILE: _FILES._replace(hint="Too many are open in the whole system: end some programs."),
+    errno.EFBIG: Limit(
+        "a file may not be that large",
+        "Raise that limit of the shell (`ulimit -f unlimited`), or use a file system that holds such files.",
+    ),
     errno.ENOMEM: Limit(
         "the system has no memory left for this process",
         "Raise the limit of its address space, if there is one (`ulimit -v unlimited`), or use a machine with more.",
     ),
 }
+
+
+#: Where a process or a thread can't be started, which needs address space, too; `EAGAIN` says other things elsewhere.
+_STARTS = Limit(
+    "the system starts no more processes or threads",
+    "Raise the limits of the shell, that of processes (`ulimit -u`) and of address space (`ulimit -v unlimited`), or "
+    "end some programs.",
+)
+#: What Python says of a thread, without a number.
+_NO_THREAD = "can't start new thread"
 
 
 def system_limit(problem: BaseException | int | None) -> Limit | None:
@@ -84,9 +98,15 @@ def way_out(problem: BaseException, otherwise: str, elsewhere: str = "") -> str:
     return f"{limit.hint} {elsewhere}" if limit.here and elsewhere else limit.hint
 
 
-def as_limit(problem: BaseException, doing: str) -> SystemLimit | None:
-    """The error for a limit that was met while `doing` something ("wasm-tools can't be started"), if it is one."""
+def as_limit(problem: BaseException, doing: str, starts: bool = False) -> SystemLimit | None:
+    """The error for a limit that was met while `doing` something ("wasm-tools can't be started"), if it is one.
+
+    `starts`: that was starting a process.
+    """
     limit = system_limit(problem)
+    no_thread = isinstance(problem, RuntimeError) and _NO_THREAD in str(problem)
+    if limit is None and (no_thread or (starts and isinstance(problem, BlockingIOError))):
+        limit = _STARTS
     return SystemLimit(f"{doing}: {limit.what}", hint=limit.hint) if limit else None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, printable, quoted, way_out
+from .regular import instead
 from .toml_lines import Path as KeyPath
 from .toml_lines import lines_of
 
@@ -52,6 +53,11 @@ def read_document(path: Path, largest: int) -> Document:
 
 def read_text(path: Path, largest: int) -> str:
     """The text of a file. Raises `ConfigError`."""
+    other = instead(path)
+    if other:
+        raise ConfigError(
+            f"{quoted(shown(path))} is {other}, not a file", hint="Name a file that exists and that you may read."
+        )
     try:
         with path.open("rb") as stream:
             data = stream.read(largest + 1)
@@ -63,7 +69,9 @@ def read_text(path: Path, largest: int) -> str:
         ) from problem
     if len(data) > largest:
         raise ConfigError(
-            f"a file of more than {largest:,} bytes says what to build", where=shown(path), hint="Cut it."
+            f"the file has more than {largest:,} bytes, the most that is read",
+            where=shown(path),
+            hint="Divide it into several files: --config FILE.",
         )
     try:
         return data.decode("utf-8-sig")  # some editors begin a file with that mark

@@ -10,6 +10,7 @@ from ..binary.sections import ExternKind, Import
 from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
 from ..errors import ImportCalled, ImportedState, WasiRefused, printable
+from ..options.hints import preload
 from .generated import provider as generate
 from .ledger import Calls
 from .pausing import Watch
@@ -198,20 +199,25 @@ class Generated:
 
     def _fault(self, position: int) -> None:
         entry = self._module.imports[position]
+        problem = self._problem(position, entry)
+        problem.function = entry.name
+        raise problem
+
+    def _problem(self, position: int, entry: Import) -> ImportCalled:
         name = printable(title(entry))
         if position in self._stubs:
-            raise ImportCalled(
+            return ImportCalled(
                 f"the initializer called the import `{name}`, which is stubbed to trap",
                 hint=_way_out(entry),
             )
         if entry.module == MODULE and not self._has_wasi:
-            raise WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
+            return WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
         if entry.module == MODULE and entry.name in SIGNATURES:
-            raise ImportCalled(
+            return ImportCalled(
                 f"the initializer called the import `{name}`, which has another type than WASI preview 1 gives it",
                 hint="The module was built for another version of WASI: build it for wasm32-wasip1.",
             )
-        raise ImportCalled(
+        return ImportCalled(
             f"the initializer called the import `{name}`, which does not exist at build time",
             hint=_way_out(entry),
         )
@@ -234,10 +240,9 @@ def _way_out(entry: Import) -> str:
             "The program throws an exception, or leaves by longjmp. Build the module so that it does that itself "
             "(with Emscripten: `-fwasm-exceptions -sSUPPORT_LONGJMP=wasm`). If nothing catches it, that is a failure."
         )
-    return (
-        f"Move the call out of the initializer, or give it the function: --preload {printable(entry.module)}=FILE. A "
-        "stub (`--stub`) does nothing of what the function does."
-    )
+    provided = preload(entry.module)
+    given = f", or give it the function: {provided} (a stub does nothing of what it does)" if provided else "."
+    return f"Move the call out of the initializer{given}"
 
 
 def title(entry: Import) -> str:
@@ -246,11 +251,13 @@ def title(entry: Import) -> str:
 
 
 def link(
-    module: Module, linkage: Linkage, preloads: Preloads, wasi: Wasi, generated: Generated
+    module: Module, linkage: Linkage, preloads: Preloads, python: Provider, wasi: Wasi, generated: Generated
 ) -> tuple[list[Extern], dict[int, Extern]]:
     """The externs for a module's imports, in order; and of functions that are counted the ones that these call."""
-    (_, preloaded), (_, of_wasi), (_, rest) = resolve(module.imports, (preloads, wasi, generated))
-    externs = {**preloads.provide(linkage, preloaded), **wasi.provide(linkage, of_wasi)}
+    providers = (preloads, python, wasi, generated)
+    (_, preloaded), (_, of_python), (_, of_wasi), (_, rest) = resolve(module.imports, providers)
+    externs = {**preloads.provide(linkage, preloaded), **python.provide(linkage, of_python)}
+    externs |= wasi.provide(linkage, of_wasi)
     counted = {position: externs[position] for position, entry in preloaded if entry.kind == ExternKind.FUNC}
     rest = sorted([*rest, *(numbered for numbered in preloaded if numbered[0] in counted)], key=lambda one: one[0])
     externs |= generated.provide(linkage, rest, counted)

@@ -26,8 +26,11 @@ class Calls(dict[str, int]):
     The first time, that takes the guest's backtrace with `backtrace`; from then on it costs what a dict costs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watched: Container[str] = ()) -> None:
         super().__init__()
+        self._watched = watched
+        #: The same of each call of a `watched` function that did so, once: None after too many.
+        self.callers: dict[str, dict[tuple[RawFrame, ...], None] | None] = {}
         self.backtrace: Callable[[], Sequence[RawFrame]] = tuple
         self.first: dict[str, Sequence[RawFrame]] = {}
         #: The same of the first call that did what a warning tells of: not each one reads or takes something.
@@ -45,11 +48,34 @@ class Calls(dict[str, int]):
         """This call of `name` does what a warning tells of."""
         if name not in self.causes:
             self.causes[name] = self.here(name)
+        if name in self._watched:
+            self.watch(name)
+
+    def watch(self, name: str) -> None:
+        """Notes where the guest is, during a call of `name`."""
+        known = self.callers.setdefault(name, {})
+        if known is not None:
+            known[tuple(self.here(name))] = None
+            if len(known) > MOST_CALLERS:
+                self.callers[name] = None
 
     def here(self, name: str) -> Sequence[RawFrame]:
         """Where the guest is, during a call of `name`: of the first one, that is known."""
         known = self.first.get(name) if self.get(name) == 1 else None
         return self.backtrace() if known is None else known
+
+
+#: Ways to a function of the world that are told apart, where each must be known.
+MOST_CALLERS = 1000
+
+
+def _callers(module: Module, calls: Calls, original: Original) -> dict[str, tuple[tuple[Frame, ...], ...]]:
+    found: dict[str, tuple[tuple[Frame, ...], ...]] = {}
+    for name, ways in sorted(calls.callers.items()):
+        # Too many to be looked at: a way of which nothing is known is accepted by nobody.
+        frames = _backtraces(module, {str(number): way for number, way in enumerate(ways or [()])}, original)
+        found[name] = tuple(frames.values())
+    return found
 
 
 def _backtraces(
@@ -94,16 +120,21 @@ def settle(
         stdin_bytes=wasi.stdin.position,
         folders=tuple(guest for _, guest in host.dirs),
         folders_listed="fd_prestat_get" in calls or "fd_prestat_dir_name" in calls,
+        folders_used=tuple(
+            entry.preopen.decode("utf-8", "surrogateescape") for entry in wasi.used_folders if entry.preopen is not None
+        ),
         files=wasi.files.facts(),
         open_descriptors=tuple(
             DescriptorFacts(number, shown_path(entry.guest_path), opened.get(str(number), ()))
             for number, entry in still_open
             if entry.preopen is None
         ),
+        functions=tuple(sorted(name for name, _ in host.functions if name in calls)),
         late_folders=tuple(guest for guest, _ in host.late_folders),
         late_opened=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.opened),
         late_asked=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.asked),
         causes=_backtraces(module, calls.causes, original),
+        callers=_callers(module, calls, original),
         unflushed=unflushed(module, memory) if memory is not None else {},
         stubbed={name: number for name, number in sorted(calls.items()) if name in stubs},
     )

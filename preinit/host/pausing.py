@@ -76,11 +76,11 @@ class Watch:
         return kind == "path" and self._names_path(name, arguments, looks) and self._pause()
 
     def before_import(self, title: str) -> bool:
-        """Whether the guest is paused before this call of another import, one of `imports`. Raises `PauseRefused`."""
+        """Whether the guest is paused before this call of another import. Raises `PauseRefused`."""
         if self.over:
             return False
         self._check(title)
-        return self._point.kind == "import" and self._counted()
+        return self._point.kind == "import" and self._point.name == title and self._counted()
 
     def entered(self) -> None:
         """The guest has entered the function where it is paused, often enough."""

@@ -12,6 +12,7 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
 from ..options import Host
+from .functions import Callee, Guest, HostFunction, PythonFunctions
 from .imports import Generated, Given, Preloads, Wasi, link, title
 from .ledger import Calls, Original, settle
 from .output import Output
@@ -31,10 +32,16 @@ STREAMS = range(3)
 
 _TYPES = {"i32": I32, "i64": I64}
 
+#: Functions each of whose calls asks for something that a snapshot holds; of others, some calls do.
+ALWAYS_ASKING = frozenset({"args_get", "args_sizes_get", "environ_get", "environ_sizes_get"})
+
+_ENVIRONMENT = frozenset(("environ_sizes_get", "environ_get"))
+
 
 class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
 
+    `watched`: functions of which each caller is noted.
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
     `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
     it asks for; those that need not be fresh hold something. `watch`: looks out for the point where it is paused.
@@ -52,6 +59,8 @@ class World:
         shown: int = 0,
         stubs: Iterable[tuple[str, str]] = (),
         resumes: bool = False,
+        watched: frozenset[str] = frozenset(),
+        functions: Mapping[str, HostFunction] | None = None,
         watch: Watch | None = None,
     ) -> None:
         self.watch = watch
@@ -59,12 +68,15 @@ class World:
         self._host = host
         self.deadline = deadline
         self._memory = GuestMemory(_no_memory)
-        self.calls = Calls()
+        self.calls = Calls(watched)
+        self._watched = watched & ALWAYS_ASKING
         bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
         self._answered = {title(module.imports[at]) for at, body in bodies.items() if body is not None}
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given, watch)
+        self._guest = Guest(module)
+        self._python = PythonFunctions(module, functions or {}, self.calls, self._guest, watch)
         self._output = output = Output(host, shown)
         if watch is not None:
             output.kept = []
@@ -78,6 +90,10 @@ class World:
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
         self._memory.view = memory
+
+    def bind_guest(self, instance: Callee) -> None:
+        """Says which instance Python functions see."""
+        self._guest.bind(instance, None if self._memory.view is _no_memory else self._memory.view)
 
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
@@ -133,6 +149,25 @@ class World:
         """The streams and folders that the guest closed, by number."""
         return tuple(n for n in range(len(STREAMS) + len(self._host.dirs)) if not self._wasi.is_open(n))
 
+    def missing(self) -> str | None:
+        """What the guest looked for and was not given, with the options that give it; None if nothing."""
+        host, calls = self._host, self.calls
+        looked_for = (
+            (
+                "arguments",
+                not host.args and ("args_sizes_get" in calls or "args_get" in calls),
+                "--arg PROGRAM --arg VALUE",
+            ),
+            ("environment variables", not host.env and _ENVIRONMENT & calls.keys(), "--env NAME=VALUE"),
+            ("folders", not host.dirs and "fd_prestat_get" in calls, "--dir HOST::GUEST"),
+            ("standard input", not host.stdin and self._wasi.stdin.was_read, "--stdin FILE"),
+        )
+        nouns = [noun for noun, lacks, _ in looked_for if lacks]
+        if not nouns:
+            return None
+        listed = " and ".join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
+        return f"It looked for {listed}, and has none: " + " ".join(flag for _, lacks, flag in looked_for if lacks)
+
     def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""
         counters = self._generated.counters
@@ -155,7 +190,9 @@ class World:
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
         self.calls.backtrace = linkage.backtrace
-        externs, counted = link(self._module, linkage, self._preloads, self._wasi_imports, self._generated)
+        externs, counted = link(
+            self._module, linkage, self._preloads, self._python, self._wasi_imports, self._generated
+        )
         functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
         linkage.originals = {functions.index(position): extern for position, extern in counted.items()}
         return externs
@@ -163,12 +200,15 @@ class World:
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
         self._functions[name] = self._wasi[name]
         functions, calls, memory, watch = self._functions, self.calls, self._memory, self.watch
+        is_watched = name in self._watched
 
         def call(*arguments: int) -> int:
             memory.current = None
             if watch is not None and watch.before_wasi(name, arguments, self):
                 return 0
             calls[name] += 1
+            if is_watched:
+                calls.watch(name)
             self.deadline.check()
             try:
                 functions[name](*arguments)

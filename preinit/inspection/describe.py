@@ -39,11 +39,20 @@ def section_name(section: Section) -> str:
 def sections(module: Module) -> tuple[SectionFacts, ...]:
     found = []
     for section in module.sections[:MOST_LISTED]:
-        items = None if section.id in _NOT_VECTORS else leading_u32(module.payload(section))[0]
+        items = None if section.id in _NOT_VECTORS else _items(module, section)
         custom = section.id == SectionId.CUSTOM
         size = section.end - section.header
         found.append(SectionFacts(section_name(section), custom, section.header, size, items))
     return tuple(found)
+
+
+def _items(module: Module, section: Section) -> int:
+    """What a section holds. Several imports, and several types, may be one entry of theirs."""
+    if section.id == SectionId.IMPORT:
+        return len(module.imports)
+    if section.id == SectionId.TYPE:
+        return len(module.types.functions)
+    return leading_u32(module.payload(section))[0]
 
 
 def constant_text(expression: ConstantExpression | None) -> str | None:

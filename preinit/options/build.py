@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import UsageError
+from .accepted import accepted_kind
 from .calls import Call, initializers, renamings
 from .declared import Effect, Option
 from .host import Host
@@ -117,6 +118,8 @@ class Options:
     What is accepted, and what is reported:
 
     strict: a build with warnings fails, with all of them.
+    accept: warnings with which it does not fail: the code of one; or, for one about what the guest asked for,
+        CODE@FUNCTION: then each of the calls that it is about must come from that function, or from what it calls.
     audit: run the initializer again with other entropy, another clock and another environment, and report what differs.
     max_size: bytes that the output may have, None for no limit. A build whose output has more fails: `BudgetExceeded`.
     max_gzip: bytes that it may have compressed with gzip (level 6).
@@ -128,13 +131,13 @@ class Options:
 
     init_funcs: Option[Sequence[str | Call] | None, tuple[str | Call, ...] | None] = Option(
         None, initializers(), Effect.OUTPUT,
-        "Export to run, with its arguments; several in order.",
+        "Export to run.",
         heading=_RUN, flag="--init-func", short="-f", metavar="NAME[(ARG,..)]",
-        otherwise="the usual names",
+        otherwise="usual names",
     )  # fmt: skip
     pause_at: Option[str | None, str | None] = Option(
         None, PAUSE, Effect.OUTPUT,
-        "Pause: stdin, path:P, import:M.F, function:F.",
+        "Pause: stdin, path:P, import:I, function:F.",
         heading=_RUN, metavar="WHERE", compiled=True,
     )  # fmt: skip
     reopen: Option[bool, bool] = Option(
@@ -146,13 +149,13 @@ class Options:
     preloads: Option[Mapping[str, Preload] | Sequence[tuple[str, Preload]], tuple[tuple[str, bytes | str], ...]] = (
         Option(
             (), _PRELOADS, Effect.OUTPUT,
-            "Module that provides the imports from NAME at build time.",
+            "Module that provides the imports from NAME.",
             heading=_OUTSIDE, flag="--preload", metavar="NAME=FILE", compiled=True,
         )
     )  # fmt: skip
     stubs: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
         (), pairs(name_text, name_text, "MODULE.NAME=trap|zero|NUMBER|ERRNO", "env.log=zero", last=True), Effect.OUTPUT,
-        "What an import does at build time: trap, zero, N or ERRNO.",
+        "What an import does: trap, zero, N or ERRNO.",
         heading=_OUTSIDE, flag="--stub", metavar="MODULE.NAME=WHAT", compiled=True,
     )  # fmt: skip
     import_globals: Option[
@@ -176,21 +179,21 @@ class Options:
     ] = Option(
         (), renamings(), Effect.OUTPUT,
         "Export SRC, or a call of it, as DST.",
-        heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC[(ARG,..)]",
+        heading=_WRITTEN, flag="--rename-func", short="-r", metavar="DST=SRC",
     )  # fmt: skip
     keep_init_func: Option[KeepInitFunc, KeepInitFunc] = Option(
         False, one_of(False, True, "noop"), Effect.OUTPUT,
-        "Keep what was run; noop: as functions that do nothing.",
+        "Keep what was run; noop: does nothing.",
         heading=_WRITTEN, metavar="[=BOOL|noop]",
     )  # fmt: skip
     late: Option[Sequence[Late] | None, tuple[Late, ...] | None] = Option(
         None, optional(words(*LATE)), Effect.OUTPUT,
-        "What an instance brings itself: its environment, its arguments.",
-        heading=_WRITTEN, metavar="env,args", otherwise="if paused",
+        "What each instance brings itself.",
+        heading=_WRITTEN, metavar="env,args",
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", one_of(*IMPORTS), Effect.OUTPUT,
-        "Imported state stays imported and must come fresh, becomes the output's own, or is filled when it starts.",
+        "Imported state: fresh, the output's own, or filled.",
         heading=_WRITTEN, compiled=True,
     )  # fmt: skip
     layout: Option[Layout, Layout] = Option(
@@ -222,18 +225,22 @@ class Options:
         Effect.PROCESS, compiled=True,
     )  # fmt: skip
     timeout: Option[float | None, float | None] = Option(
-        None, optional(SECONDS), Effect.PROCESS, "Give up after that long.",
+        None, optional(SECONDS), Effect.PROCESS, "Stop the build after that many seconds.",
         heading=_COMPILED, short="-t", metavar="SECONDS",
     )  # fmt: skip
     max_memory: Option[int | str, int] = Option(
-        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Most that all memories may have.",
+        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Limit for all memories.",
         heading=_COMPILED, metavar="SIZE", otherwise="4GiB",
     )  # fmt: skip
     audit: Option[bool, bool] = Option(
         False, FLAG, Effect.VERDICT,
-        "Run again in other worlds, say what depends on them.", heading=_CHECKS,
+        "Say what depends on clock, entropy, environment.", heading=_CHECKS,
     )  # fmt: skip
     strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
+    accept: Option[Sequence[str], tuple[str, ...]] = Option(
+        (), accepted_kind(), Effect.VERDICT, "Warning that `--strict` lets pass.",
+        heading=_CHECKS, metavar="WARNING[@FUNCTION]",
+    )  # fmt: skip
     max_size: Option[int | str | None, int | None] = Option(
         None, optional(SIZE), Effect.VERDICT, "Most bytes that the output may have.", heading=_CHECKS, metavar="SIZE"
     )

@@ -104,7 +104,9 @@ class Call:
             raise UsageError(f"the name of an export must be a string, not {type(name).__name__}")
         number = isinstance(returns, int | float) and not isinstance(returns, bool)
         if not (number or returns in (None, "result") or (isinstance(returns, str) and is_number(returns))):
-            raise UsageError(f"a call can't be said to return {returns!r}", hint='A number, or returns="result".')
+            raise UsageError(
+                f"a call can't be said to return {returns!r}", hint='Leave it out, or returns="result", or a number.'
+            )
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", tuple(map(_checked, arguments)))
         object.__setattr__(self, "returns", None if returns is None else str(returns))

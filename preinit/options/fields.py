@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         max_memory: int | str
         audit: bool
         strict: bool
+        accept: Sequence[str]
         max_size: int | str | None
         max_gzip: int | str | None
         max_segments: int | None
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         wasi: bool
         quiet_guest: bool
         max_guest_output: int | str
+        functions: Mapping[str, Callable[..., Any]] | Sequence[tuple[str, Callable[..., Any]]]
         public_env: Sequence[str]
         stdout: Sink | None
         stderr: Sink | None

@@ -68,7 +68,7 @@ def parse(text: str) -> Written | None:
         except UsageError as this:
             problem = problem or this
             continue
-        plain = found.returns is None and all(part.kind == "number" for part in found.parts)
+        plain = found.returns != "?" and all(part.kind == "number" for part in found.parts)
         return None if plain else found
     if problem is None:
         raise pointed(text, openings[0], "a call begins with the name of an export", _HINT)

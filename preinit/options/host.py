@@ -12,8 +12,18 @@ from ..errors.reason import Reason
 from . import text as written
 from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
-from .lists import anchored_path, items, pairs, texts
-from .texts import NOT_EMPTY, data, guest_text, in_unicode, matching_schema, path_text, read_any_text, read_text
+from .lists import anchored_path, check_pairs, items, pairs, texts
+from .texts import (
+    NOT_EMPTY,
+    data,
+    guest_text,
+    in_unicode,
+    matching_schema,
+    name_text,
+    path_text,
+    read_any_text,
+    read_text,
+)
 
 if TYPE_CHECKING:
     import pathlib
@@ -200,6 +210,21 @@ def _late() -> Kind:
     return FLAG._replace(wanted="a function that returns bytes", check=check)
 
 
+def _functions() -> Kind:
+    def function(option: str, value: Any) -> Any:
+        if not callable(value):
+            raise unfit(option, "a mapping of functions", value)
+        return value
+
+    def check(option: str, value: Any) -> tuple[tuple[str, Any], ...]:
+        found = check_pairs(option, value, name_text, function)
+        if len({name for name, _ in found}) < len(found):
+            raise UsageError("two functions are given for one import", hint="Leave one of them out.")
+        return found
+
+    return FLAG._replace(wanted="a mapping of functions", check=check)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
@@ -223,11 +248,13 @@ class Host:
     stdout, stderr: called with what the guest prints, as bytes, piece by piece. None: it goes to the logger
         `preinit.guest`, line by line.
     quiet_guest: drop the guest's output.
+    functions: `MODULE.NAME` -> a Python function, or such pairs, that provides an imported function: it takes the guest
+        (see `preinit.Guest`) and the numbers that the guest gives, and returns a number where the import does.
     public_env: names of variables whose values may be in the output: no warning says that they are.
     """
 
     env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(
-        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, ours.",
+        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, yours.",
         heading=_WORLD, short="-e", metavar="K[=V]",
     )  # fmt: skip
     args: Option[Sequence[str], tuple[str, ...]] = Option(
@@ -244,7 +271,7 @@ class Host:
     )  # fmt: skip
     writable: Option[bool, bool] = Option(False, FLAG, Effect.OUTPUT, "It may write those folders too.", heading=_WORLD)
     file_times: Option[FileTimes, FileTimes] = Option(
-        "fixed", one_of(*FILE_TIMES), Effect.OUTPUT, "Times of files: the clock's, or their own.",
+        "fixed", one_of(*FILE_TIMES), Effect.OUTPUT, "The times that files have.",
         heading=_WORLD,
     )  # fmt: skip
     stdin: Option[bytes, bytes] = Option(
@@ -256,17 +283,21 @@ class Host:
     )  # fmt: skip
     random: Option[str, str] = Option(
         "seed:0", _random(), Effect.OUTPUT,
-        "Random numbers: a stream, none, or the system's.",
+        "Random numbers: seeded, none, or the system's.",
         heading=_WORLD, metavar="seed:N|deny|host",
     )  # fmt: skip
     wasi: Option[bool, bool] = Option(
-        True, FLAG, Effect.OUTPUT, "Without it, a call of WASI fails the build.", heading=_WORLD
+        True, FLAG, Effect.OUTPUT, "With --no-wasi, a call of WASI fails the build.", heading=_WORLD
     )
     quiet_guest: Option[bool, bool] = Option(False, FLAG, Effect.REPORT, "Drop what the guest prints.", heading=_WORLD)
     max_guest_output: Option[int | str, int] = Option(
         DEFAULT_MAX_OUTPUT, SIZE, Effect.LIMIT, "Most that the guest may print.",
         heading=_WORLD, metavar="SIZE", otherwise="64MiB",
     )  # fmt: skip
+    functions: Option[
+        Mapping[str, Callable[..., Any]] | Sequence[tuple[str, Callable[..., Any]]],
+        tuple[tuple[str, Callable[..., Any]], ...],
+    ] = Option((), _functions(), Effect.OUTPUT)
     public_env: Option[Sequence[str], tuple[str, ...]] = Option((), texts(), Effect.VERDICT)
     stdout: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
     stderr: Option[Sink | None, Sink | None] = Option(None, _sink(), Effect.REPORT)
@@ -306,6 +337,8 @@ class Host:
             return Reason("writes-files", "it may write files, which can't be taken back")
         if self.has_own_clock:
             return Reason("own-clock", "it may read the host's clock, which would show another time to a second run")
+        if self.functions:
+            return Reason("python-functions", "it may call Python functions, whose effects can't be taken back")
         if self.random == "host":
             return Reason("own-random", "it may take the host's random numbers, which would be others in a second run")
         return None

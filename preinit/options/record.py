@@ -22,7 +22,7 @@ from .lists import items
 #: What is written down: all that the output depends on, and how it was built.
 _RECORDED = (Effect.OUTPUT, Effect.ENGINE, Effect.LIMIT)
 #: Of those, what is not written down as it is, but in a form of its own.
-_OWN_FORM = ("init_funcs", "rename_funcs", "preloads", "host", "env", "stdin")
+_OWN_FORM = ("init_funcs", "rename_funcs", "preloads", "host", "env", "stdin", "functions")
 
 
 def _plain(holder: type) -> list[str]:
@@ -48,6 +48,7 @@ def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
     host = options.host
     facts["host"] = {name: _listed(getattr(host, name)) for name in _plain(Host)}
     facts["host"]["env"] = [name for name, _ in host.env]
+    facts["host"]["functions"] = [name for name, _ in host.functions]
     facts["host"]["stdin"] = {"size": len(host.stdin), "sha256": hashlib.sha256(host.stdin).hexdigest()}
     return facts
 
@@ -221,6 +222,11 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any]) -> Options:
     if "host" not in given:
         fields = {name: world[name] for name in _plain(Host)} | fields
         fields["env"] = _environment(world["env"], dict(given.get("env", ())))
+        if world.get("functions", []) != [name for name, _ in items(given.get("functions", ()))]:
+            raise UsageError(
+                "the report says other Python functions than those that are given",
+                hint="Give those of the build by the names of their imports.",
+            )
         fields["stdin"] = _stdin(world["stdin"], given.get("stdin", b""))
     try:
         return changed(Options(), fields)

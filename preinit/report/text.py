@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..errors import counted
-from ..result import Difference, EngineFacts, HostFacts, Report
+from ..result import Difference, EngineFacts, HostFacts, LateFacts, Report
 
 
 def summary(report: Report) -> list[str]:
     """What was run, what the output holds and how long it took."""
-    ran = ", ".join(run.function for run in report.runs)
+    ran = ", ".join(run.function + (" (it exited with 0)" if run.exited else "") for run in report.runs)
     pages = ", ".join(
         f"memory {m.index}: {counted(m.pages, 'page')}"
         + (f" (from {m.pages_before})" if m.pages != m.pages_before else "")
@@ -21,9 +21,11 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
         f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
-        *_baked_in(report.host),
+        *_baked_in(report.host, report.late),
         *_stubbed(report.host),
+        *([f"never asked for: {', '.join(report.unused)}"] if report.unused else []),
         *_scrubbed(report),
+        *_late(report),
         *_audited(report),
         *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
         *([f"compiled anew: {report.engine.compiled_anew}"] if report.engine.compiled_anew else []),
@@ -51,6 +53,27 @@ def _scrubbed(report: Report) -> list[str]:
     if facts is None:
         return []
     return [f"stack: {facts.bytes_zeroed:,} bytes zeroed, {facts.bytes_saved:,} bytes of the output saved"]
+
+
+#: How what instances bring is told, by what became of it.
+_LATE = {
+    "bound": "each instance fetches its {}",
+    "unneeded": "the {} was not asked for, so each instance fetches its own",
+    "unbound": "the {} is that of the build, in each instance",
+}
+
+
+def _late(report: Report) -> list[str]:
+    facts = report.late
+    if facts is None:
+        return []
+    lines = []
+    for name, status in (("environment", facts.environment), ("arguments", facts.arguments)):
+        if status:
+            lines.append(_LATE[status].format(name).replace("arguments was", "arguments were"))
+    if facts.environment_words and lines:
+        lines[0] += f" (bound at {', '.join(map(str, facts.environment_words))})"
+    return [f"late: {'; '.join(lines)}"]
 
 
 #: Places that the summary lists; the report has them all.
@@ -93,14 +116,16 @@ def _difference(entry: Difference) -> str:
     return f"  {entry.kind} {entry.index}{name}: {causes}"
 
 
-def _baked_in(host: HostFacts) -> list[str]:
+def _baked_in(host: HostFacts, late: LateFacts | None) -> list[str]:
     """One line about what the guest was given of the world, if it took anything."""
     size = sum(file.size for file in host.files)
+    own_environment = late is not None and late.environment == "bound"
+    own_arguments = late is not None and late.arguments == "bound"
     taken = (
         (host.random_bytes, "random byte", ""),
         (host.clock_reads, "reading", " of the time"),
-        (len(host.environment), "environment variable", ""),
-        (len(host.arguments), "argument", ""),
+        (0 if own_environment else len(host.environment), "environment variable", ""),
+        (0 if own_arguments else len(host.arguments), "argument", ""),
         (host.stdin_bytes, "byte", " of standard input"),
         (len(host.files), "file", f" ({size:,} bytes)"),
         (len(host.open_descriptors), "open descriptor", ""),
@@ -111,7 +136,7 @@ def _baked_in(host: HostFacts) -> list[str]:
     empty += ["no folders"] if host.folders_listed and not host.folders else []
     said = [f"{counted(number, noun)}{more}" for number, noun, more in taken if number]
     said += empty
-    return [f"baked in: {', '.join(said)}"] if said else []
+    return [f"frozen: {', '.join(said)}"] if said else []
 
 
 def _stubbed(host: HostFacts) -> list[str]:

@@ -60,12 +60,18 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers."""
+    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers.
+
+    `exited`: it ended the program with exit code 0 instead of returning. `assumed_stack_pointer`: the index of the
+    global that was put back then, where no name but only its place says that it is the stack pointer.
+    """
 
     function: str
     arguments: tuple[str, ...]
     results: tuple[int | float | None, ...]
     seconds: float
+    exited: bool = False
+    assumed_stack_pointer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,11 @@ class HostFacts:
     `open_descriptors`: at the end, besides those of `folders`. `unflushed`: bytes that were printed into a buffer and
     still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
     for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
-    read or took something, which may be a later one than the first. `late_folders`: guest paths of folders that only
-    instances have; `late_opened`, `late_asked`: paths in there that the guest opened, and that it asked for.
+    read or took something, which may be a later one than the first. `callers`: of functions by whose callers a warning
+    was accepted, the backtraces of all such calls, each once; an empty one where there were too many. `folders_used`:
+    those of `folders` in which it looked for something. `late_folders`: guest paths of folders that only instances
+    have; `late_opened`, `late_asked`: paths in there that the guest opened, and that it asked for. `functions`: imports
+    that it called and that Python functions provided.
     """
 
     calls: dict[str, int]
@@ -146,9 +155,12 @@ class HostFacts:
     unflushed: dict[str, int] = field(default_factory=dict)
     stubbed: dict[str, int] = field(default_factory=dict)
     causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
+    callers: dict[str, tuple[tuple[Frame, ...], ...]] = field(default_factory=dict)
     late_folders: tuple[str, ...] = ()
     late_opened: tuple[str, ...] = ()
     late_asked: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    folders_used: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -242,7 +254,8 @@ class Report:
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
     themselves, `pause`: where it was paused; each None if that was not asked for. `options`: those of the build, as
-    JSON values, to repeat it; of environment variables only names.
+    JSON values, to repeat it; of environment variables only names. `unused`: options of which the guest used nothing,
+    as the command line has them.
     """
 
     version: int
@@ -261,6 +274,7 @@ class Report:
     late: LateFacts | None = None
     pause: PauseFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -18,7 +18,7 @@ from .state import SUFFIX, Fingerprint, digest_of_file, options_digest, state_fi
 from .target import Target
 
 #: What is hashed in another form than as a value.
-_OWN_FORM = ("init_funcs", "rename_funcs", "preloads", "host", "env", "dirs", "stdin")
+_OWN_FORM = ("init_funcs", "rename_funcs", "preloads", "host", "env", "dirs", "stdin", "functions")
 
 
 def fingerprint(target: Target, options: Options) -> Fingerprint:

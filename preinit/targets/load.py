@@ -9,6 +9,7 @@ from re import fullmatch
 from typing import Any
 
 from ..errors import ConfigError, quoted
+from ..files.regular import instead
 from ..files.toml import Document, parse, read_document, read_text, shown
 from ..options.kinds import Path as KeyPath
 from ..options.kinds import Wrong
@@ -35,13 +36,21 @@ def find(folder: Path) -> Path | None:
     """The config file of a folder, or of the nearest folder above that has one.
 
     That is preinit.toml, or a pyproject.toml with `[tool.preinit]`. Folders of other owners than the first one's are
-    not looked at: what they hold is somebody else's. Raises `ConfigError` where both are there.
+    not looked at: what they hold is somebody else's. Raises `ConfigError` where both are there, or
+    something that is no file.
     """
     owner = folder.stat().st_uid
     for place in (folder, *folder.parents):
         if place.stat().st_uid != owner:
             return None
         own, shared = place / OWN_FILE, place / SHARED_FILE
+        other = instead(own)
+        if other:
+            raise ConfigError(
+                f"{OWN_FILE} is {other}, not a file",
+                where=shown(own),
+                hint="Move it away, or name another file: --config FILE.",
+            )
         both = [path for path in (own, shared) if path.is_file() and (path == own or _mentions(path))]
         if len(both) > 1:
             raise ConfigError(

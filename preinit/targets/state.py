@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors.reason import Reason
+from ..files.regular import open_regular
 
 #: Version of the file's form.
 _VERSION = 1
@@ -95,9 +96,7 @@ def change(output: Path, now: Fingerprint, files: Mapping[str, Path]) -> Reason 
 def digest_of_file(path: Path) -> str | None:
     """SHA-256 in hex; None if there is no such regular file, or if it can't be read."""
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None
@@ -120,7 +119,7 @@ def _same_world(before: Any, world: bytes) -> bool:
 def _read(path: Path) -> dict[str, Any] | None:
     """What the file says; None for anything that is no state of this version."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             facts = json.loads(stream.read(_LARGEST))
     except (OSError, ValueError, RecursionError):
         return None

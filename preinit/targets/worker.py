@@ -31,6 +31,7 @@ from ..errors import (
     way_out,
 )
 from ..files.outputs import check_writable, to_stderr, write_output
+from ..files.replace import replace_file
 from ..files.toml import shown
 from ..options import Options
 from ..options.fields import changed
@@ -155,8 +156,8 @@ def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
         text = dumps(report).encode()
         _write(target.report, text, "--report")
         written["report"] = hashlib.sha256(text).hexdigest()
-    with suppress(OutputNotWritable):  # then it is built again next time
-        write_output(os.fspath(state_file(target.output)), state_bytes(now, written))
+    with suppress(OSError):  # then it is built again next time; a pipe of that name is not waited for
+        replace_file(state_file(target.output), state_bytes(now, written))
     return {
         "sizes": [report.input.size, report.output.size],
         "seconds": time.perf_counter() - started,

@@ -132,7 +132,7 @@ def test_pipes_and_devices_are_no_files_of_a_job(tmp_path: Path, key: str, said:
     path.write_text(f"{head}\n{json.dumps({**json.loads(job), key: str(pipe)})}")
     assert said in fails("batch", path, code=2)
     assert pipe.is_fifo()
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         replace_file(pipe, b"")
     assert pipe.is_fifo()
 

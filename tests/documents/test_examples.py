@@ -17,5 +17,5 @@ def test_the_job_file_of_help_is_one(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "jobs.toml").write_text(help_)
     batch = read_jobs(tmp_path / "jobs.toml")
-    assert batch.options.timeout == 60
+    assert batch.options.init_funcs == ("initialize-runtime",)
     assert batch.jobs[0].output == tmp_path / "out" / "hello.wasm"

@@ -19,7 +19,10 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for
 ALL_TEXTS = TEXTS | {name: (ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "CHANGELOG.md")}
 
 #: Options of other programs.
-FOREIGN = {"--features", "--import-memory", "--release", "--stack-first", "--target", "--translate-to-exnref"}
+FOREIGN = {
+    "--disable-compact-imports", "--features", "--import-memory", "--pdb", "--quick", "--release", "--stack-first", "--target",
+    "--translate-to-exnref",
+}  # fmt: skip
 #: The beginning of wizer's older ones, which are taken and mean nothing: `--wasm-...`.
 IGNORED = {"--wasm"}
 #: Options of scripts/, which the figures were measured with.

@@ -161,3 +161,67 @@ def test_sigterm_is_left_alone_where_whoever_started_the_command_ignores_it(tmp_
         env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
     )  # fmt: skip
     assert (tmp_path / "out.wasm").exists()
+
+
+#: Builds once, then again where no more threads can be started.
+WITH_LIMIT = """
+import os, resource, sys
+import preinit, preinit.options.tables
+module = bytes.fromhex(sys.argv[1])
+preinit.build(module, cache=False)  # what it imports is imported
+import difflib, threading  # another user may not be able to read these
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+if os.geteuid() == 0:
+    os.setuid(65534)  # for root there is no such limit
+try:
+    preinit.build(module, cache=False)
+except preinit.PreinitError as problem:
+    print(problem.code, problem)
+"""
+
+
+@posix
+def test_too_few_processes_are_told_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "in.wasm"
+    path.write_bytes(wasm(GOOD))
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_LIMIT, path.read_bytes().hex()],
+        capture_output=True, timeout=PATIENCE, check=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("system-limit "), done.stdout + done.stderr
+    assert "ulimit -u" in done.stdout
+
+
+@posix
+@pytest.mark.parametrize("megabytes", [150, 300, 600, 900])
+def test_too_little_address_space_is_told_as_that(tmp_path: Path, megabytes: int) -> None:
+    (tmp_path / "in.wasm").write_bytes(wasm(GOOD.replace("(module", '(module (memory (export "memory") 100)')))
+    change = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({megabytes << 20},) * 2)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{change}; from preinit.cli import main; main()", "build", "in.wasm", "-o", "out.wasm"],
+        cwd=tmp_path, capture_output=True, timeout=PATIENCE, env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr.decode()
+    assert b"ulimit -v" in done.stderr, done.stderr.decode()
+    assert b"bug" not in done.stderr
+    assert b"--max-memory" not in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert not (tmp_path / "out.wasm").exists()
+
+
+@posix
+def test_a_file_that_may_not_be_that_large_is_told_as_that(tmp_path: Path) -> None:
+    text = '(module (memory (export "memory") 9) (func (export "preinit_initialize") '
+    text += "(memory.fill (i32.const 0) (i32.const 7) (i32.const 500000))))"
+    (tmp_path / "in.wasm").write_bytes(wasm(text))
+    (tmp_path / "out.wasm").write_bytes(b"as it was")
+    change = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{change}; from preinit.cli import main; main()", "build", "in.wasm", "-o", "out.wasm"],
+        cwd=tmp_path, capture_output=True, timeout=PATIENCE, env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"File too large" in done.stderr
+    assert b"ulimit -f" in done.stderr
+    assert (tmp_path / "out.wasm").read_bytes() == b"as it was"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.wasm", "out.wasm"]

@@ -57,6 +57,10 @@ def test_a_call_is_a_value() -> None:
         ("f(1,-2.5,0x10,1e3,inf)?", Call("f", 1, -2.5, 16, 1000.0, float("inf"), returns="result")),
         ("a(b)(@c)", Call("a(b)", b"c")),
         ("strange?", "strange?"),
+        ("f(1)=0", "f(1)=0"),
+        ("f(@a.js)=-1", Call("f", b"a.js", returns=-1)),
+        ("f(*4) = 0.5", Call("f", Word(4), returns=0.5)),
+        ("f(*4)= 0.5", Call("f", Word(4), returns=0.5)),
     ],
 )
 def test_calls_are_written_as_text(text: str, call: str | Call) -> None:
@@ -72,7 +76,7 @@ def test_calls_are_written_as_text(text: str, call: str | Call) -> None:
         ('f(argv["a", "b c"], argv[])', Call("f", argv("a", "b c"), argv())),
         (r'f(list["a", "\u{0}"], 1)', Call("f", strings("a", "\0"), 1)),
         ("f(*, *0)", Call("f", Returned(), Word(0))),
-        ("f()=-0x1p3", Call("f", returns="-0x1p3")),
+        ("f(*)=-0x1p3", Call("f", Returned(), returns="-0x1p3")),
         ("f(@a)=1", Call("f", b"a", returns=1)),
         ('f(@"a, b)", -0, 0x1.8p3)', Call("f", b"a, b)", Number("-0"), Number("0x1.8p3"))),
         ("a/b@0.2.0#f(1)", "a/b@0.2.0#f(1)"),

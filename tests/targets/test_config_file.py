@@ -195,7 +195,7 @@ def test_an_inherited_environment_is_ours_and_what_is_missing_is_named(tmp_path:
         ('random = "host"\naudit = true', "an audit needs a clock"),
         ("writable = true", "no folder is given"),
         ('env = { "A=B" = "1" }', "can't be the name of an environment variable"),
-        ('clock = "epoch:99999999999999999999"', "no time that the clock can stand at"),
+        ('clock = "epoch:99999999999999999999"', "not a time that the clock can stand at"),
         ('random = "seed:99999999999999999999"', "is not what `random` takes"),
     ],
 )
@@ -320,7 +320,7 @@ def test_what_is_no_toml_is_told_with_its_place(tmp_path: Path, text: str | byte
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "no-such.toml", tmp_path):
-        with pytest.raises(ConfigError, match="can't be read"):
+        with pytest.raises(ConfigError, match=r"can't be read|is a folder"):
             load(path)
 
 

@@ -48,7 +48,7 @@ from .state import (
     memory_place,
     memory_reader,
     memory_view,
-    set_number,
+    set_integer,
     table_size,
     table_values,
 )
@@ -86,7 +86,7 @@ __all__ = [
     "replace_function",
     "serialize",
     "set_function",
-    "set_number",
+    "set_integer",
     "set_stack",
     "stack",
     "table_size",

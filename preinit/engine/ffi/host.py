@@ -26,7 +26,7 @@ _SET_EPOCH_CALLBACK = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, _EPOCH_CALLBACK, 
 
 #: Bytes of a raw value, and how arguments lie in them; a result as all 64 bits.
 SLOT = 16
-PACKED = {"i32": "I12x", "i64": "Q8x"}
+PACKED = {"i32": "I12x", "i64": "Q8x", "f32": "I12x", "f64": "Q8x"}
 RESULT = struct.Struct("<Q")
 
 
@@ -68,8 +68,9 @@ class HostFunctions:
         self.raised = None
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: HostFunction) -> Any:
-        """An extern that calls `function`. Types are "i32" or "i64"; at most one result."""
-        valtypes = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
+        """An extern that calls `function`. Types are "i32", "i64", "f32" or "f64", the last two as bits; at most one
+        result."""
+        valtypes = {name: getattr(wasmtime.ValType, name) for name in PACKED}
         functype = wasmtime.FuncType([valtypes[t]() for t in parameters], [valtypes[t]() for t in results])
         arguments = struct.Struct("<" + "".join(map(PACKED.__getitem__, parameters))).unpack_from
         values = ctypes.c_ubyte * (SLOT * max(len(parameters), len(results)))

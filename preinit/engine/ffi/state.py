@@ -87,11 +87,11 @@ def global_value(store: wasmtime.Store, extern: Any, size: int) -> RawValue:
     return _read_value(store, value, size)
 
 
-def set_number(store: wasmtime.Store, extern: Any, number: int) -> None:
-    """For `Global.set_value` on a mutable global of type i32, which is reached only through an export's type."""
+def set_integer(store: wasmtime.Store, extern: Any, number: int, size: int) -> None:
+    """For `Global.set_value`, which asks for the global's type: an integer of 4 or 8 bytes, into a mutable global."""
     value = ffi.wasmtime_val_t()
-    value.kind = ffi.WASMTIME_I32
-    value.of.i32 = number
+    value.kind = (ffi.WASMTIME_I32 if size == 4 else ffi.WASMTIME_I64).value  # type: ignore[assignment]
+    ctypes.memmove(ctypes.addressof(value) + ffi.wasmtime_val_t.of.offset, number.to_bytes(size, "little"), size)
     raise_error(ffi.wasmtime_global_set(store._context(), ctypes.byref(extern.of.global_), ctypes.byref(value)))
 
 

@@ -50,7 +50,7 @@ class OnDemandInstance(EngineInstance):
     def __init__(
         self, prepared: Prepared, store: wasmtime.Store, max_memory: int, link: Linker, deadline: Deadline
     ) -> None:
-        super().__init__(store, deadline)
+        super().__init__(store, deadline, prepared.code.original, prepared.preloads)
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
@@ -67,7 +67,7 @@ class OnDemandInstance(EngineInstance):
         self._guards: dict[tuple[int, int], Any] = {}
         try:
             linkage = Linkage(store, self._functions, prepared.preloads)
-            imports = link(linkage)
+            self._given = imports = link(linkage)
             self._originals = linkage.originals
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]

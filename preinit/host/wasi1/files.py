@@ -105,6 +105,7 @@ class Descriptor:
     `writes`: it was opened to be written, at its end if `appends`.
     `was_read`: whether the guest read some of the content. `opening`: how the guest opened it, `opened_in`: where the
     guest was when it did. `late`: only an instance has this folder.
+    `was_used`: whether it looked for something in this folder.
     """
 
     host_fd: int
@@ -120,6 +121,7 @@ class Descriptor:
     opening: Opening | None = None
     opened_in: Sequence[RawFrame] = ()
     late: LateFolder | None = None
+    was_used: bool = False
 
     def close(self) -> None:
         with suppress(OSError):
@@ -133,6 +135,7 @@ class Descriptor:
 
     def listing(self) -> list[tuple[bytes, Metadata]]:
         """The entries, sorted by name, with `.` and `..` first. A name that is not UTF-8 can't be told to a guest."""
+        self.was_used = True
         result = [(name, Metadata(FileType.DIRECTORY, 0, self.guest_path)) for name in (b".", b"..")]
         try:
             for name in sorted(map(os.fsencode, os.listdir(self.host_fd))):  # noqa: PTH208 - a descriptor has no Path
@@ -206,6 +209,7 @@ def walk(base: Descriptor, path: bytes, follow: bool) -> Iterator[Place]:
 
     `base` must be a directory. An `OSError` in the body becomes a `WasiError`.
     """
+    base.was_used = True
     if not path:
         raise WasiError(Errno.NOENT)
     if path.startswith(b"/"):

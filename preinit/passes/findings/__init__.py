@@ -6,6 +6,7 @@ from ...errors import WarningsRefused
 from ...result import Report
 from ..plan.job import Job
 from ..rewrite import Rewritten
+from .accepted import refused_warnings
 from .report import find
 
 __all__ = ["check_accepted", "find"]
@@ -14,8 +15,8 @@ __all__ = ["check_accepted", "find"]
 def check_accepted(report: Report, job: Job, output: Rewritten) -> None:
     """Raises `WarningsRefused` for warnings in a strict build, `BudgetExceeded` for an output that is too large."""
     options = job.options
-    if options.strict and report.warnings:
-        raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in report.warnings))
+    if options.strict and (refused := refused_warnings(report, options.accept)):
+        raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in refused))
     if options.budgets:
         from .budgets import check_budgets
 

@@ -7,16 +7,13 @@ from collections.abc import Collection, Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
-from ...errors import counted
-from ...result import BuildWarning
+from ...errors import counted, quoted
+from ...result import BuildWarning, RunFacts
 from ..plan.arguments import Call
-from ..plan.initializers import REACTOR_START
+from ..plan.commands import has_constructors, ran_constructors
+from ..plan.initializers import COMMAND_START, constructors_exported
 from ..plan.job import Job
 from ..snapshot import Snapshot
-
-COMMAND_START = "_start"
-#: What `wasm-ld` calls the function that runs constructors, and the wrappers that call it in a command.
-CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 
 
 def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[BuildWarning, ...]:
@@ -25,7 +22,10 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     found = []
     if job.pause is None:  # in the middle, the stack is in use, and whatever runs first has run
         found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
+        found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
+    found += _unlinked(module) if "env" not in dict(options.preloads) else []
+    found += _unused(module, job.exports)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
     if module.custom("sourceMappingURL") and code_moved:
@@ -41,6 +41,43 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
             BuildWarning("signature", "the module's signature does not fit the output", "Sign the output instead.")
         )
     return tuple(found)
+
+
+#: What wasi-libc reserves for itself. As an import from `env`, it was left undefined by a linker that allows that.
+_OF_LIBC = ("__wasilibc_", "__wasi_")
+
+
+def _unlinked(module: Module) -> list[BuildWarning]:
+    """Imports of what the C library should have defined: no host has them, so that no instance can be made."""
+    names = [
+        entry.name
+        for entry in module.imports
+        if entry.kind == ExternKind.FUNC and entry.module == "env" and entry.name.startswith(_OF_LIBC)
+    ]
+    if not names:
+        return []
+    shown = ", ".join(f"`env.{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+    return [
+        BuildWarning(
+            "unlinked-import",
+            f"the output imports {shown}: the C library should have defined that, and hosts do not have it",
+            "Link a wasi-libc that defines it (`__wasilibc_reset_preopens` came in April 2024), or don't call it.",
+        )
+    ]
+
+
+def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
+    """An output of which nothing can be seen: its state is not its host's, and it exports nothing."""
+    shared = any(entry.memory or entry.table or (entry.global_ and entry.global_.mutable) for entry in module.imports)
+    if exports or shared:
+        return []
+    return [
+        BuildWarning(
+            "nothing-exported",
+            "the output exports nothing: nobody can use what was initialized",
+            "Export the functions that are to go on from there.",
+        )
+    ]
 
 
 #: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
@@ -129,25 +166,51 @@ def _stack_pointer(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
     return []
 
 
+def assumed_stack_pointers(runs: Sequence[RunFacts]) -> list[BuildWarning]:
+    """Of functions that exited: the global that was put back then, if no name says that it is the stack pointer."""
+    return [
+        BuildWarning(
+            "stack-pointer",
+            f"{quoted(run.function)} exited, and global {run.assumed_stack_pointer} was set back to where it was: it "
+            "is taken for the stack pointer, and no name says so",
+            "Keep the name section when you build the module, or let the function return.",
+        )
+        for run in runs
+        if run.assumed_stack_pointer is not None
+    ]
+
+
+def _constructors(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
+    """What a loader would call to run the constructors, and that is still there."""
+    targets = {export.target for export in constructors_exported(module)}
+    return [
+        BuildWarning(
+            "constructors-exported",
+            f"the output still exports {quoted(name)}, which runs the constructors on an initialized memory: a loader "
+            "that calls it undoes what the initializer did",
+            "Leave the call out of the loader, or do not export it.",
+        )
+        for name, kind, index in exports
+        if kind == ExternKind.FUNC and index in targets
+    ]
+
+
 def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
     start = module.exported(COMMAND_START)
     if start is None or start.kind != ExternKind.FUNC:
         return []
     found = []
+    ran = ran_constructors(module, calls)
     if any(name == COMMAND_START and index == start.target for name, _, index in exports):
+        again = "runs the constructors again, on" if ran else "runs the constructors on"
         found.append(
             BuildWarning(
                 "start-runs-constructors",
-                "the output still exports `_start`, which runs the constructors again, on an initialized memory",
-                "Export another entry point that only calls main, and rename it: -r _start=ENTRY.",
+                f"the output still exports `_start`, which {again} an initialized memory",
+                "Export another entry point that only calls main, and rename it: -r _start=ENTRY",
             )
         )
-    functions = module.names.functions
-    constructors = CONSTRUCTORS in functions.values() if functions else True
-    indices = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
-    wrapped = any(functions.get(indices.get(call.name, -1), "").endswith(COMMAND_WRAPPER) for call in calls)
-    ran = any(call.name in (REACTOR_START, COMMAND_START, CONSTRUCTORS) for call in calls)
-    if constructors and calls and not wrapped and not ran:
+    if has_constructors(module) and calls and not ran:
         found.append(
             BuildWarning(
                 "no-constructors",

@@ -17,8 +17,11 @@ from ..run import Paused
 from ..snapshot import Snapshot
 from .late import late_warnings
 from .leaks import leaks
-from .module import module_warnings
+from .module import assumed_stack_pointers, module_warnings
 from .pause import pause_facts, pause_warnings
+from .proposals import proposal_warnings
+from .results import result_warnings
+from .unused import unused_options
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -97,7 +100,10 @@ def find(
         options=record(options, job.preloads),
         warnings=(
             *module_warnings(job, snapshot, moved),
+            *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
+            *proposal_warnings(module, output.wasm, written),
+            *result_warnings(job.calls[: len(paused.returned)], paused.returned),
             *hazards(paused.host, late.facts if late else None, reopened=bool(snapshot.frames.files)),
             *(pause_warnings(pause) if pause else ()),
             *(late_warnings(late) if late else ()),
@@ -107,4 +113,5 @@ def find(
         scrub_stack=scrubbed,
         late=late.facts if late else None,
         pause=pause,
+        unused=unused_options(job, paused.host),
     )

@@ -103,7 +103,7 @@ def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = Fa
         )
     if facts.open_descriptors and not reopened:
         names = [
-            f"{entry.path} (descriptor {entry.number}{_callers(entry.opened_in, ', opened in')})"
+            f"{entry.path} (descriptor {entry.number}{callers_text(entry.opened_in, ', opened in')})"
             for entry in facts.open_descriptors
         ]
         yield BuildWarning(
@@ -111,6 +111,13 @@ def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = Fa
             f"{_list('', names)} {'is' if len(names) == 1 else 'are'} open when the initializer ends: "
             "no instance has that descriptor, or it is another file",
             "Close files before the initializer ends.",
+        )
+    if facts.functions:
+        yield BuildWarning(
+            "host-function",
+            f"the initializer called {_list('the Python function', facts.functions)}: what these keep is not in the "
+            "output, and its host must provide the same imports",
+            "Keep nothing in them, or have the output's host bring its own up to the same point.",
         )
     for stream, size in facts.unflushed.items():
         yield BuildWarning(
@@ -145,11 +152,11 @@ def _list(noun: str, names: Collection[str]) -> str:
 
 def _where(first: dict[str, tuple[Frame, ...]], *names: str) -> str:
     """Where the first of those functions was called first to do what a warning is about."""
-    said = _callers(next((first[name] for name in names if name in first), ()), "first in")
+    said = callers_text(next((first[name] for name in names if name in first), ()), "first in")
     return f" ({said})" if said else ""
 
 
-def _callers(frames: tuple[Frame, ...], verb: str) -> str:
+def callers_text(frames: tuple[Frame, ...], verb: str) -> str:
     """The innermost function, and its callers that have a name."""
     frames = tuple(frame for frame in frames if not (frame.name or "").startswith(_WRAPPERS)) or frames
     if not frames:

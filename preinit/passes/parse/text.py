@@ -65,7 +65,9 @@ def parse_text(text: bytes, seconds: float | None = None) -> bytes:
         raise TimeLimit(f"reading the text took longer than {problem.timeout:g} seconds") from problem
     except OSError as problem:
         missing = ToolMissing(f"wasm-tools could not read the text: {problem}")
-        raise as_limit(problem, "wasm-tools, which reads the text, can't be started") or missing from problem
+        raise (
+            as_limit(problem, "wasm-tools, which reads the text, can't be started", starts=True) or missing
+        ) from problem
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.decode("utf-8", "replace").strip()

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
-from ...binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
+from ...binary.types import I32, FuncType, ValType, is_numeric, type_name
 from ...errors import InitializerType, PreinitError, UnknownExport, counted, printable, quoted
 from ...options.calls import (
     ALIGNED,
@@ -47,14 +47,21 @@ class Call(NamedTuple):
     """An export to call. `arguments` as they were written.
 
     `values`: those of 16 bytes each; data, which becomes one or two of them; words and what was returned, which become
-    one. `returns`: "result", or the raw bytes that it must return.
+    one. `expected`: the raw 16 bytes of what it must return.
     """
 
     name: str
     type: FuncType
     arguments: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
-    returns: Literal["result"] | bytes | None = None
+    returns: Literal["result"] | None = None
+    expected: bytes | None = None
+
+
+def written(call: Call, more: str = "") -> str:
+    """How `-f` takes a call, with something behind it, for messages; without what was read from files."""
+    numbers = all(isinstance(value, bytes) for value in call.values)
+    return f"'{printable(call.name)}({','.join(call.arguments) if numbers else '...'}){more}'"
 
 
 def separated(
@@ -117,7 +124,11 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str,
         else:
             assert found is not None
             values.append(Data(value, found))
-    return Call(given.name, function_type, tuple(shown), tuple(values), _returns(given, function_type, where))
+    if given.returns == "result":
+        _check_result(function_type, where)
+        return Call(given.name, function_type, tuple(shown), tuple(values), "result")
+    expects = None if given.returns is None else expected_result(function_type, given.returns, where)
+    return Call(given.name, function_type, tuple(shown), tuple(values), expected=expects)
 
 
 def _taken(value: Argument) -> int:
@@ -145,24 +156,24 @@ def _shown(value: Argument) -> str:
     return str(value)
 
 
-def _returns(given: Given, function_type: FuncType, where: str) -> Literal["result"] | bytes | None:
-    if given.returns is None:
-        return None
-    if given.returns == "result":
-        if function_type.results != (I32,):
-            raise InitializerType(
-                "the address of a result is an i32, and the initializer returns something else",
-                where=where,
-                hint='Leave out returns="result" (or the ? behind the call).',
-            )
-        return "result"
+def _check_result(function_type: FuncType, where: str) -> None:
+    if function_type.results != (I32,):
+        raise InitializerType(
+            "the address of a result is an i32, and the initializer returns something else",
+            where=where,
+            hint='Leave out returns="result" (or the ? after the call).',
+        )
+
+
+def expected_result(function_type: FuncType, text: str, where: str) -> bytes:
+    """The raw 16 bytes of the number that a function must return. Raises `InitializerType`."""
     if len(function_type.results) != 1 or not is_numeric(function_type.results[0]):
         raise InitializerType(
-            f"the initializer must return {given.returns}, and it does not return one number",
+            f"an initializer that must return {quoted(text)} has one result, a number, and this one has another type",
             where=where,
-            hint="Leave out what it must return.",
+            hint=f"Leave out `={printable(text)}`.",
         )
-    return number(function_type.results[0], given.returns, where)[: NUMERIC_SIZES[function_type.results[0]]]
+    return number(function_type.results[0], text, where)
 
 
 def _check_memory(module: Module, where: str) -> None:

@@ -23,7 +23,7 @@ def entries(module: Module, options: Options) -> tuple[Entry, ...]:
     return tuple(
         Entry(name, call_of(module, functions, source, options.allocator))
         for name, source in options.rename_funcs
-        if not isinstance(source, str) or (source not in module.exported_names and source.endswith(")"))
+        if not isinstance(source, str) or (source not in module.exported_names and "(" in source)
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_nullable, is_numeric, type_name
-from ...errors import InitializerType, Misfit, UnknownExport, printable, quoted
+from ...errors import InitializerType, Misfit, NothingLeft, UnknownExport, printable, quoted
 from ...options import Options
 from .arguments import Call
 from .entries import entries, renamed
-from .initializers import REACTOR_START
+from .initializers import COMMAND_START, REACTOR_START, constructors_exported
 
 #: Name, kind and index of an export.
 Export = tuple[str, int, int]
@@ -22,11 +22,11 @@ def output_exports(
 ) -> tuple[Export, ...]:
     """Name, kind and index of each export of the output. `resumed`: functions that exports become.
 
-    What was run is gone, unless `keep_init_func`; `_initialize` even then, if it wasn't named: whoever calls it
-    would run the constructors a second time. With "noop" all are there, as the functions of `no_ops`, which come after
+    What was run is gone, unless `keep_init_func`; what runs the constructors even then, if it wasn't named: whoever
+    calls it would run them a second time. With "noop" all are there, as the functions of `no_ops`, which come after
     the module's own, and before those of `entries`. A renamed export replaces the one whose name it takes; it may take
     several names.
-    Raises `UnknownExport`, `Misfit`, `InitializerType`.
+    Raises `UnknownExport`, `Misfit`, `InitializerType`, `NothingLeft`.
     """
     removed = {call.name for call in calls}
     noops: dict[str, int] = {}
@@ -36,10 +36,8 @@ def output_exports(
         noops = {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
         removed.clear()
     elif options.keep_init_func:
-        named = {call.name for call in calls if call.name != REACTOR_START}
-        if REACTOR_START in (options.init_funcs or ()):
-            named.add(REACTOR_START)
-        removed -= named
+        once = {REACTOR_START, *(export.name for export in constructors_exported(module))}
+        removed = once & removed - set(options.init_funcs or ())
     removed -= set(resumed or ())
     functions = {**noops, **(resumed or {})}
     made = entries(module, options)
@@ -65,7 +63,28 @@ def output_exports(
     )
     first = len(module.function_types) + len(set(noops.values()))
     exports += tuple((entry.name, int(ExternKind.FUNC), first + number) for number, entry in enumerate(made))
-    return exports if options.imports != "define" else _with_defined(module, exports)
+    if options.imports == "define":
+        exports = _with_defined(module, exports)
+    if not made:
+        _check_usable(module, calls, exports)
+    return exports
+
+
+def _check_usable(module: Module, calls: Sequence[Call], exports: Sequence[Export]) -> None:
+    """Refuses to run a whole program where nothing else could be called. Raises `NothingLeft`."""
+    if any(call.name == COMMAND_START for call in calls) and not has_code(module, exports):
+        raise NothingLeft(
+            f"the program runs to its end in `{COMMAND_START}`, and the output would export no other function: nothing "
+            "could use what was initialized"
+        )
+
+
+def has_code(module: Module, exports: Sequence[Export]) -> bool:
+    """Whether a host can call something: not functions that do nothing."""
+    functions = len(module.function_types)
+    return any(
+        kind == ExternKind.TABLE or (kind == ExternKind.FUNC and index < functions) for _, kind, index in exports
+    )
 
 
 def _check_replaced(module: Module, new_names: dict[str, list[str]], removed: set[str]) -> None:

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from ...binary.instructions import decoder
 from ...binary.module import Module
-from ...binary.sections import ExternKind
+from ...binary.opcodes import Kind
+from ...binary.sections import Export, ExternKind
 from ...binary.types import F32, F64, I32, I64, FuncType, type_name
 from ...errors import InitializerType, NoInitializer, UnknownExport, quoted
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Call as Given
+from ...options.hints import few_of
 from .arguments import Call as Call
-from .arguments import number, separated, with_data
+from .arguments import expected_result, number, separated, with_data
 
 #: What a reactor exports to have its constructors run:
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
 REACTOR_START = "_initialize"
 
-#: What a command exports to run its `main`: a snapshot can be taken in the middle of it only.
+#: What a command exports: its whole program. https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
 COMMAND_START = "_start"
 
-_WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)", re.DOTALL)
-#: Candidates that a message lists.
-_FEW = 6
-#: How alike two names must be to be taken for each other, from 0 to 1; how many names are compared, and how long ones.
-_ALIKE = 0.5
-_MOST_COMPARED = 5_000
-_LONGEST_COMPARED = 200
+#: What `wasm-ld` calls the function that runs constructors, and the wrappers that call it in a command. Emscripten
+#: exports the former, and its loader calls it: https://lld.llvm.org/WebAssembly.html
+CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
+
+_WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)(?:=([^()=]+))?", re.DOTALL)
 
 
 def choose(module: Module, options: Options) -> list[Call]:
-    """The exports to run after the start function, in order: `_initialize` if there is one, then the initializers.
+    """The exports to run after the start function, in order: what runs the constructors, then the initializers.
+
+    What runs them: `_initialize`, or else, where no initializer does, an exported `__wasm_call_ctors`.
 
     Raises
     ------
@@ -49,21 +52,65 @@ def choose(module: Module, options: Options) -> list[Call]:
     calls = [call_of(module, functions, text, options.allocator) for text in named]
     if REACTOR_START in functions and all(call.name != REACTOR_START for call in calls):
         calls.insert(0, call_of(module, functions, REACTOR_START))
+    constructors = _constructors_to_run(module, functions, calls)
+    if constructors is not None:
+        calls.insert(0, call_of(module, functions, constructors))
     if not calls and module.start is None:
         raise NoInitializer(
-            "there is nothing to run: the module has neither a start function nor `_initialize`",
+            "there is nothing to run: the module has neither a start function nor one that runs constructors",
             hint="Name an export with `-f`.",
         )
     return calls
 
 
+def constructors_exported(module: Module) -> list[Export]:
+    """The exports by which a loader runs the constructors; where it has no other way, whatever their names."""
+    functions = [export for export in module.exports if export.kind == ExternKind.FUNC]
+    found = [export for export in functions if export.name == CONSTRUCTORS]
+    if not found and not {REACTOR_START, COMMAND_START} & module.exported_names:
+        names = module.names.functions_among({export.target for export in functions})
+        found = [export for export in functions if names.get(export.target) == CONSTRUCTORS]
+    return found
+
+
+def _constructors_to_run(module: Module, functions: Mapping[str, int], calls: Sequence[Call]) -> str | None:
+    """The export that is to be run first, as a loader would do; None where something that is run calls it itself."""
+    exported = constructors_exported(module)
+    if not exported:
+        return None
+    name, target = exported[0].name, exported[0].target
+    if module.function_type(target) != FuncType((), ()):
+        return None
+    run = [functions[call.name] for call in calls]
+    if any(call.name in (REACTOR_START, COMMAND_START) for call in calls) or target in run:
+        return None
+    if any(_name_of(module, index).endswith(COMMAND_WRAPPER) for index in run):
+        return None
+    if module.start is not None:
+        run.append(module.start)
+    return None if target == module.start or any(_calls(module, index, target) for index in run) else name
+
+
+def _name_of(module: Module, index: int) -> str:
+    return module.names.functions_among({index}).get(index, "")
+
+
+def _calls(module: Module, caller: int, callee: int) -> bool:
+    """Whether a function has an instruction that calls another one."""
+    if caller < module.imported_functions:
+        return False
+    body = module.bodies[caller - module.imported_functions]
+    found = decoder(frozenset({Kind.FUNCTION})).search(module.data, body.start, body.end).found
+    return any(reference.target == callee for instruction in found for reference in instruction.references)
+
+
 def call_of(module: Module, functions: dict[str, int], wanted: str | Given, allocator: str | None = None) -> Call:
     """The call of an export that was written: a name of `functions`, or with arguments. Raises what `choose` raises."""
-    name, arguments = wanted if isinstance(wanted, str) else wanted.name, ""
+    name, arguments, returned = wanted if isinstance(wanted, str) else wanted.name, "", None
     if name not in functions:
         match = _WITH_ARGUMENTS.fullmatch(name)
         if match and isinstance(wanted, str):
-            name, arguments = match[1], match[2]
+            name, arguments, returned = match[1], match[2], match[3]
     if name not in functions:
         if "(" in name and not _WITH_ARGUMENTS.fullmatch(name):
             raise UnknownExport(
@@ -90,7 +137,8 @@ def call_of(module: Module, functions: dict[str, int], wanted: str | Given, allo
         )
     parts = separated(function_type, name, arguments, where, "initializer", "-f", InitializerType)
     raw = tuple(number(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
-    return Call(name, function_type, parts, raw)
+    expected = None if returned is None else expected_result(function_type, returned.strip(), where)
+    return Call(name, function_type, parts, raw, expected=expected)
 
 
 def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> str:
@@ -104,28 +152,22 @@ def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> 
         elif function_type and all(t in (I32, I64, F32, F64) for t in function_type.params):
             others[name] = f"{quoted(name)} {function_type}"
     found = plain | others
+    if set(functions) == {COMMAND_START}:
+        return (
+            "The module is a whole program, which exports `_start` alone: export a function that ends where instances "
+            "are to go on, too."
+        )
     if not found:
         return "The module exports no function that takes nothing but numbers."
     return f"Exported functions: {few_of(found, wanted)}."
 
 
-def few_of(found: Mapping[str, str], wanted: str = "") -> str:
-    """What is shown for each name, of a few names: first of those that are like the one that was `wanted`."""
-    found = dict(found)
-    alike: list[str] = []
-    if wanted:
-        from difflib import get_close_matches  # takes longer to import than a good build would want to wait
-
-        names = [name for name in found if len(name) <= _LONGEST_COMPARED][:_MOST_COMPARED]
-        alike = get_close_matches(wanted[:_LONGEST_COMPARED], names, _FEW // 2, _ALIKE)
-    shown = [found.pop(name) for name in alike] + list(found.values())
-    more = len(shown) - _FEW
-    return f"{', '.join(shown[:_FEW])}{f' and {more:,} more' if more > 0 else ''}"
-
-
 def _no_initializer(module: Module, functions: dict[str, int]) -> NoInitializer:
-    hint = f"Name one with `-f NAME`. {_candidates(module, functions)}"
-    if module.start is not None or REACTOR_START in functions:
-        what = "its start function" if module.start is not None else "`_initialize`"
+    known = _candidates(module, functions)
+    hint = known if set(functions) == {COMMAND_START} else f"Name one with `-f NAME`. {known}"
+    constructors = constructors_exported(module)
+    if module.start is not None or REACTOR_START in functions or constructors:
+        what = "`_initialize`" if REACTOR_START in functions else quoted(constructors[0].name) if constructors else ""
+        what = "its start function" if module.start is not None else what
         hint += f" Or take the snapshot after {what}: `--no-init-func`."
     return NoInitializer(f"the module exports none of {', '.join(DEFAULT_INITIALIZERS)}", hint=hint)

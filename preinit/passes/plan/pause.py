@@ -7,8 +7,8 @@ from typing import NamedTuple
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...errors import Misfit, counted, printable, quoted
+from ...options.hints import few_of
 from ...options.pause import PausePoint
-from .initializers import few_of
 
 _WASI = "wasi_snapshot_preview1"
 #: What reads standard input; and what names paths starts so.

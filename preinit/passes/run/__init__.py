@@ -10,6 +10,7 @@ from ...engine.values import Unsuited
 from ...errors import InitializerFailed, TimeLimit, counted
 from ...errors.reason import Reason
 from ...options import Host
+from ...options.accepted import watched
 from ..instrument.frames import Watched, watch
 from ..observer import Observer
 from ..plan.job import LARGER, Job, larger
@@ -68,7 +69,7 @@ def _run_twice(
 ) -> Paused:
     """`other`: the world of the first run, if it is another one."""
 
-    def watched(stack: tuple[int, ...]) -> tuple[Job, Watched]:
+    def copied(stack: tuple[int, ...]) -> tuple[Job, Watched]:
         with observer.stage("instrument"):
             number = pause.point.number if pause.function is not None else 0
             made = job.deadline.start(lambda: watch(job.module, stack, pause.function, number)).result()
@@ -78,7 +79,7 @@ def _run_twice(
         if check:
             check(job.module.data)
 
-    first_job, first_copy = watched(())
+    first_job, first_copy = copied(())
     first_job = first_job.in_world(other) if other else first_job
     first_kept = kept or KeptInFolder(first_job)
     first = _run(first_job, observer, first_kept, check_original, (pause, first_copy, False))
@@ -86,7 +87,7 @@ def _run_twice(
         assert first.pausing is not None
         stack = checked_stack(first.pausing)
         observer.note(f"paused with {counted(len(stack), 'active function')}")
-        second_job, second_copy = watched(stack)
+        second_job, second_copy = copied(stack)
         again = KeptForUnwinding(second_job, first, frozenset(stack))
         second = _run(second_job, observer, again, None, (pause, second_copy, True), first.world.printed)
         second = second._replace(other=first if other else None)
@@ -203,7 +204,8 @@ def _world(job: Job, printed: int, pause: Pause | None = None) -> World:
     fresh = options.imports == "keep"
     given = (values, job.preloads, fresh, printed, options.stubs, job.resumes)
     watch = Watch(pause.point, pause.imports) if pause else None
-    world = World(job.module, job.host, job.deadline, *given, watch)
+    more = (watched(options.accept), dict(options.host.functions))
+    world = World(job.module, job.host, job.deadline, *given, *more, watch)
     if not options.digest_files:
         world.leave_out_digests()
     return world

@@ -14,6 +14,7 @@ from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job
 from .calls import Caller
+from .endings import Endings
 from .kept import Kept
 from .observed import Observed, observe_before
 from .paused import Paused
@@ -120,6 +121,7 @@ class Attempt(NamedTuple):
             instance = guest.instantiate(self.job.options.max_memory, self.world.link, self.world.deadline)
             try:
                 memory = self._bind_memory(instrumented, instance)
+                self.world.bind_guest(instance)
                 before = observe_before(self.job.module, instrumented, instance)
                 if self.pausing:
                     self.pausing.attend(instrumented, instance)
@@ -140,24 +142,31 @@ class Attempt(NamedTuple):
         job, observer = self.job, self.observer
         if self.strategy.engine == "ondemand":
             observer.compiled = instance.compiled
+        endings = Endings(job, instance, instrumented, self.world)
         runs: list[RunFacts] = []
         returned: list[list[bytes]] = []
         perform = Caller(instance, memory)
         start = instrumented.start
         if start:
             with observer.stage("run", "start function"):
-                self._paused(lambda: instance.call(start, (), 0), -1)
-            runs.append(RunFacts("start function", (), (), observer.last))
+                if self.pausing:
+                    self._until_pause(lambda: instance.call(start, (), 0), -1)
+                exited = False if self.pausing else endings.run_start(start)
+            runs.append(RunFacts("start function", (), (), observer.last, exited, endings.assumed))
         for number, call in enumerate(job.calls):
             if self.pausing and self.pausing.reached:
                 break
             with observer.stage("run", quoted(call.name)):
-                results = self._paused(partial(perform, call), number)
+                if self.pausing:
+                    results, exited = self._until_pause(partial(perform, call), number), False
+                else:
+                    results, exited = endings.run(call, perform)
             if results is None or (self.pausing and self.pausing.reached):
                 runs.append(RunFacts(call.name, call.arguments, (), observer.last))
                 continue
             returned.append(results)
-            runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
+            numbers = () if exited else numeric_results(call, results)
+            runs.append(RunFacts(call.name, call.arguments, numbers, observer.last, exited, endings.assumed))
         if self.pausing and not self.pausing.reached:
             raise self.pausing.never("returned" if job.calls else "ended its start function")
         if self.pausing:
@@ -181,10 +190,9 @@ class Attempt(NamedTuple):
             pausing=self.pausing,
         )
 
-    def _paused(self, run: Callable[[], list[bytes]], number: int) -> list[bytes] | None:
+    def _until_pause(self, run: Callable[[], list[bytes]], number: int) -> list[bytes] | None:
         """Does call `number`; its results, none where the first run was paused in it."""
-        if self.pausing is None:
-            return run()
+        assert self.pausing is not None
         self.pausing.run = number
         try:
             return run()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ...binary.types import ValType, type_name
+from ...binary.types import NUMERIC_SIZES, ValType, type_name
 from ...errors import GuestTrap, InitializerRefused, InitializerType, MemoryLimit, quoted
 from ...options.calls import Argv, Returned, Word
-from ..plan.arguments import Allocator, Call, Data
+from ..plan.arguments import Allocator, Call, Data, written
 from .results import numeric_results
+
+#: Of a result in memory: it holds an address.
+_ALIGNMENT = 4
 
 #: Bytes of a refusal's message that are shown.
 _LONGEST = 4000
@@ -40,16 +43,23 @@ class Caller:
         returned = self._instance.call(call.name, self.arguments(call), len(call.type.results))
         self._raw, self._types = returned, call.type.results
         self._returned = int.from_bytes(returned[0][:4], "little") if returned else 0
-        if call.returns == "result" and self._read(self._returned, 1) != b"\0":
-            raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
-        if isinstance(call.returns, bytes) and returned[0][: len(call.returns)] != call.returns:
-            (number,) = numeric_results(call, returned)
-            (wanted,) = numeric_results(call, [call.returns.ljust(16, b"\0")])
-            raise InitializerRefused(
-                f"the initializer {quoted(call.name)} returned {number}, and should have returned {wanted}",
-                hint="Find out what that number says, in what the guest printed or in its documentation.",
-            )
+        if call.returns == "result":
+            self._check_result(call)
+        if call.expected is not None:
+            _check_number(call, returned, call.expected)
         return returned
+
+    def _check_result(self, call: Call) -> None:
+        """Raises `InitializerRefused` for an error, and for what is no address of a `result<_, string>`: a status."""
+        is_address = self._returned and self._returned % _ALIGNMENT == 0
+        discriminant = self._read(self._returned, 1)[0] if is_address else None
+        if discriminant not in (0, 1):
+            raise InitializerRefused(
+                f"the initializer {quoted(call.name)} returned {self._returned:#x}, and no result is there",
+                hint=f"Leave out the `?`. Where 0 says that all is well: -f {written(call, '=0')}",
+            )
+        if discriminant:
+            raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")
 
     def arguments(self, call: Call) -> list[bytes]:
         """The raw arguments of a call: copies are made of what it is given. Raises an `InitializerFailed`."""
@@ -129,6 +139,16 @@ class Caller:
         except GuestTrap:
             said = ""
         return said or "it does not say why"
+
+
+def _check_number(call: Call, returned: list[bytes], expected: bytes) -> None:
+    size = NUMERIC_SIZES[call.type.results[0]]
+    if returned[0][:size] != expected[:size]:
+        (value,), (wanted,) = numeric_results(call, returned), numeric_results(call, [expected])
+        raise InitializerRefused(
+            f"the initializer {quoted(call.name)} returned {value}, and its call says {wanted}",
+            hint="What it printed may say why it failed. Where it did not, leave out the `=N` after the call.",
+        )
 
 
 def _word(number: int) -> bytes:

@@ -48,10 +48,15 @@ class Pausing:
         assert probes is not None  # it is a copy that is watched
 
         def stop() -> None:
+            if instance.active > 1:
+                raise PauseRefused(
+                    "the program is paused in a call that a Python function made: that function is active, too",
+                    hint="Pause where no function of the host waits for the program.",
+                )
             self.stack = instance.stack()
             if not self._unwinds:
                 raise Stopped
-            instance.set_number(probes.unwinding, 1)
+            instance.set_integer(probes.unwinding, 1, 4)
 
         self.watch.stop = stop
         if self.watched.hooked is not None:
@@ -61,7 +66,7 @@ class Pausing:
         """The guest was unwound: whatever is called now, runs as it would."""
         probes = instrumented.frames
         assert probes is not None  # it is a copy that is watched
-        instance.set_number(probes.unwinding, 0)
+        instance.set_integer(probes.unwinding, 0, 4)
         self.watch.over = True
 
     @property

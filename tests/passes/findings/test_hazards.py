@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from preinit.errors import WarningsRefused
+from preinit.errors import RandomDenied, WarningsRefused
 from preinit.options import Host
 from preinit.result import Result
 from tests.support.command import GOOD, fails, run
@@ -296,3 +296,124 @@ def test_of_several_open_descriptors_each_is_said_with_the_function_that_opened_
     assert "(descriptor 5, opened in `open_hello`, called from `keeps_open`" in said
     facts = result.report.to_dict()["host"]["open_descriptors"]
     assert [entry["opened_in"][1]["name"] for entry in facts] == ["time", "keeps_open"]
+
+
+# -- what a strict build accepts
+
+#: Takes random bytes in two places, none in a third one, and reads the clock in a fourth.
+TAKERS = """(module
+  (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func $fill (param i32) (drop (call $random_get (i32.const 8) (local.get 0))))
+  (func $hash (call $fill (i32.const 8))) (func $key (call $fill (i32.const 4))) (func $none (call $fill (i32.const 0)))
+  (func $monotonic (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 16))))
+  (func $now (drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 16))))
+  (func $getenv (drop (call $environ_sizes_get (i32.const 32) (i32.const 36))))
+  (func (export "hashes") (call $none) (call $hash) (call $hash))
+  (func (export "both") (call $hash) (call $key) (call $hash))
+  (func (export "time") (call $monotonic) (call $now))
+  (func (export "env") (call $getenv)) (func (export "get")))"""
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("run", "accept"),
+    [
+        ("hashes", ["entropy-frozen"]),
+        ("hashes", ["entropy-frozen@hash"]),
+        ("hashes", ["entropy-frozen@4", "clock-frozen"]),
+        ("both", ["entropy-frozen@hash", "entropy-frozen@key"]),
+        ("both", ["entropy-frozen@both"]),
+        ("both", ["entropy-frozen@key", "entropy-frozen"]),
+        ("time", ["clock-frozen@now"]),
+        ("env", ["environment-frozen@getenv"]),
+    ],
+)
+def test_a_strict_build_lets_pass_what_is_accepted_and_says_it_all_the_same(
+    run: str, accept: list[str], engine: str
+) -> None:
+    result = build_text(TAKERS, init_funcs=[run], strict=True, accept=accept, engine=engine)
+    assert len(result.report.warnings) == 1
+    assert result.wasm == build_text(TAKERS, init_funcs=[run]).wasm
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("run", "accept", "other"),
+    [
+        ("hashes", ["clock-frozen"], "frozen: the initializer took 16 random bytes (first in `fill`"),
+        ("hashes", ["entropy-frozen@none"], "way of `none` only, and it is also done in `fill`, called from `hash`"),
+        (
+            "both",
+            ["entropy-frozen@hash"],
+            "way of `hash` only, and it is also done in `fill`, called from `key`, `both`",
+        ),
+        ("time", ["clock-frozen@monotonic"], "way of `monotonic` only, and it is also done in `now`"),
+        ("env", ["environment-frozen@main"], "and it is also done in `getenv`"),
+    ],
+)
+def test_what_others_do_is_not_accepted_with_it(run: str, accept: list[str], other: str, engine: str) -> None:
+    with pytest.raises(WarningsRefused, match="a warning") as caught:
+        build_text(TAKERS, init_funcs=[run], strict=True, accept=accept, engine=engine)
+    assert other in str(caught.value)
+
+
+def test_callers_that_are_too_many_to_be_told_apart_are_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    from preinit.host import ledger
+
+    monkeypatch.setattr(ledger, "MOST_CALLERS", 1)
+    with pytest.raises(WarningsRefused, match="it is also done elsewhere"):
+        build_text(TAKERS, init_funcs=["both"], strict=True, accept=["entropy-frozen@both"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "said"),
+    [
+        ("entropy-frozn", "Write `entropy-frozen`"),
+        ("entropy-frozen@", "no function is named"),
+        ("signature@main", "not about calls of a function"),
+        ("", "there is no warning"),
+    ],
+)
+def test_what_can_not_be_accepted_is_refused(accept: str, said: str) -> None:
+    assert said in fails("build", "-", "--strict", "--accept", accept, stdin=wasm(TAKERS), code=2)
+
+
+def test_the_command_takes_what_its_hint_proposes(tmp_path: Path) -> None:
+    given = ("build", "-", "--strict", "-f", "both", "-o", tmp_path / "out.wasm")
+    assert "--accept WARNING@FUNCTION" in fails(*given, stdin=wasm(TAKERS))
+    run(*given, "--accept", "entropy-frozen@both", stdin=wasm(TAKERS), code=0)
+
+
+def test_all_warnings_that_there_are_can_be_accepted() -> None:
+    from preinit.options.accepted import CALLED, WARNINGS
+    from scripts.code_tables import warnings
+
+    assert sorted({warning.code for warning in warnings()}) == list(WARNINGS)
+    assert set(CALLED) <= set(WARNINGS)
+
+
+def test_asking_for_no_random_bytes_is_no_request_that_is_denied() -> None:
+    text = TAKERS.replace('(export "get")', '(export "wizer-initialize") (call $none)')
+    assert build_text(text, host=Host(random="deny"), strict=True).report.host.random_bytes == 0
+    with pytest.raises(RandomDenied):
+        build_text(TAKERS, init_funcs=["hashes"], host=Host(random="deny"))
+
+
+def test_functions_of_the_c_library_that_nobody_linked_are_told() -> None:
+    """An older wasi-libc, and a linker that lets undefined functions become imports."""
+
+    def text(*names: str) -> str:
+        imports = "".join(f'(import "env" "{name}" (func))' for name in names)
+        return f"""(module {imports} (memory (export "memory") 1) (func (export "wizer-initialize")))"""
+
+    (warning,) = build_text(text("__wasilibc_reset_preopens", "log", "__wasi_x")).report.warnings
+    assert warning.code == "unlinked-import"
+    assert "`env.__wasilibc_reset_preopens`, `env.__wasi_x`:" in warning.message
+    (warning,) = build_text(text(*(f"__wasilibc_{n}" for n in range(5)))).report.warnings
+    assert "`env.__wasilibc_2` and 2 more" in warning.message
+    assert codes(build_text(text("log", "__cxa_throw", "wasilibc"))) == []
+    library = wasm('(module (func (export "__wasilibc_reset_preopens")))')
+    assert codes(build_text(text("__wasilibc_reset_preopens"), preloads={"env": library})) == []

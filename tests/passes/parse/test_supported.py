@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from preinit import Options, build, errors
+from preinit import Options, build, errors, inspect
 from preinit.binary import encoder as write
 from preinit.binary.module import parse
 from preinit.binary.types import FuncType
@@ -20,6 +20,10 @@ def test_compact_imports_are_understood(form: bytes) -> None:
         + b"\x03\x02\x01\0" + b"\x07\x16\x01\x12preinit_initialize\0\x02" + b"\x0a\x04\x01\x02\0\x0b"
     )  # fmt: skip
     result = build(module, Options(cache=False))
+    (said,) = (found.message for found in result.report.warnings if found.code == "uncommon-proposal")
+    assert "proposal compact imports" in said
+    (section,) = (section for section in inspect(module).sections if section.name == "import")
+    assert section.items == 2
     assert [(entry.module, entry.name) for entry in parse(result.wasm).imports] == [("env", "f"), ("env", "g")]
 
 
@@ -33,8 +37,24 @@ def test_legacy_exceptions_are_refused_with_the_way_out() -> None:
     )  # fmt: skip
     with pytest.raises(errors.UnsupportedProposal) as caught:
         build(module, Options(cache=False))
-    assert "translate-to-exnref" in str(caught.value)
+    assert "wasm-opt --translate-to-exnref -all --disable-compact-imports IN -o OUT" in str(caught.value)
     assert "byte offset" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "proposal"),
+    [
+        ("(memory 1 (pagesize 1))", "custom page sizes"),
+        (r'(memory 1) (@custom "target_features" "\02+\0fwide-arithmetic+\0abulk-memory")', "wide arithmetic"),
+        (r'(memory 1) (@custom "target_features" "\01-\0fwide-arithmetic")', None),
+        (r'(memory 1) (@custom "target_features" "\7f+\0fwide-arithmetic")', None),
+        ('(import "a" "" (func)) (memory 1)', None),
+    ],
+)
+def test_what_most_engines_refuse_in_the_output_is_warned_of(text: str, proposal: str | None) -> None:
+    warnings = build_text(f'(module {text} (func (export "preinit_initialize")) (func (export "g")))').report.warnings
+    assert [warning.code for warning in warnings] == ["uncommon-proposal"] * bool(proposal)
+    assert not proposal or f"proposal {proposal}," in warnings[0].message
 
 
 @pytest.mark.parametrize("counts", [(1, 0), (0, 1), (0, 1000)])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from preinit.binary.module import parse
+from preinit.errors import NoInitializer, NothingLeft
+from preinit.options import KeepInitFunc
 from tests.support.instances import instantiate
 from tests.support.modules import build_text
 from tests.support.shapes.state import COUNTER
@@ -54,6 +58,110 @@ def test_initialize_is_removed_even_then_unless_it_was_named() -> None:
     assert parse(build_text(text, init_funcs=("init",), keep_init_func=True).wasm).exported_names == {"init", "f"}
     named = build_text(text, init_funcs=("_initialize",), keep_init_func=True)
     assert parse(named.wasm).exported_names == {"_initialize", "init", "f"}
+
+
+# -- constructors
+
+
+#: As Emscripten makes it: the loader runs the constructors, then calls init. The constructors clear what init sets.
+LOADED = """(module (memory (export "memory") 1)
+  (func $__wasm_call_ctors (export "{name}") (i32.store (i32.const 8) (i32.const 0))
+    (i32.store (i32.const 16) (i32.add (i32.const 1) (i32.load (i32.const 16)))))
+  (func (export "init") (i32.store (i32.const 8) (i32.const 7)))
+  (func (export "initialized") (call $__wasm_call_ctors) (i32.store (i32.const 8) (i32.const 7)))
+  (func (export "get") (result i32) (i32.load (i32.const 8)))
+  (func (export "runs") (result i32) (i32.load (i32.const 16))))"""
+
+
+@pytest.mark.parametrize("name", ["__wasm_call_ctors", "d"])
+def test_exported_constructors_are_run_first_and_a_loader_that_calls_them_again_changes_nothing(name: str) -> None:
+    result = build_text(LOADED.format(name=name), init_funcs=["init"], keep_init_func="noop")
+    assert [run.function for run in result.report.runs] == [name, "init"]
+    assert result.report.warnings == ()
+    store, exports = instantiate(result.wasm)
+    exports[name](store)
+    exports["init"](store)
+    assert (exports["get"](store), exports["runs"](store)) == (7, 1)
+
+
+def test_constructors_that_were_run_are_not_exported_unless_they_were_named() -> None:
+    text = LOADED.format(name="__wasm_call_ctors")
+    exported = [
+        parse(build_text(text, init_funcs=named, keep_init_func=keeps).wasm).exported_names
+        for named, keeps in ((["init"], False), (["init"], True), (["__wasm_call_ctors", "init"], True))
+    ]
+    assert ["__wasm_call_ctors" in names for names in exported] == [False, False, True]
+    assert ["init" in names for names in exported] == [False, True, True]
+
+
+def test_constructors_are_run_once_whoever_runs_them() -> None:
+    text = LOADED.format(name="__wasm_call_ctors")
+    for named, ran in (
+        (["initialized"], ["initialized"]),
+        (["__wasm_call_ctors", "init"], ["__wasm_call_ctors", "init"]),
+        ([], ["__wasm_call_ctors"]),
+    ):
+        result = build_text(text, init_funcs=named)
+        assert [run.function for run in result.report.runs] == ran
+        store, exports = instantiate(result.wasm)
+        assert exports["runs"](store) == 1
+    reactor = text.replace("(memory", '(func (export "_initialize") (call $__wasm_call_ctors)) (memory')
+    store, exports = instantiate(build_text(reactor, init_funcs=["init"]).wasm)
+    assert (exports["get"](store), exports["runs"](store)) == (7, 1)
+    started = text.replace("(memory", "(start $__wasm_call_ctors) (memory")
+    store, exports = instantiate(build_text(started, init_funcs=["init"]).wasm)
+    assert (exports["get"](store), exports["runs"](store)) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LOADED.format(name="__wasm_call_ctors"),
+        """(module (memory (export "memory") 1) (func (export "__wasm_call_ctors") (param i32) (unreachable))
+          (func (export "initialized") (i32.store (i32.const 8) (i32.const 7))))""",
+    ],
+)
+def test_constructors_that_are_exported_still_are_warned_of(text: str) -> None:
+    """One initializer runs them itself, another one has nothing that could be given to them."""
+    warnings = build_text(text, init_funcs=["initialized"]).report.warnings
+    assert [warning.code for warning in warnings] == ["constructors-exported"]
+    assert "'__wasm_call_ctors'" in warnings[0].message
+
+
+# -- what is left
+
+
+#: A whole program, and one of which a part can be called.
+PROGRAM = """(module (memory (export "memory") 1)
+  (func (export "_start") (i32.store (i32.const 8) (i32.const 7))) {more})"""
+GET = '(func (export "get") (result i32) (i32.load (i32.const 8)))'
+
+
+@pytest.mark.parametrize("keep", [False, "noop"])
+def test_a_program_that_ran_to_its_end_and_leaves_nothing_to_call_is_refused(keep: KeepInitFunc) -> None:
+    with pytest.raises(NothingLeft, match="runs to its end in `_start`, and the output would export no other function"):
+        build_text(PROGRAM.format(more=""), init_funcs=["_start"], keep_init_func=keep)
+    assert build_text(PROGRAM.format(more=GET), init_funcs=["_start"], keep_init_func=keep).report.warnings == ()
+    table = '(table (export "callbacks") 1 funcref)'
+    assert build_text(PROGRAM.format(more=table), init_funcs=["_start"], keep_init_func=keep)
+
+
+def test_no_hint_proposes_to_run_a_whole_program_of_which_nothing_would_be_left() -> None:
+    with pytest.raises(NoInitializer) as caught:
+        build_text(PROGRAM.format(more=""))
+    assert "-f" not in str(caught.value.hint)
+    assert "a whole program, which exports `_start` alone" in str(caught.value.hint)
+    with pytest.raises(NoInitializer, match="Exported functions: '_start', 'get' "):
+        build_text(PROGRAM.format(more=GET))
+
+
+def test_an_output_that_exports_nothing_is_warned_of() -> None:
+    text = '(module {imports} (func (export "preinit_initialize")))'
+    assert [found.code for found in build_text(text.format(imports="")).report.warnings] == ["nothing-exported"]
+    assert build_text(text.format(imports='(import "a" "b" (memory 1))')).report.warnings == ()
+
+
+# -- names
 
 
 def test_a_renamed_export_replaces_the_one_whose_name_it_takes() -> None:

@@ -104,7 +104,7 @@ def test_what_the_call_before_returned_is_given() -> None:
         (["number(\"text\")"], "data is given as addresses and lengths of 32 bits, not as f64"),
         (["main(\"one\")"], "takes 2 arguments, 1 would be given"),
         (["main(argv[], 1)"], "takes 2 arguments, 3 would be given"),
-        (["nothing()=0"], "must return 0, and it does not return one number"),
+        (["nothing()=0"], "has one result, a number, and this one has another type"),
         (["main(1,2)=x"], "the number that must be returned"),
         (["main(argv[])=0.5"], "'0.5' is not a number of type i32"),
     ],
@@ -117,9 +117,9 @@ def test_arguments_and_results_that_do_not_fit_are_refused(calls: list[str], sai
 
 def test_another_result_than_the_expected_one_fails_the_build() -> None:
     printed("number(0.5)=0.5")
-    with pytest.raises(InitializerRefused, match=r"'number' returned 0\.5, and should have returned 0\.25"):
+    with pytest.raises(InitializerRefused, match=r"'number' returned 0\.5, and its call says 0\.25"):
         printed("number(0.5)=0.25")
-    with pytest.raises(InitializerRefused, match="'place' returned 508, and should have returned -1"):
+    with pytest.raises(InitializerRefused, match="'place' returned 508, and its call says -1"):
         printed("place()=-1")
 
 

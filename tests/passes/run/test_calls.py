@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preinit import Call, Host, Word, build
+from preinit import Call, Host, Result, Word, build
 from preinit.binary.module import parse
 from preinit.errors import (
     GuestTrap,
@@ -18,6 +18,7 @@ from preinit.errors import (
     MemoryLimit,
     UnknownExport,
 )
+from preinit.options.calls import written
 from tests.support.command import fails, run
 from tests.support.modules import build_text, wasm
 
@@ -192,4 +193,77 @@ def test_what_a_call_is_given_is_no_part_of_the_world() -> None:
     """The ledger has what the guest asked for: nothing."""
     report = build(wasm(ADDER), init_funcs=[Call("add", b"abc")], host=Host(stdin=b"x"), cache=False).report
     assert not report.host.calls
-    assert not report.warnings
+
+
+# -- what is returned
+
+STATUS = """(module (memory (export "memory") 1)
+  (func (export "init") (result i32) (i32.store (i32.const 8) (i32.const 7)) (i32.const {returned}))
+  (func (export "wide") (param i64) (result i64) (local.get 0))
+  (func (export "half") (result f64) (f64.const 0.5))
+  (func (export "none")) (func (export "get") (result i32) (i32.load (i32.const 8))))"""
+
+
+def status(returned: int, *calls: str | Call, strict: bool = False) -> Result:
+    return build_text(STATUS.format(returned=returned), init_funcs=calls, strict=strict)
+
+
+@pytest.mark.parametrize("returned", [1, -1, 28])
+def test_a_number_that_says_that_the_initializer_failed_is_warned_of(returned: int) -> None:
+    warnings = status(returned, "init").report.warnings
+    assert [warning.code for warning in warnings] == ["initializer-result"]
+    assert f"'init' returned {returned}:" in warnings[0].message
+    assert f'`init_funcs=["init()=0"]`; where {returned} does: `init_funcs=["init()={returned}"]`' in warnings[0].hint
+    assert status(returned, f"init()={returned}", strict=True).report.warnings == ()
+
+
+def test_zero_and_numbers_of_other_types_are_no_such_sign() -> None:
+    assert status(0, "init", strict=True).wasm == status(0, "init()=0").wasm
+    assert status(0, "wide(5)", "half", "none").report.warnings == ()
+
+
+def test_an_address_from_which_the_next_call_takes_words_is_no_such_sign() -> None:
+    calls = [Call("add", b"abc"), Call("keep", Word(4), Word(8), 0)]
+    assert build_text(ADDER, init_funcs=calls).report.warnings == ()
+
+
+@pytest.mark.parametrize("returned", [1, -1])
+def test_another_number_than_the_call_says_is_an_error(returned: int) -> None:
+    for call in ("init()=0", Call("init", returns=0)):
+        with pytest.raises(InitializerRefused, match=f"'init' returned {returned}, and its call says 0"):
+            status(returned, call)
+
+
+@pytest.mark.parametrize(
+    "call", ["wide(7)=7", "wide(-1)=0xffffffffffffffff", "half()=0.5", "half()= 5e-1", "init()=-1"]
+)
+def test_every_number_can_be_said_to_be_returned(call: str) -> None:
+    status(-1, call)
+    status(-1, written(call, str.encode))
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    ("none()=0", "has one result, a number"), ("init()=x", "'x' is not a number"), ("init()=0.5", "not a number of type"),
+    ("init()=", "no function 'init"), (Call("none", returns=3), "has one result, a number"),
+])  # fmt: skip
+def test_what_can_not_be_returned_is_refused(call: str | Call, said: str) -> None:
+    with pytest.raises((InitializerType, UnknownExport), match=said):
+        status(0, call)
+
+
+def test_data_and_what_must_be_returned_can_be_said_of_one_call(tmp_path: Path) -> None:
+    module, data, out, report = (tmp_path / name for name in ("adder.wasm", "data.txt", "out.wasm", "report.json"))
+    module.write_bytes(wasm(ADDER))
+    data.write_bytes(b"abc")
+    run("build", module, "-f", f"add(@{data})=512", "--strict", "-o", out, "--report", report, code=0)
+    run("verify", module, out, "--from-report", report, "-f", f"add(@{data})=512", code=0)
+    assert "returned 512, and its call says 0" in fails("build", module, "-f", f"add(@{data})=0", "-o", out)
+
+
+@pytest.mark.parametrize("returned", [0, 1, 2, 7, 8, -4])
+def test_a_status_is_not_taken_for_a_result_that_says_that_all_is_well(returned: int) -> None:
+    """At 8 there is a 7, which is neither an error nor none."""
+    with pytest.raises((InitializerRefused, GuestTrap)) as caught:
+        status(returned, Call("init", returns="result"))
+    if returned >= 0:
+        assert "no result is there" in str(caught.value)

@@ -211,7 +211,7 @@ def test_a_program_that_never_comes_by_says_how_it_ended_and_what_it_called() ->
 def test_a_trap_before_the_pause_is_a_trap_with_offsets_of_the_input() -> None:
     binary = command(BEFORE + "unreachable")
     with pytest.raises(PreinitError) as plain:
-        build(binary, init_funcs=["_start"], cache=False)
+        build(binary, init_funcs=["_start"], keep_init_func=True, cache=False)
     with pytest.raises(PreinitError) as caught:
         build(binary, pause_at="stdin", cache=False)
     assert caught.value.code == plain.value.code == "trap"

@@ -1,0 +1,203 @@
+"""Imports that Python functions provide while the initializer runs."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from ..binary.module import Module
+from ..binary.sections import ExternKind, Import
+from ..binary.types import F32, F64, I32, I64, FuncType, ValType
+from ..engine.instance import Linkage
+from ..errors import GuestTrap, Misfit, UnknownExport, UsageError, counted, quoted
+from .ledger import Calls
+from .pausing import Watch
+
+_NAMES: dict[ValType, str] = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
+_SIZES = {"i32": 4, "i64": 8, "f32": 4, "f64": 8}
+_FLOATS = {"f32": "<f", "f64": "<d"}
+
+Number = int | float
+
+
+class Callee(Protocol):
+    """An instance whose exports are called, see `engine.guest.Instance`."""
+
+    def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls an export with raw values of 16 bytes."""
+
+
+class Guest:
+    """The guest that called a Python function: its memory, and its exported functions.
+
+    All of it is checked: an address outside of memory, a name that is no export or a number that does not fit raises a
+    `PreinitError`, which ends the build unless the function catches it.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._instance: Callee | None = None
+        self._memory: Callable[[], memoryview] | None = None
+
+    def bind(self, instance: Callee, memory: Callable[[], memoryview] | None) -> None:
+        """Says which instance it is, once there is one."""
+        self._instance = instance
+        self._memory = memory
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes of the memory that is exported as `memory`. Raises `GuestTrap`."""
+        return self._span(address, size).tobytes()
+
+    def write(self, address: int, data: bytes) -> None:
+        """Writes bytes there. Raises `GuestTrap`."""
+        self._span(address, len(data))[:] = data
+
+    def text(self, address: int) -> str:
+        """The text that starts there and ends with NUL. Raises `GuestTrap`."""
+        memory = self._view()
+        if not 0 <= address < len(memory):
+            raise self._outside(address, 1, memory)
+        found = bytearray()
+        for start in range(address, len(memory), 256):
+            part = memory[start : min(start + 256, len(memory))].tobytes()
+            end = part.find(0)
+            found += part if end < 0 else part[:end]
+            if end >= 0:
+                return found.decode("utf-8", "replace")
+        raise GuestTrap(f"the text at {address:#x} has no end in memory")
+
+    def call(self, name: str, *arguments: Number) -> tuple[Number, ...]:
+        """Calls an exported function with numbers; what it returns, integers as signed ones.
+
+        Raises `UnknownExport`, `UsageError`, and what the call raises.
+        """
+        export = self._module.exported(name)
+        signature = self._module.function_type(export.target) if export and export.kind == ExternKind.FUNC else None
+        if signature is None or self._instance is None:
+            raise UnknownExport(
+                f"the module exports no function {quoted(name)} that a Python function could call",
+                hint="Call one of its exports.",
+            )
+        types = _plain(signature, f"the export {quoted(name)}")
+        if len(arguments) != len(types[0]):
+            raise UsageError(
+                f"{quoted(name)} takes {counted(len(types[0]), 'argument')}, {len(arguments)} were given",
+                hint=f"Its type is {signature}.",
+            )
+        raw = [_bits(kind, value).ljust(16, b"\0") for kind, value in zip(types[0], arguments, strict=True)]
+        results = self._instance.call(name, raw, len(types[1]))
+        return tuple(_value(kind, bits) for kind, bits in zip(types[1], results, strict=True))
+
+    def _view(self) -> memoryview:
+        if self._memory is None:
+            raise GuestTrap("a Python function can't use the guest's memory, which it does not export as `memory`")
+        return self._memory()
+
+    def _span(self, address: int, size: int) -> memoryview:
+        memory = self._view()
+        if not (0 <= address <= len(memory) and 0 <= size <= len(memory) - address):
+            raise self._outside(address, size, memory)
+        return memory[address : address + size] if size else memoryview(bytearray())
+
+    def _outside(self, address: int, size: int, memory: memoryview) -> GuestTrap:
+        return GuestTrap(
+            f"a Python function asked for {counted(size, 'byte')} at {address:#x}, and the guest's memory has "
+            f"{len(memory):#x}",
+            hint="Check what the guest gave the function.",
+        )
+
+
+#: A Python function that provides an import: it takes the guest and the arguments, and returns the result.
+HostFunction = Callable[..., Number | None]
+
+
+class PythonFunctions:
+    """The imports for which there is a Python function, by `MODULE.NAME`. Raises `Misfit` for one that is none."""
+
+    def __init__(
+        self,
+        module: Module,
+        functions: Mapping[str, HostFunction],
+        calls: Calls,
+        guest: Guest,
+        watch: Watch | None = None,
+    ) -> None:
+        self._module = module
+        self._watch = watch
+        self._functions = functions
+        self._calls = calls
+        self._guest = guest
+        for name in functions:
+            wanted = [e for e in module.imports if e.kind == ExternKind.FUNC and f"{e.module}.{e.name}" == name]
+            if not wanted:
+                raise Misfit(
+                    f"the module imports no function {quoted(name)} that a Python function could provide",
+                    hint="Name it MODULE.NAME; `preinit inspect` lists what the module imports.",
+                )
+            for entry in wanted:
+                _plain(self._type(entry), f"the import {quoted(name)}")
+
+    def takes(self, position: int, entry: Import) -> bool:
+        return entry.kind == ExternKind.FUNC and f"{entry.module}.{entry.name}" in self._functions
+
+    def provide(self, linkage: Linkage, taken: Sequence[tuple[int, Import]]) -> Mapping[int, object]:
+        return {position: self._define(linkage, entry) for position, entry in taken}
+
+    def _type(self, entry: Import) -> FuncType:
+        signature = self._module.types.functions[entry.type_index]
+        assert signature is not None  # the module was parsed: a function import names a function type
+        return signature
+
+    def _define(self, linkage: Linkage, entry: Import) -> object:
+        name = f"{entry.module}.{entry.name}"
+        parameters, results = _plain(self._type(entry), name)
+        function, calls, guest, watch = self._functions[name], self._calls, self._guest, self._watch
+
+        def called(*raw: int) -> int | None:
+            if watch is not None and watch.before_import(name):
+                return 0
+            calls[name] += 1
+            values = [_value(kind, bits.to_bytes(8, "little")) for kind, bits in zip(parameters, raw, strict=True)]
+            returned = function(guest, *values)
+            if not results:
+                return None
+            if isinstance(returned, bool) or not isinstance(returned, int | float):
+                raise UsageError(
+                    f"the Python function for {quoted(name)} returned {type(returned).__name__}, "
+                    f"and the import returns {results[0]}",
+                    hint="Return a number.",
+                )
+            return int.from_bytes(_bits(results[0], returned).ljust(8, b"\0"), "little")
+
+        return linkage.define(parameters, results, called)
+
+
+def _plain(signature: FuncType, what: str) -> tuple[list[str], list[str]]:
+    """The names of the types of parameters and results. Raises `Misfit` for others than numbers."""
+    if len(signature.results) > 1 or any(t not in _NAMES for t in (*signature.params, *signature.results)):
+        raise Misfit(
+            f"{what} has type {signature}, which a Python function can't have",
+            hint="It may take numbers, i32, i64, f32 and f64, and return one.",
+        )
+    return [_NAMES[t] for t in signature.params], [_NAMES[t] for t in signature.results]
+
+
+def _value(kind: str, bits: bytes) -> Number:
+    if kind in _FLOATS:
+        number: float = struct.unpack(_FLOATS[kind], bits[: _SIZES[kind]])[0]
+        return number
+    return int.from_bytes(bits[: _SIZES[kind]], "little", signed=True)
+
+
+def _bits(kind: str, value: Number) -> bytes:
+    """Raises `UsageError` for a number that does not fit."""
+    size = _SIZES[kind]
+    try:
+        if kind in _FLOATS:
+            return struct.pack(_FLOATS[kind], value)
+        if isinstance(value, int) and -(1 << 8 * size - 1) <= value < 1 << 8 * size:
+            return (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+    except (struct.error, OverflowError):
+        pass
+    raise UsageError(f"{value!r} is not a number of type {kind}", hint="Give one that fits.")

@@ -1,0 +1,38 @@
+"""Which warnings a strict build refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable
+
+from ...errors import Frame
+from ...options.accepted import CALLED, accepted
+from ...result import BuildWarning, Report
+from .world import callers_text
+
+
+def refused_warnings(report: Report, accept: Iterable[str]) -> list[BuildWarning]:
+    """The warnings that were not accepted; those that were for some callers say which other one there is."""
+    functions: dict[str, set[str]] = {}
+    for code, function in map(accepted, accept):
+        functions.setdefault(code, set()).add(function)
+    refused = []
+    for warning in report.warnings:
+        allowed = functions.get(warning.code)
+        if allowed is None:
+            refused.append(warning)
+        elif "" not in allowed:
+            ways = [way for name in CALLED[warning.code] for way in report.host.callers.get(name, ())]
+            other = next((way for way in ways if not _leads_through(way, allowed)), None if ways else ())
+            if other is not None:
+                refused.append(dataclasses.replace(warning, message=f"{warning.message}; {_also(other, allowed)}"))
+    return refused
+
+
+def _leads_through(way: Iterable[Frame], allowed: Collection[str]) -> bool:
+    return any(frame.name in allowed or str(frame.function_index) in allowed for frame in way)
+
+
+def _also(way: tuple[Frame, ...], allowed: Collection[str]) -> str:
+    names = " or ".join(f"`{name}`" for name in sorted(allowed))
+    return f"accepted by way of {names} only, and it is also done {callers_text(way, 'in') or 'elsewhere'}"

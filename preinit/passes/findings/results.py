@@ -1,0 +1,38 @@
+"""What initializers returned, where nobody said what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...binary.types import I32
+from ...errors import quoted
+from ...options.calls import Returned, Word
+from ...result import BuildWarning
+from ..plan.arguments import Call, written
+
+
+def result_warnings(calls: Sequence[Call], returned: Sequence[Sequence[bytes]]) -> tuple[BuildWarning, ...]:
+    """A warning for each i32 that is not zero: that is how C says that something failed.
+
+    `returned`: the raw results of each call, none of one that exited. An address from which the next call takes words
+    is none.
+    """
+    found = []
+    for position, (call, raw) in enumerate(zip(calls, returned, strict=True)):
+        if not raw or call.type.results != (I32,) or call.returns or call.expected is not None:
+            continue
+        following = calls[position + 1].values if position + 1 < len(calls) else ()
+        if any(isinstance(value, Word | Returned) for value in following):
+            continue
+        number = int.from_bytes(raw[0][:4], "little", signed=True)
+        if number:
+            found.append(
+                BuildWarning(
+                    "initializer-result",
+                    f"the initializer {quoted(call.name)} returned {number}: many return something else than 0 when "
+                    "they fail, and the output holds what it left",
+                    f"Where 0 says that all is well, have that checked: -f {written(call, '=0')}; where {number} does: "
+                    f"-f {written(call, f'={number}')}",
+                )
+            )
+    return tuple(found)

