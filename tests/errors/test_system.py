@@ -166,7 +166,7 @@ def test_sigterm_is_left_alone_where_whoever_started_the_command_ignores_it(tmp_
 #: Builds once, then again where no more threads can be started.
 WITH_LIMIT = """
 import os, resource, sys
-import preinit
+import preinit, preinit.options.tables
 module = bytes.fromhex(sys.argv[1])
 preinit.build(module, cache=False)  # what it imports is imported
 import difflib, threading  # another user may not be able to read these

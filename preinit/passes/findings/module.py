@@ -8,6 +8,7 @@ from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
 from ...errors import counted, quoted
+from ...options.hints import option
 from ...result import BuildWarning, RunFacts
 from ..plan.arguments import Call
 from ..plan.commands import has_constructors, ran_constructors
@@ -22,6 +23,7 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
     found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
+    found += _unlinked(module) if "env" not in dict(options.preloads) else []
     found += _unused(module, job.exports)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
@@ -38,6 +40,29 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
             BuildWarning("signature", "the module's signature does not fit the output", "Sign the output instead.")
         )
     return tuple(found)
+
+
+#: What wasi-libc reserves for itself. As an import from `env`, it was left undefined by a linker that allows that.
+_OF_LIBC = ("__wasilibc_", "__wasi_")
+
+
+def _unlinked(module: Module) -> list[BuildWarning]:
+    """Imports of what the C library should have defined: no host has them, so that no instance can be made."""
+    names = [
+        entry.name
+        for entry in module.imports
+        if entry.kind == ExternKind.FUNC and entry.module == "env" and entry.name.startswith(_OF_LIBC)
+    ]
+    if not names:
+        return []
+    shown = ", ".join(f"`env.{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+    return [
+        BuildWarning(
+            "unlinked-import",
+            f"the output imports {shown}: the C library should have defined that, and hosts do not have it",
+            "Link a wasi-libc that defines it (`__wasilibc_reset_preopens` came in April 2024), or don't call it.",
+        )
+    ]
 
 
 def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
@@ -74,7 +99,7 @@ def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarnin
         BuildWarning(
             "assumed-global",
             f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
-            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
+            "Give it the value that it will have: " + option("--import-global", f"{entry.module}.{entry.name}=VALUE"),
         )
         for entry in assumed
         if entry.module not in _GOT
@@ -87,7 +112,7 @@ def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarnin
                 f"{counted(len(addresses), 'imported address', 'imported addresses')} that a loader fills in {were} "
                 f"zero while the initializer ran, `{addresses[0]}` first",
                 "That is right where the initializer uses none of them; else give their values: "
-                f"--import-global {addresses[0]}=VALUE.",
+                + option("--import-global", f"{addresses[0]}=VALUE"),
             )
         )
     return found
