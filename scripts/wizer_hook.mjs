@@ -1,5 +1,6 @@
 // Has a program that imports npm @bytecodealliance/wizer, the path of a program, find $WIZER instead:
-//   WIZER=preinit-wizer node --import ./wizer_hook.mjs PROGRAM
+//   WIZER=$(which preinit-wizer) node --import ./wizer_hook.mjs \
+//     node_modules/@fastly/js-compute/dist/cli/js-compute-runtime-cli.js app.js app.wasm
 
 import { register } from "node:module";
 

@@ -199,7 +199,7 @@ class _Line:
             self._last = time.monotonic()
             rate = self._counts["built"] / (self._last - self._started)
             done = sum(self._counts.values())
-            sys.stderr.write(f"\r\033[K{done:,} of {self._jobs:,} jobs, {rate:.1f} a second")
+            sys.stderr.write(f"\r\033[K{done:,} of {self._jobs:,} jobs, {rate:.1f} jobs per second")
             sys.stderr.flush()
 
     def interrupted(self, problem: PreinitError) -> PreinitError:
@@ -235,7 +235,7 @@ def _table(summary: Summary) -> list[str]:
             codes[code] = codes.get(code, 0) + 1
     lines += [f"  {code}: {counted(count, 'job')}" for code, count in sorted(codes.items())]
     built = summary.count("built")
-    rate = f", {built / summary.seconds:.1f} a second" if built else ""
+    rate = f", {built / summary.seconds:.1f} jobs per second" if built else ""
     return [*lines, f"{size:,} bytes written, {summary.seconds:.2f} s{rate}"]
 
 

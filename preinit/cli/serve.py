@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..errors import PreinitError, UsageError
+from ..errors import PreinitError, UsageError, printable
 from ..files.outputs import STANDARD_OUTPUT
 from ..options import tables
 from ..options.declared import declared
@@ -73,6 +73,8 @@ def command(source: str, bind: str, port: int, quiet: bool, verbose: bool, debug
 
         data = read(source)
         observer = Observer()
+        if not quiet:
+            say(printable(f"compiling {source}"))
         try:
             with shown(observer, quiet, verbose), observer.stage("compile"):
                 application = Application(data, settings, log=None if quiet else log)

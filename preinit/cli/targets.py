@@ -52,9 +52,8 @@ def build_targets(config: Config, names: Sequence[str], wanted: Wanted) -> int:
     except KeyboardInterrupt as caught:
         workers.stop()
         problem = as_error(caught)
-        built = sum(outcome.word == BUILT for outcome in outcomes.values())
-        if built:
-            problem.what = f"{problem.what.partition(';')[0]}; {counted(built, 'target')} built before"
+        if workers.built:
+            problem.what = f"{problem.what.partition(';')[0]}; {counted(workers.built, 'target')} built before"
         raise problem from None
     except BaseException:
         workers.stop()

@@ -125,6 +125,9 @@ class Instance(Protocol):
     def global_value(self, name: str, size: int) -> RawValue:
         """A global's value; `size` in bytes for a numeric type."""
 
+    def set_integer(self, name: str, number: int, size: int) -> None:
+        """Gives a mutable global that integer of 4 or 8 bytes, unsigned."""
+
     def table_values(self, name: str) -> list[RawValue]:
         """All entries of a table."""
 

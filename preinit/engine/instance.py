@@ -225,6 +225,10 @@ class EngineInstance(ABC):
     def global_value(self, name: str, size: int) -> RawValue:
         return ffi.global_value(self._store, self._export(name), size)
 
+    def set_integer(self, name: str, number: int, size: int) -> None:
+        """See `guest.Instance`."""
+        ffi.set_integer(self._store, self._export(name), number, size)
+
     def table_values(self, name: str) -> list[RawValue]:
         return ffi.table_values(self._store, self._export(name))
 

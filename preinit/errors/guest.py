@@ -29,10 +29,10 @@ class UncaughtException(InitializerFailed):
 
 
 class GuestExit(InitializerFailed):
-    """The initializer ended the program (`exit`, `proc_exit`) instead of returning."""
+    """The initializer ended the program (`exit`, `proc_exit`): with an error, or where nothing is left to go on."""
 
     code = "guest-exit"
-    hint = "The initializer must return instead of exiting; a `_start` that ends the program can't be an initializer."
+    hint = "What the program printed says why it failed. With exit code 0: export a function that can go on."
 
     def __init__(self, what: str, *, status: int, hint: str | None = None) -> None:
         super().__init__(what, hint=hint)
@@ -40,9 +40,13 @@ class GuestExit(InitializerFailed):
 
 
 class ImportCalled(InitializerFailed):
-    """The initializer called an imported function that does not exist at build time."""
+    """The initializer called an imported function that does not exist at build time.
+
+    `function`: its name, without that of the module.
+    """
 
     code = "import-called"
+    function = ""
     hint = (
         "Move the call out of the initializer, or give it the function: --preload MODULE=FILE. A stub (`--stub`) does "
         "nothing of what the function does."

@@ -39,6 +39,8 @@ class Crashed(PreinitError):
     """The process that built a target ended without a word."""
 
     code = "crashed"
+    #: Whether the system ended it for what its code did.
+    faulted = False
     hint = "If memory ran out, build fewer at once (`--jobs 1`); else this is a bug in preinit: please report it."
 
 

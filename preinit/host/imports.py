@@ -10,6 +10,7 @@ from ..binary.sections import ExternKind, Import
 from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
 from ..errors import ImportCalled, ImportedState, WasiRefused, printable
+from ..options.hints import preload
 from .generated import provider as generate
 from .ledger import Calls
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES
@@ -191,20 +192,25 @@ class Generated:
 
     def _fault(self, position: int) -> None:
         entry = self._module.imports[position]
+        problem = self._problem(position, entry)
+        problem.function = entry.name
+        raise problem
+
+    def _problem(self, position: int, entry: Import) -> ImportCalled:
         name = printable(title(entry))
         if position in self._stubs:
-            raise ImportCalled(
+            return ImportCalled(
                 f"the initializer called the import `{name}`, which is stubbed to trap",
                 hint=_way_out(entry),
             )
         if entry.module == MODULE and not self._has_wasi:
-            raise WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
+            return WasiRefused(f"the initializer called `{name}`, and WASI is refused (--no-wasi)")
         if entry.module == MODULE and entry.name in SIGNATURES:
-            raise ImportCalled(
+            return ImportCalled(
                 f"the initializer called the import `{name}`, which has another type than WASI preview 1 gives it",
                 hint="The module was built for another version of WASI: build it for wasm32-wasip1.",
             )
-        raise ImportCalled(
+        return ImportCalled(
             f"the initializer called the import `{name}`, which does not exist at build time",
             hint=_way_out(entry),
         )
@@ -227,10 +233,9 @@ def _way_out(entry: Import) -> str:
             "The program throws an exception, or leaves by longjmp. Build the module so that it does that itself "
             "(with Emscripten: `-fwasm-exceptions -sSUPPORT_LONGJMP=wasm`). If nothing catches it, that is a failure."
         )
-    return (
-        f"Move the call out of the initializer, or give it the function: --preload {printable(entry.module)}=FILE. A "
-        "stub (`--stub`) does nothing of what the function does."
-    )
+    provided = preload(entry.module)
+    given = f", or give it the function: {provided} (a stub does nothing of what it does)" if provided else "."
+    return f"Move the call out of the initializer{given}"
 
 
 def title(entry: Import) -> str:

@@ -30,6 +30,8 @@ _TYPES = {"i32": I32, "i64": I64}
 #: Functions each of whose calls asks for something that a snapshot holds; of others, some calls do.
 ALWAYS_ASKING = frozenset({"args_get", "args_sizes_get", "environ_get", "environ_sizes_get"})
 
+_ENVIRONMENT = frozenset(("environ_sizes_get", "environ_get"))
+
 
 class World:
     """What one guest sees, and a count of what it asked for. Close it when the guest has ended.
@@ -114,6 +116,25 @@ class World:
     def printed(self) -> int:
         """How many bytes the guest printed."""
         return self._output.total
+
+    def missing(self) -> str | None:
+        """What the guest looked for and was not given, with the options that give it; None if nothing."""
+        host, calls = self._host, self.calls
+        looked_for = (
+            (
+                "arguments",
+                not host.args and ("args_sizes_get" in calls or "args_get" in calls),
+                "--arg PROGRAM --arg VALUE",
+            ),
+            ("environment variables", not host.env and _ENVIRONMENT & calls.keys(), "--env NAME=VALUE"),
+            ("folders", not host.dirs and "fd_prestat_get" in calls, "--dir HOST::GUEST"),
+            ("standard input", not host.stdin and self._wasi.stdin.was_read, "--stdin FILE"),
+        )
+        nouns = [noun for noun, lacks, _ in looked_for if lacks]
+        if not nouns:
+            return None
+        listed = " and ".join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
+        return f"It looked for {listed}, and has none: " + " ".join(flag for _, lacks, flag in looked_for if lacks)
 
     def settle(self, original: Original) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`."""

@@ -8,6 +8,7 @@ with those that have dashes, folds repeated ones, and bounds what it reads.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import sys
 import time
@@ -28,6 +29,13 @@ _LARGEST_HEADER = 64 << 10
 _MOST_CONNECTIONS = 512
 _PATIENCE = 60
 _MOST_AHEAD = 4
+
+#: Seconds that one may be silent where three of four places are taken; places that are kept free for who comes next.
+_SHORT_PATIENCE = 2.0
+_KEPT_FREE = 16
+
+_VERSIONS = ("1.0", "1.1")
+_HOST = re.compile(rb"^host[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 #: Seconds between two looks at whether to stop; after which, when all is done, a connection is left open no longer.
 _LOOK = 0.25
@@ -57,6 +65,7 @@ class Server:
         self.address: tuple[str, int] = listener.getsockname()[:2]
         self._application = application
         self._stopping = False
+        self._places = _places()
         settings = application.settings
         logging.getLogger("waitress").addHandler(_Handler(log))
         logging.getLogger("waitress").propagate = False
@@ -68,7 +77,7 @@ class Server:
                 threads=settings.threads,
                 max_request_body_size=settings.max_body + 1,  # refuses what is as large
                 max_request_header_size=_LARGEST_HEADER,
-                connection_limit=_MOST_CONNECTIONS,
+                connection_limit=self._places,
                 channel_timeout=_PATIENCE,
                 cleanup_interval=10,
                 outbuf_high_watermark=sys.maxsize,  # no thread waits for a client to read
@@ -106,10 +115,27 @@ class Server:
         self._application.close()
 
     def _turn(self) -> None:
+        self._make_room()
         self._server.asyncore.loop(timeout=_LOOK, map=self._server._map, use_poll=True, count=1)
         for channel in list(self._server.active_channels.values()):
             if channel.will_close:  # waitress does that when it can write, which a client that does not read prevents
                 channel.handle_close()
+
+    def _make_room(self) -> None:
+        """Where places run out, hangs up on those who have been silent for longest: who has a request needs one."""
+        taken = self._server._map  # of the listener and of what wakes us, too
+        if len(taken) < self._places * 3 // 4:
+            return
+        now = time.time()  # as waitress
+        free = min(_KEPT_FREE, self._places // 8)
+        full = len(taken) > self._places - free
+        channels: list[Any] = list(self._server.active_channels.values())
+        silent = [channel for channel in channels if not channel.requests and not channel.total_outbufs_len]
+        for channel in sorted(silent, key=lambda channel: channel.last_activity):
+            patient = now - channel.last_activity < _SHORT_PATIENCE
+            if patient and not (full and len(taken) > self._places - 2 * free):
+                return
+            channel.handle_close()
 
     def _busy(self) -> bool:
         channels: list[Any] = list(self._server.active_channels.values())
@@ -133,6 +159,18 @@ def _listen(host: str, port: int) -> socket.socket:
         raise _refused(host, port, problem) from problem
 
 
+def _places() -> int:
+    """How many connections there may be: half of the files that this process may open, for guests open some, too."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _MOST_CONNECTIONS
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(_MOST_CONNECTIONS, max(4 * _KEPT_FREE, soft // 2))
+    )
+
+
 def _refused(host: str, port: int, problem: Exception) -> AddressRefused:
     reason = problem.strerror if isinstance(problem, OSError) else problem
     return AddressRefused(f"nothing can listen at {printable(host)}, port {port}: {reason}")
@@ -143,13 +181,34 @@ def _channels(log: Log) -> type:
     from waitress.channel import HTTPChannel
     from waitress.parser import HTTPRequestParser, ParsingError
     from waitress.task import ErrorTask
+    from waitress.utilities import RequestEntityTooLarge
 
     class Parser(HTTPRequestParser):  # type: ignore[misc]
+        completed: bool
+
+        def received(self, data: bytes) -> int:
+            consumed: int = super().received(data)
+            body = self.body_rcv
+            if self.chunked and body is not None and not self.completed:
+                most = self.adj.max_request_body_size
+                if body.__len__() + body.chunk_remainder >= most:  # no need to wait for what is announced
+                    self.error = RequestEntityTooLarge(f"exceeds max_body of {most}")
+                    self.completed = True
+            return consumed
+
         def parse_header(self, header_plus: bytes) -> None:
             try:
                 super().parse_header(header_plus)
             except ValueError as problem:  # a length of thousands of digits
                 raise ParsingError("The header can't be understood") from problem
+            if self.version not in _VERSIONS:
+                raise ParsingError("The version of HTTP is neither 1.0 nor 1.1")
+            if self.command == "CONNECT":
+                raise ParsingError("This is no proxy")
+            # https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+            hosts = len(_HOST.findall(header_plus))
+            if hosts > 1 or (self.version == "1.1" and not hosts):
+                raise ParsingError("There has to be one header Host")
             # A proxy may see the end of such a request elsewhere: https://www.rfc-editor.org/rfc/rfc9112#section-6.1
             if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
                 raise ParsingError("The length of the body is ambiguous")

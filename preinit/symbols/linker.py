@@ -28,6 +28,22 @@ def stack_pointers(module: Module) -> set[int]:
     return {index for index in named | exported if index < len(module.globals)}
 
 
+def likely_stack_pointer(module: Module) -> int | None:
+    """The global that LLVM's linker makes the stack pointer, where no name tells: its first one, if it looks like it.
+
+    It points to the stack's upper end, which lies in memory and is aligned to 16 bytes.
+    https://github.com/WebAssembly/tool-conventions/blob/main/BasicCABI.md
+    """
+    index = module.imported_globals
+    if module.names.globals or index >= len(module.globals) or not module.memories:
+        return None
+    entry, memory = module.globals[index], module.memories[0]
+    top = initial_number(module, index)
+    if not top or not entry.mutable or entry.type != (I64 if memory.is_64 else I32):
+        return None
+    return index if top % 16 == 0 and top <= memory.minimum * memory.page_size else None
+
+
 def addresses(module: Module) -> dict[str, int]:
     """Address of each data symbol that the module exports, as linkers do: as a constant global."""
     found = {}

@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from queue import SimpleQueue
 from typing import Any
 
-from ..errors import as_error, quoted
+from ..errors import Crashed, as_error, quoted
 from ..errors.reason import Reason
 from ..passes.observer import Observer
 from .inputs import fingerprint
@@ -117,7 +117,14 @@ def _outcome(target: Target, wanted: Wanted, workers: Workers) -> Outcome:
         if found is None:
             return Outcome(target.name, UP_TO_DATE, f"{target.output.stat().st_size:,} bytes")
         why = f" ({found})"
-    outcome, printed = workers.run(Job(target, options, now))
+    job = Job(target, options, now)
+    try:
+        outcome, printed = workers.run(job)
+    except Crashed as problem:
+        if not options.cache or not problem.faulted:
+            raise
+        outcome, printed = workers.run(job)  # code of the cache that was running then is compiled anew
+        why = f"; the process that built it died, and it was built again{why}"
     if "error" in outcome:
         return Outcome(target.name, FAILED, "", printed, error=(outcome["error"]["code"], outcome["error"]["text"]))
     before, after = outcome["sizes"]

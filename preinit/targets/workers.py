@@ -19,6 +19,9 @@ from .worker import Job
 #: The same modules as ours, whatever folder is the current one.
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from preinit.targets.worker import main; main()"
 
+#: Signals by which the system ends a process for what its code did.
+_FAULTS = {getattr(signal, name, None) for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGABRT")}
+
 #: Seconds that a process has to clean up after an interrupt.
 _PATIENCE = 5.0
 
@@ -28,8 +31,10 @@ class Workers:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._stopped = False
+        #: Targets that were built.
+        self.built = 0
 
     def run(self, job: Job) -> tuple[dict[str, Any], bytes]:
         """The outcome of a job (see worker.py), and what the guest printed. Raises `Crashed`, `Interrupted`."""
@@ -57,24 +62,28 @@ class Workers:
                 process.stdin.flush()
             answer = process.stdout.read()
             code = process.wait()
+            try:
+                outcome = json.loads(answer)
+            except ValueError:
+                outcome = None
             with self._lock:
                 self._running.discard(process)
+                self.built += isinstance(outcome, dict) and "seconds" in outcome
                 stopped = self._stopped
+                self._lock.notify_all()
             with suppress(BrokenPipeError):
                 process.stdin.close()
             process.stdout.close()
             said.seek(0)
             printed = said.read()
-        try:
-            outcome = json.loads(answer)
-        except ValueError:
-            outcome = None
         if not isinstance(outcome, dict):
             if stopped:
                 raise Interrupted("interrupted")
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             text = printed.decode(errors="replace").strip()[-2000:]
-            raise Crashed(f"the process that built it ended with {how}" + (f": {text}" if text else ""))
+            crash = Crashed(f"the process that built it ended with {how}" + (f": {text}" if text else ""))
+            crash.faulted = -code in _FAULTS
+            raise crash
         return outcome, printed
 
     def stop(self) -> None:
@@ -91,3 +100,5 @@ class Workers:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        with self._lock:  # so that `built` has what was built before
+            self._lock.wait_for(lambda: not self._running, _PATIENCE)

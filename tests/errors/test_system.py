@@ -166,9 +166,10 @@ def test_sigterm_is_left_alone_where_whoever_started_the_command_ignores_it(tmp_
 #: Builds once, then again where no more threads can be started.
 WITH_LIMIT = """
 import os, resource, sys
-import preinit
+import preinit, preinit.options.tables
 module = bytes.fromhex(sys.argv[1])
 preinit.build(module, cache=False)  # what it imports is imported
+import difflib, threading  # another user may not be able to read these
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 if os.geteuid() == 0:
     os.setuid(65534)  # for root there is no such limit

@@ -49,7 +49,7 @@ REFUSED = {
     "a_segment_outside_its_memory": (
         f'(module (memory 1) (data (i32.const 65535) "ab") (func {INIT}))',
         errors.GuestTrap,
-        "instantiating",
+        "can't be instantiated",
     ),
     "an_uncaught_exception": (
         f"(module (tag $e) (func $f (throw $e)) (func {INIT} (call $f)))",

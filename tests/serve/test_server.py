@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import cast
 
@@ -58,6 +59,11 @@ def test_each_request_has_an_instance_of_its_own(server: Served) -> None:
         assert int(headers["Content-Length"]) == len(body)
         assert b"1575661 primes" in body
         assert b"request 1 that" in body
+
+
+def test_it_says_that_it_compiles_before_it_serves(server: Served, command: Path) -> None:
+    assert server.log[0] == f"compiling {command}"
+    assert server.log[1].startswith(f"serving {command} at http://")
 
 
 def test_the_guest_sees_the_request_in_its_environment(server: Served) -> None:
@@ -225,6 +231,13 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(server: Served) -> No
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"GET /" + b"x" * (64 << 10) + b" HTTP/1.1\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nHOST: a\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 400),
+        (b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 5000 + b"\r\n", 413),
         (b"GET /%00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400),
     ],
 )
@@ -233,6 +246,32 @@ def test_a_malformed_request_is_refused_with_a_line(server: Served, request_byte
     assert f" {status} ".encode() in server.raw(request_bytes).split(b"\r\n")[0]
     assert server.logged(f" {status} ", before)
     assert server.ask()[0] == 200
+
+
+@pytest.mark.parametrize("size", [b"3e9", b"7fffffff", b"ffffffffffffffffffff"])
+def test_a_chunk_beyond_the_limit_is_refused_before_it_is_sent(server: Served, size: bytes) -> None:
+    with socket.create_connection(server.address, timeout=PATIENCE) as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n")
+        assert b" 413 " in connection.recv(1 << 16).split(b"\r\n")[0]
+
+
+def test_one_host_is_enough_and_old_clients_need_none(server: Served) -> None:
+    assert b" 200 " in server.raw(b"GET / HTTP/1.1\r\nHost:\r\nX-Host: a\r\nConnection: close\r\n\r\n")
+    assert b" 200 " in server.raw(b"GET / HTTP/1.0\r\n\r\n")
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: "])
+def test_silent_connections_do_not_take_all_places(command: Path, begun: bytes) -> None:
+    """The server has 64 places here, and more clients say nothing, or begin to."""
+    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))"
+    with served(command, prepared=few) as server, ExitStack() as silent:
+        for _ in range(200):
+            connection = silent.enter_context(socket.create_connection(server.address, timeout=PATIENCE))
+            with suppress(OSError):  # it may have been hung up on already
+                connection.sendall(begun)
+        assert server.ask()[0] == 200
+        assert server.ask()[0] == 200
+        assert not [line for line in server.log if "Traceback" in line or "exception" in line]
 
 
 def test_a_client_that_sends_many_requests_at_once_is_answered_some_and_hung_up_on(server: Served) -> None:
@@ -301,7 +340,7 @@ def test_memory_of_instances_is_given_back(server: Served) -> None:
 def test_a_signal_ends_the_server_after_what_is_under_way(command: Path, number: int) -> None:
     with served(command) as running, ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(running.ask, "/sleep") for _ in range(4)]
-        while not any(running.log[1:]) and not all(answer.done() for answer in answers):
+        while not any(running.log[2:]) and not all(answer.done() for answer in answers):
             time.sleep(0.001)
         assert running.end(number) == 0
         done = [answer.result()[0] for answer in answers if not answer.exception()]

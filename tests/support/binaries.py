@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from preinit.binary.growth import growing_functions
-from preinit.binary.module import parse
+from preinit.binary.module import SectionId, parse, read_sections
 from preinit.binary.opcodes import MEMORY_GROW
 from preinit.errors import PreinitError
 from preinit.passes.parse.text import wasm_tools
@@ -61,3 +61,9 @@ def offset_of(problem: pytest.ExceptionInfo[PreinitError]) -> int:
     where = problem.value.where or ""
     assert where.startswith("byte offset "), where
     return int(where.removeprefix("byte offset "), 16)
+
+
+def stripped(data: bytes) -> bytes:
+    """The module without custom sections, so without names."""
+    kept = [data[section.header : section.end] for section in read_sections(data) if section.id != SectionId.CUSTOM]
+    return data[:8] + b"".join(kept)

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,9 +70,11 @@ class Served:
 
 
 @contextmanager
-def served(module: Path, *arguments: str) -> Iterator[Served]:
+def served(module: Path, *arguments: str, prepared: str = "") -> Iterator[Served]:
+    """`prepared`: what Python does first, in the server's process."""
+    command = [sys.executable, "-c", f"{prepared}; from preinit.cli import main; main()"] if prepared else COMMAND
     process = subprocess.Popen(
-        [*COMMAND, "serve", str(module), "--port", "0", *arguments],
+        [*command, "serve", str(module), "--port", "0", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -47,6 +47,7 @@ from .state import (
     memory_place,
     memory_reader,
     memory_view,
+    set_integer,
     table_size,
     table_values,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "replace_function",
     "serialize",
     "set_function",
+    "set_integer",
     "set_stack",
     "table_size",
     "table_values",

@@ -11,6 +11,7 @@ import wasmtime
 from wasmtime import _ffi as ffi
 
 from ..values import RawValue
+from .errors import raise_error
 
 _KIND_MEMORY_SHARED = 4
 VAL_FUNCREF, _VAL_EXTERNREF, _VAL_ANYREF, _VAL_EXNREF = 5, 6, 7, 8
@@ -84,6 +85,14 @@ def global_value(store: wasmtime.Store, extern: Any, size: int) -> RawValue:
     value = ffi.wasmtime_val_t()
     ffi.wasmtime_global_get(store._context(), ctypes.byref(extern.of.global_), ctypes.byref(value))
     return _read_value(store, value, size)
+
+
+def set_integer(store: wasmtime.Store, extern: Any, number: int, size: int) -> None:
+    """For `Global.set_value`, which asks for the global's type: an integer of 4 or 8 bytes, into a mutable global."""
+    value = ffi.wasmtime_val_t()
+    value.kind = (ffi.WASMTIME_I32 if size == 4 else ffi.WASMTIME_I64).value  # type: ignore[assignment]
+    ctypes.memmove(ctypes.addressof(value) + ffi.wasmtime_val_t.of.offset, number.to_bytes(size, "little"), size)
+    raise_error(ffi.wasmtime_global_set(store._context(), ctypes.byref(extern.of.global_), ctypes.byref(value)))
 
 
 def function_pointer(extern: Any) -> bytes | None:

@@ -8,9 +8,10 @@ from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
 from ...errors import counted, quoted
-from ...result import BuildWarning
+from ...result import BuildWarning, RunFacts
 from ..plan.arguments import Call
-from ..plan.initializers import COMMAND_START, COMMAND_WRAPPER, CONSTRUCTORS, REACTOR_START, constructors_exported
+from ..plan.commands import has_constructors, ran_constructors
+from ..plan.initializers import COMMAND_START, constructors_exported
 from ..plan.job import Job
 from ..snapshot import Snapshot
 
@@ -21,6 +22,7 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
     found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
+    found += _unlinked(module) if "env" not in dict(options.preloads) else []
     found += _unused(module, job.exports)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
@@ -39,9 +41,27 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     return tuple(found)
 
 
-#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
-#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
-_GOT = ("GOT.func", "GOT.mem")
+#: What wasi-libc reserves for itself. As an import from `env`, it was left undefined by a linker that allows that.
+_OF_LIBC = ("__wasilibc_", "__wasi_")
+
+
+def _unlinked(module: Module) -> list[BuildWarning]:
+    """Imports of what the C library should have defined: no host has them, so that no instance can be made."""
+    names = [
+        entry.name
+        for entry in module.imports
+        if entry.kind == ExternKind.FUNC and entry.module == "env" and entry.name.startswith(_OF_LIBC)
+    ]
+    if not names:
+        return []
+    shown = ", ".join(f"`env.{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+    return [
+        BuildWarning(
+            "unlinked-import",
+            f"the output imports {shown}: the C library should have defined that, and hosts do not have it",
+            "Link a wasi-libc that defines it (`__wasilibc_reset_preopens` came in April 2024), or don't call it.",
+        )
+    ]
 
 
 def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
@@ -56,6 +76,11 @@ def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[Bui
             "Export the functions that are to go on from there.",
         )
     ]
+
+
+#: Where a main module with dynamic linking imports addresses of functions and data from, which its loader fills in:
+#: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
+_GOT = ("GOT.func", "GOT.mem")
 
 
 def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarning]:
@@ -139,6 +164,20 @@ def _stack_pointer(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
     return []
 
 
+def assumed_stack_pointers(runs: Sequence[RunFacts]) -> list[BuildWarning]:
+    """Of functions that exited: the global that was put back then, if no name says that it is the stack pointer."""
+    return [
+        BuildWarning(
+            "stack-pointer",
+            f"{quoted(run.function)} exited, and global {run.assumed_stack_pointer} was set back to where it was: it "
+            "is taken for the stack pointer, and no name says so",
+            "Keep the name section when you build the module, or let the function return.",
+        )
+        for run in runs
+        if run.assumed_stack_pointer is not None
+    ]
+
+
 def _constructors(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
     """What a loader would call to run the constructors, and that is still there."""
     targets = {export.target for export in constructors_exported(module)}
@@ -159,20 +198,17 @@ def _command(module: Module, calls: Sequence[Call], exports: Sequence[tuple[str,
     if start is None or start.kind != ExternKind.FUNC:
         return []
     found = []
+    ran = ran_constructors(module, calls)
     if any(name == COMMAND_START and index == start.target for name, _, index in exports):
+        again = "runs the constructors again, on" if ran else "runs the constructors on"
         found.append(
             BuildWarning(
                 "start-runs-constructors",
-                "the output still exports `_start`, which runs the constructors again, on an initialized memory",
-                "Export another entry point that only calls main, and rename it: -r _start=ENTRY.",
+                f"the output still exports `_start`, which {again} an initialized memory",
+                "Export another entry point that only calls main, and rename it: -r _start=ENTRY",
             )
         )
-    functions = module.names.functions
-    constructors = CONSTRUCTORS in functions.values() if functions else True
-    indices = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
-    wrapped = any(functions.get(indices.get(call.name, -1), "").endswith(COMMAND_WRAPPER) for call in calls)
-    ran = any(call.name in (REACTOR_START, COMMAND_START, CONSTRUCTORS) for call in calls)
-    if constructors and calls and not wrapped and not ran:
+    if has_constructors(module) and calls and not ran:
         found.append(
             BuildWarning(
                 "no-constructors",

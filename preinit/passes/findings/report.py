@@ -15,9 +15,10 @@ from ..rewrite import Rewritten
 from ..run import Paused
 from ..snapshot import Snapshot
 from .leaks import leaks
-from .module import module_warnings
+from .module import assumed_stack_pointers, module_warnings
 from .proposals import proposal_warnings
 from .results import result_warnings
+from .unused import unused_options
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -93,6 +94,7 @@ def find(
         options=record(options, job.preloads),
         warnings=(
             *module_warnings(job, snapshot, moved),
+            *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
             *proposal_warnings(module, output.wasm, written),
             *result_warnings(job.calls, paused.returned),
@@ -101,4 +103,5 @@ def find(
         ),
         audit=differences,
         scrub_stack=scrubbed,
+        unused=unused_options(job, paused.host),
     )

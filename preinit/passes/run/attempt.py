@@ -13,6 +13,7 @@ from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job
 from .calls import Caller
+from .endings import Endings
 from .kept import Kept
 from .observed import Observed, observe_before
 from .paused import Paused
@@ -128,18 +129,20 @@ class Attempt(NamedTuple):
         job, observer = self.job, self.observer
         if self.strategy.engine == "ondemand":
             observer.compiled = instance.compiled
+        endings = Endings(job, instance, instrumented, self.world)
         runs: list[RunFacts] = []
         returned: list[list[bytes]] = []
         if instrumented.start:
             with observer.stage("run", "start function"):
-                instance.call(instrumented.start, (), 0)
-            runs.append(RunFacts("start function", (), (), observer.last))
+                exited = endings.run_start(instrumented.start)
+            runs.append(RunFacts("start function", (), (), observer.last, exited, endings.assumed))
         perform = Caller(instance, memory)
         for call in job.calls:
             with observer.stage("run", quoted(call.name)):
-                results = perform(call)
+                results, exited = endings.run(call, perform)
             returned.append(results)
-            runs.append(RunFacts(call.name, call.arguments, numeric_results(call, results), observer.last))
+            numbers = () if exited else numeric_results(call, results)
+            runs.append(RunFacts(call.name, call.arguments, numbers, observer.last, exited, endings.assumed))
         with observer.stage("settle"):
             host = self.world.settle(instance.original_functions)
         return Paused(

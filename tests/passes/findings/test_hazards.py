@@ -400,3 +400,20 @@ def test_asking_for_no_random_bytes_is_no_request_that_is_denied() -> None:
     assert build_text(text, host=Host(random="deny"), strict=True).report.host.random_bytes == 0
     with pytest.raises(RandomDenied):
         build_text(TAKERS, init_funcs=["hashes"], host=Host(random="deny"))
+
+
+def test_functions_of_the_c_library_that_nobody_linked_are_told() -> None:
+    """An older wasi-libc, and a linker that lets undefined functions become imports."""
+
+    def text(*names: str) -> str:
+        imports = "".join(f'(import "env" "{name}" (func))' for name in names)
+        return f"""(module {imports} (memory (export "memory") 1) (func (export "wizer-initialize")))"""
+
+    (warning,) = build_text(text("__wasilibc_reset_preopens", "log", "__wasi_x")).report.warnings
+    assert warning.code == "unlinked-import"
+    assert "`env.__wasilibc_reset_preopens`, `env.__wasi_x`:" in warning.message
+    (warning,) = build_text(text(*(f"__wasilibc_{n}" for n in range(5)))).report.warnings
+    assert "`env.__wasilibc_2` and 2 more" in warning.message
+    assert codes(build_text(text("log", "__cxa_throw", "wasilibc"))) == []
+    library = wasm('(module (func (export "__wasilibc_reset_preopens")))')
+    assert codes(build_text(text("__wasilibc_reset_preopens"), preloads={"env": library})) == []

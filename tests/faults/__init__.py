@@ -1,0 +1,1 @@
+"""Faults on purpose: a script injects many, tests a few of each kind."""

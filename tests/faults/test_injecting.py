@@ -1,0 +1,27 @@
+"""Faults on purpose, a few of each kind; `python -m tests.faults.inject` does many."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+if os.name != "posix":
+    pytest.skip("signals, limits and pipes of POSIX systems", allow_module_level=True)
+
+from tests.faults.inject import FAULTS
+
+FEW = {"interrupts": 4, "deaths": 2, "flips": 12, "limits": 6, "no_files": 16, "idle": 40}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_nothing_goes_wrong(tmp_path: Path, kind: str) -> None:
+    found = FAULTS[kind](tmp_path, FEW[kind], random.Random(20))
+    assert found.wrong == [], found
+    assert sum(found.ends.values()) >= FEW[kind]
+
+
+def test_each_kind_is_injected_here() -> None:
+    assert FEW.keys() == FAULTS.keys()
