@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from ..errors import UsageError, quoted
 from .kinds import Kind
-from .lists import texts
-from .texts import name_text
+from .lists import read_list, texts
+from .texts import matching, name_text
 
 #: The warnings that a build can give.
 WARNINGS = (
@@ -34,6 +34,7 @@ WARNINGS = (
     "stdin-consumed",
     "stub-answered",
     "uncommon-proposal",
+    "unlinked-import",
 )
 
 #: Functions of the world whose calls a warning is about: it can be accepted by who makes them.
@@ -89,4 +90,8 @@ def accepted_kind() -> Kind:
             )
         return text
 
-    return texts(check, rf"(?:{'|'.join(WARNINGS)})(?:@[^\u0000]+)?")
+    pattern = rf"(?:{'|'.join(WARNINGS)})(?:@[^\u0000]+)?"
+    read_one = matching("the code of a warning, or CODE@FUNCTION", pattern)
+    return texts(check, pattern)._replace(
+        read=lambda value, path: read_list(value, path, read_one, "a list of strings")
+    )

@@ -184,20 +184,20 @@ class Options:
         Effect.PROCESS, compiled=True,
     )  # fmt: skip
     timeout: Option[float | None, float | None] = Option(
-        None, optional(SECONDS), Effect.PROCESS, "Give up after that long.",
+        None, optional(SECONDS), Effect.PROCESS, "Stop the build after that many seconds.",
         heading=_COMPILED, short="-t", metavar="SECONDS",
     )  # fmt: skip
     max_memory: Option[int | str, int] = Option(
-        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Most that all memories may have.",
+        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Limit for all memories together.",
         heading=_COMPILED, metavar="SIZE", otherwise="4GiB",
     )  # fmt: skip
     audit: Option[bool, bool] = Option(
         False, FLAG, Effect.VERDICT,
-        "Run again in other worlds, say what depends on them.", heading=_CHECKS,
+        "Run again in other worlds, and compare.", heading=_CHECKS,
     )  # fmt: skip
     strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
     accept: Option[Sequence[str], tuple[str, ...]] = Option(
-        (), accepted_kind(), Effect.VERDICT, "Warning that `--strict` lets pass; of calls by way of FUNCTION only.",
+        (), accepted_kind(), Effect.VERDICT, "Warning that `--strict` lets pass.",
         heading=_CHECKS, metavar="WARNING[@FUNCTION]",
     )  # fmt: skip
     max_size: Option[int | str | None, int | None] = Option(

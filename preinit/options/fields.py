@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         max_memory: int | str
         audit: bool
         strict: bool
+        accept: Sequence[str]
         max_size: int | str | None
         max_gzip: int | str | None
         max_segments: int | None

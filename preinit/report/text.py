@@ -96,7 +96,7 @@ def _baked_in(host: HostFacts) -> list[str]:
     empty += ["no folders"] if host.folders_listed and not host.folders else []
     said = [f"{counted(number, noun)}{more}" for number, noun, more in taken if number]
     said += empty
-    return [f"baked in: {', '.join(said)}"] if said else []
+    return [f"frozen: {', '.join(said)}"] if said else []
 
 
 def _stubbed(host: HostFacts) -> list[str]:

@@ -1,6 +1,6 @@
 """Faults on purpose: signals, dead workers, damaged caches, limits, what is no file, idle and hostile clients.
 
-    python -m tests.faults.inject --interrupts 200 --deaths 50 --flips 1000 --limits 60 --idle 1000
+    python -m tests.support.faults --interrupts 200 --deaths 50 --flips 1000 --limits 60 --idle 1000
 
 Each kind is tried as often as is said, at random moments and places of a seed; what went wrong is listed, and the exit
 code is 1 then. Tests do the same a few times. What comes out does not depend on how fast the machine is: a hang is what
@@ -110,10 +110,12 @@ def interrupts(folder: Path, tries: int, chance: random.Random) -> Found:
     """SIGINT or SIGTERM at a random moment: to the process, to all of its group, or to all that it started."""
     shop = Workshop(folder)
     found = Found("interrupts of a batch", Counter(), [])
-    for number in range(tries):
+    span = shop.seconds
+    while found.ends["interrupted"] + len(found.wrong) < tries:
+        number = sum(found.ends.values())
         sent = chance.choice([signal.SIGINT, signal.SIGTERM])
         whom = chance.choice(["it", "its group", "all"])
-        moment = chance.uniform(0, shop.seconds)
+        moment = chance.uniform(0, span)
         with shop.start() as batch:
             wait_for(lambda batch=batch: children(batch.pid) or batch.poll() is not None)  # type: ignore[misc]
             with suppress(subprocess.TimeoutExpired):
@@ -134,7 +136,9 @@ def interrupts(folder: Path, tries: int, chance: random.Random) -> Found:
                 found.wrong.append(f"{number}: hung after {sent.name} to {whom} at {moment:.2f} s")
                 found.ends["hung"] += 1
                 continue
-        found.ends["finished" if code == 0 else "interrupted"] += 1
+        found.ends["finished before" if code == 0 else "interrupted"] += 1
+        if code == 0:
+            span = max(0.1, span * 0.9)  # moments that come too late tell nothing
         problem = _unwanted(said) or shop.wrong(complete=code == 0)
         if code not in (0, 128 + sent):
             problem = problem or f"exit code {code}: {said[-600:]!r}"
