@@ -131,7 +131,7 @@ class NothingLeft(PreinitError):
     code = "nothing-left"
     hint = (
         "Export a function for what comes before, and run that one; and one that goes on from there. Where hosts call "
-        "`_start`, let it take that name: -r _start=FUNCTION."
+        "`_start`, let it take that name: `-r _start=FUNCTION`."
     )
 
 

@@ -16,6 +16,7 @@ from .build import Options
 from .calls import Call, Word
 from .declared import Effect, declared
 from .fields import changed
+from .hints import option
 from .host import Host
 
 #: What is written down: all that the output depends on, and how it was built.
@@ -92,7 +93,7 @@ class Recorded:
             if preload and preload.sha256 != entry["sha256"]:
                 raise InputError(
                     f"the preloaded module {quoted(entry['name'])} is not the one of the build",
-                    hint="Give the one of the build: --preload NAME=FILE.",
+                    hint="Give the one of the build: `--preload NAME=FILE`.",
                 )
 
     def check_files(self, files: tuple[FileFacts, ...]) -> None:
@@ -185,7 +186,7 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any]) -> Options:
     if unknown:
         raise UsageError(
             f"the report does not say where the preloaded module {quoted(unknown[0])} is",
-            hint=f"Give it: --preload {printable(unknown[0])}=FILE.",
+            hint=f"Give it: {option('--preload', f'{unknown[0]}=FILE')}",
         )
     if "host" not in given:
         fields = {name: world[name] for name in _plain(Host)} | fields
@@ -203,14 +204,14 @@ def _environment(names: list[str], given: dict[str, str]) -> list[tuple[str, str
         raise UsageError(
             "the report does not say the values of environment variables, they may be secrets: "
             + ", ".join(quoted(name) for name in missing),
-            hint=f"Give them again: --env {printable(missing[0])}=VALUE.",
+            hint=f"Give them again: {option('--env', f'{missing[0]}=VALUE')}",
         )
     return [(name, given[name]) for name in dict.fromkeys((*names, *given))]
 
 
 def _stdin(recorded: Mapping[str, Any], given: bytes) -> bytes:
     if recorded["size"] and not given:
-        raise UsageError("the report does not hold the guest's standard input", hint="Give it again: --stdin FILE.")
+        raise UsageError("the report does not hold the guest's standard input", hint="Give it again: `--stdin FILE`.")
     if hashlib.sha256(given).hexdigest() != recorded["sha256"]:
-        raise UsageError("the guest's standard input is not that of the build", hint="Give that: --stdin FILE.")
+        raise UsageError("the guest's standard input is not that of the build", hint="Give that: `--stdin FILE`.")
     return given

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ...errors import Frame
+from ...options.hints import option
 from ...result import BuildWarning, HostFacts
 
 #: Names that a message lists, of variables and files; and functions, from the innermost on.
@@ -80,8 +81,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "take the descriptors of an instance for the same ones",
             f"Have the instance fetch its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
             "recipe), or give each one the same guest paths in the same order: "
-            + " ".join(f"--dir HOST::{path}" for path in facts.folders)
-            + ".",
+            + " ".join(option("--dir", f"HOST::{path}") for path in facts.folders),
         )
     elif facts.folders_listed:
         yield BuildWarning(
@@ -114,7 +114,7 @@ def hazards(facts: HostFacts) -> Iterator[BuildWarning]:
             "stub-answered",
             f"a stub answered for `{name}`{_times(number)}{_where(first, name)}: what that function does is missing "
             "from the output",
-            "Do that again when an instance starts, or give the build the function: --preload NAME=FILE.",
+            "Do that again when an instance starts, or give the build the function: `--preload NAME=FILE`.",
         )
 
 

@@ -11,6 +11,7 @@ from ...errors import InitializerType, PreinitError, counted, printable, quoted
 from ...options.calls import ALLOCATORS, Word
 from ...options.calls import Call as Given
 from ...options.numbers import encode, expected
+from ...symbols.linker import how_to_export_memory
 
 
 class Data(NamedTuple):
@@ -106,7 +107,7 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str)
             raise InitializerType(
                 "data can't be given to the initializer: the module exports no memory of 32 bits as `memory`",
                 where=where,
-                hint="Export it.",
+                hint=how_to_export_memory(module),
             )
         if any(isinstance(value, Data) for value in values) and allocator is None:
             raise InitializerType(
