@@ -193,7 +193,7 @@ def test_no_room_takes_the_name_of_what_the_library_offers() -> None:
 # -- tests -------------------------------------------------------------------------------------------------------------
 
 #: What tests are about that are no room's own; each of these folders says so in its `__init__.py`.
-SPANNING = {"documents", "faults", "hostile", "real", "scripts"}
+SPANNING = {"documents", "hostile", "real", "scripts"}
 #: What tests share. It is no test.
 SHARED = "support"
 

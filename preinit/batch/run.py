@@ -197,7 +197,7 @@ class _Course:
         if task.attempts < _MOST_ATTEMPTS:
             self.waiting.append(task)
         else:
-            said = f"the process that did this job died, {counted(task.attempts, 'time')}"
+            said = f"the process that did this job died, in each of {counted(task.attempts, 'attempt')}"
             problem = WorkerLost(said + (f" ({how})" if how else ""))
             self._failed(task, describe(problem))
 

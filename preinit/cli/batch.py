@@ -43,16 +43,10 @@ _FEW = 20
 @click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: as in the job file]")
 @click.option("-i", "--input", "module", metavar="IN", help="The module.  [default: as in the job file]")
 @click.option("--resume", is_flag=True, help="Leave outputs alone that are up to date.")
-@under(
-    "Who does the jobs",
-    click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]"),
-    click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster (pip install preinit[cluster])."),
-)
-@under(
-    "Jobs of a folder",
-    click.option("--stdin-from", is_flag=True, help="Each file is the standard input of its job."),
-    click.option("--pattern", metavar="GLOB", help="Which files.  [default: *]"),
-)
+@click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster (pip install preinit[cluster]).")
+@click.option("--stdin-from", is_flag=True, help="Of a folder: each file is the standard input of its job.")
+@click.option("--pattern", metavar="GLOB", help="Of a folder: which files.  [default: *]")
 @build_options
 @under(
     "Checks, budgets and reports",
@@ -199,7 +193,7 @@ class _Line:
             self._last = time.monotonic()
             rate = self._counts["built"] / (self._last - self._started)
             done = sum(self._counts.values())
-            sys.stderr.write(f"\r\033[K{done:,} of {self._jobs:,} jobs, {rate:.1f} a second")
+            sys.stderr.write(f"\r\033[K{done:,} of {self._jobs:,} jobs, {rate:.1f} jobs per second")
             sys.stderr.flush()
 
     def interrupted(self, problem: PreinitError) -> PreinitError:
@@ -235,7 +229,7 @@ def _table(summary: Summary) -> list[str]:
             codes[code] = codes.get(code, 0) + 1
     lines += [f"  {code}: {counted(count, 'job')}" for code, count in sorted(codes.items())]
     built = summary.count("built")
-    rate = f", {built / summary.seconds:.1f} a second" if built else ""
+    rate = f", {built / summary.seconds:.1f} jobs per second" if built else ""
     return [*lines, f"{size:,} bytes written, {summary.seconds:.2f} s{rate}"]
 
 

@@ -32,7 +32,7 @@ _OPTIONS = (
         "--config",
         type=File(),
         metavar="FILE",
-        help="The file that says what to build.  [default: the nearest one above]",
+        help="Config file.  [default: the nearest one above]",
     ),
     click.option(
         "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Targets built at once.  [default: the cores]"

@@ -22,7 +22,7 @@ COMMANDS = {
     "cache": "Show or clear the compiled code that is kept between builds.",
     "completion": "Print a script for a shell that completes what is typed.",
     "help": "Print the help of a command, or what all commands share.",
-    "schema": "Print the JSON schema of the config file.",
+    "schema": "Print the JSON schema of config files, job files or reports.",
     "verify": "Compare an output with its input after the initializer: state, and calls of exports.",
     "inspect": "Show what is in a module, and what a snapshot added to it.",
     "serve": "Answer HTTP requests, each with a fresh instance of a command.",
@@ -75,7 +75,7 @@ def _show_versions(context: click.Context, _parameter: click.Parameter, wanted: 
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="`preinit COMMAND --help`: its options and examples. `preinit help topics`: how values are written, "
-    "environment variables, exit codes.",
+    "environment variables, exit codes. `preinit-wizer`: the command line of wizer.",
 )
 @click.option(
     "--version",
@@ -86,7 +86,7 @@ def _show_versions(context: click.Context, _parameter: click.Parameter, wanted: 
     help="Show the versions of preinit and of what it uses, and exit.",
 )
 def group() -> None:
-    """Pre-initialize WebAssembly modules.
+    """Run a WebAssembly module's start-up once, and save the result as a new module that starts there.
 
     \b
     Examples:

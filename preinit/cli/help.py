@@ -16,6 +16,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "NAME(3,0.5)": "With numbers, one for each parameter.",
         "NAME(@FILE)": "With the address and length of a copy of FILE. In a folder of jobs, @{} is each job's file.",
         "NAME(*8)": "With the word that lies 8 bytes from the address that the call before returned.",
+        "NAME(...)=0": "It must return that number; if it returns another one, the build fails.",
         "NAME(...)?": "It returns the address of a result; if that is an error, the build fails with its message.",
     },
     "Answers of imports (--stub)": {
@@ -33,16 +34,20 @@ TOPICS: dict[str, dict[str, str]] = {
         "-": "Standard input where a file is read, standard output where one is written.",
         "HOST::GUEST": "A folder of this machine, and its name for the guest. Without ::GUEST both are the same.",
     },
+    "Warnings (--accept)": {
+        "WARNING": "The code of a warning, as it is printed: clock-frozen. docs/troubleshooting.md lists them.",
+        "WARNING@FUNCTION": "Only where that function, or what it called, did it.",
+    },
     "Spellings of wizer": {
-        "--wasm-...": "Taken, and says nothing new: what a module uses is known from the module.",
-        "--allow-wasi": "Taken, and says nothing new: WASI is there, unless --no-wasi is given.",
+        "--wasm-...": "Accepted and ignored: what a module uses is known from the module.",
+        "--allow-wasi": "Accepted and ignored: WASI is there, unless --no-wasi is given.",
         "--inherit-stdio": "With =false, the same as --quiet-guest.",
         "--mapdir G::H": "The same as --dir H::G.",
         "--init none": "The same as --no-init-func, but -f still counts.",
         "-o=FILE": "The same as -o FILE. So it is with every option of one letter.",
     },
     "Environment variables": {
-        "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: ~/.cache/preinit]",
+        "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: preinit in $XDG_CACHE_HOME or ~/.cache]",
         "PREINIT_WASM_TOOLS": "The program wasm-tools, which reads the text format.  [default: the package's own]",
         "PREINIT_WIZER_OPTIONS": "Options of `preinit build` for preinit-wizer, where another tool calls that.",
         "SOURCE_DATE_EPOCH": "Where the guest's clock stands, without --clock.",

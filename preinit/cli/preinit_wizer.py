@@ -93,9 +93,9 @@ def _single(*names: str, **more: Any) -> Callable[[Function], Function]:
 
 #: What the groups of keys can say.
 _KEYS = {
-    "-O": "Says nothing here, as all that is only about how code is compiled and run.",
+    "-O": "Accepted and ignored, as all that is only about how code is compiled and run.",
     "-C": "compiler=winch or cranelift, cache=n.",
-    "-D": "Says nothing here.",
+    "-D": "Accepted and ignored.",
     "-W": "timeout=TIME, max-memory-size=N, unknown-imports-default, PROPOSAL=n.",
     "-S": "cli, inherit-env, inherit-stdin=n, inherit-stdout=n, inherit-stderr=n.",
 }
@@ -137,7 +137,7 @@ def _switches(function: Function) -> Function:
     click.option("--allow-wasi", is_flag=True, help="Functions of WASI may be called."),
     click.option("--preload", multiple=True, metavar="NAME=FILE", help="Module that provides the imports from NAME."),
     _boolean("--inherit-stdio", text="With false: no standard input for the guest, and what it prints is dropped."),
-    _boolean("--inherit-env", text="All of our environment variables."),
+    _boolean("--inherit-env", text="All of your environment variables."),
     click.option("--dir", "dirs", multiple=True, type=Folder(), metavar="HOST[::GUEST]", help="Folder of the guest."),
     click.option("--mapdir", multiple=True, metavar="GUEST::HOST", help="The same, the guest's name first."),
     _boolean("--relaxed-simd-deterministic", text="It always is.", needs_sign=True),
@@ -146,10 +146,12 @@ def _switches(function: Function) -> Function:
 @manual.under(
     "As wasmtime wizer has them",
     _keys,
-    click.option("--env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, ours."),
+    click.option(
+        "--env", multiple=True, metavar="K[=V]", help="Environment variable; without =V, the value in your environment."
+    ),
     _single("--config", type=File(), metavar="FILE", help="TOML file with tables of such options."),
-    _single("--target", metavar="TRIPLE", help="Says nothing here."),
-    click.option("--allow-precompiled", is_flag=True, help="Says nothing here."),
+    _single("--target", metavar="TRIPLE", help="Accepted and ignored."),
+    click.option("--allow-precompiled", is_flag=True, help="Accepted and ignored."),
     click.option("-R", "--record", multiple=True, hidden=True),
     click.option("--profile", hidden=True),
     click.option("-g", "--gdbstub", hidden=True),

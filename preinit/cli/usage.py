@@ -48,6 +48,8 @@ def _hint(problem: click.ClickException, context: click.Context | None, command:
         for option, values in _ONLY_AFTER.items():
             if f"{option}=true" in given and (value := next((v for v in values if v in given), None)):
                 return f"A value of `{option}` comes after `=`: `{option}={value}`."
+        if command == "preinit build":
+            return "`preinit build` takes one module. For several, write a preinit.toml, or see `preinit batch`."
         return "Leave it out; put what has spaces in it between quotation marks."
     if "No such command" in said and context is not None and isinstance(context.command, click.Group):
         return nearest(said.partition("'")[2].partition("'")[0], context.command.list_commands(context))

@@ -72,7 +72,7 @@ def spellings(function: Function) -> Function:
             type=click.BOOL,
             default=False,
             metavar="[=BOOL]",
-            help="All of our environment variables.",
+            help="All of your environment variables.",
         ),
         click.option("--mapdir", multiple=True, metavar="GUEST::HOST", hidden=True),
     ):

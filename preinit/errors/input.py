@@ -99,7 +99,9 @@ class ImportedState(Unsupported):
     """The module imports a memory, table or global in a way that can't be captured."""
 
     code = "imported-state"
-    hint = "Link the module so that it defines its own memory, table and globals (without `--import-memory` and alike)."
+    hint = (
+        "Have the module define its own memory, table and globals: link without `--import-memory` and similar options."
+    )
 
 
 class StackLayout(Unsupported):

@@ -18,7 +18,7 @@ class WarningsRefused(PreinitError):
 
     def __init__(self, hazards: tuple[tuple[str, str, str], ...]) -> None:
         number = "a warning" if len(hazards) == 1 else f"{len(hazards)} warnings"
-        super().__init__(f"the build has {number}, and it is a strict one; nothing was written")
+        super().__init__(f"the build has {number}, and warnings are errors (`--strict`); nothing was written")
         self.hazards = hazards
 
     @property

@@ -14,7 +14,7 @@ def open_regular(path: Path) -> BufferedReader:
     number = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")))
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return os.fdopen(number, "rb")
 
 
@@ -24,7 +24,7 @@ def append_regular(path: Path, data: bytes) -> None:
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags, 0o666)
     with os.fdopen(number, "ab") as stream:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         stream.write(data)
 
 

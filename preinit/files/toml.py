@@ -56,7 +56,7 @@ def read_text(path: Path, largest: int) -> str:
     other = instead(path)
     if other:
         raise ConfigError(
-            f"{quoted(shown(path))} is {other}, and no file", hint="Name a file that exists and that you may read."
+            f"{quoted(shown(path))} is {other}, not a file", hint="Name a file that exists and that you may read."
         )
     try:
         with path.open("rb") as stream:
@@ -69,7 +69,9 @@ def read_text(path: Path, largest: int) -> str:
         ) from problem
     if len(data) > largest:
         raise ConfigError(
-            f"a file of more than {largest:,} bytes says what to build", where=shown(path), hint="Cut it."
+            f"the file has more than {largest:,} bytes, the most that is read",
+            where=shown(path),
+            hint="Divide it into several files: --config FILE.",
         )
     try:
         return data.decode("utf-8-sig")  # some editors begin a file with that mark

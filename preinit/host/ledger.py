@@ -120,6 +120,9 @@ def settle(
         stdin_bytes=wasi.stdin.position,
         folders=tuple(guest for _, guest in host.dirs),
         folders_listed="fd_prestat_get" in calls or "fd_prestat_dir_name" in calls,
+        folders_used=tuple(
+            entry.preopen.decode("utf-8", "surrogateescape") for entry in wasi.used_folders if entry.preopen is not None
+        ),
         files=wasi.files.facts(),
         open_descriptors=tuple(
             DescriptorFacts(number, shown_path(entry.guest_path), opened.get(str(number), ()))

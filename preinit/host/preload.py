@@ -12,10 +12,8 @@ from ..engine.bounds import shared_with
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, Misfit, printable, quoted
 from ..options import Options
+from ..options.hints import few_of
 from ..result import BuildWarning
-
-#: Names that a message lists.
-_FEW = 3
 
 
 def check(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
@@ -23,8 +21,8 @@ def check(module: Module, preloads: Mapping[str, Module], options: Options) -> N
 
     Raises `Misfit`, `ImportedState`.
     """
-    check_preloads(preloads.items())
     check_needed(module, preloads)
+    check_preloads(preloads.items())
     check_types(module, preloads)
     check_uses(module, preloads, options)
 
@@ -48,8 +46,8 @@ def check_needed(module: Module, preloads: Mapping[str, Module]) -> None:
     wanted = {(entry.module, entry.name) for holder in (module, *preloads.values()) for entry in holder.imports}
     for name, preload in preloads.items():
         if not any((name, export.name) in wanted for export in preload.exports):
-            names = [quoted(other) for other in dict.fromkeys(entry.module for entry in module.imports)]
-            shown = ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+            names = {entry.module: quoted(entry.module) for entry in module.imports}
+            shown = few_of(names, name)
             raise Misfit(
                 f"nothing is imported from the preloaded module {quoted(name)}",
                 hint=f"The name before `=` is the one that imports name, and the module imports from {shown}."

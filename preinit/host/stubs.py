@@ -12,6 +12,7 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import I32, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..errors import Misfit, UsageError, quoted
+from ..options.hints import few_of
 from ..options.numbers import encode
 from .wasi1.errnos import Errno
 
@@ -72,6 +73,9 @@ def _unknown(module: Module, name: str) -> Misfit:
     hint = "Write it as MODULE.NAME=trap|zero|NUMBER|ERRNO, with a function that the module imports."
     if any(f"{entry.module}.{entry.name}" == name for entry in module.imports):
         return Misfit(f"the import {quoted(name)} is not a function, so it can't be stubbed", hint=hint)
+    functions = [f"{entry.module}.{entry.name}" for entry in module.imports if entry.kind == ExternKind.FUNC]
+    if functions:
+        hint = f"It imports {few_of({known: quoted(known) for known in functions}, name)}. {hint}"
     what = "function" if not name.endswith(_MANY) else "function whose name fits"
     return Misfit(f"the module imports no {what} {quoted(name)} that could be stubbed", hint=hint)
 

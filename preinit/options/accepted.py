@@ -34,6 +34,7 @@ WARNINGS = (
     "stdin-consumed",
     "stub-answered",
     "uncommon-proposal",
+    "unlinked-import",
 )
 
 #: Functions of the world whose calls a warning is about: it can be accepted by who makes them.

@@ -184,11 +184,11 @@ class Options:
         Effect.PROCESS, compiled=True,
     )  # fmt: skip
     timeout: Option[float | None, float | None] = Option(
-        None, optional(SECONDS), Effect.PROCESS, "Give up after that long.",
+        None, optional(SECONDS), Effect.PROCESS, "Stop the build after that many seconds.",
         heading=_COMPILED, short="-t", metavar="SECONDS",
     )  # fmt: skip
     max_memory: Option[int | str, int] = Option(
-        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Most that all memories may have.",
+        DEFAULT_MAX_MEMORY, SIZE, Effect.LIMIT, "Limit for all memories together.",
         heading=_COMPILED, metavar="SIZE", otherwise="4GiB",
     )  # fmt: skip
     audit: Option[bool, bool] = Option(

@@ -210,7 +210,7 @@ class Host:
     """
 
     env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(
-        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, ours.",
+        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, the value in your environment.",
         heading=_WORLD, short="-e", metavar="K[=V]",
     )  # fmt: skip
     args: Option[Sequence[str], tuple[str, ...]] = Option(
@@ -235,11 +235,11 @@ class Host:
     )  # fmt: skip
     random: Option[str, str] = Option(
         "seed:0", _random(), Effect.OUTPUT,
-        "Random numbers: a stream, none, or the system's.",
+        "Random numbers: seeded, refused, or the system's.",
         heading=_WORLD, metavar="seed:N|deny|host",
     )  # fmt: skip
     wasi: Option[bool, bool] = Option(
-        True, FLAG, Effect.OUTPUT, "Without it, a call of WASI fails the build.", heading=_WORLD
+        True, FLAG, Effect.OUTPUT, "With --no-wasi, a call of WASI fails the build.", heading=_WORLD
     )
     quiet_guest: Option[bool, bool] = Option(False, FLAG, Effect.REPORT, "Drop what the guest prints.", heading=_WORLD)
     max_guest_output: Option[int | str, int] = Option(

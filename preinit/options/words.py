@@ -77,7 +77,7 @@ def for_python() -> Iterator[None]:
     try:
         yield
     except PreinitError as problem:
-        with suppress(OSError):  # too many files may be open to import what this needs: the words are no matter then
+        with suppress(OSError, ImportError):  # too many files may be open to import what this needs
             problem.what = in_python(problem.what)
             problem.hint = problem.hint and in_python(problem.hint)
         raise

@@ -22,6 +22,7 @@ def summary(report: Report) -> list[str]:
         f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
         *_baked_in(report.host),
         *_stubbed(report.host),
+        *([f"never asked for: {', '.join(report.unused)}"] if report.unused else []),
         *_scrubbed(report),
         *_audited(report),
         *([f"compiled code is not kept: {report.engine.not_kept}"] if report.engine.not_kept else []),
@@ -95,7 +96,7 @@ def _baked_in(host: HostFacts) -> list[str]:
     empty += ["no folders"] if host.folders_listed and not host.folders else []
     said = [f"{counted(number, noun)}{more}" for number, noun, more in taken if number]
     said += empty
-    return [f"baked in: {', '.join(said)}"] if said else []
+    return [f"frozen: {', '.join(said)}"] if said else []
 
 
 def _stubbed(host: HostFacts) -> list[str]:

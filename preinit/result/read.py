@@ -92,6 +92,6 @@ def _object(expected: Any, value: dict[str, Any], where: str) -> Any:
     for field in fields(expected):
         if field.name in value:
             given[field.name] = _typed(hints[field.name], value[field.name], f"{where}.{field.name}")
-        elif field.default is MISSING:
+        elif field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"this is not the report of a build: `{where}` has no `{field.name}`", hint=_HINT)
     return expected(**given)

@@ -131,7 +131,8 @@ class HostFacts:
     still lie there, by stream; only where the module says where its streams are. `stubbed`: how often a stub answered
     for each import, instead of a function that does something. `causes`: the backtrace of a function's first call that
     read or took something, which may be a later one than the first. `callers`: of functions by whose callers a warning
-    was accepted, the backtraces of all such calls, each once; an empty one where there were too many.
+    was accepted, the backtraces of all such calls, each once; an empty one where there were too many. `folders_used`:
+    those of `folders` in which it looked for something.
     """
 
     calls: dict[str, int]
@@ -153,6 +154,7 @@ class HostFacts:
     stubbed: dict[str, int] = field(default_factory=dict)
     causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
     callers: dict[str, tuple[tuple[Frame, ...], ...]] = field(default_factory=dict)
+    folders_used: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class Report:
 
     `audit`: what depends on entropy, clock or environment, None if that was not asked for. `scrub_stack`: what was
     zeroed, None if that was not asked for. `options`: those of the build, as JSON values, to repeat it; of environment
-    variables only names.
+    variables only names. `unused`: options of which the guest used nothing, as the command line has them.
     """
 
     version: int
@@ -209,6 +211,7 @@ class Report:
     audit: tuple[Difference, ...] | None = None
     scrub_stack: ScrubFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -77,7 +77,7 @@ class Settings:
         heading=_SEES, flag="--dir", short="-d", metavar="HOST[::GUEST]",
     )  # fmt: skip
     env: Option[Mapping[str, str] | Sequence[tuple[str, str]], tuple[tuple[str, str], ...]] = Option(
-        (), _of_host("env"), Effect.OUTPUT, "Environment variable; without =V, ours.",
+        (), _of_host("env"), Effect.OUTPUT, "Environment variable; without =V, the value in your environment.",
         heading=_SEES, short="-e", metavar="K[=V]",
     )  # fmt: skip
     args: Option[Sequence[str], tuple[str, ...]] = Option(
@@ -94,11 +94,11 @@ class Settings:
     )  # fmt: skip
     max_body: Option[int | str, int] = Option(
         DEFAULT_MAX_BODY, _within(SIZE, "the limit of a request's body", 0, MOST_TRANSFER, "bytes"), Effect.LIMIT,
-        "Most of a request's body.", heading=_LIMITS, metavar="SIZE", otherwise="1MiB",
+        "Largest body of a request.", heading=_LIMITS, metavar="SIZE", otherwise="1MiB",
     )  # fmt: skip
     max_output: Option[int | str, int] = Option(
         DEFAULT_MAX_OUTPUT, _within(SIZE, "the limit of the output", 0, MOST_TRANSFER, "bytes"), Effect.LIMIT,
-        "Most of an answer.", heading=_LIMITS, metavar="SIZE", otherwise="16MiB",
+        "Largest answer.", heading=_LIMITS, metavar="SIZE", otherwise="16MiB",
     )  # fmt: skip
     threads: Option[int, int] = Option(
         DEFAULT_THREADS, _within(COUNT, "the number of threads", 1, MOST_THREADS, ""), Effect.PROCESS,

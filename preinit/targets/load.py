@@ -47,7 +47,7 @@ def find(folder: Path) -> Path | None:
         other = instead(own)
         if other:
             raise ConfigError(
-                f"{OWN_FILE} is {other}, and no file",
+                f"{OWN_FILE} is {other}, not a file",
                 where=shown(own),
                 hint="Move it away, or name another file: --config FILE.",
             )

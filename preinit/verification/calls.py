@@ -12,9 +12,9 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import F32, F64, I32, I64, NUMERIC_SIZES, V128, FuncType, ValType, is_numeric, type_name
 from ..errors import Misfit, UnknownExport, quoted
+from ..options.hints import few_of
 from ..options.numbers import encode, expected
 from ..passes.plan.arguments import separated
-from ..passes.plan.initializers import few_of
 
 #: Bytes that the engine takes for each argument.
 _RAW = 16

@@ -49,7 +49,7 @@ def test_a_config_file_that_is_none_is_named_for_what_it_is(project: Path, kind:
     PLANTED[kind](project / "preinit.toml")
     said = run("build", *named, cwd=project, code=2).stderr.decode()
     assert "error[config]" in said
-    assert f"is {kind}, and no file" in said
+    assert f"is {kind}, not a file" in said
 
 
 @pytest.mark.parametrize("kind", PLANTED)

@@ -39,7 +39,7 @@ def test_what_a_c_program_printed_and_did_not_flush_is_a_hazard() -> None:
     assert warning.code == "output-unflushed"
     assert "11 bytes of what the guest printed to standard output" in warning.message
     assert "fflush" in warning.hint
-    assert "baked in: 11 bytes of output in a buffer" in summary(result.report)
+    assert "frozen: 11 bytes of output in a buffer" in summary(result.report)
     with pytest.raises(WarningsRefused, match="output-unflushed"):
         build(FIXTURE, Options(cache=False, strict=True))
 

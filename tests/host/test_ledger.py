@@ -72,7 +72,7 @@ def test_a_guest_that_asks_for_nothing_has_nothing_in_its_ledger(engine: str) ->
     result = build_text('(module (memory 1) (func (export "wizer-initialize")))', engine=engine)
     facts = result.report.host
     assert not any(getattr(facts, name) for name in facts.__dataclass_fields__)
-    assert not any("baked in" in line for line in summary(result.report))
+    assert not any("frozen: " in line for line in summary(result.report))
 
 
 def test_random_bytes_and_clock_reads_are_counted() -> None:
@@ -209,16 +209,16 @@ def test_the_json_report_has_it_all_with_frames_by_name(tmp_path: Path) -> None:
     assert first == {"function_index": 2, "name": "hash_keys", "offset": None}
 
 
-def test_the_summary_has_a_line_about_what_was_baked_in() -> None:
+def test_the_summary_has_a_line_about_what_was_frozen() -> None:
     guest = Guest()
     guest.call("random_get", guest.room(1), 1)
     guest.call("environ_get", guest.room(64), guest.room(64))
     report = guest.build(Host(env={"A": "1", "B": "2"})).report
-    assert "baked in: 1 random byte, 2 environment variables" in summary(report)
+    assert "frozen: 1 random byte, 2 environment variables" in summary(report)
 
 
 def test_the_summary_says_that_the_guest_keeps_an_empty_environment_and_no_folders() -> None:
     guest = Guest()
     guest.call("environ_sizes_get", guest.room(4), guest.room(4))
     guest.call("fd_prestat_get", 3, guest.room(8))
-    assert "baked in: an empty environment, no folders" in summary(guest.build().report)
+    assert "frozen: an empty environment, no folders" in summary(guest.build().report)

@@ -66,6 +66,7 @@ class Descriptor:
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
     `writes`: it was opened to be written, at its end if `appends`.
     `was_read`: whether the guest read some of the content. `opened_in`: where the guest was when it opened it.
+    `was_used`: whether it looked for something in this folder.
     """
 
     host_fd: int
@@ -79,6 +80,7 @@ class Descriptor:
     entries: list[tuple[bytes, Metadata]] | None = None
     was_read: bool = False
     opened_in: Sequence[RawFrame] = ()
+    was_used: bool = False
 
     def close(self) -> None:
         with suppress(OSError):
@@ -92,6 +94,7 @@ class Descriptor:
 
     def listing(self) -> list[tuple[bytes, Metadata]]:
         """The entries, sorted by name, with `.` and `..` first. A name that is not UTF-8 can't be told to a guest."""
+        self.was_used = True
         result = [(name, Metadata(FileType.DIRECTORY, 0, self.guest_path)) for name in (b".", b"..")]
         try:
             for name in sorted(map(os.fsencode, os.listdir(self.host_fd))):  # noqa: PTH208 - a descriptor has no Path
@@ -151,6 +154,7 @@ def walk(base: Descriptor, path: bytes, follow: bool) -> Iterator[Place]:
 
     `base` must be a directory. An `OSError` in the body becomes a `WasiError`.
     """
+    base.was_used = True
     if not path:
         raise WasiError(Errno.NOENT)
     if path.startswith(b"/"):

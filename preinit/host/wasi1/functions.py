@@ -45,6 +45,7 @@ class Functions:
         here: Callable[[str], Sequence[RawFrame]] = lambda name: (),
     ) -> None:
         self.stdin = Stream(data=host.stdin, late=host.late_stdin)
+        self._preopened: list[Descriptor] = []
         self.files = FilesRead(meanwhile=not host.writable)
         self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
         self._process = ProcessFunctions(host, memory, self._table, check, noted, wait)
@@ -60,6 +61,12 @@ class Functions:
         """Takes folders over, in order."""
         for entry in entries:
             self._table.add(entry)
+            self._preopened.append(entry)
+
+    @property
+    def used_folders(self) -> list[Descriptor]:
+        """The folders that were given in which the guest looked for something."""
+        return [entry for entry in self._preopened if entry.was_used]
 
     def set_clock(self, clock: Clock) -> None:
         """Before the guest runs."""

@@ -18,6 +18,7 @@ from .leaks import leaks
 from .module import assumed_stack_pointers, module_warnings
 from .proposals import proposal_warnings
 from .results import result_warnings
+from .unused import unused_options
 from .world import hazards
 
 #: The level at which sizes are compared: gzip's own default.
@@ -102,4 +103,5 @@ def find(
         ),
         audit=differences,
         scrub_stack=scrubbed,
+        unused=unused_options(job, paused.host),
     )

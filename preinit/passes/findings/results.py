@@ -14,11 +14,12 @@ from ..plan.arguments import Call, written
 def result_warnings(calls: Sequence[Call], returned: Sequence[Sequence[bytes]]) -> tuple[BuildWarning, ...]:
     """A warning for each i32 that is not zero: that is how C says that something failed.
 
-    `returned`: the raw results of each call. An address from which the next call takes words is none.
+    `returned`: the raw results of each call, none of one that exited. An address from which the next call takes words
+    is none.
     """
     found = []
     for position, (call, raw) in enumerate(zip(calls, returned, strict=True)):
-        if call.type.results != (I32,) or call.returns or call.expected is not None:
+        if not raw or call.type.results != (I32,) or call.returns or call.expected is not None:
             continue
         following = calls[position + 1].values if position + 1 < len(calls) else ()
         if any(isinstance(value, Word) for value in following):

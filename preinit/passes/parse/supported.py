@@ -19,6 +19,7 @@ from ...errors import (
     quoted,
 )
 from ...options import Options
+from ...options.hints import few_of
 
 #: Engines take 100 memories and 100 tables; a few are added to the copy that is run.
 MOST_MEMORIES, MOST_TABLES = 99, 90
@@ -44,10 +45,14 @@ def check_supported(module: Module, options: Options) -> None:
                 hint="Make it the module's own, where only one instance uses it: `--imports define`.",
             )
     _check_imported_once(module, options)
-    imported = {f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_}
+    imported = dict.fromkeys(f"{entry.module}.{entry.name}" for entry in module.imports if entry.global_)
     unknown = next((name for name, _ in options.import_globals if name not in imported), None)
     if unknown is not None:
-        raise Misfit(f"the module imports no global {quoted(unknown)}", hint="Write it as MODULE.NAME=VALUE.")
+        known = few_of({name: quoted(name) for name in imported}, unknown)
+        raise Misfit(
+            f"the module imports no global {quoted(unknown)}",
+            hint=(f"It imports {known}. " if known else "It imports none. ") + "Write it as MODULE.NAME=VALUE.",
+        )
     if options.stubs:
         from ...host.stubs import stub_bodies
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...options.hints import option
-from .arguments import Call
+from .arguments import Call, written
 from .initializers import COMMAND_START, COMMAND_WRAPPER, CONSTRUCTORS, REACTOR_START
 
 #: What AssemblyScript calls the function that it exports as `_start`: it gives globals of the program their values.
@@ -45,7 +45,7 @@ def how_to_start(module: Module, calls: Sequence[Call]) -> str | None:
     if not calls or not is_command(module) or ran_constructors(module, calls):
         return None
     if _ASSEMBLYSCRIPT_START in module.names.functions.values():
-        named = " ".join(option("-f", _written(call)) for call in calls)
+        named = " ".join(f"-f {written(call)}" if call.arguments else option("-f", call.name) for call in calls)
         return (
             f"The module's `{COMMAND_START}`, which gives its globals their values, did not run before: "
             f"-f {COMMAND_START} {named}"
@@ -56,7 +56,3 @@ def how_to_start(module: Module, calls: Sequence[Call]) -> str | None:
         f"The module is a command: only its `{COMMAND_START}` runs its constructors, which did not run before. Build "
         "it as a reactor (`-mexec-model=reactor`), or call `__wasm_call_ctors` first in the initializer."
     )
-
-
-def _written(call: Call) -> str:
-    return f"{call.name}({','.join(call.arguments)})" if call.arguments else call.name

@@ -13,6 +13,7 @@ from ...binary.types import F32, F64, I32, I64, FuncType, type_name
 from ...errors import InitializerType, NoInitializer, UnknownExport, quoted
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Call as Given
+from ...options.hints import few_of
 from .arguments import Call as Call
 from .arguments import expected_result, number, separated, with_data
 
@@ -28,12 +29,6 @@ COMMAND_START = "_start"
 CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
 
 _WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)(?:=([^()=]+))?", re.DOTALL)
-#: Candidates that a message lists.
-_FEW = 6
-#: How alike two names must be to be taken for each other, from 0 to 1; how many names are compared, and how long ones.
-_ALIKE = 0.5
-_MOST_COMPARED = 5_000
-_LONGEST_COMPARED = 200
 
 
 def choose(module: Module, options: Options) -> list[Call]:
@@ -163,20 +158,6 @@ def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> 
     if not found:
         return "The module exports no function that takes nothing but numbers."
     return f"Exported functions: {few_of(found, wanted)}."
-
-
-def few_of(found: Mapping[str, str], wanted: str = "") -> str:
-    """What is shown for each name, of a few names: first of those that are like the one that was `wanted`."""
-    found = dict(found)
-    alike: list[str] = []
-    if wanted:
-        from difflib import get_close_matches  # takes longer to import than a good build would want to wait
-
-        names = [name for name in found if len(name) <= _LONGEST_COMPARED][:_MOST_COMPARED]
-        alike = get_close_matches(wanted[:_LONGEST_COMPARED], names, _FEW // 2, _ALIKE)
-    shown = [found.pop(name) for name in alike] + list(found.values())
-    more = len(shown) - _FEW
-    return f"{', '.join(shown[:_FEW])}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def _no_initializer(module: Module, functions: dict[str, int]) -> NoInitializer:

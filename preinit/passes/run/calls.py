@@ -109,7 +109,7 @@ def _check_number(call: Call, returned: list[bytes], expected: bytes) -> None:
         (value,), (wanted,) = numeric_results(call, returned), numeric_results(call, [expected])
         raise InitializerRefused(
             f"the initializer {quoted(call.name)} returned {value}, and its call says {wanted}",
-            hint="What it printed may say why it failed. Where it did not, leave out the number behind the call.",
+            hint="What it printed may say why it failed. Where it did not, leave out the `=N` after the call.",
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...binary.types import NUMERIC_SIZES
 from ...engine.guest import Instance
 from ...errors import GuestExit, GuestTrap, ImportCalled, InitializerFailed, UncaughtException
+from ...options.calls import Word
 from ...symbols.linker import likely_stack_pointer, stack_pointers
 from ..instrument import Instrumented
 from ..plan.arguments import Call
@@ -65,12 +66,19 @@ class Endings:
 
     def _goes_on(self, problem: GuestExit, call: Call | None) -> bool:
         """Whether exiting is the end of that function, and not of all that the module is for."""
-        options = self._job.options
-        if call and call.type.results and (call.returns or options.keep_init_func == "noop"):
+        if call and self._is_asked(call):
             problem.hint = "It must return, since what it returns is asked for."
         elif has_code(self._job.module, self._job.exports):
             return True
         return False
+
+    def _is_asked(self, call: Call) -> bool:
+        """Whether something depends on what a call returns."""
+        following = self._job.calls[len(self._ran) : len(self._ran) + 1]
+        if any(isinstance(value, Word) for after in following for value in after.values):
+            return True
+        checked = call.returns is not None or call.expected is not None
+        return bool(call.type.results) and (checked or self._job.options.keep_init_func == "noop")
 
     def _stack_pointers(self) -> Mapping[int, int]:
         """The stack pointer's global, and what it is now: whoever exits does not put it back."""

@@ -113,7 +113,8 @@ def test_relocations_are_dropped() -> None:
 
 def test_a_source_map_and_a_signature_are_warned_about() -> None:
     plain = wasm(
-        '(module (global (mut i32) (i32.const 0)) (func (export "preinit_initialize") (global.set 0 (i32.const 77777))))'
+        '(module (global (export "g") (mut i32) (i32.const 0)) '
+        '(func (export "preinit_initialize") (global.set 0 (i32.const 77777))))'
     )
     marked = with_customs(plain, (99, "sourceMappingURL", write.name("a.map")), (99, "signature", b"x"))
     codes = {warning.code for warning in build(marked, Options(cache=False)).report.warnings}
@@ -121,7 +122,7 @@ def test_a_source_map_and_a_signature_are_warned_about() -> None:
 
 
 def test_a_stack_pointer_that_moved_is_warned_about() -> None:
-    text = """(module (global $__stack_pointer (mut i32) (i32.const 65536)) (memory 1)
+    text = """(module (global $__stack_pointer (mut i32) (i32.const 65536)) (memory (export "memory") 1)
         (func (export "preinit_initialize") (global.set $__stack_pointer (i32.const 65520))))"""
     (warning,) = build_text(text).report.warnings
     assert warning.code == "stack-pointer"
