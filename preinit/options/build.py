@@ -193,7 +193,7 @@ class Options:
     )  # fmt: skip
     audit: Option[bool, bool] = Option(
         False, FLAG, Effect.VERDICT,
-        "Run again in other worlds, say what depends on them.", heading=_CHECKS,
+        "Run again in other worlds, and compare.", heading=_CHECKS,
     )  # fmt: skip
     strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
     accept: Option[Sequence[str], tuple[str, ...]] = Option(

@@ -210,7 +210,7 @@ class Host:
     """
 
     env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(
-        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, the value in your environment.",
+        (), _environment(), Effect.OUTPUT, "Environment variable; without =V, yours.",
         heading=_WORLD, short="-e", metavar="K[=V]",
     )  # fmt: skip
     args: Option[Sequence[str], tuple[str, ...]] = Option(
@@ -235,7 +235,7 @@ class Host:
     )  # fmt: skip
     random: Option[str, str] = Option(
         "seed:0", _random(), Effect.OUTPUT,
-        "Random numbers: seeded, refused, or the system's.",
+        "Random numbers: seeded, none, or the system's.",
         heading=_WORLD, metavar="seed:N|deny|host",
     )  # fmt: skip
     wasi: Option[bool, bool] = Option(
