@@ -15,7 +15,7 @@ from tests.support.modules import wasm
 
 def test_a_missing_file_is_named() -> None:
     said = fails("build", "no-such-file.wasm", code=2)
-    assert "error[input]" in said
+    assert "error[unreadable]" in said
     assert "'no-such-file.wasm' can't be read: No such file" in said
 
 

@@ -31,7 +31,7 @@ def reported(path: Path) -> str:
         (["-r", "nonsense"], "usage"),
         (["--timeout", "0"], "usage"),
         (["-f", "missing"], "unknown-export"),
-        (["--stdin", "no-such-file"], "input"),
+        (["--stdin", "no-such-file"], "unreadable"),
         (["-o", "no/such/folder"], "output-not-writable"),
     ],
 )
@@ -49,7 +49,7 @@ def test_every_error_replaces_a_report_that_was_there(
 
 def test_an_input_that_is_missing_is_reported(tmp_path: Path) -> None:
     fails("build", "no-such-file", "-o", tmp_path / "out", "--report", tmp_path / "r", code=2)
-    assert reported(tmp_path / "r") == "input"
+    assert reported(tmp_path / "r") == "unreadable"
 
 
 def test_an_unexpected_error_is_reported(good: Path, tmp_path: Path) -> None:
