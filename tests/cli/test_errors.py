@@ -94,8 +94,13 @@ def test_without_an_initializer_the_candidates_are_listed() -> None:
         (["--env", "=x"], 2, "usage", "--env K=V"),
         (["--env", "NO_SUCH_VARIABLE"], 2, "usage", "NO_SUCH_VARIABLE"),
         (["--no-init-func", "-f", "run"], 2, "usage", "none is to be run"),
-        (["--timeout", "0"], 2, "usage", "`--timeout` takes: a number of seconds, more than 0"),
-        (["--timeout", "nan"], 2, "usage", "`--timeout` takes: a number of seconds, more than 0"),
+        (["--timeout", "0"], 2, "usage", "`--timeout` takes: a number of seconds, more than 0, at most 1,000,000,000"),
+        (
+            ["--timeout", "nan"],
+            2,
+            "usage",
+            "`--timeout` takes: a number of seconds, more than 0, at most 1,000,000,000",
+        ),
         (["--max-memory", "9"], 1, "memory-limit", "--max-memory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -134,9 +139,13 @@ def test_wrong_usage_ends_with_2(arguments: list[str], words: str) -> None:
     assert done.stdout == b""
 
 
-@pytest.mark.parametrize("limit", ["inf", "1e300"])
-def test_a_time_limit_beyond_all_time_is_no_limit(good: Path, limit: str) -> None:
-    assert_initialized(run("build", good, "--timeout", limit, code=0).stdout)
+@pytest.mark.parametrize("limit", ["inf", "1e300", "1e12", "1000000000.5"])
+def test_a_time_limit_beyond_all_time_is_refused_with_the_bound(good: Path, limit: str) -> None:
+    assert "more than 0, at most 1,000,000,000" in fails("build", good, "--timeout", limit, code=2)
+
+
+def test_the_longest_time_limit_is_no_hindrance(good: Path) -> None:
+    assert_initialized(run("build", good, "--timeout", "1e9", code=0).stdout)
 
 
 @pytest.mark.parametrize("limit", ["64KiB", "1m", "2GB", "9223372036854775807", "999999999999999999999g"])
