@@ -15,7 +15,7 @@ from ..options.declared import Effect, Option, declared
 from ..options.kinds import Files
 from .arguments import File, Folder, module, read
 from .failure import guest_output
-from .manual import under
+from .manual import LAST_COUNTS, under
 from .wizer import settled, spellings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -101,13 +101,14 @@ def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
     return settled(tables.settings_of(given), given)
 
 
-def chosen_of_build(build: click.Command, arguments: list[str], place: str) -> dict[str, Any]:
-    """What options of `preinit build` say that come from an environment variable, `place`.
+def chosen_of_build(build: click.Command, before: list[str], more: list[str], place: str) -> dict[str, Any]:
+    """What options of `preinit build` say: those `before`, and instead of them `more`, which an environment variable
+    holds, `place`.
 
     Raises `UsageError` for what decides nothing about the build itself: files, help, targets, messages but `-q`.
     """
     try:
-        context = build.make_context(place, arguments, help_option_names=[])
+        context = build.make_context(place, list(more), help_option_names=[])
     except click.NoSuchOption as problem:
         if problem.option_name in _HELP:
             raise _misplaced(problem.option_name, place) from None
@@ -118,7 +119,7 @@ def chosen_of_build(build: click.Command, arguments: list[str], place: str) -> d
             given = context.params[parameter.name or ""]
             option = isinstance(parameter, click.Option)
             raise _misplaced(max(parameter.opts, key=len) if option else str(given[0]), place)
-    return context.params
+    return build.make_context(place, [*before, *more], obj=LAST_COUNTS).params
 
 
 def _misplaced(given: str, place: str) -> UsageError:

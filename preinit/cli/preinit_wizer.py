@@ -216,7 +216,7 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
     from .build import command as build
     from .options import chosen_of_build, options_of
 
-    arguments = [*meaning.arguments, *_plain(given), *_more()]
+    arguments = [*meaning.arguments, *_plain(given)]
     if not meaning.wasi:
         arguments.append("--no-wasi")
     if given["rename_func"] or meaning.defaults:
@@ -226,7 +226,7 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
         module = parse(binary(data))
         arguments += _renamings(module, given)
         arguments += _defaults(module, given) if meaning.defaults else []
-    chosen = chosen_of_build(build, arguments, VARIABLE)
+    chosen = chosen_of_build(build, arguments, _more(), VARIABLE)
     options = options_of(chosen)
     own: dict[str, Any] = {}
     if given["init_func"]:

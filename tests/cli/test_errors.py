@@ -139,6 +139,39 @@ def test_wrong_usage_ends_with_2(arguments: list[str], words: str) -> None:
     assert done.stdout == b""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["build", "in.wasm", "-o", "a", "-o", "b"], "`--output` is given several times"),
+        (["build", "in.wasm", "-o=a", "--output", "a"], "`--output` is given several times"),
+        (["build", "in.wasm", "-o", "a", "--html", "b", "--html", "c"], "`--html` is given several times"),
+        (["build", "in.wasm", "--cache", "--no-cache", "-o", "a"], "`--cache` or `--no-cache` is given several times"),
+        (
+            ["build", "--keep-init-func", "in.wasm", "--keep-init-func=false"],
+            "`--keep-init-func` is given several times",
+        ),
+        (["build", "-t1", "in.wasm", "-t", "2"], "`--timeout` is given several times"),
+        (["verify", "in.wasm", "b", "--from-report", "c", "--from-report", "d"], "`--from-report` is given several"),
+        (["inspect", "in.wasm", "--json", "--json=x"], "`--json` is given several times"),
+        (["bench", "in.wasm", "--runtime", "node", "--runtime", "node"], "`--runtime` is given several times"),
+        (["batch", "jobs.toml", "-i", "a", "-i", "b"], "`--input` is given several times"),
+        (["serve", "in.wasm", "--port", "1", "--port", "2"], "`--port` is given several times"),
+        (["schema", "--jobs", "--report"], "`--jobs` and `--report` don't go together"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_option_with_one_value_is_given_once(arguments: list[str], what: str) -> None:
+    said = fails(*arguments, code=2)
+    assert f"error[usage]: {what}" in said
+    assert "what to do: Give " in said
+
+
+def test_what_can_be_given_several_times_still_can(good: Path, tmp_path: Path) -> None:
+    given = ["-q", "--strict", "-q", "--strict", "--env", "A=1", "--env", "B=2"]
+    run("build", good, "-o", tmp_path / "out.wasm", *given, code=0)
+    run("schema", "--jobs", "--jobs", code=0)
+
+
 @pytest.mark.parametrize("limit", ["inf", "1e300", "1e12", "1000000000.5"])
 def test_a_time_limit_beyond_all_time_is_refused_with_the_bound(good: Path, limit: str) -> None:
     assert "more than 0, at most 1,000,000,000" in fails("build", good, "--timeout", limit, code=2)

@@ -291,6 +291,13 @@ def test_what_the_environment_says_that_is_no_option_of_a_build_is_refused(folde
     assert not (folder / "x.wasm").exists()
 
 
+def test_what_the_environment_says_takes_the_place_of_the_command_line_and_is_said_once(folder: Path) -> None:
+    given = ["echo.wasm", "--allow-wasi", "-o", "x.wasm", "-W", "timeout=50", "-C", "compiler=winch"]
+    run(*given, cwd=folder, PREINIT_WIZER_OPTIONS="-t 60 --compiler cranelift")
+    done = run(*given, cwd=folder, code=2, PREINIT_WIZER_OPTIONS="-t 60 -t 70")
+    assert b"`--timeout` is given several times" in done.stderr
+
+
 def test_what_the_environment_may_say(folder: Path) -> None:
     options = "--timeout 60 --dir . --env A=1 --inherit-env=false --compiler winch --quiet"
     run("echo.wasm", "--allow-wasi", "-o", "x.wasm", cwd=folder, PREINIT_WIZER_OPTIONS=options)
