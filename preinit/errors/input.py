@@ -160,6 +160,7 @@ class Misfit(UsageError):
 class Unreadable(InputError, OSError):
     """A file that an argument or option names can't be read."""
 
+    code = "unreadable"
     exit_code = 2
     hint = "Name a file that exists and that you may read."
 

@@ -6,12 +6,13 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, printable, quoted, way_out
+from ..files.regular import read_bounded
 from ..result import FileFacts, Report
+from ..result.read import MOST_REPORT
 from .build import Options
 from .calls import Call, Word
 from .declared import Effect, declared
@@ -29,9 +30,6 @@ def _plain(holder: type) -> list[str]:
     """The fields that are written down as they are."""
     return [o.name for o in declared(holder) if o.effect in _RECORDED and o.name not in _OWN_FORM]
 
-
-#: A longer file is no report of ours.
-_LONGEST = 256 << 20
 
 _FROM_ELSEWHERE = "Give the report that `preinit build --report` wrote, or the options of the build."
 
@@ -120,10 +118,7 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
         return _recorded(Report.from_dict(report), "the report")
     shown = f"the report {quoted(os.fsdecode(os.fspath(report)))}"
     try:
-        path = Path(report)
-        if path.stat().st_size > _LONGEST:
-            raise InputError(f"{shown} is longer than {_LONGEST} bytes", hint=_FROM_ELSEWHERE)
-        data = path.read_bytes()
+        data = read_bounded(report, MOST_REPORT)
     except (OSError, ValueError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
         raise Unreadable(f"{shown} can't be read: {reason}", hint=way_out(problem, _FROM_ELSEWHERE)) from problem
