@@ -48,10 +48,16 @@ class Processes:
         self._waiting: deque[tuple[Request, Future[Outcome]]] = deque()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
+        self._hands = 0  # threads that take jobs
         for number in range(size):
             try:
-                threading.Thread(target=self._hand_out, name="preinit-batch", daemon=True).start()
+                thread = threading.Thread(target=self._work, name="preinit-batch", daemon=True)
+                with self._changed:
+                    self._hands += 1
+                thread.start()
             except RuntimeError as problem:
+                with self._changed:
+                    self._hands -= 1
                 if not number:
                     raise _refused(problem) from problem
                 break  # those that are there do all
@@ -67,7 +73,10 @@ class Processes:
         """Nothing: a process that died has been replaced when there is something to do for it."""
 
     def check(self) -> None:
-        """Nothing: a process that ends is noticed at once."""
+        """A process that ends is noticed at once; what would not be is that nobody hands out jobs."""
+        with self._changed:
+            if not self._hands and not self._closed:
+                raise PreinitError("nobody hands out the jobs any more")
 
     def close(self, now: bool) -> None:
         """See `Crew`. Does not wait for long: processes that do not end are killed."""
@@ -90,7 +99,17 @@ class Processes:
                 process.kill()
                 process.wait()
 
-    def _hand_out(self) -> None:
+    def _work(self) -> None:
+        left = False
+        try:
+            left = self._hand_out()
+        finally:
+            if not left:
+                with self._changed:
+                    self._hands -= 1
+
+    def _hand_out(self) -> bool:
+        """Until there is nothing more to do, or, then True, this thread has left what there is to others."""
         if hasattr(signal, "pthread_sigmask"):
             # A process has the mask of the thread that starts it: it takes no signal before it knows what to do then.
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -103,16 +122,16 @@ class Processes:
                 future.set_result(_ask(process, request))
             except Died as problem:
                 if process is not None:
-                    with self._changed:
-                        self._running.discard(process)
+                    self._forget(process)
                 process = None
                 future.set_exception(problem)
             except OSError as problem:  # no process can be started
                 if self._leave_to_others(task):
-                    return
+                    return True
                 future.set_exception(_refused(problem))
             except BaseException as problem:
                 future.set_exception(problem)
+        return False
 
     def _next(self) -> tuple[Request, Future[Outcome]] | None:
         """The next job; None when there will be none."""
@@ -124,10 +143,11 @@ class Processes:
             return self._waiting.popleft()
 
     def _leave_to_others(self, task: tuple[Request, Future[Outcome]]) -> bool:
-        """Whether others do the job, if this thread ends."""
+        """Whether others do the job: then this thread ends, and counts no more. The last one stays."""
         with self._changed:
-            if not self._running:
+            if self._hands <= 1:
                 return False
+            self._hands -= 1
             self._waiting.appendleft(task)
             self._changed.notify()
             return True
@@ -145,8 +165,16 @@ class Processes:
             closed = self._closed
         if closed:
             process.kill()
-        _send(process, self._order)
+        try:
+            _send(process, self._order)
+        except BaseException:
+            self._forget(process)
+            raise
         return process
+
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        with self._changed:
+            self._running.discard(process)
 
 
 def _ask(process: subprocess.Popen[bytes], request: Request) -> Outcome:

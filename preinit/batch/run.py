@@ -82,7 +82,7 @@ def run(
     it ends who does the jobs; what was written until then is whole.
     """
     started = time.monotonic()
-    wasm = binary(batch.module)
+    wasm = binary(batch.module, waits=False)
     order = Order(identity(), hashlib.sha256(repr((batch.options,)).encode() + wasm).hexdigest(), wasm, batch.options)
     try:
         batch.folder.mkdir(parents=True, exist_ok=True)

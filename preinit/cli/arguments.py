@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from ..errors import InputError, Unreadable, UsageError, quoted, way_out
 from ..files.outputs import STANDARD_OUTPUT
+from ..files.regular import read_bounded, too_long
 from ..options.calls import files
 from ..options.texts import in_unicode
 
@@ -35,13 +36,21 @@ class Folder(File):
     completed = "dir"
 
 
-def read(path: str) -> bytes:
-    """A file's bytes, standard input's for "-". Raises `Unreadable`, `InputError`."""
+def read(path: str, largest: int | None = None) -> bytes:
+    """A file's bytes, standard input's for "-". Raises `Unreadable`, `InputError`.
+
+    `largest`: how many at most; then what may never end, or never begin, is not read: see `read_bounded`.
+    """
     try:
         if path == STANDARD_OUTPUT:
             if sys.stdin is None:
                 raise InputError("standard input can't be read: it is closed", hint="Name a file.")
-            return sys.stdin.buffer.read()
+            data = sys.stdin.buffer.read(-1 if largest is None else largest + 1)
+            if largest is not None and len(data) > largest:
+                raise too_long(largest)
+            return data
+        if largest is not None:
+            return read_bounded(path, largest)
         with open(path, "rb") as stream:  # noqa: PTH123 - a path may be /dev/stdin
             return stream.read()
     except OSError as problem:

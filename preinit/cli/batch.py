@@ -43,16 +43,10 @@ _FEW = 20
 @click.option("-o", "--output-dir", metavar="DIR", help="Where outputs go.  [default: as in the job file]")
 @click.option("-i", "--input", "module", metavar="IN", help="The module.  [default: as in the job file]")
 @click.option("--resume", is_flag=True, help="Leave outputs alone that are up to date.")
-@under(
-    "Who does the jobs",
-    click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]"),
-    click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster (pip install preinit[cluster])."),
-)
-@under(
-    "Jobs of a folder",
-    click.option("--stdin-from", is_flag=True, help="Each file is the standard input of its job."),
-    click.option("--pattern", metavar="GLOB", help="Which files.  [default: *]"),
-)
+@click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster (pip install preinit[cluster]).")
+@click.option("--stdin-from", is_flag=True, help="Of a folder: each file is the standard input of its job.")
+@click.option("--pattern", metavar="GLOB", help="Of a folder: which files.  [default: *]")
 @build_options
 @under(
     "Checks, budgets and reports",

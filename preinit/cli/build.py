@@ -99,7 +99,7 @@ def command(
         _check_targets(source, output, {"--report": report, "--html": html}, given["stdin"], other_inputs(given))
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
-            raise UsageError("a binary is not written to a terminal", hint="Name a file: -o OUT.")
+            raise UsageError("a binary is not written to a terminal", hint="Name a file: `-o OUT`.")
         check_writable(output)
         seen = bool(report or html)
         options = options_of(given, measure_gzip=seen, digest_files=seen)
@@ -175,7 +175,7 @@ def _check_targets(
         for other, place in taken:
             if same_file(place, name):
                 where = "standard output" if place == STANDARD_OUTPUT else repr(place)
-                hint = "Name one: -o OUT." if other == "module" else "Name two files."
+                hint = "Name one: `-o OUT`." if other == "module" else "Name two files."
                 raise UsageError(f"the {other} and the {noun} can't both go to {where}", hint=hint)
         for used in (source, stdin, *others):
             if used and STANDARD_OUTPUT not in (used, name) and same_file(used, name):

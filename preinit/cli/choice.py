@@ -94,7 +94,7 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
         option = _spelling(context, of_targets[0])
         raise UsageError(
             f"`{option}` is for targets, and {_NO_CONFIG}",
-            hint=f"Name the file: --config FILE. For one module, leave out `{option}`.",
+            hint=f"Name the file: `--config FILE`. For one module, leave out `{option}`.",
         )
     if len(sources) != 1:
         _refuse_module(context, sources)
@@ -139,5 +139,5 @@ def _check_only_a_file(name: str) -> None:
     if both:
         raise UsageError(
             f"{quoted(name)} is a file, and also a target of {path}",
-            hint=f"For the file, write ./{name}; for the target: --config {path}.",
+            hint=f"For the file, write ./{name}; for the target: `--config {path}`.",
         )

@@ -136,9 +136,10 @@ def _report(path: str | None) -> Report | None:
     if path is None:
         return None
     from ..result import Report
+    from ..result.read import MOST_REPORT
 
     try:
-        return Report.from_json(read(path))
+        return Report.from_json(read(path, MOST_REPORT))
     except PreinitError as problem:
         problem.where = problem.where or path
         raise

@@ -15,8 +15,20 @@ _OPTIONS = "Options"
 _MESSAGES = "Messages"
 
 
+#: As a context's object: of an option that is given several times, the last one counts.
+LAST_COUNTS = object()
+
+
+class Repeated(click.UsageError):
+    """An option that can be given once only. `hint`: what to do."""
+
+    def __init__(self, message: str, hint: str, ctx: click.Context) -> None:
+        super().__init__(message, ctx)
+        self.hint = hint
+
+
 class Command(click.Command):
-    """A command with such a help.
+    """A command with such a help, which takes no option twice that has one value.
 
     Parameters
     ----------
@@ -37,6 +49,19 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(self._separated(args)))
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_once(args: list[str]) -> Any:
+            values, rest, order = parse(args)
+            if not ctx.resilient_parsing and ctx.obj is not LAST_COUNTS:
+                _check_once(ctx, order)
+            return values, rest, order
+
+        parser.parse_args = parse_once  # type: ignore[method-assign]
+        return parser
 
     def _separated(self, args: list[str]) -> Iterator[str]:
         """`-o=FILE` as `-o FILE`: most other tools take it so, and click for a file named `=FILE`."""
@@ -82,6 +107,33 @@ class Command(click.Command):
         if self.shared:
             formatter.write_paragraph()
             formatter.write_text("How values are written, environment variables, exit codes: preinit help topics")
+
+
+def _check_once(ctx: click.Context, order: Sequence[click.Parameter]) -> None:
+    """`order`: what was given, in that order. A flag that has no opposite says the same however often."""
+    before: dict[str | None, click.Option] = {}
+    for option in order:
+        if not isinstance(option, click.Option) or option.multiple or option.count:
+            continue
+        other = before.setdefault(option.name, option)
+        if other is not option:
+            names = f"`{_longest(other)}` and `{_longest(option)}`"
+            raise Repeated(f"{names} don't go together", "Give one of them.", ctx)
+        if _given(order, option) > 1 and (not option.is_flag or option.secondary_opts):
+            both = "".join(f" or `{name}`" for name in option.secondary_opts)
+            raise Repeated(
+                f"`{_longest(option)}`{both} is given several times, and can have one value",
+                "Give it once: leave the others out.",
+                ctx,
+            )
+
+
+def _given(order: Sequence[click.Parameter], option: click.Option) -> int:
+    return sum(one is option for one in order)
+
+
+def _longest(option: click.Option) -> str:
+    return max(option.opts, key=len)
 
 
 #: Columns of the options themselves: what is longer stands on a line of its own.

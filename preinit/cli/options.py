@@ -7,19 +7,26 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from ..errors import UsageError, quoted
 from ..options import Host, Options, tables
 from ..options.declared import Effect, Option, declared
 from ..options.kinds import Files
 from .arguments import File, Folder, module, read
 from .failure import guest_output
-from .manual import under
+from .manual import LAST_COUNTS, under
 from .wizer import settled, spellings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Wanted = Callable[[Option[Any, Any]], bool]
 
 _WORLD = next(option.heading for option in declared(Host))
+
+_HELP = ("-h", "--help")
+
+#: Options that say how a module is built, or what is said, and are not declared.
+_BESIDES = ("no_init_func", "init", "allow_wasi", "inherit_stdio", "inherit_env", "mapdir", "quiet")
 
 #: What a value is, where shells can complete it.
 _COMPLETED = {"dirs": Folder(), "stdin": File(), "preloads": File()}
@@ -92,6 +99,34 @@ run_options = options_where(
 def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a file would hold, from what was given to those options. Raises `UsageError`."""
     return settled(tables.settings_of(given), given)
+
+
+def chosen_of_build(build: click.Command, before: list[str], more: list[str], place: str) -> dict[str, Any]:
+    """What options of `preinit build` say: those `before`, and instead of them `more`, which an environment variable
+    holds, `place`.
+
+    Raises `UsageError` for what decides nothing about the build itself: files, help, targets, messages but `-q`.
+    """
+    try:
+        context = build.make_context(place, list(more), help_option_names=[])
+    except click.NoSuchOption as problem:
+        if problem.option_name in _HELP:
+            raise _misplaced(problem.option_name, place) from None
+        raise
+    for parameter in build.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is ParameterSource.COMMANDLINE and parameter.name not in (*tables.all_options(), *_BESIDES):
+            given = context.params[parameter.name or ""]
+            option = isinstance(parameter, click.Option)
+            raise _misplaced(max(parameter.opts, key=len) if option else str(given[0]), place)
+    return build.make_context(place, [*before, *more], obj=LAST_COUNTS).params
+
+
+def _misplaced(given: str, place: str) -> UsageError:
+    return UsageError(
+        f"{quoted(given)} in ${place} is no option of the build itself",
+        hint="Leave it out: only options that say how a module is built, and -q, have a meaning there.",
+    )
 
 
 def files() -> Files:

@@ -216,9 +216,9 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
     """Whether warnings are not wanted, and the options of the build. Raises `UsageError`, what parsing raises."""
     from ..options.fields import changed
     from .build import command as build
-    from .options import options_of
+    from .options import chosen_of_build, options_of
 
-    arguments = [*meaning.arguments, *_plain(given), *_more()]
+    arguments = [*meaning.arguments, *_plain(given)]
     if not meaning.wasi:
         arguments.append("--no-wasi")
     if given["rename_func"] or meaning.defaults:
@@ -228,11 +228,7 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
         module = parse(binary(data))
         arguments += _renamings(module, given)
         arguments += _defaults(module, given) if meaning.defaults else []
-    chosen = build.make_context(VARIABLE, arguments).params
-    misplaced = [f"--{name}" for name in ("verify", "report", "html") if chosen[name]]
-    if misplaced or chosen["sources"] or chosen["output"] != STANDARD_OUTPUT:
-        shown = next(iter((*misplaced, *chosen["sources"])), "-o")
-        raise UsageError(f"{quoted(shown)} in ${VARIABLE} is no option of the build itself")
+    chosen = chosen_of_build(build, arguments, _more(), VARIABLE)
     options = options_of(chosen)
     own: dict[str, Any] = {}
     if given["init_func"]:

@@ -8,6 +8,7 @@ import click
 
 from ..errors import UsageError, printable
 from ..options.tables import nearest
+from .manual import Repeated
 
 #: In the metadata of a command's context: what it was given, for hints.
 GIVEN = "preinit.given"
@@ -38,6 +39,8 @@ def _hint(problem: click.ClickException, context: click.Context | None, command:
     """What to do about it."""
     given: list[str] = context.meta.get(GIVEN, []) if context else []
     said = problem.format_message()
+    if isinstance(problem, Repeated):
+        return problem.hint
     if isinstance(problem, click.NoSuchOption):
         meant = _ELSEWHERE.get(f"{command} {problem.option_name}")
         if meant or (meant := _close(problem.option_name, context)):

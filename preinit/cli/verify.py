@@ -105,7 +105,7 @@ def command(
             raise UsageError("only one of the files can be read from standard input", hint="Give the others as files.")
         if (run_args or run_stdin) and not (calls or call_all or run):
             raise UsageError(
-                "nothing is called that could take arguments", hint="Call something: --run, or --call NAME."
+                "nothing is called that could take arguments", hint="Call something: `--run`, or `--call NAME`."
             )
         recorded, options = _options(from_report, given)
         from ..verification import Calls, verify_calls  # imports the engine

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ..errors import Unreadable, UsageError, quoted
+from ..errors import Unreadable, UsageError, quoted, way_out
+from ..files.regular import read_bounded
+
+#: Bytes of a file of options.
+_LARGEST = 1 << 20
 
 #: Letters of the options, and what the tables of a file are called.
 GROUPS = {"-O": "optimize", "-C": "codegen", "-D": "debug", "-W": "wasm", "-S": "wasi"}
@@ -116,9 +119,12 @@ def of_file(path: str) -> Iterator[tuple[str, str, str]]:
     import tomllib
 
     try:
-        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        tables = tomllib.loads(read_bounded(path, _LARGEST).decode("utf-8"))
     except OSError as problem:
-        raise Unreadable(f"the file {path!r} can't be read: {problem.strerror}") from problem
+        raise Unreadable(
+            f"the file {path!r} can't be read: {problem.strerror}",
+            hint=way_out(problem, "Name a file that exists and that you may read."),
+        ) from problem
     except (ValueError, RecursionError) as problem:
         raise UsageError(f"the file {path!r} is not TOML: {problem}") from problem
     for group, table in tables.items():

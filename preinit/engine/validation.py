@@ -31,11 +31,15 @@ _LACKS = re.compile(
 
 #: What it says when something is more than it takes, where the specification has no limit.
 _EXCEEDS = re.compile(
-    r"exceeds? (?:the )?(?:implementation )?limit|exceed maximum|cannot exceed depth"
+    r"exceeds? (?:the )?(?:implementation )?limit|exceed maximum|cannot exceed depth|too many data segments"
     r"|\b(?:params|returns|fields|string|table) size (?:is )?out of bounds"
 )
 _SMALLER = "The engine has no memories of that size: have the module start with a smaller one, and grow."
-_MERGE = "Merge segments, which leaves what memory holds as it is: `wasm-opt --limit-segments -all IN -o OUT`."
+#: What to do about too many data segments: https://github.com/WebAssembly/binaryen
+MERGE = (
+    "Merge active segments, which leaves what memory holds as it is: `wasm-opt --limit-segments -all "
+    "--disable-bulk-memory --enable-bulk-memory-opt --disable-compact-imports IN -o OUT`."
+)
 
 
 def link_problem(problem: EngineError) -> PreinitError:
@@ -88,7 +92,7 @@ def check(wasm: bytes) -> None:
             raise EngineLimit(
                 f"the module has more than engines take: {detail}",
                 where=where,
-                hint=_MERGE if detail.startswith("data segments") else None,
+                hint=MERGE if "data segments" in detail else None,
             ) from problem
         if _LACKS.search(detail):
             raise UnsupportedProposal(f"the engine lacks a proposal: {detail}", where=where) from problem

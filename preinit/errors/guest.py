@@ -48,8 +48,8 @@ class ImportCalled(InitializerFailed):
     code = "import-called"
     function = ""
     hint = (
-        "Move the call out of the initializer, or give it the function: --preload MODULE=FILE. A stub (`--stub`) does "
-        "nothing of what the function does."
+        "Move the call out of the initializer, or give it the function: `--preload MODULE=FILE`. A stub (`--stub`) "
+        "does nothing of what the function does."
     )
 
 

@@ -131,7 +131,7 @@ class NothingLeft(PreinitError):
     code = "nothing-left"
     hint = (
         "Export a function for what comes before, and run that one; and one that goes on from there. Where hosts call "
-        "`_start`, let it take that name: -r _start=FUNCTION."
+        "`_start`, let it take that name: `-r _start=FUNCTION`."
     )
 
 
@@ -160,6 +160,7 @@ class Misfit(UsageError):
 class Unreadable(InputError, OSError):
     """A file that an argument or option names can't be read."""
 
+    code = "unreadable"
     exit_code = 2
     hint = "Name a file that exists and that you may read."
 

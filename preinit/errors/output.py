@@ -12,7 +12,7 @@ class WarningsRefused(PreinitError):
 
     code = "warnings"
     hint = (
-        "Do what is said with each warning. Where one does not matter, let it pass: --accept WARNING, with its code; "
+        "Do what is said with each warning. Where one does not matter, let it pass: `--accept WARNING`, with its code; "
         "where only one function's calls do not: --accept WARNING@FUNCTION"
     )
 
@@ -148,7 +148,7 @@ class Mismatch(PreinitError):
 
     code = "mismatch"
     hint = (
-        "Verify with the options of the build, or with its report (--from-report FILE); or the output is not of this "
+        "Verify with the options of the build, or with its report (`--from-report FILE`); or the output is not of this "
         "input."
     )
 

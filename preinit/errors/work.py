@@ -10,7 +10,7 @@ class Unreachable(PreinitError, ConnectionError):
 
     code = "scheduler"
     hint = (
-        "Start one with `dask scheduler` and `dask worker tcp://HOST:8786`, and name it: --scheduler tcp://HOST:8786."
+        "Start one with `dask scheduler` and `dask worker tcp://HOST:8786`, and name it: `--scheduler tcp://HOST:8786`."
     )
 
 

@@ -18,6 +18,57 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(number, "rb")
 
 
+#: More bytes than any module has that engines take.
+MOST_MODULE = 4 << 30
+
+#: Bytes of a pipe that are read at once.
+_PIECE = 1 << 20
+
+
+def read_bounded(path: str | os.PathLike[str], largest: int, waits: bool = False) -> bytes:
+    """The bytes of a file, or of a pipe without a name, as that of a shell's <(...).
+
+    Raises `OSError` where there are more than `largest`, and for what may never end, or never begin: a device, and,
+    unless `waits`, a pipe with a name, to which nobody may write.
+    """
+    flags = ("O_CLOEXEC", "O_BINARY") if waits else ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+    number = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+    try:
+        status = os.fstat(number)
+        _check_ends(Path(path), status, waits)
+        if stat.S_ISFIFO(status.st_mode):
+            os.set_blocking(number, True)
+    except BaseException:
+        os.close(number)
+        raise
+    with os.fdopen(number, "rb") as stream:
+        if status.st_size > largest:
+            raise too_long(largest)
+        parts = [stream.read(status.st_size + 1)]
+        total = len(parts[0])
+        while total <= largest and (part := stream.read1(_PIECE)):
+            parts.append(part)
+            total += len(part)
+    if total > largest:
+        raise too_long(largest)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_ends(path: Path, status: os.stat_result, waits: bool) -> None:
+    mode = status.st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if stat.S_ISFIFO(mode) and not waits and instead(path):
+        raise OSError(errno.EINVAL, "it is a pipe, to which nobody may write")
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and status.st_rdev != os.stat(os.devnull).st_rdev):  # noqa: PTH116
+        raise OSError(errno.EINVAL, "it is a device, and no file")
+
+
+def too_long(largest: int) -> OSError:
+    """For what holds more bytes than that."""
+    return OSError(errno.EINVAL, f"it has more than {largest:,} bytes")
+
+
 def append_regular(path: Path, data: bytes) -> None:
     """Adds bytes to a file, which is made if it is missing. Raises `OSError` as above, also for a link."""
     flags = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))

@@ -71,7 +71,7 @@ def read_text(path: Path, largest: int) -> str:
         raise ConfigError(
             f"the file has more than {largest:,} bytes, the most that is read",
             where=shown(path),
-            hint="Divide it into several files: --config FILE.",
+            hint="Divide it into several files: `--config FILE`.",
         )
     try:
         return data.decode("utf-8-sig")  # some editors begin a file with that mark

@@ -19,6 +19,7 @@ from ..binary.sections import ExternKind, Global, Import
 from ..binary.types import I32, I64, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, Misfit, PauseRefused, printable, quoted
+from ..options.hints import option
 from ..options.numbers import encode, expected
 
 
@@ -168,7 +169,7 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
             raise ImportedState(
                 f"the imported constant global of {type_name(value.type)} needs its value at build time",
                 where=_label(entry),
-                hint="A preloaded module can provide it: --preload NAME=FILE.",
+                hint="A preloaded module can provide it: `--preload NAME=FILE`.",
             )
         _check_nullable(entry, value.type)
         return head + code.ref_null(value.type) + code.END
@@ -177,7 +178,7 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
             raise ImportedState(
                 f"the imported constant global of type {type_name(value.type)} needs its value at build time",
                 where=_label(entry),
-                hint=f"Give it: --import-global {printable(entry.module)}.{printable(entry.name)}=VALUE.",
+                hint=f"Give it: {option('--import-global', f'{entry.module}.{entry.name}=VALUE')}",
             )
         return head + constant(value.type, bytes(NUMERIC_SIZES[value.type]))
     try:
@@ -185,7 +186,7 @@ def _global(entry: Import, value: Global, values: Mapping[str, str]) -> bytes:
     except ValueError:
         raise Misfit(
             f"{quoted(given)} is not a number of type {type_name(value.type)}",
-            where=f"--import-global for {_label(entry)}",
+            where=f"`--import-global` for {_label(entry)}",
             hint=expected(value.type),
         ) from None
 

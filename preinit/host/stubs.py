@@ -139,7 +139,7 @@ def _zero(name: str, result: ValType) -> bytes | None:
     if result[0] == _NOT_NULLABLE:
         raise Misfit(
             f"{quoted(name)} returns {type_name(result)}, which has no null: its stub can't be zero",
-            hint="Use trap, or a preloaded module that provides it: --preload NAME=FILE.",
+            hint="Use trap, or a preloaded module that provides it: `--preload NAME=FILE`.",
         )
     return None
 

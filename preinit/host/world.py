@@ -12,6 +12,7 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
 from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
 from ..options import Host
+from ..symbols.linker import how_to_export_memory
 from .functions import Callee, Guest, HostFunction, PythonFunctions
 from .imports import Generated, Given, Preloads, Wasi, link, title
 from .ledger import Calls, Original, settle
@@ -67,7 +68,8 @@ class World:
         self._module = module
         self._host = host
         self.deadline = deadline
-        self._memory = GuestMemory(_no_memory)
+        self._memory = GuestMemory(lambda: _no_memory(module))
+        self._has_memory = False
         self.calls = Calls(watched)
         self._watched = watched & ALWAYS_ASKING
         bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
@@ -90,10 +92,11 @@ class World:
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
         self._memory.view = memory
+        self._has_memory = True
 
     def bind_guest(self, instance: Callee) -> None:
         """Says which instance Python functions see."""
-        self._guest.bind(instance, None if self._memory.view is _no_memory else self._memory.view)
+        self._guest.bind(instance, self._memory.view if self._has_memory else None)
 
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
@@ -174,7 +177,7 @@ class World:
         for name in {name for name, _ in counters}:  # one function may be imported under several types
             if number := sum(count() for counted, count in counters if counted == name):
                 self.calls[name] = number
-        memory = None if self._memory.view is _no_memory else self._memory.view()
+        memory = self._memory.view() if self._has_memory else None
         return settle(self._module, self._host, self.calls, self._wasi, original, memory, self._answered)
 
     @property
@@ -241,10 +244,10 @@ def memory_of(module: Module) -> int | None:
     return 0 if len(module.memories) == module.imported_memories == 1 else None
 
 
-def _no_memory() -> memoryview:
+def _no_memory(module: Module) -> memoryview:
     raise GuestTrap(
         "the initializer called WASI, but the module does not export its memory as `memory`",
-        hint="WASI functions find the guest's memory by that export: export it.",
+        hint=f"WASI functions find the guest's memory by that export. {how_to_export_memory(module)}",
     )
 
 

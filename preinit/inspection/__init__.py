@@ -43,7 +43,7 @@ def _parsed(source: Source, noun: str) -> Module:
     try:
         return parse(binary(source))
     except ComponentInput as problem:
-        hint = "Take the core modules out of it: wasm-tools component unbundle IN --module-dir FOLDER -o REST."
+        hint = "Take the core modules out of it: `wasm-tools component unbundle IN --module-dir FOLDER -o REST`."
         raise ComponentInput(problem.what.replace("the input", noun), hint=hint) from None
     except PreinitError as problem:
         if noun == "the original":

@@ -93,7 +93,7 @@ def accepted_kind() -> Kind:
             what = f"the warning {code} is not about calls of a function" if function else "no function is named"
             raise UsageError(
                 f"{quoted(text)} can't be accepted: {what}",
-                hint=f"Accept it as a whole: --accept {code}; by caller can be {', '.join(CALLED)}.",
+                hint=f"Accept it as a whole: `--accept {code}`; by caller can be {', '.join(CALLED)}.",
             )
         return text
 

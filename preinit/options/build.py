@@ -234,7 +234,7 @@ class Options:
     )  # fmt: skip
     audit: Option[bool, bool] = Option(
         False, FLAG, Effect.VERDICT,
-        "Say what depends on clock, entropy, environment.", heading=_CHECKS,
+        "Run again in other worlds, and compare.", heading=_CHECKS,
     )  # fmt: skip
     strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
     accept: Option[Sequence[str], tuple[str, ...]] = Option(

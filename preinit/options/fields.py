@@ -34,7 +34,7 @@ if TYPE_CHECKING:
             Mapping[str, str] | Mapping[str, Call] | Mapping[str, str | Call] | Sequence[tuple[str, str | Call]]
         )
         keep_init_func: KeepInitFunc
-        late: Sequence[Late]
+        late: Sequence[Late] | None
         imports: Imports
         layout: Layout
         scrub_stack: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 
 from ..errors import printable
@@ -10,6 +9,8 @@ from ..errors import printable
 
 def option(flag: str, value: str) -> str:
     """An option with its value, quoted where a shell would take that for something else."""
+    import shlex  # for messages only
+
     return f"{flag} {shlex.quote(printable(value))}"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
 from ..errors.reason import Reason
+from . import hints
 from . import text as written
 from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
@@ -82,7 +83,7 @@ def _ours(name: str, files: Files) -> str:
     if name not in files.environment:
         raise UsageError(
             f"there is no environment variable {quoted(name)} to pass on",
-            hint=f"Set it, or give it a value: --env {printable(name)}=...",
+            hint=f"Set it, or give it a value: {hints.option('--env', f'{name}=VALUE')}",
         )
     return files.environment[name]
 

@@ -134,7 +134,8 @@ def _is_alike(value: Any, schema: Schema) -> bool:
 
 
 def out_of_range(name: str, wanted: str, value: Any) -> UsageError:
-    return UsageError(f"{name} can't be {value!r}: it must be {wanted}")
+    shown = noun(value) if isinstance(value, int) and not isinstance(value, bool) else repr(value)
+    return UsageError(f"{name} can't be {shown}: it must be {wanted}")
 
 
 def _is_whole(value: Any) -> bool:
@@ -179,28 +180,25 @@ COUNT = _plain(
     _parse_number(_count, "a whole number that is not negative", "3"),
 )
 
-#: Some thirty years: TOML has whole numbers that no clock can count.
+#: Some thirty years: there are numbers that no clock can count.
 _LONGEST = 10**9
 
 
 def _seconds() -> Kind:
-    wanted = "a number of seconds, more than 0"
+    wanted = f"a number of seconds, more than 0, at most {_LONGEST:,}"
 
     def convert(text: str) -> float:
         seconds = float(text)
-        if not seconds > 0:
+        if not 0 < seconds <= _LONGEST:
             raise ValueError
         return seconds
 
-    in_files = _plain(
+    return _plain(
         wanted,
         lambda value: is_number(value) and 0 < value <= _LONGEST,
         {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST},
         _parse_number(convert, wanted, "60"),
     )
-    # More is no limit at all, for who calculates with infinity.
-    in_python = _plain(wanted, lambda value: is_number(value) and value > 0, {"type": "number"}, _never)
-    return in_files._replace(check=in_python.check)
 
 
 SECONDS = _seconds()

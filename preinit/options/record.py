@@ -6,16 +6,18 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, printable, quoted, way_out
+from ..files.regular import read_bounded
 from ..result import FileFacts, Report
+from ..result.read import MOST_REPORT
 from .build import Options
 from .calls import Argv, Call, Number, Returned, Strings, Word
 from .declared import Effect, declared
 from .fields import changed
+from .hints import option
 from .host import Host
 from .lists import items
 
@@ -29,9 +31,6 @@ def _plain(holder: type) -> list[str]:
     """The fields that are written down as they are."""
     return [o.name for o in declared(holder) if o.effect in _RECORDED and o.name not in _OWN_FORM]
 
-
-#: A longer file is no report of ours.
-_LONGEST = 256 << 20
 
 _FROM_ELSEWHERE = "Give the report that `preinit build --report` wrote, or the options of the build."
 
@@ -108,7 +107,7 @@ class Recorded:
             if preload and preload.sha256 != entry["sha256"]:
                 raise InputError(
                     f"the preloaded module {quoted(entry['name'])} is not the one of the build",
-                    hint="Give the one of the build: --preload NAME=FILE.",
+                    hint="Give the one of the build: `--preload NAME=FILE`.",
                 )
 
     def check_files(self, files: tuple[FileFacts, ...]) -> None:
@@ -135,10 +134,7 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
         return _recorded(Report.from_dict(report), "the report")
     shown = f"the report {quoted(os.fsdecode(os.fspath(report)))}"
     try:
-        path = Path(report)
-        if path.stat().st_size > _LONGEST:
-            raise InputError(f"{shown} is longer than {_LONGEST} bytes", hint=_FROM_ELSEWHERE)
-        data = path.read_bytes()
+        data = read_bounded(report, MOST_REPORT)
     except (OSError, ValueError) as problem:
         reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
         raise Unreadable(f"{shown} can't be read: {reason}", hint=way_out(problem, _FROM_ELSEWHERE)) from problem
@@ -217,7 +213,7 @@ def options_of_report(recorded: Recorded, given: Mapping[str, Any]) -> Options:
     if unknown:
         raise UsageError(
             f"the report does not say where the preloaded module {quoted(unknown[0])} is",
-            hint=f"Give it: --preload {printable(unknown[0])}=FILE.",
+            hint=f"Give it: {option('--preload', f'{unknown[0]}=FILE')}",
         )
     if "host" not in given:
         fields = {name: world[name] for name in _plain(Host)} | fields
@@ -240,14 +236,14 @@ def _environment(names: list[str], given: dict[str, str]) -> list[tuple[str, str
         raise UsageError(
             "the report does not say the values of environment variables, they may be secrets: "
             + ", ".join(quoted(name) for name in missing),
-            hint=f"Give them again: --env {printable(missing[0])}=VALUE.",
+            hint=f"Give them again: {option('--env', f'{missing[0]}=VALUE')}",
         )
     return [(name, given[name]) for name in dict.fromkeys((*names, *given))]
 
 
 def _stdin(recorded: Mapping[str, Any], given: bytes) -> bytes:
     if recorded["size"] and not given:
-        raise UsageError("the report does not hold the guest's standard input", hint="Give it again: --stdin FILE.")
+        raise UsageError("the report does not hold the guest's standard input", hint="Give it again: `--stdin FILE`.")
     if hashlib.sha256(given).hexdigest() != recorded["sha256"]:
-        raise UsageError("the guest's standard input is not that of the build", hint="Give that: --stdin FILE.")
+        raise UsageError("the guest's standard input is not that of the build", hint="Give that: `--stdin FILE`.")
     return given

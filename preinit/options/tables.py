@@ -146,7 +146,7 @@ def options_of(settings: Mapping[str, Any], files: Files, **overrides: Any) -> O
 def check_writable(options: Options) -> None:
     """Raises `UsageError` where folders may be written and there are none: that is a mistake."""
     if options.host.writable and not options.host.dirs:
-        raise UsageError("no folder is given that could be written", hint="Give one: --dir HOST[::GUEST].")
+        raise UsageError("no folder is given that could be written", hint="Give one: `--dir HOST::GUEST`.")
 
 
 def _inherited(wanted: Any, files: Files) -> Iterable[tuple[str, str]]:

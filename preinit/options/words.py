@@ -11,10 +11,16 @@ from typing import Any
 from ..errors import PreinitError, UsageError
 from .declared import Option
 
-#: An option, between backticks or not, and its value: one word, or a text between quotes.
+#: What stays as it is: a text of somebody else's, between quotation marks, which begins and ends no word ("can't" has
+#: none); and between backticks what does not begin with an option, the command line of a program.
+_KEPT = r"""(?<!\w)'.*?'(?!\w)|(?<!\w)"[^"\n]*"(?!\w)|`[^`\s-][^`\n]*`"""
+
+#: An option, between backticks or not, and its value: one word, a part of which may be in brackets, or a text between
+#: quotes.
 _OPTION = re.compile(
-    r"(?P<tick>`?)(?<![\w-])(?P<flag>--?[a-z][a-z-]*)"
-    r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@*/-]+(?<![.:])))?(?P=tick)"
+    rf"(?P<kept>{_KEPT})|"
+    r"(?P<tick>`?)(?<![\w/.-])(?P<flag>--?[a-z][a-z-]*)(?![\w/])"
+    r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@*/-]+(?:\[[^\]\s]*\]|(?<![.:]))))?(?P=tick)"
 )
 
 
@@ -34,6 +40,8 @@ def in_python(text: str) -> str:
     """A message in which each option of the command line has become a field: `imports="restore"`."""
 
     def replaced(match: re.Match[str]) -> str:
+        if match["kept"] is not None:
+            return match[0]
         option, setting = _by_flag().get(match["flag"], (None, True))
         if option is None:
             return match[0]
@@ -54,6 +62,8 @@ def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | 
     if value is None:
         return option.name
     value = value.strip("'")
+    if value.endswith("]"):  # what can be left out: here it stands for what can be given
+        value = re.sub(r"\[|\]$", "", value)
     if kind.choices and value not in kind.choices:
         return None
     try:

@@ -15,13 +15,13 @@ T = TypeVar("T")
 _HINT = "Give the file that `preinit build --report FILE` wrote."
 
 #: Bytes of a report: with every call and every place of an audit there are some hundred thousand.
-_LARGEST = 256 << 20
+MOST_REPORT = 256 << 20
 
 
 def loads(kind: type[T], version: int, data: str | bytes) -> T:
     """The report that `to_json` of that class gave. Fields of later versions are left out. Raises `InputError`."""
-    if len(data) > _LARGEST:
-        raise InputError(f"the report has more than {_LARGEST >> 20} MiB", hint=_HINT)
+    if len(data) > MOST_REPORT:
+        raise InputError(f"the report has more than {MOST_REPORT >> 20} MiB", hint=_HINT)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as problem:

@@ -15,8 +15,25 @@ from ..errors import Frame, OutputNotWritable, quoted, way_out
 REPORT_VERSION = 1
 
 
-@dataclass(frozen=True)
-class BuildWarning:
+class _Value:
+    """Equality, hash and text of frozen values.
+
+    Here once, since `dataclass` compiles these methods for each class: for all of them, that takes longer than a small
+    build.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BuildWarning(_Value):
     """Something to look at before the output is used: `code` is stable, `message` says what and where, `hint` what to
     do."""
 
@@ -25,8 +42,8 @@ class BuildWarning:
     hint: str
 
 
-@dataclass(frozen=True)
-class ModuleFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class ModuleFacts(_Value):
     """A module: SHA-256 in hex, bytes in all, bytes of each section (headers included), gzip level 6 if measured."""
 
     sha256: str
@@ -35,8 +52,8 @@ class ModuleFacts:
     gzip_size: int | None = None
 
 
-@dataclass(frozen=True)
-class EngineFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class EngineFacts(_Value):
     """How the guest was compiled: `name` is "whole" or "ondemand", `compiler` "winch" or "cranelift".
 
     `reason` says why, in words, and `reason_code` the same for programs. Of its `functions`, `functions_compiled` were
@@ -58,8 +75,8 @@ class EngineFacts:
     reason_code: str = ""
 
 
-@dataclass(frozen=True)
-class RunFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class RunFacts(_Value):
     """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers.
 
     `exited`: it ended the program with exit code 0 instead of returning. `assumed_stack_pointer`: the index of the
@@ -74,8 +91,8 @@ class RunFacts:
     assumed_stack_pointer: int | None = None
 
 
-@dataclass(frozen=True)
-class MemoryFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class MemoryFacts(_Value):
     """A memory in the snapshot: its pages before and after, and what of it the output holds, in bytes."""
 
     index: int
@@ -86,8 +103,8 @@ class MemoryFacts:
     bytes_written: int
 
 
-@dataclass(frozen=True)
-class SnapshotFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class SnapshotFacts(_Value):
     """What the snapshot holds. `globals_changed`: indices of mutable globals that have another value than before."""
 
     memories: tuple[MemoryFacts, ...]
@@ -97,8 +114,8 @@ class SnapshotFacts:
     dropped_data_segments: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class FileFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class FileFacts(_Value):
     """A file that the guest read: its path in the guest, bytes in all, SHA-256 in hex (None: huge, or not wanted)."""
 
     path: str
@@ -106,8 +123,8 @@ class FileFacts:
     sha256: str | None
 
 
-@dataclass(frozen=True)
-class DescriptorFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class DescriptorFacts(_Value):
     """A file or folder that the guest had open, and its path in the guest.
 
     `opened_in`: the guest's backtrace when it opened it, innermost frame first; of the first 200 that it opened.
@@ -118,8 +135,8 @@ class DescriptorFacts:
     opened_in: tuple[Frame, ...] = ()
 
 
-@dataclass(frozen=True)
-class HostFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class HostFacts(_Value):
     """What the guest asked for while it initialized, so that the snapshot may hold it.
 
     `calls` of each import of the host, `first_calls`: the guest's backtrace of the first one, innermost frame first
@@ -163,8 +180,8 @@ class HostFacts:
     folders_used: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Difference:
+@dataclass(frozen=True, eq=False, repr=False)
+class Difference(_Value):
     """A place where the initializer leaves something else in another world; never what it left.
 
     `depends_on`: those of "entropy", "clock" and "environment" that it depends on. `kind`, with what `index` counts:
@@ -181,8 +198,8 @@ class Difference:
     name: str | None = None
 
 
-@dataclass(frozen=True)
-class ScrubFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class ScrubFacts(_Value):
     """The dead part of the stack, bytes 0 to `stack_pointer` of memory 0, of a stack that starts at `stack_top`.
 
     `bytes_zeroed`: bytes in it that were not zero. `bytes_saved`: how much smaller the data segments are.
@@ -194,8 +211,8 @@ class ScrubFacts:
     bytes_saved: int
 
 
-@dataclass(frozen=True)
-class LateFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class LateFacts(_Value):
     """What instances bring themselves (`late`).
 
     `environment`, `arguments`: "bound": the output fetches them when it starts; "unneeded": the guest never asked for
@@ -216,8 +233,8 @@ class LateFacts:
     argument_count: int
 
 
-@dataclass(frozen=True)
-class ResumedFrame:
+@dataclass(frozen=True, eq=False, repr=False)
+class ResumedFrame(_Value):
     """An active function at a pause: where it was, and what goes on there.
 
     `offset` of the call that is under way, in the input. `code`: bytes of the function; `continuation`: bytes of the
@@ -232,8 +249,8 @@ class ResumedFrame:
     resumed: int
 
 
-@dataclass(frozen=True)
-class PauseFacts:
+@dataclass(frozen=True, eq=False, repr=False)
+class PauseFacts(_Value):
     """A program that was paused in the middle: `where`, as the options say it, in the call of the export `export`.
 
     `frames`: what was active, innermost first. `printed`: bytes that it had printed, `replayed`: whether the output
@@ -248,8 +265,8 @@ class PauseFacts:
     reopened: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(_Value):
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring

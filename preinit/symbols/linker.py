@@ -15,6 +15,14 @@ STACK_POINTER = "__stack_pointer"
 HEAP_BASE = "__heap_base"
 
 
+def how_to_export_memory(module: Module) -> str:
+    """What to do for an export `memory`, in a sentence: who imports a memory exports it only when told to."""
+    if not module.memories:
+        return "The module has no memory, so there is nothing that it could export."
+    flags = "-Wl,--import-memory,--export-memory" if module.imported_memories else "-Wl,--export-memory"
+    return f"Have the linker export it: `{flags}`."
+
+
 def initial_number(module: Module, index: int) -> int | None:
     """What an integer global starts with, unsigned; None where the module does not say it as a plain constant."""
     entry = module.globals[index]

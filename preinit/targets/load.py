@@ -49,14 +49,14 @@ def find(folder: Path) -> Path | None:
             raise ConfigError(
                 f"{OWN_FILE} is {other}, not a file",
                 where=shown(own),
-                hint="Move it away, or name another file: --config FILE.",
+                hint="Move it away, or name another file: `--config FILE`.",
             )
         both = [path for path in (own, shared) if path.is_file() and (path == own or _mentions(path))]
         if len(both) > 1:
             raise ConfigError(
                 f"targets are in {OWN_FILE} and in {SHARED_FILE}",
                 where=shown(place),
-                hint="Move all into one of them, or say which: --config FILE.",
+                hint="Move all into one of them, or say which: `--config FILE`.",
             )
         if both:
             return both[0]

@@ -31,6 +31,7 @@ from ..errors import (
     way_out,
 )
 from ..files.outputs import check_writable, to_stderr, write_output
+from ..files.regular import MOST_MODULE, read_bounded
 from ..files.replace import replace_file
 from ..files.toml import shown
 from ..options import Options
@@ -198,8 +199,10 @@ def _check(job: Job) -> dict[str, Any]:
     name = shown(target.output)
     hint = f"Build it: preinit build {target.name}"
     try:
-        before = target.output.read_bytes()
+        before = read_bounded(target.output, MOST_MODULE)
     except OSError as problem:
+        if os.path.exists(target.output) and not os.path.isfile(target.output):  # noqa: PTH110, PTH113
+            hint = "Name a regular file in the config file."
         raise OutputStale(
             f"the output {name!r} can't be read: {problem.strerror}", where=target.place, hint=way_out(problem, hint)
         ) from problem

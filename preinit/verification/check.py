@@ -15,6 +15,7 @@ from ..engine.runtime import Deadline
 from ..errors import Discrepancy, InputError, Mismatch, UsageError
 from ..options import Host, Options
 from ..options.fields import given
+from ..options.kinds import SECONDS
 from ..options.record import Recorded, options_of_report, read_report
 from ..options.words import for_python
 from ..passes.observer import Listener, Observer
@@ -65,8 +66,7 @@ class Calls:
     timeout: float = CALL_TIMEOUT
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise UsageError("the time limit of a call must be more than 0 seconds")
+        SECONDS.check("the time limit of a call", self.timeout)
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Calls:

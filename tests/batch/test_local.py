@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -10,7 +11,9 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import pytest
 from preinit.batch import read_jobs
 from preinit.batch import run as run_batch
 from preinit.batch.processes import Processes
+from preinit.batch.run import Summary
 from preinit.batch.work import Request
 from tests.support.batches import KEEPER, Threads, expected, outputs, report, statuses, workshop
 from tests.support.command import COMMAND, run
@@ -187,6 +191,43 @@ def test_a_job_that_ends_its_process_each_time_fails_alone(tmp_path: Path, how: 
     assert ("SIGABRT" if how == "deadly" else "SIGKILL") in failed.error["what"]
     assert {job.status for job in found.values()} == {"built"}
     assert outputs(tmp_path / "out") == expected(TEXTS)
+
+
+def start_few(starts: int, dead: int) -> Any:
+    """Starts that many processes, of which the first ones end before they read anything; then the system refuses."""
+    numbers = count(1)
+    popen = subprocess.Popen
+
+    def start(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
+        number = next(numbers)
+        if number > starts:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        process = popen([sys.executable, "-c", ""] if number <= dead else command, **more)
+        if number <= dead:
+            process.wait()
+        return process
+
+    return start
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize(("starts", "dead", "built"), [(1, 1, 0), (2, 1, 6), (2, 2, 0), (0, 0, 0)])
+def test_a_system_that_starts_few_processes_ends_no_batch_in_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, starts: int, dead: int, built: int
+) -> None:
+    jobs = read_jobs(workshop(tmp_path, TEXTS))
+    monkeypatch.setattr("preinit.batch.processes.subprocess.Popen", start_few(starts, dead))
+    ended: list[Summary] = []
+    batch = threading.Thread(
+        target=lambda: ended.append(run_batch(jobs, lambda order: Processes(order, size))), daemon=True
+    )
+    batch.start()
+    batch.join(PATIENCE)
+    (summary,) = ended
+    assert summary.count("built") == built
+    assert summary.count("failed") == 6 - built
+    said = {result.error["what"] for result in summary.results if result.error}
+    assert all("no process that does jobs can be started" in what for what in said)
 
 
 @pytest.mark.parametrize(

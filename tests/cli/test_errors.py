@@ -15,7 +15,7 @@ from tests.support.modules import wasm
 
 def test_a_missing_file_is_named() -> None:
     said = fails("build", "no-such-file.wasm", code=2)
-    assert "error[input]" in said
+    assert "error[unreadable]" in said
     assert "'no-such-file.wasm' can't be read: No such file" in said
 
 
@@ -94,8 +94,13 @@ def test_without_an_initializer_the_candidates_are_listed() -> None:
         (["--env", "=x"], 2, "usage", "--env K=V"),
         (["--env", "NO_SUCH_VARIABLE"], 2, "usage", "NO_SUCH_VARIABLE"),
         (["--no-init-func", "-f", "run"], 2, "usage", "none is to be run"),
-        (["--timeout", "0"], 2, "usage", "`--timeout` takes: a number of seconds, more than 0"),
-        (["--timeout", "nan"], 2, "usage", "`--timeout` takes: a number of seconds, more than 0"),
+        (["--timeout", "0"], 2, "usage", "`--timeout` takes: a number of seconds, more than 0, at most 1,000,000,000"),
+        (
+            ["--timeout", "nan"],
+            2,
+            "usage",
+            "`--timeout` takes: a number of seconds, more than 0, at most 1,000,000,000",
+        ),
         (["--max-memory", "9"], 1, "memory-limit", "--max-memory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -134,9 +139,46 @@ def test_wrong_usage_ends_with_2(arguments: list[str], words: str) -> None:
     assert done.stdout == b""
 
 
-@pytest.mark.parametrize("limit", ["inf", "1e300"])
-def test_a_time_limit_beyond_all_time_is_no_limit(good: Path, limit: str) -> None:
-    assert_initialized(run("build", good, "--timeout", limit, code=0).stdout)
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["build", "in.wasm", "-o", "a", "-o", "b"], "`--output` is given several times"),
+        (["build", "in.wasm", "-o=a", "--output", "a"], "`--output` is given several times"),
+        (["build", "in.wasm", "-o", "a", "--html", "b", "--html", "c"], "`--html` is given several times"),
+        (["build", "in.wasm", "--cache", "--no-cache", "-o", "a"], "`--cache` or `--no-cache` is given several times"),
+        (
+            ["build", "--keep-init-func", "in.wasm", "--keep-init-func=false"],
+            "`--keep-init-func` is given several times",
+        ),
+        (["build", "-t1", "in.wasm", "-t", "2"], "`--timeout` is given several times"),
+        (["verify", "in.wasm", "b", "--from-report", "c", "--from-report", "d"], "`--from-report` is given several"),
+        (["inspect", "in.wasm", "--json", "--json=x"], "`--json` is given several times"),
+        (["bench", "in.wasm", "--runtime", "node", "--runtime", "node"], "`--runtime` is given several times"),
+        (["batch", "jobs.toml", "-i", "a", "-i", "b"], "`--input` is given several times"),
+        (["serve", "in.wasm", "--port", "1", "--port", "2"], "`--port` is given several times"),
+        (["schema", "--jobs", "--report"], "`--jobs` and `--report` don't go together"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_option_with_one_value_is_given_once(arguments: list[str], what: str) -> None:
+    said = fails(*arguments, code=2)
+    assert f"error[usage]: {what}" in said
+    assert "what to do: Give " in said
+
+
+def test_what_can_be_given_several_times_still_can(good: Path, tmp_path: Path) -> None:
+    given = ["-q", "--strict", "-q", "--strict", "--env", "A=1", "--env", "B=2"]
+    run("build", good, "-o", tmp_path / "out.wasm", *given, code=0)
+    run("schema", "--jobs", "--jobs", code=0)
+
+
+@pytest.mark.parametrize("limit", ["inf", "1e300", "1e12", "1000000000.5"])
+def test_a_time_limit_beyond_all_time_is_refused_with_the_bound(good: Path, limit: str) -> None:
+    assert "more than 0, at most 1,000,000,000" in fails("build", good, "--timeout", limit, code=2)
+
+
+def test_the_longest_time_limit_is_no_hindrance(good: Path) -> None:
+    assert_initialized(run("build", good, "--timeout", "1e9", code=0).stdout)
 
 
 @pytest.mark.parametrize("limit", ["64KiB", "1m", "2GB", "9223372036854775807", "999999999999999999999g"])

@@ -277,3 +277,28 @@ def test_more_options_come_from_the_environment(folder: Path, tmp_path: Path) ->
     assert "no option" in run_with("--no-such", code=2)
     for wrong in ("--report x.json", "other.wasm", "-o x.wasm", "--random 'x"):
         assert "PREINIT_WIZER_OPTIONS" in run_with(wrong, code=1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["--help", "-h", "--check --depfile dep.d", "--config c.toml", "--jobs 2", "--force", "--verify", "--html x.html",
+     "-o -", "-v", "--debug", "--strict --help"],
+)  # fmt: skip
+def test_what_the_environment_says_that_is_no_option_of_a_build_is_refused(folder: Path, wrong: str) -> None:
+    done = run("echo.wasm", "--allow-wasi", "-o", "x.wasm", cwd=folder, code=1, PREINIT_WIZER_OPTIONS=wrong)
+    assert "in $PREINIT_WIZER_OPTIONS is no option of the build itself" in done.stderr.decode()
+    assert done.stdout == b""
+    assert not (folder / "x.wasm").exists()
+
+
+def test_what_the_environment_says_takes_the_place_of_the_command_line_and_is_said_once(folder: Path) -> None:
+    given = ["echo.wasm", "--allow-wasi", "-o", "x.wasm", "-W", "timeout=50", "-C", "compiler=winch"]
+    run(*given, cwd=folder, PREINIT_WIZER_OPTIONS="-t 60 --compiler cranelift")
+    done = run(*given, cwd=folder, code=2, PREINIT_WIZER_OPTIONS="-t 60 -t 70")
+    assert b"`--timeout` is given several times" in done.stderr
+
+
+def test_what_the_environment_may_say(folder: Path) -> None:
+    options = "--timeout 60 --dir . --env A=1 --inherit-env=false --compiler winch --quiet"
+    run("echo.wasm", "--allow-wasi", "-o", "x.wasm", cwd=folder, PREINIT_WIZER_OPTIONS=options)
+    assert (folder / "x.wasm").exists()

@@ -85,9 +85,7 @@ def test_a_report_says_the_options(good: Path, tmp_path: Path) -> None:
     source.write_text(GOOD.replace("(module", '(module (import "a" "b" (func)) (import "l" "f" (func))', 1))
     run("build", source, "-q", "-o", out, "--report", report, *given, code=0)
     assert "export 'wizer-initialize'" in fails("verify", source, out)
-    assert "what to do: Give them again: --env A=VALUE." in fails(
-        "verify", source, out, "--from-report", report, code=2
-    )
+    assert "what to do: Give them again: --env A=VALUE" in fails("verify", source, out, "--from-report", report, code=2)
     run("verify", source, out, "--from-report", report, "--env", "A=1", code=0)
     said = fails("verify", source, out, "--from-report", report, "--env", "A=1", "--keep-init-func=false")
     assert "export 'wizer-initialize'" in said

@@ -19,7 +19,7 @@ from preinit.files.marks import died, running
 from preinit.report.text import summary
 from tests.support.modules import wasm
 
-TINY = """(module (memory 1) (func (export "wizer-initialize") (i32.store (i32.const 0) (i32.const 7))))"""
+TINY = """(module (memory (export "memory") 1) (func (export "wizer-initialize") (i32.store (i32.const 0) (i32.const 7))))"""
 
 
 @pytest.fixture

@@ -38,16 +38,23 @@ from tests.support.places import PACKAGE
         ({"cache": "no"}, "cache must be True or False, not str"),
         ({"cache_dir": 1}, "cache_dir must be a path"),
         ({"cache_dir": "a\0b"}, "NUL"),
-        ({"timeout": "5"}, "timeout must be a number of seconds, more than 0, not str"),
-        ({"timeout": True}, "timeout must be a number of seconds, more than 0, not bool"),
-        ({"timeout": 0}, "timeout can't be 0: it must be a number of seconds, more than 0"),
+        ({"timeout": "5"}, "timeout must be a number of seconds, more than 0, at most 1,000,000,000, not str"),
+        ({"timeout": True}, "timeout must be a number of seconds, more than 0, at most 1,000,000,000, not bool"),
+        ({"timeout": 0}, "timeout can't be 0: it must be a number of seconds, more than 0, at most 1,000,000,000"),
+        (
+            {"timeout": float("inf")},
+            "timeout can't be inf: it must be a number of seconds, more than 0, at most 1,000,",
+        ),
+        ({"timeout": 1e12}, "at most 1,000,000,000"),
+        ({"timeout": 10**400}, "timeout can't be a number that long: it must be .* at most 1,000,000,000"),
+        ({"timeout": 10**5000}, "timeout can't be a number that long"),
         ({"max_memory": "64 apples"}, 'a string with a unit such as "64MiB"'),
         ({"max_memory": 1.5}, 'a number of bytes, or a string with a unit such as "64MiB", not float'),
         ({"max_memory": -1}, "max_memory can't be -1"),
         ({"host": {"env": {}}}, "host must be a Host, not dict"),
         ({"no_such": 1}, "no option 'no_such'"),
     ],
-    ids=str,
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
 )
 def test_an_option_that_does_not_fit_is_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):

@@ -215,7 +215,7 @@ def test_a_server_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
 def test_wrong_commands_say_what_is_wrong(tmp_path: Path) -> None:
     good = tmp_path / "good.wat"
     good.write_text(EMPTY)
-    assert "error[input]" in fails("serve", tmp_path / "missing.wasm", code=2)
+    assert "error[unreadable]" in fails("serve", tmp_path / "missing.wasm", code=2)
     assert "error[unknown-export]" in fails("serve", good, "--entry", "run")
     assert "error[usage]" in fails("serve", good, "--timeout", "0", code=2)
     assert "error[usage]" in fails("serve", good, "--port", "70000", code=2)

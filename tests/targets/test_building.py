@@ -222,7 +222,7 @@ def test_all_failures_are_told_and_the_other_targets_are_built(tmp_path: Path) -
     assert "8 targets: 1 built, 7 failed; " in text
     assert "after: failed, not built: it needs 'trap'" in text
     assert "after-that: failed, not built: it needs 'after'" in text
-    for code in ("trap", "input", "usage", "budget", "output-not-writable"):
+    for code in ("trap", "unreadable", "usage", "budget", "output-not-writable"):
         assert f"error[{code}]: " in text
     assert "where: trap.wasm" in text
     assert "divide (function 0)" in text

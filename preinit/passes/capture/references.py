@@ -9,6 +9,12 @@ from ...engine.values import RawValue
 from ...errors import UnsupportedState
 from ..snapshot import I31, Reference
 
+#: What to do about objects that an output would have to hold.
+OBJECTS = (
+    "Objects of the engine's heap can't be written to a module yet: keep what they say in linear memory, and make them "
+    "when an instance starts. Languages whose objects all live there (Kotlin, Dart, Java) can't be pre-initialized."
+)
+
 
 def same(instance: Instance, before: Sequence[RawValue], after: Sequence[RawValue]) -> bool:
     """Whether these are the same references: a function may be seen under several pointers."""
@@ -47,5 +53,5 @@ def check_no_object(value: RawValue, holder: str, where: str | None) -> None:
         raise UnsupportedState(
             f"{holder} holds an object (a struct, array, exception or host reference), whose contents may have changed",
             where=where,
-            hint="Objects of the engine's heap can't be written to a module yet.",
+            hint=f"Set it to null before the initializer ends. {OBJECTS}",
         )

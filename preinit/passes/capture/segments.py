@@ -7,6 +7,7 @@ from ...engine.guest import Instance
 from ...errors import UnsupportedState
 from ..instrument import Instrumented
 from ..snapshot import SegmentsState
+from .references import OBJECTS
 
 
 def capture_segments(module: Module, instrumented: Instrumented, instance: Instance) -> SegmentsState:
@@ -19,7 +20,7 @@ def capture_segments(module: Module, instrumented: Instrumented, instance: Insta
         if module.elements[index].allocates:
             raise UnsupportedState(
                 f"element segment {index} holds objects (structs or arrays), whose contents may have changed",
-                hint="Objects of the engine's heap can't be written to a module yet.",
+                hint=f"Drop it before the initializer ends (`elem.drop`). {OBJECTS}",
             )
     return state
 

@@ -41,7 +41,7 @@ def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -
         BuildWarning(
             "environment-value",
             f"the value of the environment variable {name} is in the output: memory {memory}, offset {place:#x}",
-            "Run the initializer without that variable. If its value is no secret, write it (--env NAME=VALUE), or "
+            "Run the initializer without that variable. If its value is no secret, write it (`--env NAME=VALUE`), or "
             "name the variable in Host.public_env.",
         )
         for name, (memory, place) in places.items()

@@ -8,6 +8,7 @@ from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import is_numeric
 from ...errors import counted, quoted
+from ...options.hints import option
 from ...result import BuildWarning, RunFacts
 from ..plan.arguments import Call
 from ..plan.commands import has_constructors, ran_constructors
@@ -100,7 +101,7 @@ def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarnin
         BuildWarning(
             "assumed-global",
             f"the imported global `{entry.module}.{entry.name}` was zero while the initializer ran",
-            f"Give it the value that it will have: --import-global {entry.module}.{entry.name}=VALUE.",
+            "Give it the value that it will have: " + option("--import-global", f"{entry.module}.{entry.name}=VALUE"),
         )
         for entry in assumed
         if entry.module not in _GOT
@@ -113,7 +114,7 @@ def _assumed_globals(module: Module, given: Collection[str]) -> list[BuildWarnin
                 f"{counted(len(addresses), 'imported address', 'imported addresses')} that a loader fills in {were} "
                 f"zero while the initializer ran, `{addresses[0]}` first",
                 "That is right where the initializer uses none of them; else give their values: "
-                f"--import-global {addresses[0]}=VALUE.",
+                + option("--import-global", f"{addresses[0]}=VALUE"),
             )
         )
     return found

@@ -31,8 +31,8 @@ def result_warnings(calls: Sequence[Call], returned: Sequence[Sequence[bytes]]) 
                     "initializer-result",
                     f"the initializer {quoted(call.name)} returned {number}: many return something else than 0 when "
                     "they fail, and the output holds what it left",
-                    f"Where 0 says that all is well, have that checked: -f {written(call, '=0')}; where {number} does: "
-                    f"-f {written(call, f'={number}')}",
+                    f"Where 0 says that all is well, have that checked: `-f {written(call, '=0')}`; where {number} "
+                    f"does: `-f {written(call, f'={number}')}`",
                 )
             )
     return tuple(found)

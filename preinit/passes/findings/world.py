@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ...errors import Frame
+from ...options.hints import option
 from ...result import BuildWarning, HostFacts, LateFacts
 
 #: Names that a message lists, of variables and files; and functions, from the innermost on.
@@ -83,8 +84,7 @@ def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = Fa
             "take the descriptors of an instance for the same ones",
             f"Have the instance fetch its own when it starts (in C: {_REFRESH_FOLDERS}; docs/writing.md has the "
             "recipe), or give each one the same guest paths in the same order: "
-            + " ".join(f"--dir HOST::{path}" for path in (*facts.folders, *facts.late_folders))
-            + ".",
+            + " ".join(option("--dir", f"HOST::{path}") for path in (*facts.folders, *facts.late_folders)),
         )
     elif facts.folders_listed and not facts.late_folders:
         yield BuildWarning(
@@ -131,7 +131,7 @@ def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = Fa
             "stub-answered",
             f"a stub answered for `{name}`{_times(number)}{_where(first, name)}: what that function does is missing "
             "from the output",
-            "Do that again when an instance starts, or give the build the function: --preload NAME=FILE.",
+            "Do that again when an instance starts, or give the build the function: `--preload NAME=FILE`.",
         )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
 from ...errors import PreinitError, Unreadable, UsageError, located, quoted, way_out
+from ...files.regular import MOST_MODULE, read_bounded
 from ...options import Options
 from .supported import check_room, check_supported
 from .text import is_text, parse_text
@@ -57,7 +57,7 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
     modules: dict[str, Module] = {}
     for name, given in options.preloads:
         try:
-            modules[name] = parse(binary(given))
+            modules[name] = parse(binary(given, waits=False))
         except PreinitError as problem:
             located(problem, f"preloaded module {quoted(name)}")
             raise
@@ -72,17 +72,17 @@ def _check_room_beside(module: Module, preloads: Mapping[str, Module], options: 
     check_room(module, options, *elsewhere(module, preloads))
 
 
-def binary(wasm: Wasm, seconds: float | None = None) -> bytes:
+def binary(wasm: Wasm, seconds: float | None = None, waits: bool = True) -> bytes:
     """The bytes of a binary module, from bytes or a file, text or binary; text within that time.
 
-    Raises `Unreadable`, `UsageError`, what reading text raises.
+    `waits`: for whoever writes to a pipe of that name. Raises `Unreadable`, `UsageError`, what reading text raises.
     """
     if isinstance(wasm, bytes | bytearray | memoryview):
         data = bytes(wasm)
     elif isinstance(wasm, str | os.PathLike):
         name = os.fsdecode(os.fspath(wasm))
         try:
-            data = Path(name).read_bytes()
+            data = read_bounded(name, MOST_MODULE, waits)
         except (OSError, ValueError) as problem:
             reason = (isinstance(problem, OSError) and problem.strerror) or problem
             looks_like_text = name.lstrip().startswith(("(", ";;"))

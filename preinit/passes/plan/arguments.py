@@ -23,6 +23,7 @@ from ...options.calls import (
 from ...options.calls import Call as Given
 from ...options.grammar import quoted_text
 from ...options.numbers import encode, expected
+from ...symbols.linker import how_to_export_memory
 
 
 class Allocator(NamedTuple):
@@ -182,7 +183,7 @@ def _check_memory(module: Module, where: str) -> None:
         raise InitializerType(
             "data can't be given to the initializer: the module exports no memory of 32 bits as `memory`",
             where=where,
-            hint="Export it.",
+            hint=how_to_export_memory(module),
         )
 
 

@@ -46,7 +46,7 @@ def output_exports(
         new_names.setdefault(source, []).append(destination)
     for source in new_names:
         if source not in module.exported_names:
-            raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as -r NEW=PRESENT.")
+            raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as `-r NEW=PRESENT`.")
         if source in removed:
             raise Misfit(
                 f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",
@@ -151,7 +151,7 @@ def _with_defined(module: Module, exports: tuple[Export, ...]) -> tuple[Export, 
             raise Misfit(
                 f"two things would be exported as {quoted(entry.name)}: the import "
                 f"`{printable(entry.module)}.{printable(entry.name)}`, and an export or import of the same name",
-                hint="Rename the export: -r NEW=PRESENT.",
+                hint="Rename the export: `-r NEW=PRESENT`.",
             )
         result[(entry.name, int(entry.kind), index)] = None
     return tuple(result)

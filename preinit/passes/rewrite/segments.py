@@ -14,6 +14,7 @@ from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
 from ...binary.module import Module, SectionId
 from ...binary.sections import DataSegment, ElementSegment, ExternKind, Mode
+from ...engine.validation import MERGE
 from ...errors import OutputTooLarge
 from ..snapshot import SegmentsState, Snapshot
 from . import memories, tables
@@ -79,7 +80,7 @@ def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list
         if len(kept) <= len({run.memory for run in kept}):  # nothing is left to be merged
             raise OutputTooLarge(
                 f"the module's {len(slots):,} data segments leave no room for the snapshot's memory",
-                hint=f"Engines take {MOST_SEGMENTS:,} data segments in all: use fewer in the module.",
+                hint=f"Engines take {MOST_SEGMENTS:,} data segments in all. {MERGE}",
             )
         most = len(kept) - surplus
 
@@ -131,7 +132,10 @@ def write_elements(module: Module, snapshot: Snapshot, plan: Plan) -> tuple[writ
         declared = [write.uleb(function) for function in plan.tables.declared]
         entries.append(b"\x03\x00" + write.vector(declared))
     if len(entries) > MOST_SEGMENTS:
-        raise OutputTooLarge(f"the output would have {len(entries)} element segments, engines take {MOST_SEGMENTS}")
+        raise OutputTooLarge(
+            f"the output would have {len(entries):,} element segments, engines take {MOST_SEGMENTS:,}",
+            hint="Have the initializer change fewer places of tables, or build the module with fewer element segments.",
+        )
     payload = [write.uleb(len(entries)), *entries]
     head = bytes((SectionId.ELEMENT,)) + write.uleb(sum(map(len, payload)))
     return [head, *payload] if entries else [], placed

@@ -153,6 +153,10 @@ def test_a_size_that_only_the_engine_refuses_is_not_said_to_need_another_limit()
 #: What engines bound and the specification does not: how to have less of it, where that is known.
 BEYOND_ENGINES = {
     "data segments": ({5: by_hand.ONE_PAGE, 11: by_hand.repeated(b"\0\x41\0\x0b\1x", 100_001)}, "--limit-segments"),
+    "counted data segments": (
+        {5: by_hand.ONE_PAGE, 12: write.uleb(100_001), 11: by_hand.repeated(b"\0\x41\0\x0b\1x", 100_001)},
+        "--limit-segments",
+    ),
     "passive data segments": ({5: by_hand.ONE_PAGE, 11: by_hand.repeated(b"\1\1x", 100_001)}, "--limit-segments"),
     "element segments": ({4: b"\1\x70\0\1", 9: by_hand.repeated(b"\0\x41\0\x0b\1\0", 100_001)}, "limits"),
     "types": ({1: by_hand.repeated(by_hand.NOTHING, 1_000_001)}, "limits"),

@@ -1,4 +1,4 @@
-"""Faults on purpose, a few of each kind; `python -m tests.faults.inject` does many."""
+"""Faults on purpose, a few of each kind; `python -m tests.support.faults` does many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 if os.name != "posix":
     pytest.skip("signals, limits and pipes of POSIX systems", allow_module_level=True)
 
-from tests.faults.inject import FAULTS
+from tests.support.faults import FAULTS
 
 FEW = {"interrupts": 4, "deaths": 2, "flips": 12, "limits": 6, "no_files": 16, "idle": 40}
 

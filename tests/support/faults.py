@@ -1,6 +1,6 @@
 """Faults on purpose: signals, dead workers, damaged caches, limits, what is no file, idle and hostile clients.
 
-    python -m tests.faults.inject --interrupts 200 --deaths 50 --flips 1000 --limits 60 --idle 1000
+    python -m tests.support.faults --interrupts 200 --deaths 50 --flips 1000 --limits 60 --idle 1000
 
 Each kind is tried as often as is said, at random moments and places of a seed; what went wrong is listed, and the exit
 code is 1 then. Tests do the same a few times. What comes out does not depend on how fast the machine is: a hang is what
