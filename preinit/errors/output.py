@@ -49,7 +49,7 @@ class LateFolderOpened(PreinitError):
     """The initializer opened files of a folder that only instances have (`--late-dir`)."""
 
     code = "late-folder"
-    hint = "Open them in an entry point, or give the folder to the build: --dir HOST::GUEST."
+    hint = "Open them in an entry point, or give the folder to the build: --dir HOST::GUEST"
 
 
 class OutputTooLarge(PreinitError):

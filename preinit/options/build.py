@@ -285,7 +285,9 @@ class Options:
             self._check_pause()
         elif self.reopen or self.replay_output:
             name = "--reopen" if self.reopen else "--replay-output"
-            raise UsageError(f"`{name}` is about a program that is paused", hint="Say where: --pause-at stdin.")
+            raise UsageError(
+                f"`{name}` is about a program that is paused", hint="Say where it is paused: --pause-at stdin"
+            )
 
     def _check_pause(self) -> None:
         reason = self.host.irreversible
