@@ -117,6 +117,9 @@ class Workshop:
             case "console":
                 self._console(block)
                 return None
+            case "python" if _NAMED.match(block.text):  # another program's: it is not ours to run
+                self._file(block)
+                return None
             case "python":
                 return self._succeed(block, "python", "-c", block.text)
             case "yaml":

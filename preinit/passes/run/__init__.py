@@ -51,7 +51,8 @@ def _run_to_pause(
     """
     if "env" in job.options.wants_late:
         try:
-            return _run_twice(job, pause, observer, kept, check, larger(job.options.host, LARGER[0]))
+            other = dataclasses.replace(larger(job.options.host, LARGER[0]), quiet_guest=True)
+            return _run_twice(job, pause, observer, kept, check, other)
         except TimeLimit:
             raise
         except InitializerFailed as problem:
@@ -89,7 +90,8 @@ def _run_twice(
         observer.note(f"paused with {counted(len(stack), 'active function')}")
         second_job, second_copy = copied(stack)
         again = KeptForUnwinding(second_job, first, frozenset(stack))
-        second = _run(second_job, observer, again, None, (pause, second_copy, True), first.world.printed)
+        printed = 0 if other else first.world.printed
+        second = _run(second_job, observer, again, None, (pause, second_copy, True), printed)
         second = second._replace(other=first if other else None)
         try:
             compare(first, second)
