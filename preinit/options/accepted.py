@@ -32,6 +32,7 @@ WARNINGS = (
     "late-several",
     "no-constructors",
     "nothing-exported",
+    "output-before-pause",
     "output-unflushed",
     "preload-state",
     "signature",
