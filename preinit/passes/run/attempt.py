@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.guest import Instance
+from ...engine.ondemand.suitability import worthwhile
 from ...engine.runtime import EngineSettings, Pending
 from ...errors import UnsupportedProposal, counted, quoted
 from ...host.world import memory_of
@@ -89,10 +90,12 @@ class Attempt(NamedTuple):
         return OnDemandGuest(prepared), instrumented
 
     def _check_input(self) -> None:
-        """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same."""
-        with self.observer.stage("check"):
-            checked = self._checking()
-            if checked:
+        """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same.
+
+        Of a small module, compiling tells it as soon: it would only be validated twice.
+        """
+        if worthwhile(self.job.module) and (checked := self._checking()):
+            with self.observer.stage("check"):
                 checked.result()
 
     def _checking(self) -> Pending[None] | None:
