@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..binary.module import Module
-from ..errors import InputError, Unreadable, UsageError, printable, quoted, way_out
+from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
 from ..result import FileFacts, Report
 from ..result.read import MOST_REPORT
@@ -120,7 +120,7 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
     try:
         data = read_bounded(report, MOST_REPORT)
     except (OSError, ValueError) as problem:
-        reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
+        reason = in_words(problem)
         raise Unreadable(f"{shown} can't be read: {reason}", hint=way_out(problem, _FROM_ELSEWHERE)) from problem
     try:
         return _recorded(Report.from_json(data), shown)

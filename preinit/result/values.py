@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import Frame, OutputNotWritable, quoted, way_out
+from ..errors import Frame, OutputNotWritable, in_words, quoted, way_out
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
@@ -283,7 +283,7 @@ class Result:
         try:
             replace_file(Path(os.path.realpath(path)), self.wasm)
         except (OSError, ValueError) as problem:
-            reason = (isinstance(problem, OSError) and problem.strerror) or problem
+            reason = in_words(problem)
             raise OutputNotWritable(
                 f"the output {quoted(os.fsdecode(path))} can't be written: {reason}",
                 hint=way_out(problem, "Name another file, or make its folder writable."),
