@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 import click
 
 from ..errors import UsageError, printable
@@ -68,11 +66,13 @@ def _hint(problem: click.ClickException, context: click.Context | None, command:
 
 def _close(name: str, context: click.Context | None) -> str | None:
     """The option that was probably meant."""
+    from difflib import get_close_matches  # for messages only
+
     options = [one for one in context.command.params if isinstance(one, click.Option)] if context else []
     known = [flag for option in options if not option.hidden for flag in (*option.opts, *option.secondary_opts)]
     longer = [flag for flag in known if len(name) > 3 and flag.startswith(name)]
     shorter = [flag for flag in known if len(flag) > 4 and name.startswith(flag)]
-    near = difflib.get_close_matches(name, known, 1, 0.8)
+    near = get_close_matches(name, known, 1, 0.8)
     return next(iter(longer or near or sorted(shorter, key=len, reverse=True)), None) or next(
-        iter(difflib.get_close_matches(name, known, 1, 0.6)), None
+        iter(get_close_matches(name, known, 1, 0.6)), None
     )

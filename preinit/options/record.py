@@ -12,7 +12,6 @@ from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
 from ..result import FileFacts, Report
-from ..result.read import MOST_REPORT
 from .build import Options
 from .calls import Call, Word
 from .declared import Effect, declared
@@ -116,6 +115,8 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
         return _recorded(report, "the report")
     if isinstance(report, Mapping):
         return _recorded(Report.from_dict(report), "the report")
+    from ..result.read import MOST_REPORT  # builds write reports and read none
+
     shown = f"the report {quoted(os.fsdecode(os.fspath(report)))}"
     try:
         data = read_bounded(report, MOST_REPORT)
