@@ -169,4 +169,4 @@ def test_a_build_imports_nothing_that_only_messages_and_reports_need(tmp_path: P
     )  # fmt: skip
     imported = {line.split("|")[-1].strip() for line in done.stderr.decode().splitlines()}
     assert "preinit.passes.pipeline" in imported
-    assert not imported & {"json", "difflib", "shlex", "gzip", "tempfile", "preinit.result.read", "preinit.report.page"}
+    assert not imported & {"json", "shlex", "gzip", "preinit.result.read", "preinit.report.page"}
