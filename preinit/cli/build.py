@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..binary.encoder import PREAMBLE
 from ..errors import OutputNotWritable, PreinitError, UsageError, locate_input, printable
 from ..files.outputs import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..passes.observer import Observer
@@ -109,6 +108,8 @@ def command(
 
             check_repeatable(options)
         data = read(source)
+        from ..binary.encoder import PREAMBLE
+
         if not data.startswith(PREAMBLE[:4]) and STANDARD_OUTPUT not in (source, output) and same_file(source, output):
             raise UsageError(
                 f"the module, a binary, would overwrite the text {source!r} that it is made from",
