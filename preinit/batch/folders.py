@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import InputError, quoted, way_out
+from ..errors import InputError, in_words, quoted, way_out
 
 #: A part of a folder: its path there, and a file's content, a link's target, or None for a folder.
 Entry = tuple[str, bytes | str | None]
@@ -51,7 +51,7 @@ def pack(folder: str) -> list[Entry]:
                 )
     except OSError as problem:
         raise InputError(
-            f"the folder {quoted(folder)} can't be read: {problem.strerror}",
+            f"the folder {quoted(folder)} can't be read: {in_words(problem)}",
             hint=way_out(problem, "Name one that you may read."),
         ) from problem
     return found
@@ -83,7 +83,7 @@ def digest(folder: str) -> str:
                 total.update(f"{len(target)} ".encode() + target)
     except OSError as problem:
         raise InputError(
-            f"the folder {quoted(folder)} can't be read: {problem.strerror}",
+            f"the folder {quoted(folder)} can't be read: {in_words(problem)}",
             hint=way_out(problem, "Name one that you may read."),
         ) from problem
     return total.hexdigest()

@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from ..errors import ConfigError, InputError, Unreadable, printable, quoted, way_out
+from ..errors import ConfigError, InputError, Unreadable, in_words, quoted, way_out
 
 #: Bytes of a file that a job file names.
 MOST_DATA = 1 << 30
@@ -29,9 +29,9 @@ def read_data(base: Path, file: str, name: str) -> bytes:
 
 
 def _unreadable(name: str, base: Path, problem: Exception) -> Unreadable:
-    reason = (isinstance(problem, OSError) and problem.strerror) or problem
+    reason = in_words(problem)
     return Unreadable(
-        f"the file {quoted(name)} can't be read: {printable(str(reason))}",
+        f"the file {quoted(name)} can't be read: {reason}",
         hint=way_out(problem, f"Name a file that exists; paths count from {quoted(str(base))}."),
     )
 
@@ -66,5 +66,5 @@ def resolved(path: Path, where: str) -> Path:
         path.exists()
         return path
     except (OSError, ValueError) as problem:
-        reason = (isinstance(problem, OSError) and problem.strerror) or problem
-        raise ConfigError(f"{quoted(str(path))} can't be a path: {printable(str(reason))}", where=where) from problem
+        reason = in_words(problem)
+        raise ConfigError(f"{quoted(str(path))} can't be a path: {reason}", where=where) from problem

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputNotWritable, quoted, way_out
+from ..errors import OutputNotWritable, in_words, quoted, way_out
 from ..files.regular import append_regular, open_regular
 from ..files.replace import replace_file
 from ..options import Options
@@ -101,8 +101,7 @@ class Record:
             append_regular(self._path, _line(name, *self._entries[name]))
         except OSError as problem:
             raise OutputNotWritable(
-                f"the record of what is up to date, {quoted(str(self._path))}, can't be written: "
-                f"{problem.strerror or problem}",
+                f"the record of what is up to date, {quoted(str(self._path))}, can't be written: {in_words(problem)}",
                 hint=way_out(problem, "Remove it, or make its folder writable."),
             ) from problem
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..errors import OutputNotWritable, PreinitError, WorkerLost, counted, way_out
+from ..errors import OutputNotWritable, PreinitError, WorkerLost, counted, in_words, way_out
 from ..files.replace import replace_file
 from ..options import Options
 from ..options.fields import changed
@@ -88,7 +88,7 @@ def run(
         batch.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputNotWritable(
-            f"the folder {str(batch.folder)!r} can't be made: {problem.strerror}",
+            f"the folder {str(batch.folder)!r} can't be made: {in_words(problem)}",
             hint=way_out(problem, "Name another one with `-o`."),
         ) from problem
     record = Record(batch.folder)
@@ -222,7 +222,7 @@ class _Course:
             replace_file(job.output, outcome.wasm)
         except OSError as problem:
             error = OutputNotWritable(
-                f"the output {str(job.output)!r} can't be written: {problem.strerror or problem}",
+                f"the output {str(job.output)!r} can't be written: {in_words(problem)}",
                 hint=way_out(problem, "Make its folder writable."),
             )
             self._failed(task, describe(error))

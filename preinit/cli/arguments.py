@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..errors import InputError, Unreadable, UsageError, quoted, way_out
+from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.outputs import STANDARD_OUTPUT
 from ..files.regular import read_bounded, too_long
 from ..options.calls import files
@@ -56,7 +56,7 @@ def read(path: str, largest: int | None = None) -> bytes:
     except OSError as problem:
         shown = "standard input" if path == STANDARD_OUTPUT else f"the file {path!r}"
         raise Unreadable(
-            f"{shown} can't be read: {problem.strerror}",
+            f"{shown} can't be read: {in_words(problem)}",
             hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem
 

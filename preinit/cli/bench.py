@@ -107,6 +107,8 @@ def command(
             raise UsageError(f"--copies has no {'page' if html else 'other runtime'}", hint="Leave one of them out.")
         options = options_of(given)
         modules = read(source), read(output)
+        if modules[0] == modules[1] and not quiet:
+            say("note: IN and OUT hold the same bytes; what differs is that initializers are called in IN only")
         observer = Observer()
         if copies is not None:
             from ..bench.pooled import measure_copies

@@ -108,6 +108,13 @@ def command(
 
             check_repeatable(options)
         data = read(source)
+        from ..binary.encoder import PREAMBLE
+
+        if not data.startswith(PREAMBLE[:4]) and STANDARD_OUTPUT not in (source, output) and same_file(source, output):
+            raise UsageError(
+                f"the module, a binary, would overwrite the text {source!r} that it is made from",
+                hint="Name another file with `-o`.",
+            )
         from ..passes.pipeline import build_module  # imports the engine
 
         observer = Observer()
@@ -167,6 +174,9 @@ def _check_targets(
             "the module and the guest's standard input can't both be read from standard input",
             hint="Give one of them as a file.",
         )
+    for used in (stdin, *others):
+        if used and STANDARD_OUTPUT not in (used, output) and same_file(used, output):
+            raise UsageError(f"the module would overwrite the input {used!r}", hint="Name another file with `-o`.")
     taken = [("module", output)]
     for option, name in views.items():
         if name is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 import click
 
 from ..errors import UsageError, printable
@@ -47,10 +45,14 @@ def _hint(problem: click.ClickException, context: click.Context | None, command:
             return f"Write `{meant}`."
     if isinstance(problem, click.BadParameter) and problem.param is not None and "--init" in problem.param.opts:
         return "To run an export, name it with `-f NAME`; to run none, give `--no-init-func`."
+    if isinstance(problem, click.BadParameter) and problem.param is not None and "--inherit-env" in problem.param.opts:
+        return "It passes all variables, or none with `=false`. For one variable, write `--env NAME`."
     if "unexpected extra argument" in said:
         for option, values in _ONLY_AFTER.items():
             if f"{option}=true" in given and (value := next((v for v in values if v in given), None)):
                 return f"A value of `{option}` comes after `=`: `{option}={value}`."
+        if "--inherit-env=true" in given:
+            return "`--inherit-env` passes all variables. For one variable, write `--env NAME`."
         if command == "preinit build":
             return "`preinit build` takes one module. For several, write a preinit.toml, or see `preinit batch`."
         return "Leave it out; put what has spaces in it between quotation marks."
@@ -64,7 +66,13 @@ def _hint(problem: click.ClickException, context: click.Context | None, command:
 
 def _close(name: str, context: click.Context | None) -> str | None:
     """The option that was probably meant."""
+    from difflib import get_close_matches  # for messages only
+
     options = [one for one in context.command.params if isinstance(one, click.Option)] if context else []
     known = [flag for option in options if not option.hidden for flag in (*option.opts, *option.secondary_opts)]
     longer = [flag for flag in known if len(name) > 3 and flag.startswith(name)]
-    return next(iter(longer or difflib.get_close_matches(name, known, 1, 0.6)), None)
+    shorter = [flag for flag in known if len(flag) > 4 and name.startswith(flag)]
+    near = get_close_matches(name, known, 1, 0.8)
+    return next(iter(longer or near or sorted(shorter, key=len, reverse=True)), None) or next(
+        iter(get_close_matches(name, known, 1, 0.6)), None
+    )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import Unreadable, UsageError, quoted, way_out
+from ..errors import Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
 
 #: Bytes of a file of options.
@@ -122,7 +122,7 @@ def of_file(path: str) -> Iterator[tuple[str, str, str]]:
         tables = tomllib.loads(read_bounded(path, _LARGEST).decode("utf-8"))
     except OSError as problem:
         raise Unreadable(
-            f"the file {path!r} can't be read: {problem.strerror}",
+            f"the file {path!r} can't be read: {in_words(problem)}",
             hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem
     except (ValueError, RecursionError) as problem:

@@ -23,14 +23,13 @@ from .values import EngineError
 REFUSALS = (InvalidModule, UnsupportedProposal, EngineLimit)
 
 #: What the engine says when a module uses a proposal that it does not have, or that is off.
-_LACKS = re.compile(
-    r"not enabled|must be enabled|feature required|requires? the [\w -]+ (?:feature|proposal)|required for exact"
-    r"|not (?:yet )?(?:supported|implemented)|Unsupported",
-    re.IGNORECASE,
+_LACKS = (
+    r"(?i)not enabled|must be enabled|feature required|requires? the [\w -]+ (?:feature|proposal)|required for exact"
+    r"|not (?:yet )?(?:supported|implemented)|Unsupported"
 )
 
 #: What it says when something is more than it takes, where the specification has no limit.
-_EXCEEDS = re.compile(
+_EXCEEDS = (
     r"exceeds? (?:the )?(?:implementation )?limit|exceed maximum|cannot exceed depth|too many data segments"
     r"|\b(?:params|returns|fields|string|table) size (?:is )?out of bounds"
 )
@@ -88,13 +87,13 @@ def check(wasm: bytes) -> None:
                 "--disable-compact-imports IN -o OUT` (Binaryen up to 130: without `--disable-compact-imports`, which "
                 "later ones need: most engines refuse their compact imports).",
             ) from problem
-        if _EXCEEDS.search(detail):
+        if re.search(_EXCEEDS, detail):
             raise EngineLimit(
                 f"the module has more than engines take: {detail}",
                 where=where,
                 hint=MERGE if "data segments" in detail else None,
             ) from problem
-        if _LACKS.search(detail):
+        if re.search(_LACKS, detail):
             raise UnsupportedProposal(f"the engine lacks a proposal: {detail}", where=where) from problem
         raise InvalidModule(f"the module is not valid: {detail}", where=where) from problem
 

@@ -75,7 +75,16 @@ from .output import (
     OutputTooLarge,
     WarningsRefused,
 )
-from .system import SystemLimit, Terminated, as_error, as_limit, clean_up_when_terminated, system_limit, way_out
+from .system import (
+    SystemLimit,
+    Terminated,
+    as_error,
+    as_limit,
+    clean_up_when_terminated,
+    in_words,
+    system_limit,
+    way_out,
+)
 from .work import (
     AddressRefused,
     Crashed,
@@ -155,6 +164,7 @@ __all__ = [
     "as_limit",
     "clean_up_when_terminated",
     "counted",
+    "in_words",
     "locate_input",
     "located",
     "printable",

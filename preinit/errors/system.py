@@ -10,7 +10,7 @@ import signal
 import threading
 from typing import NamedTuple
 
-from .base import Interrupted, PreinitError
+from .base import Interrupted, PreinitError, printable
 
 
 class SystemLimit(PreinitError):
@@ -96,6 +96,11 @@ def way_out(problem: BaseException, otherwise: str, elsewhere: str = "") -> str:
     if limit is None:
         return otherwise
     return f"{limit.hint} {elsewhere}" if limit.here and elsewhere else limit.hint
+
+
+def in_words(problem: BaseException) -> str:
+    """What the system says of an error, without its number and the file's name; else what the error itself says."""
+    return printable(str((isinstance(problem, OSError) and problem.strerror) or problem))
 
 
 def as_limit(problem: BaseException, doing: str, starts: bool = False) -> SystemLimit | None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ..errors import quoted
+from ..errors import in_words, quoted
 from .locks import lock, remove_if_left
 
 VARIABLE = "PREINIT_CACHE_DIR"
@@ -65,7 +65,7 @@ def examined(folder: Path) -> Path | str:
             return f"{quoted(str(folder))} can't be written"
         return problem or folder
     except OSError as problem:
-        return f"{quoted(str(folder))} can't be used: {problem.strerror or problem}"
+        return f"{quoted(str(folder))} can't be used: {in_words(problem)}"
 
 
 #: Entries of each kind that are kept, and bytes of them: those that were used last.

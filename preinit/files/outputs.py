@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import OutputNotWritable, UsageError, way_out
+from ..errors import OutputNotWritable, UsageError, in_words, way_out
 from .replace import replace_file, write_all
 
 STANDARD_OUTPUT = "-"
@@ -68,7 +68,7 @@ def check_writable(target: str, option: str = "-o") -> None:
 
 
 def _not_writable(target: str, option: str, problem: OSError) -> OutputNotWritable:
-    said = problem.strerror or problem
+    said = in_words(problem)
     if target == STANDARD_OUTPUT:
         return OutputNotWritable(
             f"standard output can't be written: {said}",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import ConfigError, printable, quoted, way_out
+from ..errors import ConfigError, in_words, printable, quoted, way_out
 from .regular import instead
 from .toml_lines import Path as KeyPath
 from .toml_lines import lines_of
@@ -62,9 +62,9 @@ def read_text(path: Path, largest: int) -> str:
         with path.open("rb") as stream:
             data = stream.read(largest + 1)
     except (OSError, ValueError) as problem:
-        reason = (isinstance(problem, OSError) and problem.strerror) or problem
+        reason = in_words(problem)
         raise ConfigError(
-            f"the file {quoted(shown(path))} can't be read: {printable(str(reason))}",
+            f"the file {quoted(shown(path))} can't be read: {reason}",
             hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem
     if len(data) > largest:

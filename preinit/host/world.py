@@ -10,7 +10,7 @@ from ..binary.sections import ExternKind
 from ..binary.types import I32, I64
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
-from ..errors import GuestTrap, OutputFlood, UsageError, quoted, way_out
+from ..errors import GuestTrap, OutputFlood, UsageError, in_words, quoted, way_out
 from ..options import Host
 from ..symbols.linker import how_to_export_memory
 from .functions import Callee, Guest, HostFunction, PythonFunctions
@@ -261,7 +261,7 @@ def preopens(host: Host) -> list[Descriptor]:
         except (OSError, ValueError) as problem:
             for entry in opened:
                 entry.close()
-            reason = problem.strerror if isinstance(problem, OSError) else problem
+            reason = in_words(problem)
             raise UsageError(
                 f"the folder {quoted(folder)} can't be opened: {reason}",
                 hint=way_out(problem, "Name a folder that exists and that you may read."),

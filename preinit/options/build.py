@@ -238,7 +238,7 @@ class Options:
     )  # fmt: skip
     strict: Option[bool, bool] = Option(False, FLAG, Effect.VERDICT, "Warnings are errors.", heading=_CHECKS)
     accept: Option[Sequence[str], tuple[str, ...]] = Option(
-        (), accepted_kind(), Effect.VERDICT, "Warning that `--strict` lets pass.",
+        (), accepted_kind(), Effect.VERDICT, "Warning that a strict build lets pass.",
         heading=_CHECKS, metavar="WARNING[@FUNCTION]",
     )  # fmt: skip
     max_size: Option[int | str | None, int | None] = Option(

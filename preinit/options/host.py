@@ -288,7 +288,7 @@ class Host:
         heading=_WORLD, metavar="seed:N|deny|host",
     )  # fmt: skip
     wasi: Option[bool, bool] = Option(
-        True, FLAG, Effect.OUTPUT, "With --no-wasi, a call of WASI fails the build.", heading=_WORLD
+        True, FLAG, Effect.OUTPUT, "Functions of WASI; without them, a call fails the build.", heading=_WORLD
     )
     quiet_guest: Option[bool, bool] = Option(False, FLAG, Effect.REPORT, "Drop what the guest prints.", heading=_WORLD)
     max_guest_output: Option[int | str, int] = Option(

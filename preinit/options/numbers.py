@@ -9,15 +9,15 @@ import struct
 from ..binary.types import F32, F64, I32, I64, V128, ValType
 
 #: Python would take underscores and the digits of every script, too.
-_INTEGER = re.compile(r"[+-]?(?:[0-9]+|0[xX](?P<hex>[0-9a-fA-F]+))")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_HEX_FLOAT = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?")
-_SPECIAL = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+_INTEGER = r"[+-]?(?:[0-9]+|0[xX](?P<hex>[0-9a-fA-F]+))"
+_DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_HEX_FLOAT = r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?"
+_SPECIAL = r"(?i)[+-]?(?:inf|infinity|nan)"
 
 
 def is_number(text: str) -> bool:
     """Whether a text is a number of some type."""
-    return any(pattern.fullmatch(text) for pattern in (_INTEGER, _DECIMAL, _HEX_FLOAT, _SPECIAL))
+    return any(re.fullmatch(pattern, text) for pattern in (_INTEGER, _DECIMAL, _HEX_FLOAT, _SPECIAL))
 
 
 def encode(value_type: ValType, text: str) -> bytes:
@@ -27,7 +27,7 @@ def encode(value_type: ValType, text: str) -> bytes:
     """
     if value_type in (I32, I64):
         bits = 32 if value_type == I32 else 64
-        match = _INTEGER.fullmatch(text)
+        match = re.fullmatch(_INTEGER, text)
         if not match:
             raise ValueError("not an integer")
         number = int(text, 16 if match["hex"] else 10)
@@ -53,11 +53,11 @@ def expected(value_type: ValType) -> str:
 
 
 def _float(text: str) -> float:
-    if _SPECIAL.fullmatch(text):
+    if re.fullmatch(_SPECIAL, text):
         return float(text)
-    if _HEX_FLOAT.fullmatch(text):
+    if re.fullmatch(_HEX_FLOAT, text):
         return float.fromhex(text)
-    if not _DECIMAL.fullmatch(text):
+    if not re.fullmatch(_DECIMAL, text):
         raise ValueError("not a number")
     number = float(text)
     if math.isinf(number):

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..binary.module import Module
-from ..errors import InputError, Unreadable, UsageError, printable, quoted, way_out
+from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
 from ..result import FileFacts, Report
-from ..result.read import MOST_REPORT
 from .build import Options
 from .calls import Argv, Call, Number, Returned, Strings, Word
 from .declared import Effect, declared
@@ -132,11 +131,13 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
         return _recorded(report, "the report")
     if isinstance(report, Mapping):
         return _recorded(Report.from_dict(report), "the report")
+    from ..result.read import MOST_REPORT  # builds write reports and read none
+
     shown = f"the report {quoted(os.fsdecode(os.fspath(report)))}"
     try:
         data = read_bounded(report, MOST_REPORT)
     except (OSError, ValueError) as problem:
-        reason = (isinstance(problem, OSError) and problem.strerror) or printable(str(problem))
+        reason = in_words(problem)
         raise Unreadable(f"{shown} can't be read: {reason}", hint=way_out(problem, _FROM_ELSEWHERE)) from problem
     try:
         return _recorded(Report.from_json(data), shown)

@@ -5,7 +5,6 @@ A key is the field's name with dashes; a flag is the key, in the singular where 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -83,10 +82,12 @@ def schema_of(keys: Mapping[str, Key]) -> Schema:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """What was probably meant; without a guess, all that there is."""
+    from difflib import get_close_matches  # for messages only: it takes longer to import than a good build would wait
+
     known = list(known)
     wanted = name.lower().replace("_", "-")
     longer = [key for key in known if len(wanted) > 1 and key.startswith(wanted)]
-    close = longer or difflib.get_close_matches(wanted, known, 1, 0.6)
+    close = longer or get_close_matches(wanted, known, 1, 0.6)
     return f"Write `{close[0]}`." if close else f"One of {', '.join(known) or 'none'}."
 
 

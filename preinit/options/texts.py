@@ -61,10 +61,10 @@ def _text(option: str, value: Any, errors: str) -> str:
 
 def matching(wanted: str, pattern: str) -> Callable[[Any, Path], str]:
     """Reads a string that the regular expression matches as a whole; one of ECMAScript and of Python."""
-    compiled = re.compile(pattern)
 
     def read(value: Any, path: Path) -> str:
-        if not isinstance(value, str) or not compiled.fullmatch(value):
+        # Compiled when it is asked for, as all patterns here that most builds don't need.
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise misplaced(path, wanted, value)
         return value
 

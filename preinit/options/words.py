@@ -17,7 +17,7 @@ _KEPT = r"""(?<!\w)'.*?'(?!\w)|(?<!\w)"[^"\n]*"(?!\w)|`[^`\s-][^`\n]*`"""
 
 #: An option, between backticks or not, and its value: one word, a part of which may be in brackets, or a text between
 #: quotes.
-_OPTION = re.compile(
+_OPTION = (
     rf"(?P<kept>{_KEPT})|"
     r"(?P<tick>`?)(?<![\w/.-])(?P<flag>--?[a-z][a-z-]*)(?![\w/])"
     r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@*/-]+(?:\[[^\]\s]*\]|(?<![.:]))))?(?P=tick)"
@@ -51,7 +51,7 @@ def in_python(text: str) -> str:
             return f"{match['tick']}{option.name}{rest}"
         return f"`{said}`"
 
-    return _OPTION.sub(replaced, text)
+    return re.sub(_OPTION, replaced, text)
 
 
 def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | None:

@@ -7,20 +7,30 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
-from ..errors import Frame, OutputNotWritable, quoted, way_out
+from ..errors import Frame, OutputNotWritable, in_words, quoted, way_out
+
+T = TypeVar("T")
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
 
 
 class _Value:
-    """Equality, hash and text of frozen values.
+    """What frozen values have in common.
 
-    Here once, since `dataclass` compiles these methods for each class: for all of them, that takes longer than a small
-    build.
+    Here once, since `dataclass` compiles these methods for each class: for all of them, that takes longer than the rest
+    of a small build.
     """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in vars(self) or name not in type(self).__dataclass_fields__:  # type: ignore[attr-defined]
+            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __eq__(self, other: object) -> bool:
         return vars(self) == vars(other) if type(other) is type(self) else NotImplemented
@@ -32,7 +42,13 @@ class _Value:
         return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass_transform(frozen_default=True)
+def _value(kind: type[T]) -> type[T]:
+    """A dataclass with those methods."""
+    return dataclass(eq=False, repr=False)(kind)
+
+
+@_value
 class BuildWarning(_Value):
     """Something to look at before the output is used: `code` is stable, `message` says what and where, `hint` what to
     do."""
@@ -42,7 +58,7 @@ class BuildWarning(_Value):
     hint: str
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class ModuleFacts(_Value):
     """A module: SHA-256 in hex, bytes in all, bytes of each section (headers included), gzip level 6 if measured."""
 
@@ -52,7 +68,7 @@ class ModuleFacts(_Value):
     gzip_size: int | None = None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class EngineFacts(_Value):
     """How the guest was compiled: `name` is "whole" or "ondemand", `compiler` "winch" or "cranelift".
 
@@ -75,7 +91,7 @@ class EngineFacts(_Value):
     reason_code: str = ""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class RunFacts(_Value):
     """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers.
 
@@ -91,7 +107,7 @@ class RunFacts(_Value):
     assumed_stack_pointer: int | None = None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class MemoryFacts(_Value):
     """A memory in the snapshot: its pages before and after, and what of it the output holds, in bytes."""
 
@@ -103,7 +119,7 @@ class MemoryFacts(_Value):
     bytes_written: int
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class SnapshotFacts(_Value):
     """What the snapshot holds. `globals_changed`: indices of mutable globals that have another value than before."""
 
@@ -114,7 +130,7 @@ class SnapshotFacts(_Value):
     dropped_data_segments: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class FileFacts(_Value):
     """A file that the guest read: its path in the guest, bytes in all, SHA-256 in hex (None: huge, or not wanted)."""
 
@@ -123,7 +139,7 @@ class FileFacts(_Value):
     sha256: str | None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class DescriptorFacts(_Value):
     """A file or folder that the guest had open, and its path in the guest.
 
@@ -135,7 +151,7 @@ class DescriptorFacts(_Value):
     opened_in: tuple[Frame, ...] = ()
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class HostFacts(_Value):
     """What the guest asked for while it initialized, so that the snapshot may hold it.
 
@@ -180,7 +196,7 @@ class HostFacts(_Value):
     folders_used: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class Difference(_Value):
     """A place where the initializer leaves something else in another world; never what it left.
 
@@ -198,7 +214,7 @@ class Difference(_Value):
     name: str | None = None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class ScrubFacts(_Value):
     """The dead part of the stack, bytes 0 to `stack_pointer` of memory 0, of a stack that starts at `stack_top`.
 
@@ -211,7 +227,7 @@ class ScrubFacts(_Value):
     bytes_saved: int
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class LateFacts(_Value):
     """What instances bring themselves (`late`).
 
@@ -233,7 +249,7 @@ class LateFacts(_Value):
     argument_count: int
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class ResumedFrame(_Value):
     """An active function at a pause: where it was, and what goes on there.
 
@@ -249,7 +265,7 @@ class ResumedFrame(_Value):
     resumed: int
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class PauseFacts(_Value):
     """A program that was paused in the middle: `where`, as the options say it, in the call of the export `export`.
 
@@ -265,7 +281,7 @@ class PauseFacts(_Value):
     reopened: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@_value
 class Report(_Value):
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
@@ -346,7 +362,7 @@ class Result:
         try:
             replace_file(Path(os.path.realpath(path)), self.wasm)
         except (OSError, ValueError) as problem:
-            reason = (isinstance(problem, OSError) and problem.strerror) or problem
+            reason = in_words(problem)
             raise OutputNotWritable(
                 f"the output {quoted(os.fsdecode(path))} can't be written: {reason}",
                 hint=way_out(problem, "Name another file, or make its folder writable."),

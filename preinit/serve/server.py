@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.copies.pool import COPY_THREAD_STACK
 from ..engine.runtime import thread_stacks
-from ..errors import AddressRefused, ServerMissing, UsageError, printable
+from ..errors import AddressRefused, ServerMissing, UsageError, in_words, printable
 from .application import Application, Log
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _places() -> int:
 
 
 def _refused(host: str, port: int, problem: Exception) -> AddressRefused:
-    reason = problem.strerror if isinstance(problem, OSError) else problem
+    reason = in_words(problem)
     return AddressRefused(f"nothing can listen at {printable(host)}, port {port}: {reason}")
 
 

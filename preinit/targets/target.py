@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, PreinitError, quoted, way_out
+from ..errors import InputError, PreinitError, in_words, quoted, way_out
 from ..files.toml import shown
 from ..options import Options, tables
 from ..options.calls import files
@@ -118,6 +118,6 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise InputError(
-            f"the file {shown(path)!r} can't be read: {problem.strerror}",
+            f"the file {shown(path)!r} can't be read: {in_words(problem)}",
             hint=way_out(problem, "Name a file that exists and that you may read."),
         ) from problem

@@ -27,6 +27,7 @@ from ..errors import (
     PreinitError,
     as_error,
     clean_up_when_terminated,
+    in_words,
     locate_input,
     way_out,
 )
@@ -178,7 +179,7 @@ def _write(path: Path, data: bytes, option: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputNotWritable(
-            f"the folder {shown(path.parent)!r} can't be made: {problem.strerror}",
+            f"the folder {shown(path.parent)!r} can't be made: {in_words(problem)}",
             hint=way_out(problem, "Name another one."),
         ) from problem
     write_output(os.fspath(path), data, option)
@@ -204,7 +205,7 @@ def _check(job: Job) -> dict[str, Any]:
         if os.path.exists(target.output) and not os.path.isfile(target.output):  # noqa: PTH110, PTH113
             hint = "Name a regular file in the config file."
         raise OutputStale(
-            f"the output {name!r} can't be read: {problem.strerror}", where=target.place, hint=way_out(problem, hint)
+            f"the output {name!r} can't be read: {in_words(problem)}", where=target.place, hint=way_out(problem, hint)
         ) from problem
     result = _result(job)
     if before != result.wasm:

@@ -102,3 +102,10 @@ def test_what_does_not_fit_is_said(
 )
 def test_wrong_usage_is_refused_by_the_parser(good: Path, arguments: list[str]) -> None:
     run("bench", good, *([good] if arguments else []), *arguments, code=2)
+
+
+def test_a_module_that_is_compared_with_itself_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "in.wasm").write_bytes(wasm(GOOD))
+    one = run("bench", "in.wasm", "in.wasm", "--rounds", "3", cwd=tmp_path, code=0)
+    assert "IN and OUT hold the same bytes" in one.stderr.decode()
+    assert b"same bytes" not in run("bench", "in.wasm", "in.wasm", "--rounds", "3", "-q", cwd=tmp_path, code=0).stderr

@@ -212,3 +212,43 @@ def test_wrong_usage_is_said_as_all_errors_are_with_a_way_out(arguments: list[st
     said = run(*arguments, code=2).stderr.decode()
     assert said.startswith("error[usage]: ")
     assert f"what to do: {way_out}" in said or way_out in said.partition("what to do: ")[2]
+
+
+def test_a_text_is_not_overwritten_by_the_module_that_is_made_from_it(tmp_path: Path) -> None:
+    source = tmp_path / "in.wat"
+    source.write_text(GOOD)
+    said = run("build", source, "-o", source, code=2).stderr.decode()
+    assert "would overwrite the text" in said
+    assert "Name another file with `-o`." in said
+    assert source.read_text() == GOOD
+
+
+def test_a_module_may_take_the_place_of_the_binary_that_it_is_made_from(tmp_path: Path) -> None:
+    (tmp_path / "in.wasm").write_bytes(wasm(GOOD))
+    run("build", tmp_path / "in.wasm", "-o", tmp_path / "in.wasm", code=0)
+    assert b"wizer-initialize" not in (tmp_path / "in.wasm").read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--stdin", "--preload"])
+def test_no_other_input_is_overwritten(tmp_path: Path, option: str) -> None:
+    (tmp_path / "in.wasm").write_bytes(wasm(GOOD))
+    (tmp_path / "other.wasm").write_bytes(wasm('(module (func (export "f")))'))
+    before = (tmp_path / "other.wasm").read_bytes()
+    value = "other.wasm" if option == "--stdin" else "env=other.wasm"
+    said = run("build", "in.wasm", option, value, "-o", "other.wasm", code=2, cwd=tmp_path).stderr.decode()
+    assert "the module would overwrite the input" in said
+    assert (tmp_path / "other.wasm").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--enviroment", "A=1", "in.wasm"], "Write `--env`."),
+        (["--max-memry", "1MiB", "in.wasm"], "Write `--max-memory`."),
+        (["--inherit-env", "LANG", "in.wasm"], "write `--env NAME`"),
+        (["--inherit-env=LANG", "in.wasm"], "write `--env NAME`"),
+        (["--inherit-env", "false", "in.wasm"], "`--inherit-env=false`"),
+    ],
+)
+def test_the_option_that_is_meant_is_named(arguments: list[str], hint: str) -> None:
+    assert hint in run("build", *arguments, code=2).stderr.decode()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import COMMAND, LOOP, TRAP, fails, on_a_terminal, run
+from tests.support.command import COMMAND, GOOD, LOOP, TRAP, fails, on_a_terminal, run
 from tests.support.modules import wasm
 from tests.support.waiting import PATIENCE, with_time_enough
 
@@ -158,3 +158,15 @@ def test_importing_the_library_imports_no_engine(statement: str) -> None:
     script = f"{statement}; import sys; print([name for name in ({names}) if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=PATIENCE)
     assert done.stdout == b"[]\n"
+
+
+def test_a_build_imports_nothing_that_only_messages_and_reports_need(tmp_path: Path) -> None:
+    (tmp_path / "in.wasm").write_bytes(wasm(GOOD))
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "preinit", "build", "in.wasm", "-o", "out.wasm"],
+        cwd=tmp_path, capture_output=True, check=True, timeout=PATIENCE,
+        env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
+    )  # fmt: skip
+    imported = {line.split("|")[-1].strip() for line in done.stderr.decode().splitlines()}
+    assert "preinit.passes.pipeline" in imported
+    assert not imported & {"json", "shlex", "gzip", "preinit.result.read", "preinit.report.page"}

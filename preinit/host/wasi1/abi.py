@@ -9,7 +9,7 @@ import errno
 import struct
 from enum import IntEnum
 
-from ...errors import InitializerFailed, way_out
+from ...errors import InitializerFailed, in_words, way_out
 from .errnos import Errno as Errno
 
 MODULE = "wasi_snapshot_preview1"
@@ -164,7 +164,7 @@ def from_host(problem: OSError) -> WasiError:
     """
     if problem.errno not in FROM_HOST:
         raise InitializerFailed(
-            f"the host failed while the initializer used its files: {problem.strerror or problem}",
+            f"the host failed while the initializer used its files: {in_words(problem)}",
             hint=way_out(problem, "Try again when the host can read (or write) the folders that `--dir` names."),
         ) from problem
     return WasiError(FROM_HOST[problem.errno])

@@ -18,9 +18,9 @@ _CHUNK = 1 << 20
 
 
 def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -> tuple[BuildWarning, ...]:
-    """A warning for each environment variable whose value stands verbatim in memory that the output holds.
+    """A warning of environment variables whose values stand verbatim in memory that the output holds.
 
-    `runs`: those parts. What the input holds already is no secret. No warning has the value.
+    `runs`: those parts. What the input holds already is no secret. It does not have the values.
     """
     if not host.env:
         return ()
@@ -37,15 +37,19 @@ def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -
                 if place >= 0:
                     places[name] = (run.memory, start + place)
                     del wanted[name]
-    return tuple(
+    found = {name: place for name, place in places.items() if values[name] not in module.data}
+    if not found:
+        return ()
+    many = "s" if len(found) > 1 else ""
+    places_in_order = "; ".join(f"memory {memory}, offset {place:#x}" for memory, place in found.values())
+    return (
         BuildWarning(
             "environment-value",
-            f"the value of the environment variable {name} is in the output: memory {memory}, offset {place:#x}",
-            "Run the initializer without that variable. If its value is no secret, write it (`--env NAME=VALUE`), or "
+            f"the value{many} of the environment variable{many} {', '.join(found)} {'are' if many else 'is'} in the "
+            f"output: {places_in_order}",
+            "Run the initializer without such a variable. If its value is no secret, write it (`--env NAME=VALUE`), or "
             "name the variable in Host.public_env.",
-        )
-        for name, (memory, place) in places.items()
-        if values[name] not in module.data
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
-from ...errors import PreinitError, Unreadable, UsageError, located, quoted, way_out
+from ...errors import PreinitError, Unreadable, UsageError, in_words, located, quoted, way_out
 from ...files.regular import MOST_MODULE, read_bounded
 from ...options import Options
 from .supported import check_room, check_supported
@@ -84,7 +84,7 @@ def binary(wasm: Wasm, seconds: float | None = None, waits: bool = True) -> byte
         try:
             data = read_bounded(name, MOST_MODULE, waits)
         except (OSError, ValueError) as problem:
-            reason = (isinstance(problem, OSError) and problem.strerror) or problem
+            reason = in_words(problem)
             looks_like_text = name.lstrip().startswith(("(", ";;"))
             raise Unreadable(
                 f"the input {quoted(name)} can't be read: {reason}",

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.guest import Instance
+from ...engine.ondemand.suitability import worthwhile
 from ...engine.runtime import EngineSettings, Pending
 from ...errors import PreinitError, UnsupportedProposal, counted, quoted
 from ...host.world import memory_of
@@ -99,10 +100,12 @@ class Attempt(NamedTuple):
         return self.pausing.watched.trim(instrumented) if self.pausing else instrumented
 
     def _check_input(self) -> None:
-        """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same."""
-        with self.observer.stage("check"):
-            checked = self._checking()
-            if checked:
+        """Refuses what the engine would refuse, in a hundredth of the time that compiling takes. Raises the same.
+
+        Of a small module, compiling tells it as soon: it would only be validated twice.
+        """
+        if worthwhile(self.job.module) and (checked := self._checking()):
+            with self.observer.stage("check"):
                 checked.result()
 
     def _checking(self) -> Pending[None] | None:

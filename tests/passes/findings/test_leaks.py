@@ -54,7 +54,8 @@ def test_a_value_that_the_caller_calls_public_is_not_warned_of() -> None:
 
 
 def test_two_variables_with_one_value_are_both_named() -> None:
-    assert len(warned(Host(env={"A": SECRET, "B": SECRET}))) == 2
+    (warning,) = warned(Host(env={"A": SECRET, "B": SECRET}))
+    assert "the values of the environment variables A, B are in the output: memory 0, offset 0x" in warning.message
 
 
 def test_a_value_that_the_initializer_clears_is_not_in_the_output() -> None:
@@ -125,7 +126,7 @@ def test_the_command_warns_of_values_that_were_not_written_but_inherited(
     said = done.stderr.decode()
     warnings = json.loads(report.read_text())["warnings"]
     messages = [warning["message"] for warning in warnings if warning["code"] == "environment-value"]
-    assert ("environment variable TOKEN is in the output" in said) == found
+    assert any("environment-value" in line and "TOKEN" in line for line in said.splitlines()) == found
     assert any("TOKEN" in message for message in messages) == found
     assert SECRET not in said
     assert SECRET not in report.read_text()

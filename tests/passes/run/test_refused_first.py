@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from preinit import build, errors
+from preinit.engine.ondemand.suitability import WORTHWHILE
 from preinit.passes.observer import Event
 from tests.support.both_engines import INIT
 from tests.support.modules import wasm
 
 OLD_EXCEPTIONS = "(func $old try catch_all end)"
+#: So much code that compiling it takes much longer than validating it.
+LARGE = f"(func $large {'nop ' * WORTHWHILE})"
 
 
 @pytest.mark.parametrize(
@@ -26,11 +29,26 @@ def test_what_validation_can_tell_is_told_before_a_module_is_compiled_as_a_whole
     events: list[Event] = []
     with pytest.raises((errors.UnsupportedProposal, errors.InvalidModule)) as caught:
         build(
-            wasm(f"(module {things} (func {INIT}))"),
+            wasm(f"(module {things} {LARGE} (func {INIT}))"),
             progress=events.append, cache=False, engine="whole", compiler=compiler,
         )  # fmt: skip
     assert "byte offset" in (caught.value.where or "")
     assert "compile" not in [event.said for event in events]
+
+
+@pytest.mark.parametrize("things", [OLD_EXCEPTIONS, "(func (result i32) (i64.const 1))"])
+def test_a_small_module_is_validated_once_and_refused_in_the_same_words(things: str) -> None:
+    events: list[Event] = []
+    said = []
+    for large in ("", LARGE):
+        with pytest.raises((errors.UnsupportedProposal, errors.InvalidModule)) as caught:
+            build(
+                wasm(f"(module (memory 1) {things} (func {INIT}) {large})"),
+                progress=events.append, cache=False, engine="whole",
+            )  # fmt: skip
+        said.append((type(caught.value), caught.value.what.split(" (")[0]))
+        assert ("check" in [event.said for event in events]) == bool(large)
+    assert said[0] == said[1]
 
 
 def test_of_a_module_with_exceptions_nothing_runs_on_demand_before_it_was_validated() -> None:
