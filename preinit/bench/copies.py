@@ -97,6 +97,7 @@ class Copies:
             dict(options.import_globals),
             subject.preloads,
             stubs=options.stubs,
+            functions=dict(options.host.functions),
         )
         clock = time.perf_counter
         began = clock()
@@ -125,6 +126,7 @@ class Copies:
                 exported = "memory" in subject.module.exported_names
                 memory = ffi.export(store, instance, "memory") if exported else found[0]
                 world.bind(ffi.memory_reader(store, memory))
+            world.bind_guest(copy)
             if subject.start:
                 copy.call(subject.start, (), 0)
             perform = Caller(copy, "memory")

@@ -46,6 +46,8 @@ def measure_in_node(
     """
     if options.preloads:
         raise UsageError("preloaded modules can't be used in Node", hint="Measure with `--runtime wasmtime`.")
+    if options.host.functions:
+        raise UsageError("Python functions can't be called from Node", hint='Measure with `runtime="wasmtime"`.')
     if options.host.dirs and not options.host.writable:
         raise UsageError(
             "Node's WASI can't keep the guest from writing the folders that it is given",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -26,12 +25,16 @@ class ActiveFunction(NamedTuple):
 
 def section(functions: Iterable[ActiveFunction]) -> write.Pieces:
     """The section for functions, the innermost first."""
+    import json  # takes 2 ms, which most builds do not need
+
     listed = [active._asdict() for active in functions]
     return write.custom_section(SECTION, json.dumps({"frames": listed}, separators=(",", ":")).encode())
 
 
 def active_functions(module: Module) -> tuple[ActiveFunction, ...]:
     """What the section says; nothing where there is none, or it does not say what it should."""
+    import json  # takes 2 ms, which most builds do not need
+
     found = module.custom(SECTION)
     if found is None or found.end - found.content > _LONGEST:
         return ()

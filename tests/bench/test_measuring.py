@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from preinit import Call, Host, Options, Word, errors
+from preinit import Call, Guest, Host, Options, Word, build, errors
 from preinit.bench import Bench, measure
 from preinit.bench.model import Times
 from preinit.bench.pooled import measure_copies
@@ -266,3 +266,21 @@ def test_the_library_finds_it_and_imports_it_late() -> None:
     script = "import preinit, sys; assert 'wasmtime' not in sys.modules; print(preinit.bench.measure.__name__)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
     assert done.stdout.strip() == b"measure"
+
+
+def test_python_functions_serve_both_and_see_their_guest() -> None:
+    text = """(module (import "env" "note" (func $note (param i32))) (memory (export "memory") 1)
+      (data (i32.const 8) "hello") (func (export "load") (call $note (i32.const 8)))
+      (func (export "again") (call $note (i32.const 9))))"""
+    said: list[str] = []
+
+    def note(guest: Guest, address: int) -> None:
+        said.append(guest.text(address))
+
+    options = Options(init_funcs=("load",), host=Host(functions={"env.note": note}))
+    output = build(text.encode(), options).wasm
+    assert said == ["hello"]
+    measure(text.encode(), output, options, rounds=3, calls=("again",))
+    assert set(said[1:]) == {"hello", "ello"}
+    with pytest.raises(errors.UsageError, match="Python functions can't be called from Node"):
+        measure(text.encode(), output, options, runtime="node", rounds=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +22,8 @@ def stack(store: wasmtime.Store, modules: Sequence[wasmtime.Module]) -> list[tup
     Frames of other modules are left out. To be called by a function of the host that the guest called. The public API
     has no word for the profiler, whose samples have all frames. The modules must have no names of functions.
     """
+    import json  # takes 2 ms, which most builds do not need
+
     held: list[Any] = []
     listed = (ffi.wasmtime_guestprofiler_modules_t * max(len(modules), 1))()
     for number, module in enumerate(modules):

@@ -6,7 +6,6 @@ else. Both do what they did, after that.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from ...binary import assembler as code
@@ -38,6 +37,8 @@ _STDERR = 2
 def section(late: Late | None, folders: Sequence[str]) -> write.Pieces:
     """What the output says of itself, for who serves it: whether environment and arguments are the instance's own, and
     the guest paths of folders that it must be given, all in order."""
+    import json  # takes 2 ms, which most builds do not need
+
     facts = {"environment": late.facts.environment, "arguments": late.facts.arguments} if late else {}
     said = json.dumps({name: value for name, value in (*facts.items(), ("folders", list(folders))) if value})
     return write.custom_section(SECTION, said.encode())
