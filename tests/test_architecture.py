@@ -44,6 +44,7 @@ PASSES = (
     ("validate",),
     ("audit",),
     ("findings",),
+    ("component",),
     ("pipeline",),
     ("builder",),
 )

@@ -20,6 +20,7 @@ WARNINGS = (
     "environment-frozen",
     "environment-value",
     "folders-frozen",
+    "handles-open",
     "host-function",
     "imported-memory-grew",
     "imported-table-grew",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .component import ComponentFacts, CoreInstanceFacts, HandleFacts
 from .values import (
     REPORT_VERSION,
     BuildWarning,
@@ -25,10 +26,13 @@ from .values import (
 __all__ = [
     "REPORT_VERSION",
     "BuildWarning",
+    "ComponentFacts",
+    "CoreInstanceFacts",
     "DescriptorFacts",
     "Difference",
     "EngineFacts",
     "FileFacts",
+    "HandleFacts",
     "HostFacts",
     "LateFacts",
     "MemoryFacts",

@@ -229,8 +229,8 @@ class OnDemandInstance(EngineInstance):
 
         return [loaded.module for loaded in self._chunks] + [*self._prepared.preloads.values()], function_of
 
-    def _explain(self, trap: GuestTrapped) -> BaseException:
-        problem = super()._explain(trap)
+    def explained(self, trap: GuestTrapped) -> BaseException:
+        problem = super().explained(trap)
         if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
             return Unsuited("stack", "it exhausts the stack, of which stubs take a part", lasting=False)
         return problem

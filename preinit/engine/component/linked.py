@@ -1,0 +1,237 @@
+"""Core instances of a component, compiled as wholes, in one store.
+
+What a function of the host raised, and the end of the time, belong to the store: a fault in one instance may show
+while another one is called. The copies that run are named, so that a trap's frames tell whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import wasmtime
+
+from ...binary import encoder as write
+from ...binary.module import Module
+from ...binary.sections import ExternKind, Import
+from ...binary.types import FuncType
+from ...errors import Frame, InvalidModule, Unsupported
+from .. import ffi
+from ..backtrace import Backtraces
+from ..code import CodeCache, compile_module
+from ..guest import GrowthGuard, GuestCode
+from ..runtime import Deadline, EngineSettings, has_winch, new_engine, new_store
+from ..validation import refusal
+from ..values import EngineError, GuestTrapped, RawFrame
+from ..whole import WholeInstance
+from .cores import CoreInstance, Cores, Extern
+from .functions import named
+
+#: Calls that are told where the guest was: 0.3 ms each.
+_MOST_PLACES = 2_000
+
+
+class LinkedModule(NamedTuple):
+    """A core module: its instrumented copy, the export of its start function, where its bytes begin in the file."""
+
+    code: GuestCode
+    start: str | None
+    base: int
+    number: int
+
+
+class LinkedCode(NamedTuple):
+    """The modules of a component by where they begin, compiled with `compiler` for one engine."""
+
+    compiler: str
+    engine: wasmtime.Engine
+    modules: Mapping[int, LinkedModule]
+    compiled: Mapping[int, wasmtime.Module]
+
+
+def compile_linked(
+    modules: Sequence[LinkedModule], settings: EngineSettings, cache: CodeCache | None, check: Callable[[], None]
+) -> LinkedCode:
+    """Compiles all modules with one compiler. `settings.compiler` may be "auto": the baseline compiler where it can.
+
+    `check`: raises when time is over. Raises what the engine says about a module.
+    """
+    compilers = [settings.compiler]
+    if settings.compiler == "auto":
+        compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
+    failed: tuple[LinkedModule, EngineError] | None = None
+    for compiler in compilers:
+        told = settings._replace(compiler=compiler)
+        engine = new_engine(told)
+        compiled: dict[int, wasmtime.Module] = {}
+        for module in modules:
+            check()
+            try:
+                wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
+                compiled[module.base] = compile_module(engine, wasm, told, cache)
+            except EngineError as problem:
+                failed = module, problem
+                break
+        else:
+            return LinkedCode(compiler, engine, {module.base: module for module in modules}, compiled)
+    assert failed is not None
+    raise refusal(failed[0].code, failed[1], settings.compiler) from failed[1]
+
+
+class _Frames:
+    """Whose functions the frames of a trap are."""
+
+    def __init__(self, modules: Mapping[int, LinkedModule]) -> None:
+        self._modules = {str(module.number): module for module in modules.values()}
+
+    def module(self, frame: RawFrame) -> LinkedModule | None:
+        return self._modules.get(frame.module or "")
+
+    def original(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """With offsets of the component's file."""
+        found = []
+        for frame in frames:
+            module = self.module(frame)
+            for own in module.code.original_frames([frame]) if module else ():
+                offset = None if own.offset is None or module is None else own.offset + module.base
+                found.append(own._replace(offset=offset))
+        return tuple(found)
+
+
+class LinkedGuest(WholeInstance):
+    """One core instance, seen as any other instance."""
+
+    def __init__(
+        self,
+        code: GuestCode,
+        store: wasmtime.Store,
+        module: wasmtime.Module,
+        externs: Sequence[Any],
+        deadline: Deadline,
+        functions: ffi.HostFunctions,
+        frames: _Frames,
+    ) -> None:
+        self._frames = frames
+        super().__init__(code, store, module, {}, lambda _linkage: externs, deadline, functions)
+
+    def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        return self._frames.original(frames)
+
+    def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        module = self._frames.module(frames[0]) if frames else None
+        return module.code.guard_of(frames) if module else None
+
+    def extern(self, name: str) -> Any:
+        """The engine's extern of an export."""
+        return self._export(name)
+
+    def functions_by_pointer(self) -> dict[bytes, int]:
+        """The functions that references in this instance can name, by identity; their index."""
+        return self._functions_by_pointer
+
+
+class LinkedInstance(CoreInstance):
+    """A core instance that runs. `base`: where its module begins in the file."""
+
+    def __init__(self, number: int, module: Module, given: Sequence[Extern], guest: LinkedGuest, base: int) -> None:
+        super().__init__(number, module, given)
+        self.guest = guest
+        self.base = base
+        self._names = {(export.kind, export.target): export.name for export in module.exports}
+
+    def raw(self, kind: ExternKind, index: int) -> Any:
+        return self.guest.extern(self._names[kind, index])
+
+
+class Watcher:
+    """Is told of core instances as they are made."""
+
+    def before(self, module: Module, given: Sequence[Extern]) -> None:
+        """One is about to be made."""
+
+    def made(self, instance: LinkedInstance) -> None:
+        """One is there: its segments are applied, its start function did not run."""
+
+    def started(self, instance: LinkedInstance) -> None:
+        """Its start function, which it has, ran."""
+
+
+class Linked(Cores):
+    """Runs the core instances of one component. Close it."""
+
+    def __init__(self, code: LinkedCode, max_memory: int, interruptible: bool, deadline: Deadline) -> None:
+        self.watcher = Watcher()
+        self._code = code
+        self._deadline = deadline
+        deadline.watch(code.engine)
+        self._store = new_store(code.engine, max_memory, interruptible)
+        deadline.check()
+        self._functions = ffi.HostFunctions(self._store)
+        self._frames = _Frames(code.modules)
+        self._backtrace = Backtraces(self._store)
+        self._places = 0
+        self.instances: list[LinkedInstance] = []
+
+    def instantiate(self, start: int, lookup: Callable[[Import], Extern]) -> CoreInstance:
+        linked = self._code.modules[start]
+        module = linked.code.original
+        given = [lookup(entry) for entry in module.imports]
+        self.watcher.before(module, given)
+        externs = [
+            extern.raw(module.types.functions[entry.type_index] if entry.kind == ExternKind.FUNC else None)
+            for extern, entry in zip(given, module.imports, strict=True)
+        ]
+        guest = LinkedGuest(
+            linked.code, self._store, self._code.compiled[start], externs, self._deadline, self._functions, self._frames
+        )
+        made = LinkedInstance(len(self.instances), module, given, guest, start)
+        self.instances.append(made)
+        self.watcher.made(made)
+        if linked.start:
+            guest.call(linked.start, (), 0)
+            self.watcher.started(made)
+        return made
+
+    def define(self, signature: FuncType, function: Callable[..., int | None]) -> Any:
+        parameters, results = named(signature.params), named(signature.results)
+        if parameters is None or results is None or len(results) > 1:
+            raise Unsupported(
+                f"the component gives a core module a function of type {signature} that is none of its own"
+            )
+        return self._functions.define(parameters, results, function)
+
+    def memory(self, extern: Extern) -> Callable[[], memoryview]:
+        return ffi.memory_reader(self._store, extern.raw())
+
+    def call(self, extern: Extern, arguments: Sequence[int], results: int) -> list[int]:
+        self._functions.raised = None
+        self._deadline.check()
+        given = [bits.to_bytes(16, "little") for bits in arguments]
+        try:
+            found = ffi.call(self._store, extern.raw(), given, results)
+        except GuestTrapped as trap:
+            if not self.instances:
+                raise self._functions.raised or InvalidModule("the component has no core instance") from trap
+            raise self.instances[0].guest.explained(trap) from trap
+        return [int.from_bytes(bits[:8], "little") for bits in found]
+
+    def backtrace(self) -> tuple[RawFrame, ...]:
+        """Where the guest is, in a function of the host that it called."""
+        return self._backtrace()
+
+    def where(self) -> object:
+        self._places += 1
+        return self._backtrace() if self._places <= _MOST_PLACES else None
+
+    def original(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """The guest's frames, with offsets of the component's file."""
+        return self._frames.original(frames)
+
+    def module_of(self, frame: RawFrame) -> LinkedModule | None:
+        """Whose function a frame is."""
+        return self._frames.module(frame)
+
+    def close(self) -> None:
+        """Frees all memories: no view of them may be used any more."""
+        self._store.close()
+        self._functions.close()
