@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import UsageError, quoted
-from .grammar import FARTHEST, Part, parse, quoted_text
+from .grammar import FARTHEST, Part, Written, parse, quoted_text
 from .kinds import Kind, Path, Wrong
 from .lists import anchored_path, check_list, items, pairs, read_list
 from .numbers import is_number
 from .texts import NOT_EMPTY, matching_schema, name_text, read_text
+from .wave import is_call
 
 
 class Word(NamedTuple):
@@ -154,13 +155,24 @@ def _without_nul(value: object) -> str:
 def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file.
 
-    The text itself where it is a name, or a name and numbers. Raises `UsageError`, and what `read` raises.
+    The text itself where it is a name, or a name and numbers, or gives what only a component takes. Raises
+    `UsageError`, and what `read` raises.
     """
-    found = parse(text)
+    found = _parsed(text)
     if found is None:
         return text
     returns = "result" if found.returns == "?" else found.returns
     return Call(found.name, *(_argument(part, read) for part in found.parts), returns=returns)
+
+
+def _parsed(text: str) -> Written | None:
+    """The call that a text says; None where it is given as it is. Raises `UsageError`."""
+    try:
+        return parse(text)
+    except UsageError:
+        if is_call(text):  # with values that a component can be given; a module has no export of that name
+            return None
+        raise
 
 
 def _argument(part: Part, read: Callable[[str], bytes]) -> Argument:
@@ -192,7 +204,7 @@ def _number(text: str) -> int | float | Number:
 
 def anchored(text: str, folder: str) -> str:
     """The same with the names of files relative to a folder. Raises `UsageError`."""
-    found = parse(text)
+    found = _parsed(text)
     moved = text
     for part in reversed(found.parts if found else ()):
         if part.kind == "file" and part.values[0] != "{}":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..errors import counted
-from ..result import Difference, EngineFacts, HostFacts, LateFacts, Report
+from ..result import Difference, EngineFacts, HostFacts, LateFacts, Report, RunFacts
 
 
 def summary(report: Report) -> list[str]:
     """What was run, what the output holds and how long it took."""
-    ran = ", ".join(run.function + (" (it exited with 0)" if run.exited else "") for run in report.runs)
+    ran = ", ".join(map(_run, report.runs)) or "nothing but start functions"
     pages = ", ".join(
         f"memory {m.index}: {counted(m.pages, 'page')}"
         + (f" (from {m.pages_before})" if m.pages != m.pages_before else "")
@@ -31,6 +31,17 @@ def summary(report: Report) -> list[str]:
         *([f"compiled anew: {report.engine.compiled_anew}"] if report.engine.compiled_anew else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+#: Characters of what a component's function returned.
+_LONGEST_VALUE = 80
+
+
+def _run(facts: RunFacts) -> str:
+    if facts.value:
+        cut = "..." if len(facts.value) > _LONGEST_VALUE else ""
+        return f"{facts.function} (it returned {facts.value[:_LONGEST_VALUE]}{cut})"
+    return facts.function + (" (it exited with 0)" if facts.exited else "")
 
 
 #: Active functions that the summary names.

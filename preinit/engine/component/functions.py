@@ -5,11 +5,12 @@ https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...binary.types import F32, F64, I32, I64, FuncType
-from ...errors import GuestTrap
+from ...errors import GuestTrap, ImportCalled, printable
 from .aggregates import Record
 from .handles import Handles
 from .values import Context, ValueType, together
@@ -19,6 +20,9 @@ _NAMES = {value: name for name, value in _CORE.items()}
 
 #: The type of a `realloc`: old address and size, alignment, new size.
 REALLOC = FuncType((I32,) * 4, (I32,))
+
+#: What Python raises where a value has another type than a function of the host expects, or than it is declared to give.
+_MISFITS = (TypeError, ValueError, LookupError, AttributeError, OverflowError, struct.error)
 
 #: Calls a core function with raw bits; how many results it has.
 CoreCall = Callable[[Sequence[int], int], list[int]]
@@ -49,11 +53,12 @@ class FunctionType:
 
 
 class Function:
-    """A component-level function: `call` takes and gives values."""
+    """A component-level function: `call` takes and gives values. `imported`: its name, of one of the host."""
 
-    def __init__(self, function_type: FunctionType, call: Callable[..., Any]) -> None:
+    def __init__(self, function_type: FunctionType, call: Callable[..., Any], imported: str = "") -> None:
         self.type = function_type
         self.call = call
+        self.imported = imported
 
 
 class Canonical:
@@ -94,7 +99,17 @@ class Canonical:
                 values = signature.pointed.load(cx, _address(next(flat), signature.pointed))
             else:
                 values = [found.lift(cx, flat) for found in signature.types]
-            result = function.call(*values)
+            try:
+                return give(cx, function.call(*values), flat)
+            except _MISFITS as problem:
+                if not function.imported:
+                    raise
+                raise ImportCalled(
+                    f"the component declares the import `{printable(function.imported)}` with another type than it has",
+                    hint="Build the component for WASI 0.2.",
+                ) from problem
+
+        def give(cx: Context, result: Any, flat: Iterator[int]) -> int | None:
             cx.release()
             if signature.result is None:
                 return None

@@ -174,7 +174,7 @@ class Machine:
             return outside_instance(entry.name, declared, self._outside)
         if sort == "func":
             signature: FunctionType = scope.get("type", number)
-            return Function(signature, self._outside.function("", entry.name))
+            return Function(signature, self._outside.function("", entry.name), entry.name)
         if sort == "type":
             return self._outside.resource("", entry.name) if number is None else scope.get("type", number)
         raise UnsupportedProposal(

@@ -150,7 +150,7 @@ def _outside_export(interface: str, name: str, sort: str, number: int | None, lo
         return outside.resource(interface, name) if number is None else local.get("type", number)
     found = local.get("type", number)
     if sort == "func" and isinstance(found, FunctionType):
-        return Function(found, outside.function(interface, name))
+        return Function(found, outside.function(interface, name), f"{interface}#{name}")
     if sort == "instance":
         return outside_instance(f"{interface}/{name}", found, outside)
     return None

@@ -161,15 +161,25 @@ class ComponentWorld(Names):
 
     # -- what it asked for
 
-    def settle(self, original: Callable[[Sequence[RawFrame]], tuple[Frame, ...]]) -> HostFacts:
-        """What the guest asked for, up to now. To be called before `close`."""
+    def settle(
+        self,
+        original: Callable[[Sequence[RawFrame]], tuple[Frame, ...]],
+        starts_again: Callable[[Sequence[RawFrame]], bool],
+    ) -> HostFacts:
+        """What the guest asked for, up to now. To be called before `close`.
+
+        `starts_again`: whether a call was made by something that asks again in each instance.
+        """
         from ...result import DescriptorFacts, HostFacts
 
         def places(found: dict[str, Sequence[RawFrame]]) -> dict[str, tuple[Frame, ...]]:
             return {name: _places(original(frames)) for name, frames in sorted(found.items())}
 
         self._files.note_open()
-        listed = "fd_prestat_get" in self.calls.causes
+        # An adapter asks for its folders before it does anything else, and again in each instance. Whether the program
+        # behind it has asked, too, only matters where there are some.
+        asked = self.calls.causes.get("fd_prestat_get")
+        listed = asked is not None and (bool(self._host.dirs) or not starts_again(asked))
         host, calls = self._host, self.calls
         return HostFacts(
             calls=dict(sorted(calls.items())),

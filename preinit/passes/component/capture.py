@@ -19,6 +19,7 @@ from ..plan.owners import Owners
 from ..run.observed import Observed, observe_globals
 from ..snapshot import GlobalsState, MemoryState, Reference, Snapshot, TablesState
 from .run import PausedComponent
+from .seen import is_adapter
 from .source import ComponentSource, placed
 
 _KEEP = Owners(0, "keep")
@@ -34,17 +35,6 @@ class Captured(NamedTuple):
     states: dict[LinkedInstance, Snapshot]
     pristine: frozenset[LinkedInstance]
     fixes: dict[Extern, dict[int, Fix]]
-
-
-def is_adapter(module: Module) -> bool:
-    """Whether a module keeps handles of the outside in memory that another one set aside for it.
-
-    So do adapters from preview 1, which come with `wasm-tools component new`. Their start runs again in an instance:
-    the handles that they keep are those of the build.
-    """
-    names = {entry.module for entry in module.imports}
-    own = len(module.memories) > module.imported_memories
-    return bool(module.imported_memories) and not own and "__main_module__" in names and any("/" in n for n in names)
 
 
 def capture_component(source: ComponentSource, paused: PausedComponent) -> Captured:

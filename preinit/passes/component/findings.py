@@ -30,8 +30,9 @@ from ..findings.leaks import leaks
 from ..findings.report import gzip_size
 from ..findings.world import callers_text, hazards
 from ..rewrite import Rewritten
-from .capture import Captured, is_adapter
+from .capture import Captured
 from .run import PausedComponent
+from .seen import Seen
 from .source import ComponentSource
 
 _SECTIONS = (
@@ -136,22 +137,13 @@ def _instance_facts(
 
 def _lost_handles(source: ComponentSource, paused: PausedComponent) -> Iterator[HandleFacts]:
     """Handles that are alive, but for those of adapters: these make their own again."""
+    seen = Seen(source, paused.cores)
     for scope in paused.machine.scopes:
         for handle in scope.handles.alive():
             frames: Sequence[RawFrame] = handle.made if isinstance(handle.made, tuple) else ()
-            if not _is_of_adapter(source, paused, frames):
-                made = paused.cores.original(frames)
-                places = tuple(frame._replace(offset=None) for frame in made)
+            if not seen.is_adapter(frames):
+                places = tuple(frame._replace(offset=None) for frame in seen.frames(frames))
                 yield HandleFacts(handle.type.name, places)
-
-
-def _is_of_adapter(source: ComponentSource, paused: PausedComponent, frames: Sequence[RawFrame]) -> bool:
-    """Whether an adapter made a handle: modules without a memory only pass calls on."""
-    for frame in frames:
-        module = paused.cores.module_of(frame)
-        if module is not None and source.parts[module.base].module.memories:
-            return is_adapter(source.parts[module.base].module)
-    return False
 
 
 #: Handles that a message lists.

@@ -15,14 +15,13 @@ from ...errors import InitializerType, NoInitializer, UnknownExport, Unsupported
 from ...host.wasi2 import Names
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Argument, Call, Number, Strings
-from ...options.grammar import quoted_text
-from ...options.hints import few_of
+from ...options.hints import few_of, option
 from ...options.wave import Node, read_call
 from ...options.wave import Number as WrittenNumber
 from ...options.wave import Sequence as WrittenSequence
 from ...options.wave import Text as WrittenText
 from .source import ComponentSource
-from .wave import signature_text, type_text, value_of, value_text
+from .wave import example, signature_text, value_of, value_text
 
 
 class ComponentCall(NamedTuple):
@@ -168,14 +167,13 @@ def _call(path: tuple[str, ...], function: Function, nodes: tuple[Node, ...]) ->
             hint="Export a function that is not.",
         )
     if len(nodes) != len(signature.types):
-        shown = ", ".join(
-            f"<{name}: {type_text(found)}>" for name, found in zip(signature.names, signature.types, strict=True)
-        )
+        shown = ", ".join(map(example, signature.types))
+        wanted = option("-f", f"{next(iter(spellings(path)))}({shown})")
         raise InitializerType(
             f"the initializer takes {counted(len(signature.types), 'argument')}, {len(nodes)} "
             f"{'was' if len(nodes) == 1 else 'were'} given",
             where=where,
-            hint=f"Write values for them: -f {quoted_text(path[-1])[1:-1]}({shown})" if shown else "Leave them out.",
+            hint=f"Write values for them, for example: {wanted}" if shown else "Leave them out.",
         )
     values = []
     for name, found, node in zip(signature.names, signature.types, nodes, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,8 @@ from ...options.accepted import watched
 from ..instrument import Instrumented, instrument
 from ..observer import Observer
 from ..plan.job import interruptible
-from ..run.strategies import ASKED_FOR
 from .plan import ComponentCall, ComponentPlan, find_function
+from .seen import Seen
 from .source import ComponentSource, placed
 from .tables import Watched
 from .wave import value_text
@@ -136,7 +135,8 @@ def _run(
             scope = machine.run(source.component)
         runs = tuple(_call(scope, call, observer) for call in plan.calls)
         with observer.stage("settle"):
-            host = world.settle(cores.original)
+            seen = Seen(source, cores)
+            host = world.settle(seen.frames, seen.is_adapter)
         engine = _engine_facts(source, plan, compiled)
         given = (cores, machine, scope, compiled.instrumented, watcher, world, runs, host, engine)
         return PausedComponent(*given, options.process_ends)
@@ -176,7 +176,7 @@ def _engine_facts(source: ComponentSource, plan: ComponentPlan, compiled: Compil
     return EngineFacts(
         "whole",
         compiled.code.compiler,
-        f"it is a component: its {counted(len(modules), 'core module')} are compiled as wholes",
+        f"{counted(len(modules), 'core module')} of a component",
         functions,
         functions,
         size,
@@ -184,10 +184,5 @@ def _engine_facts(source: ComponentSource, plan: ComponentPlan, compiled: Compil
         0,
         compiled.not_kept,
         cache.distrusted if cache else "",
-        "component" if compiled else ASKED_FOR.code,
+        "component",
     )
-
-
-def without_verdict(options: Options) -> Options:
-    """The same options without budgets, for the core modules."""
-    return dataclasses.replace(options, max_size=None, max_gzip=None)
