@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError, quoted
-from .grammar import FARTHEST, Part, Written, parse, quoted_text
 from .kinds import Kind, Path, Wrong
 from .lists import anchored_path, check_list, items, pairs, read_list
-from .numbers import is_number
+from .numbers import FARTHEST, is_number
 from .texts import NOT_EMPTY, matching_schema, name_text, read_text
-from .wave import is_call
+
+if TYPE_CHECKING:
+    from .grammar import Part, Written
 
 
 class Word(NamedTuple):
@@ -152,6 +153,22 @@ def _without_nul(value: object) -> str:
     return text
 
 
+def _parsed(text: str) -> Written | None:
+    """The call that a text says; None for a name, and where only a component takes it. Raises `UsageError`."""
+    if "(" not in text:
+        return None
+    from .grammar import parse
+
+    try:
+        return parse(text)
+    except UsageError:
+        from .wave import is_call
+
+        if is_call(text):
+            return None
+        raise
+
+
 def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file.
 
@@ -163,16 +180,6 @@ def written(text: str, read: Callable[[str], bytes]) -> str | Call:
         return text
     returns = "result" if found.returns == "?" else found.returns
     return Call(found.name, *(_argument(part, read) for part in found.parts), returns=returns)
-
-
-def _parsed(text: str) -> Written | None:
-    """The call that a text says; None where it is given as it is. Raises `UsageError`."""
-    try:
-        return parse(text)
-    except UsageError:
-        if is_call(text):  # with values that a component can be given; a module has no export of that name
-            return None
-        raise
 
 
 def _argument(part: Part, read: Callable[[str], bytes]) -> Argument:
@@ -205,8 +212,12 @@ def _number(text: str) -> int | float | Number:
 def anchored(text: str, folder: str) -> str:
     """The same with the names of files relative to a folder. Raises `UsageError`."""
     found = _parsed(text)
+    if found is None:
+        return text
+    from .grammar import quoted_text
+
     moved = text
-    for part in reversed(found.parts if found else ()):
+    for part in reversed(found.parts):
         if part.kind == "file" and part.values[0] != "{}":
             path = anchored_path(part.values[0], folder)
             moved = f"{moved[: part.start]}{quoted_text(path)}{moved[part.end :]}"

@@ -70,9 +70,10 @@ class WrittenCall(NamedTuple):
 def is_call(text: str) -> bool:
     """Whether a text is a call with values of components, as far as that shows without types."""
     try:
-        return read_call(text).arguments is not None
+        call = read_call(text)
     except UsageError:
         return False
+    return bool(call.name and call.arguments)
 
 
 def read_call(text: str) -> WrittenCall:

@@ -21,7 +21,7 @@ _NAMES = {value: name for name, value in _CORE.items()}
 #: The type of a `realloc`: old address and size, alignment, new size.
 REALLOC = FuncType((I32,) * 4, (I32,))
 
-#: What Python raises where a value has another type than a function of the host expects, or than it is declared to give.
+#: What Python raises where a value has another type than a function of the host takes, or than it is declared to give.
 _MISFITS = (TypeError, ValueError, LookupError, AttributeError, OverflowError, struct.error)
 
 #: Calls a core function with raw bits; how many results it has.

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import wasmtime
-
 from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind, Import
@@ -44,9 +42,9 @@ class LinkedCode(NamedTuple):
     """The modules of a component by where they begin, compiled with `compiler` for one engine."""
 
     compiler: str
-    engine: wasmtime.Engine
+    engine: ffi.Engine
     modules: Mapping[int, LinkedModule]
-    compiled: Mapping[int, wasmtime.Module]
+    compiled: Mapping[int, ffi.Module]
 
 
 def compile_linked(
@@ -63,7 +61,7 @@ def compile_linked(
     for compiler in compilers:
         told = settings._replace(compiler=compiler)
         engine = new_engine(told)
-        compiled: dict[int, wasmtime.Module] = {}
+        compiled: dict[int, ffi.Module] = {}
         for module in modules:
             check()
             try:
@@ -104,8 +102,8 @@ class LinkedGuest(WholeInstance):
     def __init__(
         self,
         code: GuestCode,
-        store: wasmtime.Store,
-        module: wasmtime.Module,
+        store: ffi.Store,
+        module: ffi.Module,
         externs: Sequence[Any],
         deadline: Deadline,
         functions: ffi.HostFunctions,

@@ -306,7 +306,7 @@ def test_an_import_that_does_not_exist_is_named_when_it_is_called() -> None:
         {"put": ("(param i32)", '(canon lower (func $log "put"))')},
         "(call $put (i32.const 1))",
     )
-    with pytest.raises(errors.ImportCalled, match="`acme:log/sink@1.0.0#put`, which does not exist") as caught:
+    with pytest.raises(errors.ImportCalled, match=r"`acme:log/sink@1\.0\.0#put`, which does not exist") as caught:
         built(text)
     assert caught.value.frames[0].name == "work"
     never = text.replace("(call $put (i32.const 1))", "")
