@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ...errors import NotWasm, Truncated
 from ..cursor import MOST_ITEMS, Cursor
-from ..module import COMPONENT_PREAMBLE
+from ..encoder import COMPONENT_PREAMBLE
 from .canon import read_canon
 from .recipe import (
     Bundle,

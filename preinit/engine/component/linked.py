@@ -71,7 +71,8 @@ def compile_linked(
                 failed = module, problem
                 break
         else:
-            return LinkedCode(compiler, engine, {module.base: module for module in modules}, compiled)
+            light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
+            return LinkedCode(compiler, engine, {module.base: module for module in light}, compiled)
     assert failed is not None
     raise refusal(failed[0].code, failed[1], settings.compiler) from failed[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .build import build_component
+from .many import ManyOfComponent
 from .source import read_component_source
 
-__all__ = ["build_component", "read_component_source"]
+__all__ = ["ManyOfComponent", "build_component", "read_component_source"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from ...binary import encoder as write
@@ -31,18 +31,27 @@ from .findings import check_component_accepted, find_component
 from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
-from .run import PausedComponent, compile_component, run_component
+from .run import Compiled, PausedComponent, compile_component, run_component
 from .shell import check_shell
 from .source import ComponentSource, check_parts, placed
 
+#: Gives what a component is compiled to: by calling what compiles it, or as it is known.
+Once = Callable[[Callable[[], Compiled]], Compiled]
 
-def build_component(source: ComponentSource, options: Options, deadline: Deadline, observer: Observer) -> Result:
-    """The passes after parsing. Raises a `PreinitError`."""
+
+def build_component(
+    source: ComponentSource,
+    options: Options,
+    deadline: Deadline,
+    observer: Observer,
+    once: Once = lambda compile_it: compile_it(),
+) -> Result:
+    """The passes after parsing. `once`: gives what other builds have compiled. Raises a `PreinitError`."""
     with observer.stage("plan"):
         check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
         check_parts(source, set(plan.instances), options)
-    compiled = compile_component(source, plan, options, deadline, observer)
+    compiled = once(partial(compile_component, source, plan, options, deadline, observer))
     with run_component(source, plan, compiled, options, deadline, observer) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()

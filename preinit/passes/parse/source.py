@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...binary.module import COMPONENT_PREAMBLE, Module, parse
+from ...binary.encoder import COMPONENT_PREAMBLE
+from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
 from ...errors import PreinitError, Unreadable, UsageError, in_words, located, quoted, way_out
 from ...files.regular import MOST_MODULE, read_bounded
