@@ -50,7 +50,7 @@ def build_component(
     with observer.stage("plan"):
         check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
-        check_parts(source, set(plan.instances), options)
+        check_parts(source, plan.instances, options)
     compiled = once(partial(compile_component, source, plan, options, deadline, observer))
     with run_component(source, plan, compiled, options, deadline, observer) as paused:
         with observer.stage("capture"):

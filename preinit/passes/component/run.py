@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...engine.bounds import bounds
+from ...binary.growth import Bounds
 from ...engine.code import CodeCache
 from ...engine.component.linked import Linked, LinkedCode, LinkedModule, compile_linked
 from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
-from ...engine.runtime import Deadline, EngineSettings
+from ...engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings
 from ...errors import InitializerRefused, PreinitError, UnsupportedProposal, counted, quoted
 from ...files.cache import examined_of
 from ...host.wasi2 import ComponentWorld
@@ -24,7 +24,7 @@ from ..observer import Observer
 from ..plan.job import interruptible
 from .plan import ComponentCall, ComponentPlan, find_function
 from .seen import Seen
-from .source import ComponentSource, placed
+from .source import ComponentSource, placed, starts_with
 from .tables import Watched
 from .wave import value_text
 
@@ -72,11 +72,14 @@ def compile_component(
     """Instruments and compiles the core modules of which there are instances."""
     modules: list[LinkedModule] = []
     instrumented: dict[int, Instrumented] = {}
+    size, elements = starts_with(source, plan.instances)
     with observer.stage("instrument"):
         for start in dict.fromkeys(plan.instances):
             part = source.parts[start]
             try:
-                limits = bounds(part.module, {}, options.max_memory)
+                own = starts_with(source, [start])
+                elsewhere = (size - own[0], elements - own[1])
+                limits = Bounds(options.max_memory, TABLE_ELEMENTS, *elsewhere)
                 code, where = deadline.start(partial(instrument, part.module, limits)).result()
             except PreinitError as problem:
                 raise placed(problem, part.number, part.start) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from typing import NamedTuple
 from ...binary.component import Component, read_component
 from ...binary.component.recipe import CoreModule, Import, Nested
 from ...binary.module import Module, parse
-from ...engine.runtime import Deadline
-from ...errors import EngineLimit, Misfit, PreinitError, Unsupported, counted, quoted
+from ...engine.runtime import TABLE_ELEMENTS, Deadline
+from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, quoted
 from ...options import Options
 from ..parse.supported import check_supported
 
@@ -95,14 +95,34 @@ def placed(problem: PreinitError, number: int, start: int) -> PreinitError:
     return problem
 
 
-def check_parts(source: ComponentSource, starts: set[int], options: Options) -> None:
-    """Refuses what would abort the engine, or can't be written back. `starts`: of modules that have instances."""
-    for start in sorted(starts):
+def check_parts(source: ComponentSource, instances: Sequence[int], options: Options) -> None:
+    """Refuses what would abort the engine, or can't be written back. `instances`: where the module of each begins."""
+    for start in dict.fromkeys(instances):
         part = source.parts[start]
         try:
             check_supported(part.module, options)
         except PreinitError as problem:
             raise placed(problem, part.number, start) from None
+    size, elements = starts_with(source, instances)
+    if size > options.max_memory:
+        raise MemoryLimit(
+            f"the component's memories start with {size} bytes together, the limit is {options.max_memory}"
+        )
+    if elements > TABLE_ELEMENTS:
+        raise MemoryLimit(
+            f"the component's tables start with {counted(elements, 'element')}, the limit is {TABLE_ELEMENTS}",
+            hint="Make them smaller.",
+        )
+
+
+def starts_with(source: ComponentSource, instances: Sequence[int]) -> tuple[int, int]:
+    """Bytes of memories and elements of tables that these instances of modules define, as they start."""
+    size = elements = 0
+    for start in instances:
+        module = source.parts[start].module
+        size += sum(one.minimum * one.page_size for one in module.memories[module.imported_memories :])
+        elements += sum(table.limits.minimum for table in module.tables[module.imported_tables :])
+    return size, elements
 
 
 #: Options that say something about a core module's imports, exports or stack, or ask for what is not there yet: the
