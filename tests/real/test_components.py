@@ -94,7 +94,9 @@ PROGRAM = r"""(module
     (i32.store (i32.const 400) (i32.const 300)) (i32.store (i32.const 404) (i32.load (i32.const 236))) (i32.const 400))
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
     (i32.mul (i32.const 65536) (memory.grow (i32.add (i32.const 1) (i32.shr_u (local.get 3) (i32.const 16)))))))"""
-PROGRAM_WORLD = "package a:b; world w { export init: func(); export get: func() -> u32; export file: func() -> string; }"
+PROGRAM_WORLD = (
+    "package a:b; world w { export init: func(); export get: func() -> u32; export file: func() -> string; }"
+)
 
 
 @pytest.fixture(scope="module")

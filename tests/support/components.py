@@ -32,14 +32,17 @@ class RunningComponent:
     """An instance in the engine's own runtime for components. Where it imports WASI 0.2: with nothing to see."""
 
     def __init__(self, binary: bytes, wasi: bool = False) -> None:
-        engine = wasmtime.Engine()
+        config = wasmtime.Config()
+        config.wasm_exceptions = True
+        engine = wasmtime.Engine(config)
         self._store = wasmtime.Store(engine)
         linker = component.Linker(engine)
         if wasi:
             self._store.set_wasi(wasmtime.WasiConfig())
             linker.add_wasip2()
         made = component.Component(engine, binary)
-        linker.define_unknown_imports_as_traps(made)
+        if not wasi:
+            linker.define_unknown_imports_as_traps(made)
         self._instance = linker.instantiate(self._store, made)
 
     def _function(self, name: str) -> Any:
@@ -54,6 +57,13 @@ class RunningComponent:
     def has(self, name: str) -> bool:
         """Whether it exports that function."""
         return self._function(name) is not None
+
+    def answer(self, name: str) -> Any:
+        """What a call returns, or why it trapped: nothing can be called after that."""
+        try:
+            return self.call(name)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as problem:
+            return str(problem).strip().splitlines()[-1]
 
     def call(self, name: str, *values: Any) -> Any:
         """`name`: of a function, or `interface#function`."""
