@@ -64,7 +64,11 @@ def test_the_same_bytes_each_time_and_from_the_cache(shop: Path, tmp_path: Path)
     options = Options(cache_dir=tmp_path / "cache", init_funcs=(CALL,))
     first = build(shop, options).wasm
     assert build(shop, options).wasm == first
-    assert build(shop, Options(cache=False, init_funcs=(CALL,))).wasm == first
+    on_demand = build(shop, Options(cache=False, init_funcs=(CALL,)))
+    assert on_demand.wasm == first
+    assert on_demand.report.engine.name == "ondemand"
+    assert on_demand.report.engine.functions_compiled < on_demand.report.engine.functions // 5
+    assert build(shop, Options(cache=False, init_funcs=(CALL,), engine="whole")).wasm == first
 
 
 def test_an_error_that_javascript_throws_fails_the_build_with_its_message(shop: Path) -> None:

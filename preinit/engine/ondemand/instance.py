@@ -31,7 +31,7 @@ from .prepared import Prepared
 from .stubtable import StubTable
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
-_INSTANCES = 1 << 30
+MOST_INSTANCES = 1 << 30
 
 
 class _Loaded(NamedTuple):
@@ -45,8 +45,16 @@ class _Loaded(NamedTuple):
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
-    def __init__(self, prepared: Prepared, store: ffi.Store, max_memory: int, link: Linker, deadline: Deadline) -> None:
-        super().__init__(store, deadline, prepared.code.original, prepared.preloads)
+    def __init__(
+        self,
+        prepared: Prepared,
+        store: ffi.Store,
+        max_memory: int,
+        link: Linker,
+        deadline: Deadline,
+        functions: ffi.HostFunctions | None = None,
+    ) -> None:
+        super().__init__(store, deadline, prepared.code.original, prepared.preloads, functions)
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
@@ -299,7 +307,7 @@ class OnDemandGuest(NamedTuple):
         """
         engine, interruptible = self.prepared.engine, self.prepared.interruptible
         deadline.watch(engine)
-        store = new_store(engine, max_memory, interruptible, _INSTANCES)
+        store = new_store(engine, max_memory, interruptible, MOST_INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
         try:
             return OnDemandInstance(self.prepared, store, max_memory, link, deadline)

@@ -37,14 +37,15 @@ class ComponentWorld(Names):
     """The host of one run. Close it. Raises `UsageError` where a folder can't be opened.
 
     `watched`: functions, by their names in preview 1, of which each caller is noted.
+    `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
     """
 
-    def __init__(self, host: Host, deadline: Deadline, watched: frozenset[str], digests: bool) -> None:
+    def __init__(self, host: Host, deadline: Deadline, watched: frozenset[str], digests: bool, shown: int = 0) -> None:
         super().__init__()
         self._host = host
         self._deadline = deadline
         self.calls = Calls(watched)
-        self._output = Output(host, 0)
+        self._output = Output(host, shown)
         self._stdin = Stream(data=host.stdin, late=host.late_stdin)
         self._files_read = FilesRead()
         self._files_read.digests = digests

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from ...binary import encoder as write
@@ -31,12 +31,9 @@ from .findings import check_component_accepted, find_component
 from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
-from .run import Compiled, PausedComponent, compile_component, run_component
+from .run import Once, PausedComponent, run_component
 from .shell import check_shell
 from .source import ComponentSource, check_parts, placed
-
-#: Gives what a component is compiled to: by calling what compiles it, or as it is known.
-Once = Callable[[Callable[[], Compiled]], Compiled]
 
 
 def build_component(
@@ -44,15 +41,14 @@ def build_component(
     options: Options,
     deadline: Deadline,
     observer: Observer,
-    once: Once = lambda compile_it: compile_it(),
+    once: Once = lambda _whole, compile_it: compile_it(),
 ) -> Result:
     """The passes after parsing. `once`: gives what other builds have compiled. Raises a `PreinitError`."""
     with observer.stage("plan"):
         check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
         check_parts(source, plan.instances, options)
-    compiled = once(partial(compile_component, source, plan, options, deadline, observer))
-    with run_component(source, plan, compiled, options, deadline, observer) as paused:
+    with run_component(source, plan, options, deadline, observer, once) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()
         names = _names(captured)

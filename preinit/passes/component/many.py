@@ -20,19 +20,19 @@ class ManyOfComponent:
 
     def __init__(self, data: bytes, options: Options, deadline: Deadline) -> None:
         self._source = read_component_source(data, options, deadline)
-        self._compiled: dict[bool, Compiled] = {}
+        self._compiled: dict[tuple[bool, bool], Compiled] = {}
         self._lock = threading.Lock()
 
     def build(self, options: Options, deadline: Deadline, observer: Observer) -> Result:
         """A snapshot. `options`: the same in what is compiled."""
         check_options(options)
 
-        def once(compile_it: Callable[[], Compiled]) -> Compiled:
+        def once(whole: bool, compile_it: Callable[[], Compiled]) -> Compiled:
             with self._lock:
-                stops = interruptible(options)
-                if stops not in self._compiled:
-                    self._compiled[stops] = compile_it()
-                return self._compiled[stops]
+                way = interruptible(options), whole
+                if way not in self._compiled:
+                    self._compiled[way] = compile_it()
+                return self._compiled[way]
 
         return build_component(self._source, options, deadline, observer, once)
 

@@ -152,8 +152,6 @@ def check_options(options: Options) -> None:
     given += [flag for name, usual, flag in _FOREIGN_TO_HOST if getattr(options.host, name) != usual]
     if options.keep_init_func == "noop":
         given.append("--keep-init-func=noop")
-    if options.engine == "ondemand":
-        given.append("--engine ondemand")
     if options.host.writable:
         given.append("--writable")
     if given:

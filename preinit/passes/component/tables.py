@@ -7,7 +7,7 @@ each instantiation is noted before the start function runs; what differs from th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from ...binary.module import Module
@@ -22,9 +22,13 @@ Entries = list[RawValue]
 
 
 class Watched(Watcher):
-    """Notes what core instances hold before they run. `instrumented`: of each module, by where it begins."""
+    """Notes what core instances hold before they run. `instrumented`: of each module, by where it begins.
 
-    def __init__(self, instrumented: Mapping[int, Instrumented]) -> None:
+    `as_filled`: see `Linked.as_filled`.
+    """
+
+    def __init__(self, instrumented: Mapping[int, Instrumented], as_filled: Callable[[Entries], Entries]) -> None:
+        self._as_filled = as_filled
         self._instrumented = instrumented
         self._expected: dict[Extern, Entries] = {}
         self._touched: defaultdict[Extern, set[int]] = defaultdict(set)
@@ -56,7 +60,7 @@ class Watched(Watcher):
         """What a table holds now."""
         owner = table.owner
         assert isinstance(owner, LinkedInstance)
-        return owner.guest.table_values(self._instrumented[owner.base].tables[table.index])
+        return self._as_filled(owner.guest.table_values(self._instrumented[owner.base].tables[table.index]))
 
     def expected(self, table: Extern) -> Entries:
         """What it would hold in an instance of the output."""

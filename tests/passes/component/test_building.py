@@ -308,6 +308,17 @@ def test_imported_addresses_are_constants_of_the_component() -> None:
     assert answers(text, ["run"], "get") == [100]
 
 
+def test_what_does_not_work_on_demand_is_done_as_a_whole() -> None:
+    deep = component(
+        "(global $g (mut i32) (i32.const 0)) (func $down (param i32) (result i32) (local i64 i64 i64 i64 i64 i64 i64 i64) "
+        "(if (result i32) (local.get 0) (then (i32.add (i32.const 1) "
+        "(call $down (i32.sub (local.get 0) (i32.const 1))))) (else (i32.const 0))))",
+        "(global.get $g)",
+        "(global.set $g (call $down (i32.const 30000)))",
+    )
+    assert answers(deep, ["run"], "get", engine="ondemand") == [30000]
+
+
 # -- what is refused
 
 
@@ -333,23 +344,25 @@ def test_a_component_without_a_usual_initializer_says_what_it_exports() -> None:
     assert "'run', 'get'" in str(caught.value)
 
 
-def test_a_trap_is_said_with_the_place_in_the_components_file() -> None:
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_a_trap_is_said_with_the_place_in_the_components_file(engine: str) -> None:
     text = component("", "(i32.const 0)", "(call $deep)").replace(
         "(func (export", "(func $deep (unreachable)) (func (export", 1
     )
     binary = parse_text(text.encode())
     with pytest.raises(errors.GuestTrap) as caught:
-        build(binary, Options(cache=False, init_funcs=("run",)))
+        build(binary, Options(cache=False, init_funcs=("run",), engine=engine))
     frame = caught.value.frames[0]
     assert frame.name == "deep"
     assert frame.offset is not None
     assert binary[frame.offset] == 0  # unreachable
 
 
-def test_a_failed_growth_ends_the_build() -> None:
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_a_failed_growth_ends_the_build(engine: str) -> None:
     text = component("(memory 1)", "(i32.const 0)", "(drop (memory.grow (i32.const 100)))")
     with pytest.raises(errors.GrowthRefused):
-        build(wasm(text), Options(cache=False, init_funcs=("run",), max_memory=1 << 20))
+        build(wasm(text), Options(cache=False, init_funcs=("run",), max_memory=1 << 20, engine=engine))
 
 
 @pytest.mark.parametrize(

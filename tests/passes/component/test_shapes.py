@@ -37,3 +37,23 @@ def test_the_output_answers_as_the_component_does_after_its_initializer(path: Pa
     assert [resumed.answer(check) for check in checks] == expected
     assert [fresh.answer(check) for check in checks] != expected, "the checks don't tell whether the initializer ran"
     assert not resumed.has("wizer-initialize")
+
+
+@pytest.mark.parametrize("path", SHAPES, ids=lambda path: path.stem)
+def test_the_output_is_the_same_whole_and_on_demand(path: Path) -> None:
+    text = path.read_text()
+    run, _ = initializer(text)
+    host = Host(quiet_guest=True)
+    whole = build_component(text, run, host=host, engine="whole")
+    on_demand = build_component(text, run, host=host, engine="ondemand")
+    assert on_demand.wasm == whole.wasm
+    assert [one.message for one in on_demand.report.warnings] == [one.message for one in whole.report.warnings]
+
+
+def test_some_are_compiled_on_demand() -> None:
+    names = ["a-table-entry-is-set", "a-component-within", "handles-are-left-open", "records-and-lists-as-arguments"]
+    for name in names:
+        text = next(path for path in SHAPES if path.stem == name).read_text()
+        report = build_component(text, initializer(text)[0], host=Host(quiet_guest=True), engine="ondemand").report
+        assert report.engine.name == "ondemand", (name, report.engine.reason)
+        assert report.engine.functions_compiled < report.engine.functions
