@@ -115,7 +115,7 @@ def command(
                 f"the module, a binary, would overwrite the text {source!r} that it is made from",
                 hint="Name another file with `-o`.",
             )
-        views = {"--verify": verify, "--html": html}
+        views = {"--html": html}
         if data.startswith(COMPONENT_PREAMBLE):
             _check_views(views)
         from ..passes.pipeline import build_module  # imports the engine

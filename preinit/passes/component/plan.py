@@ -84,6 +84,12 @@ def functions(exports: dict[str, tuple[str, Any]]) -> Iterator[tuple[tuple[str, 
                     yield (name, inner), function
 
 
+def export_types(source: ComponentSource) -> dict[tuple[str, ...], str]:
+    """The type of each function that a component exports, in WIT."""
+    machine = Machine(Dry({start: part.module for start, part in source.parts.items()}), Names())
+    return {path: signature_text(found.type) for path, found in functions(machine.run(source.component).exports)}
+
+
 def spellings(path: tuple[str, ...]) -> Iterator[str]:
     """How a function may be named."""
     if len(path) == 1:
