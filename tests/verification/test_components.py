@@ -45,7 +45,7 @@ def test_another_initializer_is_told_with_the_place_in_memory() -> None:
     ("change", "said"),
     [
         (("i32.const 1000", "i32.const 1001"), "core instance 0"),
-        (('"get" (func 1)', '"other" (func 1)'), "export 'get'"),
+        (('(export (;3;) "get"', '(export (;3;) "other"'), "export 'get'"),
     ],
 )
 def test_another_component_is_told(change: tuple[str, str], said: str) -> None:
