@@ -37,6 +37,12 @@ class Text(NamedTuple):
     text: str
 
 
+class Content(NamedTuple):
+    """What a file holds, for a list of bytes or a text; it can't be written in WAVE."""
+
+    data: bytes
+
+
 class Sequence(NamedTuple):
     """A list, or a tuple."""
 
@@ -57,7 +63,7 @@ class Label(NamedTuple):
     payload: Node | None
 
 
-Node = Number | Char | Text | Sequence | Fields | Label
+Node = Number | Char | Text | Content | Sequence | Fields | Label
 
 
 class WrittenCall(NamedTuple):

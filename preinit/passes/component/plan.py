@@ -16,7 +16,7 @@ from ...host.wasi2 import Names
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Argument, Call, Number, Strings
 from ...options.hints import few_of, option
-from ...options.wave import Node, read_call
+from ...options.wave import Content, Node, read_call
 from ...options.wave import Number as WrittenNumber
 from ...options.wave import Sequence as WrittenSequence
 from ...options.wave import Text as WrittenText
@@ -154,7 +154,7 @@ def _node(value: Argument) -> Node:
         case str():
             return WrittenText(value)
         case bytes():
-            return WrittenSequence(True, tuple(WrittenNumber(str(byte)) for byte in value))
+            return Content(value)
         case Strings(texts):
             return WrittenSequence(True, tuple(map(WrittenText, texts)))
     raise InitializerType(

@@ -12,13 +12,20 @@ from ...engine.component.aggregates import Flags, List, Own, Record, Variant
 from ...engine.component.functions import FunctionType
 from ...engine.component.values import ValueType
 from ...errors import UsageError, quoted
-from ...options.wave import Char, Fields, Label, Node, Number, Sequence, Text
+from ...options.wave import Char, Content, Fields, Label, Node, Number, Sequence, Text
 
 _WORDS = {"nan": math.nan, "inf": math.inf}
 
 
 def _unfit(node: Node, wanted: ValueType) -> UsageError:
-    kinds = {Number: "a number", Char: "a char", Text: "a text", Fields: "a record", Label: "a word"}
+    kinds = {
+        Content: "what a file holds",
+        Number: "a number",
+        Char: "a char",
+        Text: "a text",
+        Fields: "a record",
+        Label: "a word",
+    }
     said = kinds.get(type(node), "a list" if isinstance(node, Sequence) and node.is_list else "a tuple")
     if isinstance(node, Number | Label):
         said = quoted(node.text if isinstance(node, Number) else node.name)
@@ -29,8 +36,8 @@ def value_of(wanted: ValueType, node: Node) -> Any:
     """The value that was written. Raises `UsageError`."""
     match wanted:
         case List():
-            if isinstance(node, Text) and wanted.element.kind == "u8":
-                return node.text.encode()
+            if isinstance(node, Content) and wanted.element.kind == "u8":
+                return node.data
             if isinstance(node, Sequence) and node.is_list:
                 items = [value_of(wanted.element, item) for item in node.items]
                 return bytes(items) if wanted.element.kind == "u8" else items
@@ -106,6 +113,13 @@ def _scalar(wanted: ValueType, node: Node) -> Any:
     kind = wanted.kind
     if kind == "string" and isinstance(node, Text):
         return node.text
+    if kind == "string" and isinstance(node, Content):
+        try:
+            return node.data.decode()
+        except UnicodeDecodeError as problem:
+            raise UsageError(
+                f"the file is no text in UTF-8 (byte {problem.start})", hint="Give a function that takes a list<u8>."
+            ) from None
     if kind == "char" and isinstance(node, Char):
         return node.text
     if kind == "bool" and isinstance(node, Label) and node.payload is None and node.name in ("true", "false"):
@@ -139,13 +153,18 @@ def _float(wanted: ValueType, node: Node) -> float:
 # -- values as text
 
 
+#: Elements of a list, and characters of a text, that are shown.
+_MOST_ITEMS, _MOST_CHARACTERS = 200, 2_000
+
+
 def value_text(found: ValueType | None, value: Any) -> str:
     """A value as WAVE has it; nothing for what returns nothing."""
     match found:
         case None:
             return ""
         case List():
-            return f"[{', '.join(value_text(found.element, item) for item in value)}]"
+            items = [value_text(found.element, item) for item in value[:_MOST_ITEMS]]
+            return f"[{', '.join(items)}{', ...' if len(value) > _MOST_ITEMS else ''}]"
         case Record():
             items = [value_text(kind, item) for kind, item in zip(found.types, value, strict=True)]
             if found.names is None:
@@ -178,8 +197,12 @@ def _scalar_text(kind: str, value: Any) -> str:
         return "true" if value else "false"
     if kind in ("string", "char"):
         quote = '"' if kind == "string" else "'"
+        cut = "..." if len(value) > _MOST_CHARACTERS else ""
+        value = value[:_MOST_CHARACTERS]
         escaped = {**_ESCAPED, quote: f"\\{quote}"}
-        return quote + "".join(escaped.get(c, c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in value) + quote
+        return (
+            quote + "".join(escaped.get(c, c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in value) + quote + cut
+        )
     if kind in ("f32", "f64"):
         return _float_text(kind, value)
     return str(value)

@@ -51,6 +51,44 @@ def test_values_can_be_given_from_python() -> None:
     assert build(wasm(WORDS), options).wasm == build_component(WORDS, 'learn(["x", "y"])').wasm
 
 
+TAKER = """(component
+  (core module $M (memory (export "m") 2) (global $n (mut i32) (i32.const 0)) (global $free (mut i32) (i32.const 1024))
+    (func (export "r") (param i32 i32 i32 i32) (result i32) (global.get $free)
+      (global.set $free (i32.add (global.get $free) (local.get 3))))
+    (func (export "give") (param i32 i32) (result i32) (global.set $n (i32.add (local.get 1) (i32.load8_u (local.get 0))))
+      (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16))
+    (func (export "get") (result i32) (global.get $n)))
+  (core instance $m (instantiate $M))
+  (func (export "bytes") (param "b" (list u8)) (result (list u8))
+    (canon lift (core func $m "give") (memory (core memory $m "m")) (realloc (core func $m "r"))))
+  (func (export "text") (param "t" string) (result string)
+    (canon lift (core func $m "give") (memory (core memory $m "m")) (realloc (core func $m "r"))))
+  (func (export "get") (result u32) (canon lift (core func $m "get"))))"""
+
+
+@pytest.mark.parametrize("function", ["bytes", "text"])
+def test_a_file_is_given_as_bytes_or_as_text(function: str, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"abc" * 10_000)
+    (tmp_path / "in.wasm").write_bytes(wasm(TAKER))
+    done = run(
+        "build", tmp_path / "in.wasm", "-f", f"{function}(@{tmp_path}/data)", "-o", tmp_path / "out.wasm", code=0
+    )
+    assert RunningComponent((tmp_path / "out.wasm").read_bytes()).call("get") == 30_000 + ord("a")
+    assert len(done.stderr) < 1_000
+
+
+def test_a_file_that_is_no_text_is_refused_where_a_text_is_wanted() -> None:
+    with pytest.raises(errors.InitializerType, match=r"no text in UTF-8 \(byte 1\)"):
+        build(wasm(TAKER), Options(cache=False, init_funcs=(preinit.Call("text", b"a\xff"),)))
+
+
+def test_long_values_are_shown_in_part() -> None:
+    report = build(wasm(TAKER), Options(cache=False, init_funcs=(preinit.Call("bytes", bytes(50_000)),))).report
+    assert report.runs[0].value.endswith(", ...]")
+    assert len(report.runs[0].value) < 2_000
+    assert len(report.runs[0].arguments[0]) < 300
+
+
 def test_the_command_takes_values_and_says_what_was_returned(tmp_path: Path) -> None:
     source = FIXTURES / "component.wat"
     done = run("build", source, "-f", 'learn(["Hello", ", ", "world"])', "-o", tmp_path / "out.wasm", code=0)
