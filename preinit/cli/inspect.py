@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import PreinitError, UsageError
+from ..binary.encoder import COMPONENT_PREAMBLE
+from ..errors import PreinitError, UsageError, locate_input, printable
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..passes.observer import Observer
 from .arguments import File, read
@@ -77,9 +78,14 @@ def command(
     gc.disable()  # one look and the process ends
     with explained(debug):
         _check_names(source, against, from_report, json, html)
+        data = _binary(source)
+        if data.startswith(COMPONENT_PREAMBLE):
+            given = {"--against": against, "--from-report": from_report, "--json": json, "--html": html}
+            _show_component(data, source, given)
+            leave(0)
         observer = Observer()
         with shown(observer, quiet, verbose), observer.stage("looking at the module"):
-            found, built = _inspected(source, against), _report(from_report)
+            found, built = _inspected(data, source, against), _report(from_report)
         name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
         if not quiet and built and found.sha256 not in (built.output.sha256, built.input.sha256):
             say("note: the report is that of another module: neither its input nor its output has this SHA-256")
@@ -119,12 +125,41 @@ def _check_names(source: str, against: str | None, report: str | None, json: str
             check_writable(name, option)
 
 
-def _inspected(source: str, against: str | None) -> Inspection:
+def _binary(source: str) -> bytes:
+    from ..passes.parse.source import binary
+
+    try:
+        return binary(read(source))
+    except PreinitError as problem:
+        locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
+        raise
+
+
+def _show_component(data: bytes, source: str, given: Mapping[str, str | None]) -> None:
+    """Prints what is in a component, as text. Raises `UsageError` for other forms."""
+    from ..inspection.component import inspect_component
+    from ..report.component_text import component_lines
+
+    refused = [option for option, value in given.items() if value]
+    if refused:
+        raise UsageError(
+            f"`{refused[0]}` can't be used with a component", hint="Leave it out: a component is shown as text."
+        )
+    name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
+    try:
+        shown_lines = list(component_lines(inspect_component(data), name))
+    except PreinitError as problem:
+        locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
+        raise
+    write_output(STANDARD_OUTPUT, "".join(f"{printable(line)}\n" for line in shown_lines).encode())
+
+
+def _inspected(data: bytes, source: str, against: str | None) -> Inspection:
     from ..inspection import inspect
 
     original = None if against is None else read(against)
     try:
-        return inspect(read(source), original)
+        return inspect(data, original)
     except PreinitError as problem:
         if not isinstance(problem, UsageError) and not (problem.where or "").startswith("the original"):
             name = "standard input" if source == STANDARD_OUTPUT else source

@@ -84,7 +84,7 @@ def test_a_page_on_standard_output_is_nothing_but_the_page(good: Path) -> None:
         (b"", "not-wasm", "the input is empty"),
         (b"\0asm\1\0\0\0\1\x7f", "truncated", "bad.wasm, byte offset 0x8"),
         (b"(module", "text-syntax", "line 1"),
-        (b"\0asm\x0d\0\1\0", "component", "wasm-tools component unbundle"),
+        (b"\0asm\x0d\0\1\0\x09\1\0", "unsupported-proposal", "a start function"),
     ],
 )
 def test_what_is_no_module_fails_with_its_name_and_place(tmp_path: Path, content: bytes, code: str, said: str) -> None:
@@ -159,3 +159,20 @@ def test_a_name_that_would_steer_the_terminal_does_not(tmp_path: Path) -> None:
     said = run("inspect", path, code=0).stdout
     assert b"\x1b" not in said
     assert b"\\x1b[31mred" in said
+
+
+def test_a_component_is_shown_with_its_core_modules(tmp_path: Path) -> None:
+    text = """(component (import "wasi:cli/exit@0.2.0" (instance (export "exit" (func (param "status" (result))))))
+      (component (core module $M (memory 2) (func (export "f"))))
+      (core module $N (func $named)) (core instance $n (instantiate $N))
+      (core module $Q (func (export "f"))) (core instance $q (instantiate $Q))
+      (func (export "run") (canon lift (core func $q "f"))) (core module $P (func (export "f"))))"""
+    path = tmp_path / "app.wasm"
+    path.write_bytes(wasm(text))
+    said = run("inspect", path, code=0).stdout.decode()
+    assert "app.wasm: a component of" in said
+    assert "4 core modules, 1 component within" in said
+    assert "  instance wasi:cli/exit@0.2.0" in said
+    assert "  func run" in said
+    assert "core module 3" in said
+    assert "`--json` can't be used with a component" in fails("inspect", path, "--json", code=2)

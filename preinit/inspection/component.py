@@ -1,0 +1,61 @@
+"""What is in a component: its imports and exports, and its core modules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..binary.component import Component, read_component
+from ..binary.component.recipe import CoreModule, Import, Nested
+from ..binary.module import parse
+from ..errors import PreinitError
+from . import inspect_module
+from .model import Inspection
+
+
+@dataclass(frozen=True)
+class ComponentInspection:
+    """`imports` and `exports` as sort and name. `modules`: the core modules in their order, those of components within
+    too. `nested`: how many components are within."""
+
+    size: int
+    sha256: str
+    imports: tuple[tuple[str, str], ...]
+    exports: tuple[tuple[str, str], ...]
+    modules: tuple[Inspection, ...]
+    nested: int
+
+
+def inspect_component(data: bytes) -> ComponentInspection:
+    """What is in a component's binary. Raises an `InputError`."""
+    component = read_component(data)
+    modules = []
+    for number, (start, end) in enumerate(_modules(component)):
+        try:
+            modules.append(inspect_module(parse(data[start:end], library=True)))
+        except PreinitError as problem:
+            problem.where = f"core module {number}, {problem.where or ''}".rstrip(", ")
+            raise
+    imports = [entry.definition for entry in component.definitions if isinstance(entry.definition, Import)]
+    return ComponentInspection(
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        tuple((entry.type.sort, entry.name) for entry in imports),
+        tuple((entry.sort, entry.name) for entry in component.exports),
+        tuple(modules),
+        _nested(component),
+    )
+
+
+def _modules(component: Component) -> Iterator[CoreModule]:
+    for placed in component.definitions:
+        if isinstance(placed.definition, CoreModule):
+            yield placed.definition
+        elif isinstance(placed.definition, Nested):
+            yield from _modules(placed.definition.component)
+
+
+def _nested(component: Component) -> int:
+    within = [entry.definition for entry in component.definitions if isinstance(entry.definition, Nested)]
+    return len(within) + sum(_nested(entry.component) for entry in within)
