@@ -18,7 +18,7 @@ from ...engine.guest import GuestCode, StateCode
 from ...engine.ondemand.suitability import unsuitable, worthwhile
 from ...engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings, has_winch
 from ...engine.values import Unsuited
-from ...errors import InitializerRefused, PreinitError, UnsupportedProposal, quoted
+from ...errors import InitializerRefused, PreinitError, TimeLimit, UnsupportedProposal, quoted
 from ...errors.reason import Reason
 from ...files.cache import examined_of
 from ...host.wasi2 import ComponentWorld
@@ -76,7 +76,10 @@ class PausedComponent(NamedTuple):
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.world.close()
-        if not self.process_ends and (problem is None or isinstance(problem, PreinitError)):
+        if problem is None and self.process_ends:
+            return  # freeing memory takes time
+        # After a time limit or an interrupt, a thread may still be reading the guest's memories.
+        if problem is None or (isinstance(problem, PreinitError) and not isinstance(problem, TimeLimit)):
             self.cores.close()
 
 
