@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import wasmtime
 
+from ..binary.sections import Export
 from ..engine import ffi
 from ..engine.copies.deployed import deployed_engine
 from ..engine.guest import original_frame
@@ -53,6 +54,9 @@ class _Copy:
         returned = ffi.call(self._store, function, arguments, results)
         self.spent += time.perf_counter() - began
         return returned
+
+    def lend(self, export: Export) -> object:
+        return ffi.export(self._store, self._instance, export.name)
 
     def memory(self, name: str) -> memoryview:
         return ffi.memory_reader(self._store, ffi.export(self._store, self._instance, name))()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..binary.growth import Bounds
 from ..binary.module import Module
+from ..binary.sections import Export
 from ..errors import Frame
 from .profile import Profile
 from .runtime import Deadline
@@ -156,6 +157,9 @@ class Instance(Protocol):
 
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """Puts a function of the host into a table of functions."""
+
+    def lend(self, export: Export) -> Any:
+        """The extern of what the original exports, for other modules to import. Before the guest runs."""
 
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""

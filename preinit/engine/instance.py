@@ -10,6 +10,7 @@ from typing import Any
 import wasmtime
 
 from ..binary.module import Module
+from ..binary.sections import Export
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
 from .backtrace import Backtraces
@@ -39,7 +40,9 @@ class Linkage:
         #: Where the guest is, in a host function that it called.
         self.backtrace = Backtraces(store)
         #: Index of an imported function -> the extern that it stands for, if the guest is given another in its place.
-        self.originals: Mapping[int, Any] = {}
+        self.originals: dict[int, Any] = {}
+        #: Indices of functions, and the references to them that modules have which import them.
+        self.references: list[tuple[int, Any]] = []
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
         """An extern that calls `function` with unsigned 64-bit integers, bits for "f32" and "f64"."""
@@ -52,6 +55,10 @@ class Linkage:
     def preload(self, name: str, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """The exports `names` of an instance of the preloaded module `name`."""
         return self._exports(self._preloads[name], externs, names)
+
+    def set_function(self, table: Any, index: int, function: Any) -> None:
+        """Puts a function into a table of functions."""
+        ffi.set_function(self._store, table, index, function)
 
     def number(self, extern: Any) -> Callable[[], int]:
         """What reads a global of type i64. Valid as the store is."""
@@ -133,6 +140,10 @@ class EngineInstance(ABC):
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """See `guest.Instance`."""
         ffi.set_function(self._store, self._export(name), index, self._functions.define((), (), function))
+
+    def lend(self, export: Export) -> Any:
+        """See `guest.Instance`."""
+        return self._export(export.name)
 
     @abstractmethod
     def compiled(self) -> tuple[int, int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..binary.module import Module
-from ..binary.sections import ExternKind, Import
+from ..binary.sections import Export, ExternKind, Import
 from ..binary.types import F32, F64, I32, I64, FuncType, ValType
 from ..engine.instance import Linkage
 from ..errors import GuestTrap, Misfit, UnknownExport, UsageError, counted, quoted
@@ -26,6 +26,9 @@ class Callee(Protocol):
 
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         """Calls an export with raw values of 16 bytes."""
+
+    def lend(self, export: Export) -> Any:
+        """The extern of what the original exports."""
 
 
 class Guest:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..binary.module import Module
-from ..binary.sections import ExternKind, Import
+from ..binary.sections import Export, ExternKind, Import
 from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
-from ..errors import ImportCalled, ImportedState, WasiRefused, printable
+from ..engine.validation import first_line, link_problem
+from ..engine.values import EngineError, GuestTrapped
+from ..errors import ImportCalled, ImportedState, Misfit, WasiRefused, located, printable, quoted
 from ..options.hints import preload
 from .generated import provider as generate
 from .ledger import Calls
+from .lending import borrowed_functions, borrowers, lent
 from .pausing import Watch
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES
 
@@ -68,21 +71,83 @@ class Preloads:
         self.modules = modules
         self._given = given
         self._exports = {(name, export.name) for name, module in modules.items() for export in module.exports}
+        self._late = borrowers(modules)
+        self._instances: dict[tuple[str, str], Extern] = {}
 
     def takes(self, position: int, entry: Import) -> bool:
         return (entry.module, entry.name) in self._exports
 
     def provide(self, linkage: Linkage, taken: Sequence[Numbered]) -> Mapping[int, Extern]:
-        instances: dict[tuple[str, str], Extern] = {}
+        """Of those that can be had before there is a guest."""
         for name, module in self.modules.items():
-            exports = [export.name for export in module.exports]
-            wanted = [instances[entry.module, entry.name] for entry in module.imports]
-            for title, extern in zip(exports, linkage.preload(name, wanted, exports), strict=True):
-                instances[name, title] = extern
-        found = {position: instances[entry.module, entry.name] for position, entry in taken}
-        for position, entry in taken:
+            if name not in self._late:
+                self._instantiate(linkage, name, [self._instances[e.module, e.name] for e in module.imports])
+        early = [numbered for numbered in taken if not self.is_late(numbered[1])]
+        found = {position: self._instances[entry.module, entry.name] for position, entry in early}
+        for position, entry in early:
             self._prepare(linkage, entry, found[position])
         return found
+
+    @property
+    def need_guest(self) -> bool:
+        """Whether some are only there when there is a guest."""
+        return bool(self._late)
+
+    def is_late(self, entry: Import) -> bool:
+        """Whether an import that is taken comes from a module that needs the guest itself."""
+        return entry.module in self._late
+
+    def provide_late(
+        self, linkage: Linkage, guest: Module, lend: Callable[[Export], Extern]
+    ) -> Iterator[tuple[int, Extern]]:
+        """Instantiates the modules that need the guest.
+
+        Gives indices of functions of the guest, and the references to them that these have. Raises `Misfit`,
+        `MemoryLimit`, what linking raises.
+        """
+        functions = [entry for entry in guest.imports if entry.kind == ExternKind.FUNC]
+        imported = {(entry.module, entry.name): index for index, entry in enumerate(functions)}
+        for name in self._late:
+            module = self.modules[name]
+            externs: list[Extern] = []
+            indices: list[int | None] = []  # in the guest, of the functions
+            for entry in module.imports:
+                extern = self._instances.get((entry.module, entry.name))
+                index = imported.get((entry.module, entry.name))
+                if extern is None:
+                    export = lent(guest, name, module, entry)
+                    extern, index = lend(export), export.target
+                externs.append(extern)
+                if entry.kind == ExternKind.FUNC:
+                    indices.append(index)
+            found = self._instantiate_late(linkage, name, externs, borrowed_functions(module).values())
+            yield from ((index, extern) for index, extern in zip(indices, found, strict=True) if index is not None)
+
+    def _instantiate_late(
+        self, linkage: Linkage, name: str, externs: Sequence[Extern], more: Iterable[str]
+    ) -> list[Extern]:
+        try:
+            return self._instantiate(linkage, name, externs, *more)
+        except GuestTrapped as trap:
+            raise Misfit(
+                f"the preloaded module {quoted(name)} can't be instantiated: {first_line(trap)}",
+                hint="One of its active segments does not fit.",
+            ) from trap
+        except EngineError as problem:
+            refused = link_problem(problem)
+            located(refused, f"preloaded module {quoted(name)}")
+            raise refused from problem
+
+    def late_function(self, entry: Import) -> Extern:
+        """The function for an import, once `provide_late` was called."""
+        return self._instances[entry.module, entry.name]
+
+    def _instantiate(self, linkage: Linkage, name: str, externs: Sequence[Extern], *more: str) -> list[Extern]:
+        """Makes an instance; its exports named `more`."""
+        exports = [export.name for export in self.modules[name].exports]
+        found = linkage.preload(name, externs, [*exports, *more])
+        self._instances.update({(name, title): extern for title, extern in zip(exports, found, strict=False)})
+        return found[len(exports) :]
 
     def _prepare(self, linkage: Linkage, entry: Import, extern: Extern) -> None:
         if self._given.resumes and entry.memory and not entry.memory.shared:
@@ -162,23 +227,31 @@ class Generated:
         self._given = given
         #: Name of a function, and what reads how often it was called.
         self.counters: list[tuple[str, Callable[[], int]]] = []
+        #: The table that functions which come late must be put into, in order.
+        self.late_functions: Extern = None
 
     def takes(self, position: int, entry: Import) -> bool:
         return True
 
     def provide(
-        self, linkage: Linkage, taken: Sequence[Numbered], counted: Mapping[int, Extern] | None = None
+        self,
+        linkage: Linkage,
+        taken: Sequence[Numbered],
+        counted: Mapping[int, Extern] | None = None,
+        late: Sequence[int] = (),
     ) -> Mapping[int, Extern]:
-        """`counted`: functions of others by position, which are taken too."""
+        """`counted`: functions of others by position, which are taken too. `late`: positions of those to come."""
         if not taken:
             return {}
         forwarded = counted or {}
         pausing = self._watch.imports if self._watch else ()
-        made = generate(self._module, list(taken), self._values, self._stubs, forwarded, pausing)
+        made = generate(self._module, list(taken), self._values, self._stubs, forwarded, pausing, late)
         fault = linkage.define(("i32",), (), self._fault)
         used = [fault, linkage.define(("i32",), (), self._note), linkage.define(("i32",), ("i32",), self._pause)]
         used += [forwarded[position] for position, _ in taken if position in forwarded]
-        found = linkage.provider(made.wasm, used, [*made.names, *made.counters.values()])
+        found = linkage.provider(made.wasm, used, [*made.names, *made.counters.values(), *made.late])
+        if made.late:
+            self.late_functions = found.pop()
         for position, counter in zip(made.counters, found[len(made.names) :], strict=True):
             self.counters.append((title(self._module.imports[position]), linkage.number(counter)))
         externs = {position: extern for (position, _), extern in zip(taken, found, strict=False)}
@@ -250,15 +323,45 @@ def title(entry: Import) -> str:
     return f"{entry.module}.{entry.name}"
 
 
+class Linked(NamedTuple):
+    """The externs for a module's imports, in order.
+
+    `counted`: position of functions that are counted -> the ones that these call. `late`: the positions of those which
+    are only there when there is a guest.
+    """
+
+    externs: list[Extern]
+    counted: dict[int, Extern]
+    late: tuple[int, ...]
+
+
 def link(
     module: Module, linkage: Linkage, preloads: Preloads, python: Provider, wasi: Wasi, generated: Generated
-) -> tuple[list[Extern], dict[int, Extern]]:
-    """The externs for a module's imports, in order; and of functions that are counted the ones that these call."""
+) -> Linked:
+    """Has each import provided."""
     providers = (preloads, python, wasi, generated)
     (_, preloaded), (_, of_python), (_, of_wasi), (_, rest) = resolve(module.imports, providers)
     externs = {**preloads.provide(linkage, preloaded), **python.provide(linkage, of_python)}
     externs |= wasi.provide(linkage, of_wasi)
-    counted = {position: externs[position] for position, entry in preloaded if entry.kind == ExternKind.FUNC}
-    rest = sorted([*rest, *(numbered for numbered in preloaded if numbered[0] in counted)], key=lambda one: one[0])
-    externs |= generated.provide(linkage, rest, counted)
-    return [externs[position] for position in range(len(module.imports))], counted
+    functions = [numbered for numbered in preloaded if numbered[1].kind == ExternKind.FUNC]
+    late = tuple(position for position, entry in functions if preloads.is_late(entry))
+    counted = {position: externs[position] for position, _ in functions if position not in late}
+    rest = sorted([*rest, *functions], key=lambda one: one[0])
+    externs |= generated.provide(linkage, rest, counted, late)
+    return Linked([externs[position] for position in range(len(module.imports))], counted, late)
+
+
+def link_late(
+    module: Module,
+    linkage: Linkage,
+    lend: Callable[[Export], Extern],
+    preloads: Preloads,
+    generated: Generated,
+    late: Sequence[int],
+) -> dict[int, Extern]:
+    """Has those provided that need the guest, once there is one; by position."""
+    linkage.references += preloads.provide_late(linkage, module, lend)
+    found = {position: preloads.late_function(module.imports[position]) for position in late}
+    for slot, position in enumerate(late):
+        linkage.set_function(generated.late_functions, slot, found[position])
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
-from ..binary.sections import ExternKind
+from ..binary.sections import Export, ExternKind
 from ..binary.types import I32, I64
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
@@ -14,7 +14,7 @@ from ..errors import GuestTrap, OutputFlood, UsageError, in_words, quoted, way_o
 from ..options import Host
 from ..symbols.linker import how_to_export_memory
 from .functions import Callee, Guest, HostFunction, PythonFunctions
-from .imports import Generated, Given, Preloads, Wasi, link, title
+from .imports import Generated, Given, Preloads, Wasi, link, link_late, title
 from .ledger import Calls, Original, settle
 from .output import Output
 from .pausing import Watch
@@ -82,6 +82,7 @@ class World:
         self._output = output = Output(host, shown)
         if watch is not None:
             output.kept = []
+        self._provide_late: Callable[[Callable[[Export], Any]], None] | None = None
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(
             host, self._memory, output.to_output, output.to_error, deadline.check,
@@ -95,8 +96,14 @@ class World:
         self._has_memory = True
 
     def bind_guest(self, instance: Callee) -> None:
-        """Says which instance Python functions see."""
+        """Says which instance Python functions see, and has preloaded modules that need it made. Once.
+
+        Raises `Misfit` where it lacks what they import, and what instantiating them raises.
+        """
         self._guest.bind(instance, self._memory.view if self._has_memory else None)
+        if self._provide_late is not None:
+            self._provide_late(instance.lend)
+            self._provide_late = None
 
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
@@ -193,11 +200,18 @@ class World:
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
         self.calls.backtrace = linkage.backtrace
-        externs, counted = link(
-            self._module, linkage, self._preloads, self._python, self._wasi_imports, self._generated
-        )
+        providers = (self._preloads, self._python, self._wasi_imports, self._generated)
+        externs, counted, late = link(self._module, linkage, *providers)
         functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
-        linkage.originals = {functions.index(position): extern for position, extern in counted.items()}
+
+        def name(found: Mapping[int, Any]) -> None:
+            linkage.originals.update({functions.index(position): extern for position, extern in found.items()})
+
+        def provide(lend: Callable[[Export], Any]) -> None:
+            name(link_late(self._module, linkage, lend, self._preloads, self._generated, late))
+
+        name(counted)
+        self._provide_late = provide if self._preloads.need_guest else None
         return externs
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:
