@@ -134,8 +134,10 @@ class EngineInstance(ABC):
 
     def stack(self) -> list[int | None]:
         """See `guest.Instance`."""
+        from .ffi.stack import stack
+
         modules, function_of = self._modules()
-        return [function_of(*frame) for frame in ffi.stack(self._store, modules)]
+        return [function_of(*frame) for frame in stack(self._store, modules)]
 
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """See `guest.Instance`."""

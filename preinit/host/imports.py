@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..binary.module import Module
-from ..binary.sections import Export, ExternKind, Import
+from ..binary.sections import ExternKind, Import
 from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
-from ..engine.validation import first_line, link_problem
-from ..engine.values import EngineError, GuestTrapped
-from ..errors import ImportCalled, ImportedState, Misfit, WasiRefused, located, printable, quoted
+from ..errors import ImportCalled, ImportedState, WasiRefused, printable
 from ..options.hints import preload
 from .generated import provider as generate
 from .ledger import Calls
-from .lending import borrowed_functions, borrowers, lent
-from .pausing import Watch
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES
+
+if TYPE_CHECKING:
+    from .pausing import Watch
 
 _TYPES = {"i32": I32, "i64": I64}
 
@@ -53,6 +52,12 @@ class Provider(Protocol):
         """The externs for the imports that it took, by position. Raises `ImportedState`, `Misfit`."""
 
 
+def _borrowers(modules: Mapping[str, Module]) -> tuple[str, ...]:
+    from .lending import borrowers
+
+    return borrowers(modules)
+
+
 def resolve(imports: Sequence[Import], providers: Iterable[Provider]) -> list[tuple[Provider, list[Numbered]]]:
     """What each provider takes, in order; the last one takes what is left."""
     left = list(enumerate(imports))
@@ -71,8 +76,10 @@ class Preloads:
         self.modules = modules
         self._given = given
         self._exports = {(name, export.name) for name, module in modules.items() for export in module.exports}
-        self._late = borrowers(modules)
-        self._instances: dict[tuple[str, str], Extern] = {}
+        #: The names of those that need the guest, in order.
+        self.late = _borrowers(modules) if modules else ()
+        #: What those that were instantiated export.
+        self.instances: dict[tuple[str, str], Extern] = {}
 
     def takes(self, position: int, entry: Import) -> bool:
         return (entry.module, entry.name) in self._exports
@@ -80,73 +87,23 @@ class Preloads:
     def provide(self, linkage: Linkage, taken: Sequence[Numbered]) -> Mapping[int, Extern]:
         """Of those that can be had before there is a guest."""
         for name, module in self.modules.items():
-            if name not in self._late:
-                self._instantiate(linkage, name, [self._instances[e.module, e.name] for e in module.imports])
+            if name not in self.late:
+                self.instantiate(linkage, name, [self.instances[e.module, e.name] for e in module.imports])
         early = [numbered for numbered in taken if not self.is_late(numbered[1])]
-        found = {position: self._instances[entry.module, entry.name] for position, entry in early}
+        found = {position: self.instances[entry.module, entry.name] for position, entry in early}
         for position, entry in early:
             self._prepare(linkage, entry, found[position])
         return found
 
-    @property
-    def need_guest(self) -> bool:
-        """Whether some are only there when there is a guest."""
-        return bool(self._late)
-
     def is_late(self, entry: Import) -> bool:
         """Whether an import that is taken comes from a module that needs the guest itself."""
-        return entry.module in self._late
+        return entry.module in self.late
 
-    def provide_late(
-        self, linkage: Linkage, guest: Module, lend: Callable[[Export], Extern]
-    ) -> Iterator[tuple[int, Extern]]:
-        """Instantiates the modules that need the guest.
-
-        Gives indices of functions of the guest, and the references to them that these have. Raises `Misfit`,
-        `MemoryLimit`, what linking raises.
-        """
-        functions = [entry for entry in guest.imports if entry.kind == ExternKind.FUNC]
-        imported = {(entry.module, entry.name): index for index, entry in enumerate(functions)}
-        for name in self._late:
-            module = self.modules[name]
-            externs: list[Extern] = []
-            indices: list[int | None] = []  # in the guest, of the functions
-            for entry in module.imports:
-                extern = self._instances.get((entry.module, entry.name))
-                index = imported.get((entry.module, entry.name))
-                if extern is None:
-                    export = lent(guest, name, module, entry)
-                    extern, index = lend(export), export.target
-                externs.append(extern)
-                if entry.kind == ExternKind.FUNC:
-                    indices.append(index)
-            found = self._instantiate_late(linkage, name, externs, borrowed_functions(module).values())
-            yield from ((index, extern) for index, extern in zip(indices, found, strict=True) if index is not None)
-
-    def _instantiate_late(
-        self, linkage: Linkage, name: str, externs: Sequence[Extern], more: Iterable[str]
-    ) -> list[Extern]:
-        try:
-            return self._instantiate(linkage, name, externs, *more)
-        except GuestTrapped as trap:
-            raise Misfit(
-                f"the preloaded module {quoted(name)} can't be instantiated: {first_line(trap)}",
-                hint="One of its active segments does not fit.",
-            ) from trap
-        except EngineError as problem:
-            refused = link_problem(problem)
-            located(refused, f"preloaded module {quoted(name)}")
-            raise refused from problem
-
-    def late_function(self, entry: Import) -> Extern:
-        """The function for an import, once `provide_late` was called."""
-        return self._instances[entry.module, entry.name]
-
-    def _instantiate(self, linkage: Linkage, name: str, externs: Sequence[Extern], *more: str) -> list[Extern]:
+    def instantiate(self, linkage: Linkage, name: str, externs: Sequence[Extern], *more: str) -> list[Extern]:
         """Makes an instance; its exports named `more`."""
         exports = [export.name for export in self.modules[name].exports]
         found = linkage.preload(name, externs, [*exports, *more])
-        self._instances.update({(name, title): extern for title, extern in zip(exports, found, strict=False)})
+        self.instances.update({(name, title): extern for title, extern in zip(exports, found, strict=False)})
         return found[len(exports) :]
 
     def _prepare(self, linkage: Linkage, entry: Import, extern: Extern) -> None:
@@ -336,32 +293,17 @@ class Linked(NamedTuple):
 
 
 def link(
-    module: Module, linkage: Linkage, preloads: Preloads, python: Provider, wasi: Wasi, generated: Generated
+    module: Module, linkage: Linkage, preloads: Preloads, python: Provider | None, wasi: Wasi, generated: Generated
 ) -> Linked:
     """Has each import provided."""
-    providers = (preloads, python, wasi, generated)
-    (_, preloaded), (_, of_python), (_, of_wasi), (_, rest) = resolve(module.imports, providers)
-    externs = {**preloads.provide(linkage, preloaded), **python.provide(linkage, of_python)}
-    externs |= wasi.provide(linkage, of_wasi)
+    own = () if python is None else (python,)
+    (_, preloaded), *provided, (_, rest) = resolve(module.imports, (preloads, *own, wasi, generated))
+    externs = dict(preloads.provide(linkage, preloaded))
+    for provider, taken in provided:
+        externs |= provider.provide(linkage, taken)
     functions = [numbered for numbered in preloaded if numbered[1].kind == ExternKind.FUNC]
     late = tuple(position for position, entry in functions if preloads.is_late(entry))
     counted = {position: externs[position] for position, _ in functions if position not in late}
     rest = sorted([*rest, *functions], key=lambda one: one[0])
     externs |= generated.provide(linkage, rest, counted, late)
     return Linked([externs[position] for position in range(len(module.imports))], counted, late)
-
-
-def link_late(
-    module: Module,
-    linkage: Linkage,
-    lend: Callable[[Export], Extern],
-    preloads: Preloads,
-    generated: Generated,
-    late: Sequence[int],
-) -> dict[int, Extern]:
-    """Has those provided that need the guest, once there is one; by position."""
-    linkage.references += preloads.provide_late(linkage, module, lend)
-    found = {position: preloads.late_function(module.imports[position]) for position in late}
-    for slot, position in enumerate(late):
-        linkage.set_function(generated.late_functions, slot, found[position])
-    return found

@@ -13,11 +13,9 @@ from ..engine.runtime import Deadline
 from ..errors import GuestTrap, OutputFlood, UsageError, in_words, quoted, way_out
 from ..options import Host
 from ..symbols.linker import how_to_export_memory
-from .functions import Callee, Guest, HostFunction, PythonFunctions
-from .imports import Generated, Given, Preloads, Wasi, link, link_late, title
+from .imports import Generated, Given, Preloads, Provider, Wasi, link, title
 from .ledger import Calls, Original, settle
 from .output import Output
-from .pausing import Watch
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
 from .wasi1.files import Descriptor, Policy, preopen, preopen_late
@@ -27,6 +25,8 @@ from .wasi1.process import Clock, Fetches
 
 if TYPE_CHECKING:
     from ..result import HostFacts
+    from .functions import Callee, Guest, HostFunction
+    from .pausing import Watch
 
 #: Descriptors that are no files: standard input, output and error.
 STREAMS = range(3)
@@ -77,8 +77,13 @@ class World:
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given, watch)
-        self._guest = Guest(module)
-        self._python = PythonFunctions(module, functions or {}, self.calls, self._guest, watch)
+        self._guest: Guest | None = None
+        self._python: Provider | None = None
+        if functions:
+            from .functions import Guest, PythonFunctions
+
+            self._guest = Guest(module)
+            self._python = PythonFunctions(module, functions, self.calls, self._guest, watch)
         self._output = output = Output(host, shown)
         if watch is not None:
             output.kept = []
@@ -100,7 +105,8 @@ class World:
 
         Raises `Misfit` where it lacks what they import, and what instantiating them raises.
         """
-        self._guest.bind(instance, self._memory.view if self._has_memory else None)
+        if self._guest is not None:
+            self._guest.bind(instance, self._memory.view if self._has_memory else None)
         if self._provide_late is not None:
             self._provide_late(instance.lend)
             self._provide_late = None
@@ -208,10 +214,12 @@ class World:
             linkage.originals.update({functions.index(position): extern for position, extern in found.items()})
 
         def provide(lend: Callable[[Export], Any]) -> None:
+            from .borrowing import link_late
+
             name(link_late(self._module, linkage, lend, self._preloads, self._generated, late))
 
         name(counted)
-        self._provide_late = provide if self._preloads.need_guest else None
+        self._provide_late = provide if self._preloads.late else None
         return externs
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:

@@ -40,7 +40,6 @@ from .modules import (
     takes_exception,
     validate,
 )
-from .stack import stack
 from .state import (
     function_indices,
     function_pointer,
@@ -88,7 +87,6 @@ __all__ = [
     "set_function",
     "set_integer",
     "set_stack",
-    "stack",
     "table_size",
     "table_values",
     "takes_exception",
