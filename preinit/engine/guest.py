@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from ..binary.growth import Bounds
 from ..binary.module import Module
 from ..binary.sections import Export
+from ..binary.types import FuncType
 from ..errors import Frame
 from .profile import Profile
 from .runtime import Deadline
@@ -159,7 +160,19 @@ class Instance(Protocol):
         """Puts a function of the host into a table of functions."""
 
     def lend(self, export: Export) -> Any:
-        """The extern of what the original exports, for other modules to import. Before the guest runs."""
+        """The extern of what the original exports, for others to use."""
+
+    def table_function(self, export: Export, index: int) -> Any:
+        """The extern of the function there in a table of functions that the original exports; None for null.
+
+        Raises `IndexError`, whose argument is the table's size.
+        """
+
+    def type_of(self, function: Any) -> FuncType | None:
+        """The type of a function of the guest, an extern; None for one of another module."""
+
+    def call_function(self, function: Any, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls a function, an extern, as `call` does."""
 
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""

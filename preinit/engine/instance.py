@@ -9,6 +9,7 @@ from typing import Any
 
 from ..binary.module import Module
 from ..binary.sections import Export
+from ..binary.types import FuncType
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
 from .backtrace import Backtraces
@@ -109,6 +110,7 @@ class EngineInstance(ABC):
         self._functions = ffi.HostFunctions(store)
         self._functions.stop_when(lambda: self._deadline.error() if self._deadline.cancelled else None)
         self._externs: dict[str, Any] = {}
+        self._types: dict[bytes, FuncType | None] = {}  # by a function's identity
         self._readers: dict[str, Callable[[], memoryview]] = {}
         self._instance: Any = None
         self.active = 0
@@ -180,7 +182,24 @@ class EngineInstance(ABC):
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         self._functions.raised = None
         self._deadline.check()
-        function = self._function(name)
+        return self.call_function(self._function(name), arguments, results)
+
+    def table_function(self, export: Export, index: int) -> Any:
+        """See `guest.Instance`."""
+        return ffi.function_at(self._store, self.lend(export), index)
+
+    def type_of(self, function: Any) -> FuncType | None:
+        """See `guest.Instance`."""
+        pointer = ffi.function_pointer(function) or b""
+        if pointer not in self._types:
+            index = self.resolve_function(pointer)
+            self._types[pointer] = None if index is None else self._original.function_type(index)
+        return self._types[pointer]
+
+    def call_function(self, function: Any, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """See `guest.Instance`."""
+        self._functions.raised = None
+        self._deadline.check()
         self.active += 1
         try:
             return ffi.call(self._store, function, arguments, results)
