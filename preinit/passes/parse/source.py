@@ -63,7 +63,7 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
             raise
     preloading.check(module, modules, options)
     _check_room_beside(module, modules, options)
-    return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
+    return modules, preloading.code_of(modules)
 
 
 def _check_room_beside(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
