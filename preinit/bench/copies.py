@@ -13,10 +13,13 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline, has_winch, new_store
 from ..engine.validation import check, first_line, link_problem
 from ..engine.values import EngineError, GuestTrapped
-from ..errors import GuestTrap, PreinitError, UncaughtException, Unsupported
+from ..errors import GuestExit, GuestTrap, PreinitError, UncaughtException, Unsupported
 from ..host import World
+from ..host.pausing import Watch
+from ..host.wasi1.abi import MODULE
 from ..host.world import memory_of
 from ..options import Options
+from ..options.pause import PausePoint
 from ..passes.run.calls import Caller
 from .subject import Subject
 
@@ -37,6 +40,21 @@ class Engine:
         deadline.watch(self.engine)
 
 
+class _Printed(Exception):
+    """The program is about to print for the first time: that is all that is measured of it."""
+
+
+def _first_output() -> Watch:
+    """Looks out for what a program prints first, or writes to a file."""
+    found = Watch(PausePoint("import", f"{MODULE}.fd_write"), frozenset())
+
+    def stop() -> None:
+        raise _Printed
+
+    found.stop = stop
+    return found
+
+
 class _Copy:
     """A copy that runs. `spent`: seconds in its functions."""
 
@@ -48,9 +66,10 @@ class _Copy:
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         function = ffi.export(self._store, self._instance, name)
         began = time.perf_counter()
-        returned = ffi.call(self._store, function, arguments, results)
-        self.spent += time.perf_counter() - began
-        return returned
+        try:
+            return ffi.call(self._store, function, arguments, results)
+        finally:
+            self.spent += time.perf_counter() - began
 
     def memory(self, name: str) -> memoryview:
         return ffi.memory_reader(self._store, ffi.export(self._store, self._instance, name))()
@@ -96,6 +115,7 @@ class Copies:
             subject.preloads,
             stubs=options.stubs,
             functions=dict(options.host.functions),
+            watch=_first_output() if subject.to_output else None,
         )
         clock = time.perf_counter
         began = clock()
@@ -129,7 +149,12 @@ class Copies:
                 copy.call(subject.start, (), 0)
             perform = Caller(copy, "memory")
             for call in subject.calls:
-                perform(call)
+                try:
+                    perform(call)
+                except GuestTrapped:
+                    last = subject.to_output and call is subject.calls[-1]
+                    if not last or not isinstance(functions.raised, (_Printed, GuestExit)):
+                        raise
             spent += copy.spent
         except BaseException as problem:
             said = self._explained(problem, functions.raised, store)
