@@ -8,6 +8,7 @@ to the others. A function has several pointers here; nobody outside of this room
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -61,6 +62,7 @@ class OnDemandInstance(EngineInstance):
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
         self._lends_tables = False
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
+        self._stub_externs: dict[int, Any] = {}  # the same for its stub
         self._guards: dict[tuple[int, int], Any] = {}
         try:
             linkage = Linkage(store, self._functions, prepared.preloads)
@@ -117,7 +119,10 @@ class OnDemandInstance(EngineInstance):
         if extern is None:
             place = self._loaded.get(function)
             if place is None:
-                return self._stubs.extern(function)
+                stub = self._stub_externs.get(function)
+                if stub is None:
+                    stub = self._stub_externs[function] = self._stubs.extern(function)
+                return stub
             number, position = place
             extern = self._direct[function] = ffi.export(self._store, self._chunks[number].instance, str(position))
         return extern
@@ -170,7 +175,8 @@ class OnDemandInstance(EngineInstance):
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
         self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
+        taken = ChainMap[int, Any](self._loaded, self._prepared.stored_chunks)  # what is there needs no other copy
+        chosen = choose(self._module, self._bodies, function, taken, len(self._new_chunks))
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
