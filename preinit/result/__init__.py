@@ -5,12 +5,14 @@ from __future__ import annotations
 from .values import (
     REPORT_VERSION,
     BuildWarning,
+    CaptureFacts,
     DescriptorFacts,
     Difference,
     EngineFacts,
     FileFacts,
     HostFacts,
     LateFacts,
+    LoadedDifference,
     MemoryFacts,
     ModuleFacts,
     PauseFacts,
@@ -20,17 +22,21 @@ from .values import (
     RunFacts,
     ScrubFacts,
     SnapshotFacts,
+    StandInFacts,
+    StartTimes,
 )
 
 __all__ = [
     "REPORT_VERSION",
     "BuildWarning",
+    "CaptureFacts",
     "DescriptorFacts",
     "Difference",
     "EngineFacts",
     "FileFacts",
     "HostFacts",
     "LateFacts",
+    "LoadedDifference",
     "MemoryFacts",
     "ModuleFacts",
     "PauseFacts",
@@ -40,4 +46,6 @@ __all__ = [
     "RunFacts",
     "ScrubFacts",
     "SnapshotFacts",
+    "StandInFacts",
+    "StartTimes",
 ]

@@ -282,11 +282,76 @@ class PauseFacts(_Value):
 
 
 @_value
+class StandInFacts(_Value):
+    """A function that an output has in the place of an export which its glue calls when it loads it.
+
+    `why` the export is replaced, and how often JavaScript had `called` it. The first call makes `replayed` import calls
+    again, and opens the files `reopened`. `dropped`, `unknown`: import calls that it does not make, by name; nobody
+    knows whether that is right for the second ones.
+    """
+
+    export: str
+    why: str
+    called: int
+    replayed: int
+    reopened: tuple[str, ...]
+    dropped: dict[str, int]
+    unknown: dict[str, int]
+
+
+@_value
+class LoadedDifference(_Value):
+    """Where an output that its glue has loaded holds something else than the snapshot: loading wrote there.
+
+    `kind`, with what `index` counts: "memory" (`length` bytes differ between `offset` and `end`), "memory size",
+    "global", "table" (`length` entries differ from `offset` on), "table size".
+    """
+
+    kind: str
+    index: int
+    offset: int = 0
+    end: int = 0
+    length: int = 0
+
+
+@_value
+class StartTimes(_Value):
+    """From the start of the script to its answer, on the clock, and what of that the engine took to compile."""
+
+    seconds: float
+    compile_seconds: float
+
+    @property
+    def rest(self) -> float:
+        """Seconds without compiling."""
+        return self.seconds - self.compile_seconds
+
+
+@_value
+class CaptureFacts(_Value):
+    """A capture in Node, of that version, of what `script` (a file name) prepared.
+
+    `answered`: whether the input and the output gave the same answer; None where the script exports no `answer`.
+    `differences`: of the output after its glue has loaded it; None where that can't be looked at. `before`, `after`:
+    starting the program and preparing it, and starting the output.
+    """
+
+    node: str
+    script: str
+    stand_ins: tuple[StandInFacts, ...]
+    answered: bool | None
+    differences: tuple[LoadedDifference, ...] | None
+    before: StartTimes | None
+    after: StartTimes | None
+
+
+@_value
 class Report(_Value):
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
-    themselves, `pause`: where it was paused; each None if that was not asked for. `options`: those of the build, as
+    themselves, `pause`: where it was paused, `capture`: of a program with JavaScript glue; each None if that was not
+    asked for. `options`: those of the build, as
     JSON values, to repeat it; of environment variables only names. `unused`: options of which the guest used nothing,
     as the command line has them.
     """
@@ -308,6 +373,7 @@ class Report(_Value):
     pause: PauseFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    capture: CaptureFacts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -1,0 +1,90 @@
+// Runs the user's script, under hook.mjs: what it does depends on the job's mode.
+//
+// A script exports load(), prepare(program), and maybe resume(program) and answer(program). One that exports neither of
+// the first two is paused where it calls preinit.pause(), or at its end.
+import path from "node:path";
+import { inspect } from "node:util";
+import { pathToFileURL } from "node:url";
+import { dump, dumpAnywhere, isPending, loaded, milliseconds, settings, tell, times } from "./hook.mjs";
+
+const { mode, script } = settings;
+let step = "importing it";
+let bare = false;
+
+// Programs keep their own name: it must not depend on where the script lies.
+process.argv = [process.argv[0], path.basename(script), ...settings.args];
+
+const began = milliseconds();
+const spent = () => milliseconds() - began;
+
+function ended(code = 0) {
+  process.exit(code);
+}
+
+globalThis.preinit = {
+  pause() {
+    if (mode === "record" && dump()) ended();
+    if (mode === "record") fail(new Error("preinit.pause() was called, and there is no instance of the module"), true);
+    if (mode === "time" && bare) finish();
+  },
+  loaded() {
+    loaded();
+    if (mode === "load" && dump()) ended();
+  },
+};
+
+function fail(problem, ours = false) {
+  const said = problem instanceof Error ? (ours ? problem.message : problem.stack) : inspect(problem);
+  tell({ failed: { step, said: String(said).slice(0, 4000) } });
+  ended(1);
+}
+
+const WHOLE = { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity, breakLength: Infinity, sorted: true };
+
+function finish(answer) {
+  const total = spent();
+  tell({ total, ...times(), answer });
+  ended();
+}
+
+process.on("exit", () => {
+  if (!isPending()) return;
+  if (bare && mode === "record" && dump()) return;
+  if (bare && mode === "time") return tell({ total: spent(), ...times() });
+  tell({ unfinished: { step, bare } });
+});
+
+async function main() {
+  const found = await import(pathToFileURL(script));
+  const steps = found.load || found.prepare ? found : found.default?.load || found.default?.prepare ? found.default : null;
+  if (!steps) {
+    bare = true;
+    process.once("beforeExit", () => {
+      if (mode === "record") finishDump();
+      if (mode === "time") finish();
+    });
+    return;
+  }
+  const perform = async (name, ...given) => {
+    step = `${name}()`;
+    if (steps[name] !== undefined && typeof steps[name] !== "function") throw new TypeError(`${name} is no function`);
+    return steps[name]?.(...given);
+  };
+  const program = await perform("load");
+  loaded();
+  if (mode === "load") return finishDump();
+  await perform(settings.resumes ? "resume" : "prepare", program);
+  if (mode === "record") return finishDump();
+  if (!steps.answer) return finish();
+  const answer = await perform("answer", program);
+  const said = typeof answer === "string" ? answer : inspect(answer, WHOLE);
+  finish(said);
+}
+
+async function finishDump() {
+  step = "the pause";
+  if (!(await dumpAnywhere())) tell({ missing: true });
+  ended();
+}
+
+main().catch(fail);
