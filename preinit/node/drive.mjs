@@ -8,7 +8,8 @@ import { pathToFileURL } from "node:url";
 import { dump, dumpAnywhere, isPending, loaded, milliseconds, settings, tell, times } from "./hook.mjs";
 
 const { mode, script } = settings;
-let step = "importing it";
+const IMPORTING = "importing it";
+let step = IMPORTING;
 let bare = false;
 
 // Programs keep their own name: it must not depend on where the script lies.
@@ -47,8 +48,10 @@ function finish(answer) {
   ended();
 }
 
-process.on("exit", () => {
+process.on("exit", (code) => {
   if (!isPending()) return;
+  // A bare script may end Node while it is imported.
+  if (step === IMPORTING && code === 0) bare = true;
   if (bare && mode === "record" && dump()) return;
   if (bare && mode === "time") return tell({ total: spent(), ...times() });
   tell({ unfinished: { step, bare } });
@@ -56,7 +59,8 @@ process.on("exit", () => {
 
 async function main() {
   const found = await import(pathToFileURL(script));
-  const steps = found.load || found.prepare ? found : found.default?.load || found.default?.prepare ? found.default : null;
+  // Of CommonJS, Node may know some of the names only: the whole is the default.
+  const steps = [found.default, found].find((exports) => exports?.load || exports?.prepare);
   if (!steps) {
     bare = true;
     process.once("beforeExit", () => {

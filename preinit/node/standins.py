@@ -193,13 +193,13 @@ class _Maker:
             function = self._numbers[entry.module, entry.name]
             signature = self._module.function_type(function)
             assert signature is not None
-            for address, content in made.pointed:
-                # Above where the stack rests, things live that must not be touched.
-                room = max(0, self._resting - address) & ~7
-                pieces.append(stores(address, content[:room]))
+            pieces += [stores(address, content) for address, content in made.pointed]
             for value_type, value in zip(signature.params, made.arguments, strict=False):
                 pieces.append(code.value(value_type, raw(value_type, value)))
             pieces.append(code.call(function) + code.DROP * len(signature.results))
+            for address, content in made.pointed:  # what lies there now is none of that call's, and may be in use
+                now = self._recording.memories[0][address : address + len(content)]
+                pieces.append(stores(address, now.tobytes()))
             number += 1
         return b"".join(pieces), number
 
