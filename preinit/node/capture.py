@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Unreadable, UsageError, quoted
+from ..errors import AnswerDiffers, Unreadable, UsageError, quoted
 from ..host.output import Output
 from ..options import Options
 from ..options.capture import SHARED, Capturing
@@ -22,7 +22,7 @@ from ..passes.pipeline import deadline_of, with_python_hints
 from ..passes.plan.job import Job
 from ..passes.plan.owners import ownership
 from ..result import Result
-from .findings import report_of
+from .findings import lost_calls, report_of
 from .instrument import instrument, stack_pointer
 from .program import find_node
 from .proof import prove
@@ -30,7 +30,7 @@ from .recording import recording_of
 from .rewriting import plan_of, written
 from .runs import Script, run
 from .standins import stand_ins
-from .state import captured, check_module, check_pause
+from .state import captured, check_module, check_owner, check_pause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
     if not place.is_file():
         raise Unreadable(f"the script {quoted(path)} can't be read: there is no such file")
     with observer.stage("parse"):
-        module = parse_within(wasm, deadline)
+        module = parse_within(wasm, deadline, libraries=True)
         check_module(module)
     program = find_node(wanted.node)
     with tempfile.TemporaryDirectory(prefix="preinit-", ignore_cleanup_errors=True) as temporary:
@@ -98,12 +98,17 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         with observer.stage("capture"):
             recording = recording_of(outcome, folder / "record")
             check_pause(recording)
+            check_owner(module, recording)
             owners = ownership(module, "restore")
             found = captured(module, recording, owners, options.max_memory)
             made = stand_ins(module, recording, stack_pointer(module), wanted)
         plan = plan_of(module, owners, options.layout, made, recording)
         rewritten = written(module, found.snapshot, plan, program, folder, deadline, observer)
-        proof = prove(script, found.snapshot, rewritten, folder, observer.stage)
+        try:
+            proof = prove(script, found.snapshot, rewritten, folder, observer.stage)
+        except AnswerDiffers as problem:
+            problem.hint = lost_calls(made) or problem.hint
+            raise
         job = Job(module, (), options, {}, {}, deadline, plan.exports)
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)
     check_accepted(report, job, rewritten)

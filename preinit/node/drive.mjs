@@ -53,6 +53,7 @@ process.on("exit", (code) => {
   // A bare script may end Node while it is imported.
   if (step === IMPORTING && code === 0) bare = true;
   if (bare && mode === "record" && dump()) return;
+  if (mode === "record" && dump({ unfinished: { step, bare } })) return;
   if (bare && mode === "time") return tell({ total: spent(), ...times() });
   tell({ unfinished: { step, bare } });
 });

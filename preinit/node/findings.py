@@ -31,7 +31,7 @@ from .program import Node
 from .proof import Proof
 from .recording import Recording
 from .reopening import reopened
-from .standins import HELPERS, StandIn, described
+from .standins import StandIn, described, is_helper
 from .state import Captured
 
 #: What keeps Node alive without the program's doing: its own streams.
@@ -114,6 +114,18 @@ def _host_facts(recording: Recording) -> HostFacts:
     )
 
 
+def lost_calls(made: Sequence[StandIn]) -> str | None:
+    """What to do about import calls of start-up that the output does not make; None where it makes all that matter."""
+    unknown = {name: number for one in made for name, number in one.unknown.items()}
+    if not unknown:
+        return None
+    again = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
+    return (
+        f"When the output is loaded, it does not call again {described(unknown)}: have that done, {again} . What only "
+        "JavaScript knows otherwise, resume(program) must repeat."
+    )
+
+
 def _warnings(
     module: Module,
     recording: Recording,
@@ -131,17 +143,11 @@ def _warnings(
             "left out: no module can hold them",
             "Add them again in resume(program), in the same order (addFunction): they get the same slots.",
         )
-    late = {
-        recording.imports[made_call.function].title
-        for call in recording.calls
-        if not call.loading
-        for made_call in call.imports
-        if HANDLES.match(recording.imports[made_call.function].title)
-    }
+    late = [entry.title for entry in recording.imports if entry.late and HANDLES.match(entry.title)]
     if late:
         yield BuildWarning(
             "glue-handles",
-            f"the program made or used objects of JavaScript after it was loaded ({_listed(sorted(late))}): what its "
+            f"the program made or used objects of JavaScript after it was loaded ({_listed(late)}): what its "
             "handles name then is lost",
             "Make them again in resume(program), in the same order, or keep them out of prepare(program).",
         )
@@ -218,12 +224,8 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
             )
     replaced = {one.export for one in made}
     functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
-    again = [
-        call.name
-        for call in recording.calls
-        if call.loading and call.name in functions and call.name not in replaced and not HELPERS.fullmatch(call.name)
-    ]
-    again = list(dict.fromkeys(again))
+    first = {call.name: call for call in reversed(recording.calls) if call.loading}
+    again = [name for name, call in first.items() if name in functions - replaced and not is_helper(call)][::-1]
     if again and recording.loaded:
         yield BuildWarning(
             "glue-start",

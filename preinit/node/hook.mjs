@@ -37,22 +37,33 @@ const POINTED = 64; // bytes that are kept of what it points to
 
 const substituted = new WeakSet(); // compiled modules
 const unwrapped = new WeakMap(); // wrapped export -> export
-const imports = []; // {index, module, name, kind, js, count}
+const imports = []; // {index, module, name, kind, js, count, late}
 const calls = []; // the first two calls of each export that JavaScript made
 const called = new Map(); // export -> how often JavaScript called it
 const opened = new Map(); // descriptor -> what is open there
 const wrote = new Set(); // paths of files that the program wrote
 let target = null; // the watched instance
 let instances = 0;
-let suspended = 0; // promises of exports that did not settle (JSPI)
+let suspended = 0; // promises of exports that did not settle (JSPI), and stacks that Asyncify has unwound
 let depth = 0;
+let serving = ""; // the import that is being called
 let current = null; // the call under way, if it is recorded
 let phase = "load";
 let recorded = 0; // import calls
 let lost = 0; // import calls, and calls, that were too many
 let compiled = 0; // milliseconds
 
-arrange(job.world, () => depth > 0);
+// Glue stamps its files with the time; a program reads random numbers as a file.
+const FILES = /^_*(syscall_|fd_|path_)/;
+arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () => depth > 0 });
+
+// Asyncify stops unwinding a stack, and later stops rewinding it. Where names are minified, those of the functions that
+// hand the exports on tell, in the first call.
+const STACKS = { asyncify_stop_unwind: 1, asyncify_stop_rewind: -1 };
+function stacksOf(name) {
+  const titles = name.length > 3 ? [name] : [name, ...frames().slice(1, 4)];
+  return titles.map((title) => STACKS[title.replace(/^_+/, "")]).find((change) => change) ?? 0;
+}
 
 function frames() {
   const before = Error.stackTraceLimit;
@@ -107,6 +118,7 @@ function wrapImport(entry, provided) {
   if (/^invoke_/.test(js) || /^invoke_/.test(entry.name)) return provided;
   return function (...args) {
     entry.count++;
+    if (phase !== "load") entry.late++;
     let note = null;
     if (current && depth === 1) {
       if (recorded++ < MOST_IMPORT_CALLS) {
@@ -114,22 +126,28 @@ function wrapImport(entry, provided) {
         current.imports.push(note);
       } else lost++;
     }
+    const before = serving;
+    serving = js || entry.name;
     depth++;
     try {
       const result = provided.apply(this, args);
-      watchFiles(js || entry.name, args, result);
+      watchFiles(serving, args, result);
       return result;
     } finally {
       depth--;
+      serving = before;
     }
   };
 }
 
 function wrapExport(name, actual) {
   const transparent = /^dynCall_/.test(name);
+  let stacks; // how a call changes their number
   const wrapper = function (...args) {
     if (transparent) return actual(...args);
-    const before = [depth, current];
+    suspended += stacks ??= stacksOf(name);
+    const before = [depth, current, serving];
+    serving = "";
     let note = null;
     if (depth === 0) {
       const times = (called.get(name) ?? 0) + 1;
@@ -150,7 +168,7 @@ function wrapExport(name, actual) {
       if (note) note.threw = true;
       throw problem;
     } finally {
-      [depth, current] = before;
+      [depth, current, serving] = before;
     }
   };
   Object.defineProperty(wrapper, "name", { value: actual.name });
@@ -166,7 +184,7 @@ function watchedImports(module, provided) {
   for (const { module: from, name, kind } of real.imports(module)) {
     const value = provided?.[from]?.[name];
     const isFunction = kind === "function" && typeof value === "function";
-    const entry = { index: imports.length, module: from, name, kind, js: isFunction ? value.name : "", count: 0 };
+    const entry = { index: imports.length, module: from, name, kind, js: isFunction ? value.name : "", count: 0, late: 0 };
     imports.push(entry);
     Object.defineProperty(entry, "call", { value, enumerable: false });
     (made[from] ??= {})[name] = isFunction ? wrapImport(entry, value) : value;
@@ -354,10 +372,11 @@ function write(state) {
 }
 
 let written = false;
-export function dump() {
+export function dump(more = {}) {
   if (written || !target) return false;
   written = true;
   const state = {
+    ...more,
     instances, depth, suspended, phase, lost, imports, calls, given,
     globals: readGlobals(),
     tables: readTables(),

@@ -56,7 +56,7 @@ def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, s
 
 
 def _loaded(script: Script, output: Rewritten, folder: Path) -> Recording | None:
-    copy, facts = instrument(parse(output.wasm))
+    copy, facts = instrument(parse(output.wasm, libraries=True))
     place = folder / "load"
     try:
         outcome = run(script, "load", place, copy, _drop, facts)

@@ -43,12 +43,14 @@ class ExportCall(NamedTuple):
 
 
 class ImportUse(NamedTuple):
-    """An import: what it is called in the module, and what the function that provides it is called in JavaScript."""
+    """An import: what it is called in the module, and what the function that provides it is called in JavaScript; how
+    many `times` it was called, and how many of them `late`, after the program was loaded."""
 
     module: str
     name: str
     provider: str
     times: int
+    late: int
 
     @property
     def title(self) -> str:
@@ -145,7 +147,10 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         int(outcome["suspended"]),
         outcome["phase"] != "load",
         int(outcome["lost"]),
-        tuple(ImportUse(str(e["module"]), str(e["name"]), str(e["js"]), int(e["count"])) for e in outcome["imports"]),
+        tuple(
+            ImportUse(str(e["module"]), str(e["name"]), str(e["js"]), int(e["count"]), int(e["late"]))
+            for e in outcome["imports"]
+        ),
         tuple(map(_call, outcome["calls"])),
         {str(name): int(number) for name, number in outcome["called"]},
         tuple(_file(int(number), entry) for number, entry in sorted(outcome["opened"])),

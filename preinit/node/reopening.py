@@ -19,7 +19,12 @@ _LONGEST = 4095
 _AT_FDCWD = -100
 #: Flags of opening that make a file, or empty it: as musl, and so Emscripten, numbers them.
 _CREATE, _EXCLUSIVE, _TRUNCATE = 0x40, 0x80, 0x200
-_OPENAT = FuncType((I32, I32, I32, I32), (I32,))
+#: The system calls that open a file, newer glue's first, and their types: a folder's descriptor (of the first one),
+#: path, flags, and an address of more arguments, of which there are none.
+_OPENING = (
+    ("syscall_openat", FuncType((I32, I32, I32, I32), (I32,))),
+    ("syscall_open", FuncType((I32, I32, I32), (I32,))),
+)
 
 
 def reopened(recording: Recording, forgotten: Collection[int]) -> list[OpenFile]:
@@ -33,10 +38,13 @@ def reopening(
     """Instructions that open them, in the order of their descriptors, and their paths; nothing where that can't be
     done. `resting`: where the stack ends now."""
     files = reopened(recording, forgotten)
-    openat, seek = _function(module, recording, "syscall_openat"), _function(module, recording, "fd_seek")
+    seek = _function(module, recording, "fd_seek")
+    found = [(_function(module, recording, name), kind) for name, kind in _OPENING]
+    opening, kind = next(((f, k) for f, k in found if f is not None and module.function_type(f) == k), (None, None))
     at = (resting - _SCRATCH) & ~15
-    if not files or openat is None or at <= 0 or module.function_type(openat) != _OPENAT:
+    if not files or opening is None or kind is None or at <= 0:
         return b"", ()
+    folder = code.i32_const(_AT_FDCWD) if len(kind.params) == len(_OPENING[0][1].params) else b""
     pieces, paths = [], []
     for file in files:
         assert file.path is not None
@@ -45,8 +53,8 @@ def reopening(
             continue
         paths.append(file.path)
         flags = file.flags & ~(_CREATE | _EXCLUSIVE | _TRUNCATE)
-        given = code.i32_const(_AT_FDCWD) + code.i32_const(at) + code.i32_const(flags) + code.i32_const(0)
-        pieces.append(stores(at, text) + given + code.call(openat) + code.DROP)
+        given = folder + code.i32_const(at) + code.i32_const(flags) + code.i32_const(0)
+        pieces.append(stores(at, text) + given + code.call(opening) + code.DROP)
         if seek is not None and file.position:
             pieces.append(_seek(module, seek, file, at))
     return b"".join(pieces), tuple(paths)

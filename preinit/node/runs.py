@@ -12,7 +12,8 @@ from ..engine.runtime import Deadline
 from ..errors import CaptureRefused, RandomDenied, ScriptFailed, printable, quoted
 from ..options import Host
 from .program import Node, run_script
-from .recording import read_outcome
+from .recording import read_outcome, recording_of
+from .state import check_alive
 
 _HERE = Path(__file__).parent
 _HOOK, _DRIVE = _HERE / "hook.mjs", _HERE / "drive.mjs"
@@ -78,12 +79,12 @@ def run(
     outcome = read_outcome(folder)
     if outcome is not None and _DENIED in str(outcome.get("failed", "")):
         raise RandomDenied("the program asked for random numbers, and the capture has none (`--random deny`)")
-    _check(outcome, code, said, script)
+    _check(outcome, code, said, script, folder)
     assert outcome is not None
     return outcome
 
 
-def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script) -> None:
+def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script, folder: Path) -> None:
     where = quoted(script.path.name)
     last = "".join(f"\n    {printable(line)}" for line in said.strip().splitlines()[-6:])
     if outcome is None:
@@ -95,6 +96,8 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script)
     if unfinished := outcome.get("unfinished"):
         if unfinished.get("bare"):
             raise _never(script)
+        if "calls" in outcome:
+            check_alive(recording_of(outcome, folder))
         raise ScriptFailed(
             f"the script ended in {printable(str(unfinished['step']))}, which had not come to its end: it waits for "
             f"something that never comes, or it called process.exit(){last}",

@@ -18,6 +18,7 @@ from ..binary.sections import ExternKind
 from ..binary.types import I32, FuncType, is_numeric
 from ..errors import Misfit, UnknownExport, counted, quoted
 from ..options.capture import Capturing
+from ..options.hints import few_of
 from ..passes.rewrite.plan import Added
 from .arguments import raw, stores
 from .imports import HARMLESS, REPLAYED, numbered
@@ -37,9 +38,10 @@ _FIRST = re.compile(r"_*(wasm_call_ctors|initialize|start)")
 _STARTERS = frozenset(("initRuntime", "callMain", "stackCheckInit", "receiveInstance", "callRuntimeCallbacks",
                        "preMain", "createWasm"))  # fmt: skip
 #: Exports that glue needs as they are.
-HELPERS = re.compile(
+_HELPERS = re.compile(
     r"_*(malloc|calloc|realloc|free|memalign|stackSave|stackRestore|stackAlloc|setThrew|emscripten_stack_.*"
-    r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0)"
+    r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
+    r"|stdio_exit|fflush)"
 )
 #: Characters of the longest name that a minifier gives.
 _MINIFIED = 3
@@ -65,6 +67,11 @@ class StandIn(NamedTuple):
     function: Added
 
 
+def is_helper(call: ExportCall) -> bool:
+    """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on."""
+    return bool(_HELPERS.fullmatch(call.name) or _HELPERS.fullmatch("".join(call.frames[:1])))
+
+
 def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> list[StandIn]:
     """What the output has in the place of exports. `pointer`: the stack pointer's global.
 
@@ -86,11 +93,15 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
                 f"the export {quoted(name)} was never called before the pause",
                 hint=f"Leave `--once` out, or name one that was: {', '.join(list(recording.called)[:12])}.",
             )
-    known = {name for entry in recording.imports for name in (entry.name, entry.provider)}
+    known = {name: f"`{name}`" for entry in recording.imports for name in (entry.title,)}
+    names_of = {name for entry in recording.imports for name in _names(entry)}
     for option, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
         for name in names:
-            if name not in known:
-                raise Misfit(f"the module imports no function {quoted(name)}, which `{option}` names")
+            if name.lstrip("_") not in names_of:
+                raise Misfit(
+                    f"the module imports no function {quoted(name)}, which `{option}` names",
+                    hint=f"It imports {few_of(known, name)}.",
+                )
     numbers = [file.number for file in recording.opened]
     for number in wanted.forget_fd:
         if number not in numbers:
@@ -105,6 +116,8 @@ class _Maker:
         self._module = module
         self._recording = recording
         self._wanted = wanted
+        self._replay = {name.lstrip("_") for name in wanted.replay}
+        self._drop = {name.lstrip("_") for name in wanted.drop}
         self._numbers = numbered(module)
         self._exports = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
         bits = recording.state.numbers.get(pointer, b"") if pointer is not None else b""
@@ -141,7 +154,7 @@ class _Maker:
             return None
         if _INITIALIZERS.fullmatch(name):
             return "by its name"
-        if HELPERS.fullmatch(name) or len(name) > _MINIFIED:
+        if is_helper(call) or len(name) > _MINIFIED:
             return None
         kind = self._type(name)
         nothing = not kind.params and not kind.results
@@ -177,10 +190,10 @@ class _Maker:
         )  # fmt: skip
 
     def _is_replayed(self, entry: ImportUse) -> bool:
-        names = {entry.name, entry.provider} - {""}
-        if names & set(self._wanted.drop):
+        names = _names(entry)
+        if names & self._drop:
             return False
-        return bool(names & set(self._wanted.replay)) or any(REPLAYED.match(name) for name in names)
+        return bool(names & self._replay) or any(map(REPLAYED.match, names))
 
     def _replayed(self, call: ExportCall) -> tuple[bytes, int]:
         """Instructions that make the import calls again, and how many they are."""
@@ -210,10 +223,15 @@ class _Maker:
             entry = self._recording.imports[made.function]
             if self._is_replayed(entry):
                 continue
-            names = {entry.name, entry.provider} - {""}
-            known = names & set(self._wanted.drop) or any(HARMLESS.fullmatch(name) for name in names)
+            names = _names(entry)
+            known = names & self._drop or any(map(HARMLESS.fullmatch, names))
             (dropped if known else unknown)[entry.title] += 1
         return dict(dropped), dict(unknown)
+
+
+def _names(entry: ImportUse) -> set[str]:
+    """What an import is called in the module and in JavaScript, without the underscores that compilers put before."""
+    return {entry.name.lstrip("_"), entry.provider.lstrip("_")} - {""}
 
 
 def described(found: dict[str, int]) -> str:

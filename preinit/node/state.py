@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import type_name
-from ..errors import CaptureRefused, ImportedState, MemoryLimit, UnsupportedState, counted, printable
+from ..errors import CaptureRefused, DynamicLibrary, ImportedState, MemoryLimit, UnsupportedState, counted, printable
 from ..passes.plan.owners import Ownership
 from ..passes.run.observed import depends_on_globals
 from ..passes.snapshot import GlobalsState, MemoryState, Reference, SegmentsState, Snapshot, TablesState
@@ -18,7 +18,9 @@ from .recording import Held, Recording
 
 #: Where a main module with dynamic linking imports addresses from: the glue gives them, from the same slots again.
 _GOT = ("GOT.func", "GOT.mem")
-#: A page that a list of names may fill.
+#: What tells a library where its functions begin in the table; and where those of a main module do.
+_TABLE_BASE, _MAIN_TABLE_BASE = "__table_base", 1
+#: Places that a message lists.
 _FEW = 6
 
 
@@ -38,6 +40,19 @@ def check_module(module: Module) -> None:
         )
 
 
+def check_owner(module: Module, recording: Recording) -> None:
+    """Refuses a dynamic library: the memory that it was loaded into is its main module's, whose functions begin at the
+    table's start. Raises `DynamicLibrary`."""
+    imported = [entry for entry in module.imports if entry.kind == ExternKind.GLOBAL]
+    for index, entry in enumerate(imported):
+        base = int.from_bytes(recording.state.numbers.get(index, b""), "little")
+        if entry.name == _TABLE_BASE and base > _MAIN_TABLE_BASE:
+            raise DynamicLibrary(
+                "the module was loaded as a dynamic library: the memory is its main module's",
+                hint="Capture the main module, with libraries linked statically.",
+            )
+
+
 def check_pause(recording: Recording) -> None:
     """Refuses a moment at which a program can't be captured. Raises `CaptureRefused`."""
     if recording.instances > 1:
@@ -50,11 +65,16 @@ def check_pause(recording: Recording) -> None:
             "the program is paused inside of a call of an export: what is under way can't be written to a module",
             hint="Call preinit.pause() after that call has returned, not in a function that the program calls.",
         )
-    if _is_suspended(recording):
+    if recording.suspended > 0:
         raise CaptureRefused(
             "the program is paused while one of its functions is suspended, and would never go on",
             hint="Wait for the promise of each call in prepare(): `await program.work()`.",
         )
+    check_alive(recording)
+
+
+def check_alive(recording: Recording) -> None:
+    """Refuses a program that has ended. Raises `CaptureRefused`."""
     ended = [entry for entry in recording.imports if entry.times and ENDING.fullmatch(entry.title)]
     exiting = any("exitRuntime" in call.frames[:3] for call in recording.calls)
     if ended or exiting or any(re.fullmatch(r"_*funcs_on_exit", name) for name in recording.called):
@@ -63,23 +83,6 @@ def check_pause(recording: Recording) -> None:
             f"the program has ended ({said}): its runtime can't be used any more",
             hint="Build it so that it stays alive after main (Emscripten: without EXIT_RUNTIME), or don't call exit.",
         )
-
-
-def _is_suspended(recording: Recording) -> bool:
-    """By JSPI, or by Asyncify: it stops unwinding a stack, and later stops rewinding it."""
-    if recording.suspended:
-        return True
-    stopped = {"asyncify_stop_unwind": 0, "asyncify_stop_rewind": 0}
-    for name, number in recording.called.items():
-        if name in stopped:
-            stopped[name] += number
-    if not any(stopped.values()):  # names may be minified: by who calls them
-        for call in recording.calls:
-            if not call.arguments and "maybeStopUnwind" in call.frames[:2]:
-                stopped["asyncify_stop_unwind"] = recording.called[call.name]
-            elif not call.arguments and "handleSleep" in call.frames[:2] and call.name not in stopped:
-                stopped["asyncify_stop_rewind"] = recording.called[call.name]
-    return stopped["asyncify_stop_unwind"] > stopped["asyncify_stop_rewind"]
 
 
 def captured(module: Module, recording: Recording, owners: Ownership, max_memory: int) -> Captured:

@@ -6,10 +6,10 @@ import { syncBuiltinESMExports } from "node:module";
 export const counts = { random: 0, clock: 0, monotonic: 0 };
 
 // `clock`: milliseconds since 1970, null for the system's. `seed`: a number, "deny", null for the system's.
-// `inside()`: whether the program runs, and not only its glue.
+// `inside`: whether the program asks, and not only its glue, for the `clock` and for `random` numbers.
 export function arrange({ clock, seed }, inside) {
-  if (clock !== null) standClocks(clock, inside);
-  if (seed !== null) seedRandom(seed, inside);
+  if (clock !== null) standClocks(clock, inside.clock);
+  if (seed !== null) seedRandom(seed, inside.random);
   syncBuiltinESMExports();
 }
 

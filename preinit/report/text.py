@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..errors import counted
 from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, Report
 
@@ -69,7 +71,8 @@ def _captured(facts: CaptureFacts | None) -> list[str]:
         )
     if facts.differences:
         size = sum(entry.length for entry in facts.differences if entry.kind == "memory")
-        others = sorted({entry.kind for entry in facts.differences if entry.kind != "memory"})
+        kinds = Counter(entry.kind for entry in facts.differences if entry.kind != "memory")
+        others = [counted(number, kind) for kind, number in kinds.items()]
         parts = [*([f"{counted(size, 'byte')} of memory"] if size else []), *others]
         lines.append(f"loaded by its own glue: {', '.join(parts)} differ, as loading writes them")
     elif facts.differences is not None:

@@ -68,7 +68,9 @@ def test_a_program_that_is_suspended_by_asyncify_is_refused(tmp_path: Path) -> N
 
 
 def test_a_suspended_program_whose_names_are_minified_is_known_by_who_calls(tmp_path: Path) -> None:
-    script = LOAD + "const maybeStopUnwind = (p) => p.Qa();\nexport const prepare = (p) => maybeStopUnwind(p);"
+    script = (
+        LOAD + "const _asyncify_stop_unwind = (p) => p.Qa();\nexport const prepare = (p) => _asyncify_stop_unwind(p);"
+    )
     with pytest.raises(CaptureRefused, match="suspended"):
         captured(tmp_path, script, ASYNCIFY.replace("asyncify_stop_unwind", "Qa").replace("asyncify_stop_rewind", "Ra"))
 
