@@ -107,7 +107,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         try:
             proof = prove(script, found.snapshot, rewritten, folder, observer.stage)
         except AnswerDiffers as problem:
-            problem.hint = lost_calls(made) or problem.hint
+            problem.hint = lost_calls(module, recording, made) or problem.hint
             raise
         job = Job(module, (), options, {}, {}, deadline, plan.exports)
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)

@@ -36,6 +36,8 @@ from .state import Captured
 
 #: What keeps Node alive without the program's doing: its own streams.
 _STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
+#: Standard error: each instance has those up to it.
+_LAST_STREAM = 2
 #: Names that a message lists.
 _FEW = 6
 
@@ -114,16 +116,23 @@ def _host_facts(recording: Recording) -> HostFacts:
     )
 
 
-def lost_calls(made: Sequence[StandIn]) -> str | None:
-    """What to do about import calls of start-up that the output does not make; None where it makes all that matter."""
+def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) -> str | None:
+    """What to do about an output that answers otherwise: import calls of start-up that it does not make, exports that
+    its glue calls again; None where there is none of both."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
-    if not unknown:
+    again = _called_again(module, recording, made)
+    said = []
+    if unknown:
+        options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
+        said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
+    if again:
+        said.append(
+            f"Its glue calls {_listed(again)} again when it loads it: have what must not run again run once with "
+            f"{' '.join(option('--once', name) for name in again[:_FEW])} ."
+        )
+    if not said:
         return None
-    again = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
-    return (
-        f"When the output is loaded, it does not call again {described(unknown)}: have that done, {again} . What only "
-        "JavaScript knows otherwise, resume(program) must repeat."
-    )
+    return " ".join([*said, "What only JavaScript knows otherwise, resume(program) must repeat."])
 
 
 def _warnings(
@@ -190,7 +199,9 @@ def _of_files(recording: Recording, made: Sequence[StandIn], wanted: Capturing) 
     others = [
         f"descriptor {file.number}" + (f" ({printable(file.path)})" if file.path else f" ({printable(file.made)})")
         for file in recording.opened
-        if file.number not in wanted.forget_fd and file.path not in opens
+        if file.number not in wanted.forget_fd
+        and file.path not in opens
+        and (file.path or file.number > _LAST_STREAM)  # one that takes the place of a stream
     ]
     if others:
         yield BuildWarning(
@@ -222,10 +233,7 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
                 f"{printable(one.export)} ended by throwing when the program was loaded: in the output it returns",
                 "Check with answer(program) that the glue does not wait for that.",
             )
-    replaced = {one.export for one in made}
-    functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
-    first = {call.name: call for call in reversed(recording.calls) if call.loading}
-    again = [name for name, call in first.items() if name in functions - replaced and not is_helper(call)][::-1]
+    again = _called_again(module, recording, made)
     if again and recording.loaded:
         yield BuildWarning(
             "glue-start",
@@ -233,6 +241,14 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
             "that is prepared already",
             "Where one must not run again, say so: " + option("--once", again[0]),
         )
+
+
+def _called_again(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
+    """Exports that glue calls when it loads the output, and that do there what they did."""
+    replaced = {one.export for one in made}
+    functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
+    first = {call.name: call for call in reversed(recording.calls) if call.loading}
+    return [name for name, call in first.items() if name in functions - replaced and not is_helper(call)][::-1]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ HARMLESS = re.compile(
     r"|console_error|console_warn|err|out|log.*|throw_longjmp|longjmp)"
     r"|cxa_.*|llvm_.*|resumeException|assert_fail|abort.*|tzset_js|tzset|localtime_js|gmtime_js|mktime_js|timegm_js"
     r"|strftime.*|getentropy|getTempRet0|setTempRet0|gettimeofday|time|clock_gettime|throw_longjmp"
-    r"|syscall_.*|mmap_js|munmap_js|getpid|longjmp|invoke_.*)"
+    r"|syscall_.*|mmap_js|munmap_js|(js_)?getpid|longjmp|invoke_.*)"
 )
 #: They end the program.
 ENDING = re.compile(r"_*(proc_exit|exit)")

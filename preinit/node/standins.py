@@ -41,7 +41,7 @@ _STARTERS = frozenset(("initRuntime", "callMain", "stackCheckInit", "receiveInst
 _HELPERS = re.compile(
     r"_*(malloc|calloc|realloc|free|memalign|stackSave|stackRestore|stackAlloc|setThrew|emscripten_stack_.*"
     r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
-    r"|stdio_exit|fflush)"
+    r"|stdio_exit|fflush|strerror)"
 )
 #: Characters of the longest name that a minifier gives.
 _MINIFIED = 3
