@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-import wasmtime
-
 from ..engine import ffi
 from ..engine.copies.deployed import deployed_engine
 from ..engine.guest import original_frame
@@ -42,7 +40,7 @@ class Engine:
 class _Copy:
     """A copy that runs. `spent`: seconds in its functions."""
 
-    def __init__(self, store: wasmtime.Store, instance: object) -> None:
+    def __init__(self, store: ffi.Store, instance: object) -> None:
         self._store = store
         self._instance = instance
         self.spent = 0.0
@@ -139,7 +137,7 @@ class Copies:
             raise said from problem
         return spent, free
 
-    def _explained(self, problem: BaseException, raised: BaseException | None, store: wasmtime.Store) -> BaseException:
+    def _explained(self, problem: BaseException, raised: BaseException | None, store: ffi.Store) -> BaseException:
         if isinstance(problem, EngineError):
             return link_problem(problem)
         if not isinstance(problem, GuestTrapped):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Iterable
 
 from ..errors import EngineLimit, Malformed, Truncated, UnsupportedProposal
-
-#: One LEB128 integer of at most 5 bytes (32 bits), https://webassembly.github.io/spec/core/binary/values.html#integers
-LEB32 = re.compile(rb"[\x80-\xff]{0,4}+[\x00-\x7f]")
-
 
 #: Most types, functions, imports and so on that engines take:
 #: https://webassembly.github.io/spec/js-api/#limits (implementation-defined limits).
@@ -154,34 +152,45 @@ class Cursor:
             raise self.fail("a name that is not UTF-8", start + problem.start) from None
 
     def u32s(self, number: int) -> list[int]:
-        """`number` unsigned 32-bit integers, at the speed of `re`."""
-        start = self.position
-        found = LEB32.findall(self.buffer, start, min(self.end, start + 5 * number))[:number]
-        size = sum(map(len, found))
-        if len(found) == number and self.buffer.startswith(b"".join(found), start):  # nothing was passed over
-            try:
-                values = list(map(_Values().__getitem__, found))
-            except OverflowError:
-                pass
-            else:
-                self.position = start + size
-                return values
-        for _ in range(number):
-            self._unsigned(32)  # says what is wrong with the first one that is
-        raise self.fail("a malformed integer")
+        """`number` unsigned 32-bit integers: those that are equally long and stand side by side at once."""
+        values: list[int] = []
+        while (left := number - len(values)) > 0:
+            start = self.position
+            run = _EQUALLY_LONG.match(self.buffer, start, min(self.end, start + 5 * left))
+            if run is None:
+                values.append(self._unsigned(32))  # or says what is wrong with it
+                continue
+            width = run.lastindex or 1
+            self.position = min(run.end(), start + width * left)
+            values += _decoded(self.buffer[start : self.position], width)
+        return values
 
 
-class _Values(dict[bytes, int]):
-    """Integers by their encoding, of which the same ones come again and again."""
+#: A byte of an integer -> the seven bits that count.
+_SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
 
-    def __missing__(self, encoded: bytes) -> int:
-        value = 0
-        for byte in reversed(encoded):
-            value = value << 7 | byte & 0x7F
-        if value >> 32:
-            raise OverflowError
-        self[encoded] = value
-        return value
+
+#: Integers of one length, which is the number of the group; of 5 bytes those that have at most 32 bits.
+_EQUALLY_LONG = re.compile(
+    rb"([\x00-\x7f]++)|((?:[\x80-\xff][\x00-\x7f])++)|((?:[\x80-\xff]{2}[\x00-\x7f])++)"
+    rb"|((?:[\x80-\xff]{3}[\x00-\x7f])++)|((?:[\x80-\xff]{4}[\x00-\x0f])++)"
+)
+
+
+def _decoded(encoded: bytes, width: int) -> Iterable[int]:
+    """The values of integers of `width` bytes each.
+
+    All at once: the first bytes of all of them lie in lanes of 32 bits of one large number, then come the second ones.
+    """
+    if width == 1:
+        return encoded
+    number = len(encoded) // width
+    total = 0
+    for place in range(width):
+        lanes = bytearray(4 * number)
+        lanes[::4] = encoded[place::width].translate(_SEVEN_BITS)
+        total |= int.from_bytes(lanes, "little") << 7 * place
+    return struct.unpack(f"<{number}I", total.to_bytes(4 * number, "little"))
 
 
 def leading_u32(payload: memoryview) -> tuple[int, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import wasmtime
-
 from ..binary import encoder as write
 from ..binary.module import SectionId
 from ..binary.sections import ExternKind
@@ -32,7 +30,7 @@ class Backtraces:
     guest's, traps. 0.7 ms for the first, then 0.3 ms.
     """
 
-    def __init__(self, store: wasmtime.Store) -> None:
+    def __init__(self, store: ffi.Store) -> None:
         self._store = store
         self._trap: Any = None
 

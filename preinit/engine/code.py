@@ -12,8 +12,6 @@ import hashlib
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import wasmtime
-
 from ..files.cache import Kind, read_entry, remove_entry, write_entry
 from ..files.marks import died, running
 from ..version import VERSION
@@ -39,7 +37,7 @@ class CodeCache:
         self.distrusted = ""
         self._used: set[str] = set()
 
-    def compile(self, engine: wasmtime.Engine, wasm: bytes, settings: object) -> wasmtime.Module:
+    def compile(self, engine: ffi.Engine, wasm: bytes, settings: object) -> ffi.Module:
         """The module, from the cache or compiled, and kept then. `settings`: all that the engine was told.
 
         Raises `EngineError`.
@@ -87,7 +85,7 @@ class CodeCache:
         return running(self.folder, tuple(self._used))
 
 
-def compile_module(engine: wasmtime.Engine, wasm: bytes, settings: object, cache: CodeCache | None) -> wasmtime.Module:
+def compile_module(engine: ffi.Engine, wasm: bytes, settings: object, cache: CodeCache | None) -> ffi.Module:
     """See `CodeCache.compile`; without a cache, it is compiled, that is all."""
     return cache.compile(engine, wasm, settings) if cache else ffi.compile_module(engine, wasm)
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-import wasmtime
-
 from ..binary.module import Module
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
@@ -20,9 +18,9 @@ from .runtime import TABLE_ELEMENTS, Deadline
 from .validation import first_line
 from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
 
-_STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
-_OUT_OF_BOUNDS = (wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS.value, wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS.value)
-_UNREACHABLE = wasmtime.TrapCode.UNREACHABLE.value
+_STACK_OVERFLOW = ffi.STACK_OVERFLOW
+_OUT_OF_BOUNDS = (ffi.MEMORY_OUT_OF_BOUNDS, ffi.TABLE_OUT_OF_BOUNDS)
+_UNREACHABLE = ffi.UNREACHABLE
 #: What the engine says where a limit ends its heap: there is no code for it.
 _HEAP_IS_FULL = "GC heap out of memory"
 
@@ -30,9 +28,7 @@ _HEAP_IS_FULL = "GC heap out of memory"
 class Linkage:
     """What a host can use to provide the imports of one instance."""
 
-    def __init__(
-        self, store: wasmtime.Store, functions: ffi.HostFunctions, preloads: Mapping[str, wasmtime.Module]
-    ) -> None:
+    def __init__(self, store: ffi.Store, functions: ffi.HostFunctions, preloads: Mapping[str, ffi.Module]) -> None:
         self._store = store
         self._functions = functions
         self._preloads = preloads
@@ -85,7 +81,7 @@ class Linkage:
             part = content[at : at + (1 << 20)]
             part[:] = b"\xa5" * len(part)
 
-    def _exports(self, module: wasmtime.Module, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    def _exports(self, module: ffi.Module, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         instance = ffi.instantiate(self._store, module, externs)
         return [ffi.export(self._store, instance, name) for name in names]
 
@@ -97,7 +93,7 @@ Linker = Callable[[Linkage], Sequence[Any]]
 class EngineInstance(ABC):
     """An instance of which all state is exported under known names. See `guest.Instance`."""
 
-    def __init__(self, store: wasmtime.Store, deadline: Deadline, original: Module, preloads: Collection[str]) -> None:
+    def __init__(self, store: ffi.Store, deadline: Deadline, original: Module, preloads: Collection[str]) -> None:
         self._store = store
         self._original = original
         self._preloads = preloads
@@ -119,7 +115,7 @@ class EngineInstance(ABC):
         """See `guest.Instance`."""
 
     @abstractmethod
-    def _modules(self) -> tuple[Sequence[wasmtime.Module], Callable[[int, int], int | None]]:
+    def _modules(self) -> tuple[Sequence[ffi.Module], Callable[[int, int], int | None]]:
         """All modules whose functions may be on the stack and are no stubs.
 
         And what gives the original's function for the number of such a module, and an index among those it defines.
@@ -127,8 +123,10 @@ class EngineInstance(ABC):
 
     def stack(self) -> list[int | None]:
         """See `guest.Instance`."""
+        from .ffi.stack import stack
+
         modules, function_of = self._modules()
-        return [function_of(*frame) for frame in ffi.stack(self._store, modules)]
+        return [function_of(*frame) for frame in stack(self._store, modules)]
 
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """See `guest.Instance`."""

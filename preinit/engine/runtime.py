@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
-
-import wasmtime
 
 from ..errors import TimeLimit, Unsupported, as_limit
 from . import ffi
@@ -42,6 +39,18 @@ _GRACE, _MOMENT = 2.0, 0.1
 #: Machines on which Winch (the engine's baseline compiler) is complete.
 _WINCH_MACHINES = ("x86_64", "AMD64")
 
+#: Proposals that have to be allowed: of both compilers, and of Cranelift.
+_PROPOSALS = (
+    *("shared_memory", "wasm_custom_page_sizes", "wasm_multi_memory", "wasm_memory64", "wasm_wide_arithmetic"),
+    "wasm_compact_imports",
+)
+_CRANELIFT_PROPOSALS = (
+    *("wasm_tail_call", "wasm_relaxed_simd", "wasm_exceptions", "wasm_function_references", "wasm_gc"),
+)
+
+#: Of Cranelift's levels.
+_NO_OPTIMIZATION = 0
+
 
 class EngineSettings(NamedTuple):
     """`compiler` is "winch" or "cranelift"; `cache`: where code is kept, for what compiles modules.
@@ -59,28 +68,21 @@ class EngineSettings(NamedTuple):
 
 def has_winch() -> bool:
     """Whether the baseline compiler works on this machine. Asking the engine would abort the process."""
-    return platform.machine() in _WINCH_MACHINES
+    return ffi.machine() in _WINCH_MACHINES
 
 
-def allow_proposals(config: wasmtime.Config, compiler: str) -> None:
+def allow_proposals(config: ffi.Config, compiler: str) -> None:
     """Chooses the compiler, with every proposal that it has."""
-    config.shared_memory = True
-    config.wasm_custom_page_sizes = True
-    config.wasm_multi_memory = True
-    config.wasm_memory64 = True
-    config.wasm_wide_arithmetic = True
-    ffi.allow_compact_imports(config)
+    for name in _PROPOSALS:
+        config.set(name, True)
     if compiler == "winch":
         ffi.use_winch(config)  # with winch, naming the proposals below aborts the process
     else:
-        config.wasm_tail_call = True
-        config.wasm_relaxed_simd = True
-        config.wasm_exceptions = True
-        config.wasm_function_references = True
-        config.wasm_gc = True
+        for name in _CRANELIFT_PROPOSALS:
+            config.set(name, True)
 
 
-def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: bool = True) -> wasmtime.Engine:
+def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: bool = True) -> ffi.Engine:
     """An engine in which results don't depend on the CPU: canonical NaNs, deterministic relaxed SIMD.
 
     `stack` in bytes, at most `DEEP_STACK`. `parallel`: whether one module's functions are compiled on all cores, which
@@ -88,28 +90,28 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
     """
     if settings.compiler == "winch" and not has_winch():
         raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
-    config = wasmtime.Config()
+    config = ffi.Config()
     allow_proposals(config, settings.compiler)
-    config.wasm_relaxed_simd_deterministic = True
+    config.set("wasm_relaxed_simd_deterministic", True)
     # With winch, too: the trampolines of functions that tables and exports hold are made by cranelift all the same.
-    config.cranelift_opt_level = "none"
-    config.cranelift_flag_set("regalloc_algorithm", "single_pass")
-    config.cranelift_nan_canonicalization = True
-    config.epoch_interruption = settings.interruptible
-    config.memory_init_cow = False  # one instance: an image of its memory would never be used twice
+    config.set("cranelift_opt_level", _NO_OPTIMIZATION)
+    config.set_flag("regalloc_algorithm", "single_pass")
+    config.set("cranelift_nan_canonicalization", True)
+    config.set("epoch_interruption", settings.interruptible)
+    config.set("memory_init_cow", False)  # one instance: an image of its memory would never be used twice
     if os.name == "posix":  # only debuggers need it: the engine finds its frames by itself
-        ffi.leave_out_unwind_info(config)
+        config.set("native_unwind_info", False)
     if settings.checks_bounds:
         ffi.check_bounds(config)
     if not parallel:
-        ffi.compile_in_one_thread(config)
+        config.set("parallel_compilation", False)
     ffi.set_stack(config, stack)
-    return wasmtime.Engine(config)
+    return ffi.Engine(config)
 
 
-def new_store(engine: wasmtime.Engine, max_memory: int, interruptible: bool, instances: int = 10_000) -> wasmtime.Store:
+def new_store(engine: ffi.Engine, max_memory: int, interruptible: bool, instances: int = 10_000) -> ffi.Store:
     """A store with limits: `max_memory` in bytes for each memory, how many `instances` of modules."""
-    store = wasmtime.Store(engine)
+    store = ffi.Store(engine)
     store.set_limits(memory_size=min(max_memory, _LARGEST), table_elements=TABLE_ELEMENTS, instances=instances)
     if interruptible:
         store.set_epoch_deadline(1)
@@ -130,9 +132,9 @@ class Deadline:
         self.doing: Callable[[], str] = str  # what is done now, in words
         self.started = time.monotonic()
         self.cancelled = False
-        self._engine: wasmtime.Engine | None = None
+        self._engine: ffi.Engine | None = None
 
-    def watch(self, engine: wasmtime.Engine) -> None:
+    def watch(self, engine: ffi.Engine) -> None:
         """Says which engine runs the guest now."""
         self._engine = engine
 

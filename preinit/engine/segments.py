@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import wasmtime
-
 from ..binary.constexpr import evaluate, read_constant_expression
 from ..binary.cursor import Cursor
 from ..binary.module import Module
@@ -41,7 +39,7 @@ class _Segment(NamedTuple):
 
 
 def instantiation_trap(
-    module: Module, store: wasmtime.Store, externs: Sequence[Any], preloads: Collection[str], message: str
+    module: Module, store: ffi.Store, externs: Sequence[Any], preloads: Collection[str], message: str
 ) -> GuestTrap:
     """The error for a trap before any code ran. `externs`: what the module's imports are, in order.
 
@@ -99,7 +97,7 @@ def _title(entry: Import) -> str:
     return f"{printable(entry.module)}.{printable(entry.name)}"
 
 
-def _active(module: Module, store: wasmtime.Store, externs: Sequence[Any]) -> Iterator[_Segment]:
+def _active(module: Module, store: ffi.Store, externs: Sequence[Any]) -> Iterator[_Segment]:
     """The active segments, in the order in which they are written, of which it is known where they go."""
 
     def value(index: int) -> int | None:

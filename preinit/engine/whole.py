@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-import wasmtime
-
 from ..errors import Frame
 from . import ffi
 from .code import compile_module
@@ -25,9 +23,9 @@ class WholeInstance(EngineInstance):
     def __init__(
         self,
         code: GuestCode,
-        store: wasmtime.Store,
-        module: wasmtime.Module,
-        preloads: Mapping[str, wasmtime.Module],
+        store: ffi.Store,
+        module: ffi.Module,
+        preloads: Mapping[str, ffi.Module],
         link: Linker,
         deadline: Deadline,
     ):
@@ -54,7 +52,7 @@ class WholeInstance(EngineInstance):
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         return self._code.guard_of(frames)
 
-    def _modules(self) -> tuple[Sequence[wasmtime.Module], Callable[[int, int], int | None]]:
+    def _modules(self) -> tuple[Sequence[ffi.Module], Callable[[int, int], int | None]]:
         original = self._code.original
 
         def function_of(number: int, defined: int) -> int | None:
@@ -89,9 +87,9 @@ class CompiledGuest(NamedTuple):
     code: GuestCode
     compiler: str
     interruptible: bool
-    engine: wasmtime.Engine
-    module: wasmtime.Module
-    preloads: Mapping[str, wasmtime.Module]
+    engine: ffi.Engine
+    module: ffi.Module
+    preloads: Mapping[str, ffi.Module]
 
     @property
     def known(self) -> Profile | None:

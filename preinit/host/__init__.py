@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .pausing import Watch
 from .wasi1.process import Clock, Fetch, Fetches
 from .world import Printed, World
 
-__all__ = ["Clock", "Fetch", "Fetches", "Printed", "Watch", "World"]
+__all__ = ["Clock", "Fetch", "Fetches", "Printed", "World"]

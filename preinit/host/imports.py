@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
@@ -13,8 +13,10 @@ from ..errors import ImportCalled, ImportedState, WasiRefused, printable
 from ..options.hints import preload
 from .generated import provider as generate
 from .ledger import Calls
-from .pausing import Watch
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES
+
+if TYPE_CHECKING:
+    from .pausing import Watch
 
 _TYPES = {"i32": I32, "i64": I64}
 
@@ -251,13 +253,14 @@ def title(entry: Import) -> str:
 
 
 def link(
-    module: Module, linkage: Linkage, preloads: Preloads, python: Provider, wasi: Wasi, generated: Generated
+    module: Module, linkage: Linkage, preloads: Preloads, python: Provider | None, wasi: Wasi, generated: Generated
 ) -> tuple[list[Extern], dict[int, Extern]]:
     """The externs for a module's imports, in order; and of functions that are counted the ones that these call."""
-    providers = (preloads, python, wasi, generated)
-    (_, preloaded), (_, of_python), (_, of_wasi), (_, rest) = resolve(module.imports, providers)
-    externs = {**preloads.provide(linkage, preloaded), **python.provide(linkage, of_python)}
-    externs |= wasi.provide(linkage, of_wasi)
+    own = () if python is None else (python,)
+    (_, preloaded), *provided, (_, rest) = resolve(module.imports, (preloads, *own, wasi, generated))
+    externs = dict(preloads.provide(linkage, preloaded))
+    for provider, taken in provided:
+        externs |= provider.provide(linkage, taken)
     counted = {position: externs[position] for position, entry in preloaded if entry.kind == ExternKind.FUNC}
     rest = sorted([*rest, *(numbered for numbered in preloaded if numbered[0] in counted)], key=lambda one: one[0])
     externs |= generated.provide(linkage, rest, counted)

@@ -13,11 +13,9 @@ from ..engine.runtime import Deadline
 from ..errors import GuestTrap, OutputFlood, UsageError, in_words, quoted, way_out
 from ..options import Host
 from ..symbols.linker import how_to_export_memory
-from .functions import Callee, Guest, HostFunction, PythonFunctions
-from .imports import Generated, Given, Preloads, Wasi, link, title
+from .imports import Generated, Given, Preloads, Provider, Wasi, link, title
 from .ledger import Calls, Original, settle
 from .output import Output
-from .pausing import Watch
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
 from .wasi1.files import Descriptor, Policy, preopen, preopen_late
@@ -27,6 +25,8 @@ from .wasi1.process import Clock, Fetches
 
 if TYPE_CHECKING:
     from ..result import HostFacts
+    from .functions import Callee, Guest, HostFunction
+    from .pausing import Watch
 
 #: Descriptors that are no files: standard input, output and error.
 STREAMS = range(3)
@@ -77,8 +77,13 @@ class World:
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)
         self._generated = Generated(module, bodies, import_globals or {}, host.wasi, self.calls, given, watch)
-        self._guest = Guest(module)
-        self._python = PythonFunctions(module, functions or {}, self.calls, self._guest, watch)
+        self._guest: Guest | None = None
+        self._python: Provider | None = None
+        if functions:
+            from .functions import Guest, PythonFunctions
+
+            self._guest = Guest(module)
+            self._python = PythonFunctions(module, functions, self.calls, self._guest, watch)
         self._output = output = Output(host, shown)
         if watch is not None:
             output.kept = []
@@ -96,7 +101,8 @@ class World:
 
     def bind_guest(self, instance: Callee) -> None:
         """Says which instance Python functions see."""
-        self._guest.bind(instance, self._memory.view if self._has_memory else None)
+        if self._guest is not None:
+            self._guest.bind(instance, self._memory.view if self._has_memory else None)
 
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""

@@ -328,6 +328,11 @@ class Options:
         return self.late
 
     @property
+    def says_late(self) -> bool:
+        """Whether an output says what its instances bring themselves."""
+        return bool(self.wants_late or self.host.late_dirs)
+
+    @property
     def pause(self) -> PausePoint | None:
         """Where to pause; None for the end of the initializer."""
         return None if self.pause_at is None else pause_point(self.pause_at)

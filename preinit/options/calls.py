@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError, quoted
-from .grammar import FARTHEST, Part, parse, quoted_text
 from .kinds import Kind, Path, Wrong
 from .lists import anchored_path, check_list, items, pairs, read_list
-from .numbers import is_number
+from .numbers import FARTHEST, is_number
 from .texts import NOT_EMPTY, matching_schema, name_text, read_text
+
+if TYPE_CHECKING:
+    from .grammar import Part, Written
 
 
 class Word(NamedTuple):
@@ -151,12 +153,21 @@ def _without_nul(value: object) -> str:
     return text
 
 
+def _parsed(text: str) -> Written | None:
+    """The call that a text says, None for a name. Raises `UsageError`."""
+    if "(" not in text:
+        return None
+    from .grammar import parse
+
+    return parse(text)
+
+
 def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file.
 
     The text itself where it is a name, or a name and numbers. Raises `UsageError`, and what `read` raises.
     """
-    found = parse(text)
+    found = _parsed(text)
     if found is None:
         return text
     returns = "result" if found.returns == "?" else found.returns
@@ -192,9 +203,13 @@ def _number(text: str) -> int | float | Number:
 
 def anchored(text: str, folder: str) -> str:
     """The same with the names of files relative to a folder. Raises `UsageError`."""
-    found = parse(text)
+    found = _parsed(text)
+    if found is None:
+        return text
+    from .grammar import quoted_text
+
     moved = text
-    for part in reversed(found.parts if found else ()):
+    for part in reversed(found.parts):
         if part.kind == "file" and part.values[0] != "{}":
             path = anchored_path(part.values[0], folder)
             moved = f"{moved[: part.start]}{quoted_text(path)}{moved[part.end :]}"

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import UsageError, printable
-from .numbers import is_number
+from .numbers import FARTHEST, is_number
 
 #: A number, or what might be one: of which type it has to be is not known yet.
 _BARE = re.compile(r"[+-]?[0-9A-Za-z_.+-]+")
@@ -23,9 +23,6 @@ _HEX = re.compile(r"\{([0-9A-Fa-f]{1,6})\}")
 
 #: Characters without which a text in brackets is numbers, or part of a name.
 _SPECIAL = re.compile(r'["@*\[]|\)\s*[?=]')
-
-#: How far a word can lie behind an address.
-FARTHEST = (1 << 32) - 1
 
 #: Characters that are shown before the one that is pointed at, and behind it.
 _BEFORE, _BEHIND = 60, 30

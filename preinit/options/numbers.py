@@ -8,6 +8,9 @@ import struct
 
 from ..binary.types import F32, F64, I32, I64, V128, ValType
 
+#: How far a word can lie behind an address, in bytes.
+FARTHEST = (1 << 32) - 1
+
 #: Python would take underscores and the digits of every script, too.
 _INTEGER = r"[+-]?(?:[0-9]+|0[xX](?P<hex>[0-9a-fA-F]+))"
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"

@@ -74,11 +74,13 @@ def build_source(
         from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
-        from .late import bind, check_folders, reserved
         from .rewrite import rewrite, scrub
         from .validate import first_valid
 
-        check_folders(paused.host)
+        if options.host.late_dirs:
+            from .late.folders import check_folders
+
+            check_folders(paused.host)
         with observer.stage("capture"):
             snapshot = deadline.start(lambda: capture(job, paused)).result()
         scrubbed = scrub(job, snapshot)
@@ -90,6 +92,9 @@ def build_source(
                 differences = audit(job, paused, snapshot)
         late = None
         if options.wants_late:
+            from .late import reserved
+            from .late.bind import bind
+
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
             snapshot = reserved(job.module, snapshot, late)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..binary.typed import Call, TypedBody
+if TYPE_CHECKING:
+    from ..binary.typed import Call, TypedBody
 
 
 class I31(NamedTuple):

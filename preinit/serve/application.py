@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import wasmtime
-
 from ..binary.module import Module, parse
 from ..binary.sections import ExternKind
 from ..binary.types import FuncType
+from ..engine import ffi
 from ..engine.code import CodeCache
 from ..engine.copies.pool import Copies, CopySettings
 from ..engine.validation import first_line
@@ -44,8 +43,8 @@ _MOST_FRAMES = 4
 #: Characters of a request's line, or of one that a guest prints, in the log.
 _LONGEST_LINE = 1000
 
-_INTERRUPT = wasmtime.TrapCode.INTERRUPT.value
-_STACK_OVERFLOW = wasmtime.TrapCode.STACK_OVERFLOW.value
+_INTERRUPT = ffi.INTERRUPT
+_STACK_OVERFLOW = ffi.STACK_OVERFLOW
 
 #: What a log line is given to.
 Log = Callable[[str], None]

@@ -29,7 +29,6 @@ from ..passes.plan.job import Job
 from ..passes.plan.pause import find_pause
 from ..passes.rewrite.frames import SECTION as FRAMES
 from ..passes.rewrite.late import SECTION as LATE
-from ..passes.rewrite.late import says_late
 from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
@@ -204,7 +203,7 @@ def _verify(
         known_later = bool(options.wants_late or pause)
         more = bool(own or known_later)
         raise_any(structure(module, output, None if known_later else exports, options.imports, more))
-        raise_any(customs(module, output, [FRAMES] * bool(pause) + [LATE] * says_late(options)))
+        raise_any(customs(module, output, [FRAMES] * bool(pause) + [LATE] * options.says_late))
         with of_output():
             to_make = list(calls.of(output))
     preloads, preload_code = read_preloads(module, options)

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..options import Options
 from ..passes.capture import capture
-from ..passes.late import Late, bind, reserved
+from ..passes.late import Late, reserved
 from ..passes.observer import Observer
 from ..passes.parse.supported import check_supported
 from ..passes.plan.entries import renamed
@@ -94,6 +94,8 @@ def run_both(job: Job, output: Module, observer: Observer) -> Both:
         snapshot = _captured(job, paused, observer)
         late = None
         if options.wants_late:
+            from ..passes.late.bind import bind
+
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
         with _start(fresh, observer) as resumed, observer.stage("compare"):

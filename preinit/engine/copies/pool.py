@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import wasmtime
-
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...errors import InputError, Unsupported
@@ -96,23 +94,23 @@ class Copies:
         pool = _pool(module, settings)
         #: Whether address space was set aside.
         self.pooled = pool is not None
-        self._engine = wasmtime.Engine(_config(settings, pool))
+        self._engine = ffi.Engine(_config(settings, pool))
         try:
             told = (settings._replace(cache=None), pool)
             self._code = compile_module(self._engine, dense(module), told, settings.cache)
         except EngineError as problem:
             raise _refusal(module, problem) from problem
         self._running = threading.local()
-        self._linker = wasmtime.Linker(self._engine)
+        self._linker = ffi.Linker(self._engine)
         self._functions = ffi.SharedFunctions(self._linker, self._note)
         wanted = {(entry.module, entry.name) for entry in module.imports if entry.kind == ExternKind.FUNC}
         for (of, name), host in (functions or {}).items():
             if (of, name) in wanted:
                 self._functions.define(of, name, host.parameters, host.results, self._bound(host.function))
         try:
-            self._linker.define_unknown_imports_as_traps(self._code)
+            ffi.trap_unknown_imports(self._linker, self._code)
             self._linked = ffi.LinkedModule(self._linker, self._code)
-        except (EngineError, wasmtime.WasmtimeError) as problem:
+        except EngineError as problem:
             raise Unsupported(
                 f"the module can't be linked: {first_line(problem)}",
                 hint="A copy is given functions only; it must define its memories, tables and globals.",
@@ -162,7 +160,7 @@ class Copy:
         self._guest = guest
         self._externs: dict[str, Any] = {}
         settings = copies.settings
-        self._store: wasmtime.Store = wasmtime.Store(copies._engine)
+        self._store: ffi.Store = ffi.Store(copies._engine)
         ticker = copies._ticker
         ticks = ticker.enter(seconds) if ticker else 0
         self._open = True
@@ -231,10 +229,10 @@ class Copy:
             running.guest = before
 
 
-def _config(settings: CopySettings, pool: ffi.Pool | None) -> wasmtime.Config:
-    config = wasmtime.Config()
+def _config(settings: CopySettings, pool: ffi.Pool | None) -> ffi.Config:
+    config = ffi.Config()
     allow_proposals(config, settings.compiler)
-    config.epoch_interruption = settings.interruptible
+    config.set("epoch_interruption", settings.interruptible)
     ffi.set_stack(config, COPY_STACK)
     if pool:
         ffi.use_pool(config, pool)

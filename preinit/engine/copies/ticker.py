@@ -6,7 +6,7 @@ import math
 import threading
 import time
 
-import wasmtime
+from .. import ffi
 
 #: Seconds between two looks at the time: a copy runs at most that much longer than it may.
 TICK = 0.02
@@ -18,7 +18,7 @@ LONGEST = 86_400.0
 class Ticker:
     """Moves an engine's epoch on, once in each `TICK`, while any copy is there."""
 
-    def __init__(self, engine: wasmtime.Engine) -> None:
+    def __init__(self, engine: ffi.Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
         self._busy = threading.Event()

@@ -1,23 +1,28 @@
-"""Everything that goes past wasmtime's public Python classes, in one folder.
+"""The engine wasmtime, through its C API.
 
-The public classes are right for most programs; for a tool that takes any module they are not: they abort the process
-on types that they don't know (v128, typed references), copy whole modules, quieten signalling NaNs and hide pointers.
-Each function here says which public call it stands for, and why.
+The classes of the package `wasmtime` are right for most programs; for a tool that takes any module they are not: they
+abort the process on types that they don't know (v128, typed references), copy whole modules, quieten signalling NaNs,
+hide pointers, and take long to import.
 
 Nothing here checks what comes from outside: callers hand over modules that were parsed, and names that exist.
 """
 
+from .capi import (
+    INTERRUPT,
+    MEMORY_OUT_OF_BOUNDS,
+    STACK_OVERFLOW,
+    TABLE_OUT_OF_BOUNDS,
+    UNREACHABLE,
+    machine,
+)
 from .config import (
-    allow_compact_imports,
     build,
     check_bounds,
-    compile_in_one_thread,
-    leave_out_unwind_info,
     library,
     set_stack,
     use_winch,
 )
-from .copies import LinkedModule, Pool, SharedFunctions, use_pool
+from .copies import LinkedModule, Pool, SharedFunctions, trap_unknown_imports, use_pool
 from .host import HostFunction, HostFunctions
 from .links import (
     copy_functions,
@@ -40,7 +45,7 @@ from .modules import (
     takes_exception,
     validate,
 )
-from .stack import stack
+from .objects import Config, Engine, Linker, Module, Store
 from .state import (
     function_indices,
     function_pointer,
@@ -54,17 +59,25 @@ from .state import (
 )
 
 __all__ = [
+    "INTERRUPT",
+    "MEMORY_OUT_OF_BOUNDS",
+    "STACK_OVERFLOW",
+    "TABLE_OUT_OF_BOUNDS",
     "UNCAUGHT_EXCEPTION",
+    "UNREACHABLE",
+    "Config",
+    "Engine",
     "HostFunction",
     "HostFunctions",
     "LinkedModule",
+    "Linker",
+    "Module",
     "Pool",
     "SharedFunctions",
-    "allow_compact_imports",
+    "Store",
     "build",
     "call",
     "check_bounds",
-    "compile_in_one_thread",
     "compile_module",
     "copy_functions",
     "deserialize",
@@ -76,8 +89,8 @@ __all__ = [
     "grow",
     "instantiate",
     "instantiation",
-    "leave_out_unwind_info",
     "library",
+    "machine",
     "memory_place",
     "memory_reader",
     "memory_view",
@@ -88,10 +101,10 @@ __all__ = [
     "set_function",
     "set_integer",
     "set_stack",
-    "stack",
     "table_size",
     "table_values",
     "takes_exception",
+    "trap_unknown_imports",
     "use_pool",
     "use_winch",
     "validate",

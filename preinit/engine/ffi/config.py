@@ -1,18 +1,18 @@
-"""Settings that the public class `Config` lacks, or refuses."""
+"""Settings of engines."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import wasmtime
-from wasmtime import _ffi as ffi
+from . import capi
+from .objects import Config
 
 STRATEGY_WINCH = 2
 
 
 def library() -> str:
-    """The file of the engine's library; `wasmtime.__version__` does not exist, and asking the package takes 40 ms."""
-    return str(ffi.dll._name)
+    """The file of the engine's library."""
+    return str(capi.library._name)
 
 
 def build() -> str:
@@ -21,33 +21,18 @@ def build() -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def use_winch(config: wasmtime.Config) -> None:
-    """For `Config.strategy = "winch"`: the property refuses the word, the C API takes it."""
-    ffi.wasmtime_config_strategy_set(config.ptr(), STRATEGY_WINCH)
+def use_winch(config: Config) -> None:
+    """The baseline compiler."""
+    config.set("strategy", STRATEGY_WINCH)
 
 
-def allow_compact_imports(config: wasmtime.Config) -> None:
-    """For `Config.wasm_compact_imports = True`, which the public class does not have."""
-    ffi.wasmtime_config_wasm_compact_imports_set(config.ptr(), True)
+def set_stack(config: Config, size: int) -> None:
+    """How much of the stack guests may take, in bytes: an engine whose asynchronous stack is smaller panics."""
+    config.set("async_stack_size", size + (1 << 20))
+    config.set("max_wasm_stack", size)
 
 
-def set_stack(config: wasmtime.Config, size: int) -> None:
-    """For `Config.max_wasm_stack = size` (bytes), which panics while the async stack is smaller."""
-    ffi.wasmtime_config_async_stack_size_set(config.ptr(), size + (1 << 20))
-    config.max_wasm_stack = size
-
-
-def check_bounds(config: wasmtime.Config) -> None:
-    """For `Config.memory_reservation = 0` and `Config.memory_guard_size = 0`: code checks each access by itself."""
-    ffi.wasmtime_config_memory_reservation_set(config.ptr(), 0)
-    ffi.wasmtime_config_memory_guard_size_set(config.ptr(), 0)
-
-
-def leave_out_unwind_info(config: wasmtime.Config) -> None:
-    """For `Config.native_unwind_info = False`, which the public class does not have."""
-    ffi.wasmtime_config_native_unwind_info_set(config.ptr(), False)
-
-
-def compile_in_one_thread(config: wasmtime.Config) -> None:
-    """For `Config.parallel_compilation = False`, which the public class does not have."""
-    ffi.wasmtime_config_parallel_compilation_set(config.ptr(), False)
+def check_bounds(config: Config) -> None:
+    """Code checks each access by itself."""
+    config.set("memory_reservation", 0)
+    config.set("memory_guard_size", 0)

@@ -7,11 +7,10 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import wasmtime
-from wasmtime import _ffi as ffi
-
+from . import capi
 from .errors import raise_error, raise_trap
 from .host import CALLBACK, PACKED, RESULT, SLOT
+from .objects import Config, Linker, Module, Store
 
 
 class Pool(NamedTuple):
@@ -31,9 +30,9 @@ class Pool(NamedTuple):
 _INSTANCE_SIZE = 1 << 30
 
 
-def use_pool(config: wasmtime.Config, pool: Pool) -> None:
-    """For `Config.allocation_strategy`, which the public class does not have."""
-    settings = ffi.wasmtime_pooling_allocation_config_new()
+def use_pool(config: Config, pool: Pool) -> None:
+    """Instances come from a pool."""
+    settings = capi.wasmtime_pooling_allocation_config_new()
     values = {
         "total_core_instances": pool.instances,
         "total_memories": pool.memories,
@@ -48,20 +47,20 @@ def use_pool(config: wasmtime.Config, pool: Pool) -> None:
     }
     try:
         for name, value in values.items():
-            getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(settings, value)
-        ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), settings)  # copies them
+            getattr(capi, f"wasmtime_pooling_allocation_config_{name}_set")(settings, value)
+        capi.wasmtime_pooling_allocation_strategy_set(config.ptr(), settings)  # copies them
     finally:
-        ffi.wasmtime_pooling_allocation_config_delete(settings)
+        capi.wasmtime_pooling_allocation_config_delete(settings)
 
 
 class SharedFunctions:
     """Functions of the host in a linker: defined once, whichever instance calls them.
 
-    For `Linker.define_func`, which takes 20 times as long for a call. `raised` is told what a function raises. Keep the
+    `raised` is told what a function raises. Keep the
     object as long as any instance: it owns the callbacks.
     """
 
-    def __init__(self, linker: wasmtime.Linker, raised: Callable[[BaseException], None]) -> None:
+    def __init__(self, linker: Linker, raised: Callable[[BaseException], None]) -> None:
         self._linker = linker
         self._raised = raised
         self._callbacks: list[Any] = []
@@ -70,8 +69,7 @@ class SharedFunctions:
         self, module: str, name: str, parameters: Sequence[str], results: Sequence[str], function: Callable[..., Any]
     ) -> None:
         """Defines `module.name`: it calls `function` with unsigned 64-bit integers. Types are "i32" or "i64"."""
-        valtypes = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
-        functype = wasmtime.FuncType([valtypes[t]() for t in parameters], [valtypes[t]() for t in results])
+        kind = self._linker.engine.function_type(parameters, results)
         arguments = struct.Struct("<" + "".join(map(PACKED.__getitem__, parameters))).unpack_from
         values = ctypes.c_ubyte * (SLOT * max(len(parameters), len(results), 1))
         store_result = RESULT.pack_into if results else None
@@ -86,52 +84,48 @@ class SharedFunctions:
                 return 0
             except BaseException as problem:  # an exception that leaves a callback would be printed and ignored
                 raised(problem)
-                trap = ffi.wasmtime_trap_new(ctypes.create_string_buffer(b"host"), 4)
-                return ctypes.cast(trap, ctypes.c_void_p).value or 0
+                trap: int | None = capi.wasmtime_trap_new(b"host", 4)
+                return trap or 0
 
-        pointer = ctypes.cast(kept := CALLBACK(callback), ffi.wasmtime_func_unchecked_callback_t)
+        kept = CALLBACK(callback)
         self._callbacks.append(kept)
-        no_finalizer = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
         of, what = module.encode(), name.encode()
         raise_error(
-            ffi.wasmtime_linker_define_func_unchecked(
-                self._linker.ptr(),
-                ctypes.create_string_buffer(of),
-                len(of),
-                ctypes.create_string_buffer(what),
-                len(what),
-                functype.ptr(),
-                pointer,
-                None,
-                no_finalizer,
+            capi.wasmtime_linker_define_func_unchecked(
+                self._linker.ptr(), of, len(of), what, len(what), kind, kept, None, None
             )
         )
 
 
-class LinkedModule:
-    """A module with its imports, ready to be instantiated: the public API has no word for it."""
+def trap_unknown_imports(linker: Linker, module: Module) -> None:
+    """Functions that the linker lacks are there, and trap when they are called. Raises `EngineError`."""
+    raise_error(capi.wasmtime_linker_define_unknown_imports_as_traps(linker.ptr(), module.ptr()))
 
-    def __init__(self, linker: wasmtime.Linker, module: wasmtime.Module) -> None:
+
+class LinkedModule:
+    """A module with its imports, ready to be instantiated."""
+
+    def __init__(self, linker: Linker, module: Module) -> None:
         """Raises `EngineError` where an import is missing, or has another type."""
-        self._pointer = ctypes.POINTER(ffi.wasmtime_instance_pre_t)()
-        raise_error(ffi.wasmtime_linker_instantiate_pre(linker.ptr(), module.ptr(), ctypes.byref(self._pointer)))
+        self._pointer = ctypes.c_void_p()
+        raise_error(capi.wasmtime_linker_instantiate_pre(linker.ptr(), module.ptr(), ctypes.byref(self._pointer)))
 
     def close(self) -> None:
         """Frees it; instances stay."""
-        pointer, self._pointer = self._pointer, ctypes.POINTER(ffi.wasmtime_instance_pre_t)()
+        pointer, self._pointer = self._pointer, ctypes.c_void_p()
         if pointer:
-            ffi.wasmtime_instance_pre_delete(pointer)
+            capi.wasmtime_instance_pre_delete(pointer)
 
     def __del__(self) -> None:
         self.close()
 
-    def instantiate(self, store: wasmtime.Store) -> Any:
+    def instantiate(self, store: Store) -> Any:
         """A fresh instance, as `instantiate` gives one. Raises `EngineError`, `GuestTrapped`."""
-        instance = ffi.wasmtime_instance_t()
-        trap = ctypes.POINTER(ffi.wasm_trap_t)()
+        instance = capi.Instance()
+        trap = ctypes.c_void_p()
         raise_error(
-            ffi.wasmtime_instance_pre_instantiate(
-                self._pointer, store._context(), ctypes.byref(instance), ctypes.byref(trap)
+            capi.wasmtime_instance_pre_instantiate(
+                self._pointer, store.context(), ctypes.byref(instance), ctypes.byref(trap)
             )
         )
         raise_trap(trap)

@@ -1,49 +1,73 @@
-"""Errors and traps, from the engine's own objects to exceptions."""
+"""Errors and traps, from the engine's own objects to exceptions. Each of them is freed."""
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
-
-import wasmtime
-from wasmtime import _ffi as ffi
+from collections.abc import Callable
 
 from ..values import EngineError, GuestTrapped, RawFrame
+from . import capi
 
 
-def raise_error(pointer: Any) -> None:
-    if pointer:
-        raise EngineError(str(wasmtime.WasmtimeError._from_ptr(pointer)))
+def raise_error(pointer: int | None) -> None:
+    """Raises the `EngineError` at that address, if there is one."""
+    if not pointer:
+        return
+    try:
+        message = _said(capi.wasmtime_error_message, pointer)
+    finally:
+        capi.wasmtime_error_delete(pointer)
+    raise EngineError(message)
 
 
-def raise_host_error(pointer: Any) -> None:
+def raise_host_error(pointer: int | None) -> None:
     """A call that a host function ended comes back as an error, which carries the frames all the same."""
     if not pointer:
         return
-    error = wasmtime.WasmtimeError._from_ptr(pointer)
-    vector = ffi.wasm_frame_vec_t()
-    ffi.wasmtime_error_wasm_trace(error.ptr(), ctypes.byref(vector))
     try:
-        frames = tuple(
-            RawFrame(ffi.wasm_frame_func_index(frame), ffi.wasm_frame_func_offset(frame), _module_name(frame))
-            for frame in (vector.data[position] for position in range(vector.size))
-        )
+        message, frames = _said(capi.wasmtime_error_message, pointer), _frames(capi.wasmtime_error_wasm_trace, pointer)
     finally:
-        ffi.wasm_frame_vec_delete(ctypes.byref(vector))
-    raise GuestTrapped(str(error), None, frames)
+        capi.wasmtime_error_delete(pointer)
+    raise GuestTrapped(message, None, frames)
 
 
-def _module_name(frame: Any) -> str | None:
-    name = ffi.wasmtime_frame_module_name(frame)
-    return ffi.to_str(name.contents) if name else None
-
-
-def raise_trap(pointer: Any) -> None:
+def raise_trap(trap: ctypes.c_void_p) -> None:
+    """Raises the `GuestTrapped` at that address, if there is one."""
+    pointer = trap.value
     if not pointer:
         return
-    trap = wasmtime.Trap._from_ptr(pointer)
-    code = ffi.wasmtime_trap_code_t()
-    # `Trap.trap_code` raises ValueError on a code that the binding's enumeration does not list.
-    known = ffi.wasmtime_trap_code(trap.ptr(), ctypes.byref(code))
-    frames = tuple(RawFrame(f.func_index, f.func_offset, f.module_name) for f in trap.frames)
-    raise GuestTrapped(trap.message, code.value if known else None, frames)
+    trap.value = None
+    code = ctypes.c_uint8()
+    try:
+        known = capi.wasmtime_trap_code(pointer, ctypes.byref(code))
+        message, frames = _said(capi.wasm_trap_message, pointer), _frames(capi.wasm_trap_trace, pointer)
+        message = message.removesuffix("\0")
+    finally:
+        capi.wasm_trap_delete(pointer)
+    raise GuestTrapped(message, code.value if known else None, frames)
+
+
+def _said(ask: Callable[..., None], pointer: int) -> str:
+    vector = capi.Vector()
+    ask(pointer, ctypes.byref(vector))
+    try:
+        return vector.text()
+    finally:
+        capi.wasm_byte_vec_delete(ctypes.byref(vector))
+
+
+def _frames(ask: Callable[..., None], pointer: int) -> tuple[RawFrame, ...]:
+    vector = capi.Vector()
+    ask(pointer, ctypes.byref(vector))
+    try:
+        places = (ctypes.c_void_p * vector.size).from_address(vector.data) if vector.size else ()
+        return tuple(
+            RawFrame(capi.wasm_frame_func_index(at), capi.wasm_frame_func_offset(at), _module_name(at)) for at in places
+        )
+    finally:
+        capi.wasm_frame_vec_delete(ctypes.byref(vector))
+
+
+def _module_name(frame: int) -> str | None:
+    name = capi.wasmtime_frame_module_name(frame)
+    return capi.Vector.from_address(name).text() if name else None

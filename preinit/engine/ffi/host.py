@@ -7,8 +7,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import wasmtime
-from wasmtime import _ffi as ffi
+from . import capi
+from .objects import Store
 
 #: A function of the host: takes the raw arguments (unsigned 64-bit), returns the raw result or None.
 HostFunction = Callable[..., int | None]
@@ -21,7 +21,7 @@ _EPOCH_CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64), ctypes.c_void_p
 )
 _SET_EPOCH_CALLBACK = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, _EPOCH_CALLBACK, ctypes.c_void_p, ctypes.c_void_p)(
-    ("wasmtime_store_epoch_deadline_callback", ffi.dll)
+    ("wasmtime_store_epoch_deadline_callback", capi.library)
 )
 
 #: Bytes of a raw value, and how arguments lie in them; a result as all 64 bits.
@@ -33,17 +33,16 @@ RESULT = struct.Struct("<Q")
 class HostFunctions:
     """Functions of the host for one store.
 
-    For `Func(store, type, callable)`: this path is 20 times faster, and what a callback raises is kept (the public
-    one keeps it in a global). Keep the object as long as the store: it owns the callbacks.
+    What a function raises is kept. Keep the object as long as the store: it owns the callbacks.
     """
 
-    def __init__(self, store: wasmtime.Store) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._callbacks: list[Any] = []
         self.raised: BaseException | None = None
 
     def stop_when(self, error: Callable[[], BaseException | None]) -> None:
-        """For `Config.epoch_interruption` with `Store.set_epoch_deadline`, which would stop all guests of an engine.
+        """Ends this store's guest, not all guests of an engine, as `Store.set_epoch_deadline` alone would.
 
         Where the engine's epoch was advanced, the store's guest ends with what `error` returns, or goes on.
         """
@@ -56,7 +55,8 @@ class HostFunctions:
                 self.raised = problem
             if self.raised is None:
                 return 0
-            return ctypes.cast(ffi.wasmtime_error_new(b"the time is over"), ctypes.c_void_p).value or 0
+            ended: int | None = capi.wasmtime_error_new(b"the time is over")
+            return ended or 0
 
         kept = _EPOCH_CALLBACK(callback)
         self._callbacks.append(kept)
@@ -70,8 +70,7 @@ class HostFunctions:
     def define(self, parameters: Sequence[str], results: Sequence[str], function: HostFunction) -> Any:
         """An extern that calls `function`. Types are "i32", "i64", "f32" or "f64", the last two as bits; at most one
         result."""
-        valtypes = {name: getattr(wasmtime.ValType, name) for name in PACKED}
-        functype = wasmtime.FuncType([valtypes[t]() for t in parameters], [valtypes[t]() for t in results])
+        kind = self._store.engine.function_type(parameters, results)
         arguments = struct.Struct("<" + "".join(map(PACKED.__getitem__, parameters))).unpack_from
         values = ctypes.c_ubyte * (SLOT * max(len(parameters), len(results)))
         store_result = RESULT.pack_into if results else None
@@ -89,15 +88,12 @@ class HostFunctions:
                 return 0
             except BaseException as problem:  # an exception that leaves a callback would be printed and ignored
                 self.raised = problem
-                trap = ffi.wasmtime_trap_new(ctypes.create_string_buffer(b"host"), 4)
-                return ctypes.cast(trap, ctypes.c_void_p).value or 0
+                trap: int | None = capi.wasmtime_trap_new(b"host", 4)
+                return trap or 0
 
-        pointer = ctypes.cast(kept := CALLBACK(callback), ffi.wasmtime_func_unchecked_callback_t)
+        kept = CALLBACK(callback)
         self._callbacks.append(kept)
-        extern = ffi.wasmtime_extern_t()
-        extern.kind = ffi.WASMTIME_EXTERN_FUNC  # the annotation says c_ubyte, ctypes takes both
-        no_finalizer = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
-        ffi.wasmtime_func_new_unchecked(
-            self._store._context(), functype.ptr(), pointer, None, no_finalizer, ctypes.byref(extern.of.func)
-        )
+        extern = capi.Extern()
+        extern.kind = capi.EXTERN_FUNC
+        capi.wasmtime_func_new_unchecked(self._store.context(), kind, kept, None, None, ctypes.byref(extern.of.func))
         return extern

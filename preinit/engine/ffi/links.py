@@ -6,98 +6,114 @@ import ctypes
 from collections.abc import Iterable
 from typing import Any
 
-import wasmtime
-from wasmtime import _ffi as ffi
-
+from . import capi
 from .errors import raise_error
-from .state import TABLE_GET, VAL_FUNCREF
+from .objects import Engine, Module, Store
+from .state import TABLE_GET
+
+#: Of a global.
+_MUTABLE = 1
 
 #: `wasmtime_table_set` with addresses as plain numbers, see `TABLE_GET`.
 _TABLE_SET = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
-    ("wasmtime_table_set", ffi.dll)
+    ("wasmtime_table_set", capi.library)
 )
 
 
-def new_function_table(store: wasmtime.Store, size: int) -> Any:
-    """An extern: a table of null references, `Table(store, ...)`."""
-    kind = wasmtime.TableType(wasmtime.ValType.funcref(), wasmtime.Limits(size, None))
-    return wasmtime.Table(store, kind, None)._as_extern()
+def new_function_table(store: Store, size: int) -> Any:
+    """An extern: a table of null references."""
+    limits = (ctypes.c_uint32 * 2)(size, 0xFFFFFFFF)  # wasm_limits_t
+    kind = capi.wasm_tabletype_new(capi.wasm_valtype_new(capi.VALTYPES["funcref"]), limits)
+    null, extern = capi.Value(), capi.Extern()
+    null.kind, extern.kind = capi.VAL_FUNCREF, capi.EXTERN_TABLE
+    place = ctypes.byref(extern.of.table)
+    try:
+        raise_error(capi.wasmtime_table_new(store.context(), kind, ctypes.byref(null), place))
+    finally:
+        capi.wasm_tabletype_delete(kind)
+    return extern
 
 
-def new_counter(store: wasmtime.Store) -> Any:
-    """An extern: a mutable i32 global that is 0, `Global(store, ...)`."""
-    kind = wasmtime.GlobalType(wasmtime.ValType.i32(), True)
-    return wasmtime.Global(store, kind, wasmtime.Val.i32(0))._as_extern()
+def new_counter(store: Store) -> Any:
+    """An extern: a mutable i32 global that is 0."""
+    kind = capi.wasm_globaltype_new(capi.wasm_valtype_new(capi.VALTYPES["i32"]), _MUTABLE)
+    zero, extern = capi.Value(), capi.Extern()
+    zero.kind, extern.kind = capi.VAL_I32, capi.EXTERN_GLOBAL
+    place = ctypes.byref(extern.of.global_)
+    try:
+        raise_error(capi.wasmtime_global_new(store.context(), kind, ctypes.byref(zero), place))
+    finally:
+        capi.wasm_globaltype_delete(kind)
+    return extern
 
 
-def get_function(store: wasmtime.Store, table: Any, index: int) -> Any:
-    """For `Table.get`: an extern, of a function that is there."""
-    value = ffi.wasmtime_val_t()
-    ffi.wasmtime_table_get(store._context(), ctypes.byref(table.of.table), index, ctypes.byref(value))
-    extern = ffi.wasmtime_extern_t()
-    extern.kind = ffi.WASMTIME_EXTERN_FUNC
+def get_function(store: Store, table: Any, index: int) -> Any:
+    """An extern: a function that is there in a table."""
+    value = capi.Value()
+    capi.wasmtime_table_get(store.context(), ctypes.byref(table.of.table), index, ctypes.byref(value))
+    extern = capi.Extern()
+    extern.kind = capi.EXTERN_FUNC
     extern.of.func = value.of.funcref
     return extern
 
 
-def set_function(store: wasmtime.Store, table: Any, index: int, function: Any) -> None:
-    """For `Table.set`: `function` is an extern."""
-    value = ffi.wasmtime_val_t()
-    value.kind = VAL_FUNCREF  # type: ignore[assignment]  # ctypes takes both
+def set_function(store: Store, table: Any, index: int, function: Any) -> None:
+    """Puts a function, an extern, in a table."""
+    value = capi.Value()
+    value.kind = capi.VAL_FUNCREF
     value.of.funcref = function.of.func
-    raise_error(ffi.wasmtime_table_set(store._context(), ctypes.byref(table.of.table), index, ctypes.byref(value)))
+    raise_error(capi.wasmtime_table_set(store.context(), ctypes.byref(table.of.table), index, ctypes.byref(value)))
 
 
-def grow(store: wasmtime.Store, extern: Any, is_table: bool, more: int) -> None:
-    """For `Memory.grow`, and for `Table.grow` of a table of functions, with null."""
-    before, null = ctypes.c_uint64(), ffi.wasmtime_val_t()
+def grow(store: Store, extern: Any, is_table: bool, more: int) -> None:
+    """A memory gets so many pages more; a table of functions so many nulls."""
+    before, null = ctypes.c_uint64(), capi.Value()
     if is_table:
-        null.kind = VAL_FUNCREF  # type: ignore[assignment]
+        null.kind = capi.VAL_FUNCREF
         place, value = ctypes.byref(extern.of.table), ctypes.byref(null)
-        raise_error(ffi.wasmtime_table_grow(store._context(), place, more, value, ctypes.byref(before)))
+        raise_error(capi.wasmtime_table_grow(store.context(), place, more, value, ctypes.byref(before)))
     else:
         place = ctypes.byref(extern.of.memory)
-        raise_error(ffi.wasmtime_memory_grow(store._context(), place, more, ctypes.byref(before)))
+        raise_error(capi.wasmtime_memory_grow(store.context(), place, more, ctypes.byref(before)))
 
 
-def replace_function(store: wasmtime.Store, table: Any, index: int, known: bytes, function: Any) -> bool:
+def replace_function(store: Store, table: Any, index: int, known: bytes, function: Any) -> bool:
     """Puts `function` there, if what is there now has the identity `known`; says whether."""
-    value = ffi.wasmtime_val_t()
-    if not ffi.wasmtime_table_get(store._context(), ctypes.byref(table.of.table), index, ctypes.byref(value)):
+    value = capi.Value()
+    if not capi.wasmtime_table_get(store.context(), ctypes.byref(table.of.table), index, ctypes.byref(value)):
         return False
-    if ctypes.string_at(ctypes.addressof(value) + ffi.wasmtime_val_t.of.offset + 8, 8) != known:
+    if ctypes.string_at(ctypes.addressof(value) + capi.Value.of.offset + 8, 8) != known:
         return False
     set_function(store, table, index, function)
     return True
 
 
-def copy_functions(store: wasmtime.Store, source: Any, places: Iterable[int], target: Any, start: int) -> None:
+def copy_functions(store: Store, source: Any, places: Iterable[int], target: Any, start: int) -> None:
     """Puts what `source` has at `places` into `target`, from `start` on. Both must be large enough."""
-    value = ffi.wasmtime_val_t()
-    context, at = ctypes.addressof(store._context().contents), ctypes.addressof(value)
+    value = capi.Value()
+    context, at = store.context(), ctypes.addressof(value)
     from_table, to_table = ctypes.addressof(source.of.table), ctypes.addressof(target.of.table)
     for index, place in enumerate(places, start):
         if not TABLE_GET(context, from_table, place, at) or _TABLE_SET(context, to_table, index, at):
             raise IndexError(index)
 
 
-def serialize(module: wasmtime.Module) -> bytes:
-    """For `Module.serialize()`, which copies twice."""
-    vector = ffi.wasm_byte_vec_t()
-    raise_error(ffi.wasmtime_module_serialize(module.ptr(), ctypes.byref(vector)))
+def serialize(module: Module) -> bytes:
+    """The compiled code."""
+    vector = capi.Vector()
+    raise_error(capi.wasmtime_module_serialize(module.ptr(), ctypes.byref(vector)))
     try:
         return ctypes.string_at(vector.data, vector.size)
     finally:
-        ffi.wasm_byte_vec_delete(ctypes.byref(vector))
+        capi.wasm_byte_vec_delete(ctypes.byref(vector))
 
 
-def deserialize(engine: wasmtime.Engine, code: bytes, start: int = 0) -> wasmtime.Module:
-    """For `Module.deserialize(engine, code[start:])`. Whoever wrote `code` is trusted: it will be run.
+def deserialize(engine: Engine, code: bytes, start: int = 0) -> Module:
+    """The module that `code[start:]` is. Whoever wrote `code` is trusted: it will be run.
 
     Raises `EngineError`.
     """
-    pointer = ctypes.POINTER(ffi.wasmtime_module_t)()
-    place = ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value or 0
-    borrowed = ctypes.cast(place + start, ctypes.POINTER(ctypes.c_uint8))
-    raise_error(ffi.wasmtime_module_deserialize(engine.ptr(), borrowed, len(code) - start, ctypes.byref(pointer)))
-    return wasmtime.Module._from_ptr(pointer)
+    pointer = ctypes.c_void_p()
+    borrowed = (ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value or 0) + start
+    raise_error(capi.wasmtime_module_deserialize(engine.ptr(), borrowed, len(code) - start, ctypes.byref(pointer)))
+    return Module(pointer.value or 0)

@@ -7,46 +7,43 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import wasmtime
-from wasmtime import _ffi as ffi
-
+from . import capi
 from .errors import raise_error
+from .objects import Module, Store
 
 #: What the profiler calls a function that has no name: its index among those that the module defines.
 _UNNAMED = re.compile(r"<wasm function ([0-9]+)>")
 
 
-def stack(store: wasmtime.Store, modules: Sequence[wasmtime.Module]) -> list[tuple[int, int]]:
+class _Listed(ctypes.Structure):
+    """`wasmtime_guestprofiler_modules_t`."""
+
+    _fields_ = (("name", ctypes.c_void_p), ("module", ctypes.c_void_p))
+
+
+def stack(store: Store, modules: Sequence[Module]) -> list[tuple[int, int]]:
     """The frames of those modules, innermost first: number of the module, index among the functions that it defines.
 
-    Frames of other modules are left out. To be called by a function of the host that the guest called. The public API
-    has no word for the profiler, whose samples have all frames. The modules must have no names of functions.
+    Frames of other modules are left out. To be called by a function of the host that the guest called. The
+    samples of the engine's profiler have all frames. The modules must have no names of functions.
     """
     import json  # takes 2 ms, which most builds do not need
 
-    held: list[Any] = []
-    listed = (ffi.wasmtime_guestprofiler_modules_t * max(len(modules), 1))()
+    names = [ctypes.create_string_buffer(str(number).encode()) for number in range(len(modules))]
+    vectors = [capi.Vector(len(name) - 1, ctypes.addressof(name)) for name in names]
+    listed = (_Listed * max(len(modules), 1))()
     for number, module in enumerate(modules):
-        listed[number].name = ctypes.pointer(_name(str(number), held))
-        listed[number].mod = module.ptr()
-    title = _name("guest", held)
-    profiler = ffi.wasmtime_guestprofiler_new(store.engine.ptr(), ctypes.byref(title), 1, listed, len(modules))
-    ffi.wasmtime_guestprofiler_sample(profiler, store.ptr(), 1)
-    vector = ffi.wasm_byte_vec_t()
-    raise_error(ffi.wasmtime_guestprofiler_finish(profiler, ctypes.byref(vector)))
+        listed[number].name, listed[number].module = ctypes.addressof(vectors[number]), module.ptr()
+    title = ctypes.create_string_buffer(b"guest")
+    named = capi.Vector(len(title) - 1, ctypes.addressof(title))
+    profiler = capi.wasmtime_guestprofiler_new(store.engine.ptr(), ctypes.byref(named), 1, listed, len(modules))
+    capi.wasmtime_guestprofiler_sample(profiler, store.ptr(), 1)
+    vector = capi.Vector()
+    raise_error(capi.wasmtime_guestprofiler_finish(profiler, ctypes.byref(vector)))
     try:
         return _frames(json.loads(ctypes.string_at(vector.data, vector.size)))
     finally:
-        ffi.wasm_byte_vec_delete(ctypes.byref(vector))
-
-
-def _name(text: str, held: list[Any]) -> Any:
-    data = (ctypes.c_uint8 * len(text))(*text.encode())
-    name = ffi.wasm_byte_vec_t()
-    name.size = len(text)
-    name.data = ctypes.cast(data, type(name.data))
-    held.append((data, name))
-    return name
+        capi.wasm_byte_vec_delete(ctypes.byref(vector))
 
 
 def _frames(profile: Any) -> list[tuple[int, int]]:

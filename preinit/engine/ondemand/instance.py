@@ -13,8 +13,6 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
-import wasmtime
-
 from ...binary.constexpr import integer_of
 from ...binary.growth import counts_together
 from ...binary.opcodes import MEMORY_GROW
@@ -41,15 +39,13 @@ class _Loaded(NamedTuple):
 
     chunk: Chunk
     instance: Any
-    module: wasmtime.Module
+    module: ffi.Module
 
 
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
-    def __init__(
-        self, prepared: Prepared, store: wasmtime.Store, max_memory: int, link: Linker, deadline: Deadline
-    ) -> None:
+    def __init__(self, prepared: Prepared, store: ffi.Store, max_memory: int, link: Linker, deadline: Deadline) -> None:
         super().__init__(store, deadline, prepared.code.original, prepared.preloads)
         self._prepared = prepared
         self._code = prepared.code
@@ -145,7 +141,7 @@ class OnDemandInstance(EngineInstance):
             self._loaded[loaded] = (number, position)
             self._stubs.link(loaded, self._extern(loaded))
 
-    def _stored_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module] | None:
+    def _stored_chunk(self, function: int) -> tuple[Chunk, ffi.Module] | None:
         number = self._prepared.stored_chunks.get(function)
         if number is None:
             return None
@@ -157,7 +153,7 @@ class OnDemandInstance(EngineInstance):
         known = (stored.functions, stored.imports, stored.guards, stored.named, stored.changes_tables)
         return Chunk(b"", title, *known), module
 
-    def _new_chunk(self, function: int) -> tuple[Chunk, wasmtime.Module]:
+    def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
         self._next_number += 1
         chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
@@ -223,7 +219,7 @@ class OnDemandInstance(EngineInstance):
                 result.append(chunk.functions[frame.function - len(chunk.imports) - len(chunk.guards)])
         return result
 
-    def _modules(self) -> tuple[Sequence[wasmtime.Module], Callable[[int, int], int | None]]:
+    def _modules(self) -> tuple[Sequence[ffi.Module], Callable[[int, int], int | None]]:
         def function_of(number: int, defined: int) -> int | None:
             return self._chunks[number].chunk.functions[defined] if number < len(self._chunks) else None
 
@@ -283,7 +279,7 @@ class OnDemandGuest(NamedTuple):
         return self.prepared.compiler
 
     @property
-    def engine(self) -> wasmtime.Engine:
+    def engine(self) -> ffi.Engine:
         """The one that runs it."""
         return self.prepared.engine
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import wasmtime
-
 from .. import ffi
 from ..guest import StateCode
 from ..profile import Profile
@@ -28,10 +26,10 @@ class Prepared(NamedTuple):
     code: StateCode
     compiler: str
     interruptible: bool
-    engine: wasmtime.Engine
-    solo: wasmtime.Engine
-    state: wasmtime.Module
-    preloads: Mapping[str, wasmtime.Module]
+    engine: ffi.Engine
+    solo: ffi.Engine
+    state: ffi.Module
+    preloads: Mapping[str, ffi.Module]
     keeps_code: bool
     stored: Profile
     stored_chunks: Mapping[int, int]
@@ -46,7 +44,7 @@ class Prepared(NamedTuple):
         """Whether the engine has them: then stubs need no stack, where the guest counts on that."""
         return self.compiler != "winch"
 
-    def compile(self, wasm: bytes) -> wasmtime.Module:
+    def compile(self, wasm: bytes) -> ffi.Module:
         """A part of the guest, compiled. Raises `Unsuited`."""
         if len(wasm) >= SMALL:
             return _compile(self.engine, self.compiler, wasm)
@@ -59,7 +57,7 @@ class Prepared(NamedTuple):
                 "engine", f"a part of it can't be taken over: {first_line(problem)}", lasting=False
             ) from problem
 
-    def serialize(self, module: wasmtime.Module) -> bytes:
+    def serialize(self, module: ffi.Module) -> bytes:
         """A part's code, for another engine or a later build. Raises `Unsuited`."""
         try:
             return ffi.serialize(module)
@@ -68,11 +66,11 @@ class Prepared(NamedTuple):
                 "engine", f"a part of it can't be written down: {first_line(problem)}", lasting=False
             ) from problem
 
-    def load(self, code: bytes) -> wasmtime.Module | None:
+    def load(self, code: bytes) -> ffi.Module | None:
         """A part that an earlier build compiled; None if the engine does not take it."""
         return _load(self.engine, code)
 
-    def instantiate(self, store: wasmtime.Store, module: wasmtime.Module, externs: Sequence[Any]) -> Any:
+    def instantiate(self, store: ffi.Store, module: ffi.Module, externs: Sequence[Any]) -> Any:
         """A part's instance. Raises `Unsuited`."""
         try:
             return ffi.instantiate(store, module, externs)
@@ -86,7 +84,7 @@ def _refused(what: str, problem: Exception) -> Unsuited:
     return Unsuited("engine", f"{what}: {first_line(problem)}", lasting=False)
 
 
-def _compile(engine: wasmtime.Engine, compiler: str, wasm: bytes) -> wasmtime.Module:
+def _compile(engine: ffi.Engine, compiler: str, wasm: bytes) -> ffi.Module:
     try:
         return ffi.compile_module(engine, wasm)
     except EngineError as problem:
@@ -115,13 +113,13 @@ def prepare(
     return made.with_code(known)
 
 
-def _fits(engine: wasmtime.Engine, stored: Profile) -> bool:
+def _fits(engine: ffi.Engine, stored: Profile) -> bool:
     """Whether the engine takes code of that profile: not if another version compiled it, or for another machine."""
     codes = [chunk.code for chunk in stored.chunks[:1]] + [stubs.code for stubs in stored.stubs[:1]]
     return all(_load(engine, code) for code in codes)
 
 
-def _load(engine: wasmtime.Engine, code: bytes) -> wasmtime.Module | None:
+def _load(engine: ffi.Engine, code: bytes) -> ffi.Module | None:
     try:
         return ffi.deserialize(engine, code)
     except EngineError:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from itertools import count, repeat
 from typing import Any
 
-import wasmtime
-
 from .. import ffi
 from ..profile import StoredStubs
 from ..runtime import TABLE_ELEMENTS
@@ -26,12 +24,12 @@ class StubTable:
     `max_memory`: bytes that a memory in the store may have.
     """
 
-    def __init__(self, prepared: Prepared, store: wasmtime.Store, fault: Any, max_memory: int) -> None:
+    def __init__(self, prepared: Prepared, store: ffi.Store, fault: Any, max_memory: int) -> None:
         self._prepared = prepared
         self._max_memory = max_memory
         self._store = store
         self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
-        self._modules: list[wasmtime.Module] = []
+        self._modules: list[ffi.Module] = []
         self._filled: dict[int, tuple[tuple[Any, int], ...]] = {}  # function -> tables, and where in them it was put
         self._stub_of: dict[bytes, bytes] = {}
         self.compiled: list[StoredStubs] = []  # what no earlier build had

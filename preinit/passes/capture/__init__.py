@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..plan.job import Job
 from ..run.observed import observe_after
 from ..run.paused import Paused
-from ..snapshot import Snapshot
-from .frames import capture_frames
+from ..snapshot import FramesState, Snapshot
 from .globals import capture_globals
 from .memories import capture_memories
 from .segments import capture_segments
@@ -26,5 +25,9 @@ def capture(job: Job, paused: Paused) -> Snapshot:
     tables = capture_tables(module, paused.before, after, instance, owners.tables)
     globals_ = capture_globals(module, paused.before, after, instance, owners.globals)
     segments = capture_segments(module, instrumented, instance)  # runs probes, so it comes before the views
-    frames = capture_frames(module, paused, job.options)
+    frames = FramesState()
+    if paused.pausing is not None:
+        from .frames import capture_frames
+
+        frames = capture_frames(module, paused, job.options)
     return Snapshot(capture_memories(module, instrumented, instance), globals_, tables, segments, frames)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...result import BuildWarning
-from ..late import Late
+
+if TYPE_CHECKING:
+    from ..late import Late
 
 _ENTRY = "Fetch it in an entry point: docs/world.md says how, for each language."
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...binary.module import Module, Section, SectionId, read_sections
 from ...host.preload import state_warnings
 from ...options.record import record
 from ...result import REPORT_VERSION, Difference, MemoryFacts, ModuleFacts, Report, ScrubFacts, SnapshotFacts
 from ...version import VERSION
-from ..late import Late
 from ..plan.job import Job
 from ..rewrite import Rewritten
 from ..run import Paused
@@ -23,6 +23,9 @@ from .proposals import proposal_warnings
 from .results import result_warnings
 from .unused import unused_options
 from .world import hazards
+
+if TYPE_CHECKING:
+    from ..late import Late
 
 #: The level at which sizes are compared: gzip's own default.
 GZIP_LEVEL = 6

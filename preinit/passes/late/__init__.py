@@ -6,8 +6,6 @@ again when it starts, and sets the words of memory that hold that address: see `
 
 from __future__ import annotations
 
-from .bind import bind
-from .folders import check_folders
 from .value import Bound, Late, Room, reserved
 
-__all__ = ["Bound", "Late", "Room", "bind", "check_folders", "reserved"]
+__all__ = ["Bound", "Late", "Room", "reserved"]

@@ -21,7 +21,6 @@ from ...options.calls import (
     Word,
 )
 from ...options.calls import Call as Given
-from ...options.grammar import quoted_text
 from ...options.numbers import encode, expected
 from ...symbols.linker import how_to_export_memory
 
@@ -139,6 +138,8 @@ def _taken(value: Argument) -> int:
 
 def _shown(value: Argument) -> str:
     """An argument in a report: of bytes only how many."""
+    from ...options.grammar import quoted_text
+
     match value:
         case bytes():
             return f"{len(value)} bytes"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ..late import Late
 from ..observer import Observer
 from ..plan.job import Job
 from ..run import Paused
@@ -17,6 +17,9 @@ from .module import Rewritten, variants, write_module
 from .plan import Plan, make_plan
 from .planned import planned
 from .scrub import scrub
+
+if TYPE_CHECKING:
+    from ..late import Late
 
 __all__ = [
     "Plan",

@@ -13,7 +13,6 @@ from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import I32, FuncType
-from ...options import Options
 from ..late import Late
 from .entries import exits, wasi_functions
 from .plan import Added, Export, Plan
@@ -42,11 +41,6 @@ def section(late: Late | None, folders: Sequence[str]) -> write.Pieces:
     facts = {"environment": late.facts.environment, "arguments": late.facts.arguments} if late else {}
     said = json.dumps({name: value for name, value in (*facts.items(), ("folders", list(folders))) if value})
     return write.custom_section(SECTION, said.encode())
-
-
-def says_late(options: Options) -> bool:
-    """Whether an output says what instances bring themselves."""
-    return bool(options.wants_late or options.host.late_dirs)
 
 
 def late_functions(module: Module, late: Late, plan: Plan) -> tuple[tuple[Added, ...], tuple[Export, ...]]:

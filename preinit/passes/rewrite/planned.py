@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from ..late import Late
+from typing import TYPE_CHECKING
+
 from ..plan.exports import no_ops, output_exports
 from ..plan.job import Job
 from ..run import Paused
 from ..snapshot import Snapshot
-from . import frames, late
-from .entries import entry_functions
 from .plan import Plan, make_plan
-from .resuming import resuming
+
+if TYPE_CHECKING:
+    from ..late import Late
 
 
 def planned(job: Job, snapshot: Snapshot, paused: Paused, fetched: Late | None) -> Plan:
@@ -19,23 +20,34 @@ def planned(job: Job, snapshot: Snapshot, paused: Paused, fetched: Late | None) 
     module, options = job.module, job.options
     ended = job.calls[: len(paused.returned)]
     noops = no_ops(module, ended, paused.returned, options)
-    made = entry_functions(module, job.entries, paused.given)
-    plan = make_plan(job.owners, options.layout, job.exports, noops)._replace(added=made)
+    plan = make_plan(job.owners, options.layout, job.exports, noops)
+    if job.entries:
+        from .entries import entry_functions
+
+        plan = plan._replace(added=entry_functions(module, job.entries, paused.given))
     if snapshot.frames.run is not None:
         plan = _continued(job, snapshot, plan, job.calls[snapshot.frames.run].name)
+    return _fetching(job, plan, fetched) if options.says_late else plan
+
+
+def _fetching(job: Job, plan: Plan, fetched: Late | None) -> Plan:
+    """The plan of an output that fetches what is its instance's own, and says so."""
+    from . import late
+
+    host = job.options.host
     if fetched is not None:
-        functions, exports = late.late_functions(module, fetched, plan)
+        functions, exports = late.late_functions(job.module, fetched, plan)
         plan = plan._replace(added=(*plan.added, *functions), exports=exports)
-    if late.says_late(options):
-        host = options.host
-        folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
-        said = late.section(fetched, folders if host.late_dirs else ())
-        plan = plan._replace(customs=(*plan.customs, said))
-    return plan
+    folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
+    said = late.section(fetched, folders if host.late_dirs else ())
+    return plan._replace(customs=(*plan.customs, said))
 
 
 def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
     """The plan of an output that goes on in the middle of its export `name`."""
+    from . import frames, late
+    from .resuming import resuming
+
     module, state = job.module, snapshot.frames
     first = len(module.function_types) + len(plan.noops) + len(plan.added)
     before = resuming(module, state, snapshot.memories)

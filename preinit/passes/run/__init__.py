@@ -11,19 +11,18 @@ from ...errors import InitializerFailed, TimeLimit, counted
 from ...errors.reason import Reason
 from ...options import Host
 from ...options.accepted import watched
-from ..instrument.frames import Watched, watch
 from ..observer import Observer
 from ..plan.job import LARGER, Job, larger
 from ..plan.pause import Pause
 from .attempt import Attempt
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
-from .pausing import Pausing, checked_stack
 from .strategies import ASKED_FOR, Strategy
-from .unwinding import KeptForUnwinding, compare
 
 if TYPE_CHECKING:
     from ...host import Clock, World
+    from ..instrument.frames import Watched
+    from .pausing import Pausing
 
 __all__ = ["KeptInMemory", "Paused", "run_again", "run_guest", "run_whole"]
 
@@ -69,6 +68,9 @@ def _run_twice(
     other: Host | None,
 ) -> Paused:
     """`other`: the world of the first run, if it is another one."""
+    from ..instrument.frames import watch
+    from .pausing import checked_stack
+    from .unwinding import KeptForUnwinding, compare
 
     def copied(stack: tuple[int, ...]) -> tuple[Job, Watched]:
         with observer.stage("instrument"):
@@ -137,7 +139,7 @@ def _run(
         observer.note(f"starting again, {strategy}" if problem else str(strategy))
         world = _world(job, printed, pausing[0] if pausing else None)
         try:
-            until = Pausing(*pausing[:2], world.watch, pausing[2]) if pausing and world.watch else None
+            until = _until(pausing, world)
             paused = Attempt(job, strategy, world, observer, kept, check, until).run()
         except Unsuited as found:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
@@ -154,6 +156,14 @@ def _run(
                 kept.update(job, strategy, paused)
             return paused
     raise AssertionError("the last strategy suits every module") from problem
+
+
+def _until(pausing: tuple[Pause, Watched, bool] | None, world: World) -> Pausing | None:
+    if pausing is None or world.watch is None:
+        return None
+    from .pausing import Pausing
+
+    return Pausing(*pausing[:2], world.watch, pausing[2])
 
 
 def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
@@ -199,13 +209,17 @@ def run_whole(job: Job, clock: Clock | None = None, pausing: Pausing | None = No
 
 
 def _world(job: Job, printed: int, pause: Pause | None = None) -> World:
-    from ...host import Watch, World
+    from ...host import World
 
     options = job.options
     values = dict(options.import_globals)
     fresh = options.imports == "keep"
     given = (values, job.preloads, fresh, printed, options.stubs, job.resumes)
-    watch = Watch(pause.point, pause.imports) if pause else None
+    watch = None
+    if pause:
+        from ...host.pausing import Watch
+
+        watch = Watch(pause.point, pause.imports)
     more = (watched(options.accept), dict(options.host.functions))
     world = World(job.module, job.host, job.deadline, *given, *more, watch)
     if not options.digest_files:

@@ -19,7 +19,6 @@ from .endings import Endings
 from .kept import Kept
 from .observed import Observed, observe_before
 from .paused import Paused
-from .pausing import Pausing, Stopped
 from .results import numeric_results
 from .strategies import Strategy
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from ...host import World
     from ...result import EngineFacts
     from .paused import Guest
+    from .pausing import Pausing
 
 
 class Attempt(NamedTuple):
@@ -195,6 +195,8 @@ class Attempt(NamedTuple):
 
     def _until_pause(self, run: Callable[[], list[bytes]], number: int) -> list[bytes] | None:
         """Does call `number`; its results, none where the first run was paused in it."""
+        from .pausing import Stopped
+
         assert self.pausing is not None
         self.pausing.run = number
         try:

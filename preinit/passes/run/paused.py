@@ -10,13 +10,13 @@ from ...engine.profile import Profile
 from ...errors import PreinitError, TimeLimit
 from ..instrument import Instrumented
 from .observed import Observed
-from .pausing import Pausing
 
 if TYPE_CHECKING:
     from ...engine.ondemand.instance import OnDemandGuest
     from ...engine.whole import CompiledGuest
     from ...host import World
     from ...result import EngineFacts, HostFacts, RunFacts
+    from .pausing import Pausing
 
     #: A guest that is compiled, in one of the ways that there are.
     Guest = CompiledGuest | OnDemandGuest

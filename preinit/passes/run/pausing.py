@@ -15,7 +15,7 @@ from ..instrument.frames import HOOK, MOST_FRAMES, Watched
 from ..plan.pause import Pause
 
 if TYPE_CHECKING:
-    from ...host import Watch
+    from ...host.pausing import Watch
 
 
 class Stopped(Exception):

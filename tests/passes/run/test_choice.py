@@ -205,7 +205,7 @@ def test_other_engines_are_refused() -> None:
 
 @pytest.mark.parametrize("engine", ["whole", "ondemand", "auto"])
 def test_a_compiler_that_this_machine_lacks_is_refused(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.engine.runtime.platform.machine", lambda: "riscv64")
+    monkeypatch.setattr("preinit.engine.ffi.machine", lambda: "riscv64")
     found = attempt(large(size=WORTHWHILE), engine=engine, compiler="winch")
     assert isinstance(found.error, errors.Unsupported)
     assert "winch is not available" in found.error.what
