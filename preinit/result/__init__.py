@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from .captured import CaptureFacts, LoadedDifference, StandInFacts, StartTimes
 from .values import (
     REPORT_VERSION,
     BuildWarning,
-    CaptureFacts,
     DescriptorFacts,
     Difference,
     EngineFacts,
     FileFacts,
     HostFacts,
     LateFacts,
-    LoadedDifference,
     MemoryFacts,
     ModuleFacts,
     PauseFacts,
@@ -22,8 +21,6 @@ from .values import (
     RunFacts,
     ScrubFacts,
     SnapshotFacts,
-    StandInFacts,
-    StartTimes,
 )
 
 __all__ = [
