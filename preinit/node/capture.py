@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import AnswerDiffers, Unreadable, UsageError, quoted
+from ..errors import AnswerDiffers, NotWasm, Unreadable, UsageError, quoted
 from ..host.output import Output
 from ..options import Options
 from ..options.capture import SHARED, Capturing
@@ -83,7 +83,14 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
     if not place.is_file():
         raise Unreadable(f"the script {quoted(path)} can't be read: there is no such file")
     with observer.stage("parse"):
-        module = parse_within(wasm, deadline, libraries=True)
+        try:
+            module = parse_within(wasm, deadline, libraries=True)
+        except NotWasm as problem:
+            problem.hint = (
+                "Give the .wasm file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
+                "with a .wasm file of its own."
+            )
+            raise
         check_module(module)
     program = find_node(wanted.node)
     with tempfile.TemporaryDirectory(prefix="preinit-", ignore_cleanup_errors=True) as temporary:
