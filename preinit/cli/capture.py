@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +22,9 @@ from .failure import explained, leave, say, say_warning
 from .manual import Command, messages, under
 from .options import click_option, files, options_where, own_fields
 from .progress import shown
+
+if TYPE_CHECKING:
+    from ..result import Result
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -67,6 +71,7 @@ def _options(function: Function) -> Function:
     "Checks, budgets and reports",
     options_where(lambda option: option in _VERDICTS),
     click.option("--report", type=File(), metavar="FILE", help="Write a JSON report; - is standard output."),
+    click.option("--html", type=File(), metavar="FILE", help="Write a page about it and what is in the output."),
 )
 @messages
 def command(
@@ -75,6 +80,7 @@ def command(
     args: tuple[str, ...],
     output: str,
     report: str | None,
+    html: str | None,
     quiet: bool,
     verbose: bool,
     debug: bool,
@@ -89,12 +95,12 @@ def command(
     """
     gc.disable()  # one capture and the process ends
     with explained(debug) as progress:
-        check_outputs({"IN": source, "SCRIPT": script}, {"-o": output, "--report": report})
+        check_outputs({"IN": source, "SCRIPT": script}, {"-o": output, "--report": report, "--html": html})
         progress.report = report
         if output == STANDARD_OUTPUT and sys.stdout is not None and sys.stdout.isatty():
             raise UsageError("a binary is not written to a terminal", hint="Name a file: `-o OUT`.")
         shared = settings_from([*_SHARED, *_VERDICTS], given)
-        options = tables.options_of(shared, files(), **own_fields(), args=args, measure_gzip=bool(report))
+        options = tables.options_of(shared, files(), **own_fields(), args=args, measure_gzip=bool(report or html))
         wanted = Capturing(**fields_from(declared(Capturing), settings_from(declared(Capturing), given), files()))
         data = read(source)
         from ..node import capture_module
@@ -113,6 +119,8 @@ def command(
             from ..report.json import dumps
 
             write_output(report, dumps(result.report).encode(), "--report")
+        if html:
+            write_output(html, _page(data, result, output).encode(), "--html")
         if not quiet:
             from ..report.text import summary
 
@@ -121,3 +129,14 @@ def command(
             for line in summary(result.report):
                 say(printable(line))
     leave(0)
+
+
+def _page(data: bytes, result: Result, output: str) -> str:
+    from ..binary.module import parse
+    from ..inspection import inspect_module
+    from ..passes.parse.source import binary
+    from ..report.inspection_page import inspection_page
+
+    modules = [parse(wasm, libraries=True) for wasm in (result.wasm, binary(data))]
+    name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)  # noqa: PTH119
+    return inspection_page(inspect_module(*modules), name, result.report)

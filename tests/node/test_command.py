@@ -99,5 +99,13 @@ def test_javascript_that_holds_its_module_is_told_what_to_do(tmp_path: Path) -> 
     assert "SINGLE_FILE" in said
 
 
+def test_a_page_shows_what_the_glue_does_again(tmp_path: Path) -> None:
+    project(tmp_path)
+    run("capture", "app.wasm", "prepare.mjs", "-o", "ready.wasm", "--html", "page.html", "-q", cwd=tmp_path, code=0)
+    page = (tmp_path / "page.html").read_text()
+    for said in ("In its own glue", "prepare.mjs", "__wasm_call_ctors", "by its name", "What loading wrote"):
+        assert said in page
+
+
 def test_the_command_is_listed() -> None:
     assert "capture" in COMMANDS
