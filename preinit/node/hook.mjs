@@ -106,7 +106,7 @@ function text(address) {
 function watchFiles(js, args, result) {
   if (/fd_p?write$/.test(js) && opened.get(args[0])?.path) wrote.add(opened.get(args[0]).path);
   if (/fd_close$/.test(js)) opened.delete(args[0]);
-  if (!(result >= 0)) return;
+  if (typeof result !== "number" || result < 0) return; // comparing an object may call anything
   if (/syscall_openat$/.test(js)) opened.set(result, { path: text(args[1]), flags: args[2] });
   else if (/syscall_open$/.test(js)) opened.set(result, { path: text(args[0]), flags: args[1] });
   else if (/syscall_(pipe|socket|dup|dup3|eventfd2?)$/.test(js)) opened.set(result, { made: js });

@@ -134,7 +134,7 @@ def _tables(module: Module, recording: Recording, owners: Ownership) -> tuple[Ta
             raise CaptureRefused(
                 f"table {index} of {type_name(module.tables[index].type)} holds objects of JavaScript, which no module "
                 "can hold",
-                hint="Release them before the pause. Pyodide makes snapshots of its own: see its _makeMemorySnapshot.",
+                hint="Release them before the pause. Pyodide makes its own: give loadPyodide `_makeSnapshot`.",
             )
         end = _own_end(entries, before)
         if "foreign" in entries[:end]:

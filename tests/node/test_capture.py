@@ -216,6 +216,23 @@ def test_other_modules_of_the_glue_are_left_alone(tmp_path: Path) -> None:
     assert captured(tmp_path, glue=glue).report.capture is not None
 
 
+OBJECTS = """(module
+  (import "env" "make" (func $make (result externref))) (import "env" "look" (func $look (param externref)))
+  (memory (export "memory") 1) (func (export "__wasm_call_ctors")) (func (export "use") (call $look (call $make))))"""
+
+
+def test_objects_that_pass_through_imports_are_left_alone(tmp_path: Path) -> None:
+    """One that is compared, or made a text, may run any code."""
+    script = (
+        """
+const shy = new Proxy({}, { get() { throw new Error("touched"); }, has() { throw new Error("touched"); } });
+"""
+        + LOAD.replace("start()", "start({ make: () => shy, look(x) { if (x !== shy) throw x; } })")
+        + "export const prepare = (p) => p.use();"
+    )
+    assert captured(tmp_path, script, OBJECTS).report.host.calls == {"env.make": 1, "env.look": 1}
+
+
 def test_the_glue_sees_no_export_that_was_added(tmp_path: Path) -> None:
     script = SCRIPT.replace("p.add(40)", "p.put(64, Object.keys(p).length)").replace("[p.add(2),", "[p.get(64),")
     script = script.replace("p.things]", "WebAssembly.Module.exports(p.module).length]")

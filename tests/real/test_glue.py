@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 import preinit
-from tests.support.glue import NODE, needs_node
+from preinit.errors import CaptureRefused
+from tests.support.glue import NODE, codes, needs_node
 from tests.support.places import ROOT
 
 pytestmark = [pytest.mark.real, needs_node]
@@ -37,6 +38,7 @@ PROGRAMS = {
     "lua": Program("lua.cjs", "node_modules/wasmoon", "dist/glue.wasm"),
     "sqlite": Program("sqlite.cjs", "node_modules/sql.js", "dist/sql-wasm.wasm"),
     "prolog": Program("prolog.cjs", "node_modules/swipl-wasm", "dist/swipl/swipl-web.wasm"),
+    "jq": Program("jq.cjs", "node_modules/jq-web", "jq.wasm"),
     "oniguruma": Program("oniguruma.cjs", "node_modules/vscode-oniguruma", "release/onig.wasm"),
     "php": Program(
         "php.mjs", ".", "node_modules/@php-wasm/node-8-4/asyncify/8_4_25/php_8_4.wasm",
@@ -109,3 +111,24 @@ def test_two_captures_of_a_program_are_identical(tmp_path: Path, name: str) -> N
     shutil.copytree(package, other)
     one = capture(program, package, tmp_path / "notes.json")
     assert capture(program, other, tmp_path / "notes.json").wasm == one.wasm
+
+
+def test_pyodide_whose_objects_are_in_javascript_is_refused_with_its_own_way(tmp_path: Path) -> None:
+    program = Program("pyodide.mjs", "node_modules/pyodide", "pyodide.asm.wasm")
+    with pytest.raises(CaptureRefused, match="table 1 of externref holds objects of JavaScript") as caught:
+        capture(program, installed(program), tmp_path / "notes.json")
+    assert "_makeSnapshot" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("micropython", {"glue-start"}),
+        ("lua", {"clock-frozen", "glue-slots"}),
+        ("php", {"entropy-frozen", "clock-frozen", "glue-files", "glue-written", "glue-start", "glue-slots"}),
+    ],
+)
+def test_what_a_program_keeps_is_told(tmp_path: Path, name: str, expected: set[str]) -> None:
+    """PHP's random numbers come from a file of its glue."""
+    program = PROGRAMS[name]
+    assert set(codes(capture(program, installed(program), tmp_path / "notes.json"))) == expected
