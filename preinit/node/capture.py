@@ -30,7 +30,7 @@ from .recording import recording_of
 from .rewriting import plan_of, written
 from .runs import Script, run
 from .standins import stand_ins
-from .state import captured, check_module, check_owner, check_pause
+from .state import captured, check_fits, check_module, check_owner, check_pause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
                 "with a .wasm file of its own."
             )
             raise
-        check_module(module)
+        check_module(module, options)
     program = find_node(wanted.node)
     with tempfile.TemporaryDirectory(prefix="preinit-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
@@ -104,6 +104,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
             output.end()
         with observer.stage("capture"):
             recording = recording_of(outcome, folder / "record")
+            check_fits(module, recording)
             check_pause(recording)
             check_owner(module, recording)
             owners = ownership(module, "restore")

@@ -87,7 +87,7 @@ function plain(value) {
 
 // What arguments point to on the stack: it is gone when the call is replayed.
 function pointed(args) {
-  if (!job.pointer || !target || current.phase !== "load") return undefined;
+  if (!job.pointer || !target?.memories[0] || current.phase !== "load") return undefined;
   const pointer = target.exports[job.pointer]() >>> 0;
   const memory = target.memories[0].buffer;
   const found = args
@@ -113,9 +113,9 @@ function watchFiles(js, args, result) {
 }
 
 function wrapImport(entry, provided) {
-  const js = provided.name;
+  const title = entry.js || entry.name;
   // They catch what is thrown through them, and call straight back.
-  if (/^invoke_/.test(js) || /^invoke_/.test(entry.name)) return provided;
+  if (/^invoke_/.test(title) || /^invoke_/.test(entry.name)) return provided;
   return function (...args) {
     entry.count++;
     if (phase !== "load") entry.late++;
@@ -127,7 +127,7 @@ function wrapImport(entry, provided) {
       } else lost++;
     }
     const before = serving;
-    serving = js || entry.name;
+    serving = title;
     depth++;
     try {
       const result = provided.apply(this, args);
@@ -184,7 +184,9 @@ function watchedImports(module, provided) {
   for (const { module: from, name, kind } of real.imports(module)) {
     const value = provided?.[from]?.[name];
     const isFunction = kind === "function" && typeof value === "function";
-    const entry = { index: imports.length, module: from, name, kind, js: isFunction ? value.name : "", count: 0, late: 0 };
+    // A function of another instance is called by its index.
+    const js = isFunction ? value.name.replace(/^bound |^\d+$/, "") : "";
+    const entry = { index: imports.length, module: from, name, kind, js, count: 0, late: 0 };
     imports.push(entry);
     Object.defineProperty(entry, "call", { value, enumerable: false });
     (made[from] ??= {})[name] = isFunction ? wrapImport(entry, value) : value;
@@ -374,7 +376,6 @@ function write(state) {
 let written = false;
 export function dump(more = {}) {
   if (written || !target) return false;
-  written = true;
   const state = {
     ...more,
     instances, depth, suspended, phase, lost, imports, calls, given,
@@ -391,6 +392,7 @@ export function dump(more = {}) {
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(index, memory));
   if (job.mode === "record" && depth === 0 && opened.size) positions();
   write(state);
+  written = true;
   return true;
 }
 

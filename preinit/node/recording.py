@@ -141,6 +141,9 @@ def _unreadable(problem: Exception) -> Unsupported:
 
 def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
     given = outcome["given"]
+    calls = tuple(map(_call, outcome["calls"]))
+    if any(not 0 <= made.function < len(outcome["imports"]) for call in calls for made in call.imports):
+        raise ValueError("a call of an import that there is not")
     return Recording(
         int(outcome["instances"]),
         int(outcome["depth"]),
@@ -151,7 +154,7 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
             ImportUse(str(e["module"]), str(e["name"]), str(e["js"]), int(e["count"]), int(e["late"]))
             for e in outcome["imports"]
         ),
-        tuple(map(_call, outcome["calls"])),
+        calls,
         {str(name): int(number) for name, number in outcome["called"]},
         tuple(_file(int(number), entry) for number, entry in sorted(outcome["opened"])),
         tuple(map(str, outcome["wrote"])),

@@ -45,6 +45,7 @@ _HELPERS = re.compile(
 )
 #: Characters of the longest name that a minifier gives.
 _MINIFIED = 3
+_IS_MINIFIED = "its name is minified"
 #: JavaScript frames in which the function that calls main is looked for.
 _NEAR = 3
 
@@ -159,12 +160,12 @@ class _Maker:
         kind = self._type(name)
         nothing = not kind.params and not kind.results
         if first and nothing and self._recording.called.get(name) == 1:
-            return "its name is minified, and it is the first call of all"
+            return f"{_IS_MINIFIED}, and it is the first call of all"
         starter = next((frame for frame in call.frames if frame in _STARTERS), None)
         if starter and nothing and starter != "callMain":
-            return f"its name is minified, and {starter} called it"
+            return f"{_IS_MINIFIED}, and {starter} called it"
         if "callMain" in call.frames[:_NEAR] and kind == FuncType((I32, I32), (I32,)):
-            return "its name is minified, and callMain called it"
+            return f"{_IS_MINIFIED}, and callMain called it"
         return None
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
@@ -172,7 +173,7 @@ class _Maker:
         replayed, number = self._replayed(call)
         dropped, unknown = self._left_out(call)
         reopened: tuple[str, ...] = ()
-        begins = _FIRST.fullmatch(call.name) or "first call" in why
+        begins = _FIRST.fullmatch(call.name) or (why.startswith(_IS_MINIFIED) and not kind.params)
         if begins and self._opens:
             self._opens = False
             opening, reopened = reopening(self._module, self._recording, self._resting, self._wanted.forget_fd)

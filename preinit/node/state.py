@@ -8,8 +8,19 @@ from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
-from ..binary.types import type_name
-from ..errors import CaptureRefused, DynamicLibrary, ImportedState, MemoryLimit, UnsupportedState, counted, printable
+from ..binary.types import NUMERIC_SIZES, type_name
+from ..errors import (
+    CaptureRefused,
+    DynamicLibrary,
+    ImportedState,
+    MemoryLimit,
+    Unsupported,
+    UnsupportedState,
+    counted,
+    printable,
+)
+from ..options import Options
+from ..passes.parse.supported import check_room
 from ..passes.plan.owners import Ownership
 from ..passes.run.observed import depends_on_globals
 from ..passes.snapshot import GlobalsState, MemoryState, Reference, SegmentsState, Snapshot, TablesState
@@ -31,12 +42,28 @@ class Captured(NamedTuple):
     foreign: dict[int, int]
 
 
-def check_module(module: Module) -> None:
-    """Refuses a module that can't be captured in any state. Raises `ImportedState`."""
+def check_module(module: Module, options: Options) -> None:
+    """Refuses a module that can't be captured in any state. Raises `ImportedState`, `MemoryLimit`."""
+    check_room(module, options)
     if any(memory.shared for memory in module.memories):
         raise ImportedState(
             "the module has a shared memory: each further instance, a thread, would overwrite what is in use",
             hint="Build it without threads (Emscripten: without pthreads).",
+        )
+
+
+def check_fits(module: Module, recording: Recording) -> None:
+    """Whether it is the module's state that was told: a script may write files. Raises `Unsupported`."""
+    now = recording.state
+    sizes = {index: NUMERIC_SIZES.get(entry.type) for index, entry in enumerate(module.globals)}
+    fits = sorted(recording.memories) == list(range(len(module.memories)))
+    fits &= sorted(now.tables) == sorted(recording.before.tables) == list(range(len(module.tables)))
+    fits &= all(len(bits) == sizes.get(index) for index, bits in now.numbers.items())
+    fits &= now.numbers.keys() == recording.before.numbers.keys() and now.held.keys() == recording.before.held.keys()
+    if not fits:
+        raise Unsupported(
+            "what Node told of the program is not the state of this module",
+            hint="The script must leave the files alone that its environment variables name.",
         )
 
 

@@ -155,6 +155,41 @@ def test_a_script_that_fails_is_told_with_what_it_said(tmp_path: Path, more: str
         captured(tmp_path, LOAD + more)
 
 
+@pytest.mark.parametrize("state", ["{}", "[]", "not JSON", '{"instances": "many"}'])
+def test_a_script_that_writes_over_what_node_told_is_refused(tmp_path: Path, state: str) -> None:
+    script = f"""
+import fs from "node:fs"; import path from "node:path";
+fs.writeFileSync(path.join(path.dirname(process.env.PREINIT_JOB), "state.json"), {state!r});
+process.kill(process.pid, "SIGKILL");
+"""
+    with pytest.raises((Unsupported, ScriptFailed), match=r"can't be read|ended Node with code -9"):
+        captured(tmp_path, script)
+
+
+def test_a_state_of_another_program_is_refused(tmp_path: Path) -> None:
+    """Of the script's own making: one memory too many."""
+    script = SCRIPT.replace(
+        "p.add(40);", "fs.writeFileSync(path.join(path.dirname(process.env.PREINIT_JOB), 'memory7'), 'x');"
+    )
+    with pytest.raises(Unsupported, match="not the state of this module"):
+        captured(tmp_path, 'import fs from "node:fs"; import path from "node:path";\n' + script)
+
+
+def test_a_failure_while_the_state_is_written_is_told(tmp_path: Path) -> None:
+    script = (
+        LOAD + "export const prepare = () => { process.getActiveResourcesInfo = () => { throw new Error('mine'); }; };"
+    )
+    with pytest.raises(ScriptFailed, match="in the pause: Error: mine"):
+        captured(tmp_path, script)
+
+
+def test_a_table_or_memory_that_starts_too_large_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(MemoryLimit, match="the tables start with 2,000,000 elements"):
+        captured(tmp_path, text="(module (table 2000000 funcref))")
+    with pytest.raises(MemoryLimit, match="the memories start with"):
+        captured(tmp_path, text="(module (memory 3))", max_memory="128KiB")
+
+
 def test_a_script_that_is_no_file_is_told(tmp_path: Path) -> None:
     project(tmp_path)
     with pytest.raises(Unreadable, match="no such file"):
