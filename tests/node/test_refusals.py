@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from preinit.errors import (
     Unsupported,
     UnsupportedState,
 )
-from tests.support.glue import GLUE, LOAD, PROGRAM, SCRIPT, captured, needs_node, project
+from tests.support.glue import GLUE, LOAD, NODE, PROGRAM, SCRIPT, captured, needs_node, project
 
 pytestmark = needs_node
 
@@ -73,6 +74,20 @@ def test_a_suspended_program_whose_names_are_minified_is_known_by_who_calls(tmp_
     )
     with pytest.raises(CaptureRefused, match="suspended"):
         captured(tmp_path, script, ASYNCIFY.replace("asyncify_stop_unwind", "Qa").replace("asyncify_stop_rewind", "Ra"))
+
+
+def test_a_program_that_is_suspended_by_the_engine_is_refused(tmp_path: Path) -> None:
+    """JavaScript Promise Integration: the promise of an export has not settled."""
+    assert NODE is not None
+    has = subprocess.run([NODE, "-p", "typeof WebAssembly.promising"], capture_output=True, text=True, check=True)
+    if has.stdout.strip() != "function":
+        pytest.skip("this Node has no WebAssembly.promising")
+    glue = GLUE.replace(
+        "...more,", "...more, emscripten_date_now: new WebAssembly.Suspending(() => new Promise(() => 0)),"
+    )
+    script = LOAD + "export const prepare = (p) => { WebAssembly.promising(p.now)(); };"
+    with pytest.raises(CaptureRefused, match="suspended"):
+        captured(tmp_path, script, glue=glue)
 
 
 @pytest.mark.parametrize("name", ["exit", "proc_exit", "_proc_exit"])

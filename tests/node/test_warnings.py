@@ -126,3 +126,27 @@ def test_a_stack_pointer_that_did_not_come_back_is_told(tmp_path: Path) -> None:
         '(func (export "sink") (global.set $__stack_pointer (i32.const 4000))) (func (export "now")',
     )
     assert "stack-pointer" in codes(captured(tmp_path, SCRIPT.replace("p.add(40);", "p.add(40); p.sink();"), text))
+
+
+def test_a_descriptor_that_is_no_file_is_told_unless_it_is_forgotten(tmp_path: Path) -> None:
+    text = PROGRAM.replace('"emscripten_date_now" (func $now (result f64))', '"__syscall_dup" (func $dup (result i32))')
+    text = text.replace('"now") (result f64) (call $now)', '"dup") (result i32) (call $dup)')
+    script = SCRIPT.replace("start();", "start({ __syscall_dup: () => 5 });").replace(
+        "p.add(40);", "p.add(40); p.dup();"
+    )
+    result = captured(tmp_path, script, text)
+    assert "descriptor 5 (__syscall_dup) is open at the pause" in said(result, "glue-descriptors")
+    assert codes(captured(tmp_path, script, text, forget_fd=[5])) == []
+    # One in the place of a stream: each instance has that.
+    assert codes(captured(tmp_path, script.replace("=> 5", "=> 1"), text)) == []
+
+
+def test_import_calls_that_are_too_many_to_keep_are_told(tmp_path: Path) -> None:
+    loop = "(loop $again (drop (call $now)) (br_if $again (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))"
+    text = PROGRAM.replace(
+        '(func (export "__wasm_call_ctors")',
+        f'(func (export "__wasm_call_ctors") (local $i i32) (local.set $i (i32.const 200010)) {loop}',
+    )
+    script = SCRIPT.replace("start();", "start({ emscripten_date_now: () => 0 });").replace(", p.things]", "]")
+    result = captured(tmp_path, script, text)
+    assert "11 calls" in said(result, "glue-lost")
