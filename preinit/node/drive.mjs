@@ -9,6 +9,7 @@ import { dump, dumpAnywhere, isPending, loaded, milliseconds, settings, tell, ti
 
 const { mode, script } = settings;
 const IMPORTING = "importing it";
+const NO_INSTANCE = new Error("preinit.pause() was called, and there is no instance of the module");
 let step = IMPORTING;
 let bare = false;
 
@@ -22,11 +23,20 @@ function ended(code = 0) {
   process.exit(code);
 }
 
+const PAUSED = Symbol("paused"); // ends prepare() where nothing is recorded
+
 globalThis.preinit = {
+  // Ends Node at once; later, where the program runs in a worker.
   pause() {
     if (mode === "record" && dump()) ended();
-    if (mode === "record") fail(new Error("preinit.pause() was called, and there is no instance of the module"), true);
-    if (mode === "time" && bare) finish();
+    if (mode === "record") return dumpAnywhere().then((done) => (done ? ended() : fail(NO_INSTANCE, true)));
+    const isBare = bare || step === IMPORTING;
+    if (mode === "time" && isBare) finish();
+    if (mode === "time" && step === "prepare()") throw PAUSED;
+    if (mode === "load" && isBare) {
+      tell({ unfinished: { step, bare: true } });
+      ended();
+    }
   },
   loaded() {
     loaded();
@@ -73,7 +83,11 @@ async function main() {
   const perform = async (name, ...given) => {
     step = `${name}()`;
     if (steps[name] !== undefined && typeof steps[name] !== "function") throw new TypeError(`${name} is no function`);
-    return steps[name]?.(...given);
+    try {
+      return await steps[name]?.(...given);
+    } catch (problem) {
+      if (problem !== PAUSED) throw problem;
+    }
   };
   const program = await perform("load");
   loaded();

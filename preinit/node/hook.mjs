@@ -162,7 +162,7 @@ function wrapExport(name, actual) {
     depth++;
     try {
       const result = actual(...args);
-      if (note) note.result = plain(result);
+      if (note) note.result = Array.isArray(result) ? result.map(plain) : plain(result);
       return result;
     } catch (problem) {
       if (note) note.threw = true;

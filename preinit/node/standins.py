@@ -178,8 +178,9 @@ class _Maker:
             self._opens = False
             opening, reopened = reopening(self._module, self._recording, self._resting, self._wanted.forget_fd)
             replayed += opening
-        result = b"".join(code.value(t, raw(t, call.result)) if is_numeric(t) else code.ref_null(t)
-                          for t in kind.results)  # fmt: skip
+        results = call.result if isinstance(call.result, list) else [call.result] * len(kind.results)
+        pairs = zip(kind.results, results, strict=False)
+        result = b"".join(code.value(t, raw(t, given)) if is_numeric(t) else code.ref_null(t) for t, given in pairs)
         never = _ONCE.fullmatch(call.name) or begins
         again = result if never else code.parameters(kind) + code.call(index)
         counter = self._counters

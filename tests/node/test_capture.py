@@ -162,6 +162,25 @@ export const answer = (p) => [p.get(200000), p.views.HEAP32[200000 / 4], p.table
     assert in_glue(tmp_path, result, later) == [65536, 1024, 1, 1]
 
 
+MANY = """(module (memory (export "memory") 1)
+  (global $count (mut i32) (i32.const 0))
+  (func (export "boot") (result i32 i64 f32 f64)
+    (global.set $count (i32.add (global.get $count) (i32.const 1)))
+    (i32.const -5) (i64.const 0x7000000000000001) (f32.const 0.25) (f64.const -0))
+  (func (export "count") (result i32) (global.get $count))
+  (func (export "__wasm_call_ctors")))"""
+
+
+def test_an_export_that_runs_once_returns_all_that_it_returned(tmp_path: Path) -> None:
+    glue = GLUE.replace("return { things", "const first = instance.exports.boot();\n  return { first, things")
+    script = LOAD + "export const prepare = () => 0; export const answer = (p) => [p.first, p.count()];"
+    result = captured(tmp_path, script, MANY, glue, once=["boot"])
+    later = "const { first, boot, count } = await start(); const seen = [...first, ...boot()].map(String); "
+    later += "console.log(JSON.stringify([...seen, Object.is(first[3], -0), count()]))"
+    values = ["-5", "8070450532247928833", "0.25", "0"]
+    assert in_glue(tmp_path, result, later) == [*values, *values, True, 2]
+
+
 START = """(module
   (memory (export "memory") 1) (data (i32.const 0) "\\05")
   (func $start (i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.load (i32.const 0)))))

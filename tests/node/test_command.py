@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import preinit
 from preinit.cli.group import COMMANDS
 from tests.support.command import fails, run
 from tests.support.glue import GLUE, LOAD, SCRIPT, in_glue, needs_node, project
+from tests.support.places import PACKAGE, ROOT
 
 pytestmark = needs_node
 
@@ -105,6 +107,12 @@ def test_a_page_shows_what_the_glue_does_again(tmp_path: Path) -> None:
     page = (tmp_path / "page.html").read_text()
     for said in ("In its own glue", "prepare.mjs", "__wasm_call_ctors", "by its name", "What loading wrote"):
         assert said in page
+
+
+def test_the_scripts_for_node_are_part_of_the_package() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["preinit"]
+    packed = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    assert packed >= set(PACKAGE.rglob("*.mjs"))
 
 
 def test_the_command_is_listed() -> None:

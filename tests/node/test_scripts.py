@@ -54,7 +54,7 @@ def test_a_bare_script_that_loads_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_a_script_with_steps_may_pause_in_the_middle_of_them(tmp_path: Path) -> None:
     script = LOAD + "export const prepare = (p) => { p.add(40); preinit.pause(); p.add(1000); };"
-    result = captured(tmp_path, script + "export const answer = (p) => p.constructed();")
+    result = captured(tmp_path, script + "export const answer = (p) => [p.add(2), p.constructed()];")
     assert in_glue(tmp_path, result, LATER) == [42, 1]
 
 
@@ -116,6 +116,23 @@ def test_a_program_may_run_in_a_worker(tmp_path: Path) -> None:
     assert facts is not None
     assert facts.answered
     assert [one.export for one in facts.stand_ins] == ["__wasm_call_ctors"]
+    assert in_glue(tmp_path, result, LATER) == [42, 1]
+
+
+def test_a_script_may_wait_for_the_pause_of_a_program_in_a_worker(tmp_path: Path) -> None:
+    script = (
+        WORKER.partition("export const load")[0]
+        + """
+if (isMainThread) {
+  const worker = new Worker(new URL(import.meta.url));
+  await said(worker);
+  await asked(worker, "add", 40);
+  await preinit.pause();
+  await asked(worker, "add", 1000);
+}
+"""
+    )
+    result = captured(tmp_path, script)
     assert in_glue(tmp_path, result, LATER) == [42, 1]
 
 
