@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .captured import CaptureFacts, LoadedDifference, StandInFacts, StartTimes
 from .values import (
     REPORT_VERSION,
     BuildWarning,
@@ -25,12 +26,14 @@ from .values import (
 __all__ = [
     "REPORT_VERSION",
     "BuildWarning",
+    "CaptureFacts",
     "DescriptorFacts",
     "Difference",
     "EngineFacts",
     "FileFacts",
     "HostFacts",
     "LateFacts",
+    "LoadedDifference",
     "MemoryFacts",
     "ModuleFacts",
     "PauseFacts",
@@ -40,4 +43,6 @@ __all__ = [
     "RunFacts",
     "ScrubFacts",
     "SnapshotFacts",
+    "StandInFacts",
+    "StartTimes",
 ]

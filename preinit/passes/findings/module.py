@@ -23,13 +23,19 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     module, options = job.module, job.options
     found = []
     if job.pause is None:  # in the middle, the stack is in use, and whatever runs first has run
-        found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
+        found = [*stack_pointer_warnings(module, snapshot), *_command(module, job.calls, job.exports)]
         found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
     found += _unlinked(module) if "env" not in dict(options.preloads) else []
     found += [] if job.entries else _unused(module, job.exports)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
+    return (*found, *custom_warnings(module, code_moved))
+
+
+def custom_warnings(module: Module, code_moved: bool) -> list[BuildWarning]:
+    """Custom sections that don't fit the output. `code_moved`: the code section has another offset in it."""
+    found = []
     if module.custom("sourceMappingURL") and code_moved:
         found.append(
             BuildWarning(
@@ -42,7 +48,7 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
         found.append(
             BuildWarning("signature", "the module's signature does not fit the output", "Sign the output instead.")
         )
-    return tuple(found)
+    return found
 
 
 #: What wasi-libc reserves for itself. As an import from `env`, it was left undefined by a linker that allows that.
@@ -150,7 +156,8 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
     return found
 
 
-def _stack_pointer(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
+def stack_pointer_warnings(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
+    """The stack pointer, where a name says which it is, is not where it was."""
     for index, name in module.names.globals.items():
         if name != "__stack_pointer" or index not in snapshot.globals.numbers:
             continue

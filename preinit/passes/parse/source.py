@@ -33,9 +33,9 @@ def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
     return Source(module, *read_preloads(module, options))
 
 
-def parse_within(wasm: Wasm, deadline: Deadline) -> Module:
-    """A parsed module. Raises an `InputError`, `UsageError`, `TimeLimit`."""
-    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
+def parse_within(wasm: Wasm, deadline: Deadline, libraries: bool = False) -> Module:
+    """A parsed module; `libraries`: see `parse`. Raises an `InputError`, `UsageError`, `TimeLimit`."""
+    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()), libraries)).result()
 
 
 def check_again(source: Source, options: Options) -> None:
