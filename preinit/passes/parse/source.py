@@ -35,7 +35,7 @@ def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
 
 def parse_within(wasm: Wasm, deadline: Deadline, libraries: bool = False) -> Module:
     """A parsed module; `libraries`: see `parse`. Raises an `InputError`, `UsageError`, `TimeLimit`."""
-    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()), libraries)).result()
+    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()), libraries=libraries)).result()
 
 
 def check_again(source: Source, options: Options) -> None:
