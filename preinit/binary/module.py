@@ -18,13 +18,11 @@ from . import dylink
 from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .cursor import MOST_ITEMS, Cursor
-from .encoder import PREAMBLE, SECTION_ORDER
+from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
 
 T = TypeVar("T")
-
-COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
 
 
 class SectionId(IntEnum):
