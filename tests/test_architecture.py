@@ -27,6 +27,7 @@ FLOORS = (
     ("engine",),
     ("host",),
     ("passes",),
+    ("node",),
     ("verification", "inspection", "bench", "serve"),
     ("report",),
     ("batch", "targets"),

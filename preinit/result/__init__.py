@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .captured import CaptureFacts, LoadedDifference, StandInFacts, StartTimes
 from .component import ComponentFacts, CoreInstanceFacts, HandleFacts
 from .values import (
     REPORT_VERSION,
@@ -26,6 +27,7 @@ from .values import (
 __all__ = [
     "REPORT_VERSION",
     "BuildWarning",
+    "CaptureFacts",
     "ComponentFacts",
     "CoreInstanceFacts",
     "DescriptorFacts",
@@ -35,6 +37,7 @@ __all__ = [
     "HandleFacts",
     "HostFacts",
     "LateFacts",
+    "LoadedDifference",
     "MemoryFacts",
     "ModuleFacts",
     "PauseFacts",
@@ -44,4 +47,6 @@ __all__ = [
     "RunFacts",
     "ScrubFacts",
     "SnapshotFacts",
+    "StandInFacts",
+    "StartTimes",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Frame, OutputNotWritable, in_words, quoted, way_out
+from .captured import CaptureFacts
 from .component import ComponentFacts
 from .frozen import Value, value
 
@@ -257,8 +258,8 @@ class Report(Value):
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
-    themselves, `pause`: where it was paused; each None if that was not asked for. `component`: of a component, what it
-    is made of. `options`: those of the build, as
+    themselves, `pause`: where it was paused, `capture`: of a program with JavaScript glue; each None if that was not
+    asked for. `component`: of a component, what it is made of. `options`: those of the build, as
     JSON values, to repeat it; of environment variables only names. `unused`: options of which the guest used nothing,
     as the command line has them.
     """
@@ -281,6 +282,7 @@ class Report(Value):
     component: ComponentFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    capture: CaptureFacts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -167,7 +167,7 @@ def _check_output(output: bytes, deadline: Deadline) -> None:
         while todo:
             for entry in (one.definition for one in todo.pop().definitions):
                 if isinstance(entry, CoreModule):
-                    modules[entry.start] = parse(output[entry.start : entry.end], library=True)
+                    modules[entry.start] = parse(output[entry.start : entry.end], libraries=True)
                 elif isinstance(entry, Nested):
                     todo.append(entry.component)
         deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()

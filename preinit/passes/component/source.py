@@ -63,7 +63,7 @@ def _read(data: bytes) -> ComponentSource:
     parts = {}
     for number, (start, end) in enumerate(places):
         try:
-            parts[start] = CorePart(number, start, parse(data[start:end], library=True))
+            parts[start] = CorePart(number, start, parse(data[start:end], libraries=True))
         except PreinitError as problem:
             raise placed(problem, number, start) from None
     for entry in component.definitions:

@@ -34,9 +34,9 @@ def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
     return Source(module, *read_preloads(module, options))
 
 
-def parse_within(wasm: Wasm, deadline: Deadline) -> Module:
-    """A parsed module. Raises an `InputError`, `UsageError`, `TimeLimit`."""
-    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
+def parse_within(wasm: Wasm, deadline: Deadline, libraries: bool = False) -> Module:
+    """A parsed module; `libraries`: see `parse`. Raises an `InputError`, `UsageError`, `TimeLimit`."""
+    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()), libraries=libraries)).result()
 
 
 def read_within(wasm: Wasm, deadline: Deadline) -> bytes:
@@ -74,7 +74,7 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
             raise
     preloading.check(module, modules, options)
     _check_room_beside(module, modules, options)
-    return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
+    return modules, preloading.code_of(modules)
 
 
 def _check_room_beside(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
