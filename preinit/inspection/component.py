@@ -33,7 +33,7 @@ def inspect_component(data: bytes) -> ComponentInspection:
     modules = []
     for number, (start, end) in enumerate(_modules(component)):
         try:
-            modules.append(inspect_module(parse(data[start:end], library=True)))
+            modules.append(inspect_module(parse(data[start:end], libraries=True)))
         except PreinitError as problem:
             problem.where = f"core module {number}, {problem.where or ''}".rstrip(", ")
             raise
