@@ -43,6 +43,11 @@ def measure_in_node(
     """
     if options.preloads:
         raise UsageError("preloaded modules can't be used in Node", hint="Measure with `--runtime wasmtime`.")
+    if options.pause is not None:
+        raise UsageError(
+            "a program that was paused can't be measured in Node: nothing there tells when it prints first",
+            hint="Measure with `--runtime wasmtime`.",
+        )
     if options.host.functions:
         raise UsageError("Python functions can't be called from Node", hint='Measure with `runtime="wasmtime"`.')
     if options.host.dirs and not options.host.writable:

@@ -7,7 +7,7 @@ file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -185,8 +185,11 @@ class Module:
         return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.target == index), None)
 
 
-def parse(data: bytes, libraries: bool = False) -> Module:
-    """Parses a core module. `libraries`: dynamic libraries, too, of which a loader says where their memory lies.
+def parse(data: bytes, data_of: Module | None = None, *, libraries: bool = False) -> Module:
+    """Parses a core module.
+
+    `data_of`: another one with the same data section, if it is known. `libraries`: dynamic libraries, too, of which a
+    loader says where their memory lies.
 
     Raises
     ------
@@ -247,12 +250,24 @@ def parse(data: bytes, libraries: bool = False) -> Module:
         exports=whole(SectionId.EXPORT, read.read_exports),
         start=whole(SectionId.START, Cursor.u32) if SectionId.START in by_id else None,
         elements=whole(SectionId.ELEMENT, read.read_elements),
-        data_segments=whole(SectionId.DATA, read.read_data),
+        data_segments=_moved_data(data_of, by_id) if data_of else whole(SectionId.DATA, read.read_data),
         function_types=(*imported_functions, *whole(SectionId.FUNCTION, lambda at: at.u32s(at.count()))),
         imported_functions=len(imported_functions),
         imported_tables=len(imported_tables),
         imported_memories=len(imported_memories),
         imported_globals=len(imported_globals),
+    )
+
+
+def _moved_data(other: Module, sections: Mapping[int, Section]) -> tuple[read.DataSegment, ...]:
+    """The segments of a module's data section, which stands elsewhere: there may be tens of thousands."""
+    before = other.section(SectionId.DATA)
+    if before is None:
+        return ()
+    moved = sections[SectionId.DATA].start - before.start
+    return tuple(
+        read.DataSegment(s.mode, s.memory, s.raw_start + moved, s.start + moved, s.end + moved, *s[5:])
+        for s in other.data_segments
     )
 
 

@@ -8,6 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from ..binary.module import Module
+from ..binary.sections import Export
+from ..binary.types import FuncType
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
 from .backtrace import Backtraces
@@ -35,7 +37,9 @@ class Linkage:
         #: Where the guest is, in a host function that it called.
         self.backtrace = Backtraces(store)
         #: Index of an imported function -> the extern that it stands for, if the guest is given another in its place.
-        self.originals: Mapping[int, Any] = {}
+        self.originals: dict[int, Any] = {}
+        #: Indices of functions, and the references to them that modules have which import them.
+        self.references: list[tuple[int, Any]] = []
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
         """An extern that calls `function` with unsigned 64-bit integers, bits for "f32" and "f64"."""
@@ -48,6 +52,10 @@ class Linkage:
     def preload(self, name: str, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """The exports `names` of an instance of the preloaded module `name`."""
         return self._exports(self._preloads[name], externs, names)
+
+    def set_function(self, table: Any, index: int, function: Any) -> None:
+        """Puts a function into a table of functions."""
+        ffi.set_function(self._store, table, index, function)
 
     def number(self, extern: Any) -> Callable[[], int]:
         """What reads a global of type i64. Valid as the store is."""
@@ -102,6 +110,7 @@ class EngineInstance(ABC):
         self._functions = ffi.HostFunctions(store)
         self._functions.stop_when(lambda: self._deadline.error() if self._deadline.cancelled else None)
         self._externs: dict[str, Any] = {}
+        self._types: dict[bytes, FuncType | None] = {}  # by a function's identity
         self._readers: dict[str, Callable[[], memoryview]] = {}
         self._instance: Any = None
         self.active = 0
@@ -131,6 +140,10 @@ class EngineInstance(ABC):
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """See `guest.Instance`."""
         ffi.set_function(self._store, self._export(name), index, self._functions.define((), (), function))
+
+    def lend(self, export: Export) -> Any:
+        """See `guest.Instance`."""
+        return self._export(export.name)
 
     @abstractmethod
     def compiled(self) -> tuple[int, int, int]:
@@ -169,7 +182,24 @@ class EngineInstance(ABC):
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         self._functions.raised = None
         self._deadline.check()
-        function = self._function(name)
+        return self.call_function(self._function(name), arguments, results)
+
+    def table_function(self, export: Export, index: int) -> Any:
+        """See `guest.Instance`."""
+        return ffi.function_at(self._store, self.lend(export), index)
+
+    def type_of(self, function: Any) -> FuncType | None:
+        """See `guest.Instance`."""
+        pointer = ffi.function_pointer(function) or b""
+        if pointer not in self._types:
+            index = self.resolve_function(pointer)
+            self._types[pointer] = None if index is None else self._original.function_type(index)
+        return self._types[pointer]
+
+    def call_function(self, function: Any, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """See `guest.Instance`."""
+        self._functions.raised = None
+        self._deadline.check()
         self.active += 1
         try:
             return ffi.call(self._store, function, arguments, results)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..binary.cursor import Cursor
@@ -63,6 +64,7 @@ class Calls:
     seed: int = 0
     host: Host | None = None
     timeout: float = CALL_TIMEOUT
+    stdins: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         SECONDS.check("the time limit of a call", self.timeout)
@@ -87,6 +89,14 @@ class Calls:
         if self.run:
             yield written(output, _START)
 
+    def worlds(self, host: Host) -> Iterator[tuple[Host, str]]:
+        """What each call sees, made once in each: `host`, or that with other input; and what to add to its name."""
+        for number, stdin in enumerate(self.stdins, 1):
+            said = f", input {number} of {len(self.stdins)}" if len(self.stdins) > 1 else ""
+            yield dataclasses.replace(host, stdin=stdin), said
+        if not self.stdins:
+            yield host, ""
+
 
 def verify(
     wasm: Wasm,
@@ -99,6 +109,7 @@ def verify(
     seed: int = 0,
     call_host: Host | None = None,
     call_timeout: float = CALL_TIMEOUT,
+    call_stdins: Sequence[bytes] = (),
     report: Report | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     progress: Listener | None = None,
     **fields: Unpack[Fields],
@@ -120,6 +131,7 @@ def verify(
     run: call `_start`.
     call_host: what the guest sees in these calls; None for what the initializer saw.
     call_timeout: seconds for each call; nothing is said of one that takes longer in both.
+    call_stdins: what the guest reads from standard input in these calls: each is made once for each of them.
     progress: called with each `Event`: a stage begins or ends.
     fields: with `cache=True` among them, code of the cache is run; else all is compiled anew, since an output is not
         proven right by the code that made it.
@@ -134,7 +146,7 @@ def verify(
             options = options_of_report(recorded, fields)
         else:
             options = given(options, fields)
-        wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
+        wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout, tuple(call_stdins))
         return verify_calls(wasm, output, options, wanted, recorded, Observer(progress), bool(fields.get("cache")))
 
 
@@ -239,21 +251,22 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
     with ExitStack() as open_:
         if whole:
             open_.callback(whole.close)
-        for call in to_make:
-            if both.job.options.wants_late and call.name not in present:
+        for wanted, (world, said) in product(to_make, tuple(calls.worlds(host))):
+            if both.job.options.wants_late and wanted.name not in present:
                 continue  # an entry that only fetches what is late: the input has none
+            call = wanted._replace(text=wanted.text + said)
             inner, name = _in_input(call, made, sources)
             beginning = whole if whole and name == whole.name else None
             with ExitStack() as stack:
                 stack.callback(beginning.end_call if beginning else one.close)
                 stack.callback(other.close)
                 if beginning:
-                    a = beginning.call(inner, host, calls.timeout)
+                    a = beginning.call(inner, world, calls.timeout)
                 else:
-                    a = one.call(inner, name, host, calls.timeout)
+                    a = one.call(inner, name, world, calls.timeout)
                 if call.name in made and a.code == "returned":
                     a = a._replace(detail="returns", results=())  # the output's function takes them, returns nothing
-                b = other.call(call, call.name, host, calls.timeout)
+                b = other.call(call, call.name, world, calls.timeout)
                 memories = not both.job.options.wants_late and not beginning
                 raise_any(differences(both.comparison, call, a, b, memories))
                 stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)

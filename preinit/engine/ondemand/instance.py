@@ -8,6 +8,7 @@ to the others. A function has several pointers here; nobody outside of this room
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from ...binary.constexpr import integer_of
 from ...binary.growth import counts_together
 from ...binary.opcodes import MEMORY_GROW
-from ...binary.sections import ExternKind, Mode
+from ...binary.sections import Export, ExternKind, Mode
 from ...errors import Frame, StackExhausted
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
@@ -59,12 +60,14 @@ class OnDemandInstance(EngineInstance):
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
         self._bytes = 0  # of code that is loaded
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
+        self._lends_tables = False
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
+        self._stub_externs: dict[int, Any] = {}  # the same for its stub
         self._guards: dict[tuple[int, int], Any] = {}
         try:
             linkage = Linkage(store, self._functions, prepared.preloads)
             self._given = imports = link(linkage)
-            self._originals = linkage.originals
+            self._originals, self._lent = linkage.originals, linkage.references
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
             named = [self._originals.get(index, extern) for index, extern in enumerate(self._imports)]
@@ -116,10 +119,26 @@ class OnDemandInstance(EngineInstance):
         if extern is None:
             place = self._loaded.get(function)
             if place is None:
-                return self._stubs.extern(function)
+                stub = self._stub_externs.get(function)
+                if stub is None:
+                    stub = self._stub_externs[function] = self._stubs.extern(function)
+                return stub
             number, position = place
             extern = self._direct[function] = ffi.export(self._store, self._chunks[number].instance, str(position))
         return extern
+
+    def lend(self, export: Export) -> Any:
+        """See `guest.Instance`."""
+        kind, index = ExternKind(export.kind), export.target
+        if kind is ExternKind.FUNC:
+            return self._extern(index)
+        code = self._code
+        spaces = {
+            ExternKind.TABLE: code.tables, ExternKind.MEMORY: code.memories,
+            ExternKind.GLOBAL: code.globals, ExternKind.TAG: code.tags,
+        }  # fmt: skip
+        self._lends_tables = self._lends_tables or kind is ExternKind.TABLE
+        return self._export(spaces[kind][index])
 
     def _load(self, function: int) -> None:
         """Compiles a function with some others, or takes them from an earlier build, and links them."""
@@ -156,7 +175,8 @@ class OnDemandInstance(EngineInstance):
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
         self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
+        taken = ChainMap[int, Any](self._loaded, self._prepared.stored_chunks)  # what is there needs no other copy
+        chosen = choose(self._module, self._bodies, function, taken, len(self._new_chunks))
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
@@ -241,7 +261,11 @@ class OnDemandInstance(EngineInstance):
         return self._stubs.as_filled(super().table_values(name))  # one that did not change is seen as such at once
 
     def before_tables_change(self, look: Callable[[], None]) -> None:
-        if self._module.imported_tables or any(chunk.chunk.changes_tables for chunk in self._chunks):
+        if (
+            self._lends_tables
+            or self._module.imported_tables
+            or any(chunk.chunk.changes_tables for chunk in self._chunks)
+        ):
             look()  # what others have may change whenever they run
         else:
             self._look = look
@@ -259,7 +283,8 @@ class OnDemandInstance(EngineInstance):
     def _functions_by_pointer(self) -> dict[bytes, int]:
         host = (ffi.function_pointer(extern) for extern in self._imports)
         result = {pointer: index for index, pointer in enumerate(host) if pointer}
-        result |= ffi.function_indices(self._originals)
+        result |= ffi.function_indices(self._originals.items())
+        result |= ffi.function_indices(self._lent)
         result |= self._stubs.pointers()
         for loaded in self._chunks:
             for name, function in loaded.chunk.named.items():

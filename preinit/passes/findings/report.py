@@ -108,7 +108,7 @@ def find(
             *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
             *proposal_warnings(module, output.wasm, written),
-            *result_warnings(job.calls[: len(paused.returned)], paused.returned),
+            *result_warnings(job.calls[: len(paused.returned)], paused.returned, job.entries),
             *hazards(paused.host, late.facts if late else None, reopened=bool(snapshot.frames.files)),
             *(pause_warnings(pause) if pause else ()),
             *(late_warnings(late) if late else ()),

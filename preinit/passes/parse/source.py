@@ -35,7 +35,7 @@ def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
 
 def parse_within(wasm: Wasm, deadline: Deadline, libraries: bool = False) -> Module:
     """A parsed module; `libraries`: see `parse`. Raises an `InputError`, `UsageError`, `TimeLimit`."""
-    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()), libraries)).result()
+    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()), libraries=libraries)).result()
 
 
 def check_again(source: Source, options: Options) -> None:
@@ -63,7 +63,7 @@ def read_preloads(module: Module, options: Options) -> tuple[dict[str, Module], 
             raise
     preloading.check(module, modules, options)
     _check_room_beside(module, modules, options)
-    return modules, {name: preloading.without_names(preload) for name, preload in modules.items()}
+    return modules, preloading.code_of(modules)
 
 
 def _check_room_beside(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
