@@ -46,6 +46,7 @@ PASSES = (
     ("validate",),
     ("audit",),
     ("findings",),
+    ("component",),
     ("pipeline",),
     ("builder",),
 )

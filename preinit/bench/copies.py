@@ -221,9 +221,8 @@ class Copies:
             for call in subject.calls:
                 try:
                     perform(call)
-                except GuestTrapped:
-                    last = subject.to_output and call is subject.calls[-1]
-                    if not last or not isinstance(functions.raised, (_Printed, GuestExit)):
+                except (_Printed, GuestExit):
+                    if not subject.to_output or call is not subject.calls[-1]:
                         raise
             spent += copy.spent
         except BaseException as problem:

@@ -18,13 +18,11 @@ from . import dylink
 from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .cursor import MOST_ITEMS, Cursor
-from .encoder import PREAMBLE, SECTION_ORDER
+from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
 
 T = TypeVar("T")
-
-COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
 
 
 class SectionId(IntEnum):
@@ -185,11 +183,9 @@ class Module:
         return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.target == index), None)
 
 
-def parse(data: bytes, data_of: Module | None = None, *, libraries: bool = False) -> Module:
-    """Parses a core module.
-
-    `data_of`: another one with the same data section, if it is known. `libraries`: dynamic libraries, too, of which a
-    loader says where their memory lies.
+def parse(data: bytes, data_of: Module | None = None, libraries: bool = False) -> Module:
+    """Parses a core module. `data_of`: another one with the same data section, if it is known. `libraries`: dynamic
+    libraries, too, of which a loader says where their memory lies.
 
     Raises
     ------

@@ -31,6 +31,7 @@ WARNINGS = (
     "glue-threw",
     "glue-unproven",
     "glue-written",
+    "handles-open",
     "host-function",
     "imported-memory-grew",
     "imported-table-grew",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from ..errors import counted
-from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, Report
+from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, Report, RunFacts
 
 
 def summary(report: Report) -> list[str]:
     """What was run, what the output holds and how long it took."""
-    ran = ", ".join(run.function + (" (it exited with 0)" if run.exited else "") for run in report.runs)
+    ran = ", ".join(map(_run, report.runs)) or "nothing but start functions"
     if report.capture:
         ran = f"{report.capture.script} in Node {report.capture.node}"
     pages = ", ".join(
@@ -36,6 +36,17 @@ def summary(report: Report) -> list[str]:
         *([f"compiled anew: {report.engine.compiled_anew}"] if report.engine.compiled_anew else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+#: Characters of what a component's function returned.
+_LONGEST_VALUE = 80
+
+
+def _run(facts: RunFacts) -> str:
+    if facts.value:
+        cut = "..." if len(facts.value) > _LONGEST_VALUE else ""
+        return f"{facts.function} (it returned {facts.value[:_LONGEST_VALUE]}{cut})"
+    return facts.function + (" (it exited with 0)" if facts.exited else "")
 
 
 #: Active functions that the summary names.

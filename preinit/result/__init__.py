@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .captured import CaptureFacts, LoadedDifference, StandInFacts, StartTimes
+from .component import ComponentFacts, CoreInstanceFacts, HandleFacts
 from .values import (
     REPORT_VERSION,
     BuildWarning,
@@ -27,10 +28,13 @@ __all__ = [
     "REPORT_VERSION",
     "BuildWarning",
     "CaptureFacts",
+    "ComponentFacts",
+    "CoreInstanceFacts",
     "DescriptorFacts",
     "Difference",
     "EngineFacts",
     "FileFacts",
+    "HandleFacts",
     "HostFacts",
     "LateFacts",
     "LoadedDifference",

@@ -1,4 +1,4 @@
-"""Frozen values."""
+"""Frozen values, whose methods are shared."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import Frame, OutputNotWritable, in_words, quoted, way_out
 from .captured import CaptureFacts
+from .component import ComponentFacts
 from .frozen import Value, value
 
 #: Version of the report's JSON form.
@@ -62,7 +63,8 @@ class EngineFacts(Value):
 
 @value
 class RunFacts(Value):
-    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers.
+    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers. `value`: what a
+    component's function returned, in WAVE; empty where it returns nothing.
 
     `exited`: it ended the program with exit code 0 instead of returning. `assumed_stack_pointer`: the index of the
     global that was put back then, where no name but only its place says that it is the stack pointer.
@@ -74,6 +76,7 @@ class RunFacts(Value):
     seconds: float
     exited: bool = False
     assumed_stack_pointer: int | None = None
+    value: str = ""
 
 
 @value
@@ -256,7 +259,7 @@ class Report(Value):
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
     themselves, `pause`: where it was paused, `capture`: of a program with JavaScript glue; each None if that was not
-    asked for. `options`: those of the build, as
+    asked for. `component`: of a component, what it is made of. `options`: those of the build, as
     JSON values, to repeat it; of environment variables only names. `unused`: options of which the guest used nothing,
     as the command line has them.
     """
@@ -276,6 +279,7 @@ class Report(Value):
     scrub_stack: ScrubFacts | None = None
     late: LateFacts | None = None
     pause: PauseFacts | None = None
+    component: ComponentFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     capture: CaptureFacts | None = None
@@ -284,6 +288,7 @@ class Report(Value):
         """The report as JSON values."""
         facts = dataclasses.asdict(self)
         facts["host"] = _with_frames(facts["host"])
+        facts["component"] = _with_frames(facts["component"])
         return facts
 
     def to_json(self) -> str:

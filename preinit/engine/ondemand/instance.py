@@ -32,7 +32,7 @@ from .prepared import Prepared
 from .stubtable import StubTable
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
-_INSTANCES = 1 << 30
+MOST_INSTANCES = 1 << 30
 
 
 class _Loaded(NamedTuple):
@@ -46,8 +46,16 @@ class _Loaded(NamedTuple):
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
-    def __init__(self, prepared: Prepared, store: ffi.Store, max_memory: int, link: Linker, deadline: Deadline) -> None:
-        super().__init__(store, deadline, prepared.code.original, prepared.preloads)
+    def __init__(
+        self,
+        prepared: Prepared,
+        store: ffi.Store,
+        max_memory: int,
+        link: Linker,
+        deadline: Deadline,
+        functions: ffi.HostFunctions | None = None,
+    ) -> None:
+        super().__init__(store, deadline, prepared.code.original, prepared.preloads, functions)
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
@@ -245,8 +253,8 @@ class OnDemandInstance(EngineInstance):
 
         return [loaded.module for loaded in self._chunks] + [*self._prepared.preloads.values()], function_of
 
-    def _explain(self, trap: GuestTrapped) -> BaseException:
-        problem = super()._explain(trap)
+    def explained(self, trap: GuestTrapped) -> BaseException:
+        problem = super().explained(trap)
         if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
             return Unsuited("stack", "it exhausts the stack, of which stubs take a part", lasting=False)
         return problem
@@ -324,7 +332,7 @@ class OnDemandGuest(NamedTuple):
         """
         engine, interruptible = self.prepared.engine, self.prepared.interruptible
         deadline.watch(engine)
-        store = new_store(engine, max_memory, interruptible, _INSTANCES)
+        store = new_store(engine, max_memory, interruptible, MOST_INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
         try:
             return OnDemandInstance(self.prepared, store, max_memory, link, deadline)

@@ -41,11 +41,12 @@ def module_facts(data: bytes, sha256: str, found: Sequence[Section], measure_gzi
         sha256,
         len(data),
         sections,
-        _gzip_size(data) if measure_gzip else None,
+        gzip_size(data) if measure_gzip else None,
     )
 
 
-def _gzip_size(data: bytes) -> int:
+def gzip_size(data: bytes) -> int:
+    """Bytes that it has compressed."""
     import gzip
 
     return len(gzip.compress(data, GZIP_LEVEL, mtime=0))
