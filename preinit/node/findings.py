@@ -152,7 +152,11 @@ def _warnings(
             "left out: no module can hold them",
             "Add them again in resume(program), in the same order (addFunction): they get the same slots.",
         )
-    late = [entry.title for entry in recording.imports if entry.late and HANDLES.match(entry.title)]
+    late = [
+        entry.title
+        for entry in recording.imports
+        if entry.late and any(map(HANDLES.match, (entry.name, entry.provider)))
+    ]
     if late:
         yield BuildWarning(
             "glue-handles",

@@ -12,8 +12,9 @@ from ..binary.sections import ExternKind
 
 #: Their calls give JavaScript something that it must be given again.
 REPLAYED = re.compile(r"_*(embind_|emval_)")
-#: Of objects that JavaScript holds for the program: what comes after start-up is lost.
-HANDLES = re.compile(r"_*(emval_|hiwire_|JsProxy_|JsRef_)")
+#: Of objects that JavaScript holds for the program: what comes after start-up is lost. Of embind, Pyodide, wasm-bindgen
+#: and Go.
+HANDLES = re.compile(r"_*(emval_|hiwire_|JsProxy_|JsRef_|wbindgen_(?!throw)|wbg_|syscall/js\.)")
 #: Their calls leave nothing in JavaScript that an instance needs.
 HARMLESS = re.compile(
     r"_*(fd_write|fd_read|fd_pread|fd_pwrite|fd_close|fd_seek|fd_fdstat_get|fd_fdstat_set_flags|fd_prestat_get"

@@ -5,6 +5,7 @@ Before and after are measured at the same time.
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from .runs import Script, run
 _ROUNDS, _SHORT = 3, 1.0
 #: Bytes of equal memory between two differences that are told as one.
 _GAP = 64
+#: Bytes that are not zero, with so many zeros between them at most.
+_DIFFERENT = re.compile(rb"[^\0]++(?:\0{1,%d}[^\0]++)*+" % _GAP)
 #: Differences that are kept.
 _MOST = 1000
 #: Characters of an answer that a message shows.
@@ -121,7 +124,7 @@ def _differences(module: Module, snapshot: Snapshot, loaded: Recording) -> Itera
         now = loaded.memories[index]
         if len(now) != len(state.content):
             yield LoadedDifference("memory size", index, end=len(now))
-        for start, end, number in _changed(state.content, now):
+        for start, end, number in changed_ranges(state.content, now):
             yield LoadedDifference("memory", index, start, end, number)
             left -= 1
             if not left:
@@ -138,7 +141,7 @@ def _differences(module: Module, snapshot: Snapshot, loaded: Recording) -> Itera
             yield LoadedDifference("table", index, places[0], places[-1] + 1, len(places))
 
 
-def _changed(before: memoryview, now: memoryview) -> Iterator[tuple[int, int, int]]:
+def changed_ranges(before: memoryview, now: memoryview) -> Iterator[tuple[int, int, int]]:
     """Ranges in which bytes differ, and how many do."""
     start = end = -1
     number = 0
@@ -146,15 +149,15 @@ def _changed(before: memoryview, now: memoryview) -> Iterator[tuple[int, int, in
         one, other = before[base : base + _GRAIN].tobytes(), now[base : base + _GRAIN].tobytes()
         if one == other:
             continue
-        for offset, (old, new) in enumerate(zip(one, other, strict=False)):
-            if old == new:
-                continue
-            at = base + offset
+        size = min(len(one), len(other))
+        bits = int.from_bytes(one[:size], "little") ^ int.from_bytes(other[:size], "little")
+        for found in _DIFFERENT.finditer(bits.to_bytes(size, "little")):
+            at = base + found.start()
             if start >= 0 and at - end > _GAP:
                 yield start, end, number
                 start, number = -1, 0
             start = at if start < 0 else start
-            end = at + 1
-            number += 1
+            end = base + found.end()
+            number += len(found[0]) - found[0].count(0)
     if start >= 0:
         yield start, end, number

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import preinit
 from tests.support.glue import GLUE, LOAD, PROGRAM, SCRIPT, captured, codes, in_glue, needs_node
 
@@ -78,13 +80,24 @@ export const answer = (p) => [p.take(p.get(64)), p.take(4), p.table.length];
     assert in_glue(tmp_path, result, "console.log((await start()).table.length)") == 4
 
 
-def test_handles_that_were_made_after_loading_are_told(tmp_path: Path) -> None:
-    text = PROGRAM.replace("emscripten_date_now", "_emval_get_global")
-    script = LOAD.replace("start()", "start({ _emval_get_global: () => 1 })")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_emval_get_global",
+        "hiwire_get_length",
+        "__wbindgen_string_new",
+        "__wbg_now_8ed1a4454e40ecd1",
+        "syscall/js.valueGet",
+    ],
+)
+def test_handles_that_were_made_after_loading_are_told(tmp_path: Path, name: str) -> None:
+    """Of embind, Pyodide, wasm-bindgen and Go."""
+    text = PROGRAM.replace("emscripten_date_now", name)
+    script = LOAD.replace("start()", f"start({{ {name!r}: () => 1 }})")
     quiet = script + "export const prepare = () => 0; export const answer = () => 1;"
     assert codes(captured(tmp_path, quiet, text)) == []
     result = captured(tmp_path, quiet.replace("= () => 0", "= (p) => p.now()"), text)
-    assert "_emval_get_global" in said(result, "glue-handles")
+    assert name in said(result, "glue-handles")
 
 
 def test_what_is_alive_in_javascript_is_told(tmp_path: Path) -> None:
