@@ -6,6 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
+from ..binary import encoder as write
+from ..binary.externs import function as function_import
+from ..binary.module import Module, SectionId
+from ..binary.sections import Export
+from ..binary.types import FuncType
 from ..engine import ffi
 from ..engine.copies.deployed import deployed_engine
 from ..engine.guest import original_frame
@@ -56,23 +61,85 @@ def _first_output() -> Watch:
 
 
 class _Copy:
-    """A copy that runs. `spent`: seconds in its functions."""
+    """A copy that runs. `spent`: seconds in its functions. `failed`: what to raise for a trap."""
 
-    def __init__(self, store: ffi.Store, instance: object) -> None:
+    def __init__(
+        self,
+        store: ffi.Store,
+        instance: object,
+        functions: ffi.HostFunctions,
+        types: FunctionTypes,
+        failed: Callable[[GuestTrapped], BaseException],
+    ) -> None:
         self._store = store
         self._instance = instance
+        self._functions = functions
+        self._types = types
+        self._known: dict[bytes, FuncType | None] = {}  # by a function's identity
+        self._failed = failed
+        self._nested = 0
         self.spent = 0.0
 
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
-        function = ffi.export(self._store, self._instance, name)
+        return self.call_function(ffi.export(self._store, self._instance, name), arguments, results)
+
+    def call_function(self, function: object, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        self._functions.raised = None
+        self._nested += 1
         began = time.perf_counter()
         try:
             return ffi.call(self._store, function, arguments, results)
+        except GuestTrapped as trap:
+            raise self._failed(trap) from trap
         finally:
-            self.spent += time.perf_counter() - began
+            self._nested -= 1
+            if not self._nested:
+                self.spent += time.perf_counter() - began
+
+    def lend(self, export: Export) -> object:
+        return ffi.export(self._store, self._instance, export.name)
+
+    def table_function(self, export: Export, index: int) -> object:
+        return ffi.function_at(self._store, self.lend(export), index)
+
+    def type_of(self, function: object) -> FuncType | None:
+        pointer = ffi.function_pointer(function) or b""
+        if pointer not in self._known:
+            self._known[pointer] = self._types.of(self._store, function)
+        return self._known[pointer]
 
     def memory(self, name: str) -> memoryview:
         return ffi.memory_reader(self._store, ffi.export(self._store, self._instance, name))()
+
+
+class FunctionTypes:
+    """Tells of which of a module's types a function is: modules that import one of each type are linked to it.
+
+    The engine's own answer is of no use here: it aborts on some types.
+    """
+
+    def __init__(self, engine: ffi.Engine, module: Module) -> None:
+        plain = (t for t in module.types.functions if t and all(len(v) == 1 for v in (*t.params, *t.results)))
+        self._modules = dict.fromkeys(plain)  # type: dict[FuncType, ffi.Module | None]
+        self._engine = engine
+
+    def of(self, store: ffi.Store, function: object) -> FuncType | None:
+        """None for one of another type than these."""
+        for signature, known in self._modules.items():
+            module = known or ffi.compile_module(self._engine, _importer(signature))
+            self._modules[signature] = module
+            try:
+                ffi.instantiate(store, module, [function])
+            except EngineError:
+                continue
+            return signature
+        return None
+
+
+def _importer(signature: FuncType) -> bytes:
+    types = write.section(SectionId.TYPE, write.vector([write.function_type(signature)]))
+    imports = write.section(SectionId.IMPORT, write.vector([write.name("") * 2 + function_import(0)]))
+    return write.assemble([types, imports])
 
 
 class Copies:
@@ -90,6 +157,7 @@ class Copies:
         began = time.perf_counter()
         try:
             self._module = ffi.compile_module(self._engine, subject.wasm)
+            self._types = FunctionTypes(self._engine, subject.module)
             self.compile_seconds = time.perf_counter() - began
             self._preloads = {
                 name: ffi.compile_module(self._engine, wasm) for name, wasm in subject.preload_code.items()
@@ -138,7 +206,9 @@ class Copies:
             began = clock()
             instance = instantiate()
             spent += clock() - began
-            copy = _Copy(store, instance)
+            copy = _Copy(
+                store, instance, functions, self._types, lambda trap: self._explained(trap, functions.raised, store)
+            )
             if memory_of(subject.module) is not None:
                 found = [extern for extern, entry in zip(externs, subject.module.imports, strict=True) if entry.memory]
                 exported = "memory" in subject.module.exported_names
@@ -151,9 +221,8 @@ class Copies:
             for call in subject.calls:
                 try:
                     perform(call)
-                except GuestTrapped:
-                    last = subject.to_output and call is subject.calls[-1]
-                    if not last or not isinstance(functions.raised, (_Printed, GuestExit)):
+                except (_Printed, GuestExit):
+                    if not subject.to_output or call is not subject.calls[-1]:
                         raise
             spent += copy.spent
         except BaseException as problem:

@@ -18,13 +18,11 @@ from . import dylink
 from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .cursor import MOST_ITEMS, Cursor
-from .encoder import PREAMBLE, SECTION_ORDER
+from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
 
 T = TypeVar("T")
-
-COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
 
 
 class SectionId(IntEnum):
@@ -185,8 +183,9 @@ class Module:
         return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.target == index), None)
 
 
-def parse(data: bytes, data_of: Module | None = None) -> Module:
-    """Parses a core module. `data_of`: another one with the same data section, if it is known.
+def parse(data: bytes, data_of: Module | None = None, libraries: bool = False) -> Module:
+    """Parses a core module. `data_of`: another one with the same data section, if it is known. `libraries`: dynamic
+    libraries, too, of which a loader says where their memory lies.
 
     Raises
     ------
@@ -222,7 +221,7 @@ def parse(data: bytes, data_of: Module | None = None) -> Module:
     imports = whole(SectionId.IMPORT, read.read_imports)
     if any((entry.module, entry.name) == ("env", "__linear_memory") for entry in imports):
         raise RelocatableObject("the input is a relocatable object (it imports `env.__linear_memory`)")
-    for section in found:
+    for section in () if libraries else found:
         content = Cursor(data, section.content, section.end, section.label)
         if section.title in (dylink.TODAY, dylink.BEFORE) and dylink.is_library(section.title, content, imports):
             raise DynamicLibrary(f"the input is a dynamic library (it has a custom section {section.title!r})")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..binary.growth import Bounds
 from ..binary.module import Module
+from ..binary.sections import Export
+from ..binary.types import FuncType
 from ..errors import Frame
 from .profile import Profile
 from .runtime import Deadline
@@ -156,6 +158,21 @@ class Instance(Protocol):
 
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """Puts a function of the host into a table of functions."""
+
+    def lend(self, export: Export) -> Any:
+        """The extern of what the original exports, for others to use."""
+
+    def table_function(self, export: Export, index: int) -> Any:
+        """The extern of the function there in a table of functions that the original exports; None for null.
+
+        Raises `IndexError`, whose argument is the table's size.
+        """
+
+    def type_of(self, function: Any) -> FuncType | None:
+        """The type of a function of the guest, an extern; None for one of another module."""
+
+    def call_function(self, function: Any, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls a function, an extern, as `call` does."""
 
     def compiled(self) -> tuple[int, int, int]:
         """How many functions were compiled, how many bytes of their code, in how many modules."""

@@ -8,6 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from ..binary.module import Module
+from ..binary.sections import Export
+from ..binary.types import FuncType
 from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhausted, UncaughtException
 from . import ffi
 from .backtrace import Backtraces
@@ -35,7 +37,9 @@ class Linkage:
         #: Where the guest is, in a host function that it called.
         self.backtrace = Backtraces(store)
         #: Index of an imported function -> the extern that it stands for, if the guest is given another in its place.
-        self.originals: Mapping[int, Any] = {}
+        self.originals: dict[int, Any] = {}
+        #: Indices of functions, and the references to them that modules have which import them.
+        self.references: list[tuple[int, Any]] = []
 
     def define(self, parameters: Sequence[str], results: Sequence[str], function: ffi.HostFunction) -> Any:
         """An extern that calls `function` with unsigned 64-bit integers, bits for "f32" and "f64"."""
@@ -48,6 +52,10 @@ class Linkage:
     def preload(self, name: str, externs: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """The exports `names` of an instance of the preloaded module `name`."""
         return self._exports(self._preloads[name], externs, names)
+
+    def set_function(self, table: Any, index: int, function: Any) -> None:
+        """Puts a function into a table of functions."""
+        ffi.set_function(self._store, table, index, function)
 
     def number(self, extern: Any) -> Callable[[], int]:
         """What reads a global of type i64. Valid as the store is."""
@@ -93,15 +101,24 @@ Linker = Callable[[Linkage], Sequence[Any]]
 class EngineInstance(ABC):
     """An instance of which all state is exported under known names. See `guest.Instance`."""
 
-    def __init__(self, store: ffi.Store, deadline: Deadline, original: Module, preloads: Collection[str]) -> None:
+    def __init__(
+        self,
+        store: ffi.Store,
+        deadline: Deadline,
+        original: Module,
+        preloads: Collection[str],
+        functions: ffi.HostFunctions | None = None,
+    ) -> None:
+        """`functions`: those of the store, where it has several instances."""
         self._store = store
         self._original = original
         self._preloads = preloads
         self._given: Sequence[Any] = ()  # the externs of the original's imports
         self._deadline = deadline
-        self._functions = ffi.HostFunctions(store)
+        self._functions = functions or ffi.HostFunctions(store)
         self._functions.stop_when(lambda: self._deadline.error() if self._deadline.cancelled else None)
         self._externs: dict[str, Any] = {}
+        self._types: dict[bytes, FuncType | None] = {}  # by a function's identity
         self._readers: dict[str, Callable[[], memoryview]] = {}
         self._instance: Any = None
         self.active = 0
@@ -131,6 +148,10 @@ class EngineInstance(ABC):
     def set_host_function(self, name: str, index: int, function: Callable[[], None]) -> None:
         """See `guest.Instance`."""
         ffi.set_function(self._store, self._export(name), index, self._functions.define((), (), function))
+
+    def lend(self, export: Export) -> Any:
+        """See `guest.Instance`."""
+        return self._export(export.name)
 
     @abstractmethod
     def compiled(self) -> tuple[int, int, int]:
@@ -169,16 +190,34 @@ class EngineInstance(ABC):
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         self._functions.raised = None
         self._deadline.check()
-        function = self._function(name)
+        return self.call_function(self._function(name), arguments, results)
+
+    def table_function(self, export: Export, index: int) -> Any:
+        """See `guest.Instance`."""
+        return ffi.function_at(self._store, self.lend(export), index)
+
+    def type_of(self, function: Any) -> FuncType | None:
+        """See `guest.Instance`."""
+        pointer = ffi.function_pointer(function) or b""
+        if pointer not in self._types:
+            index = self.resolve_function(pointer)
+            self._types[pointer] = None if index is None else self._original.function_type(index)
+        return self._types[pointer]
+
+    def call_function(self, function: Any, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """See `guest.Instance`."""
+        self._functions.raised = None
+        self._deadline.check()
         self.active += 1
         try:
             return ffi.call(self._store, function, arguments, results)
         except GuestTrapped as trap:
-            raise self._explain(trap) from trap
+            raise self.explained(trap) from trap
         finally:
             self.active -= 1
 
-    def _explain(self, trap: GuestTrapped) -> BaseException:
+    def explained(self, trap: GuestTrapped) -> BaseException:
+        """The error for a trap: what a function of the host raised, or what the guest did."""
         raised = self._functions.raised
         if raised is not None and not isinstance(raised, PreinitError):
             return raised
@@ -263,6 +302,6 @@ class EngineInstance(ABC):
             ffi.call(self._store, self._function(name), (), 0)
         except GuestTrapped as trap:
             if trap.code not in _OUT_OF_BOUNDS:
-                raise self._explain(trap) from trap
+                raise self.explained(trap) from trap
             return True
         return False

@@ -28,14 +28,15 @@ class WholeInstance(EngineInstance):
         preloads: Mapping[str, ffi.Module],
         link: Linker,
         deadline: Deadline,
+        functions: ffi.HostFunctions | None = None,
     ):
-        super().__init__(store, deadline, code.original, preloads)
+        super().__init__(store, deadline, code.original, preloads, functions)
         self._code = code
         self._listed = (module, *preloads.values())
         try:
             linkage = Linkage(store, self._functions, preloads)
             self._given = self._imports = link(linkage)
-            self._originals = linkage.originals
+            self._originals, self._lent = linkage.originals, linkage.references
             self._instance = ffi.instantiate(store, module, self._imports)
             self._write_data(code.original.data, code.data)
         except GuestTrapped as trap:
@@ -73,7 +74,8 @@ class WholeInstance(EngineInstance):
         # An imported function may be seen under the host's pointer, and under one of this instance's own.
         host = (pointer for pointer in map(ffi.function_pointer, self._imports) if pointer)
         result = {pointer: index for index, pointer in enumerate(host)}
-        result |= ffi.function_indices(self._originals)
+        result |= ffi.function_indices(self._originals.items())
+        result |= ffi.function_indices(self._lent)
         if self._code.candidates:
             values = self.table_values(self._code.candidates)
             for index, value in zip(self._code.references, values, strict=True):

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from ..binary.module import Module
-from ..binary.sections import ExternKind, Import
-from ..binary.types import F32, F64, I32, I64, FuncType, ValType
+from ..binary.sections import Export, ExternKind, Import
+from ..binary.types import F32, F64, FUNCREF, I32, I64, FuncType, ValType
 from ..engine.instance import Linkage
-from ..errors import GuestTrap, Misfit, UnknownExport, UsageError, counted, quoted
+from ..engine.values import Unsuited
+from ..errors import (
+    GuestTrap,
+    InitializerFailed,
+    Misfit,
+    UncaughtException,
+    UnknownExport,
+    UsageError,
+    counted,
+    quoted,
+)
+from ..options.hints import few_of
 from .ledger import Calls
 from .pausing import Watch
 
@@ -20,6 +32,9 @@ _FLOATS = {"f32": "<f", "f64": "<d"}
 
 Number = int | float
 
+#: How compilers of C name the table of functions.
+_USUAL_TABLE = "__indirect_function_table"
+
 
 class Callee(Protocol):
     """An instance whose exports are called, see `engine.guest.Instance`."""
@@ -27,9 +42,21 @@ class Callee(Protocol):
     def call(self, name: str, arguments: Sequence[bytes], results: int) -> list[bytes]:
         """Calls an export with raw values of 16 bytes."""
 
+    def lend(self, export: Export) -> Any:
+        """The extern of what the original exports."""
+
+    def table_function(self, export: Export, index: int) -> Any:
+        """The extern of a function in an exported table; None for null. Raises `IndexError` with the table's size."""
+
+    def type_of(self, function: Any) -> FuncType | None:
+        """The type of a function, an extern; None where it can't be told."""
+
+    def call_function(self, function: Any, arguments: Sequence[bytes], results: int) -> list[bytes]:
+        """Calls a function, an extern, with raw values of 16 bytes."""
+
 
 class Guest:
-    """The guest that called a Python function: its memory, and its exported functions.
+    """The guest that called a Python function: its memory, its exported functions, and its tables of functions.
 
     All of it is checked: an address outside of memory, a name that is no export or a number that does not fit raises a
     `PreinitError`, which ends the build unless the function catches it.
@@ -39,6 +66,8 @@ class Guest:
         self._module = module
         self._instance: Callee | None = None
         self._memory: Callable[[], memoryview] | None = None
+        #: What ended a call so that the guest can't go on, even if the function caught it.
+        self.ended: InitializerFailed | Unsuited | None = None
 
     def bind(self, instance: Callee, memory: Callable[[], memoryview] | None) -> None:
         """Says which instance it is, once there is one."""
@@ -79,15 +108,79 @@ class Guest:
                 f"the module exports no function {quoted(name)} that a Python function could call",
                 hint="Call one of its exports.",
             )
-        types = _plain(signature, f"the export {quoted(name)}")
-        if len(arguments) != len(types[0]):
+        instance = self._instance
+        return self._perform(partial(instance.call, name), signature, f"the export {quoted(name)}", arguments)
+
+    def call_table(self, index: int, *arguments: Number, table: str | None = None) -> tuple[Number, ...]:
+        """Calls the function at `index` of an exported table of functions; the rest is as in `call`.
+
+        `table`: the table's export; None for the only one, or `__indirect_function_table` where there are several. So
+        imports can be served that call back, such as `invoke_vii` of Emscripten's.
+
+        Raises `UnknownExport` for what is no such table, `GuestTrap` where the table has no function at `index`,
+        `UsageError`, and what the call raises.
+        """
+        export = self._table(table)
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise UsageError(f"{index!r} is no index of a table", hint="Give an integer.")
+        assert self._instance is not None
+        name = f"element {index} of the table {quoted(export.name)}"
+        try:
+            function = self._instance.table_function(export, index)
+        except IndexError as problem:
+            raise GuestTrap(
+                f"a Python function called {name}, which has {counted(problem.args[0], 'element')}",
+                hint="Check what the guest gave the function.",
+            ) from None
+        if function is None:
+            raise GuestTrap(
+                f"a Python function called {name}, which is null", hint="Check what the guest gave the function."
+            )
+        signature = self._instance.type_of(function)
+        if signature is None:
+            raise Misfit(
+                f"{name} is a function of another module, or of a type that a Python function can't have",
+                hint="A Python function can call the guest's own functions there, which take numbers and return one.",
+            )
+        return self._perform(partial(self._instance.call_function, function), signature, name, arguments)
+
+    def _table(self, name: str | None) -> Export:
+        tables = {e.name: e for e in self._module.exports if e.kind == ExternKind.TABLE}
+        plain = {title: e for title, e in tables.items() if self._module.tables[e.target].type == FUNCREF}
+        if name is None:
+            name = next(iter(plain)) if len(plain) == 1 else _USUAL_TABLE
+        if name not in plain or self._instance is None:
+            shown = few_of({title: quoted(title) for title in plain}, name)
+            what = f"no table of functions {quoted(name)}" if len(plain) != 0 else "no table of functions"
+            raise UnknownExport(
+                f"the module exports {what} that a Python function could call through",
+                hint=f"It exports {shown}: say which, `table=...`." if shown else "Have it export its table.",
+            )
+        return plain[name]
+
+    def _perform(
+        self,
+        call: Callable[[list[bytes], int], list[bytes]],
+        signature: FuncType,
+        name: str,
+        arguments: Sequence[Number],
+    ) -> tuple[Number, ...]:
+        """Makes a call with these numbers. What must end the build is kept, whatever the function does with it."""
+        parameters, returned = _plain(signature, name)
+        if len(arguments) != len(parameters):
+            were = "was" if len(arguments) == 1 else "were"
             raise UsageError(
-                f"{quoted(name)} takes {counted(len(types[0]), 'argument')}, {len(arguments)} were given",
+                f"{name} takes {counted(len(parameters), 'argument')}, {len(arguments)} {were} given",
                 hint=f"Its type is {signature}.",
             )
-        raw = [_bits(kind, value).ljust(16, b"\0") for kind, value in zip(types[0], arguments, strict=True)]
-        results = self._instance.call(name, raw, len(types[1]))
-        return tuple(_value(kind, bits) for kind, bits in zip(types[1], results, strict=True))
+        raw = [_bits(kind, value).ljust(16, b"\0") for kind, value in zip(parameters, arguments, strict=True)]
+        try:
+            results = call(raw, len(returned))
+        except (InitializerFailed, Unsuited) as problem:
+            if not isinstance(problem, GuestTrap | UncaughtException):
+                self.ended = self.ended or problem
+            raise
+        return tuple(_value(kind, bits) for kind, bits in zip(returned, results, strict=True))
 
     def _view(self) -> memoryview:
         if self._memory is None:
@@ -160,6 +253,8 @@ class PythonFunctions:
             calls[name] += 1
             values = [_value(kind, bits.to_bytes(8, "little")) for kind, bits in zip(parameters, raw, strict=True)]
             returned = function(guest, *values)
+            if guest.ended is not None:
+                raise guest.ended
             if not results:
                 return None
             if isinstance(returned, bool) or not isinstance(returned, int | float):

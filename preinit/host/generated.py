@@ -6,7 +6,7 @@ can't build all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ..binary import assembler as code
@@ -16,7 +16,7 @@ from ..binary.constexpr import constant
 from ..binary.cursor import leading_u32
 from ..binary.module import Module, SectionId
 from ..binary.sections import ExternKind, Global, Import
-from ..binary.types import I32, I64, NUMERIC_SIZES, FuncType, ValType, is_numeric, type_name
+from ..binary.types import FUNCREF, I32, I64, NUMERIC_SIZES, FuncType, Limits, ValType, is_numeric, type_name
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, Misfit, PauseRefused, printable, quoted
 from ..options.hints import option
@@ -26,12 +26,14 @@ from ..options.numbers import encode, expected
 class Provider(NamedTuple):
     """`wasm`, and the names of its exports: `names` of what it provides, in order, `counters` by position of imports.
 
-    A counter is a global of type i64: how often that function was called.
+    A counter is a global of type i64: how often that function was called. `late`: the table of functions to come, if
+    there are any.
     """
 
     wasm: bytes
     names: list[str]
     counters: dict[int, str]
+    late: tuple[str, ...] = ()
 
 
 def provider(
@@ -41,6 +43,7 @@ def provider(
     stubs: Mapping[int, bytes | None],
     forwarded: Collection[int] = (),
     pausing: Collection[int] = (),
+    late: Sequence[int] = (),
 ) -> Provider:
     """The module that provides `imports` (position among all imports, entry).
 
@@ -48,7 +51,7 @@ def provider(
     as the module does. Each function that it exports calls fault with its position, then traps; one that is forwarded
     calls the one that it stands for, and one for which `stubs` has a body (locals and expression) is that. Those call
     note with their position the first time, and count their calls. One of `pausing` first calls pause with its
-    position, and returns zeros if that gave 1.
+    position, and returns zeros if that gave 1. One of `late` calls what is put into a table, in that order.
     Memories, tables and globals are fresh ones; `values`: `MODULE.NAME` of an imported global -> number.
     Raises `ImportedState` where something needs a value that nobody gave.
     """
@@ -76,6 +79,10 @@ def provider(
         count = code.global_get(counter) + code.i64_const(1) + code.I64_ADD + code.global_set(counter)
         return code.NO_LOCALS + told + count + body[len(code.NO_LOCALS) :]
 
+    if late:
+        size = Limits(len(late), len(late))
+        add(SectionId.TABLE, ExternKind.TABLE, FUNCREF + write.limits(size), name=_LATE)
+
     for position, entry in imports:
         # A tag's type may be written twice, under two indices.
         tag = (entry.module, entry.name, module.types.functions[entry.type_index])
@@ -89,10 +96,14 @@ def provider(
         if entry.kind == ExternKind.FUNC:
             add(SectionId.FUNCTION, ExternKind.FUNC, write.uleb(index_of[entry.type_index]), before=_OWN + len(targets))
             stub = stubs.get(position)
-            if position in forwarded:
+            if position in forwarded or position in late:
                 signature = module.types.functions[entry.type_index]
                 assert signature is not None  # the module was parsed: a function import names a function type
-                called = code.parameters(signature) + code.call(_OWN + targets.index(position))
+                if position in late:
+                    target = code.i32_const(late.index(position)) + code.call_indirect(index_of[entry.type_index], 0)
+                else:
+                    target = code.call(_OWN + targets.index(position))
+                called = code.parameters(signature) + target
                 body = counted(position, code.NO_LOCALS + called + code.END)
             elif stub:
                 body = counted(position, stub)
@@ -121,8 +132,11 @@ def provider(
     sections = [types]
     sections += [write.section(n, write.vector(parts[SectionId(n)])) for n in write.SECTION_ORDER if n in parts]
     sections.append(write.module_name(GENERATED))
-    return Provider(write.assemble(sections), names, counters)
+    return Provider(write.assemble(sections), names, counters, (_LATE,) if late else ())
 
+
+#: The export of the table of functions to come.
+_LATE = "late"
 
 #: The functions that the generated module imports first.
 _FAULT, _NOTE, _PAUSE = range(3)

@@ -52,6 +52,12 @@ class Provider(Protocol):
         """The externs for the imports that it took, by position. Raises `ImportedState`, `Misfit`."""
 
 
+def _borrowers(modules: Mapping[str, Module]) -> tuple[str, ...]:
+    from .lending import borrowers
+
+    return borrowers(modules)
+
+
 def resolve(imports: Sequence[Import], providers: Iterable[Provider]) -> list[tuple[Provider, list[Numbered]]]:
     """What each provider takes, in order; the last one takes what is left."""
     left = list(enumerate(imports))
@@ -70,21 +76,35 @@ class Preloads:
         self.modules = modules
         self._given = given
         self._exports = {(name, export.name) for name, module in modules.items() for export in module.exports}
+        #: The names of those that need the guest, in order.
+        self.late = _borrowers(modules) if modules else ()
+        #: What those that were instantiated export.
+        self.instances: dict[tuple[str, str], Extern] = {}
 
     def takes(self, position: int, entry: Import) -> bool:
         return (entry.module, entry.name) in self._exports
 
     def provide(self, linkage: Linkage, taken: Sequence[Numbered]) -> Mapping[int, Extern]:
-        instances: dict[tuple[str, str], Extern] = {}
+        """Of those that can be had before there is a guest."""
         for name, module in self.modules.items():
-            exports = [export.name for export in module.exports]
-            wanted = [instances[entry.module, entry.name] for entry in module.imports]
-            for title, extern in zip(exports, linkage.preload(name, wanted, exports), strict=True):
-                instances[name, title] = extern
-        found = {position: instances[entry.module, entry.name] for position, entry in taken}
-        for position, entry in taken:
+            if name not in self.late:
+                self.instantiate(linkage, name, [self.instances[e.module, e.name] for e in module.imports])
+        early = [numbered for numbered in taken if not self.is_late(numbered[1])]
+        found = {position: self.instances[entry.module, entry.name] for position, entry in early}
+        for position, entry in early:
             self._prepare(linkage, entry, found[position])
         return found
+
+    def is_late(self, entry: Import) -> bool:
+        """Whether an import that is taken comes from a module that needs the guest itself."""
+        return entry.module in self.late
+
+    def instantiate(self, linkage: Linkage, name: str, externs: Sequence[Extern], *more: str) -> list[Extern]:
+        """Makes an instance; its exports named `more`."""
+        exports = [export.name for export in self.modules[name].exports]
+        found = linkage.preload(name, externs, [*exports, *more])
+        self.instances.update({(name, title): extern for title, extern in zip(exports, found, strict=False)})
+        return found[len(exports) :]
 
     def _prepare(self, linkage: Linkage, entry: Import, extern: Extern) -> None:
         if self._given.resumes and entry.memory and not entry.memory.shared:
@@ -164,23 +184,31 @@ class Generated:
         self._given = given
         #: Name of a function, and what reads how often it was called.
         self.counters: list[tuple[str, Callable[[], int]]] = []
+        #: The table that functions which come late must be put into, in order.
+        self.late_functions: Extern = None
 
     def takes(self, position: int, entry: Import) -> bool:
         return True
 
     def provide(
-        self, linkage: Linkage, taken: Sequence[Numbered], counted: Mapping[int, Extern] | None = None
+        self,
+        linkage: Linkage,
+        taken: Sequence[Numbered],
+        counted: Mapping[int, Extern] | None = None,
+        late: Sequence[int] = (),
     ) -> Mapping[int, Extern]:
-        """`counted`: functions of others by position, which are taken too."""
+        """`counted`: functions of others by position, which are taken too. `late`: positions of those to come."""
         if not taken:
             return {}
         forwarded = counted or {}
         pausing = self._watch.imports if self._watch else ()
-        made = generate(self._module, list(taken), self._values, self._stubs, forwarded, pausing)
+        made = generate(self._module, list(taken), self._values, self._stubs, forwarded, pausing, late)
         fault = linkage.define(("i32",), (), self._fault)
         used = [fault, linkage.define(("i32",), (), self._note), linkage.define(("i32",), ("i32",), self._pause)]
         used += [forwarded[position] for position, _ in taken if position in forwarded]
-        found = linkage.provider(made.wasm, used, [*made.names, *made.counters.values()])
+        found = linkage.provider(made.wasm, used, [*made.names, *made.counters.values(), *made.late])
+        if made.late:
+            self.late_functions = found.pop()
         for position, counter in zip(made.counters, found[len(made.names) :], strict=True):
             self.counters.append((title(self._module.imports[position]), linkage.number(counter)))
         externs = {position: extern for (position, _), extern in zip(taken, found, strict=False)}
@@ -252,16 +280,30 @@ def title(entry: Import) -> str:
     return f"{entry.module}.{entry.name}"
 
 
+class Linked(NamedTuple):
+    """The externs for a module's imports, in order.
+
+    `counted`: position of functions that are counted -> the ones that these call. `late`: the positions of those which
+    are only there when there is a guest.
+    """
+
+    externs: list[Extern]
+    counted: dict[int, Extern]
+    late: tuple[int, ...]
+
+
 def link(
     module: Module, linkage: Linkage, preloads: Preloads, python: Provider | None, wasi: Wasi, generated: Generated
-) -> tuple[list[Extern], dict[int, Extern]]:
-    """The externs for a module's imports, in order; and of functions that are counted the ones that these call."""
+) -> Linked:
+    """Has each import provided."""
     own = () if python is None else (python,)
     (_, preloaded), *provided, (_, rest) = resolve(module.imports, (preloads, *own, wasi, generated))
     externs = dict(preloads.provide(linkage, preloaded))
     for provider, taken in provided:
         externs |= provider.provide(linkage, taken)
-    counted = {position: externs[position] for position, entry in preloaded if entry.kind == ExternKind.FUNC}
-    rest = sorted([*rest, *(numbered for numbered in preloaded if numbered[0] in counted)], key=lambda one: one[0])
-    externs |= generated.provide(linkage, rest, counted)
-    return [externs[position] for position in range(len(module.imports))], counted
+    functions = [numbered for numbered in preloaded if numbered[1].kind == ExternKind.FUNC]
+    late = tuple(position for position, entry in functions if preloads.is_late(entry))
+    counted = {position: externs[position] for position, _ in functions if position not in late}
+    rest = sorted([*rest, *functions], key=lambda one: one[0])
+    externs |= generated.provide(linkage, rest, counted, late)
+    return Linked([externs[position] for position in range(len(module.imports))], counted, late)

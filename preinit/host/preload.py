@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from ..binary import encoder as write
+from ..binary.extend import extended_section
 from ..binary.module import Module, SectionId
-from ..binary.sections import Export, ExternKind, Global, Import, Table
-from ..binary.types import FuncType, Limits, is_numeric, type_name
+from ..binary.sections import ExternKind
 from ..engine.bounds import shared_with
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, Misfit, printable, quoted
 from ..options import Options
 from ..options.hints import few_of
 from ..result import BuildWarning
+from .lending import GUEST, borrowed_functions, borrowers, check_lent, export_type, import_type, lends
 
 
 def check(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
@@ -24,20 +25,24 @@ def check(module: Module, preloads: Mapping[str, Module], options: Options) -> N
     check_needed(module, preloads)
     check_preloads(preloads.items())
     check_types(module, preloads)
+    check_lent(module, preloads)
     check_uses(module, preloads, options)
 
 
 def check_preloads(preloads: Iterable[tuple[str, Module]]) -> None:
-    """A preloaded module may import what those before it export, and nothing else. Raises `Misfit`."""
+    """A preloaded module may import what those before it and the guest export, and nothing else. Raises `Misfit`."""
     provided: set[tuple[str, str]] = set()
+    known: set[str] = set()
     for name, module in preloads:
         for entry in module.imports:
-            if (entry.module, entry.name) not in provided:
+            if (entry.module, entry.name) not in provided and not lends(entry, known):
                 raise Misfit(
                     f"the preloaded module {quoted(name)} imports "
                     f"`{printable(entry.module)}.{printable(entry.name)}`, which no earlier one exports",
-                    hint="Preload modules that need nothing from outside, each before the ones that import it.",
+                    hint="Preload modules that need nothing from outside, each before the ones that import it. What "
+                    f"the guest itself exports is imported from `{GUEST}`.",
                 )
+        known.add(name)
         provided.update((name, export.name) for export in module.exports)
 
 
@@ -65,7 +70,7 @@ def check_types(module: Module, preloads: Mapping[str, Module]) -> None:
         export = preloads[entry.module].exported(entry.name) if entry.module in preloads else None
         if export is None:
             continue
-        wanted, found = _type_of(module, entry), _export_type(preloads[entry.module], export)
+        wanted, found = import_type(module, entry), export_type(preloads[entry.module], export)
         if wanted and found and wanted != found:
             raise Misfit(
                 f"the preloaded module {quoted(entry.module)} exports {quoted(entry.name)} as {found}, which is "
@@ -73,36 +78,6 @@ def check_types(module: Module, preloads: Mapping[str, Module]) -> None:
                 where=f"import `{printable(entry.module)}.{printable(entry.name)}`",
                 hint="Preload a module whose exports have the types that the imports ask for.",
             )
-
-
-def _type_of(module: Module, entry: Import) -> str:
-    if entry.kind == ExternKind.FUNC:
-        return _function_type(module.types.functions[entry.type_index])
-    return _state_type(entry.kind, entry.memory or entry.table or entry.global_)
-
-
-def _export_type(module: Module, export: Export) -> str:
-    if export.kind == ExternKind.FUNC:
-        return _function_type(module.function_type(export.target))
-    spaces: dict[int, Sequence[Limits | Table | Global]] = {
-        ExternKind.MEMORY: module.memories, ExternKind.TABLE: module.tables, ExternKind.GLOBAL: module.globals,
-    }  # fmt: skip
-    space = spaces.get(export.kind, ())
-    return _state_type(ExternKind(export.kind), space[export.target] if export.target < len(space) else None)
-
-
-def _function_type(signature: FuncType | None) -> str:
-    """In words, and nothing where that names types of its module: those have other indices elsewhere."""
-    plain = signature is not None and all(len(t) == 1 for t in signature.params + signature.results)
-    return f"a function of type {signature}" if plain else ""
-
-
-def _state_type(kind: ExternKind, value: Limits | Table | Global | None) -> str:
-    if isinstance(value, Global) and is_numeric(value.type):
-        return f"a {'mutable' if value.mutable else 'constant'} global of type {type_name(value.type)}"
-    if isinstance(value, Limits):
-        return f"a {'shared ' if value.shared else ''}memory of {64 if value.is_64 else 32} bits"
-    return f"a {kind.name.lower()}"
 
 
 def check_uses(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
@@ -159,10 +134,24 @@ def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[Buil
     return tuple(found)
 
 
-def without_names(module: Module) -> bytes:
-    """The module without custom sections, under the name that tells its frames from the guest's."""
+def code_of(preloads: Mapping[str, Module]) -> dict[str, bytes]:
+    """What to compile of each: no custom sections, and the name that tells its frames from the guest's.
+
+    Functions of the guest are exported again: a reference in there names them by an identity of its own.
+    """
+    late = borrowers(preloads)
+    return {
+        name: _code(module, borrowed_functions(module) if name in late else {}) for name, module in preloads.items()
+    }
+
+
+def _code(module: Module, exported: Mapping[int, str]) -> bytes:
     view = memoryview(module.data)
-    kept: list[list[bytes | memoryview]] = [
+    kept: list[write.Pieces] = [
         [view[section.header : section.end]] for section in module.sections if section.id != SectionId.CUSTOM
     ]
+    if exported:
+        exports = [write.export(name, ExternKind.FUNC, index) for index, name in exported.items()]
+        added = {SectionId.EXPORT: exports}
+        kept = [extended_section(module, number, added.get(SectionId(number), [])) for number in write.SECTION_ORDER]
     return write.assemble([*kept, write.module_name(GENERATED)])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
-from ..binary.sections import ExternKind
+from ..binary.sections import Export, ExternKind
 from ..binary.types import I32, I64
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
@@ -87,6 +87,7 @@ class World:
         self._output = output = Output(host, shown)
         if watch is not None:
             output.kept = []
+        self._provide_late: Callable[[Callable[[Export], Any]], None] | None = None
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(
             host, self._memory, output.to_output, output.to_error, deadline.check,
@@ -100,9 +101,15 @@ class World:
         self._has_memory = True
 
     def bind_guest(self, instance: Callee) -> None:
-        """Says which instance Python functions see."""
+        """Says which instance Python functions see, and has preloaded modules that need it made. Once.
+
+        Raises `Misfit` where it lacks what they import, and what instantiating them raises.
+        """
         if self._guest is not None:
             self._guest.bind(instance, self._memory.view if self._has_memory else None)
+        if self._provide_late is not None:
+            self._provide_late(instance.lend)
+            self._provide_late = None
 
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
@@ -199,11 +206,20 @@ class World:
     def link(self, linkage: Linkage) -> list[Any]:
         """The externs for the module's imports, in order."""
         self.calls.backtrace = linkage.backtrace
-        externs, counted = link(
-            self._module, linkage, self._preloads, self._python, self._wasi_imports, self._generated
-        )
+        providers = (self._preloads, self._python, self._wasi_imports, self._generated)
+        externs, counted, late = link(self._module, linkage, *providers)
         functions = [n for n, entry in enumerate(self._module.imports) if entry.kind == ExternKind.FUNC]
-        linkage.originals = {functions.index(position): extern for position, extern in counted.items()}
+
+        def name(found: Mapping[int, Any]) -> None:
+            linkage.originals.update({functions.index(position): extern for position, extern in found.items()})
+
+        def provide(lend: Callable[[Export], Any]) -> None:
+            from .borrowing import link_late
+
+            name(link_late(self._module, linkage, lend, self._preloads, self._generated, late))
+
+        name(counted)
+        self._provide_late = provide if self._preloads.late else None
         return externs
 
     def _wasi_function(self, name: str) -> Callable[..., int | None]:

@@ -20,7 +20,7 @@ from ..options.kinds import SECONDS
 from ..options.record import Recorded, options_of_report, read_report
 from ..options.words import for_python
 from ..passes.observer import Listener, Observer
-from ..passes.parse.source import Wasm, parse_within, read_preloads
+from ..passes.parse.source import Wasm, is_component, parse_within, read_preloads, read_within
 from ..passes.parse.supported import check_supported
 from ..passes.plan.entries import entries, renamed
 from ..passes.plan.exports import output_exports
@@ -170,7 +170,10 @@ def verify_calls(
     options = dataclasses.replace(options, audit=False, strict=False, host=quiet, cache=cached and options.cache)
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
     with observer.stage("parse"):
-        module = parse_within(wasm, deadline)
+        data = read_within(wasm, deadline)
+        if is_component(data):
+            return _verify_component(data, output, options, calls, recorded, deadline, observer, started)
+        module = parse_within(data, deadline)
         with of_output():
             other = parse_within(output, deadline)
             deadline.start(lambda: other.bodies).result()  # raises where code is malformed
@@ -183,6 +186,27 @@ def verify_calls(
         problem.hint = _advice(module, other, options, recorded) or problem.hint
         raise
     return dataclasses.replace(facts, seconds=time.monotonic() - started)
+
+
+def _verify_component(
+    data: bytes,
+    output: Wasm,
+    options: Options,
+    calls: Calls,
+    recorded: Recorded | None,
+    deadline: Deadline,
+    observer: Observer,
+    started: float,
+) -> Verification:
+    from .component import check_calls, verify_component
+
+    check_calls(calls.every, calls.host is not None)
+    with of_output():
+        other = read_within(output, deadline)
+        if not is_component(other):
+            raise InputError("the input is a component, and the output is none", hint="Give the output of this input.")
+    given = (data, other, options, calls.calls, calls.run, calls.timeout, recorded, deadline, observer)
+    return dataclasses.replace(verify_component(*given), seconds=time.monotonic() - started)
 
 
 def check_repeatable(options: Options) -> None:

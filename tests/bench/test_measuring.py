@@ -286,6 +286,30 @@ def test_python_functions_serve_both_and_see_their_guest() -> None:
         measure(text.encode(), output, options, runtime="node", rounds=3)
 
 
+#: Asks a module that needs its memory for what is there.
+LENT = """(module (import "env" "look" (func $look (result i32))) (memory (export "memory") 1)
+  (data (i32.const 8) "\\2a") (func (export "load") (drop (call $look)))
+  (func (export "again") (result i32) (if (i32.ne (call $look) (i32.const 42)) (then unreachable)) (i32.const 1)))"""
+
+
+def test_preloaded_modules_that_need_the_guest_serve_both() -> None:
+    serves = (
+        '(module (import "guest" "memory" (memory 1)) (func (export "look") (result i32) (i32.load (i32.const 8))))'
+    )
+    options = Options(init_funcs=("load",), preloads={"env": wasm(serves)}, cache=False)
+    found = measure(wasm(LENT), build(wasm(LENT), options).wasm, options, rounds=3, calls=("again",))
+    assert found.output.functions == ("again",)
+
+
+def test_an_output_without_an_export_that_a_preloaded_module_needs_is_told() -> None:
+    serves = '(module (import "guest" "load" (func)) (func (export "look") (result i32) (i32.const 42)))'
+    options = Options(init_funcs=("load",), preloads={"env": wasm(serves)}, cache=False)
+    output = build(wasm(LENT), options).wasm
+    with pytest.raises(errors.Misfit, match="imports 'load' from the guest, which exports nothing") as caught:
+        measure(wasm(LENT), output, options, rounds=3, calls=("again",))
+    assert "the output" in (caught.value.where or "")
+
+
 PRINTS = """(module
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
-from preinit import Guest, Host, build
-from preinit.errors import GuestTrap, Misfit, UnknownExport, UsageError
+from preinit import Guest, Host, Options, build
+from preinit.bench import measure
+from preinit.errors import GuestExit, GuestTrap, Misfit, StackExhausted, UnknownExport, UsageError
 from preinit.verification import verify
 from tests.support.instances import Running
 from tests.support.modules import wasm
@@ -127,3 +130,106 @@ def test_a_function_may_stand_in_for_one_of_wasi() -> None:
 
     result = build(wasm(text), functions={"wasi_snapshot_preview1.random_get": chosen}, cache=False)
     assert Running(result.wasm).state().memories[0][8:12] == b"4444"
+
+
+#: Calls back through its table, as code of Emscripten's does for exceptions: `env.throw` leaves the function that
+#: `env.invoke` called, which says so with `threw`.
+CALLS_BACK = """(module
+  (import "env" "invoke" (func $invoke (param i32 i32) (result i32)))
+  (import "env" "throw" (func $throw (param i32)))
+  (memory (export "memory") 1) (global $threw (mut i32) (i32.const 0))
+  (table (export "__indirect_function_table") 7 funcref) (elem (i32.const 1) $double $fail $crash $plain $wide)
+  (table (export "other") 2 funcref) (table (export "objects") 2 externref)
+  (func $double (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
+  (func $fail (param i32) (result i32) (call $throw (local.get 0)) (i32.const 1))
+  (func $crash (param i32) (result i32) unreachable)
+  (func $plain) (func $wide (param v128))
+  (func (export "setThrew") (param i32) (global.set $threw (local.get 0)))
+  (func (export "preinit_initialize")
+    (i32.store (i32.const 8) (call $invoke (i32.const 1) (i32.const 21)))
+    (i32.store (i32.const 12) (call $invoke (i32.const 2) (i32.const 33)))
+    (i32.store (i32.const 16) (global.get $threw))))"""
+
+
+class Thrown(Exception):
+    """What a C++ program throws."""
+
+
+def throw(guest: Guest, number: int) -> None:
+    raise Thrown(number)
+
+
+def invoke(guest: Guest, index: int, argument: int) -> int:
+    try:
+        (result,) = guest.call_table(index, argument)
+    except Thrown as thrown:
+        guest.call("setThrew", thrown.args[0])
+        return 0
+    return int(result)
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_a_function_calls_through_the_guest_s_table_and_catches_what_another_one_raised(engine: str) -> None:
+    functions = {"env.invoke": invoke, "env.throw": throw}
+    result = build(wasm(CALLS_BACK), functions=functions, engine=engine, cache=False)
+    memory = Running(result.wasm).state().memories[0]
+    assert [int.from_bytes(memory[at : at + 4], "little") for at in (8, 12, 16)] == [42, 0, 33]
+    assert result.report.host.calls == {"env.invoke": 2, "env.throw": 1}
+    verify(wasm(CALLS_BACK), result.wasm, functions=functions, engine=engine, cache=False)
+    measure(wasm(CALLS_BACK), result.wasm, Options(host=Host(functions=functions)), rounds=3)
+
+
+def called_with(call: object, engine: str = "whole") -> None:
+    build(wasm(CALLS_BACK), functions={"env.invoke": call, "env.throw": throw}, engine=engine, cache=False)  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda guest, *_: guest.call_table(0), GuestTrap, "element 0 of the table '__indirect_function_table', which"),
+        (lambda guest, *_: guest.call_table(7), GuestTrap, "which has 7 elements"),
+        (lambda guest, *_: guest.call_table(-1), GuestTrap, "which has 7 elements"),
+        (lambda guest, *_: guest.call_table(1 << 70), GuestTrap, "which has 7 elements"),
+        (lambda guest, *_: guest.call_table(0.5), UsageError, "0.5 is no index"),
+        (lambda guest, *_: guest.call_table(1), UsageError, "takes 1 argument, 0 were given"),
+        (lambda guest, *_: guest.call_table(4, 1), UsageError, "takes 0 arguments, 1 was given"),
+        (lambda guest, *_: guest.call_table(1, 0.5), UsageError, "not a number of type i32"),
+        (lambda guest, *_: guest.call_table(3, 1), GuestTrap, "unreachable"),
+        (lambda guest, *_: guest.call_table(5, 1), Misfit, "which a Python function can't have"),
+        (lambda guest, *_: guest.call_table(0, table="other"), GuestTrap, "element 0 of the table 'other', which is"),
+        (lambda guest, *_: guest.call_table(0, table="objects"), UnknownExport, "no table of functions 'objects'"),
+        (lambda guest, *_: guest.call_table(0, table="memory"), UnknownExport, "no table of functions 'memory'"),
+    ],
+)
+def test_what_a_table_does_not_have_is_told(call: object, error: type[Exception], said: str, engine: str) -> None:
+    with pytest.raises(error) as caught:
+        called_with(call, engine)
+    assert said in str(caught.value)
+
+
+def test_a_guest_that_exports_no_table_is_told() -> None:
+    with pytest.raises(UnknownExport, match="exports no table of functions that") as caught:
+        with_log(lambda guest: guest.call_table(0))
+    assert caught.value.hint == "Have it export its table."
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_what_ends_the_guest_can_not_be_caught(engine: str) -> None:
+    text = """(module (import "env" "try" (func $try))
+      (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (memory (export "memory") 1)
+      (func (export "leave") (call $exit (i32.const 3)))
+      (func $deep (export "deep") (call $deep))
+      (func (export "preinit_initialize") (call $try) (i32.store (i32.const 8) (i32.const 1))))"""
+
+    def caught(name: str) -> object:
+        def attempt(guest: Guest) -> None:
+            with contextlib.suppress(Exception):
+                guest.call(name)
+
+        return attempt
+
+    for name, error in (("leave", GuestExit), ("deep", StackExhausted)):
+        with pytest.raises(error):
+            build(wasm(text), functions={"env.try": caught(name)}, engine=engine, cache=False)  # type: ignore[dict-item]

@@ -27,6 +27,7 @@ from .host import HostFunction, HostFunctions
 from .links import (
     copy_functions,
     deserialize,
+    function_at,
     get_function,
     grow,
     new_counter,
@@ -82,6 +83,7 @@ __all__ = [
     "copy_functions",
     "deserialize",
     "export",
+    "function_at",
     "function_indices",
     "function_pointer",
     "get_function",

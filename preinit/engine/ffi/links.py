@@ -9,7 +9,7 @@ from typing import Any
 from . import capi
 from .errors import raise_error
 from .objects import Engine, Module, Store
-from .state import TABLE_GET
+from .state import TABLE_GET, function_pointer, table_size
 
 #: Of a global.
 _MUTABLE = 1
@@ -55,6 +55,15 @@ def get_function(store: Store, table: Any, index: int) -> Any:
     extern.kind = capi.EXTERN_FUNC
     extern.of.func = value.of.funcref
     return extern
+
+
+def function_at(store: Store, table: Any, index: int) -> Any:
+    """An extern: the function there in a table of functions; None for null. Raises `IndexError` with the size."""
+    size = table_size(store, table)
+    if not 0 <= index < size:
+        raise IndexError(size)
+    extern = get_function(store, table, index)
+    return extern if any(function_pointer(extern) or b"") else None
 
 
 def set_function(store: Store, table: Any, index: int, function: Any) -> None:

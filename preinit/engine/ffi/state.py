@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..values import RawValue
@@ -102,9 +102,9 @@ def function_pointer(extern: Any) -> bytes | None:
     return ctypes.string_at(ctypes.addressof(extern) + offset, 8)
 
 
-def function_indices(externs: Mapping[int, Any]) -> dict[bytes, int]:
-    """Identity -> index of functions that are given by index."""
-    found = ((function_pointer(extern), index) for index, extern in externs.items())
+def function_indices(externs: Iterable[tuple[int, Any]]) -> dict[bytes, int]:
+    """Identity -> index of functions that are given with an index."""
+    found = ((function_pointer(extern), index) for index, extern in externs)
     return {pointer: index for pointer, index in found if pointer}
 
 

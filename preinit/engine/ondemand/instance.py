@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ...binary.constexpr import integer_of
 from ...binary.growth import counts_together
 from ...binary.opcodes import MEMORY_GROW
-from ...binary.sections import ExternKind, Mode
+from ...binary.sections import Export, ExternKind, Mode
 from ...errors import Frame, StackExhausted
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
@@ -32,7 +32,7 @@ from .prepared import Prepared
 from .stubtable import StubTable
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
-_INSTANCES = 1 << 30
+MOST_INSTANCES = 1 << 30
 
 
 class _Loaded(NamedTuple):
@@ -46,8 +46,16 @@ class _Loaded(NamedTuple):
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
-    def __init__(self, prepared: Prepared, store: ffi.Store, max_memory: int, link: Linker, deadline: Deadline) -> None:
-        super().__init__(store, deadline, prepared.code.original, prepared.preloads)
+    def __init__(
+        self,
+        prepared: Prepared,
+        store: ffi.Store,
+        max_memory: int,
+        link: Linker,
+        deadline: Deadline,
+        functions: ffi.HostFunctions | None = None,
+    ) -> None:
+        super().__init__(store, deadline, prepared.code.original, prepared.preloads, functions)
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
@@ -60,13 +68,14 @@ class OnDemandInstance(EngineInstance):
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
         self._bytes = 0  # of code that is loaded
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
+        self._lends_tables = False
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
         self._stub_externs: dict[int, Any] = {}  # the same for its stub
         self._guards: dict[tuple[int, int], Any] = {}
         try:
             linkage = Linkage(store, self._functions, prepared.preloads)
             self._given = imports = link(linkage)
-            self._originals = linkage.originals
+            self._originals, self._lent = linkage.originals, linkage.references
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
             named = [self._originals.get(index, extern) for index, extern in enumerate(self._imports)]
@@ -125,6 +134,19 @@ class OnDemandInstance(EngineInstance):
             number, position = place
             extern = self._direct[function] = ffi.export(self._store, self._chunks[number].instance, str(position))
         return extern
+
+    def lend(self, export: Export) -> Any:
+        """See `guest.Instance`."""
+        kind, index = ExternKind(export.kind), export.target
+        if kind is ExternKind.FUNC:
+            return self._extern(index)
+        code = self._code
+        spaces = {
+            ExternKind.TABLE: code.tables, ExternKind.MEMORY: code.memories,
+            ExternKind.GLOBAL: code.globals, ExternKind.TAG: code.tags,
+        }  # fmt: skip
+        self._lends_tables = self._lends_tables or kind is ExternKind.TABLE
+        return self._export(spaces[kind][index])
 
     def _load(self, function: int) -> None:
         """Compiles a function with some others, or takes them from an earlier build, and links them."""
@@ -231,8 +253,8 @@ class OnDemandInstance(EngineInstance):
 
         return [loaded.module for loaded in self._chunks] + [*self._prepared.preloads.values()], function_of
 
-    def _explain(self, trap: GuestTrapped) -> BaseException:
-        problem = super()._explain(trap)
+    def explained(self, trap: GuestTrapped) -> BaseException:
+        problem = super().explained(trap)
         if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
             return Unsuited("stack", "it exhausts the stack, of which stubs take a part", lasting=False)
         return problem
@@ -247,7 +269,11 @@ class OnDemandInstance(EngineInstance):
         return self._stubs.as_filled(super().table_values(name))  # one that did not change is seen as such at once
 
     def before_tables_change(self, look: Callable[[], None]) -> None:
-        if self._module.imported_tables or any(chunk.chunk.changes_tables for chunk in self._chunks):
+        if (
+            self._lends_tables
+            or self._module.imported_tables
+            or any(chunk.chunk.changes_tables for chunk in self._chunks)
+        ):
             look()  # what others have may change whenever they run
         else:
             self._look = look
@@ -265,7 +291,8 @@ class OnDemandInstance(EngineInstance):
     def _functions_by_pointer(self) -> dict[bytes, int]:
         host = (ffi.function_pointer(extern) for extern in self._imports)
         result = {pointer: index for index, pointer in enumerate(host) if pointer}
-        result |= ffi.function_indices(self._originals)
+        result |= ffi.function_indices(self._originals.items())
+        result |= ffi.function_indices(self._lent)
         result |= self._stubs.pointers()
         for loaded in self._chunks:
             for name, function in loaded.chunk.named.items():
@@ -305,7 +332,7 @@ class OnDemandGuest(NamedTuple):
         """
         engine, interruptible = self.prepared.engine, self.prepared.interruptible
         deadline.watch(engine)
-        store = new_store(engine, max_memory, interruptible, _INSTANCES)
+        store = new_store(engine, max_memory, interruptible, MOST_INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
         try:
             return OnDemandInstance(self.prepared, store, max_memory, link, deadline)
