@@ -1,4 +1,5 @@
-"""Pauses random programs at random places, and compares what they do afterwards with what they would have done."""
+"""Pauses a program in C at all its calls, and random programs at random places, and compares what they do afterwards
+with what they would have done."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from tests.support.modules import wasm
 from tests.support.pausing.in_node import node_traces
 from tests.support.pausing.programs import Program
 from tests.support.pausing.traces import engine, paused, trace
+from tests.support.places import FIXTURES
 
 #: Outputs that one process of Node runs.
 _BATCH = 50
@@ -33,6 +35,17 @@ def main() -> None:
     one, done, wrong, in_node = engine(), 0, 0, 0
     waiting: list[tuple[bytes, int]] = []
     expected: list[list[object]] = []
+    program = (FIXTURES / "pausing" / "pausing.wasm").read_bytes()
+    whole = trace(one, program)
+    for number in range(1, len(whole)):
+        for kind in ("whole", "ondemand"):
+            output = paused(program, number, kind)
+            done += 1
+            if trace(one, output, number - 1) != whole[number - 1 :]:
+                wrong += 1
+                print(f"the program in C, call {number}, {kind}: it goes on otherwise")
+        waiting.append((output, number - 1))
+        expected.append(shown(whole[number - 1 :]))
     for seed in count(given.first):
         plain = seed % 2 == 1  # without what Node may lack
         binary = wasm(Program(seed, exceptions=not plain, typed=not plain).text())

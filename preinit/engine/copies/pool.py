@@ -198,7 +198,12 @@ class Copy:
         raised.
         """
         function = self._export(name)
-        returned: list[bytes] = self._run(lambda: ffi.call(self._store, function, arguments, results))
+        running = self._copies._running
+
+        def ended() -> bool:
+            return running.raised is not None
+
+        returned: list[bytes] = self._run(lambda: ffi.call(self._store, function, arguments, results, ended))
         return returned
 
     def memory(self, name: str = "memory") -> Callable[[], memoryview]:

@@ -20,19 +20,23 @@ def raise_error(pointer: int | None) -> None:
     raise EngineError(message)
 
 
-def raise_host_error(pointer: int | None) -> None:
-    """A call that a host function ended comes back as an error, which carries the frames all the same."""
+def raise_host_error(pointer: int | None, framed: bool = True) -> None:
+    """A call that a host function ended comes back as an error, which carries the frames all the same.
+
+    `framed`: whether they are read, each of which takes 5 us.
+    """
     if not pointer:
         return
     try:
-        message, frames = _said(capi.wasmtime_error_message, pointer), _frames(capi.wasmtime_error_wasm_trace, pointer)
+        message = _said(capi.wasmtime_error_message, pointer)
+        frames = _frames(capi.wasmtime_error_wasm_trace, pointer) if framed else ()
     finally:
         capi.wasmtime_error_delete(pointer)
     raise GuestTrapped(message, None, frames)
 
 
-def raise_trap(trap: ctypes.c_void_p) -> None:
-    """Raises the `GuestTrapped` at that address, if there is one."""
+def raise_trap(trap: ctypes.c_void_p, framed: bool = True) -> None:
+    """Raises the `GuestTrapped` at that address, if there is one. `framed`: with its frames."""
     pointer = trap.value
     if not pointer:
         return
@@ -40,8 +44,8 @@ def raise_trap(trap: ctypes.c_void_p) -> None:
     code = ctypes.c_uint8()
     try:
         known = capi.wasmtime_trap_code(pointer, ctypes.byref(code))
-        message, frames = _said(capi.wasm_trap_message, pointer), _frames(capi.wasm_trap_trace, pointer)
-        message = message.removesuffix("\0")
+        message = _said(capi.wasm_trap_message, pointer).removesuffix("\0")
+        frames = _frames(capi.wasm_trap_trace, pointer) if framed else ()
     finally:
         capi.wasm_trap_delete(pointer)
     raise GuestTrapped(message, code.value if known else None, frames)

@@ -69,10 +69,17 @@ def export(store: Store, instance: Any, name: str) -> Any:
     return extern
 
 
-def call(store: Store, function: Any, arguments: Sequence[bytes], results: int) -> list[bytes]:
+def call(
+    store: Store,
+    function: Any,
+    arguments: Sequence[bytes],
+    results: int,
+    ended: Callable[[], bool] | None = None,
+) -> list[bytes]:
     """Calls a function.
 
-    `arguments` and the results are raw values of 16 bytes each, little-endian. Raises `EngineError`, `GuestTrapped`.
+    `arguments` and the results are raw values of 16 bytes each, little-endian. Raises `EngineError`, `GuestTrapped`;
+    without frames where `ended` says that the host ended the call, so that nobody asks where.
     """
     size = max(len(arguments), results)  # the caller knows the function's type: the engine writes past a shorter array
     values = (capi.RawValue * max(size, 1))()
@@ -82,8 +89,9 @@ def call(store: Store, function: Any, arguments: Sequence[bytes], results: int) 
     error = capi.wasmtime_func_call_unchecked(
         store.context(), ctypes.byref(function.of.func), values, size, ctypes.byref(trap)
     )
-    raise_host_error(error)
-    raise_trap(trap)
+    framed = ended is None or not (error or trap) or not ended()
+    raise_host_error(error, framed)
+    raise_trap(trap, framed)
     return [ctypes.string_at(ctypes.byref(values[position]), 16) for position in range(results)]
 
 

@@ -14,6 +14,7 @@ from tests.support.modules import build_text, text_of, wasm
 from tests.support.pausing.in_node import node_traces
 from tests.support.pausing.programs import Program
 from tests.support.pausing.traces import TICKER, engine, paused, trace
+from tests.support.places import FIXTURES
 
 ENGINES = pytest.mark.parametrize("engine_name", ["whole", "ondemand"])
 IMPORT = '(import "t" "tick" (func $tick (param i32) (result i32)))'
@@ -50,6 +51,35 @@ def test_a_random_program_goes_on_in_node_too() -> None:
             expected.append([entry if isinstance(entry, int) else str(entry)[:8] for entry in whole[number - 1 :]])
     assert len(outputs) > 10
     assert node_traces(outputs) == expected
+
+
+#: In C: 200 frames deep, in generators that are kept by hand, in one function of 100 KB.
+C_PROGRAM = FIXTURES / "pausing" / "pausing.wasm"
+
+
+@ENGINES
+@pytest.mark.parametrize("number", [*range(1, 10), 15, 20, 25, *range(33, 48, 3)])
+def test_a_program_in_c_goes_on_where_it_was_paused(engine_name: str, number: int) -> None:
+    binary, one = C_PROGRAM.read_bytes(), engine()
+    whole = trace(one, binary)
+    assert len(whole) > number  # it comes to the pause
+    assert trace(one, paused(binary, number, engine_name), number - 1) == whole[number - 1 :]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_a_program_in_c_goes_on_in_node_too() -> None:
+    binary = C_PROGRAM.read_bytes()
+    whole = trace(engine(), binary)
+    numbers = (1, 6, 9, 20, 40)
+    outputs = [(paused(binary, number), number - 1) for number in numbers]
+    assert node_traces(outputs) == [whole[number - 1 :] for number in numbers]
+
+
+def test_a_deep_stack_and_a_large_function_are_what_the_c_program_is_about() -> None:
+    deepest = build(C_PROGRAM, pause_at="import:t.tick#6", preloads={"t": wasm(TICKER)}, cache=False).report.pause
+    assert deepest and len(deepest.frames) == 202  # all levels, and what called the first
+    largest = build(C_PROGRAM, pause_at="import:t.tick#40", preloads={"t": wasm(TICKER)}, cache=False).report.pause
+    assert largest and max(frame.code for frame in largest.frames) > 100_000
 
 
 @ENGINES
