@@ -116,9 +116,10 @@ class Case(NamedTuple):
     entry: str | None = "preinit_resume"
 
 
-#: What Ruby does for each request; its own CGI library takes longer than the rest.
+#: What Ruby does for each request. It ends by itself: what is made of a result needs functions of its JavaScript.
 _RUBY = b"""$stdout.sync = true
 print "Content-Type: text/plain\\n\\nquery #{ENV['QUERY_STRING']}\\n"
+exit!
 """
 _RUBY_EVAL = "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>"
 
