@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .errors import Frame, PreinitError
     from .host.functions import Guest
     from .inspection import Inspection, inspect
+    from .node import capture
     from .options import Host, Options
     from .options.calls import Call, Returned, Word, argv, strings
     from .passes.builder import Builder
@@ -42,6 +43,7 @@ _HOMES = {
     "Word": "options.calls",
     "argv": "options.calls",
     "build": "passes.pipeline",
+    "capture": "node",
     "inspect": "inspection",
     "strings": "options.calls",
     "verify": "verification",
@@ -66,6 +68,7 @@ __all__ = [
     "__version__",
     "argv",
     "build",
+    "capture",
     "inspect",
     "strings",
     "verify",

@@ -1,4 +1,4 @@
-"""What each tool makes of the modules of fixtures/shapes, as a Markdown table.
+"""What each tool makes of the modules of fixtures/shapes, and of the components in there, as Markdown tables.
 
 A shape exports an initializer and checks: functions without parameters that return numbers. They are called in order in
 an instance of the original after its initializer and in one of the tool's output; a tool is right if all answers are
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import wasmtime
 from bench_peers_tools import Contender, Subject, child_env, peer, tools, versions
+from component_shapes import COMPONENTS, Instance, component_answers, initializer
 from fetch_peers import package_name
 from real import FIXTURES
 
@@ -176,11 +177,87 @@ def judge(engine: wasmtime.Engine, tool: str, name: str, original: bytes, checks
     return Verdict(RIGHT)
 
 
+def component_command(tool: str, run: str, source: Path, output: Path) -> list[str]:
+    if tool == "preinit":
+        return [sys.executable, "-m", "preinit", "build", str(source), "-f", run, "--no-cache", "-q", "-o", str(output)]
+    wizer = [str(peer("wasmtime")), "wizer", "-C", "cache=n", "-W", "all-proposals=y", "-S", "cli=y"]
+    return [*wizer, "--init-func", run, str(source), "-o", str(output)]
+
+
+def judge_component(tool: str, path: Path, binary: bytes, checks: list[str], right: Answers) -> Verdict:
+    run, _ = initializer(path.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = Path(folder, f"{path.stem}.wasm"), Path(folder, "output.wasm")
+        source.write_bytes(binary)
+        try:
+            done = subprocess.run(
+                component_command(tool, run, source, output),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=PATIENCE,
+                env=child_env(),
+                cwd=FIXTURES.parent,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Verdict(REFUSES, f"not done after {PATIENCE} s")
+        if done.returncode or not output.exists():
+            return Verdict(REFUSES, reason((done.stdout + "\n" + done.stderr).replace(folder + "/", "")))
+        made = output.read_bytes()
+    valid = subprocess.run(
+        [wasm_tools(), "validate", "--features", "all", "-"], input=made, capture_output=True, check=False
+    )
+    if valid.returncode:
+        return Verdict(WRONG, f"the output of `{path.stem}` is not valid: {reason(valid.stderr.decode())}")
+    try:
+        found = component_answers(made, checks)
+    except (wasmtime.WasmtimeError, wasmtime.Trap) as problem:
+        return Verdict(WRONG, f"the output of `{path.stem}` does not start: {str(problem).splitlines()[-1].strip()}")
+    for check, expected, answer in zip(checks, right, found, strict=True):
+        if answer != expected:
+            return Verdict(WRONG, f"{check} of `{path.stem}` gives {answer} instead of {expected}")
+    return Verdict(RIGHT)
+
+
+def compare_components(wanted: list[str]) -> bool:
+    """Prints the table of components; says whether preinit is right on all of them."""
+    columns = ["preinit", *(["wasmtime wizer"] if peer("wasmtime") else [])]
+    notes: list[str] = []
+    totals = dict.fromkeys(columns, 0)
+    shapes = [path for path in sorted(COMPONENTS.glob("*.wat")) if not wanted or path.stem in wanted]
+    print(f"| what a component has to capture | {' | '.join(columns)} |")
+    print("|---" * (len(columns) + 1) + "|")
+    for path in shapes:
+        binary = parse_text(path.read_bytes())
+        _, values = initializer(path.read_text())
+        instance = Instance(binary)
+        checks = list(takewhile(instance.has, (f"check{i}" for i in count())))
+        right = component_answers(binary, checks, values)
+        if right == component_answers(binary, checks):
+            sys.exit(f"{path.name}: the checks don't tell whether the initializer ran")
+        cells = []
+        for tool in columns:
+            verdict = judge_component(tool, path, binary, checks, right)
+            totals[tool] += verdict.word == RIGHT
+            if verdict.why and verdict.why not in notes:
+                notes.append(verdict.why)
+            cells.append(verdict.word + (f" ({notes.index(verdict.why) + 1})" if verdict.why else ""))
+        print(f"| {path.stem.replace('-', ' ')} | {' | '.join(cells)} |", flush=True)
+    print(f"| **right, of {len(shapes)}** | {' | '.join(str(totals[tool]) for tool in columns)} |\n")
+    for number, why in enumerate(notes, 1):
+        print(f"{number}. {why}")
+    print()
+    return totals["preinit"] == len(shapes)
+
+
 def main() -> None:
     texts = sorted(SHAPES.glob("*.wat"))
-    known = [path.stem for path in texts]
+    known = [path.stem for path in (*texts, *sorted(COMPONENTS.glob("*.wat")))]
     if unknown := [name for name in sys.argv[1:] if name not in known]:
         sys.exit(f"there is no shape {unknown[0]!r}; one of {', '.join(known)}")
+    right_on_components = compare_components(sys.argv[1:])
     engine = new_engine()
     columns = [*tools(), *([BINARYEN] if peer(BINARYEN) else [])]
     notes: dict[str, list[str]] = {}
@@ -216,7 +293,7 @@ def main() -> None:
         node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
         named[BINARYEN] = f"npm {package_name(BINARYEN)}, node {node}"
     print("\n" + "; ".join(f"{tool}: {text}" for tool, text in named.items()))
-    sys.exit(totals["preinit"] < shapes)
+    sys.exit(totals["preinit"] < shapes or not right_on_components)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ FLOORS = (
     ("engine",),
     ("host",),
     ("passes",),
+    ("node",),
     ("verification", "inspection", "bench", "serve"),
     ("report",),
     ("batch", "targets"),
@@ -45,6 +46,7 @@ PASSES = (
     ("validate",),
     ("audit",),
     ("findings",),
+    ("component",),
     ("pipeline",),
     ("builder",),
 )

@@ -18,10 +18,13 @@ from ..engine.instance import Linkage
 from ..engine.runtime import Deadline, has_winch, new_store
 from ..engine.validation import check, first_line, link_problem
 from ..engine.values import EngineError, GuestTrapped
-from ..errors import GuestTrap, PreinitError, UncaughtException, Unsupported
+from ..errors import GuestExit, GuestTrap, PreinitError, UncaughtException, Unsupported
 from ..host import World
+from ..host.pausing import Watch
+from ..host.wasi1.abi import MODULE
 from ..host.world import memory_of
 from ..options import Options
+from ..options.pause import PausePoint
 from ..passes.run.calls import Caller
 from .subject import Subject
 
@@ -40,6 +43,21 @@ class Engine:
         self.interruptible = options.timeout is not None and not options.process_ends
         self.engine = deployed_engine(self.compiler, self.interruptible)
         deadline.watch(self.engine)
+
+
+class _Printed(Exception):
+    """The program is about to print for the first time: that is all that is measured of it."""
+
+
+def _first_output() -> Watch:
+    """Looks out for what a program prints first, or writes to a file."""
+    found = Watch(PausePoint("import", f"{MODULE}.fd_write"), frozenset())
+
+    def stop() -> None:
+        raise _Printed
+
+    found.stop = stop
+    return found
 
 
 class _Copy:
@@ -165,6 +183,7 @@ class Copies:
             subject.preloads,
             stubs=options.stubs,
             functions=dict(options.host.functions),
+            watch=_first_output() if subject.to_output else None,
         )
         clock = time.perf_counter
         began = clock()
@@ -200,7 +219,11 @@ class Copies:
                 copy.call(subject.start, (), 0)
             perform = Caller(copy, "memory")
             for call in subject.calls:
-                perform(call)
+                try:
+                    perform(call)
+                except (_Printed, GuestExit):
+                    if not subject.to_output or call is not subject.calls[-1]:
+                        raise
             spent += copy.spent
         except BaseException as problem:
             said = self._explained(problem, functions.raised, store)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,8 +15,9 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
 from ..binary.types import F32, F64, FUNCREF, I32, I64, NUMERIC_SIZES, ValType
 from ..engine.runtime import Deadline
-from ..errors import GuestTrap, PreinitError, ToolMissing, Unsupported, UsageError, as_limit, printable
+from ..errors import GuestTrap, PreinitError, Unsupported, UsageError, printable
 from ..host.stubs import Answer, stub_answers
+from ..node.program import find_node
 from ..options import Options
 from ..options.calls import Argv, Returned, Strings, Word
 from ..options.numbers import encode
@@ -30,8 +29,6 @@ from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
 from .subject import Subject
 
-#: The first version whose WASI needs no flag.
-_LEAST_VERSION = 20
 _SCRIPT = Path(__file__).with_name("node.mjs")
 _TYPES = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
 
@@ -46,6 +43,11 @@ def measure_in_node(
     """
     if options.preloads:
         raise UsageError("preloaded modules can't be used in Node", hint="Measure with `--runtime wasmtime`.")
+    if options.pause is not None:
+        raise UsageError(
+            "a program that was paused can't be measured in Node: nothing there tells when it prints first",
+            hint="Measure with `--runtime wasmtime`.",
+        )
     if options.host.functions:
         raise UsageError("Python functions can't be called from Node", hint='Measure with `runtime="wasmtime"`.')
     if options.host.dirs and not options.host.writable:
@@ -53,7 +55,7 @@ def measure_in_node(
             "Node's WASI can't keep the guest from writing the folders that it is given",
             hint="Allow it with `--writable`, or measure with `--runtime wasmtime`.",
         )
-    program, version = _find_node()
+    program, version = find_node(otherwise=", or measure with `--runtime wasmtime`")
     with tempfile.TemporaryDirectory(prefix="preinit-") as folder:
         stdin = Path(folder, "stdin")
         stdin.write_bytes(options.host.stdin)
@@ -82,24 +84,6 @@ def measure_in_node(
         rate = facts["copiesPerSecond"]
         found.append(Side(size, subject.functions, facts["compileSeconds"], times, None, rate, per_copy))
     return Bench(f"Node {version}", f"V8 {answer['v8']}", *found)
-
-
-def _find_node() -> tuple[str, str]:
-    """Its path and version. Raises `ToolMissing`."""
-    program = shutil.which("node")
-    wanted = f"Install Node {_LEAST_VERSION} or newer, or measure with `--runtime wasmtime`."
-    if program is None:
-        raise ToolMissing("the program node was not found", hint=wanted)
-    try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        limit = as_limit(problem, "Node can't be started", starts=True)
-        raise limit or ToolMissing(f"the program {program!r} can't be run: {problem}", hint=wanted) from problem
-    match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
-    if not match or int(match[2]) < _LEAST_VERSION:
-        said = match[1] if match else "of an unknown version"
-        raise ToolMissing(f"Node is too old: {printable(program)} is {said}", hint=wanted)
-    return program, match[1]
 
 
 def _run(program: str, request: str, deadline: Deadline) -> dict[str, Any]:

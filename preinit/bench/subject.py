@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..binary.module import Module, parse
-from ..errors import PreinitError
+from ..errors import Misfit, PreinitError, UsageError, quoted
 from ..options import Options
 from ..passes.instrument.start import exported_start
 from ..passes.parse.source import Wasm, binary, read_preloads
@@ -20,7 +20,8 @@ from ..passes.plan.job import host_of
 class Subject(NamedTuple):
     """`wasm` is what is compiled, `start` the export of its start function, `calls` what is called after that.
 
-    `preloads`: modules that it imports from, parsed, and `preload_code` what to compile of each.
+    `preloads`: modules that it imports from, parsed, and `preload_code` what to compile of each. `to_output`: the last
+    call is only measured up to what it prints first, or to its end.
     """
 
     name: str
@@ -30,28 +31,46 @@ class Subject(NamedTuple):
     calls: tuple[Call, ...]
     preloads: Mapping[str, Module]
     preload_code: Mapping[str, bytes]
+    to_output: bool = False
 
     @property
     def functions(self) -> tuple[str, ...]:
-        return (*(("start function",) if self.start else ()), *(call.name for call in self.calls))
+        names = [*(["start function"] if self.start else []), *(call.name for call in self.calls)]
+        if self.to_output:
+            names[-1] += " up to its first output"
+        return tuple(names)
 
 
 def subjects(original: Wasm, output: Wasm, options: Options, afterwards: Sequence[str]) -> tuple[Subject, Subject]:
     """Both modules; the original's calls are what a build runs. `afterwards`: calls to both, once they are ready.
 
-    Raises what reading a module and choosing an initializer raise.
+    A program that is paused goes on in the output: then both run to what they print first. Raises what reading a module
+    and choosing an initializer raise, and `UsageError`.
     """
+    pauses = options.pause is not None
+    if pauses and afterwards:
+        raise UsageError(
+            "a program that was paused is measured up to what it prints first, so nothing is called after that",
+            hint="Leave out `--call` or `--pause-at`.",
+        )
     with about("original"):
         before = _read(original, options)
         preloads, preload_code = read_preloads(before, options)
         calls = (*choose(before, options), *_calls(before, afterwards))
     with about("output"):
         after = _read(output, options)
-        later = _calls(after, afterwards)
+        later = _goes_on(after, calls[-1]) if pauses else _calls(after, afterwards)
     return (
-        _subject("original", before, calls, preloads, preload_code),
-        _subject("output", after, later, preloads, preload_code),
+        _subject("original", before, calls, preloads, preload_code)._replace(to_output=pauses),
+        _subject("output", after, later, preloads, preload_code)._replace(to_output=pauses),
     )
+
+
+def _goes_on(output: Module, paused: Call) -> tuple[Call, ...]:
+    """The call that goes on from the pause: what it was given is in the output. Raises `Misfit`."""
+    if paused.name not in output.exported_names:
+        raise Misfit(f"there is no export {quoted(paused.name)} that could go on from a pause")
+    return (paused,)
 
 
 def _read(wasm: Wasm, options: Options) -> Module:

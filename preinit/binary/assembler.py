@@ -141,6 +141,8 @@ I64_EXTEND_I32_U, I32_WRAP_I64 = b"\xad", b"\xa7"
 I32_REINTERPRET_F32, I64_REINTERPRET_F64 = b"\xbc", b"\xbd"
 F32_NE, F64_NE = b"\x5c", b"\x62"
 I8X16_NE, V128_ANY_TRUE = b"\xfd\x24", b"\xfd\x53"
+#: Which lane follows, as a byte.
+I64X2_EXTRACT_LANE = b"\xfd\x1d"
 
 # -- memories ----------------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,10 @@ class BodyRanges(Sequence[Body]):
             return BodyRanges(self._entries[index], self.starts[index], self._ends[index])
         return Body(self._entries[index], self.starts[index], self._ends[index])
 
+    def size(self, index: int) -> int:
+        """Bytes of one body."""
+        return self._ends[index] - self.starts[index]
+
 
 def read_bodies(cursor: Cursor) -> BodyRanges:
     """All entries of a code section. Raises `Malformed`."""

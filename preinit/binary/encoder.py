@@ -13,6 +13,8 @@ Pieces = list[bytes | memoryview]
 
 #: Magic and version of a core module.
 PREAMBLE = b"\0asm\1\0\0\0"
+#: The same of a component.
+COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
 
 #: The order in which sections stand in a module.
 #: https://webassembly.github.io/spec/core/binary/modules.html#binary-module

@@ -219,6 +219,8 @@ def decoder(kinds: frozenset[Kind], opcodes: frozenset[int] = frozenset()) -> De
 
 def _u32(data: bytes, start: int, end: int) -> int:
     """An integer of several bytes that is known to end there. Raises `Malformed` if it has more than 32 bits."""
+    if end - start == 2:
+        return data[start] & 0x7F | data[start + 1] << 7
     return Cursor(data, start, end, "function body").u32()
 
 

@@ -7,7 +7,7 @@ file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -18,13 +18,11 @@ from . import dylink
 from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .cursor import MOST_ITEMS, Cursor
-from .encoder import PREAMBLE, SECTION_ORDER
+from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
 
 T = TypeVar("T")
-
-COMPONENT_PREAMBLE = b"\0asm\x0d\0\1\0"
 
 
 class SectionId(IntEnum):
@@ -185,8 +183,9 @@ class Module:
         return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.target == index), None)
 
 
-def parse(data: bytes) -> Module:
-    """Parses a core module.
+def parse(data: bytes, data_of: Module | None = None, libraries: bool = False) -> Module:
+    """Parses a core module. `data_of`: another one with the same data section, if it is known. `libraries`: dynamic
+    libraries, too, of which a loader says where their memory lies.
 
     Raises
     ------
@@ -222,7 +221,7 @@ def parse(data: bytes) -> Module:
     imports = whole(SectionId.IMPORT, read.read_imports)
     if any((entry.module, entry.name) == ("env", "__linear_memory") for entry in imports):
         raise RelocatableObject("the input is a relocatable object (it imports `env.__linear_memory`)")
-    for section in found:
+    for section in () if libraries else found:
         content = Cursor(data, section.content, section.end, section.label)
         if section.title in (dylink.TODAY, dylink.BEFORE) and dylink.is_library(section.title, content, imports):
             raise DynamicLibrary(f"the input is a dynamic library (it has a custom section {section.title!r})")
@@ -247,12 +246,24 @@ def parse(data: bytes) -> Module:
         exports=whole(SectionId.EXPORT, read.read_exports),
         start=whole(SectionId.START, Cursor.u32) if SectionId.START in by_id else None,
         elements=whole(SectionId.ELEMENT, read.read_elements),
-        data_segments=whole(SectionId.DATA, read.read_data),
+        data_segments=_moved_data(data_of, by_id) if data_of else whole(SectionId.DATA, read.read_data),
         function_types=(*imported_functions, *whole(SectionId.FUNCTION, lambda at: at.u32s(at.count()))),
         imported_functions=len(imported_functions),
         imported_tables=len(imported_tables),
         imported_memories=len(imported_memories),
         imported_globals=len(imported_globals),
+    )
+
+
+def _moved_data(other: Module, sections: Mapping[int, Section]) -> tuple[read.DataSegment, ...]:
+    """The segments of a module's data section, which stands elsewhere: there may be tens of thousands."""
+    before = other.section(SectionId.DATA)
+    if before is None:
+        return ()
+    moved = sections[SectionId.DATA].start - before.start
+    return tuple(
+        read.DataSegment(s.mode, s.memory, s.raw_start + moved, s.start + moved, s.end + moved, *s[5:])
+        for s in other.data_segments
     )
 
 

@@ -266,15 +266,6 @@ _I64_CONST = 0x42
 
 def _read_data_segment(cursor: Cursor) -> DataSegment:
     raw_start = cursor.position
-    plain = _PLAIN_DATA.match(cursor.buffer, raw_start, cursor.end)
-    if plain:
-        offset, length = plain[1], plain[2]
-        cursor.position = plain.start(2)
-        size = cursor.byte() if len(length) == 1 else cursor.u32()
-        start = cursor.skip(size)
-        return DataSegment(
-            Mode.ACTIVE, 0, raw_start, start, start + size, constant_value(offset), offset[0] == _I64_CONST
-        )
     flags = cursor.u32()
     if flags == 1:
         size = cursor.u32()
@@ -291,4 +282,26 @@ def _read_data_segment(cursor: Cursor) -> DataSegment:
 
 
 def read_data(cursor: Cursor) -> tuple[DataSegment, ...]:
-    return tuple(_read_data_segment(cursor) for _ in range(cursor.count(2)))
+    count = cursor.count(2)
+    found: list[DataSegment] = []
+    plainly, data, position, end = _PLAIN_DATA.match, cursor.buffer, cursor.position, cursor.end
+    for _ in range(count):  # tens of thousands in a module that was pre-initialized
+        plain = plainly(data, position, end)
+        if plain:
+            offset, length = plain.groups()
+            size = shift = 0
+            for byte in length:
+                size |= (byte & 0x7F) << shift
+                shift += 7
+            start = plain.end()
+            if size <= end - start:
+                is_64 = offset[0] == _I64_CONST
+                value = constant_value(offset)
+                found.append(DataSegment(Mode.ACTIVE, 0, position, start, start + size, value, is_64))
+                position = start + size
+                continue
+        cursor.position = position
+        found.append(_read_data_segment(cursor))
+        position = cursor.position
+    cursor.position = position
+    return tuple(found)

@@ -95,7 +95,7 @@ def command(
     IN is instantiated and initialized, OUT is instantiated, in turn. Give the options that the build was given. The
     table has medians, copies per second of a compiled module, compile time, sizes, and the memory that one more copy
     takes (on Linux). What provides imports is made before the time is taken; calls of WASI go to preinit's own, as in
-    a build. What the guest prints is dropped.
+    a build. What the guest prints is dropped. With --pause-at, both run up to what they print first.
     """
     with explained(debug):
         others = {name: name for name in other_inputs(given) if name}

@@ -108,19 +108,24 @@ def command(
 
             check_repeatable(options)
         data = read(source)
-        from ..binary.encoder import PREAMBLE
+        from ..binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
 
         if not data.startswith(PREAMBLE[:4]) and STANDARD_OUTPUT not in (source, output) and same_file(source, output):
             raise UsageError(
                 f"the module, a binary, would overwrite the text {source!r} that it is made from",
                 hint="Name another file with `-o`.",
             )
+        views = {"--html": html}
+        if data.startswith(COMPONENT_PREAMBLE):
+            _check_views(views)
         from ..passes.pipeline import build_module  # imports the engine
 
         observer = Observer()
         try:
             with shown(observer, quiet, verbose):
                 result = build_module(data, options, observer)
+                if result.report.component:
+                    _check_views(views)  # it was a text
                 verified = verify_calls(data, result.wasm, options, observer=observer) if verify else None
         except PreinitError as problem:
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
@@ -147,6 +152,16 @@ def command(
                 for line in lines(verified):
                     say(printable(line))
     leave(0)
+
+
+def _check_views(views: Mapping[str, object]) -> None:
+    """Refuses what there is for core modules only."""
+    given = [option for option, value in views.items() if value]
+    if given:
+        raise UsageError(
+            f"`{given[0]}` can't be used with a component",
+            hint="Leave it out: docs/components.md says which options components have.",
+        )
 
 
 def _view(option: str, data: bytes, result: Result, output: str) -> str:

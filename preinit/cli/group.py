@@ -19,6 +19,7 @@ COMMANDS = {
     "batch": "Many builds of one module, on all cores or on a Dask cluster.",
     "bench": "Measure how fast a module starts, and how fast its output does.",
     "build": "Run a module's initializer, write a module that starts where it ended.",
+    "capture": "Run a program in its JavaScript glue, write a module that starts where it ended.",
     "cache": "Show or clear the compiled code that is kept between builds.",
     "completion": "Print a script for a shell that completes what is typed.",
     "help": "Print the help of a command, or what all commands share.",

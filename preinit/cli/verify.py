@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         "preinit verify app.wasm ready.wasm --call 'add(1,2)' --call get",
         "preinit verify app.wasm ready.wasm --call-all --seed 7 --json",
         "preinit verify tool.wasm ready.wasm -r _start=resume --run --run-arg tool --run-arg --help",
+        "preinit verify tool.wasm ready.wasm --pause-at stdin --run --run-stdin short.txt --run-stdin long.txt",
     ),
 )
 @click.argument("source", metavar="IN", type=File())
@@ -60,7 +61,14 @@ if TYPE_CHECKING:
         metavar="ARG",
         help="Argument for calls; the first is the program's name.",
     ),
-    click.option("--run-stdin", type=File(), metavar="FILE", help="What calls read from standard input."),
+    click.option(
+        "--run-stdin",
+        "run_stdins",
+        type=File(),
+        multiple=True,
+        metavar="FILE",
+        help="What calls read from standard input; if repeated, each call is made once for each.",
+    ),
     click.option(
         "--call-timeout",
         type=float,
@@ -82,7 +90,7 @@ def command(
     seed: int,
     run: bool,
     run_args: tuple[str, ...],
-    run_stdin: str | None,
+    run_stdins: tuple[str, ...],
     call_timeout: float,
     as_json: bool,
     quiet: bool,
@@ -101,9 +109,9 @@ def command(
     """
     with explained(debug) as progress:
         progress.report = STANDARD_OUTPUT if as_json else None
-        if [source, output, given["stdin"], run_stdin].count(STANDARD_OUTPUT) > 1:
+        if [source, output, given["stdin"], *run_stdins].count(STANDARD_OUTPUT) > 1:
             raise UsageError("only one of the files can be read from standard input", hint="Give the others as files.")
-        if (run_args or run_stdin) and not (calls or call_all or run):
+        if (run_args or run_stdins) and not (calls or call_all or run):
             raise UsageError(
                 "nothing is called that could take arguments", hint="Call something: `--run`, or `--call NAME`."
             )
@@ -111,10 +119,9 @@ def command(
         from ..verification import Calls, verify_calls  # imports the engine
 
         host = None
-        if run_args or run_stdin:
-            stdin = read(run_stdin) if run_stdin else b""
-            host = dataclasses.replace(options.host, args=run_args, stdin=stdin)
-        wanted = Calls(calls, call_all, run, seed, host, call_timeout)
+        if run_args or run_stdins:
+            host = dataclasses.replace(options.host, args=run_args, stdin=b"")
+        wanted = Calls(calls, call_all, run, seed, host, call_timeout, tuple(map(read, run_stdins)))
         data, other = read(source), read(output)
         observer = Observer()
         try:

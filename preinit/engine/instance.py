@@ -101,13 +101,21 @@ Linker = Callable[[Linkage], Sequence[Any]]
 class EngineInstance(ABC):
     """An instance of which all state is exported under known names. See `guest.Instance`."""
 
-    def __init__(self, store: ffi.Store, deadline: Deadline, original: Module, preloads: Collection[str]) -> None:
+    def __init__(
+        self,
+        store: ffi.Store,
+        deadline: Deadline,
+        original: Module,
+        preloads: Collection[str],
+        functions: ffi.HostFunctions | None = None,
+    ) -> None:
+        """`functions`: those of the store, where it has several instances."""
         self._store = store
         self._original = original
         self._preloads = preloads
         self._given: Sequence[Any] = ()  # the externs of the original's imports
         self._deadline = deadline
-        self._functions = ffi.HostFunctions(store)
+        self._functions = functions or ffi.HostFunctions(store)
         self._functions.stop_when(lambda: self._deadline.error() if self._deadline.cancelled else None)
         self._externs: dict[str, Any] = {}
         self._types: dict[bytes, FuncType | None] = {}  # by a function's identity
@@ -204,11 +212,12 @@ class EngineInstance(ABC):
         try:
             return ffi.call(self._store, function, arguments, results)
         except GuestTrapped as trap:
-            raise self._explain(trap) from trap
+            raise self.explained(trap) from trap
         finally:
             self.active -= 1
 
-    def _explain(self, trap: GuestTrapped) -> BaseException:
+    def explained(self, trap: GuestTrapped) -> BaseException:
+        """The error for a trap: what a function of the host raised, or what the guest did."""
         raised = self._functions.raised
         if raised is not None and not isinstance(raised, PreinitError):
             return raised
@@ -293,6 +302,6 @@ class EngineInstance(ABC):
             ffi.call(self._store, self._function(name), (), 0)
         except GuestTrapped as trap:
             if trap.code not in _OUT_OF_BOUNDS:
-                raise self._explain(trap) from trap
+                raise self.explained(trap) from trap
             return True
         return False

@@ -28,8 +28,9 @@ class WholeInstance(EngineInstance):
         preloads: Mapping[str, ffi.Module],
         link: Linker,
         deadline: Deadline,
+        functions: ffi.HostFunctions | None = None,
     ):
-        super().__init__(store, deadline, code.original, preloads)
+        super().__init__(store, deadline, code.original, preloads, functions)
         self._code = code
         self._listed = (module, *preloads.values())
         try:

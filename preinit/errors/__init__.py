@@ -21,6 +21,7 @@ from .base import (
     quoted,
 )
 from .guest import (
+    CaptureRefused,
     GrowthRefused,
     GuestExit,
     GuestTrap,
@@ -33,6 +34,7 @@ from .guest import (
     PauseDiffers,
     PauseRefused,
     RandomDenied,
+    ScriptFailed,
     StackExhausted,
     TimeLimit,
     UncaughtException,
@@ -63,6 +65,7 @@ from .input import (
     UnsupportedState,
 )
 from .output import (
+    AnswerDiffers,
     BudgetExceeded,
     Discrepancy,
     Excess,
@@ -98,7 +101,9 @@ from .work import (
 
 __all__ = [
     "AddressRefused",
+    "AnswerDiffers",
     "BudgetExceeded",
+    "CaptureRefused",
     "ComponentInput",
     "ConfigError",
     "Crashed",
@@ -139,6 +144,7 @@ __all__ = [
     "PreinitError",
     "RandomDenied",
     "RelocatableObject",
+    "ScriptFailed",
     "ServerMissing",
     "StackExhausted",
     "StackLayout",

@@ -122,6 +122,22 @@ class PauseDiffers(InitializerFailed):
     hint = "Something that the program sees differs from run to run: a file of a folder that was given, perhaps."
 
 
+class ScriptFailed(InitializerFailed):
+    """The script that prepares a program (`preinit capture`) threw, or ended before the program was prepared."""
+
+    code = "script-failed"
+    hint = "Correct the script: it must run to its end in plain Node, too."
+
+
+class CaptureRefused(InitializerFailed):
+    """A program with JavaScript glue (`preinit capture`) can't be captured in the state that its script left it in.
+
+    What to do: Do what the message says: pause at another moment, or build the program in another way.
+    """
+
+    code = "capture-refused"
+
+
 class PauseRefused(InitializerFailed):
     """The program can't be paused there: what is under way can't be written to a module, or done again later."""
 

@@ -50,10 +50,10 @@ class InvalidModule(InputError):
 
 
 class ComponentInput(InputError):
-    """The input is a component, not a core module."""
+    """The input is a component, and what was to be done with it is there for core modules only."""
 
     code = "component"
-    hint = "Components are not supported yet: pre-initialize the core module before it is wrapped in a component."
+    hint = "`preinit build` takes components: docs/components.md says what else does."
 
 
 class RelocatableObject(InputError):

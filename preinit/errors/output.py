@@ -66,6 +66,16 @@ class OutputInvalid(PreinitError):
     hint = "This is a bug in preinit: please report it with the module. No output was written."
 
 
+class AnswerDiffers(PreinitError):
+    """An output does not answer in its own glue as its input does (`preinit capture`)."""
+
+    code = "answer-differs"
+    hint = (
+        "What only JavaScript knew is missing: repeat it in resume(program), have import calls made again "
+        "(--replay IMPORT), or have an export that runs again run once (--once EXPORT)."
+    )
+
+
 class OutputNotWritable(PreinitError, OSError):
     """An output, a report or a page can't be written where it should be."""
 

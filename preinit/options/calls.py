@@ -154,18 +154,26 @@ def _without_nul(value: object) -> str:
 
 
 def _parsed(text: str) -> Written | None:
-    """The call that a text says, None for a name. Raises `UsageError`."""
+    """The call that a text says; None for a name, and where only a component takes it. Raises `UsageError`."""
     if "(" not in text:
         return None
     from .grammar import parse
 
-    return parse(text)
+    try:
+        return parse(text)
+    except UsageError:
+        from .wave import is_call
+
+        if is_call(text):
+            return None
+        raise
 
 
 def written(text: str, read: Callable[[str], bytes]) -> str | Call:
     """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file.
 
-    The text itself where it is a name, or a name and numbers. Raises `UsageError`, and what `read` raises.
+    The text itself where it is a name, or a name and numbers, or gives what only a component takes. Raises
+    `UsageError`, and what `read` raises.
     """
     found = _parsed(text)
     if found is None:

@@ -147,6 +147,11 @@ def read_report(report: Report | Mapping[str, Any] | str | os.PathLike[str]) -> 
 
 
 def _recorded(report: Report, shown: str) -> Recorded:
+    if report.capture is not None:
+        raise InputError(
+            f"{shown} is that of a capture, whose program only its own JavaScript glue can run",
+            hint="The capture itself compared input and output: `answered` and `differences` in the report say how.",
+        )
     options = report.options
     try:
         host = options["host"]

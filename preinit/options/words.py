@@ -27,10 +27,12 @@ _OPTION = (
 @cache
 def _by_flag() -> dict[str, tuple[Option[Any, Any], bool]]:
     """Each spelling of an option, and what a flag sets."""
+    from .capture import Capturing
+    from .declared import declared
     from .tables import all_options
 
     found: dict[str, tuple[Option[Any, Any], bool]] = {}
-    for option in all_options().values():
+    for option in (*declared(Capturing), *all_options().values()):
         found |= {spelling: (option, True) for spelling in (option.flag, option.short) if spelling}
         found[f"--no-{option.key}"] = (option, False)
     return found

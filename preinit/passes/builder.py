@@ -11,7 +11,7 @@ from ..options import Options
 from ..options.fields import changed_for_build, given
 from ..options.words import for_python
 from .observer import Listener, Observer
-from .parse.source import Wasm, check_again, read_source
+from .parse.source import Wasm, check_again, is_component, read_source, read_within
 from .pipeline import build_source, deadline_of, with_python_hints
 from .run import KeptInMemory
 from .validate.validity import Validity
@@ -19,8 +19,31 @@ from .validate.validity import Validity
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ..engine.runtime import Deadline
     from ..options.fields import Fields
     from ..result import Result
+    from .component import ManyOfComponent
+
+
+class ManyOfModule:
+    """A core module that is read, checked and compiled once."""
+
+    def __init__(self, data: bytes, options: Options, deadline: Deadline) -> None:
+        self._options = options
+        self._source = read_source(data, options, deadline)
+        self._kept = KeptInMemory(self._source.module, options)
+        self._validity = Validity(self._source.module, options, many=True)
+
+    def build(self, options: Options, deadline: Deadline, observer: Observer) -> Result:
+        """A snapshot. `options`: the same in what is compiled."""
+        if options is not self._options:
+            with observer.stage("plan"):
+                check_again(self._source, options)
+        return build_source(self._source, options, deadline, observer, self._kept, self._validity)
+
+    def close(self) -> None:
+        """Lets go of what was compiled."""
+        self._kept.close()
 
 
 class Prepared:
@@ -28,9 +51,15 @@ class Prepared:
 
     def __init__(self, wasm: Wasm, options: Options) -> None:
         self.options = options
-        self._source = read_source(wasm, options, deadline_of(options, Observer()))
-        self._kept = KeptInMemory(self._source.module, options)
-        self._validity = Validity(self._source.module, options, many=True)
+        deadline = deadline_of(options, Observer())
+        data = read_within(wasm, deadline)
+        self._many: ManyOfModule | ManyOfComponent
+        if is_component(data):
+            from .component import ManyOfComponent
+
+            self._many = ManyOfComponent(data, options, deadline)
+        else:
+            self._many = ManyOfModule(data, options, deadline)
         self._lock = threading.Lock()
         self._running = 0
         self._closed = False
@@ -42,11 +71,7 @@ class Prepared:
                 raise UsageError("the builder is closed", hint="Build before its `with` ends.")
             self._running += 1
         try:
-            deadline = deadline_of(options, observer)
-            if options is not self.options:
-                with observer.stage("plan"):
-                    check_again(self._source, options)
-            return build_source(self._source, options, deadline, observer, self._kept, self._validity)
+            return self._many.build(options, deadline_of(options, observer), observer)
         finally:
             with self._lock:
                 self._running -= 1
@@ -62,7 +87,7 @@ class Prepared:
         with self._lock:
             if not self._closed or self._running:
                 return
-        self._kept.close()
+        self._many.close()
 
 
 class Builder:

@@ -26,6 +26,8 @@ WORDS = {
     "validate": "validating the output",
     "compare": "comparing input and output",
     "call": "calling exports",
+    "load": "loading the output in its own glue",
+    "answer": "comparing answers",
 }
 
 

@@ -11,7 +11,7 @@ from ..options import Options
 from ..options.fields import given
 from ..options.words import for_python, in_python
 from .observer import Event, Listener, Observer
-from .parse.source import Source, Wasm, read_source
+from .parse.source import Source, Wasm, is_component, read_source, read_within
 from .plan import make_job
 from .run import run_guest
 from .run.kept import Kept
@@ -52,8 +52,17 @@ def build_module(wasm: Wasm, options: Options, observer: Observer) -> Result:
     """The same, for who reads messages in the words of the command line."""
     observer.listeners.append(_import_ahead)
     deadline = deadline_of(options, observer)
+    component = None
     with observer.stage("parse"):
-        source = read_source(wasm, options, deadline)
+        data = read_within(wasm, deadline)
+        if is_component(data):
+            from .component import build_component, read_component_source
+
+            component = read_component_source(data, options, deadline)
+        else:
+            source = read_source(data, options, deadline)
+    if component is not None:
+        return build_component(component, options, deadline, observer)
     return build_source(source, options, deadline, observer)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence, Sized
 
 from ..errors import Frame, counted
 from ..result import Difference, HostFacts, Report
+from . import capture_page
 from .page import EMPTY, Html, Section, code, details, facts, figure, join, listed, paragraph, subheading, table, text
 from .units import hexadecimal, kib, short, sized
 
@@ -18,6 +19,7 @@ def sections(report: Report) -> list[Section]:
     number = len(report.warnings)
     return [
         Section("build", "What was run", _runs(report)),
+        *([capture_page.section(report.capture)] if report.capture else ()),
         Section("warnings", f"Warnings ({number:,})" if number else "Warnings", _warnings(report)),
         Section("ledger", "What the guest was given", _ledger(report.host)),
         *([Section("audit", "What depends on the world", _audit(report.audit))] if report.audit is not None else ()),

@@ -48,6 +48,7 @@ def inspection_page(found: Inspection, name: str, report: Report | None = None) 
         Section("overview", "Overview", _overview(found, report)),
         *(build_page.sections(report) if report else ()),
         *([Section("added", "Beyond the original", _added(found, found.against))] if found.against else ()),
+        *([Section("frames", "The paused stack", _frames(found))] if found.frames else ()),
         Section("memory", "Memory map", _memories(found)),
         Section("sizes", "Where the bytes are", sizes.drawing(found)),
         Section("sections", "Sections", _sections(found)),
@@ -208,6 +209,23 @@ def _tables(found: Inspection) -> Html:
             ),
         ]
     )
+
+
+def _frames(found: Inspection) -> Html:
+    rows = [
+        (
+            code(short(frame.name)),
+            text(frame.index),
+            text(f"{frame.offset:,} of {frame.size:,}"),
+            text(frame.resumed),
+            text(f"{frame.resumed_size:,}"),
+        )
+        for frame in found.frames[:_FEW]
+    ]
+    added = sum(frame.resumed_size for frame in found.frames)
+    said = f"The program is paused in these functions, innermost first. {kib(added)} KiB of code go on there."
+    headings = ("Function", "Index", "Byte of its code", "Goes on in", "Bytes")
+    return join([paragraph(said), _rows(headings, rows, {1, 2, 3, 4}, len(found.frames))])
 
 
 def _globals(found: Inspection) -> Html:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..errors import counted
-from ..result import Difference, EngineFacts, HostFacts, LateFacts, Report
+from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, Report, RunFacts
 
 
 def summary(report: Report) -> list[str]:
     """What was run, what the output holds and how long it took."""
-    ran = ", ".join(run.function + (" (it exited with 0)" if run.exited else "") for run in report.runs)
+    ran = ", ".join(map(_run, report.runs)) or "nothing but start functions"
+    if report.capture:
+        ran = f"{report.capture.script} in Node {report.capture.node}"
     pages = ", ".join(
         f"memory {m.index}: {counted(m.pages, 'page')}"
         + (f" (from {m.pages_before})" if m.pages != m.pages_before else "")
@@ -17,6 +21,7 @@ def summary(report: Report) -> list[str]:
     return [
         f"ran {ran}",
         *_paused(report),
+        *_captured(report.capture),
         f"{report.input.size:,} bytes in, {report.output.size:,} bytes out"
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
@@ -33,6 +38,17 @@ def summary(report: Report) -> list[str]:
     ]
 
 
+#: Characters of what a component's function returned.
+_LONGEST_VALUE = 80
+
+
+def _run(facts: RunFacts) -> str:
+    if facts.value:
+        cut = "..." if len(facts.value) > _LONGEST_VALUE else ""
+        return f"{facts.function} (it returned {facts.value[:_LONGEST_VALUE]}{cut})"
+    return facts.function + (" (it exited with 0)" if facts.exited else "")
+
+
 #: Active functions that the summary names.
 _ACTIVE = 4
 
@@ -46,6 +62,43 @@ def _paused(report: Report) -> list[str]:
     where = f" in {' < '.join(names)}{more}" if names else ""
     added = sum(frame.continuation for frame in facts.frames)
     return [f"paused at {facts.where}{where}; {counted(added, 'byte')} of code to go on"]
+
+
+#: Of a start, what must at least be saved to be called a gain.
+_GAIN = 1.05
+
+
+def _captured(facts: CaptureFacts | None) -> list[str]:
+    """What the output does when its glue loads it, and how long it takes to start."""
+    if facts is None:
+        return []
+    names = [one.export for one in facts.stand_ins]
+    again = sum(one.replayed for one in facts.stand_ins)
+    lines = []
+    if names:
+        lines.append(
+            f"does not run again: {', '.join(names)}"
+            + (f"; {counted(again, 'import call is', 'import calls are')} made again" if again else "")
+        )
+    if facts.differences:
+        size = sum(entry.length for entry in facts.differences if entry.kind == "memory")
+        kinds = Counter(entry.kind for entry in facts.differences if entry.kind != "memory")
+        others = [counted(number, kind) for kind, number in kinds.items()]
+        parts = [*([f"{counted(size, 'byte')} of memory"] if size else []), *others]
+        lines.append(f"loaded by its own glue: {', '.join(parts)} differ, as loading writes them")
+    elif facts.differences is not None:
+        lines.append("loaded by its own glue: all is as it was captured")
+    if facts.answered:
+        lines.append("input and output give the same answer")
+    if facts.before and facts.after:
+        what = "to the first answer" if facts.answered else "until it is ready"
+        ratio = facts.before.rest / facts.after.rest if facts.after.rest > 0 else 1.0
+        gain = f"{ratio:.1f} times faster" if ratio > _GAIN else "no gain"
+        lines.append(
+            f"{what}: {facts.before.rest * 1000:.1f} ms before, {facts.after.rest * 1000:.1f} ms after ({gain}); "
+            f"compiling takes {facts.before.compile_seconds * 1000:.1f} ms, {facts.after.compile_seconds * 1000:.1f} ms"
+        )
+    return lines
 
 
 def _scrubbed(report: Report) -> list[str]:
@@ -150,6 +203,8 @@ def _stubbed(host: HostFacts) -> list[str]:
 
 
 def _engine(engine: EngineFacts) -> str:
+    if engine.name == "node":
+        return engine.reason
     if engine.name == "whole":
         return f"{engine.compiler}, whole: {engine.reason}"
     return f"{engine.compiler}, on demand: {engine.functions_compiled:,} of {engine.functions:,} functions compiled"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .captured import CaptureFacts, LoadedDifference, StandInFacts, StartTimes
+from .component import ComponentFacts, CoreInstanceFacts, HandleFacts
 from .values import (
     REPORT_VERSION,
     BuildWarning,
@@ -25,12 +27,17 @@ from .values import (
 __all__ = [
     "REPORT_VERSION",
     "BuildWarning",
+    "CaptureFacts",
+    "ComponentFacts",
+    "CoreInstanceFacts",
     "DescriptorFacts",
     "Difference",
     "EngineFacts",
     "FileFacts",
+    "HandleFacts",
     "HostFacts",
     "LateFacts",
+    "LoadedDifference",
     "MemoryFacts",
     "ModuleFacts",
     "PauseFacts",
@@ -40,4 +47,6 @@ __all__ = [
     "RunFacts",
     "ScrubFacts",
     "SnapshotFacts",
+    "StandInFacts",
+    "StartTimes",
 ]

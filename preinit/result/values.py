@@ -7,49 +7,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any
 
 from ..errors import Frame, OutputNotWritable, in_words, quoted, way_out
-
-T = TypeVar("T")
+from .captured import CaptureFacts
+from .component import ComponentFacts
+from .frozen import Value, value
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
 
 
-class _Value:
-    """What frozen values have in common.
-
-    Here once, since `dataclass` compiles these methods for each class: for all of them, that takes longer than the rest
-    of a small build.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in vars(self) or name not in type(self).__dataclass_fields__:  # type: ignore[attr-defined]
-            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
-        super().__setattr__(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
-
-    def __eq__(self, other: object) -> bool:
-        return vars(self) == vars(other) if type(other) is type(self) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(tuple(vars(self).values()))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
-
-
-@dataclass_transform(frozen_default=True)
-def _value(kind: type[T]) -> type[T]:
-    """A dataclass with those methods."""
-    return dataclass(eq=False, repr=False)(kind)
-
-
-@_value
-class BuildWarning(_Value):
+@value
+class BuildWarning(Value):
     """Something to look at before the output is used: `code` is stable, `message` says what and where, `hint` what to
     do."""
 
@@ -58,8 +28,8 @@ class BuildWarning(_Value):
     hint: str
 
 
-@_value
-class ModuleFacts(_Value):
+@value
+class ModuleFacts(Value):
     """A module: SHA-256 in hex, bytes in all, bytes of each section (headers included), gzip level 6 if measured."""
 
     sha256: str
@@ -68,8 +38,8 @@ class ModuleFacts(_Value):
     gzip_size: int | None = None
 
 
-@_value
-class EngineFacts(_Value):
+@value
+class EngineFacts(Value):
     """How the guest was compiled: `name` is "whole" or "ondemand", `compiler` "winch" or "cranelift".
 
     `reason` says why, in words, and `reason_code` the same for programs. Of its `functions`, `functions_compiled` were
@@ -91,9 +61,10 @@ class EngineFacts(_Value):
     reason_code: str = ""
 
 
-@_value
-class RunFacts(_Value):
-    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers.
+@value
+class RunFacts(Value):
+    """A function that was run: "start", or an export. `seconds` on the clock, `results` as numbers. `value`: what a
+    component's function returned, in WAVE; empty where it returns nothing.
 
     `exited`: it ended the program with exit code 0 instead of returning. `assumed_stack_pointer`: the index of the
     global that was put back then, where no name but only its place says that it is the stack pointer.
@@ -105,10 +76,11 @@ class RunFacts(_Value):
     seconds: float
     exited: bool = False
     assumed_stack_pointer: int | None = None
+    value: str = ""
 
 
-@_value
-class MemoryFacts(_Value):
+@value
+class MemoryFacts(Value):
     """A memory in the snapshot: its pages before and after, and what of it the output holds, in bytes."""
 
     index: int
@@ -119,8 +91,8 @@ class MemoryFacts(_Value):
     bytes_written: int
 
 
-@_value
-class SnapshotFacts(_Value):
+@value
+class SnapshotFacts(Value):
     """What the snapshot holds. `globals_changed`: indices of mutable globals that have another value than before."""
 
     memories: tuple[MemoryFacts, ...]
@@ -130,8 +102,8 @@ class SnapshotFacts(_Value):
     dropped_data_segments: tuple[int, ...]
 
 
-@_value
-class FileFacts(_Value):
+@value
+class FileFacts(Value):
     """A file that the guest read: its path in the guest, bytes in all, SHA-256 in hex (None: huge, or not wanted)."""
 
     path: str
@@ -139,8 +111,8 @@ class FileFacts(_Value):
     sha256: str | None
 
 
-@_value
-class DescriptorFacts(_Value):
+@value
+class DescriptorFacts(Value):
     """A file or folder that the guest had open, and its path in the guest.
 
     `opened_in`: the guest's backtrace when it opened it, innermost frame first; of the first 200 that it opened.
@@ -151,8 +123,8 @@ class DescriptorFacts(_Value):
     opened_in: tuple[Frame, ...] = ()
 
 
-@_value
-class HostFacts(_Value):
+@value
+class HostFacts(Value):
     """What the guest asked for while it initialized, so that the snapshot may hold it.
 
     `calls` of each import of the host, `first_calls`: the guest's backtrace of the first one, innermost frame first
@@ -196,8 +168,8 @@ class HostFacts(_Value):
     folders_used: tuple[str, ...] = ()
 
 
-@_value
-class Difference(_Value):
+@value
+class Difference(Value):
     """A place where the initializer leaves something else in another world; never what it left.
 
     `depends_on`: those of "entropy", "clock" and "environment" that it depends on. `kind`, with what `index` counts:
@@ -214,8 +186,8 @@ class Difference(_Value):
     name: str | None = None
 
 
-@_value
-class ScrubFacts(_Value):
+@value
+class ScrubFacts(Value):
     """The dead part of the stack, bytes 0 to `stack_pointer` of memory 0, of a stack that starts at `stack_top`.
 
     `bytes_zeroed`: bytes in it that were not zero. `bytes_saved`: how much smaller the data segments are.
@@ -227,8 +199,8 @@ class ScrubFacts(_Value):
     bytes_saved: int
 
 
-@_value
-class LateFacts(_Value):
+@value
+class LateFacts(Value):
     """What instances bring themselves (`late`).
 
     `environment`, `arguments`: "bound": the output fetches them when it starts; "unneeded": the guest never asked for
@@ -249,8 +221,8 @@ class LateFacts(_Value):
     argument_count: int
 
 
-@_value
-class ResumedFrame(_Value):
+@value
+class ResumedFrame(Value):
     """An active function at a pause: where it was, and what goes on there.
 
     `offset` of the call that is under way, in the input. `code`: bytes of the function; `continuation`: bytes of the
@@ -265,8 +237,8 @@ class ResumedFrame(_Value):
     resumed: int
 
 
-@_value
-class PauseFacts(_Value):
+@value
+class PauseFacts(Value):
     """A program that was paused in the middle: `where`, as the options say it, in the call of the export `export`.
 
     `frames`: what was active, innermost first. `printed`: bytes that it had printed, `replayed`: whether the output
@@ -281,12 +253,13 @@ class PauseFacts(_Value):
     reopened: tuple[str, ...]
 
 
-@_value
-class Report(_Value):
+@value
+class Report(Value):
     """Everything that a user could ask about a build. `passes`: seconds of each, in order.
 
     `audit`: what depends on entropy, clock or environment, `scrub_stack`: what was zeroed, `late`: what instances bring
-    themselves, `pause`: where it was paused; each None if that was not asked for. `options`: those of the build, as
+    themselves, `pause`: where it was paused, `capture`: of a program with JavaScript glue; each None if that was not
+    asked for. `component`: of a component, what it is made of. `options`: those of the build, as
     JSON values, to repeat it; of environment variables only names. `unused`: options of which the guest used nothing,
     as the command line has them.
     """
@@ -306,13 +279,16 @@ class Report(_Value):
     scrub_stack: ScrubFacts | None = None
     late: LateFacts | None = None
     pause: PauseFacts | None = None
+    component: ComponentFacts | None = None
     options: dict[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    capture: CaptureFacts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         facts = dataclasses.asdict(self)
         facts["host"] = _with_frames(facts["host"])
+        facts["component"] = _with_frames(facts["component"])
         return facts
 
     def to_json(self) -> str:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..binary.cursor import Cursor
@@ -19,7 +20,7 @@ from ..options.kinds import SECONDS
 from ..options.record import Recorded, options_of_report, read_report
 from ..options.words import for_python
 from ..passes.observer import Listener, Observer
-from ..passes.parse.source import Wasm, parse_within, read_preloads
+from ..passes.parse.source import Wasm, is_component, parse_within, read_preloads, read_within
 from ..passes.parse.supported import check_supported
 from ..passes.plan.entries import entries, renamed
 from ..passes.plan.exports import output_exports
@@ -63,6 +64,7 @@ class Calls:
     seed: int = 0
     host: Host | None = None
     timeout: float = CALL_TIMEOUT
+    stdins: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         SECONDS.check("the time limit of a call", self.timeout)
@@ -87,6 +89,14 @@ class Calls:
         if self.run:
             yield written(output, _START)
 
+    def worlds(self, host: Host) -> Iterator[tuple[Host, str]]:
+        """What each call sees, made once in each: `host`, or that with other input; and what to add to its name."""
+        for number, stdin in enumerate(self.stdins, 1):
+            said = f", input {number} of {len(self.stdins)}" if len(self.stdins) > 1 else ""
+            yield dataclasses.replace(host, stdin=stdin), said
+        if not self.stdins:
+            yield host, ""
+
 
 def verify(
     wasm: Wasm,
@@ -99,6 +109,7 @@ def verify(
     seed: int = 0,
     call_host: Host | None = None,
     call_timeout: float = CALL_TIMEOUT,
+    call_stdins: Sequence[bytes] = (),
     report: Report | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     progress: Listener | None = None,
     **fields: Unpack[Fields],
@@ -120,6 +131,7 @@ def verify(
     run: call `_start`.
     call_host: what the guest sees in these calls; None for what the initializer saw.
     call_timeout: seconds for each call; nothing is said of one that takes longer in both.
+    call_stdins: what the guest reads from standard input in these calls: each is made once for each of them.
     progress: called with each `Event`: a stage begins or ends.
     fields: with `cache=True` among them, code of the cache is run; else all is compiled anew, since an output is not
         proven right by the code that made it.
@@ -134,7 +146,7 @@ def verify(
             options = options_of_report(recorded, fields)
         else:
             options = given(options, fields)
-        wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout)
+        wanted = Calls(tuple(calls), call_all, run, seed, call_host, call_timeout, tuple(call_stdins))
         return verify_calls(wasm, output, options, wanted, recorded, Observer(progress), bool(fields.get("cache")))
 
 
@@ -158,7 +170,10 @@ def verify_calls(
     options = dataclasses.replace(options, audit=False, strict=False, host=quiet, cache=cached and options.cache)
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the verification")
     with observer.stage("parse"):
-        module = parse_within(wasm, deadline)
+        data = read_within(wasm, deadline)
+        if is_component(data):
+            return _verify_component(data, output, options, calls, recorded, deadline, observer, started)
+        module = parse_within(data, deadline)
         with of_output():
             other = parse_within(output, deadline)
             deadline.start(lambda: other.bodies).result()  # raises where code is malformed
@@ -171,6 +186,27 @@ def verify_calls(
         problem.hint = _advice(module, other, options, recorded) or problem.hint
         raise
     return dataclasses.replace(facts, seconds=time.monotonic() - started)
+
+
+def _verify_component(
+    data: bytes,
+    output: Wasm,
+    options: Options,
+    calls: Calls,
+    recorded: Recorded | None,
+    deadline: Deadline,
+    observer: Observer,
+    started: float,
+) -> Verification:
+    from .component import check_calls, verify_component
+
+    check_calls(calls.every, calls.host is not None)
+    with of_output():
+        other = read_within(output, deadline)
+        if not is_component(other):
+            raise InputError("the input is a component, and the output is none", hint="Give the output of this input.")
+    given = (data, other, options, calls.calls, calls.run, calls.timeout, recorded, deadline, observer)
+    return dataclasses.replace(verify_component(*given), seconds=time.monotonic() - started)
 
 
 def check_repeatable(options: Options) -> None:
@@ -239,21 +275,22 @@ def _make(both: Both, to_make: Sequence[Call], calls: Calls) -> Iterator[CallFac
     with ExitStack() as open_:
         if whole:
             open_.callback(whole.close)
-        for call in to_make:
-            if both.job.options.wants_late and call.name not in present:
+        for wanted, (world, said) in product(to_make, tuple(calls.worlds(host))):
+            if both.job.options.wants_late and wanted.name not in present:
                 continue  # an entry that only fetches what is late: the input has none
+            call = wanted._replace(text=wanted.text + said)
             inner, name = _in_input(call, made, sources)
             beginning = whole if whole and name == whole.name else None
             with ExitStack() as stack:
                 stack.callback(beginning.end_call if beginning else one.close)
                 stack.callback(other.close)
                 if beginning:
-                    a = beginning.call(inner, host, calls.timeout)
+                    a = beginning.call(inner, world, calls.timeout)
                 else:
-                    a = one.call(inner, name, host, calls.timeout)
+                    a = one.call(inner, name, world, calls.timeout)
                 if call.name in made and a.code == "returned":
                     a = a._replace(detail="returns", results=())  # the output's function takes them, returns nothing
-                b = other.call(call, call.name, host, calls.timeout)
+                b = other.call(call, call.name, world, calls.timeout)
                 memories = not both.job.options.wants_late and not beginning
                 raise_any(differences(both.comparison, call, a, b, memories))
                 stopped = next((outcome for outcome in (a, b) if outcome.code == STOPPED), a)

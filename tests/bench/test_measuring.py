@@ -316,3 +316,39 @@ def test_the_original_sees_what_a_build_sees_whose_instances_fetch_their_own_env
         (if (i32.ne (i32.load (i32.const 8)) (i32.const 1)) (then unreachable))))"""
     options = Options(init_funcs=("load",), late=("env",), cache=False)
     measure(wasm(text), build(wasm(text), options).wasm, options, rounds=3)
+
+
+PRINTS = """(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1) (data (i32.const 8) "\\20\\00\\00\\00\\01\\00\\00\\00")
+  (func (export "_start") (drop (call $read (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 4))) AFTER))"""
+WRITE = "(drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 4)))"
+
+
+@pytest.mark.parametrize("after", [f"{WRITE} unreachable", "(call $exit (i32.const 3))", ""])
+def test_a_paused_program_is_measured_up_to_its_first_output_or_its_end(after: str) -> None:
+    found = compared(PRINTS.replace("AFTER", after), pause_at="stdin", host=Host(stdin=b"x"))
+    for side in (found.original, found.output):
+        assert side.functions == ("_start up to its first output",)
+        assert len(side.start.seconds) == 3
+
+
+def test_what_fails_before_its_first_output_is_an_error_of_that_module() -> None:
+    with pytest.raises(errors.GuestTrap) as caught:
+        compared(PRINTS.replace("AFTER", f"unreachable {WRITE}"), pause_at="stdin")
+    assert caught.value.where and caught.value.where.startswith("the original")
+
+
+def test_what_can_not_be_measured_of_a_paused_program_is_refused() -> None:
+    text = PRINTS.replace("AFTER", WRITE)
+    with pytest.raises(errors.UsageError, match="nothing is called after that"):
+        compared(text, calls=("_start",), pause_at="stdin")
+    with pytest.raises(errors.UsageError, match="in Node"):
+        compared(text, "node", pause_at="stdin")
+    output = build_text(text, pause_at="stdin").wasm
+    other = wasm(PRINTS.replace("AFTER", WRITE).replace('(export "_start")', '(export "main")'))
+    assert measure(wasm(text), output, Options(pause_at="stdin"), rounds=3, seconds=0.01).ratio > 0
+    with pytest.raises(errors.Misfit, match="no export '_start'"):
+        measure(wasm(text), other, Options(pause_at="stdin"), rounds=3, seconds=0.01)

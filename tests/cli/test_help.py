@@ -79,7 +79,8 @@ def test_every_variable_that_is_looked_at_is_on_that_page() -> None:
         "PREINIT_COMPLETE",
         "PREINIT_AUDIT",
         "PREINIT_LATE",
-    }  # of a shell, of a guest
+        "PREINIT_JOB",
+    }  # of a shell, of a guest, of our script in Node
     assert looked_at <= set(TOPICS["Environment variables"])
 
 

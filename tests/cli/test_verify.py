@@ -101,6 +101,18 @@ def test_a_command_is_run_in_both(tmp_path: Path) -> None:
     assert facts["calls"] == [{"call": "_start", "outcome": "exit", "detail": "exits with 2"}]
 
 
+def test_each_call_is_made_once_for_each_input(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.wasm", tmp_path / "out.wasm"
+    source.write_bytes(wasm(PROGRAM))
+    inputs = [tmp_path / "empty", tmp_path / "line"]
+    inputs[0].write_bytes(b"")
+    inputs[1].write_bytes(b"hello\n")
+    run("build", source, "-q", "-o", out, "-r", "_start=resume", code=0)
+    given = ["--run", "--run-stdin", inputs[0], "--run-stdin", inputs[1], "--json"]
+    facts = json.loads(run("verify", source, out, "-r", "_start=resume", *given, code=0).stdout)
+    assert [call["call"] for call in facts["calls"]] == ["_start, input 1 of 2", "_start, input 2 of 2"]
+
+
 def test_the_guest_prints_nothing_while_it_is_verified(tmp_path: Path) -> None:
     source, out = tmp_path / "in.wasm", tmp_path / "out.wasm"
     source.write_bytes(wasm(PROGRAM))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.real import FOLDER, manifest
+from scripts.real import FOLDER, is_installed, manifest, trees
 from tests.support.pages import PAGES, Block, Workshop, blocks, matches, programs
 from tests.support.places import ROOT
 
@@ -35,6 +35,10 @@ def real_modules(page: Path) -> set[str]:
     return {name for block in blocks(page) for name in REAL.findall(block.text)}
 
 
+def is_fetched(name: str) -> bool:
+    return all((FOLDER / name / file).exists() for file in manifest()[name]["files"])
+
+
 def parameters() -> Iterator[object]:
     for page in PAGES:
         if any(True for _ in blocks(page)):
@@ -49,7 +53,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", [*parameters()])
 def test_every_block_of_a_page_does_what_it_shows(page: Path, tmp_path: Path, cache: Path) -> None:
     for name in sorted(real_modules(page)):
-        if not all((FOLDER / name / file).exists() for file in manifest()[name]["files"]):
+        if not (is_installed(name) if name in trees() else is_fetched(name)):
             pytest.skip(f"scripts/fetch_real {name} fetches a module that this page uses")
     present = [block for block in blocks(page) if (block.page, block.first) not in NOT_RUN]
     if any("scripts/" in block.text for block in present) and not (ROOT / ".venv").exists():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,10 @@ import pytest
 
 import preinit
 from preinit.report.inspection_page import inspection_page
+from tests.support.browser import launched, needs_browser, playwright
 from tests.support.modules import build_text, wasm
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (pip install -e '.[dev]')")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
-
-pytestmark = pytest.mark.skipif(FOUND is None, reason="no browser is installed (apt-get install chromium)")
+pytestmark = needs_browser
 
 #: Pages 0 to 7: nothing, nothing, a segment, a segment that the initializer changes, nothing, what it writes, nothing.
 GUEST = """(module
@@ -35,11 +29,8 @@ GUEST = """(module
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as player:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = player.chromium.launch(executable_path=FOUND, args=arguments)
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

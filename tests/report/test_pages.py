@@ -97,6 +97,16 @@ def test_names_of_a_module_are_text_in_its_page_whatever_they_hold() -> None:
     assert "&lt;script&gt;alert(1)" in html
 
 
+def test_the_page_of_a_paused_program_has_its_stack() -> None:
+    text = """(module (import "t" "tick" (func $tick)) (func $inner (call $tick)) (func $outer<b> (call $inner))
+      (func (export "_start") (call $outer<b>)))"""
+    output = build_text(text, pause_at="import:t.tick", stubs={"t.tick": "zero"}).wasm
+    seen = inspection_page(preinit.inspect(output), "ready.wasm")
+    stack = seen[seen.index('id="frames"') :]
+    assert stack.index("inner") < stack.index("outer&lt;b&gt;") < stack.index("_start")
+    assert 'id="frames"' not in inspection_page(preinit.inspect(wasm(text)), "tick.wasm")
+
+
 def test_names_of_a_module_cant_steer_a_terminal_nor_fill_it() -> None:
     said = "\n".join(lines(preinit.inspect(hostile_module(), wasm(GUEST)), HOSTILE))
     assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", said)

@@ -38,6 +38,17 @@ def test_an_output_goes_on_as_its_input_would(stdin: bytes) -> None:
     assert [call.outcome for call in found.calls] == ["exit"]
 
 
+def test_a_program_is_run_once_for_each_input() -> None:
+    binary = adder(2)
+    output = build(binary, pause_at="stdin", cache=False).wasm
+    inputs = [b"3", b"7"]
+    found = verify(binary, output, run=True, call_stdins=inputs, pause_at="stdin", cache=False)
+    assert [(call.call, call.detail) for call in found.calls] == [
+        ("_start, input 1 of 2", "exits with 5"),
+        ("_start, input 2 of 2", "exits with 9"),
+    ]
+
+
 def test_what_is_printed_again_is_printed_by_both() -> None:
     binary = adder(2, "(call $print (i32.const 66))")
     output = build(binary, pause_at="stdin", replay_output=True, cache=False).wasm

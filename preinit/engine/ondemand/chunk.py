@@ -22,7 +22,7 @@ from ..values import Unsuited
 #: A chunk has at most so many bytes of code besides the function that is needed, and no other function of more bytes:
 #: four of five functions that are named in one that was called are called, too, but long ones cost most.
 CHUNK = 128_000
-LONGEST = 16_000
+LONGEST = 4_000
 
 #: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
 #: there are so many, one that stayed small is filled with the neighbours of the function that is needed.
@@ -65,15 +65,15 @@ class Bodies:
         self._decoder = decoder(_KINDS, _OPCODES)
         self._searches: dict[int, Search] = {}
         self._ranges = module.bodies
+        self._first = module.imported_functions
         self._declared = frozenset(module.references)
         self.functions = range(module.imported_functions, len(module.function_types))
 
     def size(self, function: int) -> int:
-        body = self.range(function)
-        return body.end - body.start
+        return self._ranges.size(function - self._first)
 
     def range(self, function: int) -> Body:
-        return self._ranges[function - self._module.imported_functions]
+        return self._ranges[function - self._first]
 
     def __getitem__(self, function: int) -> Search:
         """What a function's body refers to. Raises `Unsuited` where that isn't known, or nothing for a chunk."""
@@ -86,6 +86,8 @@ class Bodies:
             if search.unknown is not None:
                 raise Unsuited("unknown-instruction", f"an instruction is not known (byte offset {search.unknown:#x})")
             for instruction in search.found:
+                if instruction.opcode == CALL:
+                    continue
                 if any(r.kind in (Kind.DATA, Kind.ELEMENT) for r in instruction.references):
                     raise Unsuited("code-names-segment", f"code names a segment (byte offset {instruction.start:#x})")
                 if instruction.opcode == REF_FUNC and instruction.references[0].target not in self._declared:
@@ -236,6 +238,9 @@ class _Needs:
             for reference in search.types:
                 self._type(reference.target)
             for instruction in search.found:
+                if instruction.opcode == CALL:
+                    self._function(instruction.references[0].target, False, inside)
+                    continue
                 if instruction.opcode in GROWTH:
                     self._growth(instruction.opcode, instruction.references[0].target)
                     continue

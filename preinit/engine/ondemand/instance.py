@@ -8,6 +8,7 @@ to the others. A function has several pointers here; nobody outside of this room
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -31,7 +32,7 @@ from .prepared import Prepared
 from .stubtable import StubTable
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
-_INSTANCES = 1 << 30
+MOST_INSTANCES = 1 << 30
 
 
 class _Loaded(NamedTuple):
@@ -45,8 +46,16 @@ class _Loaded(NamedTuple):
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
-    def __init__(self, prepared: Prepared, store: ffi.Store, max_memory: int, link: Linker, deadline: Deadline) -> None:
-        super().__init__(store, deadline, prepared.code.original, prepared.preloads)
+    def __init__(
+        self,
+        prepared: Prepared,
+        store: ffi.Store,
+        max_memory: int,
+        link: Linker,
+        deadline: Deadline,
+        functions: ffi.HostFunctions | None = None,
+    ) -> None:
+        super().__init__(store, deadline, prepared.code.original, prepared.preloads, functions)
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
@@ -61,6 +70,7 @@ class OnDemandInstance(EngineInstance):
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
         self._lends_tables = False
         self._direct: dict[int, Any] = {}  # function -> an extern that needs no stub
+        self._stub_externs: dict[int, Any] = {}  # the same for its stub
         self._guards: dict[tuple[int, int], Any] = {}
         try:
             linkage = Linkage(store, self._functions, prepared.preloads)
@@ -117,7 +127,10 @@ class OnDemandInstance(EngineInstance):
         if extern is None:
             place = self._loaded.get(function)
             if place is None:
-                return self._stubs.extern(function)
+                stub = self._stub_externs.get(function)
+                if stub is None:
+                    stub = self._stub_externs[function] = self._stubs.extern(function)
+                return stub
             number, position = place
             extern = self._direct[function] = ffi.export(self._store, self._chunks[number].instance, str(position))
         return extern
@@ -170,7 +183,8 @@ class OnDemandInstance(EngineInstance):
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
         self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._loaded, len(self._new_chunks))
+        taken = ChainMap[int, Any](self._loaded, self._prepared.stored_chunks)  # what is there needs no other copy
+        chosen = choose(self._module, self._bodies, function, taken, len(self._new_chunks))
         chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
@@ -239,8 +253,8 @@ class OnDemandInstance(EngineInstance):
 
         return [loaded.module for loaded in self._chunks] + [*self._prepared.preloads.values()], function_of
 
-    def _explain(self, trap: GuestTrapped) -> BaseException:
-        problem = super()._explain(trap)
+    def explained(self, trap: GuestTrapped) -> BaseException:
+        problem = super().explained(trap)
         if isinstance(problem, StackExhausted) and not self._prepared.tail_calls:
             return Unsuited("stack", "it exhausts the stack, of which stubs take a part", lasting=False)
         return problem
@@ -318,7 +332,7 @@ class OnDemandGuest(NamedTuple):
         """
         engine, interruptible = self.prepared.engine, self.prepared.interruptible
         deadline.watch(engine)
-        store = new_store(engine, max_memory, interruptible, _INSTANCES)
+        store = new_store(engine, max_memory, interruptible, MOST_INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest
         try:
             return OnDemandInstance(self.prepared, store, max_memory, link, deadline)

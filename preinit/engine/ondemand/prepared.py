@@ -32,7 +32,7 @@ class Prepared(NamedTuple):
     preloads: Mapping[str, ffi.Module]
     keeps_code: bool
     stored: Profile
-    stored_chunks: Mapping[int, int]
+    stored_chunks: dict[int, int]
 
     def with_code(self, profile: Profile) -> Prepared:
         """The same, that knows the code of `profile`."""

@@ -53,14 +53,14 @@ class DescriptorFunctions:
                 self._noted("fd_read")
         else:
             entry = self._table.file(fd)
-            data = _read_at(entry, size, entry.position)
+            data = read_at(entry, size, entry.position)
             entry.position += len(data)
         _scatter(data, spans)
         self._memory.write_u32(result, len(data))
 
     def fd_pread(self, fd: int, vectors: int, count: int, offset: int, result: int) -> None:
         spans = self._memory.vectors(vectors, count)
-        data = _read_at(self._table.file(fd), sum(map(len, spans)), offset)
+        data = read_at(self._table.file(fd), sum(map(len, spans)), offset)
         _scatter(data, spans)
         self._memory.write_u32(result, len(data))
 
@@ -201,7 +201,8 @@ class DescriptorFunctions:
         self._table.any(fd)
 
 
-def _read_at(entry: Descriptor, size: int, offset: int) -> bytes:
+def read_at(entry: Descriptor, size: int, offset: int) -> bytes:
+    """Reads some of a file. Raises `WasiError`."""
     if offset >> 63:
         raise WasiError(Errno.INVAL)
     entry.was_read = True

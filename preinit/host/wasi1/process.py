@@ -181,6 +181,10 @@ class ProcessFunctions:
     def clock_time_get(self, clock: int, _precision: int, result: int) -> None:
         if clock >= _CLOCKS:
             raise WasiError(Errno.INVAL)
+        self._memory.write_u64(result, self.read_clock(clock))
+
+    def read_clock(self, clock: int) -> int:
+        """What a clock shows to the guest, in nanoseconds."""
         if clock != _REALTIME_CLOCK and not self._host_clock:
             earlier = sum(self.clock_reads[_MONOTONIC_CLOCK:])
             if earlier and earlier % self._clock.readings == 0:
@@ -188,11 +192,34 @@ class ProcessFunctions:
         self.clock_reads[clock] += 1
         if clock == _REALTIME_CLOCK:
             self._noted("clock_time_get")
-        self._memory.write_u64(result, self._now(clock))
+        return self._now(clock)
 
-    def random_get(self, buffer: int, size: int) -> None:
+    @property
+    def tick(self) -> int:
+        """The monotonic clock's resolution, in nanoseconds."""
+        return 1 if self._host_clock else self._clock.tick
+
+    def now(self) -> int:
+        """What the monotonic clock shows, for who waits: it does not move, and it is no reading."""
+        return self._now(_MONOTONIC_CLOCK)
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Waits, or moves the monotonic clock."""
+        self._wait(nanoseconds)
+
+    def take_random(self, size: int) -> bytes:
+        """Random bytes for the guest. Raises `RandomDenied`."""
+        self._check_random(size)
+        if size:
+            self._noted("random_get")
+        return self.random.take(size)
+
+    def _check_random(self, size: int) -> None:
         if self._denies_random and size:
             raise RandomDenied(f"the initializer asked for {size} random bytes, and there are none (--random deny)")
+
+    def random_get(self, buffer: int, size: int) -> None:
+        self._check_random(size)
         span = self._memory.span(buffer, size)
         if size:
             self._noted("random_get")

@@ -12,6 +12,7 @@ from ...options.hints import option
 from ...result import BuildWarning, RunFacts
 from ..plan.arguments import Call
 from ..plan.commands import has_constructors, ran_constructors
+from ..plan.exports import is_unseen
 from ..plan.initializers import COMMAND_START, constructors_exported
 from ..plan.job import Job
 from ..snapshot import Snapshot
@@ -22,13 +23,19 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
     module, options = job.module, job.options
     found = []
     if job.pause is None:  # in the middle, the stack is in use, and whatever runs first has run
-        found = [*_stack_pointer(module, snapshot), *_command(module, job.calls, job.exports)]
+        found = [*stack_pointer_warnings(module, snapshot), *_command(module, job.calls, job.exports)]
         found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
     found += _unlinked(module) if "env" not in dict(options.preloads) else []
-    found += _unused(module, job.exports)
+    found += [] if job.entries else _unused(module, job.exports)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
+    return (*found, *custom_warnings(module, code_moved))
+
+
+def custom_warnings(module: Module, code_moved: bool) -> list[BuildWarning]:
+    """Custom sections that don't fit the output. `code_moved`: the code section has another offset in it."""
+    found = []
     if module.custom("sourceMappingURL") and code_moved:
         found.append(
             BuildWarning(
@@ -41,7 +48,7 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
         found.append(
             BuildWarning("signature", "the module's signature does not fit the output", "Sign the output instead.")
         )
-    return tuple(found)
+    return found
 
 
 #: What wasi-libc reserves for itself. As an import from `env`, it was left undefined by a linker that allows that.
@@ -68,14 +75,13 @@ def _unlinked(module: Module) -> list[BuildWarning]:
 
 
 def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
-    """An output of which nothing can be seen: its state is not its host's, and it exports nothing."""
-    shared = any(entry.memory or entry.table or (entry.global_ and entry.global_.mutable) for entry in module.imports)
-    if exports or shared:
+    """An output of which nothing can be seen."""
+    if not is_unseen(module, exports):
         return []
     return [
         BuildWarning(
             "nothing-exported",
-            "the output exports nothing: nobody can use what was initialized",
+            "the output exports nothing that could use what was initialized",
             "Export the functions that are to go on from there.",
         )
     ]
@@ -150,7 +156,8 @@ def _larger_imports(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
     return found
 
 
-def _stack_pointer(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
+def stack_pointer_warnings(module: Module, snapshot: Snapshot) -> list[BuildWarning]:
+    """The stack pointer, where a name says which it is, is not where it was."""
     for index, name in module.names.globals.items():
         if name != "__stack_pointer" or index not in snapshot.globals.numbers:
             continue

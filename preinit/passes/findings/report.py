@@ -41,17 +41,19 @@ def module_facts(data: bytes, sha256: str, found: Sequence[Section], measure_gzi
         sha256,
         len(data),
         sections,
-        _gzip_size(data) if measure_gzip else None,
+        gzip_size(data) if measure_gzip else None,
     )
 
 
-def _gzip_size(data: bytes) -> int:
+def gzip_size(data: bytes) -> int:
+    """Bytes that it has compressed."""
     import gzip
 
     return len(gzip.compress(data, GZIP_LEVEL, mtime=0))
 
 
-def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> SnapshotFacts:
+def snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> SnapshotFacts:
+    """What the output holds of the snapshot."""
     memories = []
     for index, (limits, state) in enumerate(zip(module.memories, snapshot.memories, strict=True)):
         runs = [run for run in rewritten.runs if run.memory == index]
@@ -68,7 +70,8 @@ def _snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) ->
     )
 
 
-def _code_offset(sections: Sequence[Section]) -> int | None:
+def code_offset(sections: Sequence[Section]) -> int | None:
+    """Where the content of the code section begins; None where there is none."""
     return next((section.start for section in sections if section.id == SectionId.CODE), None)
 
 
@@ -88,7 +91,7 @@ def find(
     written = read_sections(output.wasm)
     pause = pause_facts(job, paused, snapshot.frames, output)
     compressed = options.measure_gzip or options.max_gzip is not None
-    moved = _code_offset(module.sections) != _code_offset(written)
+    moved = code_offset(module.sections) != code_offset(written)
     return Report(
         version=REPORT_VERSION,
         preinit=VERSION,
@@ -98,7 +101,7 @@ def find(
         output=module_facts(output.wasm, hashlib.sha256(output.wasm).hexdigest(), written, compressed),
         runs=paused.runs,
         passes=passes,
-        snapshot=_snapshot_facts(module, snapshot, output),
+        snapshot=snapshot_facts(module, snapshot, output),
         host=paused.host,
         options=record(options, job.preloads),
         warnings=(
@@ -106,7 +109,7 @@ def find(
             *assumed_stack_pointers(paused.runs),
             *state_warnings(module, job.preloads),
             *proposal_warnings(module, output.wasm, written),
-            *result_warnings(job.calls[: len(paused.returned)], paused.returned),
+            *result_warnings(job.calls[: len(paused.returned)], paused.returned, job.entries),
             *hazards(paused.host, late.facts if late else None, reopened=bool(snapshot.frames.files)),
             *(pause_warnings(pause) if pause else ()),
             *(late_warnings(late) if late else ()),

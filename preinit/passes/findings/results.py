@@ -9,19 +9,23 @@ from ...errors import quoted
 from ...options.calls import Returned, Word
 from ...result import BuildWarning
 from ..plan.arguments import Call, written
+from ..plan.entries import Entry
 
 
-def result_warnings(calls: Sequence[Call], returned: Sequence[Sequence[bytes]]) -> tuple[BuildWarning, ...]:
+def result_warnings(
+    calls: Sequence[Call], returned: Sequence[Sequence[bytes]], entries: Sequence[Entry] = ()
+) -> tuple[BuildWarning, ...]:
     """A warning for each i32 that is not zero: that is how C says that something failed.
 
-    `returned`: the raw results of each call, none of one that exited. An address from which the next call takes words
-    is none.
+    `returned`: the raw results of each call, none of one that exited. What the next call takes is no status; behind the
+    last one, that is what `entries` of the output take.
     """
     found = []
     for position, (call, raw) in enumerate(zip(calls, returned, strict=True)):
         if not raw or call.type.results != (I32,) or call.returns or call.expected is not None:
             continue
-        following = calls[position + 1].values if position + 1 < len(calls) else ()
+        later = [calls[position + 1]] if position + 1 < len(calls) else [entry.call for entry in entries]
+        following = [value for one in later for value in one.values]
         if any(isinstance(value, Word | Returned) for value in following):
             continue
         number = int.from_bytes(raw[0][:4], "little", signed=True)

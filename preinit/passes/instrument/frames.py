@@ -53,6 +53,14 @@ class Site(NamedTuple):
         return 4 + sum(_size(value_type) for value_type in self.types)
 
 
+class _Saved(NamedTuple):
+    """Code that stores values of a frame, and how many bytes, and functions, the frame has then."""
+
+    code: bytes
+    offset: int
+    functions: int
+
+
 class Watched(NamedTuple):
     """The copy that is run. `hooked`: the function at whose entry it is paused."""
 
@@ -138,7 +146,7 @@ class _Watch:
         names = module.custom("name")
         if names:
             sections.append([memoryview(module.data)[names.header : names.end]])
-        return Watched(parse(write.assemble(sections)), module, tuple(self._sites), self._hooked)
+        return Watched(parse(write.assemble(sections), module), module, tuple(self._sites), self._hooked)
 
     def _room(self) -> tuple[int, int]:
         """Pages and entries of the table that all frames take."""
@@ -210,14 +218,20 @@ class _Watch:
         data = self._module.data
         return data[body.start : typed.start] + self.entry(typed.type.results) + data[typed.start : body.end]
 
-    def store(self, site: Site, places: Sequence[int]) -> bytes:
-        """Stores a frame; `places`: the locals in which its values are."""
-        memory, table = len(self._module.memories), len(self._module.tables)
+    def store(self, site: Site, places: Sequence[int], saved: _Saved) -> bytes:
+        """Stores a frame: after its locals, which `saved` stores, what is in the locals `places`."""
         self._sites.append(site)
+        number = self.get(_USED) + code.i32_const(len(self._sites) - 1) + code.store(I32, 0, len(self._module.memories))
+        rest = self.save(site.operands, places, saved.offset, saved.functions)
+        moved = self.add(_USED, rest.offset) + (self.add(_STORED, rest.functions) if rest.functions else b"")
+        return number + saved.code + rest.code + moved
+
+    def save(self, types: Sequence[ValType], places: Sequence[int], offset: int, functions: int) -> _Saved:
+        """Stores values that are in the locals `places`, behind `offset` bytes and `functions` of a frame."""
+        memory, table = len(self._module.memories), len(self._module.tables)
         used = self.get(_USED)
-        pieces = [used + code.i32_const(len(self._sites) - 1) + code.store(I32, 0, memory)]
-        offset, functions = 4, 0
-        for value_type, place in zip(site.types, places, strict=True):
+        pieces = []
+        for value_type, place in zip(types, places, strict=True):
             value = code.local_get(place)
             if is_numeric(value_type):
                 pieces.append(used + value + code.store(value_type, offset, memory))
@@ -229,10 +243,7 @@ class _Watch:
             else:
                 pieces.append(used + value + code.REF_IS_NULL + code.store(I32, offset, memory))
             offset += _size(value_type)
-        pieces.append(self.add(_USED, offset))
-        if functions:
-            pieces.append(self.add(_STORED, functions))
-        return b"".join(pieces)
+        return _Saved(b"".join(pieces), offset, functions)
 
     def where(self, function: int) -> str:
         name = self._module.function_name(function)
@@ -251,6 +262,9 @@ class _Spilling:
         self._pools: dict[ValType, list[int]] = {}
         #: Operands below an enclosing block can't be reached in it: they are copied into locals where it starts.
         self._kept: dict[int, list[int]] = {}
+        #: What is the same for most of a function's calls: by their scope, and by the locals that are not set there.
+        self._reached: dict[int, tuple[int, list[int]]] = {}
+        self._saved: dict[frozenset[int], tuple[tuple[int, ...], _Saved]] = {}
 
     def code(self) -> bytes:
         watch, body = self._watch, self._body
@@ -277,9 +291,9 @@ class _Spilling:
 
     def _points(self) -> list[tuple[int, Scope | Call]]:
         needed: set[int] = set()
-        for call in self._body.calls:
-            needed.update(scope.number for scope in self._body.chain(call.scope)[1:] if scope.below)
-        scopes = [self._body.scopes[number] for number in needed]
+        for number in {call.scope for call in self._body.calls}:
+            needed.update(scope.number for scope in self._body.chain(number)[1:] if scope.below)
+        scopes = [self._body.scopes[number] for number in sorted(needed)]
         for scope in scopes:
             self._kept[scope.number] = [self._local(t) for t in scope.below]
         points: list[tuple[int, Scope | Call]] = [(scope.start, scope) for scope in scopes]
@@ -312,18 +326,33 @@ class _Spilling:
     def _around(self, call: Call) -> tuple[bytes, bytes]:
         """What stands before a call, and after it."""
         watch, body = self._watch, self._body
-        chain = body.chain(call.scope)
-        reached = call.operands[chain[-1].height :]
+        height, outer = self._scope(call.scope)
+        reached = call.operands[height:]
         given = call.takes if self._innermost else ()
         places = self._temporary((*given, *reached))
         arguments, own = places[: len(given)], places[len(given) :]
         before = b"".join(map(code.local_set, reversed(arguments))) + b"".join(map(code.local_get, arguments))
-        saved = tuple(index for index in range(len(body.locals)) if index not in call.unset)
-        outer = [place for scope in chain[1:] for place in self._kept.get(scope.number, ())]
-        site = Site(body, call, saved, (*call.operands, *given))
+        locals_, saved = self._locals(call.unset)
+        site = Site(body, call, locals_, (*call.operands, *given))
         both = (*reached, *call.results)
         spilled = code.DROP * len(call.results) + b"".join(map(code.local_set, reversed(own)))
-        spilled += watch.store(site, [*saved, *outer, *own, *arguments])
+        spilled += watch.store(site, [*outer, *own, *arguments], saved)
         spilled += watch.zeros(body.type.results) + code.RETURN
         kind = write.sleb(watch.type(FuncType(both, both))) if both else b"\x40"
         return before, watch.get(_UNWINDING) + b"\x04" + kind + spilled + code.END
+
+    def _scope(self, number: int) -> tuple[int, list[int]]:
+        """How many operands lie below what a scope can reach, and the locals that hold them."""
+        if number not in self._reached:
+            chain = self._body.chain(number)
+            outer = [place for scope in chain[1:] for place in self._kept.get(scope.number, ())]
+            self._reached[number] = chain[-1].height, outer
+        return self._reached[number]
+
+    def _locals(self, unset: frozenset[int]) -> tuple[tuple[int, ...], _Saved]:
+        """The locals that are set, and what stores them."""
+        if unset not in self._saved:
+            types = self._body.locals
+            set_ = tuple(index for index in range(len(types)) if index not in unset)
+            self._saved[unset] = set_, self._watch.save([types[index] for index in set_], set_, 4, 0)
+        return self._saved[unset]

@@ -27,7 +27,7 @@ _ONE = code.i32_const(0) * 2 + code.i32_const(1)
 
 
 def add_probes(add: Additions) -> SegmentProbes:
-    return SegmentProbes(_data_probes(add), _element_probes(add))
+    return SegmentProbes(_data_probes(add), element_probes(add))
 
 
 def _probe(add: Additions, label: str, instruction: bytes) -> str:
@@ -46,7 +46,7 @@ def _data_probes(add: Additions) -> dict[int, str]:
     return {index: _probe(add, "data", code.memory_init(index, scratch)) for index in passive}
 
 
-def _element_probes(add: Additions) -> dict[int, str]:
+def element_probes(add: Additions) -> dict[int, str]:
     """`table.init` of one element into a scratch table of the segment's type."""
     module = add.module
     scratch: dict[ValType, int] = {}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ...binary.encoder import COMPONENT_PREAMBLE
 from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
 from ...errors import PreinitError, Unreadable, UsageError, in_words, located, quoted, way_out
@@ -33,9 +34,19 @@ def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
     return Source(module, *read_preloads(module, options))
 
 
-def parse_within(wasm: Wasm, deadline: Deadline) -> Module:
-    """A parsed module. Raises an `InputError`, `UsageError`, `TimeLimit`."""
-    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()))).result()
+def parse_within(wasm: Wasm, deadline: Deadline, libraries: bool = False) -> Module:
+    """A parsed module; `libraries`: see `parse`. Raises an `InputError`, `UsageError`, `TimeLimit`."""
+    return deadline.start(lambda: parse(binary(wasm, deadline.remaining()), libraries=libraries)).result()
+
+
+def read_within(wasm: Wasm, deadline: Deadline) -> bytes:
+    """The bytes of a binary, from bytes or a file, text or binary. Raises as `binary` does, and `TimeLimit`."""
+    return deadline.start(lambda: binary(wasm, deadline.remaining())).result()
+
+
+def is_component(data: bytes) -> bool:
+    """Whether a binary is a component."""
+    return data[:8] == COMPONENT_PREAMBLE
 
 
 def check_again(source: Source, options: Options) -> None:

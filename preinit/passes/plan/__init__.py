@@ -30,7 +30,7 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
     if pause and own:
         raise UsageError(
             "functions that call exports with constants can't be made of a program that is paused in the middle",
-            hint="Pause it, and make them of the output in another build; or leave one of both out.",
+            hint="Leave one of both out.",
         )
     given = (source.preloads, source.preload_code, deadline, exports, stack)
     return Job(module, tuple(calls), options, *given, pause=pause, entries=own)

@@ -79,6 +79,15 @@ def _check_usable(module: Module, calls: Sequence[Call], exports: Sequence[Expor
         )
 
 
+def is_unseen(module: Module, exports: Sequence[Export]) -> bool:
+    """Whether nothing of an output can be seen: it exports nothing but functions that do nothing, and its state is not
+    its host's."""
+    functions = len(module.function_types)
+    if any(kind != ExternKind.FUNC or index < functions for _, kind, index in exports):
+        return False
+    return not any(e.memory or e.table or (e.global_ and e.global_.mutable) for e in module.imports)
+
+
 def has_code(module: Module, exports: Sequence[Export]) -> bool:
     """Whether a host can call something: not functions that do nothing."""
     functions = len(module.function_types)

@@ -15,6 +15,7 @@ from ...binary.module import Module, SectionId
 from ...binary.types import F32, F64, I32, I64
 from ..plan.owners import Owners
 from ..snapshot import GlobalsState
+from .plan import GlobalsPlan
 from .references import reference_expression, reference_value
 
 #: For each type, the instructions that tell two values apart bit by bit: what to do with each, then how to compare.
@@ -27,16 +28,17 @@ _DIFFERS = {
 _V128_DIFFERS = (b"", code.I8X16_NE + code.V128_ANY_TRUE)
 
 
-def global_section(module: Module, state: GlobalsState, owners: Owners) -> write.Pieces:
+def global_section(module: Module, state: GlobalsState, plan: GlobalsPlan) -> write.Pieces:
     """Globals that were captured start with their value now; all others keep their initializer."""
     entries = []
-    for index, entry in list(enumerate(module.globals))[owners.first_defined :]:
+    for index, entry in list(enumerate(module.globals))[plan.owners.first_defined :]:
         initializer = entry.initializer.raw if entry.initializer else b""
         if index in state.numbers:
             initializer = constant(entry.type, state.numbers[index])
         elif index in state.references:
             initializer = reference_expression(state.references[index], entry.type)
         entries.append(entry.type + bytes((entry.mutable,)) + initializer)
+    entries += [I32 + b"\x01" + constant(I32, bytes(4))] * plan.added
     return write.section(SectionId.GLOBAL, write.vector(entries)) if entries else []
 
 

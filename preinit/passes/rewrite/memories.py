@@ -64,18 +64,22 @@ def passive_entry(states: Sequence[MemoryState], run: Run) -> write.Pieces:
 
 
 def restore_memories(
-    module: Module, states: Sequence[MemoryState], owners: Owners, placed: Sequence[tuple[Run, int]]
+    module: Module, states: Sequence[MemoryState], plan: MemoriesPlan, placed: Sequence[tuple[Run, int]]
 ) -> bytes:
     """Instructions that restore imported memories; `placed`: runs, and the passive segment that holds each."""
-    return b"".join(_restore_memories(module, states, owners, placed))
+    return b"".join(_restore_memories(module, states, plan, placed))
 
 
 def _restore_memories(
-    module: Module, states: Sequence[MemoryState], owners: Owners, placed: Sequence[tuple[Run, int]]
+    module: Module, states: Sequence[MemoryState], plan: MemoriesPlan, placed: Sequence[tuple[Run, int]]
 ) -> Iterator[bytes]:
     for index, (limits, state) in enumerate(zip(module.memories, states, strict=True)):
-        if not owners.restores(index):
+        if not plan.owners.restores(index):
             continue
+        if index == 0 and plan.grow_with is not None:
+            size = code.i32_const(state.pages * limits.page_size) + code.call(plan.grow_with) + code.DROP
+            ops = code.address_ops(limits.is_64)
+            yield code.memory_size(index) + ops.const(state.pages) + ops.lt_u + code.if_(size)
         yield grow_to(code.memory_size(index), code.memory_grow(index), b"", state.pages, limits.is_64)
         yield _cleared(index, limits)
         ops = code.address_ops(limits.is_64)

@@ -63,8 +63,8 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
         changed[SectionId.MEMORY] = memories.memory_section(module, snapshot.memories, plan.memories.owners)
     if snapshot.tables.changed or plan.tables.owners.first_defined < module.imported_tables:
         changed[SectionId.TABLE] = tables.table_section(module, snapshot.tables, plan.tables.owners)
-    if snapshot.globals.numbers or snapshot.globals.references:
-        changed[SectionId.GLOBAL] = globals.global_section(module, snapshot.globals, plan.globals.owners)
+    if snapshot.globals.numbers or snapshot.globals.references or plan.globals.added:
+        changed[SectionId.GLOBAL] = globals.global_section(module, snapshot.globals, plan.globals)
     if imports.has_imported_state(module):
         changed[SectionId.IMPORT] = imports.import_section(module, snapshot, plan)
     if module.section(SectionId.EXPORT) or plan.exports:
@@ -74,7 +74,7 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     if plan.tables.declared or snapshot.tables.changed or snapshot.segments.dropped_elements:
         changed[SectionId.ELEMENT], placed = segments.write_elements(module, snapshot, plan)
     start = globals.set_globals(module, snapshot.globals, plan.globals.owners)
-    start += memories.restore_memories(module, snapshot.memories, plan.memories.owners, data.restored)
+    start += memories.restore_memories(module, snapshot.memories, plan.memories, data.restored)
     start += tables.restore_tables(module, snapshot.tables, plan.tables.owners, placed)
     changed.update(
         functions.function_sections(module, plan.noops, plan.added, plan.frames.types, start, memories.LOCALS)

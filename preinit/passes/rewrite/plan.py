@@ -26,14 +26,19 @@ class Added(NamedTuple):
 
 
 class MemoriesPlan(NamedTuple):
-    """`layout`: how memory is cut into data segments."""
+    """`layout`: how memory is cut into data segments. `grow_with`: an imported function that grows memory 0 to a number
+    of bytes, for a host that must know of it; None: an instruction does."""
 
     owners: Owners
     layout: Layout
+    grow_with: int | None = None
 
 
 class GlobalsPlan(NamedTuple):
+    """`added`: so many mutable i32 globals to append, which start with 0."""
+
     owners: Owners
+    added: int = 0
 
 
 class TablesPlan(NamedTuple):

@@ -53,6 +53,11 @@ def test_an_output_starts_a_runtime_with_constants(run: object) -> None:
     assert run(result.wasm) == "Bmain::run()"  # type: ignore[operator]
 
 
+def test_what_an_entry_takes_is_no_sign_that_the_initializer_failed() -> None:
+    assert [found.code for found in built(("_start", "result(1)")).report.warnings] == ["initializer-result"]
+    assert built(("_start", "result(*)")).report.warnings == ()
+
+
 def test_the_call_itself_stays_exported_and_the_entry_takes_nothing() -> None:
     module = parse(built(("_start", "eval(@a, 1, 0)"), ("again", "eval(@b, 2, 0)")).wasm)
     names = [export.name for export in module.exports]

@@ -254,6 +254,26 @@ def test_what_can_not_be_done_twice_is_wrong_usage(field: dict[str, object]) -> 
         build(command(BEFORE), pause_at="stdin", **field)  # type: ignore[arg-type]
 
 
+def test_functions_with_constants_are_refused_with_a_hint_that_can_be_followed() -> None:
+    with pytest.raises(UsageError, match="paused in the middle") as caught:
+        build(command(BEFORE + read(0)), pause_at="stdin", rename_funcs={"again": "_start()"}, cache=False)
+    assert caught.value.hint == "Leave one of both out."
+
+
+def test_outputs_are_the_same_bytes_in_any_folder_and_however_they_were_compiled(tmp_path: Path) -> None:
+    binary = command(f"(local $fd i32) (local.set $fd {OPEN}) {read(4, 2)} {read(0)} {read(4)}")
+    outputs = set()
+    for place in ("a", "some/other place"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        (folder / "data.txt").write_text("abcdef")
+        (folder / "program.wasm").write_bytes(binary)
+        for engine in ("whole", "ondemand"):
+            given = {"pause_at": "stdin", "dirs": {str(folder): "/"}, "reopen": True, "engine": engine, "cache": False}
+            outputs.add(build(folder / "program.wasm", **given).wasm)  # type: ignore[arg-type]
+    assert len(outputs) == 1
+
+
 def test_the_start_function_is_too_early() -> None:
     source = '(module (import "e" "f" (func $f)) (func $go (call $f)) (start $go) (func (export "_start")))'
     with pytest.raises(PauseRefused, match="start function"):

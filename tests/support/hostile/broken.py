@@ -64,7 +64,7 @@ BROKEN: dict[str, Hostile] = {
     "an empty file": Hostile(lambda: b"", ("not-wasm",)),
     "random bytes": Hostile(lambda: bytes(range(256)) * 400, ("not-wasm",)),
     "an ELF file": Hostile(lambda: b"\x7fELF\x02\x01\x01" + bytes(100), ("not-wasm",)),
-    "a component": Hostile(lambda: b"\0asm\x0d\0\1\0", ("component",)),
+    "an empty component": Hostile(lambda: b"\0asm\x0d\0\1\0", ("no-initializer",)),
     "a preamble that is cut off": Hostile(lambda: b"\0asm\x01\0", ("truncated",)),
     "zeros behind a good module": Hostile(lambda: GOOD + bytes(1 << 20), ("malformed",)),
     "a section that claims 4 GiB": Hostile(lambda: write.PREAMBLE + b"\x01" + HUGE, ("truncated",)),

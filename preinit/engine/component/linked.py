@@ -1,0 +1,361 @@
+"""Core instances of a component in one store: compiled as wholes, or one of them on demand.
+
+What a function of the host raised, and the end of the time, belong to the store: a fault in one instance may show
+while another one is called. The copies that run are named, so that a trap's frames tell whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ...binary import encoder as write
+from ...binary.module import Module
+from ...binary.sections import ExternKind, Import
+from ...binary.types import FuncType
+from ...errors import Frame, InvalidModule, Unsupported
+from .. import ffi
+from ..backtrace import Backtraces
+from ..code import CodeCache, compile_module
+from ..guest import GrowthGuard, GuestCode, StateCode
+from ..ondemand.chunk import PREFIX
+from ..ondemand.instance import MOST_INSTANCES, OnDemandInstance
+from ..ondemand.prepared import Prepared, prepare
+from ..profile import Profile
+from ..runtime import DEEP_STACK, Deadline, EngineSettings, has_winch, new_engine, new_store
+from ..validation import first_line, refusal
+from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
+from ..whole import WholeInstance
+from .cores import CoreInstance, Cores, Extern
+from .functions import named
+
+#: Calls that are told where the guest was: 0.3 ms each.
+_MOST_PLACES = 2_000
+
+
+class LinkedModule(NamedTuple):
+    """A core module: its instrumented copy, the export of its start function, where its bytes begin in the file.
+
+    The copy of one that is compiled on demand is its state.
+    """
+
+    code: GuestCode | StateCode
+    start: str | None
+    base: int
+    number: int
+
+
+class LinkedCode(NamedTuple):
+    """The modules of a component by where they begin, compiled with `compiler` for one engine.
+
+    `prepared`: of the one that is compiled on demand.
+    """
+
+    compiler: str
+    engine: ffi.Engine
+    modules: Mapping[int, LinkedModule]
+    compiled: Mapping[int, ffi.Module]
+    prepared: Prepared | None = None
+
+
+def compile_linked(
+    modules: Sequence[LinkedModule], settings: EngineSettings, cache: CodeCache | None, check: Callable[[], None]
+) -> LinkedCode:
+    """Compiles all modules with one compiler. `settings.compiler` may be "auto": the baseline compiler where it can.
+
+    `check`: raises when time is over. Raises what the engine says about a module.
+    """
+    compilers = [settings.compiler]
+    if settings.compiler == "auto":
+        compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
+    failed: tuple[LinkedModule, EngineError] | None = None
+    for compiler in compilers:
+        told = settings._replace(compiler=compiler)
+        engine = new_engine(told)
+        compiled: dict[int, ffi.Module] = {}
+        for module in modules:
+            check()
+            try:
+                wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
+                compiled[module.base] = compile_module(engine, wasm, told, cache)
+            except EngineError as problem:
+                failed = module, problem
+                break
+        else:
+            light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
+            return LinkedCode(compiler, engine, {module.base: module for module in light}, compiled)
+    assert failed is not None
+    code = failed[0].code
+    assert isinstance(code, GuestCode)
+    raise refusal(code, failed[1], settings.compiler) from failed[1]
+
+
+def compile_on_demand(
+    modules: Sequence[LinkedModule],
+    settings: EngineSettings,
+    cache: CodeCache | None,
+    check: Callable[[], None],
+    stored: Profile | None,
+) -> LinkedCode:
+    """The same where one module is a `StateCode`: of that, what is called is compiled when it is called.
+
+    `settings.compiler` is one. `stored`: what an earlier build compiled. Raises `Unsuited`.
+    """
+    (state,) = (module.code for module in modules if isinstance(module.code, StateCode))
+    prepared = prepare(state, settings, None, cache is not None, stored)
+    compiled: dict[int, ffi.Module] = {}
+    for module in modules:
+        check()
+        if isinstance(module.code, GuestCode):
+            try:
+                wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
+                # Compiled code fits one size of the stack.
+                compiled[module.base] = compile_module(prepared.engine, wasm, (settings, DEEP_STACK), cache)
+            except EngineError as problem:
+                raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}") from problem
+    light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
+    return LinkedCode(settings.compiler, prepared.engine, {one.base: one for one in light}, compiled, prepared)
+
+
+class _Frames:
+    """Whose functions the frames of a trap are. `on_demand`: the instance that is compiled on demand."""
+
+    def __init__(self, modules: Mapping[int, LinkedModule]) -> None:
+        self._modules = {str(module.number): module for module in modules.values()}
+        self._state = next((module for module in modules.values() if isinstance(module.code, StateCode)), None)
+        self.on_demand: LinkedOnDemand | None = None
+
+    def module(self, frame: RawFrame) -> LinkedModule | None:
+        if self._state and (frame.module or "").startswith(PREFIX):
+            return self._state
+        return self._modules.get(frame.module or "")
+
+    def original(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """With offsets of the component's file."""
+        found: list[Frame] = []
+        for frame in frames:
+            module = self.module(frame)
+            if module is None:
+                continue
+            own: tuple[Frame, ...] = ()
+            if isinstance(module.code, GuestCode):
+                own = module.code.original_frames([frame])
+            elif self.on_demand:
+                own = self.on_demand.own_frames([frame])
+            for one in own:
+                found.append(one._replace(offset=None if one.offset is None else one.offset + module.base))
+        return tuple(found)
+
+    def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        module = self.module(frames[0]) if frames else None
+        if module is not None and isinstance(module.code, GuestCode):
+            return module.code.guard_of(frames)
+        return self.on_demand.own_guard(frames) if self.on_demand else None
+
+
+class LinkedGuest(WholeInstance):
+    """One core instance, seen as any other instance."""
+
+    def __init__(
+        self,
+        code: GuestCode,
+        store: ffi.Store,
+        module: ffi.Module,
+        externs: Sequence[Any],
+        deadline: Deadline,
+        functions: ffi.HostFunctions,
+        frames: _Frames,
+    ) -> None:
+        self._frames = frames
+        self._names = {(export.kind, export.target): export.name for export in code.original.exports}
+        super().__init__(code, store, module, {}, lambda _linkage: externs, deadline, functions)
+
+    def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        return self._frames.original(frames)
+
+    def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        return self._frames.guard_of(frames)
+
+    def raw(self, kind: ExternKind, index: int) -> Any:
+        """The engine's extern of something that it exports."""
+        return self._export(self._names[kind, index])
+
+    def functions_by_pointer(self) -> dict[bytes, int]:
+        """The functions that references in this instance can name, by identity; their index."""
+        return self._functions_by_pointer
+
+
+class LinkedOnDemand(OnDemandInstance):
+    """The same, compiled on demand."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        store: ffi.Store,
+        max_memory: int,
+        externs: Sequence[Any],
+        deadline: Deadline,
+        functions: ffi.HostFunctions,
+        frames: _Frames,
+    ) -> None:
+        self._frames = frames
+        frames.on_demand = self
+        super().__init__(prepared, store, max_memory, lambda _linkage: externs, deadline, functions)
+
+    def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        return self._frames.original(frames)
+
+    def own_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """Of its own functions, with offsets of its module."""
+        return super().original_frames(frames)
+
+    def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        return self._frames.guard_of(frames)
+
+    def own_guard(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
+        """If one of its own guards trapped."""
+        return super().guard_of(frames)
+
+    def raw(self, kind: ExternKind, index: int) -> Any:
+        """The engine's extern of something: of a function a stub, until it is compiled."""
+        if kind == ExternKind.FUNC:
+            return self._extern(index)
+        code = self._code
+        names = {
+            ExternKind.TABLE: code.tables,
+            ExternKind.MEMORY: code.memories,
+            ExternKind.GLOBAL: code.globals,
+            ExternKind.TAG: code.tags,
+        }
+        return self._export(names[kind][index])
+
+    def functions_by_pointer(self) -> dict[bytes, int]:
+        """The functions that references can name, by identity; their index."""
+        return self._functions_by_pointer
+
+    def as_filled(self, values: list[RawValue]) -> list[RawValue]:
+        """Entries of any table, in which its functions are the stubs that were put there."""
+        return self._stubs.as_filled(values)
+
+
+class LinkedInstance(CoreInstance):
+    """A core instance that runs. `base`: where its module begins in the file."""
+
+    def __init__(
+        self, number: int, module: Module, given: Sequence[Extern], guest: LinkedGuest | LinkedOnDemand, base: int
+    ) -> None:
+        super().__init__(number, module, given)
+        self.guest = guest
+        self.base = base
+
+    def raw(self, kind: ExternKind, index: int) -> Any:
+        return self.guest.raw(kind, index)
+
+
+class Watcher:
+    """Is told of core instances as they are made."""
+
+    def before(self, module: Module, given: Sequence[Extern]) -> None:
+        """One is about to be made."""
+
+    def made(self, instance: LinkedInstance) -> None:
+        """One is there: its segments are applied, its start function did not run."""
+
+    def started(self, instance: LinkedInstance) -> None:
+        """Its start function, which it has, ran."""
+
+
+class Linked(Cores):
+    """Runs the core instances of one component. Close it."""
+
+    def __init__(self, code: LinkedCode, max_memory: int, interruptible: bool, deadline: Deadline) -> None:
+        self.watcher = Watcher()
+        self._code = code
+        self._max_memory = max_memory
+        self._deadline = deadline
+        deadline.watch(code.engine)
+        self._store = new_store(code.engine, max_memory, interruptible, MOST_INSTANCES)
+        deadline.check()
+        self._functions = ffi.HostFunctions(self._store)
+        self._frames = _Frames(code.modules)
+        self._backtrace = Backtraces(self._store)
+        self._places = 0
+        self.instances: list[LinkedInstance] = []
+
+    def instantiate(self, start: int, lookup: Callable[[Import], Extern]) -> CoreInstance:
+        linked = self._code.modules[start]
+        module = linked.code.original
+        given = [lookup(entry) for entry in module.imports]
+        self.watcher.before(module, given)
+        externs = [
+            extern.raw(module.types.functions[entry.type_index] if entry.kind == ExternKind.FUNC else None)
+            for extern, entry in zip(given, module.imports, strict=True)
+        ]
+        given_them = (externs, self._deadline, self._functions, self._frames)
+        guest: LinkedGuest | LinkedOnDemand
+        if isinstance(linked.code, GuestCode):
+            guest = LinkedGuest(linked.code, self._store, self._code.compiled[start], *given_them)
+        else:
+            assert self._code.prepared is not None
+            guest = LinkedOnDemand(self._code.prepared, self._store, self._max_memory, *given_them)
+        made = LinkedInstance(len(self.instances), module, given, guest, start)
+        self.instances.append(made)
+        self.watcher.made(made)
+        if linked.start:
+            guest.call(linked.start, (), 0)
+            self.watcher.started(made)
+        return made
+
+    def define(self, signature: FuncType, function: Callable[..., int | None]) -> Any:
+        parameters, results = named(signature.params), named(signature.results)
+        if parameters is None or results is None or len(results) > 1:
+            raise Unsupported(
+                f"the component gives a core module a function of type {signature} that is none of its own"
+            )
+        return self._functions.define(parameters, results, function)
+
+    def memory(self, extern: Extern) -> Callable[[], memoryview]:
+        return ffi.memory_reader(self._store, extern.raw())
+
+    def call(self, extern: Extern, arguments: Sequence[int], results: int) -> list[int]:
+        self._functions.raised = None
+        self._deadline.check()
+        given = [bits.to_bytes(16, "little") for bits in arguments]
+        try:
+            found = ffi.call(self._store, extern.raw(), given, results)
+        except GuestTrapped as trap:
+            guest = self._frames.on_demand or (self.instances[0].guest if self.instances else None)
+            if guest is None:
+                raise self._functions.raised or InvalidModule("the component has no core instance") from trap
+            raise guest.explained(trap) from trap
+        return [int.from_bytes(bits[:8], "little") for bits in found]
+
+    def as_filled(self, values: list[RawValue]) -> list[RawValue]:
+        """Entries of a table, in which a function has one identity, however much of it was compiled since."""
+        return self._frames.on_demand.as_filled(values) if self._frames.on_demand else values
+
+    @property
+    def on_demand(self) -> LinkedOnDemand | None:
+        """The guest that is compiled on demand."""
+        return self._frames.on_demand
+
+    def backtrace(self) -> tuple[RawFrame, ...]:
+        """Where the guest is, in a function of the host that it called."""
+        return self._backtrace()
+
+    def where(self) -> object:
+        self._places += 1
+        return self._backtrace() if self._places <= _MOST_PLACES else None
+
+    def original(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
+        """The guest's frames, with offsets of the component's file."""
+        return self._frames.original(frames)
+
+    def module_of(self, frame: RawFrame) -> LinkedModule | None:
+        """Whose function a frame is."""
+        return self._frames.module(frame)
+
+    def close(self) -> None:
+        """Frees all memories: no view of them may be used any more."""
+        self._store.close()
+        self._functions.close()

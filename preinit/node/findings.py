@@ -1,0 +1,255 @@
+"""What is to be said about a capture: its warnings, and the report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from ..binary.module import Module, read_sections
+from ..binary.sections import ExternKind
+from ..errors import counted, printable
+from ..options.capture import Capturing
+from ..options.hints import option
+from ..options.record import record
+from ..passes.findings.module import custom_warnings, stack_pointer_warnings
+from ..passes.findings.report import code_offset, module_facts, snapshot_facts
+from ..passes.findings.world import hazards
+from ..passes.plan.job import Job
+from ..passes.rewrite.module import Rewritten
+from ..result import (
+    REPORT_VERSION,
+    BuildWarning,
+    CaptureFacts,
+    EngineFacts,
+    HostFacts,
+    Report,
+    StandInFacts,
+)
+from ..version import VERSION
+from .imports import HANDLES
+from .program import Node
+from .proof import Proof
+from .recording import Recording
+from .reopening import reopened
+from .standins import StandIn, described, is_helper
+from .state import Captured
+
+#: What keeps Node alive without the program's doing: its own streams.
+_STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
+#: Standard error: each instance has those up to it.
+_LAST_STREAM = 2
+#: Names that a message lists.
+_FEW = 6
+
+
+def report_of(
+    job: Job,
+    recording: Recording,
+    captured: Captured,
+    output: Rewritten,
+    made: Sequence[StandIn],
+    proof: Proof,
+    node: Node,
+    script: str,
+    wanted: Capturing,
+    passes: dict[str, float],
+) -> Report:
+    """The report of a capture."""
+    module, options = job.module, job.options
+    found = read_sections(output.wasm)
+    compressed = options.measure_gzip or options.max_gzip is not None
+    moved = code_offset(module.sections) != code_offset(found)
+    host = _host_facts(recording)
+    functions = len(module.bodies)
+    reason = "it is captured in Node, in its own JavaScript glue"
+    stand_ins = tuple(
+        StandInFacts(o.export, o.why, o.called, o.replayed, o.reopened, o.dropped, o.unknown) for o in made
+    )
+    chosen = {name: list(getattr(wanted, name)) for name in ("once", "replay", "drop", "forget_fd")}
+    return Report(
+        version=REPORT_VERSION,
+        preinit=VERSION,
+        layout=options.layout,
+        engine=EngineFacts("node", "v8", reason, functions, functions, 0, 1, reason_code="glue"),
+        input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
+        output=module_facts(output.wasm, hashlib.sha256(output.wasm).hexdigest(), found, compressed),
+        runs=(),
+        passes=passes,
+        snapshot=snapshot_facts(module, captured.snapshot, output),
+        host=host,
+        options={**record(options, {}), "capture": chosen},
+        warnings=(
+            *custom_warnings(module, moved),
+            *stack_pointer_warnings(module, captured.snapshot),
+            *hazards(host),
+            *_warnings(module, recording, captured, made, proof, wanted),
+        ),
+        capture=CaptureFacts(
+            node.version, script, stand_ins, proof.answered, proof.differences, proof.before, proof.after
+        ),
+    )
+
+
+def _host_facts(recording: Recording) -> HostFacts:
+    calls: dict[str, int] = {}
+    for entry in recording.imports:
+        if entry.times:
+            name = f"{entry.module}.{entry.name}"
+            calls[name] = calls.get(name, 0) + entry.times
+    given = recording.given
+    return HostFacts(
+        calls=calls,
+        first_calls={},
+        random_bytes=given.random,
+        clock_reads=given.clock,
+        monotonic_reads=given.monotonic,
+        environment_read=False,
+        environment=(),
+        arguments_read=False,
+        arguments=(),
+        stdin_read=False,
+        stdin_bytes=0,
+        folders=(),
+        folders_listed=False,
+        files=(),
+        open_descriptors=(),
+    )
+
+
+def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) -> str | None:
+    """What to do about an output that answers otherwise: import calls of start-up that it does not make, exports that
+    its glue calls again; None where there is none of both."""
+    unknown = {name: number for one in made for name, number in one.unknown.items()}
+    again = _called_again(module, recording, made)
+    said = []
+    if unknown:
+        options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
+        said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
+    if again:
+        said.append(
+            f"Its glue calls {_listed(again)} again when it loads it: have what must not run again run once with "
+            f"{' '.join(option('--once', name) for name in again[:_FEW])} ."
+        )
+    if not said:
+        return None
+    return " ".join([*said, "What only JavaScript knows otherwise, resume(program) must repeat."])
+
+
+def _warnings(
+    module: Module,
+    recording: Recording,
+    captured: Captured,
+    made: Sequence[StandIn],
+    proof: Proof,
+    wanted: Capturing,
+) -> Iterator[BuildWarning]:
+    yield from _of_files(recording, made, wanted)
+    yield from _of_start(module, recording, made)
+    for index, number in captured.foreign.items():
+        yield BuildWarning(
+            "glue-slots",
+            f"{counted(number, 'function')} of JavaScript at the end of table {index} {'is' if number == 1 else 'are'} "
+            "left out: no module can hold them",
+            "Add them again in resume(program), in the same order (addFunction): they get the same slots.",
+        )
+    late = [entry.title for entry in recording.imports if entry.late and HANDLES.match(entry.title)]
+    if late:
+        yield BuildWarning(
+            "glue-handles",
+            f"the program made or used objects of JavaScript after it was loaded ({_listed(late)}): what its "
+            "handles name then is lost",
+            "Make them again in resume(program), in the same order, or keep them out of prepare(program).",
+        )
+    alive = sorted({name for name in recording.resources if name not in _STREAMS})
+    if alive:
+        yield BuildWarning(
+            "glue-alive",
+            f"something of JavaScript is alive at the pause ({_listed(alive)}): timers, workers and sockets are not in "
+            "the output",
+            "End them in prepare(program), and start them again in resume(program).",
+        )
+    if recording.lost:
+        yield BuildWarning(
+            "glue-lost",
+            f"{counted(recording.lost, 'call')} at the start of the program {'was' if recording.lost == 1 else 'were'} "
+            "too many to be kept: none of them is made again",
+            "Have load() do less; check with answer(program) that nothing is missing.",
+        )
+    if proof.answered is None:
+        missing = "answer(program)" if proof.differences is not None else "load(), so that the output was not loaded"
+        yield BuildWarning(
+            "glue-unproven",
+            f"the script exports no {missing}: nothing shows that the output answers as the input does",
+            "Export load, prepare and answer from the script: docs/glue.md has an example.",
+        )
+
+
+def _of_files(recording: Recording, made: Sequence[StandIn], wanted: Capturing) -> Iterator[BuildWarning]:
+    opens = {path for one in made for path in one.reopened}
+    files = reopened(recording, wanted.forget_fd)
+    again = [f"{printable(file.path or '')} ({file.number})" for file in files if file.path in opens]
+    if again:
+        yield BuildWarning(
+            "glue-files",
+            f"{_listed(again)} {'is' if len(again) == 1 else 'are'} open at the pause, and the output opens "
+            f"{'it' if len(again) == 1 else 'them'} again when it is loaded: the same files must be there then",
+            "Close them in prepare(program), or leave one closed with its descriptor: "
+            + option("--forget-fd", str(files[0].number)),
+        )
+    others = [
+        f"descriptor {file.number}" + (f" ({printable(file.path)})" if file.path else f" ({printable(file.made)})")
+        for file in recording.opened
+        if file.number not in wanted.forget_fd
+        and file.path not in opens
+        and (file.path or file.number > _LAST_STREAM)  # one that takes the place of a stream
+    ]
+    if others:
+        yield BuildWarning(
+            "glue-descriptors",
+            f"{_listed(others)} {'is' if len(others) == 1 else 'are'} open at the pause, and can't be opened again",
+            "Close them in prepare(program), or open them in resume(program), in the same order.",
+        )
+    if recording.written:
+        yield BuildWarning(
+            "glue-written",
+            f"the program wrote {_listed([printable(path) for path in recording.written])}: files of the glue are not "
+            "in the output",
+            "Write them again in resume(program), or keep what they say in the program's memory.",
+        )
+
+
+def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> Iterator[BuildWarning]:
+    for one in made:
+        if one.unknown:
+            yield BuildWarning(
+                "glue-import-dropped",
+                f"when the output is loaded, {printable(one.export)} does not call again {described(one.unknown)}: "
+                "nobody knows whether JavaScript keeps something of that",
+                "If it does, have the calls made again (--replay IMPORT); if not, say so (--drop IMPORT).",
+            )
+        if one.threw:
+            yield BuildWarning(
+                "glue-threw",
+                f"{printable(one.export)} ended by throwing when the program was loaded: in the output it returns",
+                "Check with answer(program) that the glue does not wait for that.",
+            )
+    again = _called_again(module, recording, made)
+    if again and recording.loaded:
+        yield BuildWarning(
+            "glue-start",
+            f"the glue calls {_listed(again)} when it loads the program, and will again in the output, on a memory "
+            "that is prepared already",
+            "Where one must not run again, say so: " + option("--once", again[0]),
+        )
+
+
+def _called_again(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
+    """Exports that glue calls when it loads the output, and that do there what they did."""
+    replaced = {one.export for one in made}
+    functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
+    first = {call.name: call for call in reversed(recording.calls) if call.loading}
+    return [name for name, call in first.items() if name in functions - replaced and not is_helper(call)][::-1]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")

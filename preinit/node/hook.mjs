@@ -1,0 +1,436 @@
+// node --import hook.mjs drive.mjs, with PREINIT_JOB naming a job (see instrument.py and runs.py).
+//
+// Gives another module to glue that instantiates the job's. In the mode "record" that is an instrumented copy, whose
+// calls are watched, and whose state is written when the program is paused; in "load" an instrumented copy of the
+// output, whose state is written once its glue is loaded; in "time", what is to be timed. Worker threads do the same.
+import crypto from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { arrange, counts as given } from "./world.mjs";
+
+const job = JSON.parse(fs.readFileSync(process.env.PREINIT_JOB, "utf8"));
+const folder = path.dirname(process.env.PREINIT_JOB);
+const substitute = fs.readFileSync(job.substitute);
+const W = WebAssembly;
+const real = {
+  Module: W.Module,
+  Instance: W.Instance,
+  compile: W.compile,
+  instantiate: W.instantiate,
+  imports: W.Module.imports,
+  exports: W.Module.exports,
+  set: W.Table.prototype.set,
+  grow: W.Table.prototype.grow,
+  promising: W.promising,
+  now: process.hrtime.bigint,
+  hash: crypto.createHash,
+};
+export const milliseconds = () => Number(real.now()) / 1e6;
+const watches = job.mode !== "time";
+
+// -- what is watched ---------------------------------------------------------------------------------------------------
+
+const MOST_IMPORT_CALLS = 200_000;
+const MOST_CALLS = 10_000;
+const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
+const POINTED = 64; // bytes that are kept of what it points to
+
+const substituted = new WeakSet(); // compiled modules
+const unwrapped = new WeakMap(); // wrapped export -> export
+const imports = []; // {index, module, name, kind, js, count, late}
+const calls = []; // the first two calls of each export that JavaScript made
+const called = new Map(); // export -> how often JavaScript called it
+const opened = new Map(); // descriptor -> what is open there
+const wrote = new Set(); // paths of files that the program wrote
+let target = null; // the watched instance
+let instances = 0;
+let suspended = 0; // promises of exports that did not settle (JSPI), and stacks that Asyncify has unwound
+let depth = 0;
+let serving = ""; // the import that is being called
+let current = null; // the call under way, if it is recorded
+let phase = "load";
+let recorded = 0; // import calls
+let lost = 0; // import calls, and calls, that were too many
+let compiled = 0; // milliseconds
+
+// Glue stamps its files with the time; a program reads random numbers as a file.
+const FILES = /^_*(syscall_|fd_|path_)/;
+arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () => depth > 0 });
+
+// Asyncify stops unwinding a stack, and later stops rewinding it. Where names are minified, those of the functions that
+// hand the exports on tell, in the first call.
+const STACKS = { asyncify_stop_unwind: 1, asyncify_stop_rewind: -1 };
+function stacksOf(name) {
+  const titles = name.length > 3 ? [name] : [name, ...frames().slice(1, 4)];
+  return titles.map((title) => STACKS[title.replace(/^_+/, "")]).find((change) => change) ?? 0;
+}
+
+function frames() {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 14;
+  const stack = String(new Error().stack ?? "").split("\n").slice(3);
+  Error.stackTraceLimit = before;
+  return stack.map((line) => {
+    const name = /^\s*at (?:async )?(?:new )?(.*?) \(/.exec(line)?.[1] ?? "";
+    return name.replace(/ \[as .*\]$/, "").split(".").pop();
+  });
+}
+
+// A number as the call got it; text of one that JSON lacks; null for anything else.
+function plain(value) {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "boolean") return Number(value);
+  if (typeof value === "string" && value.trim() !== "" && !isNaN(value)) return Number(value);
+  if (typeof value !== "number") return null;
+  return Object.is(value, -0) ? "-0" : Number.isFinite(value) ? value : String(value);
+}
+
+// What arguments point to on the stack: it is gone when the call is replayed.
+function pointed(args) {
+  if (!job.pointer || !target?.memories[0] || current.phase !== "load") return undefined;
+  const pointer = target.exports[job.pointer]() >>> 0;
+  const memory = target.memories[0].buffer;
+  const found = args
+    .filter((a) => typeof a === "number" && a >= pointer && a < pointer + WINDOW && a + POINTED <= memory.byteLength)
+    .map((a) => [a, Buffer.from(memory, a, POINTED).toString("hex")]);
+  return found.length ? found : undefined;
+}
+
+function text(address) {
+  const memory = new Uint8Array(target.memories[0].buffer);
+  const start = address >>> 0;
+  const end = memory.indexOf(0, start);
+  return Buffer.from(memory.slice(start, Math.min(end, start + 4096))).toString();
+}
+
+function watchFiles(js, args, result) {
+  if (/fd_p?write$/.test(js) && opened.get(args[0])?.path) wrote.add(opened.get(args[0]).path);
+  if (/fd_close$/.test(js)) opened.delete(args[0]);
+  if (typeof result !== "number" || result < 0) return; // comparing an object may call anything
+  if (/syscall_openat$/.test(js)) opened.set(result, { path: text(args[1]), flags: args[2] });
+  else if (/syscall_open$/.test(js)) opened.set(result, { path: text(args[0]), flags: args[1] });
+  else if (/syscall_(pipe|socket|dup|dup3|eventfd2?)$/.test(js)) opened.set(result, { made: js });
+}
+
+function wrapImport(entry, provided) {
+  const title = entry.js || entry.name;
+  // They catch what is thrown through them, and call straight back.
+  if (/^invoke_/.test(title) || /^invoke_/.test(entry.name)) return provided;
+  return function (...args) {
+    entry.count++;
+    if (phase !== "load") entry.late++;
+    let note = null;
+    if (current && depth === 1) {
+      if (recorded++ < MOST_IMPORT_CALLS) {
+        note = { i: entry.index, args: args.map(plain), stack: pointed(args) };
+        current.imports.push(note);
+      } else lost++;
+    }
+    const before = serving;
+    serving = title;
+    depth++;
+    try {
+      const result = provided.apply(this, args);
+      watchFiles(serving, args, result);
+      return result;
+    } finally {
+      depth--;
+      serving = before;
+    }
+  };
+}
+
+function wrapExport(name, actual) {
+  const transparent = /^dynCall_/.test(name);
+  let stacks; // how a call changes their number
+  const wrapper = function (...args) {
+    if (transparent) return actual(...args);
+    suspended += stacks ??= stacksOf(name);
+    const before = [depth, current, serving];
+    serving = "";
+    let note = null;
+    if (depth === 0) {
+      const times = (called.get(name) ?? 0) + 1;
+      called.set(name, times);
+      if (times <= 2 && job.mode === "record") {
+        note = { name, phase, args: args.map(plain), frames: frames(), imports: [] };
+        if (calls.length < MOST_CALLS) calls.push(note);
+        else lost++;
+      }
+      current = note;
+    }
+    depth++;
+    try {
+      const result = actual(...args);
+      if (note) note.result = Array.isArray(result) ? result.map(plain) : plain(result);
+      return result;
+    } catch (problem) {
+      if (note) note.threw = true;
+      throw problem;
+    } finally {
+      [depth, current, serving] = before;
+    }
+  };
+  Object.defineProperty(wrapper, "name", { value: actual.name });
+  Object.defineProperty(wrapper, "length", { value: actual.length });
+  unwrapped.set(wrapper, actual);
+  return wrapper;
+}
+
+// Built from what the module asks for, not copied: GOT.func and GOT.mem are Proxies.
+function watchedImports(module, provided) {
+  const made = {};
+  imports.length = 0;
+  for (const { module: from, name, kind } of real.imports(module)) {
+    const value = provided?.[from]?.[name];
+    const isFunction = kind === "function" && typeof value === "function";
+    // A function of another instance is called by its index.
+    const js = isFunction ? value.name.replace(/^bound |^\d+$/, "") : "";
+    const entry = { index: imports.length, module: from, name, kind, js, count: 0, late: 0 };
+    imports.push(entry);
+    Object.defineProperty(entry, "call", { value, enumerable: false });
+    (made[from] ??= {})[name] = isFunction ? wrapImport(entry, value) : value;
+  }
+  return made;
+}
+
+function watched(instance) {
+  instances++;
+  const e = instance.exports;
+  const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
+  target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
+  if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
+  target.before = { globals: readGlobals(), tables: readTables() };
+  const shown = {};
+  for (const [name, value] of Object.entries(e)) {
+    if (name.startsWith(job.prefix)) continue;
+    shown[name] = typeof value === "function" ? wrapExport(name, value) : value;
+  }
+  Object.freeze(shown);
+  return Object.create(real.Instance.prototype, { exports: { value: shown, enumerable: true } });
+}
+
+// -- patches -----------------------------------------------------------------------------------------------------------
+
+const bare = (values) => values.map((value) => unwrapped.get(value) ?? value);
+W.Table.prototype.set = function (...args) {
+  return real.set.apply(this, bare(args));
+};
+W.Table.prototype.grow = function (...args) {
+  return real.grow.apply(this, bare(args));
+};
+if (real.promising) {
+  W.promising = (actual) => {
+    const made = real.promising(unwrapped.get(actual) ?? actual);
+    return (...args) => {
+      suspended++;
+      return made(...args).finally(() => suspended--);
+    };
+  };
+}
+
+function viewed(bytes) {
+  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const whole = bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer;
+  return whole ? new Uint8Array(bytes) : null;
+}
+
+function isOurs(bytes) {
+  const view = viewed(bytes);
+  return view?.length === job.size && real.hash("sha256").update(view).digest("hex") === job.sha256;
+}
+
+function ours(module) {
+  substituted.add(module);
+  return module;
+}
+
+async function compileOurs(rest) {
+  const began = milliseconds();
+  const module = ours(await real.compile(substitute, ...rest));
+  compiled += milliseconds() - began;
+  return module;
+}
+
+async function instantiateOurs(module, provided, rest) {
+  if (!watches) return real.instantiate(module, provided, ...rest);
+  return watched(await real.instantiate(module, watchedImports(module, provided), ...rest));
+}
+
+W.Module = new Proxy(real.Module, {
+  construct(constructor, [bytes, ...rest], newTarget) {
+    const asked = newTarget === W.Module ? constructor : newTarget;
+    if (!isOurs(bytes)) return Reflect.construct(constructor, [bytes, ...rest], asked);
+    const began = milliseconds();
+    const module = ours(Reflect.construct(constructor, [substitute, ...rest], asked));
+    compiled += milliseconds() - began;
+    return module;
+  },
+  get(constructor, key) {
+    if (key !== "exports") return Reflect.get(constructor, key, constructor);
+    return (module) => real.exports(module).filter((e) => !watches || !e.name.startsWith(job.prefix));
+  },
+});
+real.Module.prototype.constructor = W.Module;
+W.Instance = new Proxy(real.Instance, {
+  construct(constructor, [module, provided]) {
+    if (!watches || !substituted.has(module)) return new constructor(module, provided);
+    return watched(new constructor(module, watchedImports(module, provided)));
+  },
+});
+W.compile = async (bytes, ...rest) => (isOurs(bytes) ? compileOurs(rest) : real.compile(bytes, ...rest));
+W.instantiate = async (what, provided, ...rest) => {
+  if (what instanceof real.Module) {
+    if (substituted.has(what)) return instantiateOurs(what, provided, rest);
+    return real.instantiate(what, provided, ...rest);
+  }
+  if (!isOurs(what)) return real.instantiate(what, provided, ...rest);
+  const module = await compileOurs(rest);
+  return { module, instance: await instantiateOurs(module, provided, rest) };
+};
+const received = async (source) => (await source).arrayBuffer();
+W.compileStreaming = async (source, ...rest) => W.compile(await received(source), ...rest);
+W.instantiateStreaming = async (source, ...rest) => W.instantiate(await received(source), ...rest);
+
+// -- state -------------------------------------------------------------------------------------------------------------
+
+function referred(value) {
+  if (value === null || value === undefined) return null;
+  return target.known.get(value) ?? (typeof value === "function" ? "foreign" : "object");
+}
+
+function readGlobals() {
+  const found = {};
+  // Bits of numbers come as integers: JavaScript would change a NaN, and has no vectors.
+  for (const [index, { readers, wide }] of Object.entries(job.numbers)) {
+    const bits = Buffer.alloc(readers.length * (wide ? 8 : 4));
+    readers.forEach((name, i) => {
+      const value = target.exports[name]();
+      if (wide) bits.writeBigInt64LE(value, 8 * i);
+      else bits.writeInt32LE(value, 4 * i);
+    });
+    found[index] = bits.toString("hex");
+  }
+  for (const [index, name] of Object.entries(job.held)) {
+    try {
+      found[index] = { holds: referred(target.exports[name].value) };
+    } catch {
+      found[index] = { holds: "object" }; // of a type that JavaScript does not see
+    }
+  }
+  return found;
+}
+
+function readTables() {
+  return Object.fromEntries(
+    Object.entries(target.tables).map(([index, table]) => {
+      return [index, Array.from({ length: Number(table.length) }, (_, i) => entryOf(table, i))];
+    }),
+  );
+}
+
+function entryOf(table, i) {
+  try {
+    return referred(table.get(typeof table.length === "bigint" ? BigInt(i) : i));
+  } catch {
+    return "object";
+  }
+}
+
+const traps = (name) => {
+  try {
+    target.exports[name]();
+    return false;
+  } catch {
+    return true;
+  }
+};
+const trapping = (names) => Object.keys(names).filter((index) => traps(names[index])).map(Number);
+
+function writeMemory(index, memory) {
+  const view = new Uint8Array(memory.buffer);
+  const file = fs.openSync(path.join(folder, `memory${index}`), "w");
+  for (let at = 0; at < view.length; ) at += fs.writeSync(file, view, at, Math.min(view.length - at, 1 << 26));
+  fs.closeSync(file);
+}
+
+// Where open files stand. The memory is written already, so that a piece of it can be scratch.
+function positions() {
+  const seek = imports.find((entry) => /fd_seek$/.test(entry.js || entry.name) && typeof entry.call === "function");
+  if (!seek) return;
+  const at = 2048;
+  const wide = job.wide.some(([from, name]) => from === seek.module && name === seek.name);
+  for (const [number, file] of opened) {
+    if (file.path === undefined) continue;
+    const code = wide ? seek.call(number, 0n, 1, at) : seek.call(number, 0, 0, 1, at);
+    if (code === 0) file.position = Number(new DataView(target.memories[0].buffer).getBigInt64(at, true));
+  }
+}
+
+function write(state) {
+  const partial = path.join(folder, "state.partial");
+  fs.writeFileSync(partial, JSON.stringify(state));
+  fs.renameSync(partial, path.join(folder, "state.json"));
+}
+
+let written = false;
+export function dump(more = {}) {
+  if (written || !target) return false;
+  const state = {
+    ...more,
+    instances, depth, suspended, phase, lost, imports, calls, given,
+    globals: readGlobals(),
+    tables: readTables(),
+    before: target.before,
+    droppedData: trapping(job.probes.data),
+    droppedElements: trapping(job.probes.elements),
+    called: [...called],
+    opened: [...opened],
+    wrote: [...wrote],
+    resources: process.getActiveResourcesInfo?.() ?? [],
+  };
+  Object.entries(target.memories).forEach(([index, memory]) => writeMemory(index, memory));
+  if (job.mode === "record" && depth === 0 && opened.size) positions();
+  write(state);
+  written = true;
+  return true;
+}
+
+// What became of a run that wrote no state of the program; the first word counts.
+export function tell(outcome) {
+  if (written) return;
+  written = true;
+  write(outcome);
+}
+
+export const isPending = () => !written;
+export const times = () => ({ compile: compiled });
+export const settings = job;
+
+// -- threads -----------------------------------------------------------------------------------------------------------
+
+// The program may run in a worker: the main thread asks all of them, and waits for the one that has the module.
+const PATIENCE = 3_000; // milliseconds
+const channel = new BroadcastChannel("preinit");
+channel.unref?.();
+channel.onmessage = ({ data }) => {
+  if (data === "loaded") phase = "prepare";
+  if (data === "pause" && dump()) channel.postMessage("paused");
+};
+export function loaded() {
+  phase = "prepare";
+  channel.postMessage("loaded");
+}
+export function dumpAnywhere() {
+  if (target) return Promise.resolve(dump());
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), PATIENCE);
+    channel.onmessage = ({ data }) => {
+      if (data !== "paused") return;
+      clearTimeout(timer);
+      written = true;
+      resolve(true);
+    };
+    channel.postMessage("pause");
+  });
+}

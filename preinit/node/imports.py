@@ -1,0 +1,37 @@
+"""Imports of programs with JavaScript glue: which must be called again, and which need not be.
+
+They are known by the names of the glue's functions, which are there where the module's own are minified.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..binary.module import Module
+from ..binary.sections import ExternKind
+
+#: Their calls give JavaScript something that it must be given again.
+REPLAYED = re.compile(r"_*(embind_|emval_)")
+#: Of objects that JavaScript holds for the program: what comes after start-up is lost.
+HANDLES = re.compile(r"_*(emval_|hiwire_|JsProxy_|JsRef_)")
+#: Their calls leave nothing in JavaScript that an instance needs.
+HARMLESS = re.compile(
+    r"_*(fd_write|fd_read|fd_pread|fd_pwrite|fd_close|fd_seek|fd_fdstat_get|fd_fdstat_set_flags|fd_prestat_get"
+    r"|fd_prestat_dir_name|fd_filestat_get|fd_sync|path_filestat_get|sched_yield"
+    r"|environ_get|environ_sizes_get|args_get|args_sizes_get|clock_time_get|clock_res_get|random_get|proc_exit|exit"
+    r"|emscripten_(resize_heap|memcpy_big|memcpy_js|memcpy|get_now|get_now_res|date_now|get_heap_max|get_heap_size"
+    r"|get_now_is_monotonic|random|has_threading_support|num_logical_cores|runtime_keepalive_clear|console_log"
+    r"|console_error|console_warn|err|out|log.*|throw_longjmp|longjmp)"
+    r"|cxa_.*|llvm_.*|resumeException|assert_fail|abort.*|tzset_js|tzset|localtime_js|gmtime_js|mktime_js|timegm_js"
+    r"|strftime.*|getentropy|getTempRet0|setTempRet0|gettimeofday|time|clock_gettime|throw_longjmp"
+    r"|syscall_.*|mmap_js|munmap_js|(js_)?getpid|longjmp|invoke_.*)"
+)
+#: They end the program.
+ENDING = re.compile(r"_*(proc_exit|exit)")
+RESIZE = re.compile(r"_*emscripten_resize_heap")
+
+
+def numbered(module: Module) -> dict[tuple[str, str], int]:
+    """The index of each imported function, by the names of module and import."""
+    functions = [entry for entry in module.imports if entry.kind == ExternKind.FUNC]
+    return {(entry.module, entry.name): index for index, entry in enumerate(functions)}

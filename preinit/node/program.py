@@ -1,0 +1,130 @@
+"""Node itself: where it is, and running a script in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from ..engine.runtime import Deadline
+from ..errors import PreinitError, ToolMissing, as_limit, printable, quoted
+
+#: The first version that has what the scripts of preinit use: WASI without a flag, `--import`.
+LEAST_VERSION = 20
+
+#: Bytes of what Node printed last that an error may show.
+_TAIL = 4000
+#: Bytes that are read of its output at once.
+_PIECE = 1 << 16
+
+
+class Node(NamedTuple):
+    """A Node that can be run: its path, and its version."""
+
+    path: str
+    version: str
+
+
+def find_node(named: str | None = None, otherwise: str = "") -> Node:
+    """The Node of that path, or of the search path. Raises `ToolMissing`.
+
+    `otherwise`: what to do without one, besides installing it.
+    """
+    path = shutil.which(named or "node")
+    wanted = f"Install Node {LEAST_VERSION} or newer{otherwise or ', or name it with `--node`'}."
+    if path is None:
+        raise ToolMissing(f"the program {quoted(named)} was not found" if named else "the program node was not found",
+                          hint=wanted)  # fmt: skip
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        limit = as_limit(problem, "Node can't be started", starts=True)
+        raise limit or ToolMissing(f"the program {path!r} can't be run: {problem}", hint=wanted) from problem
+    match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
+    if not match or int(match[2]) < LEAST_VERSION:
+        said = match[1] if match else "of an unknown version"
+        raise ToolMissing(f"Node is too old: {printable(path)} is {said}", hint=wanted)
+    return Node(path, match[1])
+
+
+def run_script(
+    node: Node,
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    deadline: Deadline,
+    take: Callable[[bytes], object],
+) -> tuple[int, str]:
+    """Runs Node with our environment and more `variables`; all that it prints goes to `take`.
+
+    Its exit code, and what it printed last. Raises `TimeLimit`, `SystemLimit`, `ToolMissing`, and what `take` raises;
+    then nothing of it runs any more, workers and processes of its group included.
+    """
+    command = [node.path, *arguments]
+    environment = {**os.environ, **variables}
+    try:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as problem:
+        limit = as_limit(problem, "Node can't be started", starts=True)
+        raise limit or ToolMissing(f"the program {node.path!r} can't be run: {problem}") from problem
+    reader = _Reader(process, take)
+    try:
+        code = process.wait(deadline.remaining())
+        reader.finish(deadline)
+        return code, reader.tail
+    except subprocess.TimeoutExpired:
+        raise reader.problem or deadline.error() from None
+    finally:
+        _end(process)
+
+
+class _Reader:
+    """Passes on what a process prints; ends the process where that fails."""
+
+    def __init__(self, process: subprocess.Popen[bytes], take: Callable[[bytes], object]) -> None:
+        self._process = process
+        self._take = take
+        self._last = b""
+        self.problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, name="preinit-node", daemon=True)
+        self._thread.start()
+
+    @property
+    def tail(self) -> str:
+        return self._last.decode("utf-8", "replace")
+
+    def _read(self) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        try:
+            while piece := stream.read1(_PIECE):  # type: ignore[attr-defined]
+                self._last = (self._last + piece)[-_TAIL:]
+                self._take(piece)
+        except (PreinitError, OSError, ValueError) as problem:
+            self.problem = problem
+            _end(self._process)
+
+    def finish(self, deadline: Deadline) -> None:
+        """Waits for all that was printed. Something that Node started may keep the pipe open: it is not waited for."""
+        self._thread.join(min(1.0, deadline.remaining() or 1.0))
+        if self.problem:
+            raise self.problem
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and its group, whether or not it still runs."""
+    with suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(5)

@@ -1,0 +1,160 @@
+"""Is an output what was captured? It is loaded in its own glue, in a fresh Node: its state and its answer are compared.
+
+Before and after are measured at the same time.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..binary.module import Module, parse
+from ..errors import AnswerDiffers, CaptureRefused, PreinitError, ScriptFailed, TimeLimit, Unsupported, printable
+from ..passes.rewrite.module import Rewritten
+from ..passes.snapshot import Snapshot
+from ..result import LoadedDifference, StartTimes
+from .instrument import instrument
+from .recording import Recording, recording_of
+from .runs import Script, run
+
+#: How often each is started where that takes less than so many seconds; otherwise once.
+_ROUNDS, _SHORT = 3, 1.0
+#: Bytes of equal memory between two differences that are told as one.
+_GAP = 64
+#: Differences that are kept.
+_MOST = 1000
+#: Characters of an answer that a message shows.
+_SHOWN = 300
+_GRAIN = 4096
+
+
+class Proof(NamedTuple):
+    """See `CaptureFacts`."""
+
+    answered: bool | None
+    differences: tuple[LoadedDifference, ...] | None
+    before: StartTimes | None
+    after: StartTimes | None
+
+
+def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, stage: Callable[[str], Any]) -> Proof:
+    """Raises `AnswerDiffers` where the output fails in its own glue, or does not answer as the input does."""
+    with stage("load"):
+        loaded = _loaded(script, output, folder)
+    if loaded is None:  # no part of a bare script is what prepares the program, so nothing else can be compared
+        return Proof(None, None, None, None)
+    differences = tuple(_differences(script.module, snapshot, loaded))
+    with stage("answer"):
+        before, after = _answers(script, output, folder)
+    expected, answered = [_answer(runs, which) for runs, which in ((before, "input"), (after, "output"))]
+    if expected != answered:
+        raise _differs(expected or "", answered or "")
+    times = [StartTimes(_median(runs, "total"), _median(runs, "compile")) for runs in (before, after)]
+    return Proof(None if expected is None else True, differences, *times)
+
+
+def _loaded(script: Script, output: Rewritten, folder: Path) -> Recording | None:
+    copy, facts = instrument(parse(output.wasm, libraries=True))
+    place = folder / "load"
+    try:
+        outcome = run(script, "load", place, copy, _drop, facts)
+    except CaptureRefused:
+        return None
+    except ScriptFailed as problem:
+        raise AnswerDiffers(
+            f"the output can't be loaded by its own glue: {problem.what}", where=problem.where
+        ) from problem
+    return recording_of(outcome, place)
+
+
+def _drop(_piece: bytes) -> None:
+    pass
+
+
+def _answers(script: Script, output: Rewritten, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What input and output answer, and how long it took, in turns."""
+    found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    for number in range(_ROUNDS):
+        place = folder / f"before{number}"
+        found[0].append(run(script, "time", place, script.module.data, _drop))
+        try:
+            found[1].append(run(script, "time", folder / f"after{number}", output.wasm, _drop, resumes=True))
+        except TimeLimit:
+            raise
+        except PreinitError as problem:
+            raise AnswerDiffers(f"the output fails in its own glue: {problem.what}", where=problem.where) from problem
+        if found[0][0]["total"] > _SHORT * 1000:
+            break
+    return found
+
+
+def _answer(runs: Sequence[dict[str, Any]], which: str) -> str | None:
+    answers = {outcome.get("answer") for outcome in runs}
+    if len(answers) > 1:
+        raise Unsupported(
+            f"the {which} gives another answer in each run, so answers can't be compared",
+            hint="Have answer(program) return what does not depend on when, or how often, it is called.",
+        )
+    (answer,) = answers
+    return None if answer is None else str(answer)
+
+
+def _median(runs: Sequence[dict[str, Any]], key: str) -> float:
+    return statistics.median(float(outcome[key]) for outcome in runs) / 1000
+
+
+def _differs(expected: str, answered: str) -> AnswerDiffers:
+    at = next((i for i, pair in enumerate(zip(expected, answered, strict=False)) if pair[0] != pair[1]), 0)
+    start = max(0, at - _SHOWN // 3)
+    said = [printable(text[start : start + _SHOWN]) for text in (expected, answered)]
+    return AnswerDiffers(
+        f"the output gives another answer than the input (at character {at})\n"
+        f"    the input answers: {said[0]}\n    the output answers: {said[1]}"
+    )
+
+
+def _differences(module: Module, snapshot: Snapshot, loaded: Recording) -> Iterator[LoadedDifference]:
+    left = _MOST
+    for index, state in enumerate(snapshot.memories):
+        now = loaded.memories[index]
+        if len(now) != len(state.content):
+            yield LoadedDifference("memory size", index, end=len(now))
+        for start, end, number in _changed(state.content, now):
+            yield LoadedDifference("memory", index, start, end, number)
+            left -= 1
+            if not left:
+                return
+    for index, bits in snapshot.globals.numbers.items():
+        if module.globals[index].mutable and loaded.state.numbers.get(index) != bits:
+            yield LoadedDifference("global", index)
+    for index, entries in snapshot.tables.changed.items():
+        now_entries = loaded.state.tables[index]
+        if len(now_entries) != len(entries):
+            yield LoadedDifference("table size", index, end=len(now_entries))
+        places = [i for i, pair in enumerate(zip(entries, now_entries, strict=False)) if pair[0] != pair[1]]
+        if places:
+            yield LoadedDifference("table", index, places[0], places[-1] + 1, len(places))
+
+
+def _changed(before: memoryview, now: memoryview) -> Iterator[tuple[int, int, int]]:
+    """Ranges in which bytes differ, and how many do."""
+    start = end = -1
+    number = 0
+    for base in range(0, min(len(before), len(now)), _GRAIN):
+        one, other = before[base : base + _GRAIN].tobytes(), now[base : base + _GRAIN].tobytes()
+        if one == other:
+            continue
+        for offset, (old, new) in enumerate(zip(one, other, strict=False)):
+            if old == new:
+                continue
+            at = base + offset
+            if start >= 0 and at - end > _GAP:
+                yield start, end, number
+                start, number = -1, 0
+            start = at if start < 0 else start
+            end = at + 1
+            number += 1
+    if start >= 0:
+        yield start, end, number

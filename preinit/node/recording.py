@@ -1,0 +1,219 @@
+"""What a run in Node told, as values: hook.mjs wrote it."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import Unsupported, printable
+
+#: Bytes that the description of a state may have: engines take 10 million entries of all tables.
+_MOST_STATE = 1 << 30
+
+#: What a global or table holds: a function by its index, null, "foreign": a function of another instance, "object".
+Held = int | str | None
+
+
+class ImportCall(NamedTuple):
+    """A call of an import, straight from an export that JavaScript had called.
+
+    `function`: its place among the imports of the recording.
+    `arguments`: numbers, as JSON has them, see `arguments.raw`; None for what is no number. `pointed`: addresses on
+    the stack among them, and the bytes that lay there.
+    """
+
+    function: int
+    arguments: tuple[Any, ...]
+    pointed: tuple[tuple[int, bytes], ...]
+
+
+class ExportCall(NamedTuple):
+    """A call that JavaScript made. `loading`: before the script said that its program is loaded. `frames`: names of the
+    JavaScript functions that called, innermost first."""
+
+    name: str
+    loading: bool
+    arguments: tuple[Any, ...]
+    frames: tuple[str, ...]
+    result: Any
+    threw: bool
+    imports: tuple[ImportCall, ...]
+
+
+class ImportUse(NamedTuple):
+    """An import: what it is called in the module, and what the function that provides it is called in JavaScript; how
+    many `times` it was called, and how many of them `late`, after the program was loaded."""
+
+    module: str
+    name: str
+    provider: str
+    times: int
+    late: int
+
+    @property
+    def title(self) -> str:
+        """What it is best called."""
+        return self.provider or self.name
+
+
+class OpenFile(NamedTuple):
+    """A descriptor that is open. `path`: None where it was made otherwise than by opening one, as `made` says."""
+
+    number: int
+    path: str | None
+    flags: int
+    position: int
+    made: str
+
+
+class Given(NamedTuple):
+    """How much the program asked of the world while it ran: random bytes, readings of clocks."""
+
+    random: int
+    clock: int
+    monotonic: int
+
+
+class State(NamedTuple):
+    """Globals, and entries of tables, by index. A number's raw bytes, or what is held."""
+
+    numbers: dict[int, bytes]
+    held: dict[int, Held]
+    tables: dict[int, tuple[Held, ...]]
+
+
+class Recording(NamedTuple):
+    """A program at its pause, and how it came there.
+
+    `before`: right after instantiation; `called`: how often JavaScript called each export; `written`: paths of files
+    that the program wrote; `lost`: calls that were too many to be kept; `resources`: what keeps Node alive.
+    """
+
+    instances: int
+    depth: int
+    suspended: int
+    loaded: bool
+    lost: int
+    imports: tuple[ImportUse, ...]
+    calls: tuple[ExportCall, ...]
+    called: dict[str, int]
+    opened: tuple[OpenFile, ...]
+    written: tuple[str, ...]
+    given: Given
+    state: State
+    before: State
+    memories: dict[int, memoryview]
+    dropped_data: frozenset[int]
+    dropped_elements: frozenset[int]
+    resources: tuple[str, ...]
+
+
+def read_outcome(folder: Path) -> dict[str, Any] | None:
+    """What a run told; None if it told nothing. Raises `Unsupported`."""
+    path = folder / "state.json"
+    try:
+        if path.stat().st_size > _MOST_STATE:
+            raise Unsupported("what Node told of the program is too large: tables or globals are", where=str(path))
+        outcome = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as problem:
+        raise _unreadable(problem) from problem
+    return outcome if isinstance(outcome, dict) else None
+
+
+def recording_of(outcome: dict[str, Any], folder: Path) -> Recording:
+    """The recording of a run that ended at a pause. Raises `Unsupported` where it is none: the script overwrote it."""
+    try:
+        return _recording(outcome, folder)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as problem:
+        raise _unreadable(problem) from problem
+
+
+def _unreadable(problem: Exception) -> Unsupported:
+    return Unsupported(
+        f"what Node told of the program can't be read: {printable(str(problem)) or type(problem).__name__}",
+        hint="The script must leave `globalThis.preinit` and its files alone; else this is a bug: please report it.",
+    )
+
+
+def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
+    given = outcome["given"]
+    calls = tuple(map(_call, outcome["calls"]))
+    if any(not 0 <= made.function < len(outcome["imports"]) for call in calls for made in call.imports):
+        raise ValueError("a call of an import that there is not")
+    return Recording(
+        int(outcome["instances"]),
+        int(outcome["depth"]),
+        int(outcome["suspended"]),
+        outcome["phase"] != "load",
+        int(outcome["lost"]),
+        tuple(
+            ImportUse(str(e["module"]), str(e["name"]), str(e["js"]), int(e["count"]), int(e["late"]))
+            for e in outcome["imports"]
+        ),
+        calls,
+        {str(name): int(number) for name, number in outcome["called"]},
+        tuple(_file(int(number), entry) for number, entry in sorted(outcome["opened"])),
+        tuple(map(str, outcome["wrote"])),
+        Given(int(given["random"]), int(given["clock"]), int(given["monotonic"])),
+        _state(outcome),
+        _state(outcome["before"]),
+        _memories(folder),
+        frozenset(map(int, outcome["droppedData"])),
+        frozenset(map(int, outcome["droppedElements"])),
+        tuple(map(str, outcome["resources"])),
+    )
+
+
+def _memories(folder: Path) -> dict[int, memoryview]:
+    found = {}
+    for path in folder.glob("memory*"):
+        with path.open("rb") as stream:
+            size = path.stat().st_size
+            content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) if size else memoryview(b"")
+            found[int(path.name.removeprefix("memory"))] = content
+    return found
+
+
+def _state(facts: dict[str, Any]) -> State:
+    numbers, held = {}, {}
+    for index, value in facts["globals"].items():
+        if isinstance(value, str):
+            numbers[int(index)] = bytes.fromhex(value)
+        else:
+            held[int(index)] = _held(value["holds"])
+    return State(numbers, held, {int(i): tuple(map(_held, entries)) for i, entries in facts["tables"].items()})
+
+
+def _held(value: Any) -> Held:
+    if value is None or isinstance(value, int):
+        return value
+    if value in ("foreign", "object"):
+        return str(value)
+    raise ValueError(f"a reference is {value!r}")
+
+
+def _call(facts: dict[str, Any]) -> ExportCall:
+    imports = tuple(
+        ImportCall(
+            int(entry["i"]),
+            tuple(entry["args"]),
+            tuple((int(address), bytes.fromhex(content)) for address, content in entry.get("stack") or ()),
+        )
+        for entry in facts["imports"]
+    )
+    return ExportCall(
+        str(facts["name"]), facts["phase"] == "load", tuple(facts["args"]), tuple(map(str, facts["frames"])),
+        facts.get("result"), bool(facts.get("threw")), imports,
+    )  # fmt: skip
+
+
+def _file(number: int, facts: dict[str, Any]) -> OpenFile:
+    path = facts.get("path")
+    return OpenFile(
+        number, None if path is None else str(path), int(facts.get("flags") or 0), int(facts.get("position") or 0),
+        str(facts.get("made") or ""),
+    )  # fmt: skip

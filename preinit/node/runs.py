@@ -1,0 +1,117 @@
+"""Running the user's script in Node, under hook.mjs: to record, to load an output, to take times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ..binary.module import Module
+from ..engine.runtime import Deadline
+from ..errors import CaptureRefused, RandomDenied, ScriptFailed, printable, quoted
+from ..options import Host
+from .program import Node, run_script
+from .recording import read_outcome, recording_of
+from .state import check_alive
+
+_HERE = Path(__file__).parent
+_HOOK, _DRIVE = _HERE / "hook.mjs", _HERE / "drive.mjs"
+
+#: What world.mjs says when random numbers are denied.
+_DENIED = "preinit: the program asked for random numbers"
+#: What an instrumented copy must be told; other runs have none.
+_NOTHING: dict[str, Any] = {
+    "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
+    "candidates": None, "references": [], "pointer": None, "wide": [],
+}  # fmt: skip
+
+
+class Script(NamedTuple):
+    """The user's script, and with what it runs. `module`: the one that its glue asks for."""
+
+    path: Path
+    args: Sequence[str]
+    module: Module
+    node: Node
+    host: Host
+    deadline: Deadline
+
+
+def run(
+    script: Script,
+    mode: Literal["record", "load", "time"],
+    folder: Path,
+    substitute: bytes | memoryview,
+    take: Callable[[bytes], object],
+    facts: dict[str, Any] | None = None,
+    resumes: bool = False,
+) -> dict[str, Any]:
+    """Runs a script whose glue gets `substitute` for its module, and gives back what hook.mjs or drive.mjs told.
+
+    `facts`: of an instrumented copy. `resumes`: the state is there, so that `resume` is called and not `prepare`.
+    Raises `ScriptFailed`, `CaptureRefused`, `RandomDenied`, `TimeLimit`, `ToolMissing`.
+    """
+    folder.mkdir()
+    copy = folder / "module.wasm"
+    copy.write_bytes(substitute)
+    host, module = script.host, script.module
+    seed: int | str | None = script.host.seed
+    job = {
+        **_NOTHING,
+        **(facts or {}),
+        "mode": mode,
+        "script": str(script.path),
+        "args": list(script.args),
+        "resumes": resumes,
+        "substitute": str(copy),
+        "sha256": module.sha256,
+        "size": len(module.data),
+        "world": {
+            "clock": None if host.has_own_clock else host.time // 10**6,
+            "seed": "deny" if host.random == "deny" else seed,
+        },
+    }
+    path = folder / "job.json"
+    path.write_text(json.dumps(job), encoding="utf-8")
+    arguments = ["--import", _HOOK.as_uri(), str(_DRIVE)]
+    code, said = run_script(script.node, arguments, {"PREINIT_JOB": str(path)}, script.deadline, take)
+    outcome = read_outcome(folder)
+    if outcome is not None and _DENIED in str(outcome.get("failed", "")):
+        raise RandomDenied("the program asked for random numbers, and the capture has none (`--random deny`)")
+    _check(outcome, code, said, script, folder)
+    assert outcome is not None
+    return outcome
+
+
+def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script, folder: Path) -> None:
+    where = quoted(script.path.name)
+    last = "".join(f"\n    {printable(line)}" for line in said.strip().splitlines()[-6:])
+    if outcome is None:
+        raise ScriptFailed(f"the script ended Node with code {code} before the program was paused{last}", where=where)
+    if failed := outcome.get("failed"):
+        lines = [printable(line) for line in str(failed["said"]).splitlines()[:6]]
+        shown = "\n    ".join(lines)
+        raise ScriptFailed(f"the script failed in {printable(str(failed['step']))}: {shown}", where=where)
+    if unfinished := outcome.get("unfinished"):
+        if unfinished.get("bare"):
+            raise _never(script)
+        if "calls" in outcome:
+            check_alive(recording_of(outcome, folder))
+        raise ScriptFailed(
+            f"the script ended in {printable(str(unfinished['step']))}, which had not come to its end: it waits for "
+            f"something that never comes, or it called process.exit(){last}",
+            where=where,
+        )
+    if outcome.get("missing"):
+        raise _never(script)
+
+
+def _never(script: Script) -> CaptureRefused:
+    return CaptureRefused(
+        f"the script made no instance of the module: no WebAssembly.instantiate got its {len(script.module.data):,} "
+        "bytes",
+        where=quoted(script.path.name),
+        hint="Give the very file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
+        "with a .wasm file of its own.",
+    )

@@ -1,0 +1,242 @@
+"""Stand-ins: functions in the place of exports that glue calls when it loads a module, and that have run already.
+
+The first call gives JavaScript again what only JavaScript holds: import calls that were seen are made once more
+(embind's registrations; others by name), files are opened again. It returns what was returned before. Later calls run
+the original, but constructors never run again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..binary import assembler as code
+from ..binary.module import Module
+from ..binary.sections import ExternKind
+from ..binary.types import I32, FuncType, is_numeric
+from ..errors import Misfit, UnknownExport, counted, quoted
+from ..options.capture import Capturing
+from ..options.hints import few_of
+from ..passes.rewrite.plan import Added
+from .arguments import raw, stores
+from .imports import HARMLESS, REPLAYED, numbered
+from .recording import ExportCall, ImportUse, Recording
+from .reopening import reopening
+
+#: What glue calls when it starts, where names are not minified.
+_INITIALIZERS = re.compile(
+    r"_*(wasm_call_ctors|wasm_apply_data_relocs|wasm_apply_global_relocs|wasm_init_memory|initialize|start|main"
+    r"|main_argc_argv|emscripten_stack_init)"
+)
+#: Of those, what must never run again.
+_ONCE = re.compile(r"_*(wasm_call_ctors|wasm_apply_\w+|wasm_init_memory|initialize|start)")
+#: Where files are opened again: as soon as anything of the program would run.
+_FIRST = re.compile(r"_*(wasm_call_ctors|initialize|start)")
+#: JavaScript functions of Emscripten's glue that call them where names are minified.
+_STARTERS = frozenset(("initRuntime", "callMain", "stackCheckInit", "receiveInstance", "callRuntimeCallbacks",
+                       "preMain", "createWasm"))  # fmt: skip
+#: Exports that glue needs as they are.
+_HELPERS = re.compile(
+    r"_*(malloc|calloc|realloc|free|memalign|stackSave|stackRestore|stackAlloc|setThrew|emscripten_stack_.*"
+    r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
+    r"|stdio_exit|fflush|strerror)"
+)
+#: Characters of the longest name that a minifier gives.
+_MINIFIED = 3
+_IS_MINIFIED = "its name is minified"
+#: JavaScript frames in which the function that calls main is looked for.
+_NEAR = 3
+
+
+class StandIn(NamedTuple):
+    """One of them: the export in whose place it stands, why, and how often JavaScript had called that.
+
+    `replayed`: import calls that it makes. `dropped`: those that it does not make, by name, and `unknown` ones of them,
+    of which nobody knows whether that is right. `threw`: the call had thrown, which is not done again.
+    """
+
+    export: str
+    why: str
+    called: int
+    replayed: int
+    dropped: dict[str, int]
+    unknown: dict[str, int]
+    threw: bool
+    reopened: tuple[str, ...]
+    function: Added
+
+
+def is_helper(call: ExportCall) -> bool:
+    """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on."""
+    return bool(_HELPERS.fullmatch(call.name) or _HELPERS.fullmatch("".join(call.frames[:1])))
+
+
+def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> list[StandIn]:
+    """What the output has in the place of exports. `pointer`: the stack pointer's global.
+
+    Raises `UnknownExport`, `Misfit` for names in `wanted` that fit nothing.
+    """
+    _check(module, recording, wanted)
+    return list(_Maker(module, recording, pointer, wanted).made())
+
+
+def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
+    functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
+    for name in wanted.once:
+        if name not in functions:
+            raise UnknownExport(
+                f"there is no function {quoted(name)} among the exports, which the output is to call only once"
+            )
+        if name not in recording.called:
+            raise Misfit(
+                f"the export {quoted(name)} was never called before the pause",
+                hint=f"Leave `--once` out, or name one that was: {', '.join(list(recording.called)[:12])}.",
+            )
+    known = {name: f"`{name}`" for entry in recording.imports for name in (entry.title,)}
+    names_of = {name for entry in recording.imports for name in _names(entry)}
+    for option, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
+        for name in names:
+            if name.lstrip("_") not in names_of:
+                raise Misfit(
+                    f"the module imports no function {quoted(name)}, which `{option}` names",
+                    hint=f"It imports {few_of(known, name)}.",
+                )
+    numbers = [file.number for file in recording.opened]
+    for number in wanted.forget_fd:
+        if number not in numbers:
+            raise Misfit(
+                f"the descriptor {number}, which `--forget-fd` names, is not open at the pause",
+                hint=f"Open {'are' if numbers else 'is'} {', '.join(map(str, numbers)) or 'none'}.",
+            )
+
+
+class _Maker:
+    def __init__(self, module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> None:
+        self._module = module
+        self._recording = recording
+        self._wanted = wanted
+        self._replay = {name.lstrip("_") for name in wanted.replay}
+        self._drop = {name.lstrip("_") for name in wanted.drop}
+        self._numbers = numbered(module)
+        self._exports = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
+        bits = recording.state.numbers.get(pointer, b"") if pointer is not None else b""
+        self._resting = int.from_bytes(bits, "little")
+        self._counters = len(module.globals)
+        self._opens = True  # the next one that comes first opens files
+
+    def made(self) -> Iterator[StandIn]:
+        """In the order of their first calls."""
+        seen: set[str] = set()
+        before = True  # whether all exports that were called so far are replaced
+        for call in self._recording.calls:
+            if call.name in seen or call.name not in self._exports:
+                continue
+            seen.add(call.name)
+            why = self._why(call, before)
+            if why is None:
+                before = False
+            else:
+                yield self._stand_in(call, why)
+                self._counters += 1
+
+    def _type(self, name: str) -> FuncType:
+        kind = self._module.function_type(self._exports[name])
+        assert kind is not None  # it was instantiated
+        return kind
+
+    def _why(self, call: ExportCall, first: bool) -> str | None:
+        """Why an export is replaced; None for one that is not. `first`: nothing that stays was called before."""
+        name = call.name
+        if name in self._wanted.once:
+            return "it is named with `--once`"
+        if not call.loading:
+            return None
+        if _INITIALIZERS.fullmatch(name):
+            return "by its name"
+        if is_helper(call) or len(name) > _MINIFIED:
+            return None
+        kind = self._type(name)
+        nothing = not kind.params and not kind.results
+        if first and nothing and self._recording.called.get(name) == 1:
+            return f"{_IS_MINIFIED}, and it is the first call of all"
+        starter = next((frame for frame in call.frames if frame in _STARTERS), None)
+        if starter and nothing and starter != "callMain":
+            return f"{_IS_MINIFIED}, and {starter} called it"
+        if "callMain" in call.frames[:_NEAR] and kind == FuncType((I32, I32), (I32,)):
+            return f"{_IS_MINIFIED}, and callMain called it"
+        return None
+
+    def _stand_in(self, call: ExportCall, why: str) -> StandIn:
+        index, kind = self._exports[call.name], self._type(call.name)
+        replayed, number = self._replayed(call)
+        dropped, unknown = self._left_out(call)
+        reopened: tuple[str, ...] = ()
+        begins = _FIRST.fullmatch(call.name) or (why.startswith(_IS_MINIFIED) and not kind.params)
+        if begins and self._opens:
+            self._opens = False
+            opening, reopened = reopening(self._module, self._recording, self._resting, self._wanted.forget_fd)
+            replayed += opening
+        results = call.result if isinstance(call.result, list) else [call.result] * len(kind.results)
+        pairs = zip(kind.results, results, strict=False)
+        result = b"".join(code.value(t, raw(t, given)) if is_numeric(t) else code.ref_null(t) for t, given in pairs)
+        never = _ONCE.fullmatch(call.name) or begins
+        again = result if never else code.parameters(kind) + code.call(index)
+        counter = self._counters
+        first = code.i32_const(1) + code.global_set(counter) + replayed + result + code.RETURN
+        body = code.global_get(counter) + code.I32_OPS.eqz + code.if_(first) + again
+        return StandIn(
+            call.name, why, self._recording.called.get(call.name, 0), number, dropped, unknown, call.threw, reopened,
+            Added(kind, code.NO_LOCALS, body),
+        )  # fmt: skip
+
+    def _is_replayed(self, entry: ImportUse) -> bool:
+        names = _names(entry)
+        if names & self._drop:
+            return False
+        return bool(names & self._replay) or any(map(REPLAYED.match, names))
+
+    def _replayed(self, call: ExportCall) -> tuple[bytes, int]:
+        """Instructions that make the import calls again, and how many they are."""
+        pieces = []
+        number = 0
+        for made in call.imports:
+            entry = self._recording.imports[made.function]
+            if not self._is_replayed(entry):
+                continue
+            function = self._numbers[entry.module, entry.name]
+            signature = self._module.function_type(function)
+            assert signature is not None
+            pieces += [stores(address, content) for address, content in made.pointed]
+            for value_type, value in zip(signature.params, made.arguments, strict=False):
+                pieces.append(code.value(value_type, raw(value_type, value)))
+            pieces.append(code.call(function) + code.DROP * len(signature.results))
+            for address, content in made.pointed:  # what lies there now is none of that call's, and may be in use
+                now = self._recording.memories[0][address : address + len(content)]
+                pieces.append(stores(address, now.tobytes()))
+            number += 1
+        return b"".join(pieces), number
+
+    def _left_out(self, call: ExportCall) -> tuple[dict[str, int], dict[str, int]]:
+        dropped: Counter[str] = Counter()
+        unknown: Counter[str] = Counter()
+        for made in call.imports:
+            entry = self._recording.imports[made.function]
+            if self._is_replayed(entry):
+                continue
+            names = _names(entry)
+            known = names & self._drop or any(map(HARMLESS.fullmatch, names))
+            (dropped if known else unknown)[entry.title] += 1
+        return dict(dropped), dict(unknown)
+
+
+def _names(entry: ImportUse) -> set[str]:
+    """What an import is called in the module and in JavaScript, without the underscores that compilers put before."""
+    return {entry.name.lstrip("_"), entry.provider.lstrip("_")} - {""}
+
+
+def described(found: dict[str, int]) -> str:
+    """Import calls by name, for a message."""
+    shown = [f"`{name}` ({counted(number, 'call')})" for name, number in list(found.items())[:6]]
+    return ", ".join(shown) + (f" and {len(found) - 6} more" if len(found) > 6 else "")

@@ -1,0 +1,205 @@
+"""How values of components are written: WAVE, without regard to types.
+
+https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..errors import UsageError, quoted
+from .grammar import pointed
+
+#: Values within values.
+DEEPEST = 100
+
+_SPACE = re.compile(r"(?:\s|//[^\n]*)*")
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|inf\b)")
+_LABEL = re.compile(r"%?[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
+_ESCAPES = {'"': '"', "'": "'", "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
+_HEX = re.compile(r"\{([0-9A-Fa-f]{1,6})\}")
+_HINT = (
+    'Values are written in WAVE: 3, -0.5, true, \'c\', "text", [1, 2], (1, "b"), {name: "x"}, {flag}, some(1), none, '
+    "ok(1), err, case(1)."
+)
+
+
+class Number(NamedTuple):
+    text: str
+
+
+class Char(NamedTuple):
+    text: str
+
+
+class Text(NamedTuple):
+    text: str
+
+
+class Content(NamedTuple):
+    """What a file holds, for a list of bytes or a text; it can't be written in WAVE."""
+
+    data: bytes
+
+
+class Sequence(NamedTuple):
+    """A list, or a tuple."""
+
+    is_list: bool
+    items: tuple[Node, ...]
+
+
+class Fields(NamedTuple):
+    """A record's fields; of flags, each without a value."""
+
+    items: tuple[tuple[str, Node | None], ...]
+
+
+class Label(NamedTuple):
+    """A case, with its payload if there is one; `true`, `nan` and the like."""
+
+    name: str
+    payload: Node | None
+
+
+Node = Number | Char | Text | Content | Sequence | Fields | Label
+
+
+class WrittenCall(NamedTuple):
+    """A call: the function as it was named, and what it is given; None: nothing was written of that."""
+
+    name: str
+    arguments: tuple[Node, ...] | None
+
+
+def is_call(text: str) -> bool:
+    """Whether a text is a call with values of components, as far as that shows without types."""
+    try:
+        call = read_call(text)
+    except UsageError:
+        return False
+    return bool(call.name and call.arguments)
+
+
+def read_call(text: str) -> WrittenCall:
+    """A function's name, with or without arguments. Raises `UsageError`, which points at the place."""
+    opening = text.find("(")
+    if opening < 0:
+        return WrittenCall(text, None)
+    reader = _Reader(text, opening + 1)
+    arguments = reader.until(")", 0)
+    reader.end()
+    return WrittenCall(text[:opening].rstrip(), arguments)
+
+
+class _Reader:
+    def __init__(self, text: str, at: int) -> None:
+        self._text = text
+        self._at = at
+
+    def end(self) -> None:
+        if self._next():
+            raise self._wrong("nothing can stand here, behind the call")
+
+    def until(self, closing: str, depth: int) -> tuple[Node, ...]:
+        """Values up to a closing bracket."""
+        found: list[Node] = []
+        while not self._takes(closing):
+            found.append(self._value(depth + 1))
+            if not self._takes(","):
+                if not self._takes(closing):
+                    raise self._wrong(f"a comma or {closing} must stand here")
+                break
+        return tuple(found)
+
+    def _value(self, depth: int) -> Node:
+        if depth > DEEPEST:
+            raise self._wrong(f"values within values, more than {DEEPEST} deep")
+        character = self._next()
+        if character == '"':
+            return Text(self._quoted('"'))
+        if character == "'":
+            start = self._at
+            found = self._quoted("'")
+            if len(found) != 1:
+                raise self._wrong("a char is one character between quotes", start)
+            return Char(found)
+        if self._takes("["):
+            return Sequence(True, self.until("]", depth))
+        if self._takes("("):
+            return Sequence(False, self.until(")", depth))
+        if self._takes("{"):
+            return self._fields(depth)
+        if match := _NUMBER.match(self._text, self._at):
+            self._at = match.end()
+            return Number(match[0])
+        name = self._label("a value must stand here")
+        if self._text[self._at : self._at + 1] != "(":
+            return Label(name, None)
+        self._at += 1
+        payload = self._value(depth + 1)
+        if not self._takes(")"):
+            raise self._wrong("the closing bracket must stand here")
+        return Label(name, payload)
+
+    def _fields(self, depth: int) -> Fields:
+        found: list[tuple[str, Node | None]] = []
+        while not self._takes("}"):
+            if not found and self._takes(":"):  # a record of which no field is given
+                continue
+            name = self._label("the name of a field must stand here")
+            found.append((name, self._value(depth + 1) if self._takes(":") else None))
+            if not self._takes(","):
+                if not self._takes("}"):
+                    raise self._wrong("a comma or } must stand here")
+                break
+        names = [name for name, _ in found]
+        if len(set(names)) != len(names):
+            raise self._wrong(f"{quoted(next(name for name in names if names.count(name) > 1))} is given twice")
+        return Fields(tuple(found))
+
+    def _label(self, what: str) -> str:
+        self._next()
+        match = _LABEL.match(self._text, self._at)
+        if not match:
+            raise self._wrong(what)
+        self._at = match.end()
+        return match[0].removeprefix("%")
+
+    def _quoted(self, quote: str) -> str:
+        opening = self._at
+        self._at += 1
+        found: list[str] = []
+        while self._at < len(self._text):
+            character = self._text[self._at]
+            self._at += 1
+            if character == quote:
+                return "".join(found)
+            found.append(self._escaped() if character == "\\" else character)
+        raise self._wrong("a text begins here, and has no end", opening)
+
+    def _escaped(self) -> str:
+        kind = self._text[self._at : self._at + 1]
+        start = self._at - 1
+        self._at += 1
+        if kind in _ESCAPES:
+            return _ESCAPES[kind]
+        match = _HEX.match(self._text, self._at) if kind == "u" else None
+        if match and int(match[1], 16) < 0x110000 and not 0xD800 <= int(match[1], 16) < 0xE000:
+            self._at = match.end()
+            return chr(int(match[1], 16))
+        raise self._wrong("this backslash stands for nothing", start)
+
+    def _next(self) -> str:
+        match = _SPACE.match(self._text, self._at)
+        self._at = match.end() if match else self._at
+        return self._text[self._at : self._at + 1]
+
+    def _takes(self, character: str) -> bool:
+        found = self._next() == character
+        self._at += found
+        return found
+
+    def _wrong(self, what: str, at: int | None = None) -> UsageError:
+        return pointed(self._text, self._at if at is None else at, what, _HINT)

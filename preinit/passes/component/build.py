@@ -1,0 +1,178 @@
+"""The passes of a component, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from ...binary import encoder as write
+from ...binary.component import read_component
+from ...binary.component.recipe import CoreModule, Nested
+from ...binary.module import Module, SectionId, parse
+from ...binary.sections import ExternKind
+from ...engine.component.cores import Dry, Extern
+from ...engine.component.linked import LinkedInstance
+from ...engine.component.machine import Machine
+from ...engine.component.scope import Scope
+from ...engine.runtime import Deadline
+from ...errors import OutputInvalid, PreinitError
+from ...host.wasi2 import Names
+from ...options import Options
+from ...result import Result
+from ..instrument.additions import free_prefix
+from ..observer import Observer
+from ..plan.job import Job
+from ..rewrite import Rewritten, make_plan, memory_runs, write_module
+from ..rewrite.module import variants
+from ..snapshot import Snapshot
+from ..validate import Validity, first_valid
+from .capture import Captured, capture_component
+from .findings import check_component_accepted, find_component
+from .fixup import Fixup
+from .plan import ComponentPlan, make_component_plan
+from .rewrite import Written, with_exports, write_component
+from .run import Once, PausedComponent, run_component
+from .shell import check_shell
+from .source import ComponentSource, check_parts, placed
+
+
+def build_component(
+    source: ComponentSource,
+    options: Options,
+    deadline: Deadline,
+    observer: Observer,
+    once: Once = lambda _whole, compile_it: compile_it(),
+) -> Result:
+    """The passes after parsing. `once`: gives what other builds have compiled. Raises a `PreinitError`."""
+    with observer.stage("plan"):
+        check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
+        plan = deadline.start(partial(make_component_plan, source, options)).result()
+        check_parts(source, plan.instances, options)
+    with run_component(source, plan, options, deadline, observer, once) as paused:
+        with observer.stage("capture"):
+            captured = deadline.start(partial(capture_component, source, paused)).result()
+        names = _names(captured)
+        rewritten = {
+            instance: _rewrite(source, instance, state, names, options, deadline, observer)
+            for instance, state in captured.states.items()
+        }
+        removed = frozenset() if options.keep_init_func else _removed(plan)
+        with observer.stage("rewrite"):
+            output = _write(source, paused, captured, rewritten, names, removed)
+        with observer.stage("validate"):
+            _check_output(output, deadline)
+        report = find_component(source, paused, captured, rewritten, output, removed, options, observer.seconds)
+    check_component_accepted(report, options)
+    return Result(output, report)
+
+
+def _removed(plan: ComponentPlan) -> frozenset[str]:
+    """The exports that were run; functions of an exported instance stay, since its type has them."""
+    return frozenset(call.path[0] for call in plan.calls if len(call.path) == 1)
+
+
+def _names(captured: Captured) -> dict[Extern, str]:
+    """Under which name each function and table that a fixup needs is exported; some get one."""
+    found: dict[Extern, str] = {}
+    wanted = [*captured.fixes, *(fix for entries in captured.fixes.values() for fix in entries.values() if fix)]
+    for extern in dict.fromkeys(wanted):
+        if extern.owner is None:
+            continue
+        exports = extern.owner.module.exports
+        known = (e.name for e in exports if e.kind == extern.kind and _target(extern, e.target))
+        label = "table" if extern.kind == ExternKind.TABLE else "func"
+        found[extern] = next(known, f"{free_prefix(extern.owner.module)}{label}{extern.index}")
+    return found
+
+
+def _target(extern: Extern, target: int) -> bool:
+    return extern.index == target
+
+
+def _added(instance: LinkedInstance, names: Mapping[Extern, str]) -> tuple[tuple[str, int, int], ...]:
+    """The exports that a module gets for a fixup."""
+    known = instance.module.exported_names
+    return tuple(
+        (name, int(extern.kind), extern.index)
+        for extern, name in names.items()
+        if extern.owner is instance and name not in known
+    )
+
+
+def _rewrite(
+    source: ComponentSource,
+    instance: LinkedInstance,
+    state: Snapshot,
+    names: Mapping[Extern, str],
+    options: Options,
+    deadline: Deadline,
+    observer: Observer,
+) -> Rewritten:
+    """The core module that holds what one instance held."""
+    module = instance.module
+    exports = (*((e.name, e.kind, e.target) for e in module.exports), *_added(instance, names))
+    job = Job(module, (), options, {}, {}, deadline, exports)
+    plan = make_plan(job.owners, options.layout, exports)
+    try:
+        with observer.stage("rewrite"):
+            runs = deadline.start(partial(memory_runs, module, state, plan.memories)).result()
+        outputs = (
+            deadline.start(partial(write_module, module, state, variant, runs)).result()
+            for variant in variants(module, state, plan)
+        )
+        return first_valid(outputs, job, Validity(module, options), observer)
+    except PreinitError as problem:
+        part = source.parts[instance.base]
+        raise placed(problem, part.number, part.start) from None
+
+
+def _write(
+    source: ComponentSource,
+    paused: PausedComponent,
+    captured: Captured,
+    rewritten: Mapping[LinkedInstance, Rewritten],
+    names: Mapping[Extern, str],
+    removed: frozenset[str],
+) -> bytes:
+    modules = {
+        instance: rewritten[instance].wasm if instance in rewritten else _unchanged(instance, names)
+        for instance in paused.cores.instances
+    }
+    fixups: dict[Scope, Fixup] = {}
+    for scope in paused.machine.scopes:
+        tables = {table: fixes for table, fixes in captured.fixes.items() if table.owner in scope.cores}
+        if tables:
+            fixups[scope] = Fixup(tables, names)
+    return write_component(source.component, paused.machine.scopes, Written(modules, fixups), removed)
+
+
+def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
+    """A module as it was, but for exports that a fixup needs."""
+    module: Module = instance.module
+    added = [write.export(*entry) for entry in _added(instance, names)]
+    section = module.section(SectionId.EXPORT)
+    if not added:
+        return module.data
+    if section is None:
+        raise OutputInvalid("a core module without exports holds a function that a shared table names")
+    return with_exports(module.data, section.header, section.start, section.end, added)
+
+
+def _check_output(output: bytes, deadline: Deadline) -> None:
+    """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`."""
+    try:
+        component = read_component(output)
+        modules: dict[int, Module] = {}
+        todo = [component]
+        while todo:
+            for entry in (one.definition for one in todo.pop().definitions):
+                if isinstance(entry, CoreModule):
+                    modules[entry.start] = parse(output[entry.start : entry.end], libraries=True)
+                elif isinstance(entry, Nested):
+                    todo.append(entry.component)
+        deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
+        check_shell(component, modules, deadline)
+    except PreinitError as problem:
+        if problem.code == "time-limit":
+            raise
+        raise OutputInvalid(f"the output does not validate: {problem.what}") from problem

@@ -1,0 +1,206 @@
+"""What is to be said about a component's build: warnings, handles that are lost, the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from ...binary.component import Component, read_component
+from ...binary.component.reader import CUSTOM
+from ...engine.component.linked import LinkedInstance
+from ...engine.values import RawFrame
+from ...errors import BudgetExceeded, Excess, WarningsRefused, counted
+from ...options import Options
+from ...options.record import record
+from ...result import (
+    REPORT_VERSION,
+    BuildWarning,
+    ComponentFacts,
+    CoreInstanceFacts,
+    HandleFacts,
+    MemoryFacts,
+    ModuleFacts,
+    Report,
+    SnapshotFacts,
+)
+from ...version import VERSION
+from ..findings.accepted import refused_warnings
+from ..findings.leaks import leaks
+from ..findings.report import gzip_size
+from ..findings.world import callers_text, hazards
+from ..rewrite import Rewritten
+from .capture import Captured
+from .run import PausedComponent
+from .seen import Seen
+from .source import ComponentSource
+
+_SECTIONS = (
+    "custom", "core module", "core instance", "core type", "component", "instance", "alias", "type", "canon", "start",
+    "import", "export",
+)  # fmt: skip
+
+#: What to do about what a component keeps, where that is something else than for a module.
+_HINTS = {
+    "environment-frozen": "Ask for it in an export that instances call, not in the initializer; never give secrets.",
+    "arguments-frozen": "Read the arguments in an export that instances call, not in the initializer.",
+    "folders-frozen": "Have instances look for their own folders: an adapter from preview 1 does, a C library of 0.2 "
+    "that has listed them does not.",
+    "descriptors-open": "Close files before the initializer ends.",
+}
+
+
+def find_component(
+    source: ComponentSource,
+    paused: PausedComponent,
+    captured: Captured,
+    rewritten: dict[LinkedInstance, Rewritten],
+    output: bytes,
+    removed: frozenset[str],
+    options: Options,
+    passes: dict[str, float],
+) -> Report:
+    """The report of a build."""
+    compressed = options.measure_gzip or options.max_gzip is not None
+    handles = tuple(_lost_handles(source, paused))
+    instances = tuple(_instance_facts(source, paused, captured, rewritten))
+    warnings = [dataclasses.replace(found, hint=_HINTS.get(found.code, found.hint)) for found in hazards(paused.host)]
+    for instance, state in captured.states.items():
+        if instance in rewritten:
+            found = leaks(instance.module, options.host, state, rewritten[instance].runs)
+            module = source.parts[instance.base].title
+            warnings += [dataclasses.replace(one, message=f"{one.message} of {module}") for one in found]
+    return Report(
+        version=REPORT_VERSION,
+        preinit=VERSION,
+        layout=options.layout,
+        engine=paused.engine,
+        input=_facts(source.component, source.sha256, options.measure_gzip),
+        output=_facts(read_component(output), hashlib.sha256(output).hexdigest(), compressed),
+        runs=paused.runs,
+        passes=passes,
+        snapshot=_snapshot_facts(captured, rewritten),
+        host=paused.host,
+        options=record(options, {}),
+        warnings=(*warnings, *_handle_warnings(handles)),
+        component=ComponentFacts(instances, sum(map(len, captured.fixes.values())), tuple(sorted(removed)), handles),
+        unused=tuple(_unused(options, paused)),
+    )
+
+
+def _facts(component: Component, sha256: str, measure_gzip: bool) -> ModuleFacts:
+    sections: dict[str, int] = {}
+    for section in component.sections:
+        label = f"custom:{section.title}" if section.id == CUSTOM else _SECTIONS[section.id]
+        sections[label] = sections.get(label, 0) + section.end - section.header
+    size = gzip_size(component.data) if measure_gzip else None
+    return ModuleFacts(sha256, len(component.data), sections, size)
+
+
+def _snapshot_facts(captured: Captured, rewritten: dict[LinkedInstance, Rewritten]) -> SnapshotFacts:
+    """Memories and globals of all core instances, numbered on."""
+    memories: list[MemoryFacts] = []
+    changed: list[int] = []
+    globals_ = segments = 0
+    for instance, state in captured.states.items():
+        module, output = instance.module, rewritten[instance]
+        for index in range(module.imported_memories, len(module.memories)):
+            limits, memory = module.memories[index], state.memories[index]
+            runs = [run for run in output.runs if run.memory == index]
+            written = sum(run.end - run.start for run in runs)
+            memories.append(
+                MemoryFacts(len(memories), limits.minimum, memory.pages, limits.page_size, len(runs), written)
+            )
+        numbers, before = state.globals.numbers, state.globals.numbers_before
+        changed += [globals_ + place for place, index in enumerate(numbers) if numbers[index] != before[index]]
+        globals_ += len(numbers)
+        segments += output.segments
+    return SnapshotFacts(tuple(memories), globals_, tuple(changed), segments, ())
+
+
+def _instance_facts(
+    source: ComponentSource,
+    paused: PausedComponent,
+    captured: Captured,
+    rewritten: dict[LinkedInstance, Rewritten],
+) -> Iterator[CoreInstanceFacts]:
+    for instance in paused.cores.instances:
+        part = source.parts[instance.base]
+        size = len(part.module.data)
+        state = "pristine" if instance in captured.pristine else "written" if instance in rewritten else "unchanged"
+        after = len(rewritten[instance].wasm) if instance in rewritten else size
+        yield CoreInstanceFacts(part.number, state, size, after)
+
+
+# -- handles
+
+
+def _lost_handles(source: ComponentSource, paused: PausedComponent) -> Iterator[HandleFacts]:
+    """Handles that are alive, but for those of adapters: these make their own again."""
+    seen = Seen(source, paused.cores)
+    for scope in paused.machine.scopes:
+        for handle in scope.handles.alive():
+            frames: Sequence[RawFrame] = handle.made if isinstance(handle.made, tuple) else ()
+            if not seen.is_adapter(frames):
+                places = tuple(frame._replace(offset=None) for frame in seen.frames(frames))
+                yield HandleFacts(handle.type.name, places)
+
+
+#: Handles that a message lists.
+_MOST_LISTED = 3
+
+
+def _handle_warnings(handles: tuple[HandleFacts, ...]) -> Iterator[BuildWarning]:
+    if not handles:
+        return
+    shown = [f"`{found.resource}`{_made(found)}" for found in handles[:_MOST_LISTED]]
+    more = f" and {len(handles) - len(shown):,} more" if len(handles) > len(shown) else ""
+    yield BuildWarning(
+        "handles-open",
+        f"the initializer left {counted(len(handles), 'handle')} open: {', '.join(shown)}{more}; no instance has them, "
+        "and using one there traps",
+        "Drop them before the initializer ends, or take the first one of each in an export that instances call.",
+    )
+
+
+def _made(found: HandleFacts) -> str:
+    said = callers_text(found.made_in, "made in")
+    return f" ({said})" if said else ""
+
+
+# -- what was given and not used
+
+
+def _unused(options: Options, paused: PausedComponent) -> Iterator[str]:
+    from ...options.hints import option
+
+    host, facts = options.host, paused.host
+    for folder, guest_path in host.dirs:
+        if guest_path not in facts.folders_used:
+            yield option("--dir", folder if folder == guest_path else f"{folder}::{guest_path}")
+    if not facts.environment_read:
+        yield from (option("--env", name) for name, _ in host.env)
+    if not facts.arguments_read:
+        yield from (option("--arg", text) for text in host.args)
+    if host.stdin and not facts.stdin_read:
+        yield "--stdin"
+
+
+# -- whether the output is accepted
+
+
+def check_component_accepted(report: Report, options: Options) -> None:
+    """Raises `WarningsRefused` for warnings in a strict build, `BudgetExceeded` for an output that is too large."""
+    if options.strict and (refused := refused_warnings(report, options.accept)):
+        raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in refused))
+    excesses = []
+    for name, limit, actual in (
+        ("max-size", options.max_size, report.output.size),
+        ("max-gzip", options.max_gzip, report.output.gzip_size or 0),
+    ):
+        if limit is not None and actual > limit:
+            largest = sorted(report.output.sections.items(), key=lambda item: -item[1])[:5]
+            parts = tuple((f"{label} sections", size) for label, size in largest)
+            excesses.append(Excess(name, limit, actual, "bytes", parts))
+    if excesses:
+        raise BudgetExceeded(tuple(excesses), "Have the initializer leave less in memory, or raise the budget.")

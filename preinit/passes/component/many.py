@@ -1,0 +1,41 @@
+"""One component, many snapshots: it is read and compiled once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ...engine.runtime import Deadline
+from ...options import Options
+from ...result import Result
+from ..observer import Observer
+from ..plan.job import interruptible
+from .build import build_component
+from .run import Compiled
+from .source import check_options, read_component_source
+
+
+class ManyOfComponent:
+    """For any thread. Raises what reading a component raises."""
+
+    def __init__(self, data: bytes, options: Options, deadline: Deadline) -> None:
+        self._source = read_component_source(data, options, deadline)
+        self._compiled: dict[tuple[bool, bool], Compiled] = {}
+        self._lock = threading.Lock()
+
+    def build(self, options: Options, deadline: Deadline, observer: Observer) -> Result:
+        """A snapshot. `options`: the same in what is compiled."""
+        check_options(options)
+
+        def once(whole: bool, compile_it: Callable[[], Compiled]) -> Compiled:
+            with self._lock:
+                way = interruptible(options), whole
+                if way not in self._compiled:
+                    self._compiled[way] = compile_it()
+                return self._compiled[way]
+
+        return build_component(self._source, options, deadline, observer, once)
+
+    def close(self) -> None:
+        """Lets go of what was compiled."""
+        self._compiled.clear()

@@ -1,0 +1,84 @@
+"""What of a component the engine can't judge without compiling it: everything but its function bodies.
+
+wasm-tools validates a shell of it, whose core modules have no code and no data: that takes it a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+
+from ...binary import encoder as write
+from ...binary.component import Component
+from ...binary.component.reader import COMPONENT, CORE_MODULE
+from ...binary.component.recipe import Nested
+from ...binary.module import Module, SectionId
+from ...engine.runtime import Deadline
+from ...errors import InvalidModule, PreinitError, TimeLimit, ToolMissing, UnsupportedProposal, as_limit
+from ..parse.text import wasm_tools
+
+_KEPT = (
+    SectionId.TYPE, SectionId.IMPORT, SectionId.FUNCTION, SectionId.TABLE, SectionId.MEMORY, SectionId.TAG,
+    SectionId.GLOBAL, SectionId.EXPORT, SectionId.ELEMENT,
+)  # fmt: skip
+_TRAPS = write.code_entry(b"\x00\x00\x0b")
+
+
+def _hollow(module: Module) -> bytes:
+    """A module of the same type, whose functions trap."""
+    pieces: list[write.Pieces] = []
+    for number in write.SECTION_ORDER:
+        section = module.section(number)
+        if number == SectionId.CODE and module.code_entries()[0]:
+            pieces.append(write.section(number, write.vector([_TRAPS] * module.code_entries()[0])))
+        elif section and number in _KEPT:
+            pieces.append([memoryview(module.data)[section.header : section.end]])
+    return write.assemble(pieces)
+
+
+def _shell(component: Component, modules: Mapping[int, Module]) -> Iterator[bytes]:
+    yield component.data[component.start : component.start + 8]
+    for section in component.sections:
+        if section.id == CORE_MODULE:
+            inner = _hollow(modules[section.start])
+        elif section.id == COMPONENT:
+            nested = component.definitions[section.first].definition
+            assert isinstance(nested, Nested)
+            inner = b"".join(_shell(nested.component, modules))
+        else:
+            yield component.data[section.header : section.end]
+            continue
+        yield bytes((section.id,)) + write.uleb(len(inner)) + inner
+
+
+def check_shell(component: Component, modules: Mapping[int, Module], deadline: Deadline) -> None:
+    """Validates a component but for the code of its core modules. Raises `InvalidModule`, `UnsupportedProposal`."""
+    try:
+        done = subprocess.run(
+            [wasm_tools(), "validate", "--features", "all", "-"],
+            input=b"".join(_shell(component, modules)),
+            capture_output=True,
+            timeout=deadline.remaining(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise TimeLimit(f"validating the component took longer than {problem.timeout:g} seconds") from problem
+    except OSError as problem:
+        missing = ToolMissing(f"wasm-tools could not validate the component: {problem}")
+        raise (
+            as_limit(problem, "wasm-tools, which validates components, can't be started", starts=True) or missing
+        ) from problem
+    if done.returncode:
+        raise _refusal(done.stderr.decode("utf-8", "replace"))
+
+
+def _refusal(said: str) -> PreinitError:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # Offsets are those of the shell. The lines after the first, with the causes, say most.
+    causes = [re.sub(r"^\d+: ", "", line) for line in lines if not line.endswith("Caused by:")]
+    detail = re.sub(r"\s*\(at offset 0x[0-9a-f]+\)", "", causes[-1] if causes else "no reason was given")
+    detail = detail.removeprefix("error: ")
+    if re.search(r"requires the|not enabled|feature", detail):
+        return UnsupportedProposal(f"the component needs a proposal that there is not: {detail}")
+    return InvalidModule(f"the component is not valid: {detail}")

@@ -1,0 +1,161 @@
+"""A component, read, with its core modules; and what is refused at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from hashlib import sha256
+from typing import NamedTuple
+
+from ...binary.component import Component, read_component
+from ...binary.component.recipe import CoreModule, Import, Nested
+from ...binary.module import Module, parse
+from ...engine.runtime import TABLE_ELEMENTS, Deadline
+from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, quoted
+from ...options import Options
+from ..parse.supported import check_supported
+
+#: Core modules that a component may have.
+_MOST_MODULES = 1_000
+
+
+class CorePart(NamedTuple):
+    """A core module of a component, the `number`th in the file."""
+
+    number: int
+    start: int
+    module: Module
+
+    @property
+    def title(self) -> str:
+        return f"core module {self.number}"
+
+
+class ComponentSource:
+    """`parts`: the core modules, also those of components within, by where their bytes begin."""
+
+    def __init__(self, component: Component, parts: dict[int, CorePart]) -> None:
+        self.component = component
+        self.parts = parts
+
+    @property
+    def data(self) -> bytes:
+        return self.component.data
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file, in hex."""
+        return sha256(self.data).hexdigest()
+
+
+def read_component_source(data: bytes, options: Options, deadline: Deadline) -> ComponentSource:
+    """Reads a component and its core modules. Raises an `InputError`, `UsageError`, `TimeLimit`."""
+    check_options(options)
+    return deadline.start(lambda: _read(data)).result()
+
+
+def _read(data: bytes) -> ComponentSource:
+    component = read_component(data)
+    places = list(_modules(component))
+    if len(places) > _MOST_MODULES:
+        raise EngineLimit(f"the component has {counted(len(places), 'core module')}, preinit takes {_MOST_MODULES:,}")
+    parts = {}
+    for number, (start, end) in enumerate(places):
+        try:
+            parts[start] = CorePart(number, start, parse(data[start:end], libraries=True))
+        except PreinitError as problem:
+            raise placed(problem, number, start) from None
+    for entry in component.definitions:
+        if isinstance(entry.definition, Import) and entry.definition.type.sort in ("core module", "component"):
+            raise Unsupported(
+                f"the component imports a {entry.definition.type.sort}, {quoted(entry.definition.name)}, "
+                "which there is none of at build time",
+                where=f"byte offset {entry.start:#x}",
+                hint="Compose it with the component that has it (`wasm-tools compose`), then build that.",
+            )
+    return ComponentSource(component, parts)
+
+
+def _modules(component: Component) -> Iterator[tuple[int, int]]:
+    for placed_ in component.definitions:
+        if isinstance(placed_.definition, CoreModule):
+            yield placed_.definition
+        elif isinstance(placed_.definition, Nested):
+            yield from _modules(placed_.definition.component)
+
+
+_OFFSET = re.compile(r"byte offset (0x[0-9a-f]+)")
+
+
+def placed(problem: PreinitError, number: int, start: int) -> PreinitError:
+    """An error about a core module, with offsets of the component's file."""
+    where = _OFFSET.sub(lambda match: f"byte offset {int(match[1], 0) + start:#x}", problem.where or "")
+    problem.where = f"core module {number} of the component" + (f", {where}" if where else "")
+    return problem
+
+
+def check_parts(source: ComponentSource, instances: Sequence[int], options: Options) -> None:
+    """Refuses what would abort the engine, or can't be written back. `instances`: where the module of each begins."""
+    for start in dict.fromkeys(instances):
+        part = source.parts[start]
+        try:
+            check_supported(part.module, options)
+        except PreinitError as problem:
+            raise placed(problem, part.number, start) from None
+    size, elements = starts_with(source, instances)
+    if size > options.max_memory:
+        raise MemoryLimit(
+            f"the component's memories start with {size} bytes together, the limit is {options.max_memory}"
+        )
+    if elements > TABLE_ELEMENTS:
+        raise MemoryLimit(
+            f"the component's tables start with {counted(elements, 'element')}, the limit is {TABLE_ELEMENTS}",
+            hint="Make them smaller.",
+        )
+
+
+def starts_with(source: ComponentSource, instances: Sequence[int]) -> tuple[int, int]:
+    """Bytes of memories and elements of tables that these instances of modules define, as they start."""
+    size = elements = 0
+    for start in instances:
+        module = source.parts[start].module
+        size += sum(one.minimum * one.page_size for one in module.memories[module.imported_memories :])
+        elements += sum(table.limits.minimum for table in module.tables[module.imported_tables :])
+    return size, elements
+
+
+#: Options that say something about a core module's imports, exports or stack, or ask for what is not there yet: the
+#: field, what it is when nobody gave it, and its flag.
+_FOREIGN = (
+    ("pause_at", None, "--pause-at"),
+    ("reopen", False, "--reopen"),
+    ("replay_output", False, "--replay-output"),
+    ("preloads", (), "--preload"),
+    ("stubs", (), "--stub"),
+    ("import_globals", (), "--import-global"),
+    ("allocator", None, "--allocator"),
+    ("rename_funcs", (), "--rename-func"),
+    ("late", None, "--late"),
+    ("imports", "keep", "--imports"),
+    ("scrub_stack", False, "--scrub-stack"),
+    ("audit", False, "--audit"),
+    ("max_segments", None, "--max-segments"),
+    ("max_memory_pages", None, "--max-memory-pages"),
+)
+_FOREIGN_TO_HOST = (("late_dirs", (), "--late-dir"), ("functions", (), "--function"))
+
+
+def check_options(options: Options) -> None:
+    """Refuses options that components can't be built with. Raises `Misfit`."""
+    given = [flag for name, usual, flag in _FOREIGN if getattr(options, name) != usual]
+    given += [flag for name, usual, flag in _FOREIGN_TO_HOST if getattr(options.host, name) != usual]
+    if options.keep_init_func == "noop":
+        given.append("--keep-init-func=noop")
+    if options.host.writable:
+        given.append("--writable")
+    if given:
+        raise Misfit(
+            f"`{given[0]}` can't be used with a component",
+            hint="Leave it out: docs/components.md says which options components have.",
+        )

@@ -1,0 +1,83 @@
+"""Tables of a component: which entries differ from what an instance of the output would have by itself.
+
+An instance of the output applies all element segments again, and runs no start function. So what a table holds after
+each instantiation is noted before the start function runs; what differs from that in the end has to be written.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+
+from ...binary.module import Module
+from ...binary.sections import ExternKind
+from ...engine.component.cores import Extern
+from ...engine.component.linked import LinkedInstance, Watcher
+from ...engine.values import RawValue
+from ..instrument import Instrumented
+from ..run.observed import Observed, observe_globals
+
+Entries = list[RawValue]
+
+
+class Watched(Watcher):
+    """Notes what core instances hold before they run. `instrumented`: of each module, by where it begins.
+
+    `as_filled`: see `Linked.as_filled`.
+    """
+
+    def __init__(self, instrumented: Mapping[int, Instrumented], as_filled: Callable[[Entries], Entries]) -> None:
+        self._as_filled = as_filled
+        self._instrumented = instrumented
+        self._expected: dict[Extern, Entries] = {}
+        self._touched: defaultdict[Extern, set[int]] = defaultdict(set)
+        self._values: dict[Extern, Entries] = {}
+        #: What each instance held before its start function ran.
+        self.globals: dict[LinkedInstance, Observed] = {}
+
+    def before(self, module: Module, given: Sequence[Extern]) -> None:
+        """Its segments may be applied to tables that start functions have changed."""
+        self._values = {}
+        for table in dict.fromkeys(extern for extern in given if extern.kind == ExternKind.TABLE):
+            self._values[table] = now = self.entries(table)
+            self._touched[table].update(_differing(now, self._expected[table]))
+
+    def made(self, instance: LinkedInstance) -> None:
+        for table, earlier in self._values.items():
+            now = self.entries(table)
+            expected = self._expected[table]
+            for index in _differing(now, earlier):
+                expected[index] = now[index]
+        module = instance.module
+        for index in range(module.imported_tables, len(module.tables)):
+            table = instance.extern(ExternKind.TABLE, index)
+            self._expected[table] = self.entries(table)
+        where = self._instrumented[instance.base]
+        self.globals[instance] = Observed(observe_globals(module, where, instance.guest), {})
+
+    def entries(self, table: Extern) -> Entries:
+        """What a table holds now."""
+        owner = table.owner
+        assert isinstance(owner, LinkedInstance)
+        return self._as_filled(owner.guest.table_values(self._instrumented[owner.base].tables[table.index]))
+
+    def expected(self, table: Extern) -> Entries:
+        """What it would hold in an instance of the output."""
+        return self._expected[table]
+
+    def changed(self) -> dict[Extern, dict[int, RawValue]]:
+        """The tables that would hold something else, and the entries to write."""
+        found: dict[Extern, dict[int, RawValue]] = {}
+        for table, expected in self._expected.items():
+            now = self.entries(table)
+            places = self._touched[table].union(_differing(now, expected))
+            if places:
+                found[table] = {index: now[index] for index in sorted(places) if index < len(now)}
+        return found
+
+
+def _differing(now: Entries, then: Entries) -> Iterator[int]:
+    if now == then:
+        return iter(())
+    return (index for index, pair in enumerate(zip_longest(now, then)) if pair[0] != pair[1])

@@ -1,0 +1,1 @@
+"""The canonical ABI, and instantiating components."""

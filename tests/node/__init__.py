@@ -1,0 +1,1 @@
+"""Programs with their own JavaScript glue, captured in Node."""

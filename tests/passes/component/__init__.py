@@ -1,0 +1,1 @@
+"""Components: each of their core modules goes through the passes."""

@@ -1,0 +1,140 @@
+"""Real components: those of ComponentizeJS, whose engine has a heap of its own; and adapters from preview 1."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from preinit import Host, Options, build
+from preinit.passes.parse.text import wasm_tools
+from scripts.real import is_installed
+from scripts.wizer_tools import PACKAGES, call_component, componentize
+from tests.support.components import RunningComponent, validate
+from tests.support.modules import wasm
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(
+        not is_installed("wizer-tools"), reason="scripts/fetch_real wizer-tools installs these packages"
+    ),
+    pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
+]
+
+WORLD = """package local:app;
+world app {
+  record item { name: string, price: f64 }
+  export prepare: func(items: list<item>, factor: u32) -> result<u32, string>;
+  export ask: func(name: string) -> option<f64>;
+}"""
+SOURCE = """let prices = new Map();
+export function prepare(items, factor) {
+  if (items.length === 0) throw "no items";
+  for (const { name, price } of items) prices.set(name, price * factor);
+  const squares = [...Array(5000).keys()].map(n => ({ n, square: n * n }));
+  prices.set("square of 77", squares[77].square);
+  return prices.size;
+}
+export function ask(name) { return prices.get(name); }"""
+CALL = 'prepare([{name: "tea", price: 1.5}, {name: "scones", price: 4}], 3)'
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "app.js").write_text(SOURCE)
+    (folder / "app.wit").write_text(WORLD)
+    componentize(folder / "app.js", folder / "app.wit", folder / "app.wasm", None)
+    return folder / "app.wasm"
+
+
+def test_a_javascript_component_starts_with_what_its_initializer_left(shop: Path, tmp_path: Path) -> None:
+    result = build(shop, Options(cache=False, init_funcs=(CALL,)))
+    validate(result.wasm)
+    assert result.report.runs[0].value == "ok(3)"
+    output = tmp_path / "ready.wasm"
+    result.write(output)
+    asked = [("ask", "tea"), ("ask", "square of 77"), ("ask", "milk")]
+    assert call_component(output, tmp_path / "ready", *asked) == [4.5, 5929, None]
+
+
+def test_the_same_bytes_each_time_and_from_the_cache(shop: Path, tmp_path: Path) -> None:
+    options = Options(cache_dir=tmp_path / "cache", init_funcs=(CALL,))
+    first = build(shop, options).wasm
+    assert build(shop, options).wasm == first
+    on_demand = build(shop, Options(cache=False, init_funcs=(CALL,)))
+    assert on_demand.wasm == first
+    assert on_demand.report.engine.name == "ondemand"
+    assert on_demand.report.engine.functions_compiled < on_demand.report.engine.functions // 5
+    assert build(shop, Options(cache=False, init_funcs=(CALL,), engine="whole")).wasm == first
+
+
+def test_an_error_that_javascript_throws_fails_the_build_with_its_message(shop: Path) -> None:
+    with pytest.raises(Exception, match="no items"):
+        build(shop, Options(cache=False, init_funcs=("prepare([], 1)",)))
+
+
+#: A program of preview 1: prints, reads a file, and takes random numbers; its `get` prints again.
+PROGRAM = r"""(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 8) "\10\00\00\00\06\00\00\00hello\n") (data (i32.const 40) "note.txt")
+  (func $print (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0))))
+  (func (export "init") (call $print) (i32.store (i32.const 100) (i32.const 77))
+    (drop (call $random (i32.const 160) (i32.const 8)))
+    (if (i32.eqz (call $open (i32.const 3) (i32.const 0) (i32.const 40) (i32.const 8) (i32.const 0) (i64.const 2)
+                             (i64.const 2) (i32.const 0) (i32.const 224))) (then
+      (i32.store (i32.const 228) (i32.const 300)) (i32.store (i32.const 232) (i32.const 50))
+      (drop (call $read (i32.load (i32.const 224)) (i32.const 228) (i32.const 1) (i32.const 236)))
+      (drop (call $close (i32.load (i32.const 224)))))))
+  (func (export "get") (result i32) (call $print) (i32.load (i32.const 100)))
+  (func (export "file") (result i32)
+    (i32.store (i32.const 400) (i32.const 300)) (i32.store (i32.const 404) (i32.load (i32.const 236))) (i32.const 400))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (i32.mul (i32.const 65536) (memory.grow (i32.add (i32.const 1) (i32.shr_u (local.get 3) (i32.const 16)))))))"""
+PROGRAM_WORLD = (
+    "package a:b; world w { export init: func(); export get: func() -> u32; export file: func() -> string; }"
+)
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The program as a component, with the adapter that comes with jco."""
+    folder = tmp_path_factory.mktemp("adapted")
+    adapter = PACKAGES / "@bytecodealliance/jco/lib/wasi_snapshot_preview1.reactor.wasm"
+    (folder / "world.wit").write_text(PROGRAM_WORLD)
+    (folder / "core.wasm").write_bytes(wasm(PROGRAM))
+
+    def tool(*arguments: str | Path) -> None:
+        subprocess.run([wasm_tools(), "component", *map(str, arguments)], check=True, cwd=folder)
+
+    tool("embed", "world.wit", "core.wasm", "-o", "embedded.wasm")
+    tool("new", "embedded.wasm", "--adapt", f"wasi_snapshot_preview1={adapter}", "-o", "component.wasm")
+    return (folder / "component.wasm").read_bytes()
+
+
+def test_a_program_with_an_adapter_prints_again_after_it_printed_at_build_time(adapted: bytes, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("a note")
+    said: list[bytes] = []
+    host = Host(dirs={str(tmp_path): "/data"}, stdout=said.append)
+    result = build(adapted, Options(cache=False, init_funcs=("init",), host=host))
+    validate(result.wasm)
+    assert b"".join(said) == b"hello\n"
+    running = RunningComponent(result.wasm, wasi=True)
+    assert [running.call("get"), running.call("get"), running.call("file")] == [77, 77, "a note"]
+    facts = result.report.component
+    assert facts is not None
+    assert sorted(one.state for one in facts.instances) == ["pristine", "unchanged", "unchanged", "written"]
+    assert facts.handles == ()
+    assert {warning.code for warning in result.report.warnings} == {"entropy-frozen", "folders-frozen"}
+
+
+def test_a_program_that_only_prints_is_accepted_by_a_strict_build(adapted: bytes) -> None:
+    strict = Options(cache=False, init_funcs=("get",), strict=True, host=Host(quiet_guest=True))
+    assert RunningComponent(build(adapted, strict).wasm, wasi=True).call("file") == ""
