@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import http.client
 import platform
@@ -18,12 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from real import FIXTURES
+import wasmtime
+from real import FIXTURES, FOLDER
 
-from preinit import Host, Options, build
+from preinit import Call, Host, Options, build, strings
+from preinit.bench import measure
 
 #: Seconds that one request, or starting a server, may take.
-PATIENCE = 60
+PATIENCE = 600
 
 
 class Server(NamedTuple):
@@ -98,43 +101,153 @@ def load(server: Server, path: str, requests: int, clients: int) -> tuple[list[f
     return times, time.perf_counter() - started
 
 
-def run(rounds: int, requests: int, clients: int) -> None:
-    """Prints the tables."""
+class Case(NamedTuple):
+    """A program that is served: what is asked, how it is built, and what the server is told besides.
+
+    `entry`: what starts it un-initialised; None for a runtime that is called through functions with arguments: that can
+    be started a second time only where it is initialized in each instance.
+    """
+
+    name: str
+    module: Path
+    path: str
+    options: Options
+    arguments: tuple[str, ...] = ()
+    entry: str | None = "preinit_resume"
+
+
+#: What Ruby does for each request. It ends by itself: what is made of a result needs functions of its JavaScript.
+_RUBY = b"""$stdout.sync = true
+print "Content-Type: text/plain\\n\\nquery #{ENV['QUERY_STRING']}\\n"
+exit!
+"""
+_RUBY_EVAL = "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>"
+
+
+def cases() -> Iterator[Case]:
+    resume = (("_start", "preinit_resume"),)
     app = str(FIXTURES / "lisp/app")
-    cases = [("cgi", "/", (), ()), ("lisp", "/?n=1000", ((app, "/app"),), ("--dir", f"{app}::/app"))]
+    yield Case("cgi", FIXTURES / "cgi/cgi.wasm", "/", Options(rename_funcs=resume))
+    lisp = Options(host=Host(dirs=((app, "/app"),)), rename_funcs=resume)
+    yield Case("lisp", FIXTURES / "lisp/lisp.wasm", "/?n=1000", lisp, ("--dir", f"{app}::/app"))
+    folder = str(FIXTURES / "perl")
+    perl = Options(
+        host=Host(dirs=((folder, "/"),)),
+        init_funcs=(
+            Call("zeroperl_init", returns=0),
+            Call("zeroperl_eval", "require q(/app/cgi.pl)", 0, 0, 0, returns=0),
+        ),
+        rename_funcs=(("_start", Call("zeroperl_eval", "main::run()", 0, 0, 0, returns=0)),),
+        late=("env",),
+    )
+    yield Case("perl", FOLDER / "perl/zeroperl.wasm", "/?n=1000", perl, ("--dir", f"{folder}::/"), None)
+    ruby = Options(
+        init_funcs=(Call("ruby-init: func(args: list<string>) -> ()", strings("ruby\0", "-EUTF-8\0", "-e_=0\0")),),
+        rename_funcs=(("_start", Call(_RUBY_EVAL, _RUBY)),),
+        late=("env",),
+    )
+    yield Case("ruby", FOLDER / "ruby34/ruby.wasm", "/?n=1000", ruby, entry=None)
+
+
+def in_turn(case: Case, ready: Path, rounds: int) -> tuple[float, float]:
+    """Seconds of a request, the medians, un-initialised and from a snapshot."""
+    with (
+        served(case.module, "--entry", case.entry or "", *case.arguments) as slow,
+        served(ready, *case.arguments) as fast,
+    ):
+        pair = Client(slow, case.path), Client(fast, case.path)
+        times: tuple[list[float], list[float]] = ([], [])
+        for _ in range(rounds):
+            (before, expected), (after, found) = (client.ask() for client in pair)
+            if found != expected:
+                sys.exit(f"{case.name}: another answer")
+            times[0].append(before)
+            times[1].append(after)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def initialized(case: Case, output: bytes, rounds: int) -> float:
+    """Seconds of initializing it in a fresh instance, the median; without HTTP, and without the request's own work."""
+    quiet = dataclasses.replace(case.options.host, quiet_guest=True)
+    options = dataclasses.replace(case.options, host=quiet)
+    found = measure(str(case.module), output, options, rounds=min(rounds, 11), seconds=0.1)
+    return found.original.start.median
+
+
+def run(names: list[str], rounds: int, requests: int, clients: int) -> None:
+    """Prints the tables."""
     lines = []
     print("| program | median, un-initialised | median, snapshot | times faster |")
     print("|---|---:|---:|---:|")
+    noted = ""
     with tempfile.TemporaryDirectory() as folder:
-        for name, path, dirs, arguments in cases:
-            original = FIXTURES / f"{name}/{name}.wasm"
-            ready = Path(folder) / f"{name}.wasm"
-            options = Options(host=Host(dirs=dirs), rename_funcs=(("_start", "preinit_resume"),))
-            ready.write_bytes(build(str(original), options).wasm)
-            with served(ready) as fast, served(original, "--entry", "preinit_resume", *arguments) as slow:
-                pair = Client(slow, path), Client(fast, path)
-                times: tuple[list[float], list[float]] = ([], [])
-                for _ in range(rounds):  # in turn
-                    (before, expected), (after, found) = (client.ask() for client in pair)
-                    assert found == expected, f"{name}: another answer"
-                    times[0].append(before)
-                    times[1].append(after)
-            first, second = (statistics.median(part) for part in times)
-            print(f"| {name} | {first * 1000:.1f} ms | {second * 1000:.2f} ms | {first / second:.0f} |", flush=True)
-            with served(ready) as fast:
-                load(fast, path, 10 * clients, clients)
+        for case in cases():
+            if case.name not in names:
+                continue
+            if not case.module.exists():
+                print(f"| {case.name} | scripts/fetch_real fetches it | | |", flush=True)
+                continue
+            ready = Path(folder) / f"{case.name}.wasm"
+            output = build(str(case.module), case.options).wasm
+            ready.write_bytes(output)
+            if case.entry:
+                first, second = in_turn(case, ready, rounds)
+            else:
+                first = initialized(case, output, rounds)
+                with served(ready, *case.arguments) as fast:
+                    client = Client(fast, case.path)
+                    client.ask()
+                    second = statistics.median(client.ask()[0] for _ in range(rounds))
+                noted = "\n* initializing it in a fresh instance, without HTTP and without the request's own work"
+            mark = "" if case.entry else " *"
+            print(
+                f"| {case.name} | {first * 1000:.1f} ms{mark} | {second * 1000:.2f} ms | {first / second:.0f} |",
+                flush=True,
+            )
+            with served(ready, *case.arguments) as fast:
+                load(fast, case.path, 10 * clients, clients)
                 warm = resident(fast)
-                took, whole = load(fast, path, requests, clients)
+                took, whole = load(fast, case.path, requests, clients)
                 after_all = resident(fast)
             took.sort()
             lines.append(
-                f"| {name} | {len(took):,} | {len(took) / whole:,.0f} | {took[len(took) // 2] * 1000:.2f} ms | "
+                f"| {case.name} | {len(took):,} | {len(took) / whole:,.0f} | {took[len(took) // 2] * 1000:.2f} ms | "
                 f"{took[int(len(took) * 0.99)] * 1000:.1f} ms | {warm / 1e6:.1f} MB | {after_all / 1e6:.1f} MB |"
             )
+    print(noted)
     print(f"\n| snapshot, {clients} clients | requests | a second | median | 99% | memory before | after |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     print("\n".join(lines))
     print(f"\n{platform.processor() or platform.machine()}, {rounds} rounds in turn, {datetime.date.today()}")
+
+
+def binding(rounds: int) -> None:
+    """Prints what it costs a start that an instance fetches its environment of 20 variables."""
+    engine = wasmtime.Engine()
+    world = str(FIXTURES / "world/world.wasm")
+    kept = Options(init_funcs=("_initialize", "preinit_initialize"), keep_init_func="noop")  # what is called in both
+    outputs = [build(world, dataclasses.replace(kept, late=late)).wasm for late in ((), ("env",))]
+    variables = [(f"VARIABLE_{number}", "value " * 5) for number in range(20)]
+    modules = [wasmtime.Module(engine, output) for output in outputs]
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(50 * rounds):
+        for module, taken in zip(modules, times, strict=True):
+            store = wasmtime.Store(engine)
+            wasi = wasmtime.WasiConfig()
+            wasi.env = variables
+            store.set_wasi(wasi)
+            initialize = linker.instantiate(store, module).exports(store)["_initialize"]
+            assert isinstance(initialize, wasmtime.Func)
+            started = time.perf_counter()
+            initialize(store)
+            taken.append(time.perf_counter() - started)
+    without, with_it = (statistics.median(part) for part in times)
+    print(
+        f"\nstarting fixtures/world in wasmtime, 20 variables, median: {without * 1e6:.1f} us, with `--late env` "
+        f"{with_it * 1e6:.1f} us: binding costs {(with_it - without) * 1e6:.1f} us"
+    )
 
 
 def main() -> None:
@@ -142,8 +255,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=51, metavar="N", help="requests to each, in turn; 51 if left out")
     parser.add_argument("--requests", type=int, default=10_000, metavar="N", help="10000 if left out")
     parser.add_argument("--clients", type=int, default=4, metavar="N", help="at the same time; 4 if left out")
+    parser.add_argument("--programs", default="cgi,lisp,perl,ruby", metavar="NAME,...", help="all if left out")
     given = parser.parse_args()
-    run(given.rounds, given.requests, given.clients)
+    run(given.programs.split(","), given.rounds, given.requests, given.clients)
+    binding(given.rounds)
 
 
 if __name__ == "__main__":

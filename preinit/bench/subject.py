@@ -14,6 +14,7 @@ from ..passes.instrument.start import exported_start
 from ..passes.parse.source import Wasm, binary, read_preloads
 from ..passes.parse.supported import check_supported
 from ..passes.plan.initializers import REACTOR_START, Call, choose
+from ..passes.plan.job import host_of
 
 
 class Subject(NamedTuple):
@@ -114,5 +115,5 @@ def _subject(
 
 
 def hermetic(options: Options) -> Options:
-    """The same options, but what the guest prints is dropped: it would print it in every round."""
-    return dataclasses.replace(options, host=dataclasses.replace(options.host, quiet_guest=True))
+    """The same options with what a build's guest sees, but what it prints is dropped: it would do so in every round."""
+    return dataclasses.replace(options, host=dataclasses.replace(host_of(options), quiet_guest=True))

@@ -310,6 +310,14 @@ def test_an_output_without_an_export_that_a_preloaded_module_needs_is_told() -> 
     assert "the output" in (caught.value.where or "")
 
 
+def test_the_original_sees_what_a_build_sees_whose_instances_fetch_their_own_environment() -> None:
+    text = """(module (import "wasi_snapshot_preview1" "environ_sizes_get" (func $get (param i32 i32) (result i32)))
+      (memory (export "memory") 1) (func (export "load") (drop (call $get (i32.const 8) (i32.const 12)))
+        (if (i32.ne (i32.load (i32.const 8)) (i32.const 1)) (then unreachable))))"""
+    options = Options(init_funcs=("load",), late=("env",), cache=False)
+    measure(wasm(text), build(wasm(text), options).wasm, options, rounds=3)
+
+
 PRINTS = """(module
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))

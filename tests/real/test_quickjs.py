@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from preinit import Host, Options, Result, build
+from preinit import Call, Host, Options, Result, Returned, build
 from preinit.binary.module import SectionId, parse
 from preinit.binary.sections import ExternKind
 from preinit.passes.parse.text import parse_text
@@ -38,7 +38,7 @@ IMPORTS = parse_text(b"""(module (memory (export "a") 256 32768)
     (func (export "q") (param i32 i64 i32) (result i32) (i64.store (local.get 2) (i64.const 0)) (i32.const 0)))""")
 
 
-def built(*init_funcs: str, **more: Any) -> Result:
+def built(*init_funcs: str | Call, **more: Any) -> Result:
     options = Options(
         init_funcs=init_funcs, preloads=(("a", IMPORTS),), host=Host(quiet_guest=True), cache=False, **more
     )
@@ -47,9 +47,8 @@ def built(*init_funcs: str, **more: Any) -> Result:
 
 @pytest.fixture(scope="module")
 def ready() -> Result:
-    """A runtime and a context. Where the runtime lies is the same in every build: the first one tells the second."""
-    (runtime,) = built(CONSTRUCTORS, NEW_RUNTIME).report.runs[-1].results
-    return built(CONSTRUCTORS, NEW_RUNTIME, f"{NEW_CONTEXT}({runtime},0)", keep_init_func="noop")
+    """A runtime and a context of it, in one build."""
+    return built(CONSTRUCTORS, NEW_RUNTIME, Call(NEW_CONTEXT, Returned(), 0), keep_init_func="noop")
 
 
 def node(wasm: bytes, folder: Path, *expressions: str) -> Any:
@@ -73,6 +72,12 @@ SCRIPTS = {
     "try { missing() } catch (e) { `${e.name}: ${e.message}` }": "ReferenceError: missing is not defined",
     "new Array(300000).fill('text').join('').length": "1200000",
 }
+
+
+def test_the_context_is_one_of_the_runtime_that_the_call_before_made(ready: Result) -> None:
+    (runtime,) = built(CONSTRUCTORS, NEW_RUNTIME).report.runs[-1].results
+    assert ready.report.runs[-2].results == (runtime,)
+    assert ready.wasm == built(CONSTRUCTORS, NEW_RUNTIME, f"{NEW_CONTEXT}({runtime},0)", keep_init_func="noop").wasm
 
 
 def test_its_own_glue_uses_the_context_that_was_made_at_build_time(ready: Result, tmp_path: Path) -> None:

@@ -106,3 +106,20 @@ def test_ruby_sees_the_environment_of_its_instance(number: int, tmp_path: Path) 
     exports[RUBY_EVAL](store, place, len(source))  # type: ignore[operator]
     said = (tmp_path / "said").read_text().splitlines()
     assert said == [f"{name} {len(value)}" for name, value in variables]
+
+
+def test_ruby_answers_requests_each_with_its_own_environment(tmp_path: Path) -> None:
+    script = b"""$stdout.sync = true
+print "Content-Type: text/plain\\n\\n#{ENV['QUERY_STRING']} #{ENV.keys.grep(/HTTP_X_N/).sort.join(' ')}\\n"
+exit!"""
+    result = build(
+        fetched("ruby34", "ruby.wasm"),
+        init_funcs=[Call(RUBY_INIT, strings("ruby\0", "-EUTF-8\0", "-e_=0\0"))],
+        rename_funcs={"_start": Call(RUBY_EVAL, script)},
+        late=["env"],
+    )
+    result.write(tmp_path / "ruby.wasm")
+    with served(tmp_path / "ruby.wasm", "--compiler", "winch") as server:
+        for number in range(100):
+            status, _, body = server.ask(f"/?number={number}", headers={f"X-N-{number}": "1"})
+            assert (status, body.decode()) == (200, f"number={number} HTTP_X_N_{number}\n")

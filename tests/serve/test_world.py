@@ -27,9 +27,12 @@ def written(tmp_path: Path, result: Result) -> Path:
     return path
 
 
-def test_a_thousand_requests_see_their_own_variables(tmp_path: Path) -> None:
-    with serving(written(tmp_path, built(late=["env"]))) as server:
-        for number in range(1000):
+@pytest.mark.parametrize(("language", "requests"), [("world", 1000), ("plus", 100), ("zig", 100)])
+def test_requests_see_their_own_variables(language: str, requests: int, tmp_path: Path) -> None:
+    given = {"env": {"LEVEL": "3"}, "rename_funcs": {"_start": "answer"}, "cache": False, "late": ["env"]}
+    result = build(ROOT / f"fixtures/world/{language}.wasm", **given)  # type: ignore[arg-type]
+    with serving(written(tmp_path, result)) as server:
+        for number in range(requests):
             _, _, body = server.ask(f"/?request={number}", headers={"X-Own": "y" * (number % 50), f"X-N-{number}": "1"})
             lines = body.decode().splitlines()
             assert lines[0] == "configured 3"

@@ -131,6 +131,9 @@ class Workshop:
             case "c":
                 assert block.text.rstrip("\n") in _sources(), f"{block}: no fixture has this text"
                 return None
+            case "go":
+                assert block.text.rstrip("\n") in (ROOT / "fixtures/go/main.go").read_text(encoding="utf-8"), block
+                return None
             case "rust":
                 self._check_rust(block)
                 return None

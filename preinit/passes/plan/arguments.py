@@ -223,11 +223,18 @@ def _function(module: Module, name: str) -> FuncType | None:
     return module.function_type(export.target) if export and export.kind == ExternKind.FUNC else None
 
 
+#: How arguments begin that the command line and files take, and are no numbers.
+_NO_NUMBERS = ("*", '"', "@", "argv[", "list[")
+
+
 def number(value_type: ValType, text: str, where: str) -> bytes:
     """The raw 16 bytes of a number that the user wrote. Raises `InitializerType`."""
     try:
         return encode(value_type, text).ljust(16, b"\0")
     except ValueError:
+        hint = expected(value_type)
+        if text.strip().startswith(_NO_NUMBERS):
+            hint = "Text in Python passes numbers only: a `preinit.Call` passes the rest, see docs/calls.md."
         raise InitializerType(
-            f"{quoted(text)} is not a number of type {type_name(value_type)}", where=where, hint=expected(value_type)
+            f"{quoted(text)} is not a number of type {type_name(value_type)}", where=where, hint=hint
         ) from None

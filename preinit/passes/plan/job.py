@@ -89,12 +89,17 @@ class Job(NamedTuple):
     @property
     def host(self) -> Host:
         """What the guest sees."""
-        host = self.options.host
-        return dataclasses.replace(host, env=(LATE_MARKER, *host.env)) if "env" in self.options.wants_late else host
+        return host_of(self.options)
 
     def in_world(self, host: Host) -> Job:
         """The same job, whose guest sees another world."""
         return self._replace(options=dataclasses.replace(self.options, host=host))
+
+
+def host_of(options: Options) -> Host:
+    """What a guest sees that is built with these options."""
+    host = options.host
+    return dataclasses.replace(host, env=(LATE_MARKER, *host.env)) if "env" in options.wants_late else host
 
 
 def interruptible(options: Options) -> bool:

@@ -42,8 +42,20 @@ def test_an_instance_sees_its_own_environment_and_what_the_build_made_of_the_oth
     assert seen(said) == ("configured 3", [f"{name}={value}" for name, value in variables.items()])
 
 
-def test_an_environment_may_be_as_large_as_its_host_allows() -> None:
-    result = built()
+@HOSTS
+@pytest.mark.parametrize("language", ["plus", "zig"])
+@pytest.mark.parametrize("number", [0, 1, 200])
+def test_programs_in_other_languages_see_it_too(run: Run, language: str, number: int) -> None:
+    variables = {f"NAME_{i}": chr(65 + i % 26) * (1 + 37 * i % 500) for i in range(number)}
+    given = {"late": ["env"], "env": {"LEVEL": "3"}, "rename_funcs": {"_start": "answer"}, "cache": False}
+    result = build(ROOT / f"fixtures/world/{language}.wasm", **given)  # type: ignore[arg-type]
+    assert seen(run(result.wasm, variables)) == ("configured 3", [f"{n}={value}" for n, value in variables.items()])
+
+
+@pytest.mark.parametrize("language", ["world", "plus", "zig"])
+def test_an_environment_may_be_as_large_as_its_host_allows(language: str) -> None:
+    given = {"late": ["env"], "rename_funcs": {"_start": "answer"}, "cache": False}
+    result = build(ROOT / f"fixtures/world/{language}.wasm", **given)  # type: ignore[arg-type]
     variables = {f"NAME_{i}": chr(65 + i % 26) * 100_000 for i in range(200)}
     assert seen(in_wasmtime(result.wasm, variables))[1] == [f"{name}={value}" for name, value in variables.items()]
     one = {"LARGE": "x" * 100_000}  # Node gets it as it is; the system has limits for a process' own
