@@ -66,8 +66,12 @@ def started(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], lis
         stderr=subprocess.PIPE,
         env={**os.environ, "PREINIT_CACHE_DIR": os.devnull},
     )
-    wait_for(lambda: (folder / "fine.wasm").exists() and len(children(process.pid)) == 2)
-    wait_for(lambda: (folder / "seen/seen").exists() and (folder / "seen-too/seen").exists())
+    try:
+        wait_for(lambda: (folder / "fine.wasm").exists() and len(children(process.pid)) == 2)
+        wait_for(lambda: (folder / "seen/seen").exists() and (folder / "seen-too/seen").exists())
+    except BaseException:
+        process.kill()  # its processes end with it
+        raise
     return process, children(process.pid)
 
 
