@@ -10,7 +10,7 @@ import pytest
 import wasmtime
 
 from preinit import Host, Options
-from preinit.engine.runtime import Deadline, EngineSettings, new_engine
+from preinit.engine.runtime import GUEST_STACK, Deadline
 from scripts.real import RealModule, real_modules
 
 REAL = {entry.name: entry for entry in real_modules()}
@@ -41,13 +41,22 @@ def _define_ruby_handles(linker: wasmtime.Linker) -> None:
     linker.define_func("canonical_abi", "resource_get_rb-abi-value", one_to_one, handles.__getitem__)
 
 
+def _engine() -> wasmtime.Engine:
+    """One that compiles quickly, with a deep stack; it panics where its asynchronous stack is not deeper."""
+    config = wasmtime.Config()
+    config.cranelift_opt_level = "none"
+    wasmtime._ffi.wasmtime_config_async_stack_size_set(config.ptr(), 2 * GUEST_STACK)
+    config.max_wasm_stack = GUEST_STACK
+    return wasmtime.Engine(config)
+
+
 class Guest:
     """An output in the engine's own WASI, with a deep stack; `out` collects what it prints."""
 
     def __init__(
         self, binary: bytes, tmp_path: Path, argv: tuple[str, ...] = (), dirs: tuple[tuple[str, str], ...] = ()
     ):
-        engine = new_engine(EngineSettings("cranelift"))
+        engine = _engine()
         self._deadline = Deadline(None)
         self.store = wasmtime.Store(engine)
         self._out = tmp_path / "out"
