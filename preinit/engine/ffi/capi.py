@@ -1,6 +1,6 @@
-"""The engine's C API: of its 1,200 functions those that are used here, each declared when it is first used.
+"""The engine's C API: of its 744 functions those that are used here, each declared when it is first used.
 
-The package `wasmtime` declares all of them when it is imported, which takes a fifth of a small build. So only its
+The package `wasmtime` declares all of them when it is imported, which takes a sixth of a small build. So only its
 library is opened; tests compare each declaration with the package's. https://docs.wasmtime.dev/c-api/
 """
 
