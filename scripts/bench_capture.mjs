@@ -1,5 +1,5 @@
-// node bench_capture.mjs SCRIPT prepare|resume|cold|stop [ARGS]: times a script of tests/real/glue in plain Node, from its
-// import to its first answer, compiling apart. `cold`: nothing is prepared; `stop`: it is prepared, and asked nothing.
+// node bench_capture.mjs SCRIPT prepare|resume|stop [ARGS]: times a script of tests/real/glue in plain Node, from its import
+// to its first answer, compiling apart. `stop`: it is prepared, and asked nothing.
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 

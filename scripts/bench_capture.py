@@ -1,7 +1,7 @@
-"""Programs with JavaScript glue, from load to first answer: the original against the output of a capture, in plain Node.
+"""Programs with JavaScript glue, from load to first answer: the original against the output of a capture, in Node.
 
-Each start is a Node of its own; originals and outputs take turns. Compiling is told apart. And the capture itself: beside
-the time that a plain Node takes to load and prepare the program.
+Each start is a Node of its own, without anything of preinit; originals and outputs take turns. Compiling is told apart.
+And the capture itself: beside the time that a plain Node takes to load and prepare the program.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def measure(program: Program, node: str, rounds: int, folder: Path) -> tuple[lis
     took, result = captured()
     kept = notes.read_bytes() if notes.exists() else b""
     (other / program.module).write_bytes(result.wasm)
-    found: dict[str, list[Start]] = {"prepare": [], "resume": [], "cold": []}
+    found: dict[str, list[Start]] = {"prepare": [], "resume": []}
     plain, whole, alone = [], [], []
     for _ in range(rounds):
         found["prepare"].append(start(node, program, program.package, folder / "other.json", "prepare"))
@@ -123,13 +123,11 @@ def measure(program: Program, node: str, rounds: int, folder: Path) -> tuple[lis
         sys.exit(f"{program.name}: the answers differ: {answers}")
     before, after = (median(found[how], "rest") for how in ("prepare", "resume"))
     compiling = [median(found[how], "compile") for how in ("prepare", "resume")]
+    loaded, capture, proved = (statistics.median(part) for part in (plain, alone, whole))
     rows = [
         f"| {program.name} | {before:.0f} ms | {after:.1f} ms | {before / after:.1f} | "
         f"{compiling[0]:.1f} ms, {compiling[1]:.1f} ms |",
-        "| {} | {:.2f} s | {:.2f} s | {:.1f} | {:.2f} s |".format(
-            program.name,
-            *(lambda p, a, w: (p, a, a / p, w))(*(statistics.median(part) for part in (plain, alone, whole))),
-        ),
+        f"| {program.name} | {loaded:.2f} s | {capture:.2f} s | {capture / loaded:.1f} | {proved:.2f} s |",
     ]
     return rows, before / after
 
@@ -155,7 +153,6 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             rows, ratio = measure(program, node.path, given.rounds, Path(folder))
-        print(rows, file=sys.stderr)
         for table, row in zip(tables, rows, strict=True):
             table.append(row)
         if ratio < wanted.get(program.name, 0):

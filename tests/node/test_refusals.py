@@ -170,9 +170,13 @@ def test_a_global_that_holds_an_object_or_a_foreign_function_is_refused(tmp_path
     assert "dlopen" in (caught.value.hint or "")
 
 
-def test_a_shared_memory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportedState, match="shared memory"):
-        captured(tmp_path, text='(module (memory (export "memory") 1 2 shared) (func (export "f")))')
+@pytest.mark.parametrize(
+    "place", ['(memory (export "memory") 1 2 shared)', '(import "a" "memory" (memory 1 2 shared))']
+)
+def test_a_shared_memory_is_refused(tmp_path: Path, place: str) -> None:
+    with pytest.raises(ImportedState, match="shared memory") as caught:
+        captured(tmp_path, text=f'(module {place} (func (export "f")))')
+    assert "without pthreads" in (caught.value.hint or "")
 
 
 # -- scripts -----------------------------------------------------------------------------------------------------------
