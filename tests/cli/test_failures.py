@@ -110,7 +110,7 @@ def test_text_that_can_not_be_printed_is_an_error(command: str) -> None:
         )
     assert done.returncode == 1
     assert done.stderr.startswith(b"error[")
-    assert b"no space is left on that device\n" in done.stderr
+    assert b"no space" in done.stderr.lower()
     assert b"Traceback" not in done.stderr
 
 
