@@ -119,7 +119,7 @@ async function main() {
     }
   };
   const program = await perform("load");
-  loaded();
+  loaded(program);
   if (mode === "load") return finishDump();
   await perform(settings.resumes ? "resume" : "prepare", program);
   if (mode === "record") return finishDump();

@@ -30,7 +30,7 @@ from .imports import CHANGES, HANDLES
 from .program import Node
 from .proof import Proof
 from .recording import Recording
-from .standins import StandIn, described, is_helper, is_known, left_of_start
+from .standins import StandIn, described, is_helper, is_known, left_of_start, may_run_once
 from .state import Captured
 
 #: What keeps Node alive without the program's doing: its own streams.
@@ -117,15 +117,15 @@ def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) ->
     """What to do about an output that answers otherwise: import calls of start-up that it does not make, exports that
     its glue calls again; None where there is none of both."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
-    again = _called_again(module, recording, made)
+    again = may_run_once(module, recording, made)
     said = []
     if unknown:
         options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
         said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
     if again:
         said.append(
-            f"Its glue calls {_listed(again)} again when it loads it: have what must not run again run once with "
-            f"{' '.join(option('--once', name) for name in again[:_FEW])} ."
+            "Some of what has run already may run again. If one of these, or more, must not, say so: "
+            f"{', '.join(option('--once', name) for name in again[:_FEW])} ."
         )
     if not said:
         return None
@@ -271,11 +271,14 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
         )
     again = _called_again(module, recording, made)
     if again and recording.loaded:
+        once = [name for name in may_run_once(module, recording, made) if name in again]
         yield BuildWarning(
             "glue-start",
             f"the glue calls {_listed(again)} when it loads the program, and will again in the output, on a memory "
             "that is prepared already",
-            "Where one must not run again, say so: " + option("--once", again[0]),
+            "Where one must not run again, say so: "
+            + (option("--once", once[0] if once else "EXPORT"))
+            + ". What allocates memory must.",
         )
 
 

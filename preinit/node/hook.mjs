@@ -41,6 +41,8 @@ const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
 const unwrapped = new WeakMap(); // wrapped export -> export
+const titles = new WeakMap(); // wrapped export -> its name
+const aliases = new Map(); // name of an export -> what the program that load() gave calls it
 const imports = []; // {index, module, name, kind, js, count, late}
 const calls = []; // the first two calls of each export that JavaScript made
 const called = new Map(); // export -> how often JavaScript called it, and how often while it loaded the program
@@ -182,6 +184,7 @@ function wrapExport(name, actual) {
   Object.defineProperty(wrapper, "name", { value: actual.name });
   Object.defineProperty(wrapper, "length", { value: actual.length });
   unwrapped.set(wrapper, actual);
+  titles.set(wrapper, name);
   return wrapper;
 }
 
@@ -434,6 +437,7 @@ export function dump(more = {}) {
     called: [...called].map(([name, [times, loading]]) => [name, times, loading]),
     opened: [...opened],
     wrote: [...wrote],
+    aliases: Object.fromEntries(aliases),
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(index, memory));
@@ -474,8 +478,12 @@ function claims() {
     return false;
   }
 }
-export function loaded() {
+export function loaded(program) {
   phase = "prepare";
+  for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {
+    const name = titles.get(value);
+    if (name !== undefined && name !== key) aliases.set(name, key);
+  }
   channel.postMessage("loaded");
 }
 export function dumpAnywhere() {

@@ -32,12 +32,14 @@ class ImportCall(NamedTuple):
 
 class ExportCall(NamedTuple):
     """A call that JavaScript made; one without a name is that of the start function. `loading`: before the script
-    said that its program is loaded. `frames`: names of the JavaScript functions that called, innermost first."""
+    said that its program is loaded. `frames`: names of the JavaScript functions that called, innermost first;
+    `alias`: what JavaScript calls the export, where that is known."""
 
     name: str
     loading: bool
     arguments: tuple[Any, ...]
     frames: tuple[str, ...]
+    alias: str
     result: Any
     threw: bool
     imports: tuple[ImportCall, ...]
@@ -145,7 +147,8 @@ def _unreadable(problem: Exception) -> Unsupported:
 
 def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
     given = outcome["given"]
-    calls = tuple(map(_call, outcome["calls"]))
+    aliases = outcome["aliases"]
+    calls = tuple(_call(call, str(aliases.get(call["name"], ""))) for call in outcome["calls"])
     if any(not 0 <= made.function < len(outcome["imports"]) for call in calls for made in call.imports):
         raise ValueError("a call of an import that there is not")
     return Recording(
@@ -202,7 +205,7 @@ def _held(value: Any) -> Held:
     raise ValueError(f"a reference is {value!r}")
 
 
-def _call(facts: dict[str, Any]) -> ExportCall:
+def _call(facts: dict[str, Any], alias: str) -> ExportCall:
     imports = tuple(
         ImportCall(
             int(entry["i"]),
@@ -213,7 +216,7 @@ def _call(facts: dict[str, Any]) -> ExportCall:
     )
     return ExportCall(
         str(facts["name"]), facts["phase"] == "load", tuple(facts["args"]), tuple(map(str, facts["frames"])),
-        facts.get("result"), bool(facts.get("threw")), imports,
+        alias, facts.get("result"), bool(facts.get("threw")), imports,
     )  # fmt: skip
 
 

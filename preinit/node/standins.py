@@ -73,8 +73,30 @@ class StandIn(NamedTuple):
 
 
 def is_helper(call: ExportCall) -> bool:
-    """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on."""
-    return bool(_HELPERS.fullmatch(call.name) or _HELPERS.fullmatch("".join(call.frames[:1])))
+    """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on, or
+    by what JavaScript calls it."""
+    return any(map(_HELPERS.fullmatch, (call.name, "".join(call.frames[:1]), call.alias)))
+
+
+def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
+    """Exports that may have to be named with `--once`, the likeliest first: without parameters, called by the glue when
+    it loads the program, or once in prepare(); then those with parameters whose names are not minified."""
+    replaced = {one.export for one in made}
+    types = {e.name: module.function_type(e.target) for e in module.exports if e.kind == ExternKind.FUNC}
+    first = {call.name: call for call in reversed(recording.calls) if call.name in types and not is_helper(call)}
+    found: list[list[str]] = [[], [], []]
+    for name, call in reversed(first.items()):
+        kind = types[name]
+        if kind is None or name in replaced:
+            continue
+        if not kind.params and kind.results in ((), (I32,)):
+            if call.loading:
+                found[0].append(name)
+            elif recording.called.get(name) == 1:
+                found[1].append(name)
+        elif call.loading and len(name) > _MINIFIED:
+            found[2].append(name)
+    return [name for names in found for name in names]
 
 
 def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> list[StandIn]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 import preinit
 from preinit.binary.module import parse
-from preinit.errors import CaptureRefused, Misfit, ScriptFailed
+from preinit.errors import AnswerDiffers, CaptureRefused, Misfit, ScriptFailed
 from tests.support.glue import GLUE, LOAD, PROGRAM, SCRIPT, captured, codes, in_glue, needs_node
 
 pytestmark = needs_node
@@ -282,3 +283,47 @@ export const answer = (p) => p.add(2);
 """
     )
     assert in_glue(tmp_path, captured(tmp_path, script), "console.log((await start()).add(2))") == 42
+
+
+# -- hints -------------------------------------------------------------------------------------------------------------
+
+
+def once_of(hint: str | None) -> list[str]:
+    """The names of exports in the options that a hint shows, as a user of the library reads them."""
+    return re.findall(r'once=\["(\w+)"\]', hint or "")
+
+
+def test_the_hint_of_a_wrong_answer_names_what_prepare_called_first_and_helps_when_it_is_followed(
+    tmp_path: Path,
+) -> None:
+    """As PHP does: the glue starts the program with the first request."""
+    glue = GLUE.replace(
+        "return { things",
+        "let booted = false;\n  const run = () => (booted ||= !!instance.exports.boot(), p.booted());\n  return { run, things",
+    )
+    glue = glue.replace("p.booted()", "instance.exports.get(20)")
+    script = LOAD + "export const prepare = (p) => p.run(); export const answer = (p) => p.run();"
+    with pytest.raises(AnswerDiffers) as caught:
+        captured(tmp_path, script, glue=glue)
+    assert once_of(caught.value.hint) == ["boot"]
+    result = captured(tmp_path, script, glue=glue, once=once_of(caught.value.hint))
+    assert codes(result) == ["glue-once"]
+
+
+MINIFIED = PROGRAM.replace(
+    '(func (export "now")',
+    """(func (export "ca") (param i32) (result i32) (i32.const 2000)) (func (export "da") (param i32) (result i32) (i32.const 7))
+  (func (export "now")""",
+)
+
+
+def test_no_hint_has_a_function_that_allocates_run_once(tmp_path: Path) -> None:
+    """Its name is minified; JavaScript calls it malloc. Of another one with parameters, nobody knows."""
+    glue = GLUE.replace(
+        "return { things", "const { ca, da } = instance.exports;\n  ca(5);\n  da(5);\n  return { _malloc: ca, things"
+    )
+    result = captured(tmp_path, SCRIPT, MINIFIED, glue)
+    (warning,) = result.report.warnings
+    assert warning.code == "glue-start"
+    assert "calls da when" in warning.message
+    assert once_of(warning.hint) == ["EXPORT"]  # none in particular

@@ -119,10 +119,23 @@ def test_pyodide_whose_objects_are_in_javascript_is_refused_with_its_own_way(tmp
     [
         ("micropython", {"glue-start"}),
         ("lua", {"clock-frozen", "glue-slots"}),
-        ("php", {"entropy-frozen", "clock-frozen", "glue-files", "glue-written", "glue-start", "glue-slots"}),
+        (
+            "php",
+            {
+                "entropy-frozen",
+                "clock-frozen",
+                "glue-files",
+                "glue-descriptors",
+                "glue-written",
+                "glue-start",
+                "glue-once",
+                "glue-late",
+                "glue-slots",
+            },
+        ),
     ],
 )
 def test_what_a_program_keeps_is_told(tmp_path: Path, name: str, expected: set[str]) -> None:
-    """PHP's random numbers come from a file of its glue."""
+    """PHP's random numbers come from a file of its glue, and it puts others in the place of its streams."""
     program = PROGRAMS[name]
     assert set(codes(capture(program, installed(program), tmp_path / "notes.json"))) == expected
