@@ -20,8 +20,8 @@ from .instrument import instrument
 from .recording import OpenFile, Recording, recording_of
 from .runs import Script, run
 
-#: How often each is started where that takes less than so many seconds; otherwise once.
-_ROUNDS, _SHORT = 3, 1.0
+#: How often each is started where that takes less than so many seconds, otherwise once.
+ROUNDS, _SHORT = 3, 1.0
 #: Bytes of equal memory between two differences that are told as one.
 _GAP = 64
 #: Bytes that are not zero, with so many zeros between them at most.
@@ -80,7 +80,7 @@ def _drop(_piece: bytes) -> None:
 def _answers(script: Script, output: Rewritten, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What input and output answer, and how long it took, in turns."""
     found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
-    for number in range(_ROUNDS):
+    for number in range(ROUNDS):
         place = folder / f"before{number}"
         found[0].append(run(script, "time", place, script.module.data, _drop))
         try:

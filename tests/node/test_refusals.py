@@ -348,6 +348,7 @@ def test_an_output_that_fails_in_its_glue_is_not_given_back(tmp_path: Path) -> N
         captured(tmp_path, loads)
 
 
+@pytest.mark.several_rounds
 def test_answers_that_differ_from_run_to_run_can_not_be_compared(tmp_path: Path) -> None:
     script = SCRIPT.replace("(p) => [p.add(2),", "(p) => [process.pid,")
     with pytest.raises(Unsupported, match="the input gives another answer in each run"):
