@@ -14,10 +14,11 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
-from ...binary.constexpr import integer_of
+from ...binary.constexpr import ConstantExpression, evaluate
 from ...binary.growth import counts_together
 from ...binary.opcodes import MEMORY_GROW
 from ...binary.sections import Export, ExternKind, Mode
+from ...binary.types import I32, I64, NUMERIC_SIZES
 from ...errors import Frame, StackExhausted
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
@@ -90,6 +91,7 @@ class OnDemandInstance(EngineInstance):
             raise Unsuited("instantiation", f"it can't be instantiated: {first_line(problem)}") from problem
         names = (*self._code.tables, *self._code.memories, *self._code.globals, *self._code.tags)
         self._shared = [self._export(name) for name in names]
+        self._first_global = len(self._code.tables) + len(self._code.memories)
         self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
         self._fill_tables()
         self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
@@ -101,7 +103,7 @@ class OnDemandInstance(EngineInstance):
         named = dict.fromkeys(chain.from_iterable(segment.functions for segment in segments))
         self._stubs.prepare([function for function in named if function >= first])
         for segment in segments:
-            start = integer_of(segment.offset) if segment.offset else None
+            start = self._offset(segment.offset)
             name = self._code.tables[segment.table]
             table = self._export(name)
             if start is None or start + segment.length > ffi.table_size(self._store, table):
@@ -111,6 +113,17 @@ class OnDemandInstance(EngineInstance):
                 continue
             for index, function in enumerate(segment.functions, start):
                 ffi.set_function(self._store, table, index, self._extern(function))
+
+    def _offset(self, expression: ConstantExpression | None) -> int | None:
+        """What an offset is, with the globals as they are: those that it names can't change."""
+        return evaluate(expression, self._integer) if expression else None
+
+    def _integer(self, index: int) -> int | None:
+        kind = self._module.globals[index].type
+        if kind not in (I32, I64):
+            return None
+        bits = self.global_value(self._code.globals[index], NUMERIC_SIZES[kind]).bits
+        return int.from_bytes(bits[: NUMERIC_SIZES[kind]], "little")
 
     # -- functions -----------------------------------------------------------------------------------------------------
 
@@ -155,7 +168,7 @@ class OnDemandInstance(EngineInstance):
         if chunk.changes_tables and self._look:
             look, self._look = self._look, None
             look()
-        externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._shared]
+        externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._state(chunk.globals)]
         instance = self._prepared.instantiate(self._store, module, externs)
         self._chunks.append(_Loaded(chunk, instance, module))
         self._numbers[chunk.title] = number
@@ -168,6 +181,13 @@ class OnDemandInstance(EngineInstance):
             self._loaded[loaded] = (number, position)
             self._stubs.link(loaded, self._extern(loaded))
 
+    def _state(self, globals_: Sequence[int] | None) -> Sequence[Any]:
+        """The tables, memories, globals and tags that a chunk imports."""
+        if globals_ is None:
+            return self._shared
+        first, end = self._first_global, self._first_global + len(self._code.globals)
+        return [*self._shared[:first], *(self._shared[first + index] for index in globals_), *self._shared[end:]]
+
     def _stored_chunk(self, function: int) -> tuple[Chunk, ffi.Module] | None:
         number = self._prepared.stored_chunks.get(function)
         if number is None:
@@ -177,8 +197,7 @@ class OnDemandInstance(EngineInstance):
         if module is None:
             return None
         title = f"{PREFIX}{stored.number}"
-        known = (stored.functions, stored.imports, stored.guards, stored.named, stored.changes_tables)
-        return Chunk(b"", title, *known), module
+        return Chunk(b"", title, *stored[1:-1]), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
