@@ -34,8 +34,14 @@ WINDOW = 1_000
 #: What having one more function in a chunk costs, in bytes of code.
 ENTRY = 100
 
-#: The name of a chunk's module starts with this, its number follows.
+#: The name of a chunk's module starts with this; what the guest's module is told apart by, and a number follow.
 PREFIX = "preinit:chunk:"
+
+
+def title_prefix(module: Module) -> str:
+    """How the names of all chunks of a module begin: one store may have those of several modules."""
+    return f"{PREFIX}{module.sha256[:16]}:"
+
 
 _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
 

@@ -27,7 +27,7 @@ from ..profile import Profile, StoredChunk
 from ..runtime import Deadline, new_store
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
-from .chunk import PREFIX, Bodies, Chunk, assemble, choose, moved, shared_imports
+from .chunk import Bodies, Chunk, assemble, choose, moved, shared_imports, title_prefix
 from .guards import GUARD, guard_module
 from .prepared import Prepared
 from .stubtable import StubTable
@@ -62,6 +62,7 @@ class OnDemandInstance(EngineInstance):
         self._module = prepared.code.original
         self._bodies = Bodies(self._module)
         self._shared_imports = shared_imports(self._module)
+        self._prefix = title_prefix(self._module)
         self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
         self._chunks: list[_Loaded] = []
         self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
@@ -196,7 +197,7 @@ class OnDemandInstance(EngineInstance):
         module = self._prepared.load(stored.code)
         if module is None:
             return None
-        title = f"{PREFIX}{stored.number}"
+        title = f"{self._prefix}{stored.number}"
         return Chunk(b"", title, *stored[1:-1]), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
@@ -204,7 +205,7 @@ class OnDemandInstance(EngineInstance):
         self._next_number += 1
         taken = ChainMap[int, Any](self._loaded, self._prepared.stored_chunks)  # what is there needs no other copy
         chosen = choose(self._module, self._bodies, function, taken, len(self._new_chunks))
-        chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
+        chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
         self._new_chunks.append(StoredChunk(number, *chunk[2:], code))
@@ -246,7 +247,7 @@ class OnDemandInstance(EngineInstance):
         shifts: dict[tuple[int, int], list[tuple[int, int]]] = {}
         result = []
         for frame in frames:
-            if frame.module is None or not frame.module.startswith(PREFIX):
+            if frame.module is None or frame.module not in self._numbers:
                 continue
             chunk = self._chunks[self._numbers[frame.module]].chunk
             position = frame.function - len(chunk.imports) - len(chunk.guards)

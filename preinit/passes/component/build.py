@@ -41,7 +41,7 @@ def build_component(
     options: Options,
     deadline: Deadline,
     observer: Observer,
-    once: Once = lambda _whole, compile_it: compile_it(),
+    once: Once = lambda _way, compile_it: compile_it(),
 ) -> Result:
     """The passes after parsing. `once`: gives what other builds have compiled. Raises a `PreinitError`."""
     with observer.stage("plan"):
