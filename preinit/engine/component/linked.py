@@ -206,6 +206,8 @@ class LinkedGuest(WholeInstance):
 class LinkedOnDemand(OnDemandInstance):
     """The same, compiled on demand."""
 
+    _tells_imports_apart = True  # what counts is which function of which instance it is
+
     def __init__(
         self,
         prepared: Prepared,

@@ -47,6 +47,9 @@ class _Loaded(NamedTuple):
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
+    #: Whether it does not matter under which index a reference names a function that is imported twice.
+    _tells_imports_apart = False
+
     def __init__(
         self,
         prepared: Prepared,
@@ -81,10 +84,9 @@ class OnDemandInstance(EngineInstance):
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
             named = [self._originals.get(index, extern) for index, extern in enumerate(self._imports)]
-            if len(set(map(ffi.function_pointer, named))) < len(named):
-                raise Unsuited(
-                    "function-imported-twice", "it imports one function twice"
-                )  # a reference to it would name either
+            if not self._tells_imports_apart and len(set(map(ffi.function_pointer, named))) < len(named):
+                # A reference to it would name either.
+                raise Unsuited("function-imported-twice", "it imports one function twice")
             self._instance = ffi.instantiate(store, prepared.state, imports)
         except GuestTrapped as trap:
             raise Unsuited("instantiation", f"instantiating it trapped: {first_line(trap)}") from trap
