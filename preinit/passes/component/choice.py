@@ -95,8 +95,8 @@ def _unsuited(
     """Why a module is not compiled on demand."""
     if plan.instances.count(start) > 1:
         return Reason("several-instances", "a core module has several instances")
-    if sum(module.sha256 == modules[start].sha256 for module in modules.values()) > 1:
-        return Reason("several-instances", "two core modules are the same")  # frames name modules by their content
+    if sum(module.code_sha256 == modules[start].code_sha256 for module in modules.values()) > 1:
+        return Reason("several-instances", "two core modules have the same code")  # which frames name them by
     profile = read(start)
     if profile and profile.whole:
         return profile.whole
