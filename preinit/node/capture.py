@@ -88,7 +88,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         except NotWasm as problem:
             problem.hint = (
                 "Give the .wasm file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
-                "with a .wasm file of its own."
+                "with a .wasm file of its own, or take them out: docs/glue.md shows how."
             )
             raise
         check_module(module, options)

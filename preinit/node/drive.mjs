@@ -5,7 +5,7 @@
 import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
-import { dump, dumpAnywhere, isPending, loaded, milliseconds, settings, tell, times } from "./hook.mjs";
+import { dump, dumpAnywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
 
 const { mode, script } = settings;
 const IMPORTING = "importing it";
@@ -17,7 +17,7 @@ let bare = false;
 process.argv = [process.argv[0], path.basename(script), ...settings.args];
 
 const began = milliseconds();
-const spent = () => milliseconds() - began;
+const spent = () => milliseconds() - began - overhead();
 
 function ended(code = 0) {
   process.exit(code);

@@ -6,6 +6,7 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { frames, maker } from "./callers.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
 const job = JSON.parse(fs.readFileSync(process.env.PREINIT_JOB, "utf8"));
@@ -33,6 +34,7 @@ const watches = job.mode !== "time";
 const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
 const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
+const MOST_MAKERS = 6;
 const POINTED = 64; // bytes that are kept of what it points to
 
 const substituted = new WeakSet(); // compiled modules
@@ -44,6 +46,7 @@ const opened = new Map(); // descriptor -> what is open there
 const wrote = new Set(); // paths of files that the program wrote
 let target = null; // the watched instance
 let instances = 0;
+const makers = []; // what made the first of them, as text
 let suspended = 0; // promises of exports that did not settle (JSPI), and stacks that Asyncify has unwound
 let depth = 0;
 let serving = ""; // the import that is being called
@@ -52,6 +55,7 @@ let phase = "load";
 let recorded = 0; // import calls
 let lost = 0; // import calls, and calls, that were too many
 let compiled = 0; // milliseconds
+let checked = 0; // milliseconds in which bytes were compared with the job's
 
 // Glue stamps its files with the time; a program reads random numbers as a file.
 const FILES = /^_*(syscall_|fd_|path_)/;
@@ -63,17 +67,6 @@ const STACKS = { asyncify_stop_unwind: 1, asyncify_stop_rewind: -1 };
 function stacksOf(name) {
   const titles = name.length > 3 ? [name] : [name, ...frames().slice(1, 4)];
   return titles.map((title) => STACKS[title.replace(/^_+/, "")]).find((change) => change) ?? 0;
-}
-
-function frames() {
-  const before = Error.stackTraceLimit;
-  Error.stackTraceLimit = 14;
-  const stack = String(new Error().stack ?? "").split("\n").slice(3);
-  Error.stackTraceLimit = before;
-  return stack.map((line) => {
-    const name = /^\s*at (?:async )?(?:new )?(.*?) \(/.exec(line)?.[1] ?? "";
-    return name.replace(/ \[as .*\]$/, "").split(".").pop();
-  });
 }
 
 // A number as the call got it; text of one that JSON lacks; null for anything else.
@@ -194,8 +187,9 @@ function watchedImports(module, provided) {
   return made;
 }
 
-function watched(instance) {
+function watched(instance, where) {
   instances++;
+  if (makers.length < MOST_MAKERS) makers.push(where);
   const e = instance.exports;
   const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
@@ -237,7 +231,11 @@ function viewed(bytes) {
 
 function isOurs(bytes) {
   const view = viewed(bytes);
-  return view?.length === job.size && real.hash("sha256").update(view).digest("hex") === job.sha256;
+  if (view?.length !== job.size) return false;
+  const began = milliseconds();
+  const same = real.hash("sha256").update(view).digest("hex") === job.sha256;
+  checked += milliseconds() - began;
+  return same;
 }
 
 function ours(module) {
@@ -252,9 +250,9 @@ async function compileOurs(rest) {
   return module;
 }
 
-async function instantiateOurs(module, provided, rest) {
+async function instantiateOurs(module, provided, rest, where) {
   if (!watches) return real.instantiate(module, provided, ...rest);
-  return watched(await real.instantiate(module, watchedImports(module, provided), ...rest));
+  return watched(await real.instantiate(module, watchedImports(module, provided), ...rest), where);
 }
 
 W.Module = new Proxy(real.Module, {
@@ -275,22 +273,26 @@ real.Module.prototype.constructor = W.Module;
 W.Instance = new Proxy(real.Instance, {
   construct(constructor, [module, provided]) {
     if (!watches || !substituted.has(module)) return new constructor(module, provided);
-    return watched(new constructor(module, watchedImports(module, provided)));
+    return watched(new constructor(module, watchedImports(module, provided)), maker());
   },
 });
 W.compile = async (bytes, ...rest) => (isOurs(bytes) ? compileOurs(rest) : real.compile(bytes, ...rest));
-W.instantiate = async (what, provided, ...rest) => {
+async function instantiate(where, what, provided, ...rest) {
   if (what instanceof real.Module) {
-    if (substituted.has(what)) return instantiateOurs(what, provided, rest);
+    if (substituted.has(what)) return instantiateOurs(what, provided, rest, where);
     return real.instantiate(what, provided, ...rest);
   }
   if (!isOurs(what)) return real.instantiate(what, provided, ...rest);
   const module = await compileOurs(rest);
-  return { module, instance: await instantiateOurs(module, provided, rest) };
-};
+  return { module, instance: await instantiateOurs(module, provided, rest, where) };
+}
+W.instantiate = (...given) => instantiate(maker(), ...given);
 const received = async (source) => (await source).arrayBuffer();
 W.compileStreaming = async (source, ...rest) => W.compile(await received(source), ...rest);
-W.instantiateStreaming = async (source, ...rest) => W.instantiate(await received(source), ...rest);
+W.instantiateStreaming = async (source, ...rest) => {
+  const where = maker();
+  return instantiate(where, await received(source), ...rest);
+};
 
 // -- state -------------------------------------------------------------------------------------------------------------
 
@@ -378,7 +380,7 @@ export function dump(more = {}) {
   if (written || !target) return false;
   const state = {
     ...more,
-    instances, depth, suspended, phase, lost, imports, calls, given,
+    instances, makers, depth, suspended, phase, lost, imports, calls, given,
     globals: readGlobals(),
     tables: readTables(),
     before: target.before,
@@ -405,6 +407,7 @@ export function tell(outcome) {
 
 export const isPending = () => !written;
 export const times = () => ({ compile: compiled });
+export const overhead = () => checked;
 export const settings = job;
 
 // -- threads -----------------------------------------------------------------------------------------------------------

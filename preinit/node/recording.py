@@ -87,11 +87,13 @@ class State(NamedTuple):
 class Recording(NamedTuple):
     """A program at its pause, and how it came there.
 
-    `before`: right after instantiation; `called`: how often JavaScript called each export; `written`: paths of files
-    that the program wrote; `lost`: calls that were too many to be kept; `resources`: what keeps Node alive.
+    `makers`: JavaScript functions that made the first instances; `before`: right after instantiation; `called`: how
+    often JavaScript called each export; `written`: paths of files that the program wrote; `lost`: calls that were too
+    many to be kept; `resources`: what keeps Node alive.
     """
 
     instances: int
+    makers: tuple[str, ...]
     depth: int
     suspended: int
     loaded: bool
@@ -146,6 +148,7 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         raise ValueError("a call of an import that there is not")
     return Recording(
         int(outcome["instances"]),
+        tuple(map(str, outcome["makers"])),
         int(outcome["depth"]),
         int(outcome["suspended"]),
         outcome["phase"] != "load",

@@ -113,5 +113,5 @@ def _never(script: Script) -> CaptureRefused:
         "bytes",
         where=quoted(script.path.name),
         hint="Give the very file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
-        "with a .wasm file of its own.",
+        "with a .wasm file of its own, or take them out: docs/glue.md shows how.",
     )

@@ -83,8 +83,11 @@ def check_owner(module: Module, recording: Recording) -> None:
 def check_pause(recording: Recording) -> None:
     """Refuses a moment at which a program can't be captured. Raises `CaptureRefused`."""
     if recording.instances > 1:
+        more = recording.instances - len(recording.makers)
+        makers = "; ".join(printable(maker) or "unknown" for maker in recording.makers)
         raise CaptureRefused(
-            f"the script made {recording.instances} instances of the module: an output holds the state of one",
+            f"the script made {recording.instances} instances of the module (by {makers}"
+            f"{f'; and {more} more' if more else ''}): an output holds the state of one",
             hint="Make one instance in the script. One that another part of the glue makes belongs into another run.",
         )
     if recording.depth:

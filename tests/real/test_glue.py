@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,21 +32,13 @@ class Program(NamedTuple):
     options: dict[str, Any] = {}
 
 
-PROGRAMS = {
-    "micropython": Program(
-        "micropython.mjs", "node_modules/@micropython/micropython-webassembly-pyscript", "micropython.wasm",
-        {"once": ["mp_js_init", "proxy_c_init"]},
-    ),
-    "lua": Program("lua.cjs", "node_modules/wasmoon", "dist/glue.wasm"),
-    "sqlite": Program("sqlite.cjs", "node_modules/sql.js", "dist/sql-wasm.wasm"),
-    "prolog": Program("prolog.cjs", "node_modules/swipl-wasm", "dist/swipl/swipl-web.wasm"),
-    "jq": Program("jq.cjs", "node_modules/jq-web", "jq.wasm"),
-    "oniguruma": Program("oniguruma.cjs", "node_modules/vscode-oniguruma", "release/onig.wasm"),
-    "php": Program(
-        "php.mjs", ".", "node_modules/@php-wasm/node-8-4/asyncify/8_4_25/php_8_4.wasm",
-        {"once": ["php_wasm_init"], "forget_fd": [4, 6]},
-    ),
-}  # fmt: skip
+def listed() -> Iterator[tuple[str, Program]]:
+    for name, entry in tomllib.loads((SCRIPTS / "programs.toml").read_text()).items():
+        options = {option: entry[option] for option in ("once", "forget_fd") if option in entry}
+        yield name, Program(entry["script"], entry["package"], entry["module"], options)
+
+
+PROGRAMS = dict(listed())
 
 
 def installed(program: Program) -> Path:
