@@ -100,7 +100,7 @@ def run() -> int:
         click.echo(problem.format_message(), err=True)
         return problem.exit_code
     except click.ClickException as problem:
-        from .usage import explained as in_our_words
+        from .usage import in_our_words
 
         named = [name for name in sys.argv[1:2] if name in COMMANDS]
         error = in_our_words(problem, " ".join(["preinit", *named]))

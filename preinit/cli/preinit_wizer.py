@@ -372,7 +372,7 @@ def run() -> int:
         with explained(debug=False):  # its help may not be printable where it goes
             return _run()
     except click.ClickException as problem:
-        from .usage import explained as in_our_words
+        from .usage import in_our_words
 
         error = in_our_words(problem, PROGRAM)
         say_error(error.code, str(error))
