@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,9 @@ def main() -> None:
             if not is_installed(name):
                 print(f"installing {name}", file=sys.stderr)
                 install(name)
+            continue
+        if "platform" in entry and entry["platform"] != [platform.system(), platform.machine()]:
+            print(f"skipped {name}: it needs {' '.join(entry['platform'])}", file=sys.stderr)
             continue
         folder = FOLDER / name
         files = entry["files"]

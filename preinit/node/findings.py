@@ -13,7 +13,7 @@ from ..options.hints import option
 from ..options.record import record
 from ..passes.findings.module import custom_warnings, stack_pointer_warnings
 from ..passes.findings.report import code_offset, module_facts, snapshot_facts
-from ..passes.findings.world import hazards
+from ..passes.findings.world import hazards, hinted
 from ..passes.plan.job import Job
 from ..passes.rewrite.module import Rewritten
 from ..result import (
@@ -35,6 +35,11 @@ from .state import Captured
 
 #: What keeps Node alive without the program's doing: its own streams.
 _STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
+#: What to do about what a program keeps, where that is something else than for a module without JavaScript.
+_HINTS = {
+    "environment-frozen": "Ask for it where instances do, not while the program is loaded; never give a secret.",
+    "arguments-frozen": "Read the arguments where instances do, not while the program is loaded.",
+}
 #: Names that a message lists.
 _FEW = 6
 
@@ -78,7 +83,7 @@ def report_of(
         warnings=(
             *custom_warnings(module, moved),
             *stack_pointer_warnings(module, captured.snapshot),
-            *hazards(host),
+            *hinted(hazards(host), _HINTS),
             *_warnings(module, recording, captured, made, proof, wanted),
         ),
         capture=CaptureFacts(

@@ -7,8 +7,8 @@ in tables are told apart by the core instance that defines them, and by their in
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
@@ -20,6 +20,7 @@ from ..errors import Discrepancy, InitializerFailed, InputError, Mismatch, Usage
 from ..options import Options
 from ..options.record import Recorded
 from ..passes.component import read_component_source
+from ..passes.component.choice import Way
 from ..passes.component.plan import ComponentPlan, export_types, make_component_plan
 from ..passes.component.run import Compiled, PausedComponent, run_component
 from ..passes.component.seen import is_adapter
@@ -44,7 +45,7 @@ class _Side:
         self.source: ComponentSource = read_component_source(data, options, deadline)
         self.options = options
         self._observer = observer
-        self._compiled: dict[bool, Compiled] = {}
+        self._compiled: dict[Way, Compiled] = {}
         modules = {start: part.module for start, part in self.source.parts.items()}
         check_shell(self.source.component, modules, deadline)
 
@@ -64,10 +65,10 @@ class _Side:
             host = dataclasses.replace(options.host, quiet_guest=False, stdout=printed.append, stderr=printed.append)
             options = dataclasses.replace(options, host=host)
 
-        def once(whole: bool, compile_it: Any) -> Compiled:
-            if whole not in self._compiled:
-                self._compiled[whole] = compile_it()
-            return self._compiled[whole]
+        def once(way: Way, compile_it: Callable[[], Compiled]) -> Compiled:
+            if way not in self._compiled:
+                self._compiled[way] = compile_it()
+            return self._compiled[way]
 
         return run_component(self.source, plan, options, deadline, self._observer, once)
 

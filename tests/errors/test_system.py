@@ -15,7 +15,7 @@ from preinit.errors import SystemLimit, as_error, as_limit, way_out
 from tests.support.command import PATIENCE, run
 from tests.support.modules import wasm
 
-GOOD = '(module (func (export "preinit_initialize")))'
+GOOD = '(module (func (export "preinit_initialize")) (func (export "go")))'
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of processes and signals are POSIX's")
 
 #: Leaves so many descriptors to open, then builds.

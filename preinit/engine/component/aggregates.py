@@ -228,5 +228,5 @@ class Borrow(Own):
         if self.resource.owner is cx.handles:
             return int(value)
         index = cx.handles.add(self.resource, value, False)
-        cx.borrowed.append(index)
+        cx.borrowed.append(cx.handles.get(index, self.resource))
         return index

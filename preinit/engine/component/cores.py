@@ -55,7 +55,12 @@ class Placeholder(Extern):
         self._define = define
 
     def raw(self, wanted: FuncType | None = None) -> Any:
-        return self._define(wanted, self.name) if wanted else None
+        if wanted is None:
+            return None
+        if self.signature is None:
+            self.signature = wanted
+            self._raw = self._define(wanted, self.name)
+        return self._raw if wanted == self.signature else self._define(wanted, self.name)
 
 
 class CoreInstance(ABC):

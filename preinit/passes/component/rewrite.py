@@ -27,6 +27,8 @@ from ...binary.component.recipe import (
     Placed,
     Section,
 )
+from ...binary.cursor import Cursor
+from ...binary.module import Module, SectionId
 from ...engine.component.linked import LinkedInstance
 from ...engine.component.scope import Scope
 from ...errors import InitializerType, Unsupported, counted, quoted
@@ -228,14 +230,13 @@ def _sort_of(definition: Definition) -> str:
     return ""
 
 
-def with_exports(wasm: bytes, header: int, start: int, end: int, entries: Sequence[bytes]) -> bytes:
-    """A module with more exports; its export section is `header:end`, the payload from `start` on."""
-    from ...binary.cursor import Cursor
-
-    at = Cursor(wasm, start, end, "export section")
-    payload = write.uleb(at.u32() + len(entries)) + wasm[at.position : end] + b"".join(entries)
-    return b"".join([wasm[:header], *write.section(EXPORT_OF_MODULE, payload), wasm[end:]])
-
-
-#: The number of the export section of a core module.
-EXPORT_OF_MODULE = 7
+def with_exports(module: Module, entries: Sequence[bytes]) -> bytes:
+    """A module with more exports."""
+    wasm, section = module.data, module.section(SectionId.EXPORT)
+    if section is None:
+        later = write.SECTION_ORDER[write.SECTION_ORDER.index(SectionId.EXPORT) + 1 :]
+        place = next((one.header for one in module.sections if one.id in later), len(wasm))
+        return b"".join([wasm[:place], *write.section(SectionId.EXPORT, write.vector(entries)), wasm[place:]])
+    at = Cursor(wasm, section.start, section.end, section.label)
+    payload = write.uleb(at.u32() + len(entries)) + wasm[at.position : section.end] + b"".join(entries)
+    return b"".join([wasm[: section.header], *write.section(SectionId.EXPORT, payload), wasm[section.end :]])
