@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,13 @@ def test_ruby_sees_the_environment_of_its_instance(tmp_path: Path) -> None:
         exports[RUBY_EVAL](store, place, len(source))  # type: ignore[operator]
         said = (tmp_path / f"said{number}").read_text().splitlines()
         assert said == [f"{name} {len(value)}" for name, value in variables]
+    client = REAL / "ruby-client/node_modules/@ruby/wasm-wasi"
+    if client.exists():  # scripts/fetch_real ruby-client
+        result.write(tmp_path / "ruby.wasm")
+        script, module = Path(__file__).parent / "ruby.mjs", tmp_path / "ruby.wasm"
+        command = ["node", "--no-warnings", str(script), str(client), str(module)]
+        done = subprocess.run(command, input=json.dumps(dict(variables)), capture_output=True, text=True, check=True)
+        assert done.stdout.split("\n")[:200] == said
 
 
 def test_ruby_answers_requests_each_with_its_own_environment(tmp_path: Path) -> None:
