@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..binary.component import Component, read_component
-from ..binary.component.recipe import CoreModule, Import, Nested
+from ..binary.component.recipe import Import, Nested
 from ..binary.module import parse
 from ..errors import PreinitError
 from . import inspect_module
@@ -31,7 +30,7 @@ def inspect_component(data: bytes) -> ComponentInspection:
     """What is in a component's binary. Raises an `InputError`."""
     component = read_component(data)
     modules = []
-    for number, (start, end) in enumerate(_modules(component)):
+    for number, (start, end) in enumerate(component.core_modules()):
         try:
             modules.append(inspect_module(parse(data[start:end], libraries=True)))
         except PreinitError as problem:
@@ -46,14 +45,6 @@ def inspect_component(data: bytes) -> ComponentInspection:
         tuple(modules),
         _nested(component),
     )
-
-
-def _modules(component: Component) -> Iterator[CoreModule]:
-    for placed in component.definitions:
-        if isinstance(placed.definition, CoreModule):
-            yield placed.definition
-        elif isinstance(placed.definition, Nested):
-            yield from _modules(placed.definition.component)
 
 
 def _nested(component: Component) -> int:

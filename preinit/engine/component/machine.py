@@ -118,6 +118,7 @@ class Machine:
                 nested: NestedComponent = scope.get("component", number)
                 found = {name: (sort, scope.get(sort, index)) for name, sort, index in arguments}
                 made = self._instantiate(nested.component, found, nested.scope, nested.visible)
+                scope.children[scope.offset] = made
                 scope.add("instance", made.exports)
             case Bundle(exports):
                 scope.add("instance", {name: (sort, scope.get(sort, index)) for name, sort, index in exports})

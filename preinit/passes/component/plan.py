@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...binary.component import Component
 from ...engine.component.cores import Dry
 from ...engine.component.functions import Function
 from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
-from ...errors import InitializerType, NoInitializer, UnknownExport, Unsupported, UsageError, counted, quoted
+from ...errors import InitializerType, NoInitializer, UnknownExport, UsageError, counted, quoted
 from ...host.wasi2 import Names
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Argument, Call, Number, Strings
@@ -55,22 +53,7 @@ def make_component_plan(source: ComponentSource, options: Options) -> ComponentP
     dry = Dry({start: part.module for start, part in source.parts.items()})
     machine = Machine(dry, Names())
     scope = machine.run(source.component)
-    _check_written_once(machine)
     return ComponentPlan(tuple(_choose(scope, options)), tuple(dry.made))
-
-
-def _check_written_once(machine: Machine) -> None:
-    """Each component must have one instance: it holds the state of one."""
-    made = Counter(id(scope.component) for scope in machine.scopes)
-    for scope in machine.scopes:
-        component: Component | None = scope.component
-        if component is not None and made[id(component)] > 1 and scope.cores:
-            raise Unsupported(
-                f"a component within the component has {counted(made[id(component)], 'instance')} with state of their "
-                "own, and its text would have to hold all of them",
-                where=f"byte offset {component.start:#x}",
-                hint="Have the outer component hold one copy of it for each instance.",
-            )
 
 
 def functions(exports: dict[str, tuple[str, Any]]) -> Iterator[tuple[tuple[str, ...], Function]]:

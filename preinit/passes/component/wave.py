@@ -6,6 +6,8 @@ https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 from ...engine.component.aggregates import Flags, List, Own, Record, Variant
@@ -157,8 +159,41 @@ def _float(wanted: ValueType, node: Node) -> float:
 _MOST_ITEMS, _MOST_CHARACTERS = 200, 2_000
 
 
+def value_digest(found: ValueType | None, value: Any) -> str:
+    """A SHA-256 of a whole value, however long: of its text, which is the same for equal values, NaN included."""
+    seen = sha256()
+    for piece in _pieces(found, value):
+        seen.update(piece.encode("utf-8", "surrogatepass") + b"\0")
+    return seen.hexdigest()
+
+
+def _pieces(found: ValueType | None, value: Any) -> Iterator[str]:
+    match found:
+        case List():
+            yield str(len(value))
+            if isinstance(value, bytes):
+                yield value.hex()
+                return
+            for item in value:
+                yield from _pieces(found.element, item)
+        case Record():
+            for kind, item in zip(found.types, value, strict=True):
+                yield from _pieces(kind, item)
+        case Variant():
+            number, payload = found.parts(value)
+            yield found.labels[number]
+            if found.payloads[number] is not None:
+                yield from _pieces(found.payloads[number], payload)
+        case Own():
+            yield str(found.resource)
+        case None:
+            yield ""
+        case _:
+            yield str(value)
+
+
 def value_text(found: ValueType | None, value: Any) -> str:
-    """A value as WAVE has it; nothing for what returns nothing."""
+    """A value as WAVE has it; nothing for what returns nothing. Of long ones, the beginning."""
     match found:
         case None:
             return ""
