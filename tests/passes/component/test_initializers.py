@@ -139,3 +139,29 @@ def test_compiled_code_is_kept_for_the_next_build(tmp_path: Path) -> None:
     first = build_component(WORDS, 'learn(["a"])', **options)
     assert list((tmp_path / "cache").rglob("*"))
     assert build_component(WORDS, 'learn(["a"])', **options).wasm == first.wasm
+
+
+def test_a_component_that_is_entered_again_traps_as_it_does_elsewhere() -> None:
+    text = """(component
+  (core module $A (table (export "t") 1 funcref) (type $v (func)) (memory (export "memory") 1)
+    (global $n (mut i32) (i32.const 0))
+    (func (export "f") (global.set $n (i32.add (global.get $n) (i32.const 1))) (call_indirect (type $v) (i32.const 0))))
+  (core instance $a (instantiate $A))
+  (func $f (canon lift (core func $a "f")))
+  (core func $low (canon lower (func $f)))
+  (core module $B (import "" "t" (table 1 funcref)) (import "" "f" (func $f)) (elem (i32.const 0) func $f))
+  (core instance (instantiate $B (with "" (instance (export "t" (table $a "t")) (export "f" (func $low))))))
+  (func (export "run") (canon lift (core func $a "f"))))"""
+    with pytest.raises(errors.GuestTrap, match="entered again"):
+        build(wasm(text), Options(cache=False, init_funcs=("run",)))
+
+
+def test_a_function_with_a_list_of_fixed_length_may_be_there() -> None:
+    text = """(component
+  (core module $A (memory (export "m") 1) (func (export "run")) (func (export "get") (param i32 i32 i32 i32) (result i32) (i32.const 1)))
+  (core instance $a (instantiate $A))
+  (func (export "run") (canon lift (core func $a "run")))
+  (func (export "get") (param "a" (list u8 4)) (result u32) (canon lift (core func $a "get"))))"""
+    assert build(wasm(text), Options(cache=False, init_funcs=("run",))).wasm
+    with pytest.raises(errors.PreinitError, match="fixed length"):
+        build(wasm(text), Options(cache=False, init_funcs=("get([1, 2, 3, 4])",)))
