@@ -180,7 +180,7 @@ class Machine:
             return self._outside.resource("", entry.name) if number is None else scope.get("type", number)
         raise UnsupportedProposal(
             f"the component imports a {sort}, {quoted(entry.name)}, which there is none of at build time",
-            hint="Compose it with the component that has it (`wasm-tools compose`), then build that.",
+            hint="Compose it with the component that has it (`wac plug`), then build that.",
         )
 
     # -- canonical functions

@@ -19,7 +19,7 @@ from ...options.wave import Number as WrittenNumber
 from ...options.wave import Sequence as WrittenSequence
 from ...options.wave import Text as WrittenText
 from .source import ComponentSource
-from .wave import example, signature_text, value_of, value_text
+from .wave import example, has_handles, signature_text, value_of, value_text
 
 
 class ComponentCall(NamedTuple):
@@ -86,9 +86,11 @@ def spellings(path: tuple[str, ...]) -> Iterator[str]:
 def _choose(scope: Scope, options: Options) -> Iterator[ComponentCall]:
     known = dict(functions(scope.exports))
     named: dict[str, tuple[str, ...]] = {}
+    several: dict[str, list[tuple[str, ...]]] = {}
     for path in known:
         for spelling in spellings(path):
             named.setdefault(spelling, path)
+            several.setdefault(spelling, []).append(path)
     if options.init_funcs is None:
         usual = [name for name in DEFAULT_INITIALIZERS if (name,) in known][:1]
         if not usual:
@@ -103,6 +105,9 @@ def _choose(scope: Scope, options: Options) -> Iterator[ComponentCall]:
     for given in wanted:
         name, nodes = _written(given, named)
         path = named.get(name, ())
+        if len(several.get(name, ())) > 1:
+            shown = ", ".join(option("-f", next(iter(spellings(one)))) for one in several[name])
+            raise UnknownExport(f"the component exports several versions of {quoted(name)}", hint=f"Name one: {shown}.")
         if not path:
             if any(item_name == name for item_name in scope.exports):
                 raise InitializerType(f"the export {quoted(name)} is not a function", hint=_candidates(known))
@@ -154,6 +159,12 @@ def _call(path: tuple[str, ...], function: Function, nodes: tuple[Node, ...]) ->
             "the initializer is asynchronous, and asynchronous calls can't be done at build time",
             where=where,
             hint="Export a function that is not.",
+        )
+    if any(map(has_handles, signature.types)):
+        raise InitializerType(
+            "the initializer takes a handle, and handles can't be given",
+            where=where,
+            hint="Export a function that makes what it needs itself.",
         )
     if len(nodes) != len(signature.types):
         shown = ", ".join(map(example, signature.types))

@@ -72,7 +72,7 @@ def _read(data: bytes) -> ComponentSource:
                 f"the component imports a {entry.definition.type.sort}, {quoted(entry.definition.name)}, "
                 "which there is none of at build time",
                 where=f"byte offset {entry.start:#x}",
-                hint="Compose it with the component that has it (`wasm-tools compose`), then build that.",
+                hint="Compose it with the component that has it (`wac plug`), then build that.",
             )
     return ComponentSource(component, parts)
 

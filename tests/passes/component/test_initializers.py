@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,53 @@ def test_a_function_with_a_list_of_fixed_length_may_be_there() -> None:
     assert build(wasm(text), Options(cache=False, init_funcs=("run",))).wasm
     with pytest.raises(errors.PreinitError, match="fixed length"):
         build(wasm(text), Options(cache=False, init_funcs=("get([1, 2, 3, 4])",)))
+
+
+#: Functions of one parameter, by the type in WIT.
+TYPED = """(component
+  (core module $M (memory (export "m") 1) (func (export "i32") (param i32)) (func (export "f64") (param f64))
+    (func (export "list") (param i32 i32))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $m (instantiate $M))
+  (type $e (enum "inf" "inf-x" "nan")) (export $ex "e" (type $e))
+  (type $r (record {fields})) (export $rx "r" (type $r))
+  (type $h (resource (rep i32))) (export $hx "h" (type $h))
+  (func (export "word") (param "x" $ex) (canon lift (core func $m "i32")))
+  (func (export "number") (param "x" f64) (canon lift (core func $m "f64")))
+  (func (export "handle") (param "x" (own $hx)) (canon lift (core func $m "i32")))
+  (func (export "long") (param "x" (list $rx))
+    (canon lift (core func $m "list") (memory (core memory $m "m")) (realloc (core func $m "realloc")))))""".format(
+    fields="".join(f'(field "a{n}" u8)' for n in range(14))
+)
+
+
+@pytest.mark.parametrize(
+    "call", ["word(inf)", "word(inf-x)", "word(nan)", "number(inf)", "number(-inf)", "number(1e308)"]
+)
+def test_words_that_are_numbers_elsewhere_are_what_the_type_says(call: str) -> None:
+    assert build(wasm(TYPED), Options(cache=False, init_funcs=(call,))).report.runs[0].function == call.split("(")[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [("number(1e400)", "too large"), ("number(inf-x)", "is no value"), ("handle(1)", "takes a handle")],
+)
+def test_what_can_not_be_given_is_refused(call: str, said: str) -> None:
+    with pytest.raises(errors.PreinitError, match=said):
+        build(wasm(TYPED), Options(cache=False, init_funcs=(call,)))
+
+
+def test_the_example_of_a_hint_can_be_given() -> None:
+    with pytest.raises(errors.InitializerType) as caught:
+        build(wasm(TYPED), Options(cache=False, init_funcs=("long",)))
+    (example,) = re.findall(r"long\(\[.*\]\)", caught.value.hint or "")
+    assert build(wasm(TYPED), Options(cache=False, init_funcs=(example,))).wasm
+
+
+def test_a_function_of_two_versions_needs_the_version() -> None:
+    text = """(component (core module $M (global $g (mut i32) (i32.const 0)) (func (export "f") (global.set $g (i32.const 1))))
+      (core instance $m (instantiate $M)) (func $f (canon lift (core func $m "f"))) (instance $i (export "f" (func $f)))
+      (export "a:b/c@1.0.0" (instance $i)) (export "a:b/c@2.0.0" (instance $i)))"""
+    with pytest.raises(errors.UnknownExport, match="several versions"):
+        build(wasm(text), Options(cache=False, init_funcs=("a:b/c.f",)))
+    assert build(wasm(text), Options(cache=False, init_funcs=("a:b/c@2.0.0.f",))).wasm
