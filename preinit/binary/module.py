@@ -280,9 +280,12 @@ def _moved_data(other: Module, sections: Mapping[int, Section]) -> tuple[read.Da
     if before is None:
         return ()
     moved = sections[SectionId.DATA].start - before.start
+    new, kind = tuple.__new__, read.DataSegment  # a named tuple's own way takes twice as long
     return tuple(
-        read.DataSegment(s.mode, s.memory, s.raw_start + moved, s.start + moved, s.end + moved, *s[5:])
-        for s in other.data_segments
+        [
+            new(kind, (mode, memory, raw + moved, start + moved, end + moved, *rest))
+            for mode, memory, raw, start, end, *rest in other.data_segments
+        ]
     )
 
 

@@ -31,6 +31,15 @@ def raw(value_type: ValType, value: Any) -> bytes:
     raise Unsupported(f"a call with {value!r} for a value of type {type_name(value_type)} can't be made again")
 
 
+def borrowed(memory: memoryview, address: int, content: bytes, use: bytes) -> bytes:
+    """Instructions `use`, between such that write bytes to memory 0, and such that put back what it holds there.
+
+    Both write eight bytes at a time.
+    """
+    kept = memory[address : address + -(-len(content) // 8) * 8]
+    return stores(address, content) + use + stores(address, kept.tobytes())
+
+
 def stores(address: int, content: bytes) -> bytes:
     """Instructions that write bytes to memory 0, eight at a time: zeros fill up the last eight."""
     return b"".join(

@@ -23,7 +23,7 @@ _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
 _NOTHING: dict[str, Any] = {
     "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
-    "candidates": None, "references": [], "pointer": None, "wide": [],
+    "candidates": None, "references": [], "pointer": None, "wide": [], "replayed": "(?!)",
 }  # fmt: skip
 
 
@@ -113,5 +113,5 @@ def _never(script: Script) -> CaptureRefused:
         "bytes",
         where=quoted(script.path.name),
         hint="Give the very file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
-        "with a .wasm file of its own.",
+        "with a .wasm file of its own, or take them out: docs/glue.md shows how.",
     )

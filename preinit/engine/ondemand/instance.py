@@ -8,7 +8,6 @@ to the others. A function has several pointers here; nobody outside of this room
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -71,6 +70,7 @@ class OnDemandInstance(EngineInstance):
         self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
         self._new_chunks: list[StoredChunk] = []
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
+        self._taken = set(prepared.stored_chunks)  # functions that are loaded, or need not be compiled
         self._bytes = 0  # of code that is loaded
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
         self._lends_tables = False
@@ -176,13 +176,15 @@ class OnDemandInstance(EngineInstance):
         self._chunks.append(_Loaded(chunk, instance, module))
         self._numbers[chunk.title] = number
         self._bodies.forget(chunk.functions)
+        self._taken.update(chunk.functions)
         self.__dict__.pop("_functions_by_pointer", None)  # there are more now
         for position, loaded in enumerate(chunk.functions):
             if loaded not in self._loaded:  # chunks of different builds may overlap
                 body = self._bodies.range(loaded)
                 self._bytes += body.end - body.start
             self._loaded[loaded] = (number, position)
-            self._stubs.link(loaded, self._extern(loaded))
+            if self._stubs.stands_for(loaded):
+                self._stubs.link(loaded, self._extern(loaded))
 
     def _state(self, globals_: Sequence[int] | None) -> Sequence[Any]:
         """The tables, memories, globals and tags that a chunk imports."""
@@ -205,8 +207,7 @@ class OnDemandInstance(EngineInstance):
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
         self._next_number += 1
-        taken = ChainMap[int, Any](self._loaded, self._prepared.stored_chunks)  # what is there needs no other copy
-        chosen = choose(self._module, self._bodies, function, taken, len(self._new_chunks))
+        chosen = choose(self._module, self._bodies, function, self._taken, len(self._new_chunks))
         chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""

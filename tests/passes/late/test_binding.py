@@ -43,7 +43,7 @@ def test_an_instance_sees_its_own_environment_and_what_the_build_made_of_the_oth
 
 
 @HOSTS
-@pytest.mark.parametrize("language", ["plus", "zig"])
+@pytest.mark.parametrize("language", ["plus", "rust", "zig"])
 @pytest.mark.parametrize("number", [0, 1, 200])
 def test_programs_in_other_languages_see_it_too(run: Run, language: str, number: int) -> None:
     variables = {f"NAME_{i}": chr(65 + i % 26) * (1 + 37 * i % 500) for i in range(number)}
@@ -52,7 +52,7 @@ def test_programs_in_other_languages_see_it_too(run: Run, language: str, number:
     assert seen(run(result.wasm, variables)) == ("configured 3", [f"{n}={value}" for n, value in variables.items()])
 
 
-@pytest.mark.parametrize("language", ["world", "plus", "zig"])
+@pytest.mark.parametrize("language", ["world", "plus", "rust", "zig"])
 def test_an_environment_may_be_as_large_as_its_host_allows(language: str) -> None:
     given = {"late": ["env"], "rename_funcs": {"_start": "answer"}, "cache": False}
     result = build(ROOT / f"fixtures/world/{language}.wasm", **given)  # type: ignore[arg-type]
@@ -60,6 +60,15 @@ def test_an_environment_may_be_as_large_as_its_host_allows(language: str) -> Non
     assert seen(in_wasmtime(result.wasm, variables))[1] == [f"{name}={value}" for name, value in variables.items()]
     one = {"LARGE": "x" * 100_000}  # Node gets it as it is; the system has limits for a process' own
     assert seen(in_node(result.wasm, one))[1] == [f"LARGE={one['LARGE']}"]
+
+
+@HOSTS
+def test_arguments_that_a_language_fetches_when_it_is_asked_are_those_of_the_instance(run: Run) -> None:
+    given = {"late": ["args"], "args": ["a", "of the build"], "rename_funcs": {"_start": "arguments"}, "cache": False}
+    result = build(ROOT / "fixtures/world/rust.wasm", **given)  # type: ignore[arg-type]
+    assert result.report.late and result.report.late.arguments == "unneeded"
+    for arguments in (["own"], ["own", "", "x" * 5000]):
+        assert run(result.wasm, args=arguments) == "".join(f"{argument}\n" for argument in arguments)
 
 
 def test_environments_around_the_size_of_the_room_are_whole() -> None:
