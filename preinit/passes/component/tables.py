@@ -38,6 +38,7 @@ class Watched(Watcher):
         self._touched: defaultdict[Extern, set[int]] = defaultdict(set)
         self._values: dict[Extern, Entries] = {}
         self._looked = 0
+        self._known: dict[Extern, Entries] = {}  # what tables hold, as long as nothing runs
         #: What each instance held before its start function ran.
         self.globals: dict[LinkedInstance, Observed] = {}
 
@@ -47,7 +48,8 @@ class Watched(Watcher):
         tables = [extern for extern in given if extern.kind == ExternKind.TABLE]
         filled = {tables[s.table] for s in module.elements if s.mode is Mode.ACTIVE and s.table < len(tables)}
         for table in filled:
-            self._values[table] = now = self.entries(table)
+            known = self._known.get(table)
+            self._values[table] = now = self.entries(table) if known is None else known
             self._looked += 2 * len(now)
             if self._looked > _MOST_LOOKED:
                 raise EngineLimit(
@@ -58,16 +60,20 @@ class Watched(Watcher):
 
     def made(self, instance: LinkedInstance) -> None:
         for table, earlier in self._values.items():
-            now = self.entries(table)
+            now = self._known[table] = self.entries(table)
             expected = self._expected[table]
             for index in _differing(now, earlier):
                 expected[index] = now[index]
         module = instance.module
         for index in range(module.imported_tables, len(module.tables)):
             table = instance.extern(ExternKind.TABLE, index)
-            self._expected[table] = self.entries(table)
+            self._known[table] = self.entries(table)
+            self._expected[table] = list(self._known[table])
         where = self._instrumented[instance.base]
         self.globals[instance] = Observed(observe_globals(module, where, instance.guest), {})
+
+    def started(self, instance: LinkedInstance) -> None:
+        self._known.clear()
 
     def entries(self, table: Extern) -> Entries:
         """What a table holds now."""
