@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from ..binary.component import Component, read_component
 from ..binary.component.recipe import Import, Nested
 from ..binary.module import parse
 from ..errors import PreinitError
+from ..version import VERSION
 from . import inspect_module
-from .model import Inspection
+from .model import INSPECTION_VERSION, Inspection
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,28 @@ class ComponentInspection:
     """`imports` and `exports` as sort and name. `modules`: the core modules in their order, those of components within
     too. `nested`: how many components are within."""
 
+    version: int
+    preinit: str
     size: int
     sha256: str
     imports: tuple[tuple[str, str], ...]
     exports: tuple[tuple[str, str], ...]
     modules: tuple[Inspection, ...]
     nested: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The inspection as JSON values: `component` tells it from a core module's."""
+        return {
+            "version": self.version,
+            "preinit": self.preinit,
+            "component": True,
+            "size": self.size,
+            "sha256": self.sha256,
+            "imports": [{"sort": sort, "name": name} for sort, name in self.imports],
+            "exports": [{"sort": sort, "name": name} for sort, name in self.exports],
+            "components_within": self.nested,
+            "core_modules": [module.to_dict() for module in self.modules],
+        }
 
 
 def inspect_component(data: bytes) -> ComponentInspection:
@@ -38,6 +56,8 @@ def inspect_component(data: bytes) -> ComponentInspection:
             raise
     imports = [entry.definition for entry in component.definitions if isinstance(entry.definition, Import)]
     return ComponentInspection(
+        INSPECTION_VERSION,
+        VERSION,
         len(data),
         hashlib.sha256(data).hexdigest(),
         tuple((entry.type.sort, entry.name) for entry in imports),
