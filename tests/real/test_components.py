@@ -6,6 +6,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -161,3 +163,46 @@ def test_a_program_with_an_adapter_prints_again_after_it_printed_at_build_time(a
 def test_a_program_that_only_prints_is_accepted_by_a_strict_build(adapted: bytes) -> None:
     strict = Options(cache=False, init_funcs=("get",), strict=True, host=Host(quiet_guest=True))
     assert RunningComponent(build(adapted, strict).wasm, wasi=True).call("file") == ""
+
+
+#: Answers each request with the status that its initializer was given.
+SERVER = """(module
+  (import "wasi:http/types@0.2.12" "[resource-drop]incoming-request" (func $drop (param i32)))
+  (import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
+  (import "wasi:http/types@0.2.12" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
+  (import "wasi:http/types@0.2.12" "[method]outgoing-response.set-status-code"
+    (func $status (param i32 i32) (result i32)))
+  (import "wasi:http/types@0.2.12" "[static]response-outparam.set"
+    (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "init") (param i32) (i32.store (i32.const 8) (local.get 0)))
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32) (local $answer i32)
+    (call $drop (local.get $request))
+    (local.set $answer (call $response (call $fields)))
+    (drop (call $status (local.get $answer) (i32.load (i32.const 8))))
+    (call $set (local.get $out) (i32.const 0) (local.get $answer) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0))))"""
+SERVER_WORLD = """package local:web;
+world web { import wasi:http/types@0.2.12; export wasi:http/incoming-handler@0.2.12; export init: func(status: u16); }"""
+
+
+@pytest.mark.skipif(not installed("wasmtime"), reason="scripts/fetch_peers wasmtime installs this program")
+def test_a_server_of_wasi_http_answers_with_what_its_initializer_left(tmp_path: Path) -> None:
+    shutil.copytree(PACKAGES / "@bytecodealliance/jco/lib/wit/builtin/0.2.12", tmp_path / "wit/deps")
+    (tmp_path / "wit/world.wit").write_text(SERVER_WORLD)
+    (tmp_path / "core.wasm").write_bytes(wasm(SERVER))
+    tool = [wasm_tools(), "component"]
+    subprocess.run([*tool, "embed", "wit", "core.wasm", "-o", "embedded.wasm"], check=True, cwd=tmp_path)
+    subprocess.run([*tool, "new", "embedded.wasm", "-o", "component.wasm"], check=True, cwd=tmp_path)
+    result = build(tmp_path / "component.wasm", Options(cache=False, init_funcs=("init(418)",), strict=True))
+    result.write(tmp_path / "ready.wasm")
+    command = [PEERS_FOLDER / "wasmtime", "serve", "--addr", "127.0.0.1:0", tmp_path / "ready.wasm"]
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            address = server.stderr.readline().split()[-1]
+            with pytest.raises(HTTPError) as caught:
+                urlopen(address, timeout=30)
+            assert caught.value.code == 418
+        finally:
+            server.kill()
