@@ -11,13 +11,11 @@ import pytest
 import wasmtime
 
 from preinit import Builder, Call, Result, build, strings
-from preinit.engine.ffi.config import STRATEGY_WINCH
-from preinit.engine.runtime import has_winch
 from preinit.errors import LateBinding
 from scripts.real import is_installed
 from tests.support.places import ROOT, TESTS
 from tests.support.serving import served
-from tests.support.worlds import in_node
+from tests.support.worlds import in_node, quick_engine
 
 pytestmark = pytest.mark.real
 
@@ -103,10 +101,7 @@ def test_ruby_sees_the_environment_of_its_instance(tmp_path: Path) -> None:
 
 def ruby_in_wasmtime(binary: bytes, environments: list[dict[str, str]], folder: Path) -> list[dict[str, int]]:
     """For each environment, the variables that Ruby sees, and how long they are."""
-    config = wasmtime.Config()
-    if has_winch():  # a fifth of the time; the package has no name for it
-        wasmtime._ffi.wasmtime_config_strategy_set(config.ptr(), STRATEGY_WINCH)
-    engine = wasmtime.Engine(config)
+    engine = quick_engine()
     linker = wasmtime.Linker(engine)
     linker.define_wasi()
     code = wasmtime.Module(engine, binary)
