@@ -15,7 +15,7 @@ from preinit.errors import LateBinding
 from scripts.real import is_installed
 from tests.support.places import ROOT, TESTS
 from tests.support.serving import served
-from tests.support.worlds import in_node, quick_engine
+from tests.support.worlds import NODE, in_node, quick_engine
 
 pytestmark = pytest.mark.real
 
@@ -91,7 +91,7 @@ def test_ruby_sees_the_environment_of_its_instance(tmp_path: Path) -> None:
         pytest.skip("scripts/fetch_real ruby-client installs its client")
     result.write(tmp_path / "ruby.wasm")
     done = subprocess.run(
-        ["node", "--no-warnings", str(TESTS / "real/ruby.mjs"), str(tmp_path / "ruby.wasm"), str(REAL / "ruby-client"),
+        [*NODE, str(TESTS / "real/ruby.mjs"), str(tmp_path / "ruby.wasm"), str(REAL / "ruby-client"),
          "ENV.map { |name, value| [name, value.size].join(' ') }.join(10.chr)"],
         input=json.dumps(environments), capture_output=True, text=True, check=True,
     )  # fmt: skip
