@@ -31,7 +31,7 @@ from ..files.outputs import STANDARD_OUTPUT, check_writable, write_output
 from ..passes.observer import Event, Observer
 from . import manual
 from .arguments import File, Folder, mapped_folder, read
-from .failure import leave, say, say_error, say_warning
+from .failure import explained, leave, say, say_error, say_warning
 from .group import open_standard_streams
 from .wasmtime_keys import GROUPS, Meaning, of_file, pairs
 
@@ -370,13 +370,19 @@ def run() -> int:
     """Runs the command and returns its exit code. Raises `KeyboardInterrupt`."""
     open_standard_streams()
     try:
-        return int(command.main(prog_name=PROGRAM, standalone_mode=False) or 0)
+        with explained(debug=False):  # its help may not be printable where it goes
+            return _run()
     except click.ClickException as problem:
-        from .usage import explained as in_our_words
+        from .usage import in_our_words
 
         error = in_our_words(problem, PROGRAM)
         say_error(error.code, str(error))
         return 2
+
+
+def _run() -> int:
+    try:
+        return int(command.main(prog_name=PROGRAM, standalone_mode=False) or 0)
     except click.Abort:
         raise KeyboardInterrupt from None
 

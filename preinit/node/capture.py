@@ -23,6 +23,7 @@ from ..passes.plan.job import Job
 from ..passes.plan.owners import ownership
 from ..result import Result
 from .findings import lost_calls, report_of
+from .imports import replayed_pattern
 from .instrument import instrument, stack_pointer
 from .program import find_node
 from .proof import prove
@@ -88,7 +89,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         except NotWasm as problem:
             problem.hint = (
                 "Give the .wasm file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
-                "with a .wasm file of its own."
+                "with a .wasm file of its own, or take them out: docs/glue.md shows how."
             )
             raise
         check_module(module, options)
@@ -98,6 +99,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         script = Script(place, options.host.args, module, program, options.host, deadline)
         with observer.stage("instrument"):
             copy, facts = instrument(module)
+            facts["replayed"] = replayed_pattern(wanted.replay)
         with observer.stage("run", place.name):
             output = Output(options.host, 0)
             outcome = run(script, "record", folder / "record", copy, output.to_error, facts)

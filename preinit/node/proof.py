@@ -17,11 +17,11 @@ from ..passes.rewrite.module import Rewritten
 from ..passes.snapshot import Snapshot
 from ..result import LoadedDifference, StartTimes
 from .instrument import instrument
-from .recording import Recording, recording_of
+from .recording import OpenFile, Recording, recording_of
 from .runs import Script, run
 
-#: How often each is started where that takes less than so many seconds; otherwise once.
-_ROUNDS, _SHORT = 3, 1.0
+#: How often each is started where that takes less than so many seconds, otherwise once.
+ROUNDS, _SHORT = 3, 1.0
 #: Bytes of equal memory between two differences that are told as one.
 _GAP = 64
 #: Bytes that are not zero, with so many zeros between them at most.
@@ -34,12 +34,13 @@ _GRAIN = 4096
 
 
 class Proof(NamedTuple):
-    """See `CaptureFacts`."""
+    """See `CaptureFacts`. `opened`: what is open once the output is loaded."""
 
     answered: bool | None
     differences: tuple[LoadedDifference, ...] | None
     before: StartTimes | None
     after: StartTimes | None
+    opened: tuple[OpenFile, ...] = ()
 
 
 def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, stage: Callable[[str], Any]) -> Proof:
@@ -55,7 +56,7 @@ def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, s
     if expected != answered:
         raise _differs(expected or "", answered or "")
     times = [StartTimes(_median(runs, "total"), _median(runs, "compile")) for runs in (before, after)]
-    return Proof(None if expected is None else True, differences, *times)
+    return Proof(None if expected is None else True, differences, times[0], times[1], loaded.opened)
 
 
 def _loaded(script: Script, output: Rewritten, folder: Path) -> Recording | None:
@@ -79,7 +80,7 @@ def _drop(_piece: bytes) -> None:
 def _answers(script: Script, output: Rewritten, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What input and output answer, and how long it took, in turns."""
     found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
-    for number in range(_ROUNDS):
+    for number in range(ROUNDS):
         place = folder / f"before{number}"
         found[0].append(run(script, "time", place, script.module.data, _drop))
         try:

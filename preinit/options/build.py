@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import UsageError
+from ..result.frozen import Value
 from .accepted import accepted_kind
 from .calls import Call, initializers, renamings
 from .declared import Effect, Option
@@ -65,8 +66,8 @@ def _host() -> Kind:
     return FLAG._replace(wanted="a Host", check=check)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Options(Value):
     """How to build. Lists are taken for tuples, mappings for pairs. Raises `UsageError` for what does not fit.
 
     Parameters

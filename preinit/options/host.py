@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
 from ..errors.reason import Reason
+from ..result.frozen import Value
 from . import hints
 from . import text as written
 from .declared import Effect, Option
@@ -226,8 +227,8 @@ def _functions() -> Kind:
     return FLAG._replace(wanted="a mapping of functions", check=check)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Host:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Host(Value):
     """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
 
     Parameters

@@ -12,6 +12,7 @@ from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
 from ..result import FileFacts, Report
+from ..result.frozen import Value
 from .build import Options
 from .calls import Argv, Call, Number, Returned, Strings, Word
 from .declared import Effect, declared
@@ -82,8 +83,8 @@ def _call(given: str | Call) -> str | dict[str, Any]:
     return {"name": given.name, "arguments": arguments, "returns": given.returns}
 
 
-@dataclass(frozen=True)
-class Recorded:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recorded(Value):
     """What a report says of a build: SHA-256 of input and output, options, files that the initializer read."""
 
     input_sha256: str

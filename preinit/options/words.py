@@ -20,7 +20,7 @@ _KEPT = r"""(?<!\w)'.*?'(?!\w)|(?<!\w)"[^"\n]*"(?!\w)|`[^`\s-][^`\n]*`"""
 _OPTION = (
     rf"(?P<kept>{_KEPT})|"
     r"(?P<tick>`?)(?<![\w/.-])(?P<flag>--?[a-z][a-z-]*)(?![\w/])"
-    r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@*/-]+(?:\[[^\]\s]*\]|(?<![.:]))))?(?P=tick)"
+    r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@#*/,-]+(?:\[[^\]\s]*\]|(?<![.:,]))))?(?P=tick)"
 )
 
 
@@ -76,6 +76,8 @@ def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | 
         return f"{option.name}={value}" if value.isupper() else f"{option.name}={_quoted(value)}"
     if kind.repeats and isinstance(plain, tuple):
         return f"{option.name}={{{_quoted(plain[0])}: {_quoted(plain[1])}}}"
+    if kind.repeats and isinstance(plain, list):  # several in one word, between commas
+        return f"{option.name}=[{', '.join(map(_quoted, plain))}]"
     return f"{option.name}=[{_quoted(plain)}]" if kind.repeats else f"{option.name}={_quoted(plain)}"
 
 

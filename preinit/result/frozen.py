@@ -16,10 +16,26 @@ class Value:
     of a small build.
     """
 
+    def __init__(self, *given: object, **named: object) -> None:
+        fields: dict[str, dataclasses.Field[object]] = type(self).__dataclass_fields__  # type: ignore[attr-defined]
+        values = dict(zip(fields, given, strict=False)) if given else {}
+        wrong = [name for name in named if name in values or name not in fields]
+        if wrong or len(given) > len(fields):
+            raise TypeError(f"{type(self).__qualname__} has no such fields, or they are given twice: {wrong or given}")
+        values.update(named)
+        held = vars(self)  # not through `__setattr__`, and in the order of the fields: so hashes are those of equals
+        for name, field in fields.items():
+            if name in values:
+                held[name] = values[name]
+            elif field.default is not dataclasses.MISSING:
+                held[name] = field.default
+            elif field.default_factory is not dataclasses.MISSING:
+                held[name] = field.default_factory()
+            else:
+                raise TypeError(f"{type(self).__qualname__} needs its field {name!r}")
+
     def __setattr__(self, name: str, value: object) -> None:
-        if name in vars(self) or name not in type(self).__dataclass_fields__:  # type: ignore[attr-defined]
-            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
-        super().__setattr__(name, value)
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
 
     def __delattr__(self, name: str) -> None:
         raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
@@ -37,4 +53,4 @@ class Value:
 @dataclass_transform(frozen_default=True)
 def value(kind: type[T]) -> type[T]:
     """A dataclass with those methods."""
-    return dataclass(eq=False, repr=False)(kind)
+    return dataclass(init=False, eq=False, repr=False)(kind)

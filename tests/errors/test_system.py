@@ -114,7 +114,7 @@ main()
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_before_the_output_has_its_name_leaves_nothing_beside_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "good.wasm").write_bytes(wasm(GOOD))
     (tmp_path / "out.wasm").write_bytes(b"as it was")

@@ -201,6 +201,42 @@ def test_two_captures_in_two_folders_give_the_same_bytes(tmp_path: Path) -> None
     assert one.wasm == other.wasm
 
 
+#: Loaded by Node before all else: another day, a machine that runs longer, other random numbers.
+ANOTHER_DAY = """
+import crypto from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
+globalThis.anotherDay = true;
+const Today = Date, now = Date.now, later = () => now() + 86400000 * 40;
+globalThis.Date = class Date extends Today { constructor(...given) { given.length ? super(...given) : super(later()); } };
+Date.now = later;
+const elapsed = performance.now.bind(performance), ran = process.hrtime.bigint;
+performance.now = () => elapsed() + 1e9;
+process.hrtime.bigint = () => ran() + 10n ** 15n;
+Math.random = () => 0.25;
+crypto.randomBytes = (size) => Buffer.alloc(size, 7);
+syncBuiltinESMExports();
+"""
+
+
+def test_two_captures_on_two_days_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is made in a Node that is told another date before anything of preinit is loaded."""
+    script = """
+import { randomBytes } from "node:crypto";
+import { start } from "./glue.mjs";
+const p = await start();
+console.log(`another day: ${globalThis.anotherDay}`);
+const seconds = [p.now() / 1000, new Date().getTime() / 1000, performance.now(), Number(process.hrtime.bigint() / 1000000000n)];
+[...seconds, Math.random() * 1e6, randomBytes(4).readInt32LE()].forEach((value, i) => p.put(64 + 4 * i, value));
+"""
+    (tmp_path / "another.mjs").write_text(ANOTHER_DAY)
+    outputs, said = [], bytearray()
+    for folder in ("today", "later"):
+        outputs.append(captured(tmp_path / folder, script, stderr=said.extend).wasm)
+        monkeypatch.setenv("NODE_OPTIONS", f"--import {(tmp_path / 'another.mjs').as_uri()}")
+    assert outputs[0] == outputs[1]
+    assert said.decode().splitlines() == ["another day: undefined", "another day: true"]
+
+
 def test_a_module_given_as_bytes_is_the_one_of_the_file(tmp_path: Path) -> None:
     script = project(tmp_path)
     assert preinit.capture((tmp_path / "app.wasm").read_bytes(), str(script)).wasm == captured(tmp_path).wasm

@@ -162,7 +162,7 @@ exports.answer = (m) => {
 def test_what_embind_registered_is_there_again(tmp_path: Path) -> None:
     """And what the script repeats: a function that JavaScript added, a file that the program wrote."""
     result = capture(tmp_path, "shapes", SHAPES, replay=["js_register", "emscripten_asm_const_int"])
-    assert set(codes(result)) == {"glue-slots", "glue-written", "glue-files"}
+    assert set(codes(result)) == {"glue-slots", "glue-written", "glue-descriptors"}
     (tmp_path / "shapes.wasm").write_bytes(result.wasm)
     found = answers(tmp_path, 'require("./prepare.cjs").resume')
     assert found == [
@@ -210,3 +210,27 @@ def test_a_module_whose_bytes_are_in_the_javascript_is_refused(tmp_path: Path) -
     with pytest.raises(CaptureRefused, match="made no instance of the module") as caught:
         preinit.capture(module, tmp_path / "prepare.cjs")
     assert "SINGLE_FILE" in (caught.value.hint or "")
+
+
+#: Takes the module out of the glue, and gives it another one: docs/glue.md has it so.
+TAKEN_OUT = """
+const fs = require("node:fs");
+const held = /base64,(AGFzbQ[\\w+/=]*)/.exec(fs.readFileSync("app.js", "utf8"))[1];
+fs.writeFileSync("app.wasm", Buffer.from(held, "base64"));
+"""
+
+
+def test_a_module_that_is_taken_out_of_the_javascript_can_be_captured(tmp_path: Path) -> None:
+    """The glue takes other bytes where it is given some: the way out for who can't build the program."""
+    assert NODE is not None
+    script = WORDS.replace("_prepare(20)", "_prepare(1)")
+    project(tmp_path, "words-O1", script)
+    shutil.copy(BUILT / "words-single.js", tmp_path / "app.js")
+    subprocess.run([NODE, "-e", TAKEN_OUT], cwd=tmp_path, check=True)
+    result = preinit.capture(tmp_path / "app.wasm", tmp_path / "prepare.cjs")
+    result.write(tmp_path / "ready.wasm")
+    given = '{ print() {}, wasmBinary: require("node:fs").readFileSync("ready.wasm") }'
+    (tmp_path / "prepare.cjs").write_text(script.replace("{ print() {} }", given))
+    found = answers(tmp_path)
+    assert [one.split()[0] for one in found[:2]] == ["0", str(111**2)]
+    assert "a line of a filethrown" in found[0]

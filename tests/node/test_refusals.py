@@ -107,7 +107,33 @@ def test_a_program_whose_exit_handlers_were_run_is_refused(tmp_path: Path) -> No
 
 def test_several_instances_are_refused(tmp_path: Path) -> None:
     script = LOAD + "export const prepare = async () => { await start(); };"
-    with pytest.raises(CaptureRefused, match="made 2 instances"):
+    with pytest.raises(
+        CaptureRefused, match=r"made 2 instances of the module \(by start, glue.mjs:12; start, glue.mjs:12\)"
+    ):
+        captured(tmp_path, script)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "new WebAssembly.Instance(await WebAssembly.compile(bytes), imports)",
+        "(await WebAssembly.instantiateStreaming(new Response(bytes, { headers: type }), imports)).instance",
+    ],
+)
+def test_what_made_each_of_several_instances_is_told(tmp_path: Path, how: str) -> None:
+    script = (
+        f"""
+import {{ readFileSync }} from "node:fs";
+const bytes = readFileSync(new URL("app.wasm", import.meta.url)), type = {{ "content-type": "application/wasm" }};
+const imports = {{ env: {{ _embind_register_thing() {{}}, emscripten_date_now: () => 0 }} }};
+async function another() {{ return {how}; }}
+"""
+        + LOAD
+        + "export const prepare = async () => { for (let i = 0; i < 7; i++) await another(); };"
+    )
+    with pytest.raises(
+        CaptureRefused, match=r"8 instances .*by start, glue.mjs:12; another, prepare.mjs:5; .* and 2 more"
+    ):
         captured(tmp_path, script)
 
 
@@ -144,9 +170,13 @@ def test_a_global_that_holds_an_object_or_a_foreign_function_is_refused(tmp_path
     assert "dlopen" in (caught.value.hint or "")
 
 
-def test_a_shared_memory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportedState, match="shared memory"):
-        captured(tmp_path, text='(module (memory (export "memory") 1 2 shared) (func (export "f")))')
+@pytest.mark.parametrize(
+    "place", ['(memory (export "memory") 1 2 shared)', '(import "a" "memory" (memory 1 2 shared))']
+)
+def test_a_shared_memory_is_refused(tmp_path: Path, place: str) -> None:
+    with pytest.raises(ImportedState, match="shared memory") as caught:
+        captured(tmp_path, text=f'(module {place} (func (export "f")))')
+    assert "without pthreads" in (caught.value.hint or "")
 
 
 # -- scripts -----------------------------------------------------------------------------------------------------------
@@ -259,6 +289,18 @@ def test_a_node_that_is_not_there_is_told(tmp_path: Path, path: str) -> None:
     assert "Install Node 20 or newer" in (caught.value.hint or "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="shell scripts")
+@pytest.mark.parametrize(
+    ("does", "said"), [("exit 0", "it ended with code 0"), ("echo bad option >&2; exit 9", "bad option")]
+)
+def test_what_is_no_node_is_told_with_what_it_said(tmp_path: Path, does: str, said: str) -> None:
+    other = tmp_path / "other"
+    other.write_text(f"#!/bin/sh\n{does}\n")
+    other.chmod(0o755)
+    with pytest.raises(ToolMissing, match=f"does not say which Node it is: {said}"):
+        captured(tmp_path / "p", node=other)
+
+
 def test_a_node_that_is_too_old_is_told(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.write_text("#!/bin/sh\necho v18.20.1\n")
@@ -318,6 +360,7 @@ def test_an_output_that_fails_in_its_glue_is_not_given_back(tmp_path: Path) -> N
         captured(tmp_path, loads)
 
 
+@pytest.mark.several_rounds
 def test_answers_that_differ_from_run_to_run_can_not_be_compared(tmp_path: Path) -> None:
     script = SCRIPT.replace("(p) => [p.add(2),", "(p) => [process.pid,")
     with pytest.raises(Unsupported, match="the input gives another answer in each run"):

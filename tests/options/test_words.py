@@ -33,6 +33,10 @@ def test_texts_of_others_stay_as_they_are(text: str) -> None:
         ("`--env NAME[=VALUE]`", '`env={"NAME": "VALUE"}`'),
         ("it can't: leave out `--scrub-stack`, don't", "it can't: leave out `scrub_stack=True`, don't"),
         ("of 'a -f b', the modules' `--imports define`", "of 'a -f b', the modules' `imports=\"define\"`"),
+        (
+            "leave `--late env` out, or give --late env,args, too",
+            'leave `late=["env"]` out, or give `late=["env", "args"]`, too',
+        ),
         ("Give all again: -f 'NAME(@FILE)'.", 'Give all again: `init_funcs=["NAME(@FILE)"]`.'),
     ],
 )

@@ -28,7 +28,7 @@ from ...version import VERSION
 from ..findings.accepted import refused_warnings
 from ..findings.leaks import leaks
 from ..findings.report import gzip_size
-from ..findings.world import callers_text, hazards
+from ..findings.world import callers_text, hazards, hinted
 from ..rewrite import Rewritten
 from .capture import Captured
 from .run import PausedComponent
@@ -64,7 +64,7 @@ def find_component(
     compressed = options.measure_gzip or options.max_gzip is not None
     handles = tuple(_lost_handles(source, paused))
     instances = tuple(_instance_facts(source, paused, captured, rewritten))
-    warnings = [dataclasses.replace(found, hint=_HINTS.get(found.code, found.hint)) for found in hazards(paused.host)]
+    warnings = list(hinted(hazards(paused.host), _HINTS))
     for instance, state in captured.states.items():
         if instance in rewritten:
             found = leaks(instance.module, options.host, state, rewritten[instance].runs)

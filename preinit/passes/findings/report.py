@@ -11,6 +11,7 @@ from ...host.preload import state_warnings
 from ...options.record import record
 from ...result import REPORT_VERSION, Difference, MemoryFacts, ModuleFacts, Report, ScrubFacts, SnapshotFacts
 from ...version import VERSION
+from ..late.runtimes import GO_HINTS, is_go
 from ..plan.job import Job
 from ..rewrite import Rewritten
 from ..run import Paused
@@ -22,7 +23,7 @@ from .pause import pause_facts, pause_warnings
 from .proposals import proposal_warnings
 from .results import result_warnings
 from .unused import unused_options
-from .world import hazards
+from .world import hazards, hinted
 
 if TYPE_CHECKING:
     from ..late import Late
@@ -110,7 +111,10 @@ def find(
             *state_warnings(module, job.preloads),
             *proposal_warnings(module, output.wasm, written),
             *result_warnings(job.calls[: len(paused.returned)], paused.returned, job.entries),
-            *hazards(paused.host, late.facts if late else None, reopened=bool(snapshot.frames.files)),
+            *hinted(
+                hazards(paused.host, late.facts if late else None, reopened=bool(snapshot.frames.files)),
+                GO_HINTS if is_go(module) else {},
+            ),
             *(pause_warnings(pause) if pause else ()),
             *(late_warnings(late) if late else ()),
             *leaks(module, options.host, snapshot, output.runs),

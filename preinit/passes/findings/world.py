@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ...errors import Frame
 from ...options.hints import option
@@ -16,6 +17,12 @@ _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
 #: How an instance fetches its own, with functions of wasi-libc.
 _REFRESH_ENVIRONMENT = "`__wasilibc_deinitialize_environ()`, `__wasilibc_maybe_reinitialize_environ_eagerly()`"
 _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
+
+
+def hinted(warnings: Iterable[BuildWarning], hints: Mapping[str, str]) -> Iterator[BuildWarning]:
+    """The same, with other hints for those whose codes are in `hints`."""
+    for warning in warnings:
+        yield dataclasses.replace(warning, hint=hints.get(warning.code, warning.hint))
 
 
 def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = False) -> Iterator[BuildWarning]:
@@ -61,14 +68,14 @@ def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = Fa
             "arguments-frozen",
             f"the guest was handed {_count(len(facts.arguments), 'argument')}{_where(first, 'args_get')}: an "
             "instance's own may not be looked at",
-            "Read the arguments in the entry point, not in the initializer.",
+            "Build with `--late args`, or read the arguments in the entry point, not in the initializer.",
         )
     elif facts.arguments_read and not (late and late.arguments):
         yield BuildWarning(
             "arguments-frozen",
             f"the guest asked for its arguments{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an "
             "instance's own may not be looked at",
-            "Read the arguments in the entry point, not in the initializer.",
+            "Build with `--late args`, or read the arguments in the entry point, not in the initializer.",
         )
     if facts.stdin_read:
         yield BuildWarning(

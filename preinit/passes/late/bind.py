@@ -18,10 +18,8 @@ from ..plan.job import LARGER, Job, larger
 from ..run import Paused, run_again
 from ..snapshot import MemoryState, Snapshot
 from . import find
+from .runtimes import GO_HINT, is_go
 from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
-
-#: A custom section of what Go's compiler wrote.
-_GO = "go:buildid"
 
 #: Instructions behind a `memory.grow` whose result says nothing but whether it went well: `drop`, or a comparison with
 #: -1. Whoever grows so takes the new pages to lie where the memory ended the last time.
@@ -82,8 +80,11 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if "args" in wanted:
         fetches = first.world.arguments
         arguments = _status(first.host.arguments_read, fetches)
-        whole = [fetch for fetch in find.alive(fetches.all, state) if find.is_whole(fetch, state)]
-        arrays = tuple(one for one in (find.bound(fetch, state) for fetch in whole) if one.words)
+        kept = [] if is_go(job.module) else find.alive(fetches.all, state)  # Go keeps addresses and lengths
+        whole = [fetch for fetch in kept if find.is_whole(fetch, state)]
+        held = set(find.in_frames(snapshot.frames))  # `main` has it in a local
+        found = (find.bound(fetch, state) for fetch in whole)
+        arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
     facts = LateFacts(
         environment=environment,
@@ -116,10 +117,10 @@ def _status(asked: bool, fetches: Fetches) -> str:
 
 def check_runtime(module: Module) -> None:
     """Raises `LateBinding` for a module whose language's runtime keeps a copy in a form of its own."""
-    if module.custom(_GO):
+    if is_go(module):
         raise LateBinding(
             "Go's runtime keeps its own copy of the environment, not one that could be bound when an instance starts",
-            hint="Fetch it in Go, with the function of docs/world.md, and leave `--late env` out.",
+            hint=f"{GO_HINT}, and leave `--late env` out.",
         )
 
 

@@ -43,7 +43,7 @@ def test_an_instance_sees_its_own_environment_and_what_the_build_made_of_the_oth
 
 
 @HOSTS
-@pytest.mark.parametrize("language", ["plus", "zig"])
+@pytest.mark.parametrize("language", ["plus", "rust", "zig"])
 @pytest.mark.parametrize("number", [0, 1, 200])
 def test_programs_in_other_languages_see_it_too(run: Run, language: str, number: int) -> None:
     variables = {f"NAME_{i}": chr(65 + i % 26) * (1 + 37 * i % 500) for i in range(number)}
@@ -52,7 +52,7 @@ def test_programs_in_other_languages_see_it_too(run: Run, language: str, number:
     assert seen(run(result.wasm, variables)) == ("configured 3", [f"{n}={value}" for n, value in variables.items()])
 
 
-@pytest.mark.parametrize("language", ["world", "plus", "zig"])
+@pytest.mark.parametrize("language", ["world", "plus", "rust", "zig"])
 def test_an_environment_may_be_as_large_as_its_host_allows(language: str) -> None:
     given = {"late": ["env"], "rename_funcs": {"_start": "answer"}, "cache": False}
     result = build(ROOT / f"fixtures/world/{language}.wasm", **given)  # type: ignore[arg-type]
@@ -60,6 +60,41 @@ def test_an_environment_may_be_as_large_as_its_host_allows(language: str) -> Non
     assert seen(in_wasmtime(result.wasm, variables))[1] == [f"{name}={value}" for name, value in variables.items()]
     one = {"LARGE": "x" * 100_000}  # Node gets it as it is; the system has limits for a process' own
     assert seen(in_node(result.wasm, one))[1] == [f"LARGE={one['LARGE']}"]
+
+
+@HOSTS
+def test_arguments_that_a_language_fetches_when_it_is_asked_are_those_of_the_instance(run: Run) -> None:
+    given = {"late": ["args"], "args": ["a", "of the build"], "rename_funcs": {"_start": "arguments"}, "cache": False}
+    result = build(ROOT / "fixtures/world/rust.wasm", **given)  # type: ignore[arg-type]
+    assert result.report.late and result.report.late.arguments == "unneeded"
+    for arguments in (["own"], ["own", "", "x" * 5000]):
+        assert run(result.wasm, args=arguments) == "".join(f"{argument}\n" for argument in arguments)
+
+
+@HOSTS
+@pytest.mark.parametrize("language", ["command", "command-zig"])  # C, which is C++, too; Zig
+@pytest.mark.parametrize("number", [0, 1, 200])
+def test_a_command_that_is_paused_has_its_instances_arguments_in_main(run: Run, language: str, number: int) -> None:
+    module = ROOT / f"fixtures/world/{language}.wasm"
+    result = build(module, pause_at="stdin", args=["p", "of the build"], env={"A": "build"}, cache=False)
+    facts = result.report.late
+    assert facts and (facts.arguments, facts.argument_count, facts.environment) == ("bound", 2, "bound")
+    variables = {f"NAME_{i}": f"value {i}" for i in range(number)}
+    said = run(result.wasm, variables, ["own", "x" * 5000], stdin=b"in\n")
+    assert said.splitlines()[2:] == [
+        "line in",
+        "own",
+        "x" * 5000,
+        *(f"{name}={value}" for name, value in variables.items()),
+    ]
+
+
+def test_a_paused_command_with_another_number_of_arguments_ends_at_once(tmp_path: Path) -> None:
+    result = build(ROOT / "fixtures/world/command.wasm", pause_at="stdin", args=["p", "one"], cache=False)
+    with pytest.raises(wasmtime.ExitTrap) as ended:
+        in_wasmtime(result.wasm, args=["p"], stdin=b"in\n", stderr=tmp_path / "error")
+    assert ended.value.code == 64
+    assert (tmp_path / "error").read_text() == "this program was prepared with 2 arguments and takes as many\n"
 
 
 def test_environments_around_the_size_of_the_room_are_whole() -> None:

@@ -9,6 +9,8 @@ exports.prepare = ({ prolog }) => {
   prolog.call("assertz((prime(N) :- N > 1, \\+ (between(2, N, D), D * D =< N, N mod D =:= 0)))");
   prolog.call("forall(between(1, 30000, X), (Y is X * X, assertz(square(X, Y))))");
 };
+exports.first = ({ prolog }) =>
+  prolog.query("square(777, Y), sum_list([Y, 1], S), findall(P, (between(2, 30, P), prime(P)), L)").once().S;
 exports.answer = ({ prolog }) => {
   const once = (goal, name) => prolog.query(goal).once()[name];
   return [

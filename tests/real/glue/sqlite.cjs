@@ -20,6 +20,8 @@ exports.prepare = (program) => {
 exports.resume = (program) => {
   program.db = Object.assign(Object.create(program.SQL.Database.prototype), JSON.parse(fs.readFileSync(process.argv[3])));
 };
+exports.first = ({ db }) =>
+  db.exec("select count(*), sum(v) from t; select * from t where name = 'name 77'; insert into t values(99999, 'new', 1)");
 exports.answer = ({ db }) => [
   ...Array.from({ length: 17 }, (_, i) => db.exec(`select id, v from t where name = 'name ${i * 1000 + 7}'`)[0].values),
   db.exec("insert into t values(99999, 'new', 1); select count(*), sum(id) from t")[0].values,

@@ -1,0 +1,173 @@
+"""Programs with JavaScript glue, from load to first answer: the original against the output of a capture, in Node.
+
+Each start is a Node of its own, without anything of preinit; originals and outputs take turns. Compiling is told apart.
+And the capture itself: beside the time that a plain Node takes to load and prepare the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from real import FIXTURES, FOLDER
+
+import preinit
+from preinit.node.program import find_node
+
+HERE = Path(__file__).resolve().parent
+SCRIPTS = HERE.parent / "tests/real/glue"
+INSTALLED = FOLDER / "glue"
+OWN = {"-O1": "words-O1", "-O3": "words-O3", "IMPORTED_MEMORY": "words-imported", "MAIN_MODULE=2": "words-main-module"}
+#: MiB that the own program fills.
+FILLED = "40"
+#: Passes of a capture that prove what it made.
+PROVING = ("load", "answer")
+
+
+class Program(NamedTuple):
+    """See tests/real/glue/programs.toml."""
+
+    name: str
+    script: Path
+    package: Path
+    module: str
+    options: dict[str, Any]
+    more: tuple[str, ...]
+
+
+class Start(NamedTuple):
+    """Milliseconds from importing the script to its first answer, compiling left out; the answer."""
+
+    total: float
+    compile: float
+    answer: str | None
+
+    @property
+    def rest(self) -> float:
+        return self.total - self.compile
+
+
+def programs() -> list[Program]:
+    listed = tomllib.loads((SCRIPTS / "programs.toml").read_text(encoding="utf-8"))
+    found = []
+    for name, entry in listed.items():
+        options = {key: entry[key] for key in ("once", "forget_fd") if key in entry}
+        folder = INSTALLED / entry["package"]
+        found.append(
+            Program(name, SCRIPTS / entry["script"], folder, entry["module"], options, tuple(entry.get("more", ())))
+        )
+    for title, name in OWN.items():
+        more = (FILLED, f"{name}.js")
+        found.append(Program(f"C++ {title}", SCRIPTS / "words.cjs", FIXTURES / "glue", f"{name}.wasm", {}, more))
+    return found
+
+
+def start(node: str, program: Program, package: Path, notes: Path, how: str) -> Start:
+    command = [node, str(HERE / "bench_capture.mjs"), str(program.script), how, str(package), str(notes), *program.more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        sys.exit(f"{program.name}: {done.stderr[-2000:]}")
+    return Start(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def median(starts: list[Start], field: str) -> float:
+    return statistics.median(float(getattr(one, field)) for one in starts)
+
+
+def measure(program: Program, node: str, rounds: int, folder: Path) -> tuple[list[str], float]:
+    """Rows of both tables, and how much faster it is."""
+    notes = folder / "notes.json"
+    other = folder / "package"
+    shutil.copytree(program.package, other)
+
+    def captured() -> tuple[float, preinit.Result]:
+        began = time.perf_counter()
+        result = preinit.capture(
+            program.package / program.module, program.script, node=node, timeout=600, quiet_guest=True,
+            args=[str(program.package), str(notes), *program.more], **program.options,
+        )  # fmt: skip
+        return time.perf_counter() - began, result
+
+    took, result = captured()
+    kept = notes.read_bytes() if notes.exists() else b""
+    (other / program.module).write_bytes(result.wasm)
+    found: dict[str, list[Start]] = {"prepare": [], "resume": []}
+    plain, whole, alone = [], [], []
+    for _ in range(rounds):
+        found["prepare"].append(start(node, program, program.package, folder / "other.json", "prepare"))
+        if kept:
+            notes.write_bytes(kept)
+        found["resume"].append(start(node, program, other, notes, "resume"))
+    for _ in range(min(rounds, 3)):
+        began = time.perf_counter()
+        start(node, program, program.package, folder / "other.json", "stop")
+        plain.append(time.perf_counter() - began)
+        took, again = captured()
+        if again.wasm != result.wasm:
+            sys.exit(f"{program.name}: two captures differ")
+        whole.append(took)
+        alone.append(took - sum(again.report.passes.get(name, 0) for name in PROVING))
+    answers = {one.answer for how in ("prepare", "resume") for one in found[how]}
+    if len(answers) != 1:
+        sys.exit(f"{program.name}: the answers differ: {answers}")
+    before, after = (median(found[how], "rest") for how in ("prepare", "resume"))
+    compiling = [median(found[how], "compile") for how in ("prepare", "resume")]
+    loaded, capture, proved = (statistics.median(part) for part in (plain, alone, whole))
+    rows = [
+        f"| {program.name} | {before:.0f} ms | {after:.1f} ms | {before / after:.1f} | "
+        f"{compiling[0]:.1f} ms, {compiling[1]:.1f} ms |",
+        f"| {program.name} | {loaded:.2f} s | {capture:.2f} s | {capture / loaded:.1f} | {proved:.2f} s |",
+    ]
+    return rows, before / after
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_capture", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="starts of each; 7 if left out")
+    parser.add_argument("--programs", metavar="NAME,...", help="all if left out")
+    parser.add_argument(
+        "--at-least", action="append", default=[], metavar="NAME=RATIO",
+        help="fail where a program starts fewer times faster; may be repeated",
+    )  # fmt: skip
+    given = parser.parse_args()
+    wanted = {name: float(ratio) for name, _, ratio in (text.rpartition("=") for text in given.at_least)}
+    node = find_node(None)
+    tables: tuple[list[str], list[str]] = ([], [])
+    slow = []
+    for program in programs():
+        if given.programs and program.name not in given.programs.split(","):
+            continue
+        if not (program.package / program.module).exists():
+            print(f"{program.name} is missing: `scripts/fetch_real glue` fetches it", file=sys.stderr)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            rows, ratio = measure(program, node.path, given.rounds, Path(folder))
+        for table, row in zip(tables, rows, strict=True):
+            table.append(row)
+        if ratio < wanted.get(program.name, 0):
+            slow.append(f"{program.name}: {ratio:.1f} times faster, at least {wanted[program.name]:g} were wanted")
+    print("| program | prepared in Node | captured | times faster | compiling, before and after |")
+    print("|---|---:|---:|---:|---:|")
+    print("\n".join(tables[0]))
+    print("\n| program | loaded and prepared in plain Node | its capture | times as long | with the proof |")
+    print("|---|---:|---:|---:|---:|")
+    print("\n".join(tables[1]))
+    print(f"\n{platform.processor() or platform.machine()}, Node {node.version}, {given.rounds} rounds in turn, "
+          f"{datetime.date.today()}")  # fmt: skip
+    if slow:
+        sys.exit("\n".join(slow))
+
+
+if __name__ == "__main__":
+    main()

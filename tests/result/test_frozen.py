@@ -1,0 +1,61 @@
+"""Values that can't be changed: what `dataclass` would give each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from dataclasses import field
+
+import pytest
+
+from preinit.result.frozen import Value, value
+
+
+@value
+class Point(Value):
+    x: int
+    y: int = 2
+    names: list[str] = field(default_factory=list)
+
+
+def test_fields_are_given_in_order_or_by_name_and_have_defaults() -> None:
+    assert (Point(1).x, Point(1).y, Point(1).names) == (1, 2, [])
+    assert Point(1, names=["a"], y=3) == Point(1, 3, ["a"])
+    assert Point(1).names is not Point(1).names
+    assert repr(Point(y=5, x=1)) == "Point(x=1, y=5, names=[])"
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "said"),
+    [
+        ((), {}, "'x'"),
+        ((1,), {"x": 1}, "x"),
+        ((1, 2, [], 4), {}, "no such fields"),
+        ((1,), {"z": 1}, "z"),
+    ],
+)
+def test_fields_that_are_missing_unknown_or_given_twice_are_refused(
+    given: tuple[object, ...], named: dict[str, object], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        Point(*given, **named)  # type: ignore[arg-type]
+
+
+def test_a_value_can_not_be_changed_but_a_changed_copy_made() -> None:
+    point = Point(1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        point.y = 5  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del point.y
+    assert dataclasses.replace(point, y=5) == Point(1, 5)
+
+
+def test_equal_values_have_one_hash_and_survive_pickling() -> None:
+    @value
+    class Pair(Value):
+        a: int
+        b: int
+
+    assert hash(Pair(1, 2)) == hash(Pair(b=2, a=1))
+    assert Pair(1, 2) != Pair(2, 1)
+    assert pickle.loads(pickle.dumps(Point(1, 7))) == Point(1, 7)
