@@ -20,7 +20,7 @@ from ..errors import Misfit, UnknownExport, counted, quoted
 from ..options.capture import Capturing
 from ..options.hints import few_of
 from ..passes.rewrite.plan import Added
-from .arguments import borrowed, raw
+from .arguments import borrowed, changed_words, raw
 from .imports import CHANGES, HARMLESS, REPLAYED, numbered
 from .recording import ExportCall, ImportUse, OpenFile, Recording
 from .reopening import NOTHING, reopening
@@ -269,6 +269,7 @@ class _Maker:
         """Instructions that make the import calls again, and how many they are."""
         pieces = []
         number = 0
+        memory = self._recording.memories.get(0, memoryview(b""))
         for made in call.imports:
             entry = self._recording.imports[made.function]
             if not self._is_replayed(entry):
@@ -281,10 +282,8 @@ class _Maker:
                 again += code.value(value_type, raw(value_type, value))
             again += code.call(function) + code.DROP * len(signature.results)
             for address, content in made.pointed:
-                if self._recording.memories[0][address : address + len(content)] != content:
-                    again = borrowed(
-                        self._recording.memories[0], address, content, again, self._module.memories[0].is_64
-                    )
+                for place, word in changed_words(memory, address, content):
+                    again = borrowed(memory, place, word, again, self._module.memories[0].is_64)
             pieces.append(again)
             number += 1
             self.replayed_names |= _names(entry)
