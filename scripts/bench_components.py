@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench_peers import Samples, fetch, machine, show
 from bench_peers_measure import run
 from bench_peers_tools import child_env, versions
-from component_inputs import ANSWERS, CALL, make
 from fetch_peers import PEERS_FOLDER, installed
+
+from scripts.component_inputs import ANSWERS, CALL, make
 
 WASMTIME = PEERS_FOLDER / "wasmtime"
 LANGUAGES = ("javascript", "python")

@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from real import FOLDER, is_installed, manifest
-from wizer_tools import componentize
+from scripts.real import FOLDER, is_installed, manifest
+from scripts.wizer_tools import componentize
 
 WORLD = """package local:app;
 world app {

@@ -14,7 +14,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from real import FOLDER, INSTALLED, TREES, is_installed, manifest, trees
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.real import FOLDER, INSTALLED, TREES, is_installed, manifest, trees
 
 
 def download(entry: dict, folder: Path) -> Path:

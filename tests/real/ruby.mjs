@@ -1,17 +1,17 @@
-// Ruby in its own client, as its documentation has it, but for what was done already: `vm.initialize()` is left out.
-// Arguments: the client's package, the module; standard input: variables as JSON. Says what Ruby sees of them.
+// Starts Ruby with its own client, npm's @ruby/wasm-wasi, in an instance for each environment. Arguments: the module,
+// the folder in which the client is installed, and a Ruby expression whose value is a text. Standard input: a list of
+// environments. Prints the expression's value in each instance, as JSON.
 import { readFileSync } from "node:fs";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { createRequire } from "node:module";
 import { WASI } from "node:wasi";
 
-const { RubyVM } = await import(pathToFileURL(path.resolve(process.argv[2], "dist/esm/index.js")));
-const wasi = new WASI({ version: "preview1", env: JSON.parse(readFileSync(0)), returnOnExit: true });
-const vm = new RubyVM();
-const imports = { wasi_snapshot_preview1: wasi.wasiImport };
-vm.addToImports(imports);
-const module = await WebAssembly.compile(readFileSync(process.argv[3]));
-const instance = await WebAssembly.instantiate(module, imports);
-await vm.setInstance(instance);
-wasi.initialize(instance);
-console.log(vm.eval('ENV.map { |name, value| "#{name} #{value.size}\\n" }.join').toString());
+const [file, folder, expression] = process.argv.slice(2);
+const { RubyVM } = createRequire(`${folder}/`)("@ruby/wasm-wasi");
+const module = await WebAssembly.compile(readFileSync(file));
+const values = [];
+for (const env of JSON.parse(readFileSync(0))) {
+  const wasip1 = new WASI({ version: "preview1", env, returnOnExit: true });
+  const { vm } = await RubyVM.instantiateModule({ module, wasip1 });
+  values.push(vm.eval(expression).toString());
+}
+console.log(JSON.stringify(values));

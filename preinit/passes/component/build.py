@@ -7,7 +7,6 @@ from functools import partial
 
 from ...binary import encoder as write
 from ...binary.component import read_component
-from ...binary.component.recipe import CoreModule, Nested
 from ...binary.module import Module, parse
 from ...binary.sections import ExternKind
 from ...engine.component.cores import Dry, Extern
@@ -143,7 +142,7 @@ def _write(
         tables = {table: fixes for table, fixes in captured.fixes.items() if table.owner in scope.cores}
         if tables:
             fixups[scope] = Fixup(tables, names)
-    return write_component(source.component, paused.machine.scopes, Written(modules, fixups), removed)
+    return write_component(paused.scope, paused.machine.scopes, Written(modules, fixups), removed)
 
 
 def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
@@ -157,14 +156,9 @@ def _check_output(output: bytes, deadline: Deadline) -> None:
     """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`."""
     try:
         component = read_component(output)
-        modules: dict[int, Module] = {}
-        todo = [component]
-        while todo:
-            for entry in (one.definition for one in todo.pop().definitions):
-                if isinstance(entry, CoreModule):
-                    modules[entry.start] = parse(output[entry.start : entry.end], libraries=True)
-                elif isinstance(entry, Nested):
-                    todo.append(entry.component)
+        modules = {
+            entry.start: parse(output[entry.start : entry.end], libraries=True) for entry in component.core_modules()
+        }
         deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
         check_shell(component, modules, deadline)
     except PreinitError as problem:

@@ -40,7 +40,7 @@ from .plan import ComponentCall, ComponentPlan, find_function
 from .seen import Seen
 from .source import ComponentSource, CorePart, placed, starts_with
 from .tables import Watched
-from .wave import value_text
+from .wave import value_digest, value_text
 
 if TYPE_CHECKING:
     from ...result import EngineFacts, HostFacts, RunFacts
@@ -63,7 +63,10 @@ Once = Callable[[Way, Callable[[], Compiled]], Compiled]
 
 
 class PausedComponent(NamedTuple):
-    """A component in which nothing runs any more: `with run_component(...) as paused:` frees it."""
+    """A component in which nothing runs any more: `with run_component(...) as paused:` frees it.
+
+    `returned`: a SHA-256 of what each call returned.
+    """
 
     cores: Linked
     machine: Machine
@@ -75,6 +78,7 @@ class PausedComponent(NamedTuple):
     host: HostFacts
     engine: EngineFacts
     process_ends: bool
+    returned: tuple[str, ...]
 
     def __enter__(self) -> PausedComponent:
         return self
@@ -230,19 +234,20 @@ def _run(
         machine = Machine(cores, world)
         with observer.stage("instantiate"):
             scope = machine.run(source.component)
-        runs = tuple(_call(scope, call, observer) for call in plan.calls)
+        called = [_call(scope, call, observer) for call in plan.calls]
+        runs, returned = tuple(run for run, _ in called), tuple(digest for _, digest in called)
         with observer.stage("settle"):
             seen = Seen(source, cores)
             host = world.settle(seen.frames, seen.is_adapter)
         engine = _engine_facts(source, compiled, cores)
         given = (cores, machine, scope, compiled.instrumented, watcher, world, runs, host, engine)
-        return PausedComponent(*given, options.process_ends)
+        return PausedComponent(*given, options.process_ends, returned)
     except BaseException:
         cores.close()
         raise
 
 
-def _call(scope: Scope, call: ComponentCall, observer: Observer) -> RunFacts:
+def _call(scope: Scope, call: ComponentCall, observer: Observer) -> tuple[RunFacts, str]:
     from ...result import RunFacts
 
     function = find_function(scope, call.path)
@@ -255,7 +260,8 @@ def _call(scope: Scope, call: ComponentCall, observer: Observer) -> RunFacts:
         raise InitializerRefused(
             f"the initializer {quoted(call.name)} returned an error{': ' if payload else ''}{payload[:_LONGEST]}"
         )
-    return RunFacts(call.name, call.arguments, (), observer.last, value=said[:_LONGEST])
+    facts = RunFacts(call.name, call.arguments, (), observer.last, value=said[:_LONGEST])
+    return facts, value_digest(result, value)
 
 
 #: Characters of a result that are shown.

@@ -82,7 +82,7 @@ def _unused(job: Job) -> list[BuildWarning]:
     return [
         BuildWarning(
             "nothing-exported",
-            f"{missing}: nothing can use what was initialized",
+            f"nothing can use what was initialized: {missing}",
             "Export the functions that are to go on from there.",
         )
     ]

@@ -75,7 +75,7 @@ def check_usable(module: Module, calls: Sequence[Call], exports: Sequence[Export
     """Refuses to write an output that nothing could use, but for who accepts that. Raises `NothingLeft`."""
     missing = missing_exports(module, calls, exports)
     if missing and NOTHING_EXPORTED not in options.accept:
-        raise NothingLeft(f"{missing}: nothing could use what was initialized", hint=_ways_out(module, calls, options))
+        raise NothingLeft(f"nothing could use what was initialized: {missing}", hint=_ways_out(module, calls, options))
 
 
 def missing_exports(module: Module, calls: Sequence[Call], exports: Sequence[Export]) -> str | None:

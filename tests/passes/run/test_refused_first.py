@@ -71,3 +71,27 @@ def test_on_demand_a_valid_module_is_not_validated_before_it_runs() -> None:
     )  # fmt: skip
     assert result.report.engine.name == "ondemand"
     assert "check" not in [event.said for event in events]
+
+
+@pytest.mark.parametrize("tag", ["(tag $thrown)", '(import "host" "thrown" (tag))'])
+@pytest.mark.parametrize("engine", ["auto", "whole", "ondemand"])
+def test_of_a_large_module_old_exceptions_are_refused_before_anything_else_is_read(tag: str, engine: str) -> None:
+    events: list[Event] = []
+    with pytest.raises(errors.UnsupportedProposal, match="legacy exception handling"):
+        build(
+            wasm(f"(module {tag} (memory 1) {LARGE} {OLD_EXCEPTIONS} (func {INIT}) {GO})"),
+            progress=events.append, cache=False, engine=engine,
+        )  # fmt: skip
+    assert {event.said for event in events} == {"parse"}
+
+
+@pytest.mark.parametrize("wrong", ["", "(func (result i32) (i64.const 1))"])
+def test_a_large_module_with_tags_that_has_no_old_exceptions_is_built_or_refused_as_ever(wrong: str) -> None:
+    text = f"(module (tag $thrown) (memory 1) {LARGE} {wrong} (func {INIT}) {GO})"
+    if not wrong:
+        assert build(wasm(text), cache=False).wasm
+        return
+    with pytest.raises(errors.InvalidModule, match="type mismatch"):
+        build(wasm(text), cache=False)
+    with pytest.raises(errors.NoInitializer):
+        build(wasm(text.replace(INIT, "")), cache=False)
