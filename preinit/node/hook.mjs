@@ -37,7 +37,7 @@ const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
 const MOST_MAKERS = 6;
 const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
-const POINTED = { stack: 1024, elsewhere: 256 }; // bytes that are kept of what an argument points to
+const POINTED = { stack: 4096, elsewhere: 512 }; // bytes that are kept of what an argument points to
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules

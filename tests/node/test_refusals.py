@@ -18,6 +18,7 @@ from preinit.errors import (
     OutputFlood,
     RandomDenied,
     ScriptFailed,
+    SystemLimit,
     TimeLimit,
     ToolMissing,
     UnknownExport,
@@ -219,6 +220,16 @@ def test_a_state_of_another_program_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(Unsupported, match="not the state of this module"):
         captured(tmp_path, 'import fs from "node:fs"; import path from "node:path";\n' + script)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs ulimit")
+def test_a_state_that_there_is_no_room_for_is_a_limit_of_the_system(tmp_path: Path) -> None:
+    """It is 64 KiB and more, and no file may have 20 KiB."""
+    node = tmp_path / "node"
+    node.write_text('#!/bin/sh\n[ "$1" = --version ] || { trap "" XFSZ; ulimit -f 40; }\nexec node "$@"\n')
+    node.chmod(0o755)
+    with pytest.raises(SystemLimit, match="could not write a file: a file may not be that large"):
+        captured(tmp_path / "p", node=node)
 
 
 def test_a_failure_while_the_state_is_written_is_told(tmp_path: Path) -> None:
