@@ -34,8 +34,10 @@ _INITIALIZERS = re.compile(
 _ONCE = re.compile(r"_*(wasm_call_ctors|wasm_apply_\w+|wasm_init_memory|initialize|start)")
 #: Where files are opened again: as soon as anything of the program would run.
 _FIRST = re.compile(r"_*(wasm_call_ctors|initialize|start)")
+#: The JavaScript function of Emscripten's glue that calls the program first, before there are files.
+_STACK = "stackCheckInit"
 #: JavaScript functions of Emscripten's glue that call them where names are minified.
-_STARTERS = frozenset(("initRuntime", "callMain", "stackCheckInit", "receiveInstance", "callRuntimeCallbacks",
+_STARTERS = frozenset(("initRuntime", "callMain", _STACK, "receiveInstance", "callRuntimeCallbacks",
                        "preMain", "createWasm"))  # fmt: skip
 #: Exports that glue needs as they are.
 _HELPERS = re.compile(
@@ -232,7 +234,9 @@ class _Maker:
             self._start = None
         replayed, number = self._replayed(calls[0])
         dropped, unknown = self._left_out(calls[0])
-        begins = _FIRST.fullmatch(call.name) or (why.startswith(_IS_MINIFIED) and not kind.params)
+        begins = _FIRST.fullmatch(call.name) or (
+            why.startswith(_IS_MINIFIED) and not kind.params and _STACK not in call.frames[:_NEAR]
+        )
         files = NOTHING
         if begins and self._opens:
             self._opens = False
