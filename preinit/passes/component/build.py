@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from ...binary import encoder as write
@@ -26,11 +27,12 @@ from ..rewrite.module import variants
 from ..snapshot import Snapshot
 from ..validate import Validity, first_valid
 from .capture import Captured, capture_component
+from .choice import Way
 from .findings import check_component_accepted, find_component
 from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
-from .run import Once, PausedComponent, run_component
+from .run import Compiled, Once, PausedComponent, run_component
 from .shell import check_shell
 from .source import ComponentSource, check_parts, placed
 
@@ -47,9 +49,18 @@ def build_component(
         check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
         check_parts(source, plan.instances, options)
+    compiled: dict[Way, Compiled] = {}
+    if options.audit:
+        once = _remembered(once, compiled)
     with run_component(source, plan, options, deadline, observer, once) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()
+        differences = None
+        if options.audit:
+            from .audit import audit_component
+
+            with observer.stage("audit"):
+                differences = audit_component(source, plan, options, deadline, once, paused, captured)
         names = _names(captured)
         rewritten = {
             instance: _rewrite(source, instance, state, names, options, deadline, observer)
@@ -61,8 +72,21 @@ def build_component(
         with observer.stage("validate"):
             _check_output(output, deadline)
         report = find_component(source, paused, captured, rewritten, output, removed, options, observer.seconds)
+        if differences is not None:
+            report = dataclasses.replace(report, audit=differences)
     check_component_accepted(report, options)
     return Result(output, report)
+
+
+def _remembered(once: Once, compiled: dict[Way, Compiled]) -> Once:
+    """The same, for who runs the component several times."""
+
+    def get(way: Way, compile_it: Callable[[], Compiled]) -> Compiled:
+        if way not in compiled:
+            compiled[way] = once(way, compile_it)
+        return compiled[way]
+
+    return get
 
 
 def _removed(plan: ComponentPlan) -> frozenset[str]:
