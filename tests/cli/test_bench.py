@@ -11,6 +11,7 @@ import pytest
 from preinit import build
 from tests.support.command import GOOD, LOOP, fails, run
 from tests.support.modules import wasm
+from tests.support.places import FIXTURES
 
 FEW = ("--rounds", "3", "--seconds", "0.1")
 
@@ -109,3 +110,10 @@ def test_a_module_that_is_compared_with_itself_is_noted(tmp_path: Path) -> None:
     one = run("bench", "in.wasm", "in.wasm", "--rounds", "3", cwd=tmp_path, code=0)
     assert "IN and OUT hold the same bytes" in one.stderr.decode()
     assert b"same bytes" not in run("bench", "in.wasm", "in.wasm", "--rounds", "3", "-q", cwd=tmp_path, code=0).stderr
+
+
+def test_components_are_refused_with_another_way() -> None:
+    component = FIXTURES / "component.wat"
+    said = fails("bench", component, component, code=1)
+    assert "core modules only can be measured" in said
+    assert "wasmtime run" in said
