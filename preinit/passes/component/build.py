@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ...binary import encoder as write
 from ...binary.component import read_component
+from ...binary.component.recipe import CoreModule
 from ...binary.module import Module, parse
 from ...binary.sections import ExternKind
 from ...engine.component.cores import Dry, Extern
@@ -70,7 +71,8 @@ def build_component(
         with observer.stage("rewrite"):
             output = _write(source, paused, captured, rewritten, names, removed)
         with observer.stage("validate"):
-            _check_output(output, deadline)
+            written = [one.wasm for one in rewritten.values()]
+            _check_output(output, [part.module for part in source.parts.values()], written, deadline)
         report = find_component(source, paused, captured, rewritten, output, removed, options, observer.seconds)
         if differences is not None:
             report = dataclasses.replace(report, audit=differences)
@@ -176,13 +178,24 @@ def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
     return with_exports(module, added) if added else module.data
 
 
-def _check_output(output: bytes, deadline: Deadline) -> None:
-    """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`."""
+def _module(output: bytes, place: CoreModule, known: Sequence[Module], written: Sequence[bytes]) -> Module:
+    """A core module of the output."""
+    content = memoryview(output)[place.start : place.end]
+    for module in known:
+        if len(module.data) == len(content) and module.data == content:
+            return module
+    data = next((one for one in written if len(one) == len(content) and one == content), None)
+    return parse(bytes(content) if data is None else data, libraries=True)
+
+
+def _check_output(output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline) -> None:
+    """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`.
+
+    `known`, `written`: modules of the input, and of the output, which need not be copied to be read.
+    """
     try:
         component = read_component(output)
-        modules = {
-            entry.start: parse(output[entry.start : entry.end], libraries=True) for entry in component.core_modules()
-        }
+        modules = {entry.start: _module(output, entry, known, written) for entry in component.core_modules()}
         deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
         check_shell(component, modules, deadline)
     except PreinitError as problem:
