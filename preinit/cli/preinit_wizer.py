@@ -215,6 +215,7 @@ def _meaning(given: dict[str, Any]) -> Meaning:
 def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dict[str, Any]) -> tuple[bool, Options]:
     """Whether warnings are not wanted, and the options of the build. Raises `UsageError`, what parsing raises."""
     from ..options.fields import changed
+    from ..passes.plan.exports import NOTHING_EXPORTED
     from .build import command as build
     from .options import chosen_of_build, options_of
 
@@ -230,7 +231,7 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
         arguments += _defaults(module, given) if meaning.defaults else []
     chosen = chosen_of_build(build, arguments, _more(), VARIABLE)
     options = options_of(chosen)
-    own: dict[str, Any] = {}
+    own: dict[str, Any] = {"accept": (*options.accept, NOTHING_EXPORTED)}  # wizer writes such outputs
     if given["init_func"]:
         own["init_funcs"] = [given["init_func"]]
     if not options.host.stdin and source != STANDARD_OUTPUT and "stdin" not in meaning.without:

@@ -207,7 +207,10 @@ def _paths(one: StandIn) -> tuple[str, ...]:
 
 
 def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted: Capturing) -> Iterator[BuildWarning]:
-    files = [file for one in made for file in one.reopened]
+    opened = [file for one in made for file in one.reopened]
+    now = {file.number: (file.path, file.position) for file in proof.opened}
+    is_loaded = proof.differences is not None
+    files = [file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position)]
     again = [f"{printable(file.path or '')} ({file.number})" for file in files]
     if again:
         yield BuildWarning(
@@ -217,13 +220,10 @@ def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wante
             "Close them in prepare(program), or leave one closed with its descriptor: "
             + option("--forget-fd", str(files[0].number)),
         )
-    now = {file.number: (file.path, file.position) for file in proof.opened}
-    is_loaded = proof.differences is not None
-    failed = [file for file in files if is_loaded and now.get(file.number) != (file.path, file.position)]
     others = [
         f"descriptor {file.number} ({printable(file.path or file.made)})"
         for file in recording.opened
-        if file.number not in wanted.forget_fd and (file in failed or file not in files)
+        if file.number not in wanted.forget_fd and file not in files
     ]
     if others:
         yield BuildWarning(

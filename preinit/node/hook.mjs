@@ -290,6 +290,12 @@ function ours(module) {
   return module;
 }
 
+// A thread may get a module that another one compiled.
+function isSubstituted(module) {
+  if (substituted.has(module)) return true;
+  return watches && real.exports(module).some(({ name }) => name.startsWith(job.prefix));
+}
+
 async function compileOurs(rest) {
   const began = milliseconds();
   const module = ours(await real.compile(substitute, ...rest));
@@ -319,14 +325,14 @@ W.Module = new Proxy(real.Module, {
 real.Module.prototype.constructor = W.Module;
 W.Instance = new Proxy(real.Instance, {
   construct(constructor, [module, provided]) {
-    if (!watches || !substituted.has(module)) return new constructor(module, provided);
+    if (!watches || !isSubstituted(module)) return new constructor(module, provided);
     return watched(new constructor(module, watchedImports(module, provided)), maker());
   },
 });
 W.compile = async (bytes, ...rest) => (isOurs(bytes) ? compileOurs(rest) : real.compile(bytes, ...rest));
 async function instantiate(where, what, provided, ...rest) {
   if (what instanceof real.Module) {
-    if (substituted.has(what)) return instantiateOurs(what, provided, rest, where);
+    if (isSubstituted(what)) return instantiateOurs(what, provided, rest, where);
     return real.instantiate(what, provided, ...rest);
   }
   if (!isOurs(what)) return real.instantiate(what, provided, ...rest);

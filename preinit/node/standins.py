@@ -162,7 +162,7 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
         if number not in numbers:
             raise Misfit(
                 f"the descriptor {number}, which `--forget-fd` names, is not open at the pause",
-                hint=f"Open {'are' if numbers else 'is'} {', '.join(map(str, numbers)) or 'none'}.",
+                hint=f"Open: {', '.join(map(str, numbers))}." if numbers else "None is: leave the option out.",
             )
 
 
@@ -282,7 +282,9 @@ class _Maker:
             again += code.call(function) + code.DROP * len(signature.results)
             for address, content in made.pointed:
                 if self._recording.memories[0][address : address + len(content)] != content:
-                    again = borrowed(self._recording.memories[0], address, content, again)
+                    again = borrowed(
+                        self._recording.memories[0], address, content, again, self._module.memories[0].is_64
+                    )
             pieces.append(again)
             number += 1
             self.replayed_names |= _names(entry)

@@ -241,6 +241,48 @@ export const answer = (p) => p.take(p.kept.value);
     assert in_glue(tmp_path, captured(tmp_path, script, text), "console.log((await start()).kept.value())") == 7
 
 
+WORKING = """
+import { readFileSync } from "node:fs";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+if (!isMainThread) {
+  const env = { _embind_register_thing() {}, emscripten_date_now: () => 0 };
+  const { exports: p } = await WebAssembly.instantiate(workerData, { env });
+  p.__wasm_call_ctors();
+  parentPort.on("message", (number) => parentPort.postMessage(p.add(number)));
+  parentPort.postMessage("ready");
+}
+const said = (worker) => new Promise((resolve) => worker.once("message", resolve));
+export const load = async () => {
+  const module = await WebAssembly.compile(readFileSync(new URL("app.wasm", import.meta.url)));
+  const worker = new Worker(new URL(import.meta.url), { workerData: module });
+  await said(worker);
+  return worker;
+};
+export const prepare = (worker) => (worker.postMessage(40), said(worker));
+export const answer = (worker) => (worker.postMessage(2), said(worker));
+"""
+
+
+def test_a_module_may_be_compiled_in_one_thread_and_run_in_another(tmp_path: Path) -> None:
+    result = captured(tmp_path, WORKING)
+    assert in_glue(tmp_path, result, "console.log((await start()).add(2))") == 42
+
+
+def test_a_program_in_another_process_is_told(tmp_path: Path) -> None:
+    script = """
+import { fork } from "node:child_process";
+import { start } from "./glue.mjs";
+export const load = async () => {
+  const child = fork("child.mjs", { execArgv: process.execArgv });
+  await new Promise((resolve) => child.once("message", resolve));
+  child.disconnect();
+};
+"""
+    (tmp_path / "child.mjs").write_text('import { start } from "./glue.mjs";\nawait start();\nprocess.send("ready");')
+    with pytest.raises(CaptureRefused, match="in another process"):
+        captured(tmp_path, script.replace('"child.mjs"', 'new URL("child.mjs", import.meta.url).pathname'))
+
+
 # -- answers, and how scripts fail -------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ import wasmtime
 
 from preinit import Builder, Call, Result, build, strings
 from preinit.errors import LateBinding
-from tests.support.places import ROOT
+from scripts.real import is_installed
+from tests.support.places import ROOT, TESTS
 from tests.support.serving import served
-from tests.support.worlds import in_node
+from tests.support.worlds import NODE, in_node, quick_engine
 
 pytestmark = pytest.mark.real
 
@@ -77,33 +80,52 @@ def test_ruby_sees_the_environment_of_its_instance(tmp_path: Path) -> None:
         fetched("ruby34", "ruby.wasm"),
         init_funcs=[Call(RUBY_INIT, strings("ruby\0", "-EUTF-8\0", "-e_=0\0"))],
         late=["env"],
+        keep_init_func="noop",  # its client calls it again
         stubs={"rb-js-abi-host.rb_wasm_throw_prohibit_rewind_exception": "zero"},
     )
     assert result.report.late and result.report.late.environment == "bound"
-    engine = wasmtime.Engine()
+    environments = [{f"NAME_{i}": "x" * (500 * i) for i in range(number)} for number in (0, 1, 200)]
+    in_wasmtime = ruby_in_wasmtime(result.wasm, environments, tmp_path)
+    assert in_wasmtime == [{name: len(value) for name, value in one.items()} for one in environments]
+    if not is_installed("ruby-client"):
+        pytest.skip("scripts/fetch_real ruby-client installs its client")
+    result.write(tmp_path / "ruby.wasm")
+    done = subprocess.run(
+        [*NODE, str(TESTS / "real/ruby.mjs"), str(tmp_path / "ruby.wasm"), str(REAL / "ruby-client"),
+         "ENV.map { |name, value| [name, value.size].join(' ') }.join(10.chr)"],
+        input=json.dumps(environments), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    in_client = [dict(line.split() for line in said.splitlines()) for said in json.loads(done.stdout)]
+    assert in_client == [{name: str(size) for name, size in one.items()} for one in in_wasmtime]
+
+
+def ruby_in_wasmtime(binary: bytes, environments: list[dict[str, str]], folder: Path) -> list[dict[str, int]]:
+    """For each environment, the variables that Ruby sees, and how long they are."""
+    engine = quick_engine()
     linker = wasmtime.Linker(engine)
     linker.define_wasi()
-    code = wasmtime.Module(engine, result.wasm)
+    code = wasmtime.Module(engine, binary)
     for entry in code.imports:
         if entry.module != "wasi_snapshot_preview1":
             assert isinstance(entry.type, wasmtime.FuncType) and entry.name is not None
             answer = (lambda *given: given[0] if given else 0) if entry.type.results else (lambda *given: None)
             linker.define_func(entry.module, entry.name, entry.type, answer)
     source = b'$stdout.sync = true; ENV.each { |name, value| puts "#{name} #{value.size}" }'
-    for number in (0, 1, 200):
-        variables = [(f"NAME_{i}", "x" * (500 * i)) for i in range(number)]
+    found = []
+    for variables in environments:
         store = wasmtime.Store(engine)
         wasi = wasmtime.WasiConfig()
-        wasi.env = variables
-        wasi.stdout_file = str(tmp_path / f"said{number}")
+        wasi.env = list(variables.items())
+        wasi.stdout_file = str(folder / "said")
         store.set_wasi(wasi)
         exports = linker.instantiate(store, code).exports(store)
         exports["_initialize"](store)  # type: ignore[operator]
         place = exports["cabi_realloc"](store, 0, 0, 1, len(source))  # type: ignore[operator]
         exports["memory"].write(store, source, place)  # type: ignore[union-attr]
         exports[RUBY_EVAL](store, place, len(source))  # type: ignore[operator]
-        said = (tmp_path / f"said{number}").read_text().splitlines()
-        assert said == [f"{name} {len(value)}" for name, value in variables]
+        said = (line.split() for line in (folder / "said").read_text().splitlines())
+        found.append({name: int(size) for name, size in said})
+    return found
 
 
 def test_ruby_answers_requests_each_with_its_own_environment(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def test_a_script_finds_its_checkout_through_links(tmp_path: Path, name: str) ->
         ("bench_components", "--help", 0),
         ("bench_wizer_tools", "--rounds=0", 2),
         ("bench_wizer_tools", "--help", 0),
+        ("check_world", "nosuch", 2),
+        ("check_world", "--help", 0),
         ("fetch_real", "nosuch", 2),
         ("fetch_real", "--help", 0),
     ],

@@ -82,7 +82,9 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         arguments = _status(first.host.arguments_read, fetches)
         kept = [] if is_go(job.module) else find.alive(fetches.all, state)  # Go keeps addresses and lengths
         whole = [fetch for fetch in kept if find.is_whole(fetch, state)]
-        arrays = tuple(one for one in (find.bound(fetch, state) for fetch in whole) if one.words)
+        held = set(find.in_frames(snapshot.frames))  # `main` has it in a local
+        found = (find.bound(fetch, state) for fetch in whole)
+        arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
     facts = LateFacts(
         environment=environment,

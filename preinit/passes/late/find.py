@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from ...host import Fetch
-from ..snapshot import MemoryState
+from ..snapshot import FramesState, MemoryState
 from .value import Bound
 
 #: Bytes of an address, and where one can stand.
@@ -66,6 +66,14 @@ def words(memory: MemoryState, value: int) -> Iterator[int]:
                     if found == MOST_WORDS:
                         return
                 at = part.find(wanted, at + 1)
+
+
+def in_frames(frames: FramesState) -> Iterator[int]:
+    """What may be an address among the locals and operands of functions that are in the middle of a call."""
+    for frame in frames.frames:
+        for value in (*frame.locals.values(), *frame.operands, *frame.arguments):
+            if isinstance(value, bytes) and len(value) == WORD:
+                yield int.from_bytes(value, "little")
 
 
 def copies(fetch: Fetch, memory: MemoryState) -> Iterator[int]:

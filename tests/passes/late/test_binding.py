@@ -71,6 +71,32 @@ def test_arguments_that_a_language_fetches_when_it_is_asked_are_those_of_the_ins
         assert run(result.wasm, args=arguments) == "".join(f"{argument}\n" for argument in arguments)
 
 
+@HOSTS
+@pytest.mark.parametrize("language", ["command", "command-zig"])  # C, which is C++, too; Zig
+@pytest.mark.parametrize("number", [0, 1, 200])
+def test_a_command_that_is_paused_has_its_instances_arguments_in_main(run: Run, language: str, number: int) -> None:
+    module = ROOT / f"fixtures/world/{language}.wasm"
+    result = build(module, pause_at="stdin", args=["p", "of the build"], env={"A": "build"}, cache=False)
+    facts = result.report.late
+    assert facts and (facts.arguments, facts.argument_count, facts.environment) == ("bound", 2, "bound")
+    variables = {f"NAME_{i}": f"value {i}" for i in range(number)}
+    said = run(result.wasm, variables, ["own", "x" * 5000], stdin=b"in\n")
+    assert said.splitlines()[2:] == [
+        "line in",
+        "own",
+        "x" * 5000,
+        *(f"{name}={value}" for name, value in variables.items()),
+    ]
+
+
+def test_a_paused_command_with_another_number_of_arguments_ends_at_once(tmp_path: Path) -> None:
+    result = build(ROOT / "fixtures/world/command.wasm", pause_at="stdin", args=["p", "one"], cache=False)
+    with pytest.raises(wasmtime.ExitTrap) as ended:
+        in_wasmtime(result.wasm, args=["p"], stdin=b"in\n", stderr=tmp_path / "error")
+    assert ended.value.code == 64
+    assert (tmp_path / "error").read_text() == "this program was prepared with 2 arguments and takes as many\n"
+
+
 def test_environments_around_the_size_of_the_room_are_whole() -> None:
     result = built()
     for size in range((48 << 10) - 24, (48 << 10) + 8):
