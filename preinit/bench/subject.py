@@ -78,8 +78,7 @@ def _read(wasm: Wasm, options: Options) -> Module:
         module = parse(binary(wasm))
     except ComponentInput as problem:
         raise ComponentInput(
-            "it is a component, and core modules only can be measured",
-            hint="Run both in the program that will run them, `wasmtime run` or `wasmtime serve`, and take the time.",
+            "it is a component, and copies out of a pool are those of core modules", hint="Leave out `--copies`."
         ) from problem
     check_supported(module, options)
     return module
