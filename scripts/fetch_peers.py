@@ -12,8 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fetch_real import digest, download, extract
-from real import FOLDER
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.fetch_real import digest, download, extract
+from scripts.real import FOLDER
 
 PEERS_FOLDER = FOLDER / "peers"
 

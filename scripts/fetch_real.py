@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from real import FOLDER, INSTALLED, TREES, is_installed, manifest, trees
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.real import FOLDER, INSTALLED, TREES, is_installed, manifest, trees
 
 
 def download(entry: dict, folder: Path) -> Path:
@@ -73,6 +76,9 @@ def main() -> None:
             if not is_installed(name):
                 print(f"installing {name}", file=sys.stderr)
                 install(name)
+            continue
+        if "platform" in entry and entry["platform"] != [platform.system(), platform.machine()]:
+            print(f"skipped {name}: it needs {' '.join(entry['platform'])}", file=sys.stderr)
             continue
         folder = FOLDER / name
         files = entry["files"]

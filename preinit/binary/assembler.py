@@ -134,7 +134,8 @@ def address_ops(is_64: bool) -> Arithmetic:
     return I64_OPS if is_64 else I32_OPS
 
 
-I32_OR = b"\x72"
+I32_AND, I32_OR = b"\x71", b"\x72"
+I64_CTZ, I64_AND, I64_OR = b"\x7a", b"\x83", b"\x84"
 I64_EQZ, I64_ADD = b"\x50", b"\x7c"
 I64_SHR_U = b"\x88"
 I64_EXTEND_I32_U, I32_WRAP_I64 = b"\xad", b"\xa7"

@@ -97,6 +97,7 @@ def evaluate(expression: ConstantExpression, global_value: Callable[[int], int |
             known = global_value(at.u32())
             if known is None:
                 return None
+            bits = 64  # it fits its own type
             stack.append(known)
         elif opcode in _ARITHMETIC and len(stack) > 1:
             bits, operation = _ARITHMETIC[opcode]

@@ -91,6 +91,7 @@ class Decoder:
         types: list[Reference] = []
         begin = start
         following, kind_of = self._next, self._kind_of
+        new, add = tuple.__new__, found.append  # tens of thousands: a named tuple's own way takes twice as long
         try:
             for _ in range(at.count(2)):  # locals
                 at.u32()
@@ -103,11 +104,12 @@ class Decoder:
                 if len(found) >= MOST_FOUND:
                     return Search(found, types, begin)
                 if match.lastindex:
-                    begin, index_start = match.span(2)[0] - 1, match.start(2)
+                    index_start = match.start(2)
+                    begin = index_start - 1
                     opcode = data[begin]
                     index = data[index_start] if position - index_start == 1 else _u32(data, index_start, position)
-                    reference = Reference(kind_of[opcode], index_start, position, index)
-                    found.append(Instruction(opcode, begin, position, (reference,)))
+                    reference = new(Reference, (kind_of[opcode], index_start, position, index))
+                    add(new(Instruction, (opcode, begin, position, (reference,))))
                     continue
                 begin = position
                 if begin >= end:

@@ -14,9 +14,10 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated
-from . import dylink
+from . import dylink, externs
 from . import sections as read
 from .bodies import BodyRanges, read_bodies
+from .constexpr import integer_of
 from .cursor import MOST_ITEMS, Cursor
 from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
@@ -40,6 +41,10 @@ class SectionId(IntEnum):
     DATA = 11
     DATA_COUNT = 12
     TAG = 13
+
+
+#: Sections of which code that is compiled on demand knows nothing.
+_NOT_CODE = frozenset((SectionId.CUSTOM, SectionId.GLOBAL, SectionId.DATA, SectionId.DATA_COUNT))
 
 
 class Section(NamedTuple):
@@ -86,6 +91,20 @@ class Module:
     def sha256(self) -> str:
         """Of the file, in hex."""
         return hashlib.sha256(self.data).hexdigest()
+
+    @cached_property
+    def code_sha256(self) -> str:
+        """Of all that code compiled from the module depends on, in hex: the same where only data differ, names or other
+        custom sections, or the number that a global begins with."""
+        found = hashlib.sha256()
+        for section in self.sections:
+            if section.id not in _NOT_CODE:
+                found.update(bytes((section.id,)))
+                found.update(self.payload(section))
+        for entry in self.globals:
+            simple = entry.initializer is None or integer_of(entry.initializer) is not None
+            found.update(externs.global_(entry) + (b"" if simple or not entry.initializer else entry.initializer.raw))
+        return found.hexdigest()
 
     def section(self, number: int) -> Section | None:
         """The non-custom section with that number."""
@@ -261,9 +280,12 @@ def _moved_data(other: Module, sections: Mapping[int, Section]) -> tuple[read.Da
     if before is None:
         return ()
     moved = sections[SectionId.DATA].start - before.start
+    new, kind = tuple.__new__, read.DataSegment  # a named tuple's own way takes twice as long
     return tuple(
-        read.DataSegment(s.mode, s.memory, s.raw_start + moved, s.start + moved, s.end + moved, *s[5:])
-        for s in other.data_segments
+        [
+            new(kind, (mode, memory, raw + moved, start + moved, end + moved, *rest))
+            for mode, memory, raw, start, end, *rest in other.data_segments
+        ]
     )
 
 

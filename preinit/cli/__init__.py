@@ -22,6 +22,8 @@ def _end_after(program: str) -> None:
     import os
     from importlib import import_module
 
+    if program == "group" and sys.argv[1:] == ["--version"] and _told_versions():
+        sys.exit()
     gc.disable()  # what is imported stays: looking for cycles in it takes 10 ms
     try:
         from ..errors import clean_up_when_terminated
@@ -38,6 +40,20 @@ def _end_after(program: str) -> None:
             sys.stderr.flush()
         os._exit(problem.exit_code)  # without what Python does at its end, which the next signal could hit
     sys.exit(code)
+
+
+def _told_versions() -> bool:
+    """Prints the versions, before what takes longer is imported. False where the group must say what is wrong."""
+    from .versions import versions
+
+    if sys.stdout is None:
+        return False
+    try:
+        sys.stdout.write("".join(f"{line}\n" for line in versions()))
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _forget_coercion() -> None:

@@ -108,24 +108,19 @@ def command(
 
             check_repeatable(options)
         data = read(source)
-        from ..binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
+        from ..binary.encoder import PREAMBLE
 
         if not data.startswith(PREAMBLE[:4]) and STANDARD_OUTPUT not in (source, output) and same_file(source, output):
             raise UsageError(
                 f"the module, a binary, would overwrite the text {source!r} that it is made from",
                 hint="Name another file with `-o`.",
             )
-        views = {"--html": html}
-        if data.startswith(COMPONENT_PREAMBLE):
-            _check_views(views)
         from ..passes.pipeline import build_module  # imports the engine
 
         observer = Observer()
         try:
             with shown(observer, quiet, verbose):
                 result = build_module(data, options, observer)
-                if result.report.component:
-                    _check_views(views)  # it was a text
                 verified = verify_calls(data, result.wasm, options, observer=observer) if verify else None
         except PreinitError as problem:
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
@@ -154,26 +149,21 @@ def command(
     leave(0)
 
 
-def _check_views(views: Mapping[str, object]) -> None:
-    """Refuses what there is for core modules only."""
-    given = [option for option, value in views.items() if value]
-    if given:
-        raise UsageError(
-            f"`{given[0]}` can't be used with a component",
-            hint="Leave it out: docs/components.md says which options components have.",
-        )
-
-
 def _view(option: str, data: bytes, result: Result, output: str) -> str:
     """The report, or the page about a build of `data`."""
     if option == "--report":
         from ..report.json import dumps
 
         return dumps(result.report)
+    name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)  # noqa: PTH119
+    if result.report.component:
+        from ..inspection.component import inspect_component
+        from ..report.component_page import component_page
+
+        return component_page(inspect_component(result.wasm), name, result.report)
     from ..inspection import inspect
     from ..report.inspection_page import inspection_page
 
-    name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)  # noqa: PTH119
     return inspection_page(inspect(result.wasm, data), name, result.report)
 
 

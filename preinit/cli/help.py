@@ -57,6 +57,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "0": "Done.",
         "1": "It failed; the message says why, and what to do.",
         "2": "Wrong usage: options that don't fit, files to be read that can't be.",
+        "129": "Ended by SIGHUP: its terminal was closed.",
         "130": "Interrupted by Ctrl-C.",
         "141": "The reader of standard output has stopped reading.",
         "143": "Ended by SIGTERM.",

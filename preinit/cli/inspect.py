@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -80,8 +80,7 @@ def command(
         _check_names(source, against, from_report, json, html)
         data = _binary(source)
         if data.startswith(COMPONENT_PREAMBLE):
-            given = {"--against": against, "--from-report": from_report, "--json": json, "--html": html}
-            _show_component(data, source, given)
+            _show_component(data, source, against, _report(from_report), json, html)
             leave(0)
         observer = Observer()
         with shown(observer, quiet, verbose), observer.stage("looking at the module"):
@@ -135,23 +134,35 @@ def _binary(source: str) -> bytes:
         raise
 
 
-def _show_component(data: bytes, source: str, given: Mapping[str, str | None]) -> None:
-    """Prints what is in a component, as text. Raises `UsageError` for other forms."""
+def _show_component(
+    data: bytes, source: str, against: str | None, built: Report | None, json: str | None, html: str | None
+) -> None:
+    """Shows what is in a component. Raises `UsageError` for what it can't be compared with."""
     from ..inspection.component import inspect_component
-    from ..report.component_text import component_lines
 
-    refused = [option for option, value in given.items() if value]
-    if refused:
+    if against:
         raise UsageError(
-            f"`{refused[0]}` can't be used with a component", hint="Leave it out: a component is shown as text."
+            "`--against` can't be used with a component",
+            hint="Leave it out: the report of its build says what became of each core instance.",
         )
     name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
     try:
-        shown_lines = list(component_lines(inspect_component(data), name))
+        found = inspect_component(data)
     except PreinitError as problem:
         locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
         raise
-    write_output(STANDARD_OUTPUT, "".join(f"{printable(line)}\n" for line in shown_lines).encode())
+    if json:
+        from ..report.json import dumps
+
+        write_output(json, dumps(found).encode(), "--json")
+    if html:
+        from ..report.component_page import component_page
+
+        write_output(html, component_page(found, name, built).encode(), "--html")
+    if not json and not html:
+        from ..report.component_text import component_lines
+
+        write_output(STANDARD_OUTPUT, "".join(f"{printable(line)}\n" for line in component_lines(found, name)).encode())
 
 
 def _inspected(data: bytes, source: str, against: str | None) -> Inspection:

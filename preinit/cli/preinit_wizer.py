@@ -31,7 +31,7 @@ from ..files.outputs import STANDARD_OUTPUT, check_writable, write_output
 from ..passes.observer import Event, Observer
 from . import manual
 from .arguments import File, Folder, mapped_folder, read
-from .failure import leave, say, say_error, say_warning
+from .failure import explained, leave, say, say_error, say_warning
 from .group import open_standard_streams
 from .wasmtime_keys import GROUPS, Meaning, of_file, pairs
 
@@ -215,6 +215,7 @@ def _meaning(given: dict[str, Any]) -> Meaning:
 def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dict[str, Any]) -> tuple[bool, Options]:
     """Whether warnings are not wanted, and the options of the build. Raises `UsageError`, what parsing raises."""
     from ..options.fields import changed
+    from ..passes.plan.exports import NOTHING_EXPORTED
     from .build import command as build
     from .options import chosen_of_build, options_of
 
@@ -230,7 +231,7 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
         arguments += _defaults(module, given) if meaning.defaults else []
     chosen = chosen_of_build(build, arguments, _more(), VARIABLE)
     options = options_of(chosen)
-    own: dict[str, Any] = {}
+    own: dict[str, Any] = {"accept": (*options.accept, NOTHING_EXPORTED)}  # wizer writes such outputs
     if given["init_func"]:
         own["init_funcs"] = [given["init_func"]]
     if not options.host.stdin and source != STANDARD_OUTPUT and "stdin" not in meaning.without:
@@ -369,13 +370,19 @@ def run() -> int:
     """Runs the command and returns its exit code. Raises `KeyboardInterrupt`."""
     open_standard_streams()
     try:
-        return int(command.main(prog_name=PROGRAM, standalone_mode=False) or 0)
+        with explained(debug=False):  # its help may not be printable where it goes
+            return _run()
     except click.ClickException as problem:
-        from .usage import explained as in_our_words
+        from .usage import in_our_words
 
         error = in_our_words(problem, PROGRAM)
         say_error(error.code, str(error))
         return 2
+
+
+def _run() -> int:
+    try:
+        return int(command.main(prog_name=PROGRAM, standalone_mode=False) or 0)
     except click.Abort:
         raise KeyboardInterrupt from None
 

@@ -23,7 +23,7 @@ _ELSEWHERE = {
 }
 
 
-def explained(problem: click.ClickException, command: str) -> UsageError:
+def in_our_words(problem: click.ClickException, command: str) -> UsageError:
     """The same in our words. `command`: what was called, `preinit build`, say."""
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     if isinstance(problem, click.NoSuchOption):

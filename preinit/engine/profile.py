@@ -16,7 +16,7 @@ from ..binary.opcodes import MEMORY_GROW
 from ..errors.reason import Reason
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 3\n"
+_MAGIC = b"preinit profile 4\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -37,6 +37,7 @@ class StoredChunk(NamedTuple):
     guards: tuple[tuple[int, int], ...]
     named: dict[str, int]
     changes_tables: bool
+    globals: tuple[int, ...] | None
     code: bytes
 
 
@@ -56,7 +57,7 @@ def encode(profile: Profile, name: str = "") -> bytes:
         "whole": profile.whole,
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
         "chunks": [
-            (c.number, c.functions, c.imports, c.guards, c.named, int(c.changes_tables), len(c.code))
+            (c.number, c.functions, c.imports, c.guards, c.named, int(c.changes_tables), c.globals, len(c.code))
             for c in profile.chunks
         ],
     }
@@ -92,9 +93,16 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
         stubs = [StoredStubs(_pairs(types), code) for (types, _), code in zip(index["stubs"], codes, strict=False)]
         chunks = [
             StoredChunk(
-                int(number), _numbers(functions), _numbers(imports), _pairs(guards), _named(named), bool(changes), code
+                int(number),
+                _numbers(functions),
+                _numbers(imports),
+                _pairs(guards),
+                _named(named),
+                bool(changes),
+                None if globals_ is None else _numbers(globals_),
+                code,
             )
-            for (number, functions, imports, guards, named, changes, _), code in zip(
+            for (number, functions, imports, guards, named, changes, globals_, _), code in zip(
                 index["chunks"], codes[len(stubs) :], strict=True
             )
         ]
@@ -121,6 +129,7 @@ def _is_of(module: Module, chunk: StoredChunk) -> bool:
         min(chunk.functions) >= first
         and min(mentioned) >= 0
         and max(mentioned) < known
+        and all(0 <= index < len(module.globals) for index in chunk.globals or ())
         and all(name == f"r{function}" for name, function in chunk.named.items())
         and all(
             opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables)

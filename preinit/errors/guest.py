@@ -112,7 +112,7 @@ class NeverPaused(InitializerFailed):
     """The program ended without having come to where it was to be paused."""
 
     code = "never-paused"
-    hint = "Pause where the program does come by: `--verbose` shows what it calls; `preinit inspect` what there is."
+    hint = "Pause where the program does come by, for example at an import that it called last."
 
 
 class PauseDiffers(InitializerFailed):

@@ -126,12 +126,12 @@ class NoInitializer(PreinitError):
 
 
 class NothingLeft(PreinitError):
-    """The program ran to its end, and the output would export no function that could go on from there."""
+    """The output would export nothing that could use what was initialized."""
 
     code = "nothing-left"
     hint = (
-        "Export a function for what comes before, and run that one; and one that goes on from there. Where hosts call "
-        "`_start`, let it take that name: `-r _start=FUNCTION`."
+        "Export a function that goes on from there; where the whole program was run, one for what comes before, too, "
+        "and run that one. To write the output nevertheless: `--accept nothing-exported`."
     )
 
 

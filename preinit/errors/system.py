@@ -23,21 +23,28 @@ class SystemLimit(PreinitError):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM ends the work as Ctrl-C does: what is half written is removed. A second one ends it at once."""
+    """SIGTERM ends the work as Ctrl-C does: what is half written is removed, and what was started ends. A second one
+    ends it at once. SIGHUP does the same: the terminal was closed."""
 
-    exit_code = 128 + signal.SIGTERM
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.signal = signal.Signals(number).name
+        self.exit_code = 128 + number
 
 
 def _terminate(number: int, _frame: object) -> None:
     signal.signal(number, signal.SIG_DFL)
-    raise Terminated
+    raise Terminated(number)
 
 
 def clean_up_when_terminated() -> None:
-    """To be called by whoever owns the process, first of all: from now on, SIGTERM raises `Terminated`."""
-    ours = threading.current_thread() is threading.main_thread()
-    if ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # whoever started us may want it ignored
-        signal.signal(signal.SIGTERM, _terminate)
+    """To be called by whoever owns the process, first of all: from now on, SIGTERM and SIGHUP raise
+    `Terminated`."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) is signal.SIG_DFL:  # whoever started us may want it ignored
+            signal.signal(number, _terminate)
 
 
 class Limit(NamedTuple):
@@ -120,7 +127,7 @@ def as_error(caught: BaseException, writing: bool = False) -> PreinitError:
     if isinstance(caught, PreinitError):
         return caught
     if isinstance(caught, KeyboardInterrupt):
-        ended = "ended by SIGTERM" if isinstance(caught, Terminated) else "interrupted"
+        ended = f"ended by {caught.signal}" if isinstance(caught, Terminated) else "interrupted"
         problem = Interrupted(f"{ended} while writing" if writing else f"{ended}; nothing was written")
         problem.exit_code = getattr(caught, "exit_code", problem.exit_code)
         return problem

@@ -63,6 +63,11 @@ class Watch:
         """The imports that were called last, the latest at the end."""
         return self._last
 
+    @property
+    def calls(self) -> int:
+        """How often the import was called at whose call the guest is to be paused."""
+        return self._point.number - self._left
+
     def before_wasi(self, name: str, arguments: tuple[int, ...], looks: Looks) -> bool:
         """Whether the guest is paused before this call of WASI. Raises `PauseRefused`."""
         if self.over:

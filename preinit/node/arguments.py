@@ -31,9 +31,20 @@ def raw(value_type: ValType, value: Any) -> bytes:
     raise Unsupported(f"a call with {value!r} for a value of type {type_name(value_type)} can't be made again")
 
 
-def stores(address: int, content: bytes) -> bytes:
+def borrowed(memory: memoryview, address: int, content: bytes, use: bytes, is_64: bool = False) -> bytes:
+    """Instructions `use`, between such that write bytes to memory 0, and such that put back what it holds there.
+
+    Both write eight bytes at a time. `is_64`: its addresses are numbers of 64 bits.
+    """
+    kept = memory[address : address + -(-len(content) // 8) * 8]
+    return stores(address, content, is_64) + use + stores(address, kept.tobytes(), is_64)
+
+
+def stores(address: int, content: bytes, is_64: bool = False) -> bytes:
     """Instructions that write bytes to memory 0, eight at a time: zeros fill up the last eight."""
     return b"".join(
-        code.i32_const(address + at) + code.value(I64, content[at : at + 8].ljust(8, b"\0")) + code.store(I64, 0, 0)
+        code.address_ops(is_64).const(address + at)
+        + code.value(I64, content[at : at + 8].ljust(8, b"\0"))
+        + code.store(I64, 0, 0)
         for at in range(0, len(content), 8)
     )

@@ -23,6 +23,7 @@ from ..passes.plan.job import Job
 from ..passes.plan.owners import ownership
 from ..result import Result
 from .findings import lost_calls, report_of
+from .imports import replayed_pattern
 from .instrument import instrument, stack_pointer
 from .program import find_node
 from .proof import prove
@@ -98,6 +99,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         script = Script(place, options.host.args, module, program, options.host, deadline)
         with observer.stage("instrument"):
             copy, facts = instrument(module)
+            facts["replayed"] = replayed_pattern(wanted.replay)
         with observer.stage("run", place.name):
             output = Output(options.host, 0)
             outcome = run(script, "record", folder / "record", copy, output.to_error, facts)

@@ -5,7 +5,7 @@
 import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
-import { dump, dumpAnywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
+import { dump, dumpAnywhere, everywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
 
 const { mode, script } = settings;
 const IMPORTING = "importing it";
@@ -23,7 +23,18 @@ function ended(code = 0) {
   process.exit(code);
 }
 
-const PAUSED = Symbol("paused"); // ends prepare() where nothing is recorded
+const PAUSED = new Error("paused"); // ends prepare() where nothing is recorded
+let settle;
+const paused = new Promise((resolve) => (settle = resolve));
+
+// Called from a timer, nothing of prepare() would catch it.
+function endPrepare() {
+  settle();
+  const ignore = (problem) => problem === PAUSED || fail(problem);
+  process.on("uncaughtException", ignore);
+  setImmediate(() => process.off("uncaughtException", ignore));
+  throw PAUSED;
+}
 
 globalThis.preinit = {
   // Ends Node at once; later, where the program runs in a worker.
@@ -32,7 +43,7 @@ globalThis.preinit = {
     if (mode === "record") return dumpAnywhere().then((done) => (done ? ended() : fail(NO_INSTANCE, true)));
     const isBare = bare || step === IMPORTING;
     if (mode === "time" && isBare) finish();
-    if (mode === "time" && step === "prepare()") throw PAUSED;
+    if (mode === "time" && step === "prepare()") endPrepare();
     if (mode === "load" && isBare) {
       tell({ unfinished: { step, bare: true } });
       ended();
@@ -57,6 +68,24 @@ function finish(answer) {
   tell({ total, ...times(), answer });
   ended();
 }
+
+// What stands in a value that is no plain one, as text; undefined if all is plain.
+function notPlain(value, place, seen = new Set()) {
+  if (typeof value === "function" || typeof value === "symbol") return `${place} is a ${typeof value}`;
+  if (typeof value?.then === "function") return `${place} is a promise`;
+  if (value === null || typeof value !== "object" || seen.has(value)) return undefined;
+  seen.add(value);
+  if (ArrayBuffer.isView(value)) return undefined;
+  for (const [key, held] of Object.entries(value)) {
+    const found = notPlain(held, `${place}.${key}`, seen);
+    if (found) return found;
+  }
+}
+
+// Else Node would say that it ended in a step that waits.
+process.on("uncaughtExceptionMonitor", (problem) => {
+  if (isPending() && !bare && problem !== PAUSED) tell({ failed: { step, said: String(problem?.stack ?? inspect(problem)).slice(0, 4000) } });
+});
 
 process.on("exit", (code) => {
   if (!isPending()) return;
@@ -84,25 +113,28 @@ async function main() {
     step = `${name}()`;
     if (steps[name] !== undefined && typeof steps[name] !== "function") throw new TypeError(`${name} is no function`);
     try {
-      return await steps[name]?.(...given);
+      return await Promise.race([steps[name]?.(...given), ...(name === "prepare" ? [paused] : [])]);
     } catch (problem) {
       if (problem !== PAUSED) throw problem;
     }
   };
   const program = await perform("load");
-  loaded();
+  loaded(program);
   if (mode === "load") return finishDump();
   await perform(settings.resumes ? "resume" : "prepare", program);
   if (mode === "record") return finishDump();
   if (!steps.answer) return finish();
   const answer = await perform("answer", program);
+  if (answer === undefined || answer === null) return finish(); // it proves nothing
+  const unlike = notPlain(answer, "answer(program)");
+  if (unlike) throw new TypeError(`${unlike}, which can't be compared: return numbers, texts, and lists or objects of them`);
   const said = typeof answer === "string" ? answer : inspect(answer, WHOLE);
   finish(said);
 }
 
 async function finishDump() {
   step = "the pause";
-  if (!(await dumpAnywhere())) tell({ missing: true });
+  if (!(await dumpAnywhere())) tell({ missing: true, ...everywhere() });
   ended();
 }
 

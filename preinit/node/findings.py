@@ -26,18 +26,15 @@ from ..result import (
     StandInFacts,
 )
 from ..version import VERSION
-from .imports import HANDLES
+from .imports import CHANGES, HANDLES
 from .program import Node
 from .proof import Proof
 from .recording import Recording
-from .reopening import reopened
-from .standins import StandIn, described, is_helper
+from .standins import StandIn, described, is_helper, is_known, left_of_start, may_run_once
 from .state import Captured
 
 #: What keeps Node alive without the program's doing: its own streams.
 _STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
-#: Standard error: each instance has those up to it.
-_LAST_STREAM = 2
 #: What to do about what a program keeps, where that is something else than for a module without JavaScript.
 _HINTS = {
     "environment-frozen": "Ask for it where instances do, not while the program is loaded; never give a secret.",
@@ -68,7 +65,7 @@ def report_of(
     functions = len(module.bodies)
     reason = "it is captured in Node, in its own JavaScript glue"
     stand_ins = tuple(
-        StandInFacts(o.export, o.why, o.called, o.replayed, o.reopened, o.dropped, o.unknown) for o in made
+        StandInFacts(o.export, o.why, o.called, o.replayed, _paths(o), o.dropped, o.unknown) for o in made
     )
     chosen = {name: list(getattr(wanted, name)) for name in ("once", "replay", "drop", "forget_fd")}
     return Report(
@@ -125,15 +122,15 @@ def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) ->
     """What to do about an output that answers otherwise: import calls of start-up that it does not make, exports that
     its glue calls again; None where there is none of both."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
-    again = _called_again(module, recording, made)
+    again = may_run_once(module, recording, made)
     said = []
     if unknown:
         options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
         said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
     if again:
         said.append(
-            f"Its glue calls {_listed(again)} again when it loads it: have what must not run again run once with "
-            f"{' '.join(option('--once', name) for name in again[:_FEW])} ."
+            "Some of what has run already may run again. If one of these, or more, must not, say so: "
+            f"{', '.join(option('--once', name) for name in again[:_FEW])} ."
         )
     if not said:
         return None
@@ -148,7 +145,7 @@ def _warnings(
     proof: Proof,
     wanted: Capturing,
 ) -> Iterator[BuildWarning]:
-    yield from _of_files(recording, made, wanted)
+    yield from _of_files(recording, made, proof, wanted)
     yield from _of_start(module, recording, made)
     for index, number in captured.foreign.items():
         yield BuildWarning(
@@ -157,11 +154,19 @@ def _warnings(
             "left out: no module can hold them",
             "Add them again in resume(program), in the same order (addFunction): they get the same slots.",
         )
-    late = [
-        entry.title
-        for entry in recording.imports
-        if entry.late and any(map(HANDLES.match, (entry.name, entry.provider)))
-    ]
+    late, others = [], {}
+    for entry in recording.imports:
+        if entry.late and any(map(HANDLES.match, (entry.name, entry.provider))):
+            late.append(entry.title)
+        elif entry.late and not is_known(entry, wanted.drop):
+            others[entry.title] = entry.late
+    if others:
+        yield BuildWarning(
+            "glue-late",
+            f"the program called {described(others)} after it was loaded: what JavaScript keeps of that is not in the "
+            "output",
+            "If it keeps something, do the same in resume(program); if not, say so (--drop IMPORT).",
+        )
     if late:
         yield BuildWarning(
             "glue-handles",
@@ -185,18 +190,28 @@ def _warnings(
             "Have load() do less; check with answer(program) that nothing is missing.",
         )
     if proof.answered is None:
-        missing = "answer(program)" if proof.differences is not None else "load(), so that the output was not loaded"
+        missing = (
+            "the script exports no answer(program), or it returned nothing"
+            if proof.differences is not None
+            else "the script exports no load(), so that the output was not loaded"
+        )
         yield BuildWarning(
             "glue-unproven",
-            f"the script exports no {missing}: nothing shows that the output answers as the input does",
+            f"{missing}: nothing shows that the output answers as the input does",
             "Export load, prepare and answer from the script: docs/glue.md has an example.",
         )
 
 
-def _of_files(recording: Recording, made: Sequence[StandIn], wanted: Capturing) -> Iterator[BuildWarning]:
-    opens = {path for one in made for path in one.reopened}
-    files = reopened(recording, wanted.forget_fd)
-    again = [f"{printable(file.path or '')} ({file.number})" for file in files if file.path in opens]
+def _paths(one: StandIn) -> tuple[str, ...]:
+    return tuple(file.path or "" for file in one.reopened)
+
+
+def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted: Capturing) -> Iterator[BuildWarning]:
+    opened = [file for one in made for file in one.reopened]
+    now = {file.number: (file.path, file.position) for file in proof.opened}
+    is_loaded = proof.differences is not None
+    files = [file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position)]
+    again = [f"{printable(file.path or '')} ({file.number})" for file in files]
     if again:
         yield BuildWarning(
             "glue-files",
@@ -206,23 +221,27 @@ def _of_files(recording: Recording, made: Sequence[StandIn], wanted: Capturing) 
             + option("--forget-fd", str(files[0].number)),
         )
     others = [
-        f"descriptor {file.number}" + (f" ({printable(file.path)})" if file.path else f" ({printable(file.made)})")
+        f"descriptor {file.number} ({printable(file.path or file.made)})"
         for file in recording.opened
-        if file.number not in wanted.forget_fd
-        and file.path not in opens
-        and (file.path or file.number > _LAST_STREAM)  # one that takes the place of a stream
+        if file.number not in wanted.forget_fd and file not in files
     ]
     if others:
         yield BuildWarning(
             "glue-descriptors",
-            f"{_listed(others)} {'is' if len(others) == 1 else 'are'} open at the pause, and can't be opened again",
+            f"{_listed(others)} {'is' if len(others) == 1 else 'are'} open at the pause, and not in the output",
             "Close them in prepare(program), or open them in resume(program), in the same order.",
         )
-    if recording.written:
+    changes = {
+        entry.title: entry.times
+        for entry in recording.imports
+        if entry.times and any(map(CHANGES.fullmatch, (entry.name, entry.provider)))
+    }
+    if recording.written or changes:
+        wrote = [f"wrote {_listed([printable(path) for path in recording.written])}"] if recording.written else []
+        called = [f"called {described(changes)}"] if changes else []
         yield BuildWarning(
             "glue-written",
-            f"the program wrote {_listed([printable(path) for path in recording.written])}: files of the glue are not "
-            "in the output",
+            f"the program {' and '.join(wrote + called)}: files and folders of the glue are not in the output",
             "Write them again in resume(program), or keep what they say in the program's memory.",
         )
 
@@ -242,13 +261,29 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
                 f"{printable(one.export)} ended by throwing when the program was loaded: in the output it returns",
                 "Check with answer(program) that the glue does not wait for that.",
             )
+        if one.called and not recording.loading.get(one.export):
+            yield BuildWarning(
+                "glue-once",
+                f"{printable(one.export)} was called in prepare(program), and not when the program was loaded: "
+                f"{counted(one.swallowed, 'call')} of it in the output will only return what was returned",
+                "Name it with `--once` only if the glue, or answer(program), calls it in each instance.",
+            )
+    if left := left_of_start(recording, made):
+        yield BuildWarning(
+            "glue-import-dropped",
+            f"the start function called {described(left)}, and no export of the output could do that again",
+            "Do it in resume(program), if JavaScript keeps something of that.",
+        )
     again = _called_again(module, recording, made)
     if again and recording.loaded:
+        once = [name for name in may_run_once(module, recording, made) if name in again]
         yield BuildWarning(
             "glue-start",
             f"the glue calls {_listed(again)} when it loads the program, and will again in the output, on a memory "
             "that is prepared already",
-            "Where one must not run again, say so: " + option("--once", again[0]),
+            "Where one must not run again, say so: "
+            + (option("--once", once[0] if once else "EXPORT"))
+            + ". What allocates memory must.",
         )
 
 

@@ -6,6 +6,7 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { threadId } from "node:worker_threads";
 import { frames, maker } from "./callers.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -33,24 +34,26 @@ const watches = job.mode !== "time";
 
 const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
-const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
 const MOST_MAKERS = 6;
-const POINTED = 64; // bytes that are kept of what it points to
+const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
+const POINTED = { stack: 1024, elsewhere: 256 }; // bytes that are kept of what an argument points to
+const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
 const unwrapped = new WeakMap(); // wrapped export -> export
+const titles = new WeakMap(); // wrapped export -> its name
+const aliases = new Map(); // name of an export -> what the program that load() gave calls it
 const imports = []; // {index, module, name, kind, js, count, late}
 const calls = []; // the first two calls of each export that JavaScript made
-const called = new Map(); // export -> how often JavaScript called it
+const called = new Map(); // export -> how often JavaScript called it, and how often while it loaded the program
 const opened = new Map(); // descriptor -> what is open there
 const wrote = new Set(); // paths of files that the program wrote
 let target = null; // the watched instance
-let instances = 0;
-const makers = []; // what made the first of them, as text
 let suspended = 0; // promises of exports that did not settle (JSPI), and stacks that Asyncify has unwound
 let depth = 0;
 let serving = ""; // the import that is being called
 let current = null; // the call under way, if it is recorded
+const starting = { name: "", phase: "load", args: [], frames: [], imports: [] }; // the start function's, before all else
 let phase = "load";
 let recorded = 0; // import calls
 let lost = 0; // import calls, and calls, that were too many
@@ -78,46 +81,59 @@ function plain(value) {
   return Object.is(value, -0) ? "-0" : Number.isFinite(value) ? value : String(value);
 }
 
-// What arguments point to on the stack: it is gone when the call is replayed.
+// What arguments of a call that may be made again point to: on the stack it is gone then, elsewhere it may have changed.
 function pointed(args) {
-  if (!job.pointer || !target?.memories[0] || current.phase !== "load") return undefined;
-  const pointer = target.exports[job.pointer]() >>> 0;
-  const memory = target.memories[0].buffer;
-  const found = args
-    .filter((a) => typeof a === "number" && a >= pointer && a < pointer + WINDOW && a + POINTED <= memory.byteLength)
-    .map((a) => [a, Buffer.from(memory, a, POINTED).toString("hex")]);
+  const memory = target?.memories[0]?.buffer;
+  if (!memory || phase !== "load") return undefined;
+  const pointer = job.pointer ? Number(target.exports[job.pointer]()) >>> 0 : Infinity;
+  const found = [];
+  for (const value of args) {
+    const address = Number(value);
+    if (!["number", "bigint"].includes(typeof value) || !Number.isInteger(address) || address <= 0) continue;
+    const wanted = address >= pointer && address < pointer + WINDOW ? POINTED.stack : POINTED.elsewhere;
+    const size = Math.min(wanted, memory.byteLength - address) & ~7;
+    if (size > 0) found.push([address, Buffer.from(memory, address, size).toString("hex")]);
+  }
   return found.length ? found : undefined;
 }
 
 function text(address) {
   const memory = new Uint8Array(target.memories[0].buffer);
-  const start = address >>> 0;
+  const start = Number(address) >>> 0;
   const end = memory.indexOf(0, start);
   return Buffer.from(memory.slice(start, Math.min(end, start + 4096))).toString();
+}
+
+const WRITES = 0o1100; // O_CREAT and O_TRUNC, as musl, and so Emscripten, numbers them
+function opens(number, address, flags) {
+  if (!target) return opened.set(number, { made: "the start function" }); // its memory is not known yet
+  const path = text(address);
+  opened.set(number, { path, flags });
+  if (flags & WRITES) wrote.add(path); // it was made, or emptied
 }
 
 function watchFiles(js, args, result) {
   if (/fd_p?write$/.test(js) && opened.get(args[0])?.path) wrote.add(opened.get(args[0]).path);
   if (/fd_close$/.test(js)) opened.delete(args[0]);
   if (typeof result !== "number" || result < 0) return; // comparing an object may call anything
-  if (/syscall_openat$/.test(js)) opened.set(result, { path: text(args[1]), flags: args[2] });
-  else if (/syscall_open$/.test(js)) opened.set(result, { path: text(args[0]), flags: args[1] });
-  else if (/syscall_(pipe|socket|dup|dup3|eventfd2?)$/.test(js)) opened.set(result, { made: js });
+  if (/syscall_openat$/.test(js)) opens(result, args[1], args[2]);
+  else if (/syscall_open$/.test(js)) opens(result, args[0], args[1]);
+  else if (/syscall_(pipe|socket|dup|dup[23]|eventfd2?)$/.test(js)) opened.set(result, { made: js });
 }
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
   // They catch what is thrown through them, and call straight back.
   if (/^invoke_/.test(title) || /^invoke_/.test(entry.name)) return provided;
+  const isReplayed = REPLAYED.test(entry.js) || REPLAYED.test(entry.name);
   return function (...args) {
     entry.count++;
     if (phase !== "load") entry.late++;
-    let note = null;
-    if (current && depth === 1) {
-      if (recorded++ < MOST_IMPORT_CALLS) {
-        note = { i: entry.index, args: args.map(plain), stack: pointed(args) };
-        current.imports.push(note);
-      } else lost++;
+    const caller = target ? depth === 1 && current : depth === 0 && starting;
+    if (caller) {
+      const stack = isReplayed ? pointed(args) : undefined;
+      if (recorded++ < MOST_IMPORT_CALLS) caller.imports.push({ i: entry.index, args: args.map(plain), stack });
+      else lost++;
     }
     const before = serving;
     serving = title;
@@ -125,7 +141,7 @@ function wrapImport(entry, provided) {
     try {
       const result = provided.apply(this, args);
       watchFiles(serving, args, result);
-      return result;
+      return unwrapped.get(result) ?? result;
     } finally {
       depth--;
       serving = before;
@@ -137,14 +153,15 @@ function wrapExport(name, actual) {
   const transparent = /^dynCall_/.test(name);
   let stacks; // how a call changes their number
   const wrapper = function (...args) {
-    if (transparent) return actual(...args);
+    if (transparent) return actual(...bare(args));
     suspended += stacks ??= stacksOf(name);
     const before = [depth, current, serving];
     serving = "";
     let note = null;
     if (depth === 0) {
-      const times = (called.get(name) ?? 0) + 1;
-      called.set(name, times);
+      const [before, loading] = called.get(name) ?? [0, 0];
+      const times = before + 1;
+      called.set(name, [times, loading + (phase === "load" ? 1 : 0)]);
       if (times <= 2 && job.mode === "record") {
         note = { name, phase, args: args.map(plain), frames: frames(), imports: [] };
         if (calls.length < MOST_CALLS) calls.push(note);
@@ -154,7 +171,7 @@ function wrapExport(name, actual) {
     }
     depth++;
     try {
-      const result = actual(...args);
+      const result = actual(...bare(args));
       if (note) note.result = Array.isArray(result) ? result.map(plain) : plain(result);
       return result;
     } catch (problem) {
@@ -167,6 +184,7 @@ function wrapExport(name, actual) {
   Object.defineProperty(wrapper, "name", { value: actual.name });
   Object.defineProperty(wrapper, "length", { value: actual.length });
   unwrapped.set(wrapper, actual);
+  titles.set(wrapper, name);
   return wrapper;
 }
 
@@ -187,9 +205,20 @@ function watchedImports(module, provided) {
   return made;
 }
 
+// Each instance of any thread or process leaves a file.
+const INSTANCE = "instance-";
+function tellInstance(where) {
+  const name = `${INSTANCE}${process.pid}-${threadId}-${real.now()}`;
+  fs.writeFileSync(path.join(folder, name), where);
+}
+export function everywhere() {
+  const files = fs.readdirSync(folder).filter((name) => name.startsWith(INSTANCE)).sort();
+  const makers = files.slice(0, MOST_MAKERS).map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
+  return { instances: files.length, makers };
+}
+
 function watched(instance, where) {
-  instances++;
-  if (makers.length < MOST_MAKERS) makers.push(where);
+  tellInstance(where);
   const e = instance.exports;
   const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
@@ -213,6 +242,24 @@ W.Table.prototype.set = function (...args) {
 W.Table.prototype.grow = function (...args) {
   return real.grow.apply(this, bare(args));
 };
+// What JavaScript makes of an export must be the export, as the engine takes no other function.
+for (const name of ["Global", "Table"]) {
+  const made = W[name];
+  W[name] = new Proxy(made, {
+    construct: (constructor, [type, ...rest], target) =>
+      Reflect.construct(constructor, [type, ...bare(rest)], target === W[name] ? constructor : target),
+  });
+  made.prototype.constructor = W[name];
+}
+const { get, set } = Object.getOwnPropertyDescriptor(W.Global.prototype, "value");
+Object.defineProperty(W.Global.prototype, "value", {
+  get,
+  set(value) {
+    set.call(this, ...bare([value]));
+  },
+  enumerable: true,
+  configurable: true,
+});
 if (real.promising) {
   W.promising = (actual) => {
     const made = real.promising(unwrapped.get(actual) ?? actual);
@@ -241,6 +288,12 @@ function isOurs(bytes) {
 function ours(module) {
   substituted.add(module);
   return module;
+}
+
+// A thread may get a module that another one compiled.
+function isSubstituted(module) {
+  if (substituted.has(module)) return true;
+  return watches && real.exports(module).some(({ name }) => name.startsWith(job.prefix));
 }
 
 async function compileOurs(rest) {
@@ -272,14 +325,14 @@ W.Module = new Proxy(real.Module, {
 real.Module.prototype.constructor = W.Module;
 W.Instance = new Proxy(real.Instance, {
   construct(constructor, [module, provided]) {
-    if (!watches || !substituted.has(module)) return new constructor(module, provided);
+    if (!watches || !isSubstituted(module)) return new constructor(module, provided);
     return watched(new constructor(module, watchedImports(module, provided)), maker());
   },
 });
 W.compile = async (bytes, ...rest) => (isOurs(bytes) ? compileOurs(rest) : real.compile(bytes, ...rest));
 async function instantiate(where, what, provided, ...rest) {
   if (what instanceof real.Module) {
-    if (substituted.has(what)) return instantiateOurs(what, provided, rest, where);
+    if (isSubstituted(what)) return instantiateOurs(what, provided, rest, where);
     return real.instantiate(what, provided, ...rest);
   }
   if (!isOurs(what)) return real.instantiate(what, provided, ...rest);
@@ -297,7 +350,7 @@ W.instantiateStreaming = async (source, ...rest) => {
 // -- state -------------------------------------------------------------------------------------------------------------
 
 function referred(value) {
-  if (value === null || value === undefined) return null;
+  if (value === null || value === undefined) return value === null ? null : "undefined";
   return target.known.get(value) ?? (typeof value === "function" ? "foreign" : "object");
 }
 
@@ -380,19 +433,21 @@ export function dump(more = {}) {
   if (written || !target) return false;
   const state = {
     ...more,
-    instances, makers, depth, suspended, phase, lost, imports, calls, given,
+    ...everywhere(), depth, suspended, phase, lost, imports, given,
+    calls: starting.imports.length ? [starting, ...calls] : calls,
     globals: readGlobals(),
     tables: readTables(),
     before: target.before,
     droppedData: trapping(job.probes.data),
     droppedElements: trapping(job.probes.elements),
-    called: [...called],
+    called: [...called].map(([name, [times, loading]]) => [name, times, loading]),
     opened: [...opened],
     wrote: [...wrote],
+    aliases: Object.fromEntries(aliases),
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(index, memory));
-  if (job.mode === "record" && depth === 0 && opened.size) positions();
+  if (depth === 0 && opened.size) positions();
   write(state);
   written = true;
   return true;
@@ -418,10 +473,23 @@ const channel = new BroadcastChannel("preinit");
 channel.unref?.();
 channel.onmessage = ({ data }) => {
   if (data === "loaded") phase = "prepare";
-  if (data === "pause" && dump()) channel.postMessage("paused");
+  if (data === "pause" && target && claims() && dump()) channel.postMessage("paused");
 };
-export function loaded() {
+// One thread writes the state: several would write over each other.
+function claims() {
+  try {
+    fs.closeSync(fs.openSync(path.join(folder, "claimed"), "wx"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+export function loaded(program) {
   phase = "prepare";
+  for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {
+    const name = titles.get(value);
+    if (name !== undefined && name !== key) aliases.set(name, key);
+  }
   channel.postMessage("loaded");
 }
 export function dumpAnywhere() {

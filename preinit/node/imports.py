@@ -6,6 +6,7 @@ They are known by the names of the glue's functions, which are there where the m
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
@@ -25,7 +26,13 @@ HARMLESS = re.compile(
     r"|console_error|console_warn|err|out|log.*|throw_longjmp|longjmp)"
     r"|cxa_.*|llvm_.*|resumeException|assert_fail|abort.*|tzset_js|tzset|localtime_js|gmtime_js|mktime_js|timegm_js"
     r"|strftime.*|getentropy|getTempRet0|setTempRet0|gettimeofday|time|clock_gettime|throw_longjmp"
-    r"|syscall_.*|mmap_js|munmap_js|(js_)?getpid|longjmp|invoke_.*)"
+    r"|syscall_(?!chdir|fchdir|mkdir|mknod|unlink|rmdir|rename|symlink|link|f?truncate|f?chmod|f?chown|utime|bind"
+    r"|listen|connect).*|mmap_js|munmap_js|(js_)?getpid|longjmp|invoke_.*)"
+)
+#: They change what the glue holds of files, folders and connections.
+CHANGES = re.compile(
+    r"_*syscall_((f?chdir|mkdir|mknod|unlink|rmdir|rename|symlink|link|f?truncate|f?chmod|f?chown|utime)\w*"
+    r"|bind|listen|connect)"
 )
 #: They end the program.
 ENDING = re.compile(r"_*(proc_exit|exit)")
@@ -36,3 +43,8 @@ def numbered(module: Module) -> dict[tuple[str, str], int]:
     """The index of each imported function, by the names of module and import."""
     functions = [entry for entry in module.imports if entry.kind == ExternKind.FUNC]
     return {(entry.module, entry.name): index for index, entry in enumerate(functions)}
+
+
+def replayed_pattern(named: Sequence[str]) -> str:
+    """What matches the names of imports whose calls may be made again, `named` ones too; for JavaScript."""
+    return "|".join([REPLAYED.pattern, *(rf"_*{re.escape(name.lstrip('_'))}$" for name in named)])

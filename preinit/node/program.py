@@ -47,9 +47,11 @@ def find_node(named: str | None = None, otherwise: str = "") -> Node:
         limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {path!r} can't be run: {problem}", hint=wanted) from problem
     match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
-    if not match or int(match[2]) < LEAST_VERSION:
-        said = match[1] if match else "of an unknown version"
-        raise ToolMissing(f"Node is too old: {printable(path)} is {said}", hint=wanted)
+    if not match:
+        said = (done.stderr.strip() or done.stdout.strip() or f"it ended with code {done.returncode}").splitlines()[-1]
+        raise ToolMissing(f"{printable(path)} does not say which Node it is: {printable(said[:300])}", hint=wanted)
+    if int(match[2]) < LEAST_VERSION:
+        raise ToolMissing(f"Node is too old: {printable(path)} is {match[1]}", hint=wanted)
     return Node(path, match[1])
 
 

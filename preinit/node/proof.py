@@ -17,7 +17,7 @@ from ..passes.rewrite.module import Rewritten
 from ..passes.snapshot import Snapshot
 from ..result import LoadedDifference, StartTimes
 from .instrument import instrument
-from .recording import Recording, recording_of
+from .recording import OpenFile, Recording, recording_of
 from .runs import Script, run
 
 #: How often each is started where that takes less than so many seconds, otherwise once.
@@ -34,12 +34,13 @@ _GRAIN = 4096
 
 
 class Proof(NamedTuple):
-    """See `CaptureFacts`."""
+    """See `CaptureFacts`. `opened`: what is open once the output is loaded."""
 
     answered: bool | None
     differences: tuple[LoadedDifference, ...] | None
     before: StartTimes | None
     after: StartTimes | None
+    opened: tuple[OpenFile, ...] = ()
 
 
 def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, stage: Callable[[str], Any]) -> Proof:
@@ -55,7 +56,7 @@ def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, s
     if expected != answered:
         raise _differs(expected or "", answered or "")
     times = [StartTimes(_median(runs, "total"), _median(runs, "compile")) for runs in (before, after)]
-    return Proof(None if expected is None else True, differences, *times)
+    return Proof(None if expected is None else True, differences, times[0], times[1], loaded.opened)
 
 
 def _loaded(script: Script, output: Rewritten, folder: Path) -> Recording | None:

@@ -12,16 +12,17 @@ from ..errors import Unsupported, printable
 #: Bytes that the description of a state may have: engines take 10 million entries of all tables.
 _MOST_STATE = 1 << 30
 
-#: What a global or table holds: a function by its index, null, "foreign": a function of another instance, "object".
+#: What a global or table holds: a function by its index, null, "foreign": a function of another instance, "object",
+#: "undefined": that is not null in JavaScript.
 Held = int | str | None
 
 
 class ImportCall(NamedTuple):
-    """A call of an import, straight from an export that JavaScript had called.
+    """A call of an import, straight from an export that JavaScript had called, or from the start function.
 
     `function`: its place among the imports of the recording.
-    `arguments`: numbers, as JSON has them, see `arguments.raw`; None for what is no number. `pointed`: addresses on
-    the stack among them, and the bytes that lay there.
+    `arguments`: numbers, as JSON has them, see `arguments.raw`; None for what is no number. `pointed`: of calls that
+    may be made again, what may be addresses among them, and the bytes that lay there.
     """
 
     function: int
@@ -30,13 +31,15 @@ class ImportCall(NamedTuple):
 
 
 class ExportCall(NamedTuple):
-    """A call that JavaScript made. `loading`: before the script said that its program is loaded. `frames`: names of the
-    JavaScript functions that called, innermost first."""
+    """A call that JavaScript made; one without a name is that of the start function. `loading`: before the script
+    said that its program is loaded. `frames`: names of the JavaScript functions that called, innermost first;
+    `alias`: what JavaScript calls the export, where that is known."""
 
     name: str
     loading: bool
     arguments: tuple[Any, ...]
     frames: tuple[str, ...]
+    alias: str
     result: Any
     threw: bool
     imports: tuple[ImportCall, ...]
@@ -88,8 +91,8 @@ class Recording(NamedTuple):
     """A program at its pause, and how it came there.
 
     `makers`: JavaScript functions that made the first instances; `before`: right after instantiation; `called`: how
-    often JavaScript called each export; `written`: paths of files that the program wrote; `lost`: calls that were too
-    many to be kept; `resources`: what keeps Node alive.
+    often JavaScript called each export, `loading`: before the program was loaded; `written`: paths of files that the
+    program wrote; `lost`: calls that were too many to be kept; `resources`: what keeps Node alive.
     """
 
     instances: int
@@ -101,6 +104,7 @@ class Recording(NamedTuple):
     imports: tuple[ImportUse, ...]
     calls: tuple[ExportCall, ...]
     called: dict[str, int]
+    loading: dict[str, int]
     opened: tuple[OpenFile, ...]
     written: tuple[str, ...]
     given: Given
@@ -143,7 +147,8 @@ def _unreadable(problem: Exception) -> Unsupported:
 
 def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
     given = outcome["given"]
-    calls = tuple(map(_call, outcome["calls"]))
+    aliases = outcome["aliases"]
+    calls = tuple(_call(call, str(aliases.get(call["name"], ""))) for call in outcome["calls"])
     if any(not 0 <= made.function < len(outcome["imports"]) for call in calls for made in call.imports):
         raise ValueError("a call of an import that there is not")
     return Recording(
@@ -158,7 +163,8 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
             for e in outcome["imports"]
         ),
         calls,
-        {str(name): int(number) for name, number in outcome["called"]},
+        {str(name): int(times) for name, times, _ in outcome["called"]},
+        {str(name): int(loading) for name, _, loading in outcome["called"]},
         tuple(_file(int(number), entry) for number, entry in sorted(outcome["opened"])),
         tuple(map(str, outcome["wrote"])),
         Given(int(given["random"]), int(given["clock"]), int(given["monotonic"])),
@@ -194,12 +200,12 @@ def _state(facts: dict[str, Any]) -> State:
 def _held(value: Any) -> Held:
     if value is None or isinstance(value, int):
         return value
-    if value in ("foreign", "object"):
+    if value in ("foreign", "object", "undefined"):
         return str(value)
     raise ValueError(f"a reference is {value!r}")
 
 
-def _call(facts: dict[str, Any]) -> ExportCall:
+def _call(facts: dict[str, Any], alias: str) -> ExportCall:
     imports = tuple(
         ImportCall(
             int(entry["i"]),
@@ -210,7 +216,7 @@ def _call(facts: dict[str, Any]) -> ExportCall:
     )
     return ExportCall(
         str(facts["name"]), facts["phase"] == "load", tuple(facts["args"]), tuple(map(str, facts["frames"])),
-        facts.get("result"), bool(facts.get("threw")), imports,
+        alias, facts.get("result"), bool(facts.get("threw")), imports,
     )  # fmt: skip
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import NamedTuple
 
 from ..binary import assembler as code
 from ..binary.module import Module
 from ..binary.types import I32, I64, FuncType
-from .arguments import stores
+from .arguments import borrowed
 from .imports import numbered
 from .recording import OpenFile, Recording
 
@@ -17,6 +18,9 @@ _SCRATCH = 8192
 #: Longest path that is put there.
 _LONGEST = 4095
 _AT_FDCWD = -100
+#: Descriptors from here on are not opened again.
+_MOST = 64
+_CLOSING = FuncType((I32,), (I32,))
 #: Flags of opening that make a file, or empty it: as musl, and so Emscripten, numbers them.
 _CREATE, _EXCLUSIVE, _TRUNCATE = 0x40, 0x80, 0x200
 #: The system calls that open a file, newer glue's first, and their types: a folder's descriptor (of the first one),
@@ -27,37 +31,65 @@ _OPENING = (
 )
 
 
-def reopened(recording: Recording, forgotten: Collection[int]) -> list[OpenFile]:
-    """The files that have a path, but for those that are forgotten."""
-    return [file for file in recording.opened if file.path is not None and file.number not in forgotten]
+class Reopening(NamedTuple):
+    """`files`: those that are opened again; `locals`: what the instructions need; `body`: the instructions."""
+
+    files: tuple[OpenFile, ...]
+    locals: bytes
+    body: bytes
+
+
+NOTHING = Reopening((), code.NO_LOCALS, b"")
 
 
 def reopening(
-    module: Module, recording: Recording, resting: int, forgotten: Collection[int]
-) -> tuple[bytes, tuple[str, ...]]:
-    """Instructions that open them, in the order of their descriptors, and their paths; nothing where that can't be
-    done. `resting`: where the stack ends now."""
-    files = reopened(recording, forgotten)
-    seek = _function(module, recording, "fd_seek")
+    module: Module, recording: Recording, resting: int, forgotten: Collection[int], parameters: int
+) -> Reopening:
+    """Opens files again, each as the descriptor that it was. `resting`: where the stack ends now;
+    `parameters`: how many the function has that does it.
+
+    The glue gives the lowest descriptor that is free. Where that is another one, the file is opened once more; what was
+    too much is closed in the end.
+    """
+    seek, close = _function(module, recording, "fd_seek"), _function(module, recording, "fd_close")
     found = [(_function(module, recording, name), kind) for name, kind in _OPENING]
     opening, kind = next(((f, k) for f, k in found if f is not None and module.function_type(f) == k), (None, None))
+    closes = close is not None and module.function_type(close) == _CLOSING
     at = (resting - _SCRATCH) & ~15
-    if not files or opening is None or kind is None or at <= 0:
-        return b"", ()
+    paths = {file.number: (file.path or "").encode("utf-8", "surrogateescape") + b"\0" for file in recording.opened}
+    files = tuple(
+        file
+        for file in recording.opened
+        if file.path and file.number not in forgotten and file.number < _MOST and len(paths[file.number]) <= _LONGEST
+    )
+    room = at > 0 and at + _LONGEST <= len(recording.memories.get(0, b""))
+    if not (files and opening is not None and kind is not None and close is not None and closes and room):
+        return NOTHING
     folder = code.i32_const(_AT_FDCWD) if len(kind.params) == len(_OPENING[0][1].params) else b""
-    pieces, paths = [], []
+    got, extra = parameters, parameters + 1
+    memory = recording.memories[0]
+    pieces = []
     for file in files:
-        assert file.path is not None
-        text = file.path.encode("utf-8", "surrogateescape") + b"\0"
-        if len(text) > _LONGEST:
-            continue
-        paths.append(file.path)
         flags = file.flags & ~(_CREATE | _EXCLUSIVE | _TRUNCATE)
         given = folder + code.i32_const(at) + code.i32_const(flags) + code.i32_const(0)
-        pieces.append(stores(at, text) + given + code.call(opening) + code.DROP)
+        body = given + code.call(opening) + code.local_tee(got) + code.i32_const(file.number) + code.I32_OPS.ne
+        # Another one is closed in the end, and if it was a lower one, the file is opened once more.
+        bit = code.local_get(got) + code.I64_EXTEND_I32_U
+        seen = code.local_get(extra) + bit + code.I64_SHR_U + code.I32_WRAP_I64 + code.i32_const(1) + code.I32_AND
+        is_new = (
+            code.local_get(got) + code.i32_const(_MOST) + code.I32_OPS.lt_u + seen + code.I32_OPS.eqz + code.I32_AND
+        )
+        mark = code.local_get(extra) + code.i64_const(1) + bit + code.I64_OPS.shl + code.I64_OR + code.local_set(extra)
+        again = code.local_get(got) + code.i32_const(file.number) + code.I32_OPS.lt_u + code.br_if(2)
+        body += code.if_(is_new + code.if_(mark + again))
+        pieces.append(borrowed(memory, at, paths[file.number], code.loop(body)))
         if seek is not None and file.position:
-            pieces.append(_seek(module, seek, file, at))
-    return b"".join(pieces), tuple(paths)
+            pieces.append(borrowed(memory, at, bytes(8), _seek(module, seek, file, at)))
+    lowest = code.local_get(extra) + code.I64_CTZ + code.I32_WRAP_I64
+    rest = code.local_get(extra) + code.local_get(extra) + code.i64_const(1) + code.I64_OPS.sub + code.I64_AND
+    closing = lowest + code.call(close) + code.DROP + rest + code.local_set(extra) + code.br(1)
+    pieces.append(code.loop(code.local_get(extra) + code.I64_EQZ + code.I32_OPS.eqz + code.if_(closing)))
+    return Reopening(files, code.locals_(I32, I64), b"".join(pieces))
 
 
 def _seek(module: Module, seek: int, file: OpenFile, at: int) -> bytes:

@@ -23,7 +23,7 @@ _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
 _NOTHING: dict[str, Any] = {
     "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
-    "candidates": None, "references": [], "pointer": None, "wide": [],
+    "candidates": None, "references": [], "pointer": None, "wide": [], "replayed": "(?!)",
 }  # fmt: skip
 
 
@@ -104,6 +104,12 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
             where=where,
         )
     if outcome.get("missing"):
+        if outcome.get("instances"):
+            raise CaptureRefused(
+                "the script made the instance of the module in another process, or in a thread that does not answer",
+                where=where,
+                hint="Load the program in the process that runs the script. A thread must be able to take messages.",
+            )
         raise _never(script)
 
 

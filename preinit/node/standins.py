@@ -1,15 +1,15 @@
 """Stand-ins: functions in the place of exports that glue calls when it loads a module, and that have run already.
 
 The first call gives JavaScript again what only JavaScript holds: import calls that were seen are made once more
-(embind's registrations; others by name), files are opened again. It returns what was returned before. Later calls run
-the original, but constructors never run again.
+(embind's registrations; others by name), files are opened again. It returns what was returned before. Later calls
+run the original, as soon as there were as many as while the program was loaded; constructors never run again.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..binary import assembler as code
@@ -20,10 +20,10 @@ from ..errors import Misfit, UnknownExport, counted, quoted
 from ..options.capture import Capturing
 from ..options.hints import few_of
 from ..passes.rewrite.plan import Added
-from .arguments import raw, stores
-from .imports import HARMLESS, REPLAYED, numbered
-from .recording import ExportCall, ImportUse, Recording
-from .reopening import reopening
+from .arguments import borrowed, raw
+from .imports import CHANGES, HARMLESS, REPLAYED, numbered
+from .recording import ExportCall, ImportUse, OpenFile, Recording
+from .reopening import NOTHING, reopening
 
 #: What glue calls when it starts, where names are not minified.
 _INITIALIZERS = re.compile(
@@ -43,6 +43,8 @@ _HELPERS = re.compile(
     r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
     r"|stdio_exit|fflush|strerror)"
 )
+#: Calls of an export that are recorded: what the second one did stands for all later ones.
+_KEPT = 2
 #: Characters of the longest name that a minifier gives.
 _MINIFIED = 3
 _IS_MINIFIED = "its name is minified"
@@ -53,24 +55,48 @@ _NEAR = 3
 class StandIn(NamedTuple):
     """One of them: the export in whose place it stands, why, and how often JavaScript had called that.
 
-    `replayed`: import calls that it makes. `dropped`: those that it does not make, by name, and `unknown` ones of them,
-    of which nobody knows whether that is right. `threw`: the call had thrown, which is not done again.
+    `swallowed`: calls that do not run the original, unless none ever does. `replayed`: import calls that it makes.
+    `dropped`: those that it does not make, by name, and `unknown` ones of them, of which nobody knows whether that is
+    right. `threw`: the call had thrown, which is not done again.
     """
 
     export: str
     why: str
     called: int
+    swallowed: int
     replayed: int
     dropped: dict[str, int]
     unknown: dict[str, int]
     threw: bool
-    reopened: tuple[str, ...]
+    reopened: tuple[OpenFile, ...]
     function: Added
 
 
 def is_helper(call: ExportCall) -> bool:
-    """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on."""
-    return bool(_HELPERS.fullmatch(call.name) or _HELPERS.fullmatch("".join(call.frames[:1])))
+    """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on, or
+    by what JavaScript calls it."""
+    return any(map(_HELPERS.fullmatch, (call.name, "".join(call.frames[:1]), call.alias)))
+
+
+def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
+    """Exports that may have to be named with `--once`, the likeliest first: without parameters, called by the glue when
+    it loads the program, or once in prepare(); then those with parameters whose names are not minified."""
+    replaced = {one.export for one in made}
+    types = {e.name: module.function_type(e.target) for e in module.exports if e.kind == ExternKind.FUNC}
+    first = {call.name: call for call in reversed(recording.calls) if call.name in types and not is_helper(call)}
+    found: list[list[str]] = [[], [], []]
+    for name, call in reversed(first.items()):
+        kind = types[name]
+        if kind is None or name in replaced:
+            continue
+        if not kind.params and kind.results in ((), (I32,)):
+            if call.loading:
+                found[0].append(name)
+            elif recording.called.get(name) == 1:
+                found[1].append(name)
+        elif call.loading and len(name) > _MINIFIED:
+            found[2].append(name)
+    return [name for names in found for name in names]
 
 
 def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> list[StandIn]:
@@ -79,7 +105,35 @@ def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted:
     Raises `UnknownExport`, `Misfit` for names in `wanted` that fit nothing.
     """
     _check(module, recording, wanted)
-    return list(_Maker(module, recording, pointer, wanted).made())
+    maker = _Maker(module, recording, pointer, wanted)
+    made = list(maker.made())
+    for name in wanted.replay:
+        if name.lstrip("_") not in maker.replayed_names:
+            raise Misfit(
+                f"no call of the import {quoted(name)}, which `--replay` names, was made by an export that the output "
+                "replaces",
+                hint="Leave `--replay` out for it, or name that export with `--once`.",
+            )
+    return made
+
+
+def is_known(entry: ImportUse, dropped: Sequence[str] = ()) -> bool:
+    """Whether it is known what calls of an import leave in JavaScript; or `dropped` says that it does not matter."""
+    names = _names(entry)
+    known = (HARMLESS.fullmatch, REPLAYED.match, CHANGES.fullmatch)
+    return bool(names & {name.lstrip("_") for name in dropped}) or any(rule(name) for rule in known for name in names)
+
+
+def left_of_start(recording: Recording, made: Sequence[StandIn]) -> dict[str, int]:
+    """Import calls of the start function that nothing makes again, by name: no export is replaced that could."""
+    if made:
+        return {}
+    found: Counter[str] = Counter()
+    for call in recording.calls:
+        for entry in (recording.imports[made.function] for made in call.imports if not call.name):
+            if not any(map(HARMLESS.fullmatch, _names(entry))):
+                found[entry.title] += 1
+    return dict(found)
 
 
 def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
@@ -108,7 +162,7 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
         if number not in numbers:
             raise Misfit(
                 f"the descriptor {number}, which `--forget-fd` names, is not open at the pause",
-                hint=f"Open {'are' if numbers else 'is'} {', '.join(map(str, numbers)) or 'none'}.",
+                hint=f"Open: {', '.join(map(str, numbers))}." if numbers else "None is: leave the option out.",
             )
 
 
@@ -124,7 +178,9 @@ class _Maker:
         bits = recording.state.numbers.get(pointer, b"") if pointer is not None else b""
         self._resting = int.from_bytes(bits, "little")
         self._counters = len(module.globals)
+        self.replayed_names: set[str] = set()
         self._opens = True  # the next one that comes first opens files
+        self._start = next((call for call in recording.calls if not call.name), None)
 
     def made(self) -> Iterator[StandIn]:
         """In the order of their first calls."""
@@ -170,25 +226,37 @@ class _Maker:
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
         index, kind = self._exports[call.name], self._type(call.name)
-        replayed, number = self._replayed(call)
-        dropped, unknown = self._left_out(call)
-        reopened: tuple[str, ...] = ()
+        calls = [one for one in self._recording.calls if one.name == call.name][:_KEPT]
+        if self._start:  # nothing of the output runs before the first stand-in
+            calls[0] = calls[0]._replace(imports=self._start.imports + calls[0].imports)
+            self._start = None
+        replayed, number = self._replayed(calls[0])
+        dropped, unknown = self._left_out(calls[0])
         begins = _FIRST.fullmatch(call.name) or (why.startswith(_IS_MINIFIED) and not kind.params)
+        files = NOTHING
         if begins and self._opens:
             self._opens = False
-            opening, reopened = reopening(self._module, self._recording, self._resting, self._wanted.forget_fd)
-            replayed += opening
-        results = call.result if isinstance(call.result, list) else [call.result] * len(kind.results)
-        pairs = zip(kind.results, results, strict=False)
-        result = b"".join(code.value(t, raw(t, given)) if is_numeric(t) else code.ref_null(t) for t, given in pairs)
+            files = reopening(self._module, self._recording, self._resting, self._wanted.forget_fd, len(kind.params))
+        counter = self._counters
+        result = _result(kind, call)
         never = _ONCE.fullmatch(call.name) or begins
         again = result if never else code.parameters(kind) + code.call(index)
-        counter = self._counters
-        first = code.i32_const(1) + code.global_set(counter) + replayed + result + code.RETURN
+        total = self._recording.called.get(call.name, 0)
+        swallowed = self._recording.loading.get(call.name, 0) or total
+        if swallowed > 1 and not never:
+            more, n = self._replayed(calls[-1])
+            number += n
+            for found, part in zip((dropped, unknown), self._left_out(calls[-1]), strict=True):
+                found.update({name: found.get(name, 0) + times for name, times in part.items()})
+            count = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.add + code.global_set(counter)
+            second = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.eq + code.if_(more)
+            swallow = second + count + _result(kind, calls[-1]) + code.RETURN
+            again = code.global_get(counter) + code.i32_const(swallowed) + code.I32_OPS.lt_u + code.if_(swallow) + again
+        first = code.i32_const(1) + code.global_set(counter) + replayed + files.body + result + code.RETURN
         body = code.global_get(counter) + code.I32_OPS.eqz + code.if_(first) + again
         return StandIn(
-            call.name, why, self._recording.called.get(call.name, 0), number, dropped, unknown, call.threw, reopened,
-            Added(kind, code.NO_LOCALS, body),
+            call.name, why, total, swallowed, number, dropped, unknown, call.threw, files.files,
+            Added(kind, files.locals, body),
         )  # fmt: skip
 
     def _is_replayed(self, entry: ImportUse) -> bool:
@@ -208,14 +276,18 @@ class _Maker:
             function = self._numbers[entry.module, entry.name]
             signature = self._module.function_type(function)
             assert signature is not None
-            pieces += [stores(address, content) for address, content in made.pointed]
+            again = b""
             for value_type, value in zip(signature.params, made.arguments, strict=False):
-                pieces.append(code.value(value_type, raw(value_type, value)))
-            pieces.append(code.call(function) + code.DROP * len(signature.results))
-            for address, content in made.pointed:  # what lies there now is none of that call's, and may be in use
-                now = self._recording.memories[0][address : address + len(content)]
-                pieces.append(stores(address, now.tobytes()))
+                again += code.value(value_type, raw(value_type, value))
+            again += code.call(function) + code.DROP * len(signature.results)
+            for address, content in made.pointed:
+                if self._recording.memories[0][address : address + len(content)] != content:
+                    again = borrowed(
+                        self._recording.memories[0], address, content, again, self._module.memories[0].is_64
+                    )
+            pieces.append(again)
             number += 1
+            self.replayed_names |= _names(entry)
         return b"".join(pieces), number
 
     def _left_out(self, call: ExportCall) -> tuple[dict[str, int], dict[str, int]]:
@@ -229,6 +301,13 @@ class _Maker:
             known = names & self._drop or any(map(HARMLESS.fullmatch, names))
             (dropped if known else unknown)[entry.title] += 1
         return dict(dropped), dict(unknown)
+
+
+def _result(kind: FuncType, call: ExportCall) -> bytes:
+    """Instructions that give what a call returned."""
+    results = call.result if isinstance(call.result, list) else [call.result] * len(kind.results)
+    pairs = zip(kind.results, results, strict=False)
+    return b"".join(code.value(t, raw(t, given)) if is_numeric(t) else code.ref_null(t) for t, given in pairs)
 
 
 def _names(entry: ImportUse) -> set[str]:

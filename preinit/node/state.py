@@ -142,6 +142,8 @@ def _globals(module: Module, recording: Recording) -> GlobalsState:
             numbers_before[index] = now.numbers[index]
     references: dict[int, Reference] = {}
     for index, value in now.held.items():
+        if value == "undefined" == before.held[index]:
+            continue
         if isinstance(value, str):
             name = module.names.globals.get(index)
             what = "a function of another module" if value == "foreign" else "an object of JavaScript"
@@ -160,11 +162,13 @@ def _tables(module: Module, recording: Recording, owners: Ownership) -> tuple[Ta
     foreign: dict[int, int] = {}
     for index, entries in recording.state.tables.items():
         before = recording.before.tables[index]
-        if "object" in entries:
+        if "object" in entries or "undefined" in entries:
+            is_pyodide = any(entry.name.startswith(("hiwire_", "JsProxy_")) for entry in recording.imports)
             raise CaptureRefused(
                 f"table {index} of {type_name(module.tables[index].type)} holds objects of JavaScript, which no module "
                 "can hold",
-                hint="Release them before the pause. Pyodide makes its own: give loadPyodide `_makeSnapshot`.",
+                hint="Release them before the pause: set its entries to null, as undefined is an object, too."
+                + " Pyodide makes its own snapshots: give loadPyodide `_makeSnapshot`." * is_pyodide,
             )
         end = _own_end(entries, before)
         if "foreign" in entries[:end]:
@@ -186,7 +190,9 @@ def _tables(module: Module, recording: Recording, owners: Ownership) -> tuple[Ta
 
 def _own_end(entries: Sequence[Held], before: Sequence[Held]) -> int:
     """Where what JavaScript appended to a table begins: it gets the same slots again, in the same order."""
-    end = len(entries)
-    while end > len(before) and (entries[end - 1] == "foreign" or entries[end - 1] is None):
-        end -= 1
-    return end
+    added = entries[len(before) :]
+    if "foreign" not in added:
+        return len(entries)
+    first = len(before) + added.index("foreign")
+    last = max((slot for slot in range(first, len(entries)) if isinstance(entries[slot], int)), default=first - 1)
+    return last + 1

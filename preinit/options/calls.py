@@ -169,7 +169,7 @@ def _parsed(text: str) -> Written | None:
         raise
 
 
-def written(text: str, read: Callable[[str], bytes]) -> str | Call:
+def call_of(text: str, read: Callable[[str], bytes]) -> str | Call:
     """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file.
 
     The text itself where it is a name, or a name and numbers, or gives what only a component takes. Raises
@@ -232,7 +232,7 @@ def files(text: str) -> list[str]:
         names.append(name)
         return b""
 
-    written(text, note)
+    call_of(text, note)
     return names
 
 
@@ -253,7 +253,7 @@ def initializers() -> Kind:
         lambda: {"type": "array", "items": matching_schema(NOT_EMPTY)},
         lambda text, flag: text,
         repeats=True,
-        resolve=lambda value, files: tuple(written(text, files.read) for text in value),
+        resolve=lambda value, files: tuple(call_of(text, files.read) for text in value),
         anchor=lambda value, folder: [anchored(text, folder) for text in value],
     )
 
@@ -279,6 +279,6 @@ def renamings() -> Kind:
 
     plain = pairs(name_text, source, "DST=SRC", "_start=resume", read=_read_call)
     return plain._replace(
-        resolve=lambda value, files: tuple((name, written(text, files.read)) for name, text in items(value)),
+        resolve=lambda value, files: tuple((name, call_of(text, files.read)) for name, text in items(value)),
         anchor=lambda value, folder: {name: anchored(text, folder) for name, text in items(value)},
     )

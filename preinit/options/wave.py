@@ -15,7 +15,7 @@ from .grammar import pointed
 DEEPEST = 100
 
 _SPACE = re.compile(r"(?:\s|//[^\n]*)*")
-_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|inf\b)")
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|inf(?![-\w]))")
 _LABEL = re.compile(r"%?[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 _ESCAPES = {'"': '"', "'": "'", "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 _HEX = re.compile(r"\{([0-9A-Fa-f]{1,6})\}")

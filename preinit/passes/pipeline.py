@@ -77,7 +77,7 @@ def build_source(
     """The passes after parsing. `kept`, `validity`: what is known from other builds of the module."""
     with observer.stage("plan"):
         job = make_job(source, options, deadline)
-    validity = validity or Validity(job.module, options)
+    validity = validity or Validity(job.module, options, valid=source.valid)
     # Validates the module where much is to be compiled; instruments it, and again for another way to compile it.
     with run_guest(job, observer, kept, validity.check) as paused:
         from ..result import Result

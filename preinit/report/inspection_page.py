@@ -62,6 +62,21 @@ def inspection_page(found: Inspection, name: str, report: Report | None = None) 
     return page(short(name), intro, parts)
 
 
+def overview(found: Inspection) -> Html:
+    """The figures of a module that matter most."""
+    return _overview(found, None)
+
+
+def parts_of(found: Inspection) -> list[tuple[str, Html]]:
+    """Heading and body of what there is to say of a module, for a page that shows several."""
+    return [
+        ("Memory map", _memories(found)),
+        ("Sections", _sections(found)),
+        ("Tables", _tables(found)),
+        ("Functions", _functions(found)),
+    ]
+
+
 def _rows(
     headings: Sequence[str], rows: Sequence[Sequence[Html]], numbers: set[int], number: int, none: str = ""
 ) -> Html:

@@ -12,10 +12,11 @@ from ..version import VERSION
 if TYPE_CHECKING:
     from ..bench.model import Bench
     from ..bench.pooled import ManyCopies
+    from ..inspection.component import ComponentInspection
     from ..inspection.model import Inspection
 
 
-def dumps(report: Report | Inspection | Bench | ManyCopies) -> str:
+def dumps(report: Report | Inspection | ComponentInspection | Bench | ManyCopies) -> str:
     return text(report.to_dict())
 
 

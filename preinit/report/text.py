@@ -121,7 +121,8 @@ def _late(report: Report) -> list[str]:
     lines = []
     for name, status in (("environment", facts.environment), ("arguments", facts.arguments)) if facts else ():
         if status:
-            lines.append(_LATE[status].format(name).replace("arguments was", "arguments were"))
+            said = _LATE[status].format(name)
+            lines.append(said.replace("arguments was", "arguments were").replace("arguments is", "arguments are"))
     if facts and facts.environment_words and lines:
         lines[0] += f" (bound at {', '.join(map(str, facts.environment_words))})"
     host = report.host

@@ -49,7 +49,7 @@ def _functions(output: Module) -> dict[str, FuncType]:
     return {name: function_type for name, function_type in found.items() if function_type}
 
 
-def written(output: Module, text: str) -> Call:
+def read_call(output: Module, text: str) -> Call:
     """The call `NAME` or `NAME(1,0.5)`; an export of exactly that name comes first.
 
     Raises `UnknownExport`; `Misfit` for arguments that don't fit.

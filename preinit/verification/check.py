@@ -35,7 +35,7 @@ from ..symbols.stack import find_stack
 from ..version import VERSION
 from .beginning import Beginning
 from .behaviour import STOPPED, Side, differences
-from .calls import Call, for_all, written
+from .calls import Call, for_all, read_call
 from .customs import customs
 from .globals import guards, takes_other_values
 from .instances import Both, of_output, raise_any, run_both
@@ -83,11 +83,11 @@ class Calls:
     def of(self, output: Module) -> Iterator[Call]:
         """The calls, in order. Raises `UnknownExport`, `Misfit`."""
         for text in self.calls:
-            yield written(output, text)
+            yield read_call(output, text)
         if self.every:
             yield from for_all(output, self.seed)
         if self.run:
-            yield written(output, _START)
+            yield read_call(output, _START)
 
     def worlds(self, host: Host) -> Iterator[tuple[Host, str]]:
         """What each call sees, made once in each: `host`, or that with other input; and what to add to its name."""

@@ -17,7 +17,7 @@ from preinit.options import Options
 from preinit.passes.parse.text import wasm_tools
 from tests.support.binaries import dumped, found
 from tests.support.by_hand import MEMORY, ONE_PAGE, module
-from tests.support.modules import wasm
+from tests.support.modules import UNUSABLE, wasm
 from tests.support.smith import EVERYTHING
 
 PLAIN = [
@@ -208,7 +208,7 @@ def test_growth_is_found_when_its_index_is_padded(index: bytes, memories: int) -
     kinds = [(kind, index) for _, _, kind, index in found(data)]
     assert kinds == [("memory", target), ("table", 0), ("table", 0), ("memory", target)]
     assert found(data) == dumped(data)
-    assert build(data, Options(cache=False)).report.snapshot.memories[target].pages == 5
+    assert build(data, Options(cache=False, **UNUSABLE)).report.snapshot.memories[target].pages == 5
 
 
 def test_a_module_without_memory_and_table_has_no_growth() -> None:

@@ -32,7 +32,11 @@ def test_a_folder_is_no_input(tmp_path: Path) -> None:
         (b"\0asm\1\0\0\0\x63\0", "malformed", "unknown section number 99"),
         (b"(module\n  (func\n    (i32.cons 1)))", "text-syntax", "line 3, column 6"),
         (b"(module (func (result i32) (i64.const 1)))", "no-initializer", "no function that takes nothing but numbers"),
-        (wasm('(module (func (export "wizer-initialize") (drop)))'), "invalid-module", "byte offset 0x"),
+        (
+            wasm('(module (func (export "wizer-initialize") (drop)) (func (export "go")))'),
+            "invalid-module",
+            "byte offset 0x",
+        ),
         (wasm("(component)"), "no-initializer", "The component exports no function"),
         (b"\0asm\1\0\0\0\0\x09\x07linking\x02", "relocatable-object", "wasm-ld"),
         (b"\0asm\1\0\0\0\0\x09\x08dylink.0", "dynamic-library", "dylink.0"),

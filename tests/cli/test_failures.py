@@ -96,6 +96,25 @@ def test_a_report_that_can_not_be_written_is_an_error_of_a_build_that_wrote_its_
 
 
 @full
+@pytest.mark.parametrize(
+    "command",
+    ["preinit --version", "preinit --help", "preinit build --help", "preinit help topics", "preinit schema --report",
+     "preinit completion bash", "preinit_wizer --help"],
+)  # fmt: skip
+def test_text_that_can_not_be_printed_is_an_error(command: str) -> None:
+    program, *arguments = command.split()
+    start = f"from preinit.cli import {'main_of_wizer as main' if program == 'preinit_wizer' else 'main'}; main()"
+    with Path("/dev/full").open("wb") as device:
+        done = subprocess.run(
+            [sys.executable, "-c", start, *arguments], stdout=device, stderr=subprocess.PIPE, timeout=PATIENCE
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error[")
+    assert b"no space" in done.stderr.lower()
+    assert b"Traceback" not in done.stderr
+
+
+@full
 def test_a_report_that_can_not_be_written_does_not_hide_why_the_build_failed(tmp_path: Path) -> None:
     said = fails("build", "-", "-o", tmp_path / "out", "--report", "/dev/full", stdin=wasm(TRAP))
     assert said.startswith("error[trap]")

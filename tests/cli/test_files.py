@@ -134,7 +134,7 @@ def big(tmp_path: Path) -> Path:
     """A module of more bytes than a pipe holds."""
     path = tmp_path / "big.wasm"
     segments = "".join(f'(data (i32.const {page << 16}) "{"x" * 60_000}")' for page in range(30))
-    path.write_bytes(wasm(f'(module (memory 30) {segments} (func (export "wizer-initialize")))'))
+    path.write_bytes(wasm(f'(module (memory (export "memory") 30) {segments} (func (export "wizer-initialize")))'))
     return path
 
 

@@ -175,4 +175,11 @@ def test_a_component_is_shown_with_its_core_modules(tmp_path: Path) -> None:
     assert "  instance wasi:cli/exit@0.2.0" in said
     assert "  func run" in said
     assert "core module 3" in said
-    assert "`--json` can't be used with a component" in fails("inspect", path, "--json", code=2)
+    found = json.loads(run("inspect", path, "--json", code=0).stdout)
+    assert (found["component"], found["components_within"], len(found["core_modules"])) == (True, 1, 4)
+    assert found["exports"] == [{"sort": "func", "name": "run"}]
+    run("inspect", path, "--html", tmp_path / "app.html", code=0)
+    page = (tmp_path / "app.html").read_text()
+    assert "Core module 3" in page
+    assert "wasi:cli/exit@0.2.0" in page
+    assert "`--against` can't be used with a component" in fails("inspect", path, "--against", path, code=2)

@@ -302,3 +302,9 @@ def test_what_the_environment_may_say(folder: Path) -> None:
     options = "--timeout 60 --dir . --env A=1 --inherit-env=false --compiler winch --quiet"
     run("echo.wasm", "--allow-wasi", "-o", "x.wasm", cwd=folder, PREINIT_WIZER_OPTIONS=options)
     assert (folder / "x.wasm").exists()
+
+
+def test_what_wizer_would_write_though_nothing_could_use_it_is_written(tmp_path: Path) -> None:
+    done = run("-f", "_start", stdin=wasm('(module (memory (export "memory") 1) (func (export "_start")))'))
+    assert parse(done.stdout).exported_names == {"memory"}
+    assert b"nothing-exported" in done.stderr

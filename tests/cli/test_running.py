@@ -61,14 +61,18 @@ def test_a_trap_shows_the_guest_s_backtrace_with_names() -> None:
 
 
 def test_endless_recursion_exhausts_the_guest_s_stack_not_ours() -> None:
-    said = fails("build", "-", stdin=wasm('(module (func $again (export "wizer-initialize") (call $again)))'))
+    said = fails(
+        "build",
+        "-",
+        stdin=wasm('(module (func $again (export "wizer-initialize") (call $again)) (func (export "go")))'),
+    )
     assert "error[stack-exhausted]" in said
     assert "again (function 0)" in said
     assert len(said.splitlines()) < 40
 
 
 def test_a_growth_past_the_limit_is_refused() -> None:
-    text = '(module (memory 1) (func $grow (export "wizer-initialize") (drop (memory.grow (i32.const 99)))))'
+    text = '(module (memory 1) (func $grow (export "wizer-initialize") (drop (memory.grow (i32.const 99)))) (func (export "go")))'
     said = fails("build", "-", "--max-memory", "1MiB", stdin=wasm(text))
     assert "error[growth-refused]" in said
     assert "grow (function 0)" in said
@@ -87,9 +91,9 @@ def test_names_in_a_module_can_not_steer_the_terminal() -> None:
         assert "\x1b" not in said
         assert "\x07" not in said
     for kind in ("(memory 1)", "(table 1 funcref)", "(global i32)"):
-        text = f'(module (import "{EVIL}" "{EVIL}" {kind}) (func (export "wizer-initialize")))'
+        text = f'(module (import "{EVIL}" "{EVIL}" {kind}) (func (export "wizer-initialize")) (func (export "go")))'
         assert b"\x1b" not in run("build", "-", stdin=wasm(text)).stderr
-    done = run("build", "-", "-f", name, stdin=wasm(f'(module (func (export "{EVIL}")))'), code=0)
+    done = run("build", "-", "-f", name, stdin=wasm(f'(module (func (export "{EVIL}")) (func (export "go")))'), code=0)
     assert b"ran \\x1b[31mred\\n\\x07\n" in done.stderr
 
 

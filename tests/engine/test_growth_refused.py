@@ -11,7 +11,7 @@ from preinit.binary.module import parse
 from preinit.engine.runtime import TABLE_ELEMENTS
 from preinit.errors import GrowthRefused, GuestTrap, MemoryLimit
 from tests.support.binaries import found, offsets_of
-from tests.support.modules import build_text, wasm
+from tests.support.modules import UNUSABLE, build_text, wasm
 
 PAGE = 65536
 
@@ -173,9 +173,9 @@ def test_growth_behind_a_padded_opcode_is_watched(name: str) -> None:
         write.section(10, write.vector([write.code_entry(body)])),
     ]
     binary = write.assemble(sections)
-    build(binary, Options(cache=False))
+    build(binary, Options(cache=False, **UNUSABLE))
     with pytest.raises(GrowthRefused):
-        build(binary, Options(cache=False, max_memory=10 << 16))
+        build(binary, Options(cache=False, max_memory=10 << 16, **UNUSABLE))
 
 
 def test_a_shared_memory_may_not_grow_past_the_limit() -> None:

@@ -23,14 +23,14 @@ PROFILE = Profile(
     "winch",
     None,
     (StoredStubs(((0, 2), (1, 1)), b"stubs"),),
-    (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, False, b"code"),),
+    (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, False, (), b"code"),),
 )
 
 
 def sealed(head: bytes, rest: bytes, size: int | None = None) -> bytes:
     """A profile with a checksum that is right, whatever it says."""
     content = (len(head) if size is None else size).to_bytes(8, "little") + head + rest
-    return b"preinit profile 3\n" + hashlib.sha256(content).digest() + content
+    return b"preinit profile 4\n" + hashlib.sha256(content).digest() + content
 
 
 JSON = st.recursive(
@@ -51,11 +51,13 @@ def test_bytes_that_are_no_profile_are_none(data: bytes) -> None:
 
 @settings(max_examples=120)
 @given(st.fixed_dictionaries(dict.fromkeys(("compiler", "whole", "stubs", "chunks"), JSON)), st.binary(max_size=20))
-@example({"compiler": "", "whole": "", "stubs": [], "chunks": [[float("inf"), [1], [], [], {}, 0]]}, b"")
+@example({"compiler": "", "whole": "", "stubs": [], "chunks": [[float("inf"), [1], [], [], {}, 0, None, 0]]}, b"")
 @example({"compiler": "", "whole": "", "stubs": [[[[0, float("nan")]], 0]], "chunks": []}, b"")
-@example({"compiler": "", "whole": "", "stubs": [], "chunks": [[0, [], [], [], {}, 0]]}, b"")
+@example({"compiler": "", "whole": "", "stubs": [], "chunks": [[0, [], [], [], {}, 0, None, 0]]}, b"")
 @example({"compiler": "", "whole": "", "stubs": [[[], 1 << 80]], "chunks": []}, b"")
-@example({"compiler": "", "whole": "", "stubs": [[[], -4]], "chunks": [[0, [1 << 70], [], [], {}, 4]]}, b"")
+@example(
+    {"compiler": "", "whole": "", "stubs": [[[], -4]], "chunks": [[0, [1 << 70], [], [], {}, 0, [1 << 70], 4]]}, b""
+)
 def test_a_profile_that_says_something_else_is_none_or_names_what_exists(index: object, rest: bytes) -> None:
     assert MODULE is not None
     profile = decode(sealed(json.dumps(index).encode(), rest), MODULE)

@@ -22,7 +22,7 @@ except errors.PreinitError as problem:
     print(type(problem).__name__)
 """
 
-CALLER = f'(module (import "k" "f" (func $f)) (func {INIT} (call $f)))'
+CALLER = f'(module (import "k" "f" (func $f)) (func {INIT} (call $f)) (func (export "go")))'
 OWNER = """(module (memory (export "m") 1 2 shared) (func (export "f") (drop (i32.load (i32.const 70000000)))))"""
 BESIDE = """(module (import "l" "m" (memory 1 2 shared)) (func (export "f") (drop (i32.load (i32.const 70000000)))))"""
 

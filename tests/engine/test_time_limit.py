@@ -54,7 +54,7 @@ def test_a_start_function_that_spins_is_told_as_such() -> None:
 
 
 def test_the_command_says_which_initializer_was_running(tmp_path: Path) -> None:
-    two = '(module (func (export "one")) (func (export "two") (loop (br 0))))'
+    two = '(module (func (export "one")) (func (export "two") (loop (br 0))) (func (export "go")))'
     report = tmp_path / "report.json"
     functions = ("-f", "one", "-f", "two")
 
@@ -108,7 +108,7 @@ def test_an_endless_loop_ends_at_the_time_limit() -> None:
 def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
     import threading
 
-    text = b'(module (func (export "preinit_initialize") (loop (br 0))))'
+    text = b'(module (func (export "preinit_initialize") (loop (br 0))) (func (export "go")))'
     for milliseconds in range(1, 40, 3):
         with pytest.raises(errors.TimeLimit):
             build(wasm(text.decode()), cache=False, timeout=milliseconds / 1000)

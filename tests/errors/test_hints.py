@@ -150,11 +150,12 @@ def build_fails(tmp_path: Path, text: str, *options: str) -> str:
 
 NASTY = ["a b", "it's", "$HOME", "a;b", "`id`", "--x", "*"]
 INIT = '(func (export "wizer.initialize")'
+GO = '(func (export "go"))'
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_names_in_a_hint_are_quoted_for_a_shell(name: str, tmp_path: Path) -> None:
-    text = f'(module (import "{name}" "g" (global i32)) {INIT}))'
+    text = f'(module (import "{name}" "g" (global i32)) {INIT}) (func (export "go")))'
     hint = build_fails(tmp_path, text)
     ((flag, value),) = [options_in(hint)[0]] if "`id`" not in name else [shlex.split(hint.partition(": ")[2])]
     assert (flag, value) == ("--import-global", f"{name}.g=VALUE")
@@ -163,9 +164,9 @@ def test_names_in_a_hint_are_quoted_for_a_shell(name: str, tmp_path: Path) -> No
 
 
 def test_what_is_imported_from_a_module_without_a_name_has_no_option_that_could_provide_it(tmp_path: Path) -> None:
-    hint = build_fails(tmp_path, f'(module (import "" "f" (func $f)) {INIT} (call $f)))')
+    hint = build_fails(tmp_path, f'(module (import "" "f" (func $f)) {INIT} (call $f)) (func (export "go")))')
     assert "--preload" not in hint
-    hint = build_fails(tmp_path, f'(module (import "lib" "f" (func $f)) {INIT} (call $f)))')
+    hint = build_fails(tmp_path, f'(module (import "lib" "f" (func $f)) {INIT} (call $f)) (func (export "go")))')
     assert "--preload lib=FILE" in hint
 
 
@@ -190,7 +191,7 @@ def test_folders_in_a_hint_end_where_their_names_end(guest_path: str, tmp_path: 
 )
 def test_a_memory_that_is_not_exported_is_told_with_the_linkers_flags(memory: str, says: str, tmp_path: Path) -> None:
     imported = '(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))'
-    text = f"(module {imported} {memory} {INIT} (drop (call $random (i32.const 8) (i32.const 8)))))"
+    text = f"(module {imported} {memory} {INIT} (drop (call $random (i32.const 8) (i32.const 8)))) {GO})"
     assert says in build_fails(tmp_path, text)
 
 

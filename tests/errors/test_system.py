@@ -15,7 +15,7 @@ from preinit.errors import SystemLimit, as_error, as_limit, way_out
 from tests.support.command import PATIENCE, run
 from tests.support.modules import wasm
 
-GOOD = '(module (func (export "preinit_initialize")))'
+GOOD = '(module (func (export "preinit_initialize")) (func (export "go")))'
 posix = pytest.mark.skipif(os.name != "posix", reason="limits of processes and signals are POSIX's")
 
 #: Leaves so many descriptors to open, then builds.
@@ -114,7 +114,7 @@ main()
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_before_the_output_has_its_name_leaves_nothing_beside_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "good.wasm").write_bytes(wasm(GOOD))
     (tmp_path / "out.wasm").write_bytes(b"as it was")

@@ -113,7 +113,7 @@ def test_what_goes_wrong_in_a_function_ends_the_build(log: object, error: type[E
 )
 def test_functions_that_fit_no_import_are_refused(given: object, error: type[Exception], said: str) -> None:
     text = """(module (import "env" "log" (func)) (import "env" "list" (func (result i32 i32)))
-      (func (export "preinit_initialize")))"""
+      (func (export "preinit_initialize")) (func (export "go")))"""
     with pytest.raises(error) as caught:
         build(wasm(text), host=Host(functions=given), cache=False)  # type: ignore[arg-type]
     assert said in str(caught.value)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import preinit
 from preinit.cli.group import COMMANDS
-from tests.support.command import fails, run
+from tests.support.command import COMMAND, fails, run
 from tests.support.glue import GLUE, LOAD, SCRIPT, in_glue, needs_node, project
 from tests.support.places import PACKAGE, ROOT
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = needs_node
 
@@ -117,3 +123,22 @@ def test_the_scripts_for_node_are_part_of_the_package() -> None:
 
 def test_the_command_is_listed() -> None:
     assert "capture" in COMMANDS
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminals that are closed")
+def test_a_closed_terminal_ends_node_too(tmp_path: Path) -> None:
+    started = tmp_path / "pid"
+    script = f"import fs from 'node:fs'; fs.writeFileSync({str(tmp_path / 'new')!r}, String(process.pid)); fs.renameSync({str(tmp_path / 'new')!r}, {str(started)!r});"
+    project(tmp_path, script + "for (;;);")
+    command = [*COMMAND, "capture", "app.wasm", "prepare.mjs", "-o", "ready.wasm"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    try:
+        wait_for(started.exists)
+        process.send_signal(signal.SIGHUP)
+        said = process.communicate(timeout=PATIENCE)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 129
+    assert b"ended by SIGHUP" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)

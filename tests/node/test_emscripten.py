@@ -162,7 +162,7 @@ exports.answer = (m) => {
 def test_what_embind_registered_is_there_again(tmp_path: Path) -> None:
     """And what the script repeats: a function that JavaScript added, a file that the program wrote."""
     result = capture(tmp_path, "shapes", SHAPES, replay=["js_register", "emscripten_asm_const_int"])
-    assert set(codes(result)) == {"glue-slots", "glue-written", "glue-files"}
+    assert set(codes(result)) == {"glue-slots", "glue-written", "glue-descriptors"}
     (tmp_path / "shapes.wasm").write_bytes(result.wasm)
     found = answers(tmp_path, 'require("./prepare.cjs").resume')
     assert found == [

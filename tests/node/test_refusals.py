@@ -289,6 +289,18 @@ def test_a_node_that_is_not_there_is_told(tmp_path: Path, path: str) -> None:
     assert "Install Node 20 or newer" in (caught.value.hint or "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="shell scripts")
+@pytest.mark.parametrize(
+    ("does", "said"), [("exit 0", "it ended with code 0"), ("echo bad option >&2; exit 9", "bad option")]
+)
+def test_what_is_no_node_is_told_with_what_it_said(tmp_path: Path, does: str, said: str) -> None:
+    other = tmp_path / "other"
+    other.write_text(f"#!/bin/sh\n{does}\n")
+    other.chmod(0o755)
+    with pytest.raises(ToolMissing, match=f"does not say which Node it is: {said}"):
+        captured(tmp_path / "p", node=other)
+
+
 def test_a_node_that_is_too_old_is_told(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.write_text("#!/bin/sh\necho v18.20.1\n")

@@ -13,7 +13,7 @@ from preinit import Call, Returned, Word, argv, strings
 from preinit.errors import (
     UsageError,
 )
-from preinit.options.calls import Argv, Number, anchored, files, written
+from preinit.options.calls import Argv, Number, anchored, call_of, files
 from preinit.options.grammar import quoted_text
 
 
@@ -64,7 +64,7 @@ def test_a_call_is_a_value() -> None:
     ],
 )
 def test_calls_are_written_as_text(text: str, call: str | Call) -> None:
-    assert written(text, str.encode) == call
+    assert call_of(text, str.encode) == call
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_calls_are_written_as_text(text: str, call: str | Call) -> None:
     ],
 )
 def test_all_kinds_of_arguments_are_written_as_text(text: str, call: str | Call) -> None:
-    assert written(text, str.encode) == call
+    assert call_of(text, str.encode) == call
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_all_kinds_of_arguments_are_written_as_text(text: str, call: str | Call)
 )
 def test_what_is_wrong_is_pointed_at(text: str, character: int, what: str) -> None:
     with pytest.raises(UsageError) as caught:
-        written(text, str.encode)
+        call_of(text, str.encode)
     assert what in caught.value.what
     where = caught.value.where
     assert where
@@ -125,7 +125,7 @@ def test_what_is_wrong_is_pointed_at(text: str, character: int, what: str) -> No
 
 def test_a_long_text_is_shown_where_it_is_wrong() -> None:
     with pytest.raises(UsageError) as caught:
-        written(f'f("{"a" * 5000}", \x1b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)', str.encode)
+        call_of(f'f("{"a" * 5000}", \x1b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)', str.encode)
     assert caught.value.where
     place, shown, arrow = caught.value.where.split("\n")
     assert place == "character 5007" and len(shown) < 200
@@ -136,7 +136,7 @@ def test_a_long_text_is_shown_where_it_is_wrong() -> None:
 def test_any_text_is_a_call_or_a_name_or_refused(text: str) -> None:
     for made in (text, f"f({text})", f'f("{text}', f"f(argv[{text}])?"):
         try:
-            found = written(made, str.encode)
+            found = call_of(made, str.encode)
         except UsageError as problem:
             assert problem.hint
         else:
@@ -149,7 +149,7 @@ def test_a_text_between_quotes_is_read_as_it_was_written(text: str) -> None:
         call = Call("f", text)
     except UsageError:  # a NUL, or half of a surrogate pair
         return
-    assert written(f"f({quoted_text(text)})", str.encode) == call
+    assert call_of(f"f({quoted_text(text)})", str.encode) == call
 
 
 @pytest.mark.parametrize("folder", ["/a", "b c", 'quote"d', "comma, bracket)", "back\\slash"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from preinit import Options, build, errors
 from tests.support.any_module import modules
 from tests.support.instances import Running, assert_same_state
-from tests.support.modules import wasm
+from tests.support.modules import UNUSABLE, wasm
 from tests.support.smith import FAIR, SMITH, callable_exports, smith
 
 # -- modules by hypothesis ---------------------------------------------------------------------------------------------
@@ -21,7 +21,7 @@ from tests.support.smith import FAIR, SMITH, callable_exports, smith
 @given(modules(), st.sampled_from(["balanced", "size", "gzip", "few"]), st.sampled_from(["winch", "cranelift"]))
 def test_the_output_of_any_module_has_the_state_of_the_original(text: str, layout: str, compiler: str) -> None:
     try:
-        assert_same_state(wasm(text), Options(cache=False, layout=layout, compiler=compiler))  # type: ignore[arg-type]
+        assert_same_state(wasm(text), Options(cache=False, layout=layout, compiler=compiler, **UNUSABLE))  # type: ignore[arg-type]
     except errors.GuestTrap as trap:
         # A segment that was dropped before it was used: the original traps in the same way.
         assert "out of bounds" in str(trap)

@@ -192,7 +192,7 @@ def test_limits_of_a_build_are_checked_as_by_build() -> None:
 
 
 #: Two memories that grow: what both may have is part of the compiled code.
-GROWS = """(module (memory 1) (memory $b 1) (func (export "preinit_initialize")
+GROWS = """(module (memory (export "memory") 1) (memory $b 1) (func (export "preinit_initialize")
     (drop (memory.grow (i32.const 4))) (drop (memory.grow $b (i32.const 4)))))"""
 PAGE = 1 << 16
 
@@ -208,7 +208,9 @@ def test_a_limit_of_one_build_holds_for_no_other(engine: str) -> None:
 
 
 def test_a_limit_of_one_build_counts_preloaded_modules() -> None:
-    source = wasm('(module (import "l" "f" (func $f)) (memory 1) (func (export "preinit_initialize") (call $f)))')
+    source = wasm(
+        '(module (import "l" "f" (func $f)) (memory 1) (func (export "preinit_initialize") (call $f)) (func (export "go")))'
+    )
     fields: dict[str, Any] = {"preloads": (("l", wasm('(module (memory 4) (func (export "f")))')),), "cache": False}
     with Builder(source, **fields) as builder:
         assert builder.build().wasm

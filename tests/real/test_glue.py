@@ -80,16 +80,33 @@ def answers(program: Program, package: Path, notes: Path, how: str, folder: Path
     return json.loads(done.stdout.splitlines()[-1])
 
 
+#: The warnings that a program's capture gives.
+TOLD = {
+    "micropython": {"glue-start"},
+    "lua": {"clock-frozen", "glue-slots"},
+    # Its random numbers come from a file of its glue; other descriptors take the place of its streams.
+    "php": {
+        "entropy-frozen", "clock-frozen", "glue-files", "glue-descriptors", "glue-written", "glue-start", "glue-once",
+        "glue-late", "glue-slots",
+    },
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_answers_in_its_glue_as_if_it_had_been_prepared_there(tmp_path: Path, name: str) -> None:
+    """One test for all that a capture must be, since those of PHP and Prolog take long: what it keeps is told, and in
+    another folder it gives the same bytes."""
     program = PROGRAMS[name]
     package = installed(program)
     result = capture(program, package, tmp_path / "notes.json")
     assert result.report.capture is not None
     assert result.report.capture.answered
-    # The same package, but for its module. Links would lead the glue to where they point.
-    other = tmp_path / "package"
+    if name in TOLD:
+        assert set(codes(result)) == TOLD[name]
+    # The same package in another place. Links would lead the glue to where they point.
+    other = tmp_path / "another place"
     shutil.copytree(package, other)
+    assert capture(program, other, tmp_path / "notes.json").wasm == result.wasm
     (other / program.module).write_bytes(result.wasm)
     after = answers(program, other, tmp_path / "notes.json", "resume", tmp_path)
     before = answers(program, package, tmp_path / "other.json", "prepare", tmp_path)
@@ -97,32 +114,8 @@ def test_a_program_answers_in_its_glue_as_if_it_had_been_prepared_there(tmp_path
     assert after == before
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_two_captures_of_a_program_are_identical(tmp_path: Path, name: str) -> None:
-    program = PROGRAMS[name]
-    package = installed(program)
-    other = tmp_path / "another place"
-    shutil.copytree(package, other)
-    one = capture(program, package, tmp_path / "notes.json")
-    assert capture(program, other, tmp_path / "notes.json").wasm == one.wasm
-
-
 def test_pyodide_whose_objects_are_in_javascript_is_refused_with_its_own_way(tmp_path: Path) -> None:
     program = Program("pyodide.mjs", "node_modules/pyodide", "pyodide.asm.wasm")
     with pytest.raises(CaptureRefused, match="table 1 of externref holds objects of JavaScript") as caught:
         capture(program, installed(program), tmp_path / "notes.json")
     assert "_makeSnapshot" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("micropython", {"glue-start"}),
-        ("lua", {"clock-frozen", "glue-slots"}),
-        ("php", {"entropy-frozen", "clock-frozen", "glue-files", "glue-written", "glue-start", "glue-slots"}),
-    ],
-)
-def test_what_a_program_keeps_is_told(tmp_path: Path, name: str, expected: set[str]) -> None:
-    """PHP's random numbers come from a file of its glue."""
-    program = PROGRAMS[name]
-    assert set(codes(capture(program, installed(program), tmp_path / "notes.json"))) == expected

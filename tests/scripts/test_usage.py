@@ -38,6 +38,8 @@ def test_a_script_finds_its_checkout_through_links(tmp_path: Path, name: str) ->
         ("bench_start", "--help", 0),
         ("bench_by_hand", "0", 2),
         ("bench_by_hand", "--help", 0),
+        ("bench_components", "--rounds=0", 2),
+        ("bench_components", "--help", 0),
         ("bench_wizer_tools", "--rounds=0", 2),
         ("bench_wizer_tools", "--help", 0),
         ("check_world", "nosuch", 2),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from preinit import Options, build, errors
 from preinit.binary.module import parse
 from tests.support.instances import Running
-from tests.support.modules import wasm
+from tests.support.modules import UNUSABLE, wasm
 
 #: An export and its i32 arguments.
 Call = Sequence[str | int]
@@ -29,7 +29,7 @@ def answer(running: Running, call: Call) -> list[bytes] | str:
 
 def assert_same_behaviour(text: str, calls: Sequence[Call] = (), **fields: object) -> None:
     """Builds, and compares the output with the input after its initializer: state, exports, then answers in order."""
-    options = Options(cache=False, **fields)  # type: ignore[arg-type]
+    options = Options(cache=False, **{**UNUSABLE, **fields})
     values = dict(options.import_globals)
     original = Running(wasm(text), values=values)
     original.initialize(options)
@@ -51,13 +51,13 @@ def assert_same_behaviour(text: str, calls: Sequence[Call] = (), **fields: objec
 
 def assert_holds_a_byte(text: str, place: int) -> None:
     """In a memory that is too large to be compared: `peek(place)` is 1 in the output."""
-    running = Running(build(wasm(text), Options(cache=False)).wasm)
+    running = Running(build(wasm(text), Options(cache=False, **UNUSABLE)).wasm)
     assert answer(running, ("peek", place)) == [(1).to_bytes(16, "little")]
 
 
 def assert_refuses_another_value(text: str, value: tuple[str, str], others: Sequence[str]) -> None:
     """The output starts with the imported constant that it was built with, and with no other."""
-    binary = build(wasm(text), Options(cache=False, import_globals=(value,))).wasm
+    binary = build(wasm(text), Options(cache=False, import_globals=(value,), **UNUSABLE)).wasm
     Running(binary, values=dict((value,))).start()
     for other in others:
         try:
@@ -69,4 +69,4 @@ def assert_refuses_another_value(text: str, value: tuple[str, str], others: Sequ
 
 def assert_true_to_names(text: str, names: dict[int, str]) -> None:
     """The name section calls data segments what they are called."""
-    assert parse(build(wasm(text), Options(cache=False)).wasm).names.data_segments == names
+    assert parse(build(wasm(text), Options(cache=False, **UNUSABLE)).wasm).names.data_segments == names

@@ -18,7 +18,7 @@ from preinit.engine.ondemand.chunk import PREFIX
 from preinit.engine.profile import Profile, decode
 from preinit.errors import Frame, PreinitError
 from preinit.result import Report
-from tests.support.modules import wasm
+from tests.support.modules import UNUSABLE, wasm
 
 INIT = '(export "preinit_initialize")'
 #: `(type $v ...)`: the type of most functions in these modules.
@@ -61,7 +61,7 @@ def attempt(source: str | bytes, **fields: Any) -> Outcome:
     binary = wasm(source) if isinstance(source, str) else source
     cached = "cache_dir" in fields
     try:
-        result = build(binary, Options(**{"cache": cached, **fields}))
+        result = build(binary, Options(**{"cache": cached, **UNUSABLE, **fields}))
     except PreinitError as problem:
         return Outcome(None, problem, None)
     return Outcome(result.wasm, None, result.report)

@@ -31,7 +31,7 @@ LOOP = """(module
 TRAP = """(module
   (func $divide (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
   (func $prepare (drop (call $divide (i32.const 0))))
-  (func $init (export "wizer-initialize") (call $prepare)))"""
+  (func $init (export "wizer-initialize") (call $prepare)) (func (export "run")))"""
 
 
 def run(

@@ -85,3 +85,18 @@ def test_the_command_builds_and_verifies(tmp_path: Path) -> None:
     assert b"1 returned" in run("verify", source, output, "-f", LEARN, "--call", "say", code=0).stdout
     assert b"can't be used" in run("verify", source, output, "-f", LEARN, "--call-all", code=2).stderr
     assert b"the output" in run("verify", source, output, "-f", LEARN, "--call", "nothing", code=1).stderr
+
+
+def test_long_results_are_compared_to_their_end() -> None:
+    text = """(component
+      (core module $M (memory (export "m") 1) (global $last i32 (i32.const 77)) (global $g (mut i32) (i32.const 0))
+        (func (export "run") (global.set $g (i32.const 500)))
+        (func (export "get") (result i32) (i32.store8 (i32.const 1000) (global.get $last))
+          (i32.store (i32.const 0) (global.get $g)) (i32.store (i32.const 4) (i32.const 501)) (i32.const 0)))
+      (core instance $m (instantiate $M))
+      (func (export "run") (canon lift (core func $m "run")))
+      (func (export "get") (result (list u8)) (canon lift (core func $m "get") (memory (core memory $m "m")))))"""
+    output = build_component(text, "run").wasm
+    assert verify(wasm(text), output, init_funcs=["run"], calls=["get"]).calls[0].outcome == "returned"
+    with pytest.raises(errors.Mismatch, match="SHA-256 of what it returns"):
+        verify(wasm(text.replace("77", "76")), output, init_funcs=["run"], calls=["get"])

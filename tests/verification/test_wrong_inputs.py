@@ -21,7 +21,7 @@ from preinit.passes.plan.initializers import choose
 from preinit.passes.plan.job import Job
 from preinit.verification import Calls
 from preinit.verification.behaviour import STOPPED, Outcome, differences
-from preinit.verification.calls import for_all, written
+from preinit.verification.calls import for_all, read_call
 from preinit.verification.check import _make
 from preinit.verification.instances import Both, run_both
 from preinit.verification.state import Comparison
@@ -321,7 +321,7 @@ def test_files_that_changed_since_the_build_are_named(tmp_path: Path) -> None:
 
 def found(a: Outcome, b: Outcome) -> list[str]:
     module = parse(wasm(MISBEHAVES))
-    call = written(module, "add(1,2)")
+    call = read_call(module, "add(1,2)")
     return [str(unlike) for unlike in differences(Comparison(module, module), call, a, b)]
 
 
@@ -350,7 +350,7 @@ def test_a_call_that_ends_otherwise_is_a_mismatch() -> None:
     text = f'(module (func {INIT}) (func (export "f") (result i32) (i32.const 1)))'
     one, other = (_both(changed) for changed in (text, text.replace("i32.const 1", "i32.const 2")))
     mixed = one._replace(output_job=other.output_job, resumed=other.resumed)
-    call = written(one.job.module, "f")
+    call = read_call(one.job.module, "f")
     assert [facts.detail for facts in _make(one, [call], Calls())] == ["returns 1"]
     with pytest.raises(Mismatch) as caught:
         list(_make(mixed, [call], Calls()))
@@ -370,7 +370,7 @@ def test_random_arguments_are_the_same_for_the_same_seed_and_can_be_written() ->
     calls = list(for_all(module, 7))
     assert calls == list(for_all(module, 7)) != list(for_all(module, 8))
     assert {call.name for call in calls} == {"f"}
-    assert [written(module, call.text) for call in calls] == calls
+    assert [read_call(module, call.text) for call in calls] == calls
     assert list(Calls(every=True, seed=7).of(module)) == calls
 
 

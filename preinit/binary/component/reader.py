@@ -85,7 +85,7 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
             definitions.append(Placed(Nested(nested), first, first + size))
         elif number in _READERS:
             read = _READERS[number]
-            for _ in range(inner.count(2)):
+            for _ in range(inner.count()):
                 begin = inner.position
                 definitions.append(Placed(read(inner), begin, inner.position))
             if inner.remaining:

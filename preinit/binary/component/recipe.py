@@ -5,7 +5,7 @@ Nothing is resolved here: indices stay indices, since types may be resources, of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -169,6 +169,14 @@ class Component:
     def of(self, section: Section) -> tuple[Placed, ...]:
         """The definitions of a section."""
         return self.definitions[section.first : section.last]
+
+    def core_modules(self) -> Iterator[CoreModule]:
+        """All core modules, those of components within too, in the order of the file."""
+        for placed in self.definitions:
+            if isinstance(placed.definition, CoreModule):
+                yield placed.definition
+            elif isinstance(placed.definition, Nested):
+                yield from placed.definition.component.core_modules()
 
     @property
     def exports(self) -> Iterable[Export]:

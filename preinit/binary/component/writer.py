@@ -8,10 +8,12 @@ from ...errors import InputError
 from .. import encoder as write
 from ..cursor import Cursor
 from .recipe import Section
+from .types import read_extern_name, read_sort
 
 #: Sorts of core things as aliases and bundles name them.
 CORE_FUNCTION, CORE_TABLE, CORE_INSTANCE = 0x00, 0x01, 0x12
 _CORE_MODULE_SORT = b"\x00\x11"
+_COMPONENT_SORT = b"\x04"
 _SORT_NAMES = 1
 
 
@@ -43,15 +45,25 @@ def core_instantiate(module: int, arguments: Sequence[tuple[str, int]]) -> bytes
     return b"\x00" + write.uleb(module) + write.vector(given)
 
 
-def with_module(data: bytes, start: int, end: int, module: int) -> bytes:
-    """The definition `start:end` of a core instance, of another core module."""
-    at = Cursor(data, start + 1, end, "core instance")
+def instance_of(data: bytes, start: int, end: int, number: int) -> bytes:
+    """The definition `start:end` of a core instance, or an instance, of another core module, or component."""
+    at = Cursor(data, start + 1, end, "instance")
     at.u32()
-    return b"\x00" + write.uleb(module) + data[at.position : end]
+    return b"\x00" + write.uleb(number) + data[at.position : end]
 
 
-def renumbered_names(data: bytes, found: Section, modules: Mapping[int, int]) -> bytes:
-    """A `component-name` section in which core modules have other indices; as it is where it is malformed."""
+def export_of(data: bytes, start: int, end: int, number: int) -> bytes:
+    """The export `start:end`, of something with another index."""
+    at = Cursor(data, start, end, "export")
+    read_extern_name(at)
+    read_sort(at)
+    before = at.position
+    at.u32()
+    return data[start:before] + write.uleb(number) + data[at.position : end]
+
+
+def renumbered_names(data: bytes, found: Section, modules: Mapping[int, int], components: Mapping[int, int]) -> bytes:
+    """A `component-name` section in which core modules and components have other indices; as it is where malformed."""
     at = Cursor(data, found.content, found.end, "component-name section")
     parts = [data[found.start : found.content]]
     try:
@@ -60,13 +72,15 @@ def renumbered_names(data: bytes, found: Section, modules: Mapping[int, int]) ->
             number, size = at.byte(), at.u32()
             start = at.skip(size)
             content = data[start : start + size]
-            if number != _SORT_NAMES or not content.startswith(_CORE_MODULE_SORT):
+            sorts = {_CORE_MODULE_SORT: modules, _COMPONENT_SORT: components}
+            sort = next((sort for sort in sorts if content.startswith(sort)), None)
+            if number != _SORT_NAMES or sort is None:
                 parts.append(data[begin : start + size])
                 continue
-            inner = Cursor(data, start + len(_CORE_MODULE_SORT), start + size, "names of core modules")
+            inner = Cursor(data, start + len(sort), start + size, "names")
             names = [(inner.u32(), inner.name()) for _ in range(inner.count(2))]
-            entries = [write.uleb(modules.get(index, index)) + write.name(name) for index, name in names]
-            payload = _CORE_MODULE_SORT + write.vector(entries)
+            entries = [write.uleb(sorts[sort].get(index, index)) + write.name(name) for index, name in names]
+            payload = sort + write.vector(entries)
             parts.append(bytes((number,)) + write.uleb(len(payload)) + payload)
     except InputError:
         return data[found.header : found.end]

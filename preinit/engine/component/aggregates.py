@@ -116,7 +116,7 @@ class Variant(ValueType):
             return (payload,) if number else None
         return label, payload
 
-    def _parts(self, value: Any) -> tuple[int, Any]:
+    def parts(self, value: Any) -> tuple[int, Any]:
         if self.kind == "enum":
             return self.numbers[value], None
         if self.kind == "option":
@@ -134,7 +134,7 @@ class Variant(ValueType):
         return self._value(number, payload.load(cx, address + self._place) if payload else None)
 
     def store(self, cx: Context, value: Any, address: int) -> None:
-        number, item = self._parts(value)
+        number, item = self.parts(value)
         self._discriminant.store(cx, number, address)
         if payload := self.payloads[number]:
             payload.store(cx, item, address + self._place)
@@ -147,7 +147,7 @@ class Variant(ValueType):
         return self._value(number, payload.lift(cx, iter(rest)) if payload else None)
 
     def lower(self, cx: Context, value: Any) -> list[int]:
-        number, item = self._parts(value)
+        number, item = self.parts(value)
         payload = self.payloads[number]
         found = [number, *(payload.lower(cx, item) if payload else ())]
         return found + [0] * (len(self.flat or ()) - len(found))
@@ -228,5 +228,5 @@ class Borrow(Own):
         if self.resource.owner is cx.handles:
             return int(value)
         index = cx.handles.add(self.resource, value, False)
-        cx.borrowed.append(index)
+        cx.borrowed.append(cx.handles.get(index, self.resource))
         return index

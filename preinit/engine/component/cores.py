@@ -55,7 +55,12 @@ class Placeholder(Extern):
         self._define = define
 
     def raw(self, wanted: FuncType | None = None) -> Any:
-        return self._define(wanted, self.name) if wanted else None
+        if wanted is None:
+            return None
+        if self.signature is None:
+            self.signature = wanted
+            self._raw = self._define(wanted, self.name)
+        return self._raw if wanted == self.signature else self._define(wanted, self.name)
 
 
 class CoreInstance(ABC):
@@ -66,6 +71,9 @@ class CoreInstance(ABC):
         self.module = module
         self.given = given
         self._own: dict[tuple[int, int], Extern] = {}
+        self._imported: dict[ExternKind, list[Extern]] = {kind: [] for kind in ExternKind}
+        for extern in given:
+            self._imported[extern.kind].append(extern)
         self._exports = {export.name: export for export in module.exports}
 
     @abstractmethod
@@ -81,7 +89,7 @@ class CoreInstance(ABC):
 
     def extern(self, kind: ExternKind, index: int) -> Extern:
         """What has that index in this instance."""
-        imported = [extern for extern in self.given if extern.kind == kind]
+        imported = self._imported[kind]
         if index < len(imported):
             return imported[index]
         key = (kind, index)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...binary.types import F32, F64, I32, I64, FuncType
-from ...errors import GuestTrap, ImportCalled, printable
+from ...errors import EngineLimit, GuestTrap, ImportCalled, printable
 from .aggregates import Record
 from .handles import Handles
 from .values import Context, ValueType, together
@@ -101,6 +101,8 @@ class Canonical:
                 values = [found.lift(cx, flat) for found in signature.types]
             try:
                 return give(cx, function.call(*values), flat)
+            except RecursionError as problem:
+                raise EngineLimit("components call each other more deeply than preinit follows") from problem
             except _MISFITS as problem:
                 if not function.imported:
                     raise
@@ -126,6 +128,10 @@ class Canonical:
         """The function that a core function is lifted to."""
 
         def call(*values: Any) -> Any:
+            with self._handles.entered():
+                return perform(values)
+
+        def perform(values: Sequence[Any]) -> Any:
             cx = self.context()
             if signature.pointed:
                 address = cx.allocate(signature.pointed.size, signature.pointed.align)
@@ -135,8 +141,7 @@ class Canonical:
                 given = zip(signature.types, values, strict=True)
                 flat = [bits for found, value in given for bits in found.lower(cx, value)]
             results = core(flat, len(signature.core(False).results))
-            kept = sum(self._handles.has(index) for index in cx.borrowed)
-            if kept:
+            if any(handle.held for handle in cx.borrowed):
                 raise GuestTrap("a function returned and kept a borrowed handle that it was given")
             result = None
             if signature.result is not None:

@@ -32,15 +32,17 @@ class ResourceType:
 
 
 class Handle:
-    """`owns`: it is an `own`, else a `borrow`. `lent`: how many borrows of it are in use. `made`: where it was made."""
+    """`owns`: it is an `own`, else a `borrow`. `lent`: how many borrows of it are in use. `made`: where it was made.
+    `held`: until it is dropped or given away."""
 
-    __slots__ = ("lent", "made", "owns", "representation", "type")
+    __slots__ = ("held", "lent", "made", "owns", "representation", "type")
 
     def __init__(self, resource: ResourceType, representation: Any, owns: bool, made: object = None) -> None:
         self.type = resource
         self.representation = representation
         self.owns = owns
         self.lent = 0
+        self.held = True
         self.made = made
 
 
@@ -52,6 +54,18 @@ class Handles:
         self._free: list[int] = []
         self._where = where
         self._staying = 0
+        self._entered = False
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """While an export of the instance runs. Raises `GuestTrap` where one does already."""
+        if self._entered:
+            raise GuestTrap("a component instance was entered again: an export of it was called while another one ran")
+        self._entered = True
+        try:
+            yield
+        finally:
+            self._entered = False
 
     @contextmanager
     def staying(self) -> Iterator[None]:
@@ -89,12 +103,11 @@ class Handles:
         return handle
 
     def remove(self, index: int) -> None:
+        handle = self._slots[index]
+        assert handle is not None
+        handle.held = False
         self._slots[index] = None
         self._free.append(index)
-
-    def has(self, index: int) -> bool:
-        """Whether that handle is there still."""
-        return self._slots[index] is not None
 
     def take(self, index: int, resource: ResourceType) -> Any:
         """The representation of an `own` that is given away. Raises `GuestTrap`."""

@@ -1,4 +1,4 @@
-"""Core instances of a component in one store: compiled as wholes, or one of them on demand.
+"""Core instances of a component in one store: each is compiled as a whole, or on demand.
 
 What a function of the host raised, and the end of the time, belong to the store: a fault in one instance may show
 while another one is called. The copies that run are named, so that a trap's frames tell whose they are.
@@ -7,6 +7,7 @@ while another one is called. The copies that run are named, so that a trap's fra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ...binary import encoder as write
@@ -18,9 +19,9 @@ from .. import ffi
 from ..backtrace import Backtraces
 from ..code import CodeCache, compile_module
 from ..guest import GrowthGuard, GuestCode, StateCode
-from ..ondemand.chunk import PREFIX
+from ..ondemand.chunk import title_prefix
 from ..ondemand.instance import MOST_INSTANCES, OnDemandInstance
-from ..ondemand.prepared import Prepared, prepare
+from ..ondemand.prepared import Prepared, new_engines, prepare
 from ..profile import Profile
 from ..runtime import DEEP_STACK, Deadline, EngineSettings, has_winch, new_engine, new_store
 from ..validation import first_line, refusal
@@ -48,14 +49,22 @@ class LinkedModule(NamedTuple):
 class LinkedCode(NamedTuple):
     """The modules of a component by where they begin, compiled with `compiler` for one engine.
 
-    `prepared`: of the one that is compiled on demand.
+    `prepared`: those that are compiled on demand; `compiled`: the others.
     """
 
     compiler: str
     engine: ffi.Engine
     modules: Mapping[int, LinkedModule]
     compiled: Mapping[int, ffi.Module]
-    prepared: Prepared | None = None
+    prepared: Mapping[int, Prepared] = MappingProxyType({})
+
+
+class UnsuitedModule(Unsuited):
+    """A core module can't be compiled on demand: the one that begins at `start`."""
+
+    def __init__(self, problem: Unsuited, start: int) -> None:
+        super().__init__(problem.reason.code, problem.reason.text, problem.compiler, problem.lasting)
+        self.start = start
 
 
 def compile_linked(
@@ -95,40 +104,48 @@ def compile_on_demand(
     settings: EngineSettings,
     cache: CodeCache | None,
     check: Callable[[], None],
-    stored: Profile | None,
+    stored: Mapping[int, Profile],
 ) -> LinkedCode:
-    """The same where one module is a `StateCode`: of that, what is called is compiled when it is called.
+    """The same where some modules are a `StateCode`: of those, what is called is compiled when it is called.
 
-    `settings.compiler` is one. `stored`: what an earlier build compiled. Raises `Unsuited`.
+    `settings.compiler` is one. `stored`: what earlier builds compiled, by where a module begins. Raises `Unsuited`.
     """
-    (state,) = (module.code for module in modules if isinstance(module.code, StateCode))
-    prepared = prepare(state, settings, None, cache is not None, stored)
+    engines = new_engines(settings)
     compiled: dict[int, ffi.Module] = {}
+    prepared: dict[int, Prepared] = {}
     for module in modules:
         check()
-        if isinstance(module.code, GuestCode):
+        if isinstance(module.code, StateCode):
+            keeps, known = cache is not None, stored.get(module.base)
             try:
-                wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
-                # Compiled code fits one size of the stack.
-                compiled[module.base] = compile_module(prepared.engine, wasm, (settings, DEEP_STACK), cache)
-            except EngineError as problem:
-                raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}") from problem
+                prepared[module.base] = prepare(module.code, settings, None, keeps, known, engines)
+            except Unsuited as problem:
+                raise UnsuitedModule(problem, module.base) from problem
+            continue
+        try:
+            wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
+            # Compiled code fits one size of the stack.
+            compiled[module.base] = compile_module(engines[0], wasm, (settings, DEEP_STACK), cache)
+        except EngineError as problem:
+            other = "cranelift" if settings.compiler == "winch" else None
+            raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}", other) from problem
     light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
-    return LinkedCode(settings.compiler, prepared.engine, {one.base: one for one in light}, compiled, prepared)
+    return LinkedCode(settings.compiler, engines[0], {one.base: one for one in light}, compiled, prepared)
 
 
 class _Frames:
-    """Whose functions the frames of a trap are. `on_demand`: the instance that is compiled on demand."""
+    """Whose functions the frames of a trap are. `on_demand`: the instances that are compiled on demand, by where their
+    modules begin."""
 
     def __init__(self, modules: Mapping[int, LinkedModule]) -> None:
         self._modules = {str(module.number): module for module in modules.values()}
-        self._state = next((module for module in modules.values() if isinstance(module.code, StateCode)), None)
-        self.on_demand: LinkedOnDemand | None = None
+        states = [module for module in modules.values() if isinstance(module.code, StateCode)]
+        self._by_prefix = {title_prefix(module.code.original): module for module in states}
+        self.on_demand: dict[int, LinkedOnDemand] = {}
 
     def module(self, frame: RawFrame) -> LinkedModule | None:
-        if self._state and (frame.module or "").startswith(PREFIX):
-            return self._state
-        return self._modules.get(frame.module or "")
+        name = frame.module or ""
+        return self._modules.get(name) or self._by_prefix.get(name[: name.rfind(":") + 1])
 
     def original(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """With offsets of the component's file."""
@@ -140,8 +157,8 @@ class _Frames:
             own: tuple[Frame, ...] = ()
             if isinstance(module.code, GuestCode):
                 own = module.code.original_frames([frame])
-            elif self.on_demand:
-                own = self.on_demand.own_frames([frame])
+            elif module.base in self.on_demand:
+                own = self.on_demand[module.base].own_frames([frame])
             for one in own:
                 found.append(one._replace(offset=None if one.offset is None else one.offset + module.base))
         return tuple(found)
@@ -150,7 +167,8 @@ class _Frames:
         module = self.module(frames[0]) if frames else None
         if module is not None and isinstance(module.code, GuestCode):
             return module.code.guard_of(frames)
-        return self.on_demand.own_guard(frames) if self.on_demand else None
+        # A guard says by itself what it guards.
+        return next((guest.own_guard(frames) for guest in self.on_demand.values()), None)
 
 
 class LinkedGuest(WholeInstance):
@@ -188,6 +206,8 @@ class LinkedGuest(WholeInstance):
 class LinkedOnDemand(OnDemandInstance):
     """The same, compiled on demand."""
 
+    _tells_imports_apart = True  # what counts is which function of which instance it is
+
     def __init__(
         self,
         prepared: Prepared,
@@ -197,10 +217,23 @@ class LinkedOnDemand(OnDemandInstance):
         deadline: Deadline,
         functions: ffi.HostFunctions,
         frames: _Frames,
+        start: int,
     ) -> None:
         self._frames = frames
-        frames.on_demand = self
-        super().__init__(prepared, store, max_memory, lambda _linkage: externs, deadline, functions)
+        self._start = start
+        frames.on_demand[start] = self
+        try:
+            super().__init__(prepared, store, max_memory, lambda _linkage: externs, deadline, functions)
+        except Unsuited as problem:
+            raise UnsuitedModule(problem, start) from problem
+
+    def _load(self, function: int) -> None:
+        try:
+            super()._load(function)
+        except UnsuitedModule:
+            raise  # of another module, whose function took the place of one of this
+        except Unsuited as problem:
+            raise UnsuitedModule(problem, self._start) from problem
 
     def original_frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         return self._frames.original(frames)
@@ -296,8 +329,7 @@ class Linked(Cores):
         if isinstance(linked.code, GuestCode):
             guest = LinkedGuest(linked.code, self._store, self._code.compiled[start], *given_them)
         else:
-            assert self._code.prepared is not None
-            guest = LinkedOnDemand(self._code.prepared, self._store, self._max_memory, *given_them)
+            guest = LinkedOnDemand(self._code.prepared[start], self._store, self._max_memory, *given_them, start)
         made = LinkedInstance(len(self.instances), module, given, guest, start)
         self.instances.append(made)
         self.watcher.made(made)
@@ -324,7 +356,8 @@ class Linked(Cores):
         try:
             found = ffi.call(self._store, extern.raw(), given, results)
         except GuestTrapped as trap:
-            guest = self._frames.on_demand or (self.instances[0].guest if self.instances else None)
+            guests = (*self._frames.on_demand.values(), *(instance.guest for instance in self.instances))
+            guest = next(iter(guests), None)
             if guest is None:
                 raise self._functions.raised or InvalidModule("the component has no core instance") from trap
             raise guest.explained(trap) from trap
@@ -332,11 +365,13 @@ class Linked(Cores):
 
     def as_filled(self, values: list[RawValue]) -> list[RawValue]:
         """Entries of a table, in which a function has one identity, however much of it was compiled since."""
-        return self._frames.on_demand.as_filled(values) if self._frames.on_demand else values
+        for guest in self._frames.on_demand.values():
+            values = guest.as_filled(values)
+        return values
 
     @property
-    def on_demand(self) -> LinkedOnDemand | None:
-        """The guest that is compiled on demand."""
+    def on_demand(self) -> Mapping[int, LinkedOnDemand]:
+        """The guests that are compiled on demand, by where their modules begin."""
         return self._frames.on_demand
 
     def backtrace(self) -> tuple[RawFrame, ...]:

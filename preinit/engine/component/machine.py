@@ -118,6 +118,7 @@ class Machine:
                 nested: NestedComponent = scope.get("component", number)
                 found = {name: (sort, scope.get(sort, index)) for name, sort, index in arguments}
                 made = self._instantiate(nested.component, found, nested.scope, nested.visible)
+                scope.children[scope.offset] = made
                 scope.add("instance", made.exports)
             case Bundle(exports):
                 scope.add("instance", {name: (sort, scope.get(sort, index)) for name, sort, index in exports})
@@ -179,7 +180,7 @@ class Machine:
             return self._outside.resource("", entry.name) if number is None else scope.get("type", number)
         raise UnsupportedProposal(
             f"the component imports a {sort}, {quoted(entry.name)}, which there is none of at build time",
-            hint="Compose it with the component that has it (`wasm-tools compose`), then build that.",
+            hint="Compose it with the component that has it (`wac plug`), then build that.",
         )
 
     # -- canonical functions

@@ -26,7 +26,8 @@ class NestedComponent(NamedTuple):
 class Scope:
     """The index spaces of a component that is being instantiated; afterwards, its instance.
 
-    `cores`: its core instances, and the index of each. `offset` of the definition that is at work.
+    `cores`: its core instances, and the index of each. `offset` of the definition that is at work. `parent`: in which
+    the component is defined. `children`: the instances of components that it makes, by the offset of what says so.
     """
 
     def __init__(
@@ -37,7 +38,8 @@ class Scope:
         where: Callable[[], object] = lambda: None,
     ) -> None:
         self.component = component
-        self._parent = parent
+        self.parent = parent
+        self.children: dict[int, Scope] = {}
         self._visible = visible
         self._spaces: defaultdict[str, list[Any]] = defaultdict(list)
         self.handles = Handles(where)
@@ -76,9 +78,9 @@ class Scope:
         """What has that index so many levels further out, of what was there when this component was defined."""
         scope, visible = self, self.sizes()
         for _ in range(levels):
-            if scope._parent is None:
+            if scope.parent is None:
                 raise self.invalid(f"it names something {levels} components further out")
-            scope, visible = scope._parent, dict(scope._visible)
+            scope, visible = scope.parent, dict(scope._visible)
         if index >= visible.get(sort, 0):
             raise self.invalid(f"it names {sort} {index} of an outer component, which has {visible.get(sort, 0)}")
         return scope.get(sort, index)

@@ -92,7 +92,7 @@ def define_type(scope: Scope, written: TypeOf) -> Any:
         case TupleOf(types):
             return Record([one(named) for named in types], None)
         case ListOf(element, length):
-            return List(one(element)) if length is None else Refused("a list of fixed length")
+            return List(one(element)) if length is None else Refused("a list of fixed length", one(element), length)
         case FlagsOf(labels):
             return Flags(labels)
         case Enum(labels):

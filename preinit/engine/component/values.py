@@ -48,7 +48,7 @@ class Context:
         self.reallocate = reallocate
         self.encoding = encoding
         self.lent: list[Handle] = []
-        self.borrowed: list[int] = []
+        self.borrowed: list[Handle] = []
         self._left = MOST_BYTES
         self._elements = MOST_ELEMENTS
 
@@ -276,13 +276,19 @@ class String(Pointed):
 
 
 class Refused(ValueType):
-    """A type whose values can't be passed; that it is there does no harm."""
+    """A type whose values can't be passed; that it is there does no harm.
 
-    size = align = 4
-    flat = ("i32",)
+    `element`, `length`: of a list of fixed length; others are handles.
+    """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, element: ValueType | None = None, length: int = 0) -> None:
         self.kind = kind
+        self.size, self.align, self.flat = 4, 4, ("i32",)
+        if element is not None:
+            self.size, self.align = element.size * length, element.align
+            flat = element.flat
+            self.flat = None if flat is None or len(flat) * length > MOST_FLAT else flat * length
+            self.within(element)
 
     def _refuse(self) -> UnsupportedProposal:
         return UnsupportedProposal(

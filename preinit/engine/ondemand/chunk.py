@@ -1,12 +1,14 @@
 """Chunks: modules with a few functions of the guest, made when one of them is called for the first time.
 
-A chunk imports the functions that its own call, and all of the guest's tables, memories, globals and tags, so that
-their indices stay. Functions and types get new indices: each type of a module costs compile time, used or not.
+A chunk imports the functions that its own call, and all of the guest's tables, memories and tags, so that their indices
+stay; globals, too, where there are few. Functions and types get new indices: each type of a module costs compile time,
+used or not. So does each import: a dynamic library has hundreds of globals, of which a chunk imports those that it
+uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from ...binary import encoder as write
@@ -32,10 +34,19 @@ WINDOW = 1_000
 #: What having one more function in a chunk costs, in bytes of code.
 ENTRY = 100
 
-#: The name of a chunk's module starts with this, its number follows.
+#: The name of a chunk's module starts with this; what the guest's module is told apart by, and a number follow.
 PREFIX = "preinit:chunk:"
 
+
+def title_prefix(module: Module) -> str:
+    """How the names of all chunks of a module begin: one store may have those of several modules."""
+    return f"{PREFIX}{module.code_sha256[:16]}:"
+
+
 _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
+
+#: Globals up to which a chunk imports all: instructions with a global are many, and need not be looked at then.
+FEW_GLOBALS = 16
 _OPCODES = GROWTH | TABLE_CHANGES
 
 
@@ -45,7 +56,7 @@ class Chunk(NamedTuple):
     `imports`: the functions that it imports, `guards`: the growth that it leaves to guards, both in the order of its
     imports; then come the guest's tables, memories, globals and tags. Function number i is exported as `str(i)`;
     `named`: other exports, of functions that a reference in it can name -> the function. `changes_tables`: whether an
-    instruction in it can.
+    instruction in it can. `globals`: those that it imports; None: all.
     """
 
     wasm: bytes
@@ -55,6 +66,16 @@ class Chunk(NamedTuple):
     guards: tuple[tuple[int, int], ...]
     named: dict[str, int]
     changes_tables: bool
+    globals: tuple[int, ...] | None
+
+
+class SharedImports(NamedTuple):
+    """Imports of every chunk, as they stand in its import section. `globals`: of each global; `all`: all of these."""
+
+    before: bytes
+    globals: tuple[bytes, ...]
+    all: bytes
+    after: bytes
 
 
 class Bodies:
@@ -62,7 +83,9 @@ class Bodies:
 
     def __init__(self, module: Module) -> None:
         self._module = module
-        self._decoder = decoder(_KINDS, _OPCODES)
+        #: Whether a chunk imports the globals that it uses, not all.
+        self.picks_globals = len(module.globals) > FEW_GLOBALS
+        self._decoder = decoder(_KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS, _OPCODES)
         self._searches: dict[int, Search] = {}
         self._ranges = module.bodies
         self._first = module.imported_functions
@@ -166,14 +189,18 @@ def _neighbours(bodies: Bodies, chosen: Sequence[int], taken: Container[int], li
     return found
 
 
-def shared_imports(module: Module) -> bytes:
-    """The imports of every chunk but for functions: a module's tables, memories, globals and tags."""
+def shared_imports(module: Module) -> SharedImports:
+    """The imports of chunks but for functions: a module's tables, memories, globals and tags."""
     tag_types = _tag_types(module)
-    types = [externs.table(table) for table in module.tables]
-    types += [externs.memory(limits) for limits in module.memories]
-    types += [externs.global_(entry) for entry in module.globals]
-    types += [externs.tag(tag_types[index]) for index in module.tags]
-    return b"".join(b"\0\0" + described for described in types)
+    before = [externs.table(table) for table in module.tables]
+    before += [externs.memory(limits) for limits in module.memories]
+    globals_ = _imports([externs.global_(entry) for entry in module.globals])
+    after = [externs.tag(tag_types[index]) for index in module.tags]
+    return SharedImports(b"".join(_imports(before)), globals_, b"".join(globals_), b"".join(_imports(after)))
+
+
+def _imports(types: Sequence[bytes]) -> tuple[bytes, ...]:
+    return tuple(b"\0\0" + described for described in types)
 
 
 def _tag_types(module: Module) -> dict[int, int]:
@@ -181,7 +208,7 @@ def _tag_types(module: Module) -> dict[int, int]:
     return {index: position for position, index in enumerate(dict.fromkeys(module.tags))}
 
 
-def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: str, shared: bytes) -> Chunk:
+def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: str, shared: SharedImports) -> Chunk:
     """The chunk with those functions. Raises `Unsuited` where they hold what no chunk can."""
     needs = _Needs(module, bodies, functions)
     kinds = module.function_types
@@ -190,7 +217,11 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
     head = b"\0\0" + bytes((ExternKind.FUNC,))
     imported = [head + needs.type_codes[kinds[function]] for function in needs.imports]
     imported += [head + write.uleb(signatures.index(t, len(needs.types))) for t in guard_types]
-    state = len(module.tables) + len(module.memories) + len(module.globals) + len(module.tags)
+    globals_ = tuple(needs.globals) if bodies.picks_globals else None
+    chosen = shared.all if globals_ is None else b"".join(map(shared.globals.__getitem__, globals_))
+    state = len(module.tables) + len(module.memories) + len(module.tags)
+    state += len(module.globals) if globals_ is None else len(globals_)
+    count = write.uleb(len(imported) + state)
     exports = {str(i): needs.places[function] for i, function in enumerate(functions)}
     named = {f"r{function}": function for function in needs.named}
     exports |= {name: needs.places[function] for name, function in named.items()}
@@ -198,7 +229,7 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
     wasm = write.assemble(
         [
             write.section(SectionId.TYPE, write.vector([write.function_type(s) for s in signatures if s])),
-            write.section(SectionId.IMPORT, write.uleb(len(imported) + state) + b"".join(imported) + shared),
+            write.section(SectionId.IMPORT, b"".join([count, *imported, shared.before, chosen, shared.after])),
             write.section(SectionId.FUNCTION, write.vector([needs.type_codes[kinds[f]] for f in functions])),
             write.section(SectionId.EXPORT, write.vector([write.export(n, 0, i) for n, i in exports.items()])),
             write.section(SectionId.CODE, write.vector(code)),
@@ -206,7 +237,8 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
         ]
     )
     changes = needs.changes_tables or any(opcode == TABLE_GROW for opcode, _ in needs.guards)
-    return Chunk(wasm, title, tuple(functions), tuple(needs.imports), tuple(needs.guards), named, changes)
+    imports, guards = tuple(needs.imports), tuple(needs.guards)
+    return Chunk(wasm, title, tuple(functions), imports, guards, named, changes, globals_)
 
 
 def moved(module: Module, bodies: Bodies, chunk: Chunk, position: int) -> list[tuple[int, int]]:
@@ -230,6 +262,7 @@ class _Needs:
         self.imports: dict[int, None] = {}
         self.guards: dict[tuple[int, int], None] = {}
         self.named: dict[int, None] = {}
+        self.globals: dict[int, bytes] = {}  # and how the index in the chunk is written
         self.changes_tables = False
         self.types = _tag_types(module)
         for function in functions:
@@ -248,7 +281,9 @@ class _Needs:
                     self.changes_tables = True
                     continue
                 for reference in instruction.references:
-                    if reference.kind == Kind.FUNCTION:
+                    if reference.kind == Kind.GLOBAL:
+                        self._global(reference.target)
+                    elif reference.kind == Kind.FUNCTION:
                         self._function(reference.target, instruction.opcode == REF_FUNC, inside)
                     else:
                         self._type(reference.target)
@@ -259,6 +294,12 @@ class _Needs:
         self.function_codes = {what: write.uleb(place) for what, place in self.places.items()}
         # In this form an index is right for block types, which are signed, and for all others.
         self.type_codes = {index: write.sleb(place) for index, place in self.types.items()}
+
+    def code(self, kind: str, target: int) -> bytes:
+        """How the index of something in the guest is written in the chunk."""
+        if kind == Kind.GLOBAL:
+            return self.globals[target]
+        return self.type_codes[target] if kind == Kind.TYPE else self.function_codes[target]
 
     def _type(self, index: int) -> None:
         if index not in self.types:
@@ -273,6 +314,12 @@ class _Needs:
             self.imports[index] = None
         if as_reference:
             self.named[index] = None
+
+    def _global(self, index: int) -> None:
+        if index not in self.globals:
+            if index >= len(self._module.globals):
+                raise Unsuited("invalid", "code names a global that does not exist")
+            self.globals[index] = write.uleb(len(self.globals))
 
     def _growth(self, opcode: int, target: int) -> None:
         if target >= len(self._module.memories if opcode == MEMORY_GROW else self._module.tables):
@@ -293,8 +340,7 @@ def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterator[tuple[int, 
         if instruction.opcode in TABLE_CHANGES:
             continue
         for kind, start, end, target in instruction.references:
-            codes: Mapping[int, bytes] = needs.type_codes if kind == Kind.TYPE else needs.function_codes  # type: ignore[assignment]
-            yield start, end, codes[target]
+            yield start, end, needs.code(kind, target)
 
 
 def _body(module: Module, bodies: Bodies, needs: _Needs, function: int) -> bytes:

@@ -8,16 +8,16 @@ to the others. A function has several pointers here; nobody outside of this room
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
-from ...binary.constexpr import integer_of
+from ...binary.constexpr import ConstantExpression, evaluate
 from ...binary.growth import counts_together
 from ...binary.opcodes import MEMORY_GROW
 from ...binary.sections import Export, ExternKind, Mode
+from ...binary.types import I32, I64, NUMERIC_SIZES
 from ...errors import Frame, StackExhausted
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
@@ -26,7 +26,7 @@ from ..profile import Profile, StoredChunk
 from ..runtime import Deadline, new_store
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
-from .chunk import PREFIX, Bodies, Chunk, assemble, choose, moved, shared_imports
+from .chunk import Bodies, Chunk, assemble, choose, moved, shared_imports, title_prefix
 from .guards import GUARD, guard_module
 from .prepared import Prepared
 from .stubtable import StubTable
@@ -46,6 +46,9 @@ class _Loaded(NamedTuple):
 class OnDemandInstance(EngineInstance):
     """An instance of a module of which only what is called gets compiled."""
 
+    #: Whether it does not matter under which index a reference names a function that is imported twice.
+    _tells_imports_apart = False
+
     def __init__(
         self,
         prepared: Prepared,
@@ -61,11 +64,13 @@ class OnDemandInstance(EngineInstance):
         self._module = prepared.code.original
         self._bodies = Bodies(self._module)
         self._shared_imports = shared_imports(self._module)
+        self._prefix = title_prefix(self._module)
         self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
         self._chunks: list[_Loaded] = []
         self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
         self._new_chunks: list[StoredChunk] = []
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
+        self._taken = set(prepared.stored_chunks)  # functions that are loaded, or need not be compiled
         self._bytes = 0  # of code that is loaded
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
         self._lends_tables = False
@@ -79,10 +84,9 @@ class OnDemandInstance(EngineInstance):
             kinds = [entry.kind for entry in self._module.imports]
             self._imports = [e for e, kind in zip(imports, kinds, strict=True) if kind == ExternKind.FUNC]
             named = [self._originals.get(index, extern) for index, extern in enumerate(self._imports)]
-            if len(set(map(ffi.function_pointer, named))) < len(named):
-                raise Unsuited(
-                    "function-imported-twice", "it imports one function twice"
-                )  # a reference to it would name either
+            if not self._tells_imports_apart and len(set(map(ffi.function_pointer, named))) < len(named):
+                # A reference to it would name either.
+                raise Unsuited("function-imported-twice", "it imports one function twice")
             self._instance = ffi.instantiate(store, prepared.state, imports)
         except GuestTrapped as trap:
             raise Unsuited("instantiation", f"instantiating it trapped: {first_line(trap)}") from trap
@@ -90,6 +94,7 @@ class OnDemandInstance(EngineInstance):
             raise Unsuited("instantiation", f"it can't be instantiated: {first_line(problem)}") from problem
         names = (*self._code.tables, *self._code.memories, *self._code.globals, *self._code.tags)
         self._shared = [self._export(name) for name in names]
+        self._first_global = len(self._code.tables) + len(self._code.memories)
         self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
         self._fill_tables()
         self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
@@ -101,7 +106,7 @@ class OnDemandInstance(EngineInstance):
         named = dict.fromkeys(chain.from_iterable(segment.functions for segment in segments))
         self._stubs.prepare([function for function in named if function >= first])
         for segment in segments:
-            start = integer_of(segment.offset) if segment.offset else None
+            start = self._offset(segment.offset)
             name = self._code.tables[segment.table]
             table = self._export(name)
             if start is None or start + segment.length > ffi.table_size(self._store, table):
@@ -111,6 +116,17 @@ class OnDemandInstance(EngineInstance):
                 continue
             for index, function in enumerate(segment.functions, start):
                 ffi.set_function(self._store, table, index, self._extern(function))
+
+    def _offset(self, expression: ConstantExpression | None) -> int | None:
+        """What an offset is, with the globals as they are: those that it names can't change."""
+        return evaluate(expression, self._integer) if expression else None
+
+    def _integer(self, index: int) -> int | None:
+        kind = self._module.globals[index].type
+        if kind not in (I32, I64):
+            return None
+        bits = self.global_value(self._code.globals[index], NUMERIC_SIZES[kind]).bits
+        return int.from_bytes(bits[: NUMERIC_SIZES[kind]], "little")
 
     # -- functions -----------------------------------------------------------------------------------------------------
 
@@ -155,18 +171,27 @@ class OnDemandInstance(EngineInstance):
         if chunk.changes_tables and self._look:
             look, self._look = self._look, None
             look()
-        externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._shared]
+        externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._state(chunk.globals)]
         instance = self._prepared.instantiate(self._store, module, externs)
         self._chunks.append(_Loaded(chunk, instance, module))
         self._numbers[chunk.title] = number
         self._bodies.forget(chunk.functions)
+        self._taken.update(chunk.functions)
         self.__dict__.pop("_functions_by_pointer", None)  # there are more now
         for position, loaded in enumerate(chunk.functions):
             if loaded not in self._loaded:  # chunks of different builds may overlap
                 body = self._bodies.range(loaded)
                 self._bytes += body.end - body.start
             self._loaded[loaded] = (number, position)
-            self._stubs.link(loaded, self._extern(loaded))
+            if self._stubs.stands_for(loaded):
+                self._stubs.link(loaded, self._extern(loaded))
+
+    def _state(self, globals_: Sequence[int] | None) -> Sequence[Any]:
+        """The tables, memories, globals and tags that a chunk imports."""
+        if globals_ is None:
+            return self._shared
+        first, end = self._first_global, self._first_global + len(self._code.globals)
+        return [*self._shared[:first], *(self._shared[first + index] for index in globals_), *self._shared[end:]]
 
     def _stored_chunk(self, function: int) -> tuple[Chunk, ffi.Module] | None:
         number = self._prepared.stored_chunks.get(function)
@@ -176,16 +201,14 @@ class OnDemandInstance(EngineInstance):
         module = self._prepared.load(stored.code)
         if module is None:
             return None
-        title = f"{PREFIX}{stored.number}"
-        known = (stored.functions, stored.imports, stored.guards, stored.named, stored.changes_tables)
-        return Chunk(b"", title, *known), module
+        title = f"{self._prefix}{stored.number}"
+        return Chunk(b"", title, *stored[1:-1]), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
         self._next_number += 1
-        taken = ChainMap[int, Any](self._loaded, self._prepared.stored_chunks)  # what is there needs no other copy
-        chosen = choose(self._module, self._bodies, function, taken, len(self._new_chunks))
-        chunk = assemble(self._module, self._bodies, chosen, f"{PREFIX}{number}", self._shared_imports)
+        chosen = choose(self._module, self._bodies, function, self._taken, len(self._new_chunks))
+        chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
         self._new_chunks.append(StoredChunk(number, *chunk[2:], code))
@@ -227,7 +250,7 @@ class OnDemandInstance(EngineInstance):
         shifts: dict[tuple[int, int], list[tuple[int, int]]] = {}
         result = []
         for frame in frames:
-            if frame.module is None or not frame.module.startswith(PREFIX):
+            if frame.module is None or frame.module not in self._numbers:
                 continue
             chunk = self._chunks[self._numbers[frame.module]].chunk
             position = frame.function - len(chunk.imports) - len(chunk.guards)

@@ -92,16 +92,21 @@ def _compile(engine: ffi.Engine, compiler: str, wasm: bytes) -> ffi.Module:
         raise Unsuited("engine", f"the engine refuses a part of it: {first_line(problem)}", other) from problem
 
 
+def new_engines(settings: EngineSettings) -> tuple[ffi.Engine, ffi.Engine]:
+    """One that runs the guest, and one that compiles on one core."""
+    return new_engine(settings, DEEP_STACK), new_engine(settings, DEEP_STACK, parallel=False)
+
+
 def prepare(
     code: StateCode,
     settings: EngineSettings,
     preloads: Mapping[str, bytes] | None = None,
     keeps_code: bool = False,
     stored: Profile | None = None,
+    engines: tuple[ffi.Engine, ffi.Engine] | None = None,
 ) -> Prepared:
-    """Compiles what is needed before the guest runs, see `Prepared`. Raises `Unsuited`."""
-    engine = new_engine(settings, DEEP_STACK)
-    solo = new_engine(settings, DEEP_STACK, parallel=False)
+    """Compiles what is needed before the guest runs, see `Prepared`. `engines`: `new_engines`. Raises `Unsuited`."""
+    engine, solo = engines or new_engines(settings)
     state = _compile(engine, settings.compiler, code.wasm)
     preload_code = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler)

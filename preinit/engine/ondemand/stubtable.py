@@ -47,11 +47,13 @@ class StubTable:
         """The stub of a function."""
         return ffi.get_function(self._store, self._table, self._slot(function))
 
+    def stands_for(self, function: int) -> bool:
+        """Whether there is a stub of the function."""
+        return function in self._stubs.slot_of
+
     def link(self, function: int, extern: Any) -> None:
-        """Has a function's stub, if there is one, call `extern` from now on; in tables, `extern` takes its place."""
-        slot = self._stubs.slot_of.get(function)
-        if slot is None:
-            return
+        """Has a function's stub call `extern` from now on; in tables, `extern` takes its place."""
+        slot = self._stubs.slot_of[function]
         ffi.set_function(self._store, self._link, slot, extern)
         places = self._filled.get(function)
         if not places:

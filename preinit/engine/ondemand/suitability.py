@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...binary.constexpr import integer_of
+from ...binary.constexpr import evaluate
 from ...binary.module import Module, SectionId
 from ...binary.outline import outline
-from ...binary.sections import Mode
-from ...binary.types import NUMERIC_SIZES, ValType
+from ...binary.sections import Global, Mode
+from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
 from ...errors.reason import Reason
 from .. import ffi
@@ -16,9 +16,10 @@ from ..values import EngineError
 #: Bytes of code below which compiling everything is as fast.
 WORTHWHILE = 1_000_000
 
-#: Every piece of code imports all of the module's tables, memories, globals and tags: more of them than a compiled
-#: language has would cost more than is gained.
+#: Every piece of code imports all of the module's tables, memories and tags: more of them than a compiled language has
+#: would cost more than is gained. Of many globals, it imports those that it uses.
 MOST_STATE = 200
+MOST_GLOBALS = 10_000
 
 
 def unsuitable(module: Module) -> Reason | None:
@@ -53,11 +54,18 @@ def unsuitable(module: Module) -> Reason | None:
                 return Reason(
                     "element-segment", "an element segment has other elements than functions, or no constant offset"
                 )
-            if integer_of(segment.offset) is None:
+            if evaluate(segment.offset, lambda index: _known(module.globals[index])) is None:
                 return Reason("element-segment", "an element segment has no constant offset")
-    if len(module.tables) + len(module.memories) + len(module.globals) + len(module.tags) > MOST_STATE:
-        return Reason("much-state", f"it has more than {MOST_STATE} tables, memories, globals and tags")
+    if len(module.tables) + len(module.memories) + len(module.tags) > MOST_STATE:
+        return Reason("much-state", f"it has more than {MOST_STATE} tables, memories and tags")
+    if len(module.globals) > MOST_GLOBALS:
+        return Reason("much-state", f"it has more than {MOST_GLOBALS:,} globals")
     return None
+
+
+def _known(entry: Global) -> int | None:
+    """Any number, if a global is an integer that an offset can name: an instance has its value."""
+    return 0 if entry.type in (I32, I64) and not entry.mutable else None
 
 
 def _is_typed(value_type: ValType) -> bool:

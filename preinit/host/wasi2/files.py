@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ...errors import EngineLimit, in_words
 from ..filesread import FilesRead
 from ..wasi1.abi import Errno, FileType, WasiError, from_host
 from ..wasi1.descriptors import read_at
@@ -110,8 +111,14 @@ class FileFunctions:
         self._noted("fd_prestat_get")
         found = []
         for entry in self._preopened:
-            self._check_room()
-            found.append((self._copy(entry), (entry.preopen or b"").decode("utf-8", "replace")))
+            if len(self.opened) >= MOST_DESCRIPTORS:  # there is no error that the function could answer
+                said = f"the initializer holds more than {MOST_DESCRIPTORS:,} descriptors"
+                raise EngineLimit(said, hint="Drop some.")
+            try:
+                copy = self._copy(entry)
+            except OSError as problem:
+                raise EngineLimit(f"the host can't open a folder once more: {in_words(problem)}") from problem
+            found.append((copy, (entry.preopen or b"").decode("utf-8", "replace")))
         return found
 
     def _copy(self, entry: Descriptor) -> Descriptor:
@@ -121,7 +128,7 @@ class FileFunctions:
 
     def _open(self, base: Descriptor, follow: int, path: str, how: int, flags: int) -> Descriptor:
         _check_directory(base)
-        name = path.encode()
+        name = _name(path)
         if how & (_CREATE | _EXCLUSIVE | _TRUNCATE) or flags & ~_READ:
             self._refuse_changes(base, name, bool(follow & _FOLLOW), how, flags)
         self._check_room()
@@ -218,12 +225,18 @@ def _read_only(*_values: Any) -> None:
 
 def _seen(entry: Descriptor, flags: int, path: str) -> Metadata:
     _check_directory(entry)
-    return path_metadata(entry, path.encode(), bool(flags & _FOLLOW))
+    return path_metadata(entry, _name(path), bool(flags & _FOLLOW))
 
 
 def _target(entry: Descriptor, path: str) -> str:
     _check_directory(entry)
-    return link_target(entry, path.encode()).decode("utf-8", "replace")
+    return link_target(entry, _name(path)).decode("utf-8", "replace")
+
+
+def _name(path: str) -> bytes:
+    if "\0" in path:
+        raise WasiError(Errno.INVAL)
+    return path.encode()
 
 
 def _check_directory(entry: Descriptor) -> None:

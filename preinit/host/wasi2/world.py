@@ -76,7 +76,7 @@ class ComponentWorld(Names):
             problem = ImportCalled(
                 f"the initializer called the import `{printable(said)}`, which does not exist at build time",
                 hint="Move the call out of the initializer, or compose the component with one that has the function "
-                "(`wasm-tools compose`).",
+                "(`wac plug`).",
             )
             problem.function = name
             found = _raising(problem)

@@ -7,8 +7,7 @@ from functools import partial
 
 from ...binary import encoder as write
 from ...binary.component import read_component
-from ...binary.component.recipe import CoreModule, Nested
-from ...binary.module import Module, SectionId, parse
+from ...binary.module import Module, parse
 from ...binary.sections import ExternKind
 from ...engine.component.cores import Dry, Extern
 from ...engine.component.linked import LinkedInstance
@@ -41,7 +40,7 @@ def build_component(
     options: Options,
     deadline: Deadline,
     observer: Observer,
-    once: Once = lambda _whole, compile_it: compile_it(),
+    once: Once = lambda _way, compile_it: compile_it(),
 ) -> Result:
     """The passes after parsing. `once`: gives what other builds have compiled. Raises a `PreinitError`."""
     with observer.stage("plan"):
@@ -143,33 +142,23 @@ def _write(
         tables = {table: fixes for table, fixes in captured.fixes.items() if table.owner in scope.cores}
         if tables:
             fixups[scope] = Fixup(tables, names)
-    return write_component(source.component, paused.machine.scopes, Written(modules, fixups), removed)
+    return write_component(paused.scope, paused.machine.scopes, Written(modules, fixups), removed)
 
 
 def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
     """A module as it was, but for exports that a fixup needs."""
     module: Module = instance.module
     added = [write.export(*entry) for entry in _added(instance, names)]
-    section = module.section(SectionId.EXPORT)
-    if not added:
-        return module.data
-    if section is None:
-        raise OutputInvalid("a core module without exports holds a function that a shared table names")
-    return with_exports(module.data, section.header, section.start, section.end, added)
+    return with_exports(module, added) if added else module.data
 
 
 def _check_output(output: bytes, deadline: Deadline) -> None:
     """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`."""
     try:
         component = read_component(output)
-        modules: dict[int, Module] = {}
-        todo = [component]
-        while todo:
-            for entry in (one.definition for one in todo.pop().definitions):
-                if isinstance(entry, CoreModule):
-                    modules[entry.start] = parse(output[entry.start : entry.end], libraries=True)
-                elif isinstance(entry, Nested):
-                    todo.append(entry.component)
+        modules = {
+            entry.start: parse(output[entry.start : entry.end], libraries=True) for entry in component.core_modules()
+        }
         deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
         check_shell(component, modules, deadline)
     except PreinitError as problem:

@@ -53,14 +53,14 @@ def capture_component(source: ComponentSource, paused: PausedComponent) -> Captu
             state = tables.setdefault(owner, TablesState({}))
             state.changed[table.index] = _private(owner, table, now)
             continue
+        places = set(entries)
         if len(now) != len(paused.watched.expected(table)):
-            raise UnsupportedState(
-                f"{_title(source, table)} has grown, and other instances of the component use it",
-                hint="Give the table its size when the component is built.",
-            )
+            # Its module gives it the new size, and nothing else; all that it holds is written afterwards.
+            tables.setdefault(owner, TablesState({})).changed[table.index] = (None,) * len(now)
+            places.update(slot for slot, value in enumerate(now) if value.kind != "null")
         if functions is None:
             functions = _functions(paused)
-        fixes[table] = {slot: _fix(source, table, slot, value, functions) for slot, value in entries.items()}
+        fixes[table] = {slot: _fix(source, table, slot, now[slot], functions) for slot in sorted(places)}
     pristine = frozenset(instance for instance in paused.cores.instances if is_adapter(instance.module))
     segments = {}
     for instance in paused.cores.instances:

@@ -14,7 +14,7 @@ from ...binary.constexpr import offset_constant
 from ...binary.externs import table as table_type
 from ...binary.module import SectionId
 from ...binary.sections import ExternKind
-from ...binary.types import FuncType
+from ...binary.types import EXTERNREF, FUNCREF, FuncType
 from ...engine.component.cores import CoreInstance, Extern
 from ...engine.component.scope import Scope
 from ...errors import UnsupportedState
@@ -22,6 +22,10 @@ from .capture import Fix
 
 #: The name under which the module imports all.
 _FROM = "preinit"
+
+
+#: Null of each type of references that names no type of a module.
+_NULL = {FUNCREF: b"\xd0\x70", EXTERNREF: b"\xd0\x6f"}
 
 
 class Fixup:
@@ -35,34 +39,41 @@ class Fixup:
         """The sections to append: the module, which gets the index `module`, and its instance."""
         aliases: list[bytes] = []
         sizes = {"core func": scope.size("core func"), "core table": scope.size("core table")}
+        placed = {sort: {id(extern): index for index, extern in enumerate(scope.all(sort))} for sort in sizes}
         bundle: list[tuple[str, int, int]] = []
-        types: list[FuncType] = []
+        types: dict[FuncType, int] = {}
         functions: dict[Extern, int] = {}
         imports: list[bytes] = []
         for extern in dict.fromkeys(fix for entries in self._tables.values() for fix in entries.values() if fix):
-            index = self._index(scope, extern, "core func", sizes, aliases)
-            assert extern.signature is not None
+            index = self._index(scope, extern, "core func", sizes, placed, aliases)
+            if extern.signature is None:
+                raise UnsupportedState("a shared table holds an asynchronous function that nothing imports")
             name = f"f{len(functions)}"
             functions[extern] = len(functions)
             bundle.append((name, writer.CORE_FUNCTION, index))
-            if extern.signature not in types:
-                types.append(extern.signature)
-            kind = write.uleb(types.index(extern.signature))
+            kind = write.uleb(types.setdefault(extern.signature, len(types)))
             imports.append(write.name(_FROM) + write.name(name) + bytes((ExternKind.FUNC,)) + kind)
         segments: list[bytes] = []
         for number, (table, entries) in enumerate(self._tables.items()):
-            index = self._index(scope, table, "core table", sizes, aliases)
+            index = self._index(scope, table, "core table", sizes, placed, aliases)
             assert table.owner is not None
             bundle.append((f"t{number}", writer.CORE_TABLE, index))
             defined = table.owner.module.tables[table.index]
+            if defined.type not in _NULL:
+                raise UnsupportedState(
+                    f"table {table.index} of a core module, which several instances share, holds typed references and "
+                    "was changed",
+                    hint="Fill it from element segments, or have an export that instances call fill it.",
+                )
             imports.append(write.name(_FROM) + write.name(f"t{number}") + table_type(defined))
-            for slot, fix in entries.items():
-                value = b"\xd0" + defined.type[-1:] if fix is None else b"\xd2" + write.uleb(functions[fix])
-                offset = offset_constant(slot, defined.limits.is_64)
-                segments.append(b"\x06" + write.uleb(number) + offset + b"\x70" + write.vector([value + b"\x0b"]))
+            for first, run in _runs(entries):
+                values = [_NULL[defined.type] if fix is None else b"\xd2" + write.uleb(functions[fix]) for fix in run]
+                offset = offset_constant(first, defined.limits.is_64)
+                content = write.vector([value + b"\x0b" for value in values])
+                segments.append(b"\x06" + write.uleb(number) + offset + defined.type + content)
         wasm = write.assemble(
             [
-                write.section(SectionId.TYPE, write.vector([write.function_type(kind) for kind in types])),
+                write.section(SectionId.TYPE, write.vector(list(map(write.function_type, types)))),
                 write.section(SectionId.IMPORT, write.vector(imports)),
                 write.section(SectionId.ELEMENT, write.vector(segments)),
             ]
@@ -74,11 +85,19 @@ class Fixup:
             CORE_INSTANCE, [writer.core_bundle(bundle), writer.core_instantiate(module, [(_FROM, instance)])]
         )
 
-    def _index(self, scope: Scope, extern: Extern, sort: str, sizes: dict[str, int], aliases: list[bytes]) -> int:
-        """The index of something in the component, by an alias that is added."""
+    def _index(
+        self,
+        scope: Scope,
+        extern: Extern,
+        sort: str,
+        sizes: dict[str, int],
+        placed: Mapping[str, Mapping[int, int]],
+        aliases: list[bytes],
+    ) -> int:
+        """The index of something in the component, by an alias that is added. `placed`: what there is, by identity."""
         if extern.owner is None:
-            if extern in scope.all(sort):
-                return scope.all(sort).index(extern)
+            if id(extern) in placed[sort]:
+                return placed[sort][id(extern)]
         elif (number := _number_of(scope, extern.owner)) is not None:
             kind = writer.CORE_FUNCTION if sort == "core func" else writer.CORE_TABLE
             aliases.append(writer.core_alias(kind, number, self._names[extern]))
@@ -88,6 +107,20 @@ class Fixup:
             "a table that several instances share holds a function of another component",
             hint="Clear that entry in the initializer.",
         )
+
+
+def _runs(entries: Mapping[int, Fix]) -> Iterator[tuple[int, list[Fix]]]:
+    """Entries that adjoin, with the first one's index."""
+    start, found = 0, list[Fix]()
+    for slot in sorted(entries):
+        if found and slot != start + len(found):
+            yield start, found
+            found = []
+        if not found:
+            start = slot
+        found.append(entries[slot])
+    if found:
+        yield start, found
 
 
 def _number_of(scope: Scope, instance: CoreInstance) -> int | None:

@@ -11,6 +11,7 @@ from ...result import Result
 from ..observer import Observer
 from ..plan.job import interruptible
 from .build import build_component
+from .choice import Way
 from .run import Compiled
 from .source import check_options, read_component_source
 
@@ -20,19 +21,19 @@ class ManyOfComponent:
 
     def __init__(self, data: bytes, options: Options, deadline: Deadline) -> None:
         self._source = read_component_source(data, options, deadline)
-        self._compiled: dict[tuple[bool, bool], Compiled] = {}
+        self._compiled: dict[tuple[bool, Way], Compiled] = {}
         self._lock = threading.Lock()
 
     def build(self, options: Options, deadline: Deadline, observer: Observer) -> Result:
         """A snapshot. `options`: the same in what is compiled."""
         check_options(options)
 
-        def once(whole: bool, compile_it: Callable[[], Compiled]) -> Compiled:
+        def once(way: Way, compile_it: Callable[[], Compiled]) -> Compiled:
             with self._lock:
-                way = interruptible(options), whole
-                if way not in self._compiled:
-                    self._compiled[way] = compile_it()
-                return self._compiled[way]
+                key = interruptible(options), way
+                if key not in self._compiled:
+                    self._compiled[key] = compile_it()
+                return self._compiled[key]
 
         return build_component(self._source, options, deadline, observer, once)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...binary.component import Component
 from ...engine.component.cores import Dry
 from ...engine.component.functions import Function
 from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
-from ...errors import InitializerType, NoInitializer, UnknownExport, Unsupported, UsageError, counted, quoted
+from ...errors import InitializerType, NoInitializer, UnknownExport, UsageError, counted, quoted
 from ...host.wasi2 import Names
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Argument, Call, Number, Strings
@@ -21,7 +19,7 @@ from ...options.wave import Number as WrittenNumber
 from ...options.wave import Sequence as WrittenSequence
 from ...options.wave import Text as WrittenText
 from .source import ComponentSource
-from .wave import example, signature_text, value_of, value_text
+from .wave import example, has_handles, signature_text, value_of, value_text
 
 
 class ComponentCall(NamedTuple):
@@ -55,22 +53,7 @@ def make_component_plan(source: ComponentSource, options: Options) -> ComponentP
     dry = Dry({start: part.module for start, part in source.parts.items()})
     machine = Machine(dry, Names())
     scope = machine.run(source.component)
-    _check_written_once(machine)
     return ComponentPlan(tuple(_choose(scope, options)), tuple(dry.made))
-
-
-def _check_written_once(machine: Machine) -> None:
-    """Each component must have one instance: it holds the state of one."""
-    made = Counter(id(scope.component) for scope in machine.scopes)
-    for scope in machine.scopes:
-        component: Component | None = scope.component
-        if component is not None and made[id(component)] > 1 and scope.cores:
-            raise Unsupported(
-                f"a component within the component has {counted(made[id(component)], 'instance')} with state of their "
-                "own, and its text would have to hold all of them",
-                where=f"byte offset {component.start:#x}",
-                hint="Have the outer component hold one copy of it for each instance.",
-            )
 
 
 def functions(exports: dict[str, tuple[str, Any]]) -> Iterator[tuple[tuple[str, ...], Function]]:
@@ -103,9 +86,11 @@ def spellings(path: tuple[str, ...]) -> Iterator[str]:
 def _choose(scope: Scope, options: Options) -> Iterator[ComponentCall]:
     known = dict(functions(scope.exports))
     named: dict[str, tuple[str, ...]] = {}
+    several: dict[str, list[tuple[str, ...]]] = {}
     for path in known:
         for spelling in spellings(path):
             named.setdefault(spelling, path)
+            several.setdefault(spelling, []).append(path)
     if options.init_funcs is None:
         usual = [name for name in DEFAULT_INITIALIZERS if (name,) in known][:1]
         if not usual:
@@ -120,6 +105,9 @@ def _choose(scope: Scope, options: Options) -> Iterator[ComponentCall]:
     for given in wanted:
         name, nodes = _written(given, named)
         path = named.get(name, ())
+        if len(several.get(name, ())) > 1:
+            shown = ", ".join(option("-f", next(iter(spellings(one)))) for one in several[name])
+            raise UnknownExport(f"the component exports several versions of {quoted(name)}", hint=f"Name one: {shown}.")
         if not path:
             if any(item_name == name for item_name in scope.exports):
                 raise InitializerType(f"the export {quoted(name)} is not a function", hint=_candidates(known))
@@ -171,6 +159,12 @@ def _call(path: tuple[str, ...], function: Function, nodes: tuple[Node, ...]) ->
             "the initializer is asynchronous, and asynchronous calls can't be done at build time",
             where=where,
             hint="Export a function that is not.",
+        )
+    if any(map(has_handles, signature.types)):
+        raise InitializerType(
+            "the initializer takes a handle, and handles can't be given",
+            where=where,
+            hint="Export a function that makes what it needs itself.",
         )
     if len(nodes) != len(signature.types):
         shown = ", ".join(map(example, signature.types))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...binary.growth import Bounds
 from ...engine.code import CodeCache
-from ...engine.component.linked import Linked, LinkedCode, LinkedModule, compile_linked, compile_on_demand
+from ...engine.component.linked import (
+    Linked,
+    LinkedCode,
+    LinkedModule,
+    UnsuitedModule,
+    compile_linked,
+    compile_on_demand,
+)
 from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
 from ...engine.guest import GuestCode, StateCode
-from ...engine.ondemand.suitability import unsuitable, worthwhile
-from ...engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings, has_winch
+from ...engine.profile import Profile
+from ...engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings
 from ...engine.values import Unsuited
 from ...errors import InitializerRefused, PreinitError, TimeLimit, UnsupportedProposal, quoted
 from ...errors.reason import Reason
@@ -28,12 +35,12 @@ from ..instrument import Instrumented, instrument, instrument_state
 from ..observer import Observer
 from ..plan.job import interruptible
 from ..run.profiles import ProfileStore
-from ..run.strategies import ASKED_FOR
+from .choice import Way, choose_modules, compiler_for
 from .plan import ComponentCall, ComponentPlan, find_function
 from .seen import Seen
 from .source import ComponentSource, CorePart, placed, starts_with
 from .tables import Watched
-from .wave import value_text
+from .wave import value_digest, value_text
 
 if TYPE_CHECKING:
     from ...result import EngineFacts, HostFacts, RunFacts
@@ -41,22 +48,25 @@ if TYPE_CHECKING:
 
 class Compiled(NamedTuple):
     """`instrumented`: where things are in the copies that run, by where each module begins. `profiles`: what is kept of
-    the module that is compiled on demand; None where none is. `reason`: why it is compiled in this way."""
+    modules that are compiled on demand. `reason`: why it is compiled in this way."""
 
     code: LinkedCode
     instrumented: dict[int, Instrumented]
     cache: CodeCache | None
     not_kept: str
-    profiles: ProfileStore | None
+    profiles: Mapping[int, ProfileStore]
     reason: Reason
 
 
-#: Gives what a component is compiled to, as a whole or not: by calling what compiles it, or as it is known.
-Once = Callable[[bool, Callable[[], Compiled]], Compiled]
+#: Gives what a component is compiled to in some way: by calling what compiles it, or as it is known.
+Once = Callable[[Way, Callable[[], Compiled]], Compiled]
 
 
 class PausedComponent(NamedTuple):
-    """A component in which nothing runs any more: `with run_component(...) as paused:` frees it."""
+    """A component in which nothing runs any more: `with run_component(...) as paused:` frees it.
+
+    `returned`: a SHA-256 of what each call returned.
+    """
 
     cores: Linked
     machine: Machine
@@ -68,6 +78,7 @@ class PausedComponent(NamedTuple):
     host: HostFacts
     engine: EngineFacts
     process_ends: bool
+    returned: tuple[str, ...]
 
     def __enter__(self) -> PausedComponent:
         return self
@@ -83,39 +94,29 @@ class PausedComponent(NamedTuple):
             self.cores.close()
 
 
-def _on_demand(source: ComponentSource, plan: ComponentPlan, options: Options) -> tuple[int | None, Reason]:
-    """The module to compile on demand: the largest, if it has one instance and is suited; and why, or why not."""
-    if options.engine == "whole":
-        return None, ASKED_FOR
-    if options.host.irreversible:
-        return None, options.host.irreversible
-    start = max(dict.fromkeys(plan.instances), key=lambda start: len(source.parts[start].module.data), default=None)
-    if start is None:
-        return None, Reason("no-core-modules", "it has no core module")
-    module = source.parts[start].module
-    if options.engine == "auto" and not worthwhile(module):
-        return None, Reason("code-small", "its code is small")
-    if plan.instances.count(start) > 1:
-        return None, Reason("several-instances", "its largest core module has several instances")
-    reason = unsuitable(module)
-    if reason:
-        return None, reason
-    return start, ASKED_FOR if options.engine == "ondemand" else Reason("code-large", "its code is large")
-
-
 def compile_component(
     source: ComponentSource,
     plan: ComponentPlan,
     options: Options,
     deadline: Deadline,
     observer: Observer,
-    whole: Reason | None = None,
+    way: Way,
 ) -> Compiled:
-    """Instruments and compiles the core modules of which there are instances. `whole`: why nothing on demand.
+    """Instruments and compiles the core modules of which there are instances.
 
     Raises `Unsuited` where a module can't be compiled on demand, though it seemed so.
     """
-    chosen, reason = (None, whole) if whole else _on_demand(source, plan, options)
+    stores: dict[int, ProfileStore] = {}
+    known: dict[int, Profile] = {}
+
+    def read(start: int) -> Profile | None:
+        stores[start] = ProfileStore(source.parts[start].module, options, interruptible(options))
+        profile = stores[start].read()
+        if profile:
+            known[start] = profile
+        return profile
+
+    chosen, reason = deadline.start(partial(choose_modules, source, plan, options, way, read)).result()
     modules: list[LinkedModule] = []
     instrumented: dict[int, Instrumented] = {}
     size, elements = starts_with(source, plan.instances)
@@ -124,31 +125,34 @@ def compile_component(
             part = source.parts[start]
             own = starts_with(source, [start])
             limits = Bounds(options.max_memory, TABLE_ELEMENTS, size - own[0], elements - own[1])
-            code, where = _instrumented(part, limits, start == chosen, deadline)
+            code, where = _instrumented(part, limits, start in chosen, deadline)
             modules.append(LinkedModule(code, where.start, start, part.number))
             instrumented[start] = where
     found = examined_of(options.cache_dir) if options.cache else ""
     cache = CodeCache(found) if isinstance(found, Path) else None
-    settings = EngineSettings(options.compiler, None, interruptible(options))
-    profiles = None
+    settings = EngineSettings(way.compiler, None, interruptible(options))
+    profiles = {start: stores[start] for start in chosen}
     with observer.stage("compile"):
-        if chosen is None:
+        if not chosen:
             compile_all = partial(compile_linked, modules, settings, cache, deadline.check_time)
         else:
-            profiles = ProfileStore(source.parts[chosen].module, options, interruptible(options))
-            settings = settings._replace(compiler=_compiler(modules, options))
-            given = (settings, cache, deadline.check_time, profiles.read())
-            compile_all = partial(compile_on_demand, modules, *given)
-        with cache.running() if cache else nullcontext(), profiles.running() if profiles else nullcontext():
+            compiler = compiler_for((module.code.original for module in modules), way.compiler)
+            settings = settings._replace(compiler=compiler)
+            compile_all = partial(compile_on_demand, modules, settings, cache, deadline.check_time, known)
+        with _running(cache, profiles):
             linked = deadline.start(compile_all).result()
     return Compiled(linked, instrumented, cache, "" if cache else str(found), profiles, reason)
 
 
-def _compiler(modules: Sequence[LinkedModule], options: Options) -> str:
-    """The compiler for code on demand: the baseline compiler has no exceptions, and a module with tags uses them."""
-    if options.compiler != "auto":
-        return options.compiler
-    return "winch" if has_winch() and not any(module.code.original.tags for module in modules) else "cranelift"
+@contextmanager
+def _running(cache: CodeCache | None, profiles: Mapping[int, ProfileStore]) -> Iterator[None]:
+    """While code runs that may come from the cache."""
+    with ExitStack() as stack:
+        if cache:
+            stack.enter_context(cache.running())
+        for store in profiles.values():
+            stack.enter_context(store.running())
+        yield
 
 
 def _instrumented(
@@ -176,37 +180,41 @@ def run_component(
     observer: Observer,
     once: Once,
 ) -> PausedComponent:
-    """Runs the component in fresh instances; again, compiled as a whole, where something on demand does not work.
+    """Runs the component in fresh instances; again, compiled in another way, where a module turned out not to suit.
 
     Raises what its functions raise, `InitializerRefused`.
     """
-    whole: Reason | None = None
+    way = Way(options.compiler)
     printed = 0
     while True:
         given = (source, plan, options, deadline, observer)
         world: ComponentWorld | None = None
         try:
-            compiled = once(whole is not None, partial(compile_component, *given, whole))
+            compiled = once(way, partial(compile_component, *given, way))
             observer.note(f"{compiled.code.compiler}: {compiled.reason.text}")
             world = ComponentWorld(options.host, deadline, watched(options.accept), options.digest_files, printed)
-            cache, profiles = compiled.cache, compiled.profiles
-            with cache.running() if cache else nullcontext(), profiles.running() if profiles else nullcontext():
+            with _running(compiled.cache, compiled.profiles):
                 paused = deadline.start(partial(_run, *given, compiled, world)).result()
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             problem.with_traceback(None).__cause__ = problem.__context__ = None  # they hold the instances
-            whole = problem.reason
+            if isinstance(problem, UnsuitedModule) and problem.lasting and not problem.compiler:
+                # Other builds should know; one that ran on demand knows better.
+                store = ProfileStore(source.parts[problem.start].module, options, interruptible(options))
+                if not store.read():
+                    store.write(Profile("", problem.reason))
+            way = way.after(problem)
             if world is not None:
                 printed = max(printed, world.printed)
                 world.close()
-            observer.note(f"starting again, as a whole: {problem}")
+            observer.note(f"starting again, in another way: {problem}")
         except BaseException:
             if world is not None:
                 world.close()
             raise
         else:
-            if compiled.profiles and paused.cores.on_demand:
-                compiled.profiles.write(paused.cores.on_demand.profile())
+            for start, guest in paused.cores.on_demand.items():
+                compiled.profiles[start].write(guest.profile())
             return paused
 
 
@@ -226,19 +234,20 @@ def _run(
         machine = Machine(cores, world)
         with observer.stage("instantiate"):
             scope = machine.run(source.component)
-        runs = tuple(_call(scope, call, observer) for call in plan.calls)
+        called = [_call(scope, call, observer) for call in plan.calls]
+        runs, returned = tuple(run for run, _ in called), tuple(digest for _, digest in called)
         with observer.stage("settle"):
             seen = Seen(source, cores)
             host = world.settle(seen.frames, seen.is_adapter)
         engine = _engine_facts(source, compiled, cores)
         given = (cores, machine, scope, compiled.instrumented, watcher, world, runs, host, engine)
-        return PausedComponent(*given, options.process_ends)
+        return PausedComponent(*given, options.process_ends, returned)
     except BaseException:
         cores.close()
         raise
 
 
-def _call(scope: Scope, call: ComponentCall, observer: Observer) -> RunFacts:
+def _call(scope: Scope, call: ComponentCall, observer: Observer) -> tuple[RunFacts, str]:
     from ...result import RunFacts
 
     function = find_function(scope, call.path)
@@ -251,7 +260,8 @@ def _call(scope: Scope, call: ComponentCall, observer: Observer) -> RunFacts:
         raise InitializerRefused(
             f"the initializer {quoted(call.name)} returned an error{': ' if payload else ''}{payload[:_LONGEST]}"
         )
-    return RunFacts(call.name, call.arguments, (), observer.last, value=said[:_LONGEST])
+    facts = RunFacts(call.name, call.arguments, (), observer.last, value=said[:_LONGEST])
+    return facts, value_digest(result, value)
 
 
 #: Characters of a result that are shown.
@@ -267,10 +277,11 @@ def _engine_facts(source: ComponentSource, compiled: Compiled, cores: Linked) ->
     done = sum(len(module.bodies) for module in whole)
     size = sum(body.end - body.start for module in whole for body in module.bodies)
     parts, reused = len(whole), 0
-    if cores.on_demand:
-        more = cores.on_demand.compiled()
-        done, size, parts, reused = done + more[0], size + more[1], parts + more[2], cores.on_demand.reused()
-    cache, profiles = compiled.cache, compiled.profiles
+    for guest in cores.on_demand.values():
+        more = guest.compiled()
+        done, size, parts, reused = done + more[0], size + more[1], parts + more[2], reused + guest.reused()
+    cache = compiled.cache
+    distrusted = [store.distrusted for store in compiled.profiles.values() if store.distrusted]
     return EngineFacts(
         "ondemand" if cores.on_demand else "whole",
         compiled.code.compiler,
@@ -281,6 +292,6 @@ def _engine_facts(source: ComponentSource, compiled: Compiled, cores: Linked) ->
         parts,
         reused,
         compiled.not_kept,
-        (profiles.distrusted if profiles else "") or (cache.distrusted if cache else ""),
+        distrusted[0] if distrusted else cache.distrusted if cache else "",
         compiled.reason.code,
     )

@@ -5,21 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...binary.module import Module
+from ...binary.sections import Mode
 from ...engine.component.linked import Linked
 from ...engine.values import RawFrame
 from ...errors import Frame
+from ...host.wasi1.abi import SIGNATURES
 from .source import ComponentSource
+
+#: What an adapter is given besides functions of WASI 0.2: the memory of the program, and what the program exports.
+_PROGRAM = ("env", "__main_module__")
+#: What wasm-tools calls for memory that an adapter sets aside.
+_REALLOC = "cabi_import_realloc"
 
 
 def is_adapter(module: Module) -> bool:
-    """Whether a module keeps handles of the outside in memory that another one set aside for it.
+    """Whether a module is an adapter from preview 1, which `wasm-tools component new` adds.
 
-    So do adapters from preview 1, which come with `wasm-tools component new`. Their start runs again in an instance:
-    the handles that they keep are those of the build.
+    It keeps handles of the outside in memory that the program set aside for it: those of the build are none in an
+    instance. Its start function runs again there, and nothing else of it would be of use. It is known by what it is
+    given, functions of WASI 0.2 and a memory, and by what it exports, functions of preview 1. A dynamic library, or an
+    adapter to something else, holds state of the program.
     """
-    names = {entry.module for entry in module.imports}
     own = len(module.memories) > module.imported_memories
-    return bool(module.imported_memories) and not own and "__main_module__" in names and any("/" in n for n in names)
+    outside = {entry.module for entry in module.imports if entry.module not in _PROGRAM}
+    return (
+        bool(module.imported_memories)
+        and not own
+        and not any(segment.mode is Mode.ACTIVE for segment in module.data_segments)
+        and module.custom("dylink.0") is None
+        and bool(outside)
+        and all(name.startswith("wasi:") for name in outside)
+        and any(entry.name in SIGNATURES or entry.name == _REALLOC for entry in module.exports)
+    )
+
+
+def _asks_outside(module: Module) -> bool:
+    return any(entry.module.startswith("wasi:") for entry in module.imports)
 
 
 class Seen:
@@ -28,6 +49,9 @@ class Seen:
     def __init__(self, source: ComponentSource, cores: Linked) -> None:
         self._source = source
         self._cores = cores
+        asking = [instance.module for instance in cores.instances if _asks_outside(instance.module)]
+        #: Whether only adapters are given functions of WASI: then a call that nobody looked at is one of theirs.
+        self._only_adapters = bool(asking) and all(map(is_adapter, asking))
 
     def _module(self, frame: RawFrame) -> Module | None:
         found = self._cores.module_of(frame)
@@ -39,7 +63,7 @@ class Seen:
             module = self._module(frame)
             if module is not None and module.memories:
                 return is_adapter(module)
-        return False
+        return not frames and self._only_adapters
 
     def frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
         """The frames of what the user wrote, with offsets of the component's file; all, where there are none."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple
 
 from ...binary.component import Component, read_component
-from ...binary.component.recipe import CoreModule, Import, Nested
+from ...binary.component.recipe import Import
 from ...binary.module import Module, parse
 from ...engine.runtime import TABLE_ELEMENTS, Deadline
 from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, quoted
@@ -57,7 +57,7 @@ def read_component_source(data: bytes, options: Options, deadline: Deadline) -> 
 
 def _read(data: bytes) -> ComponentSource:
     component = read_component(data)
-    places = list(_modules(component))
+    places = list(component.core_modules())
     if len(places) > _MOST_MODULES:
         raise EngineLimit(f"the component has {counted(len(places), 'core module')}, preinit takes {_MOST_MODULES:,}")
     parts = {}
@@ -72,17 +72,9 @@ def _read(data: bytes) -> ComponentSource:
                 f"the component imports a {entry.definition.type.sort}, {quoted(entry.definition.name)}, "
                 "which there is none of at build time",
                 where=f"byte offset {entry.start:#x}",
-                hint="Compose it with the component that has it (`wasm-tools compose`), then build that.",
+                hint="Compose it with the component that has it (`wac plug`), then build that.",
             )
     return ComponentSource(component, parts)
-
-
-def _modules(component: Component) -> Iterator[tuple[int, int]]:
-    for placed_ in component.definitions:
-        if isinstance(placed_.definition, CoreModule):
-            yield placed_.definition
-        elif isinstance(placed_.definition, Nested):
-            yield from _modules(placed_.definition.component)
 
 
 _OFFSET = re.compile(r"byte offset (0x[0-9a-f]+)")

@@ -11,14 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from ...binary.module import Module
-from ...binary.sections import ExternKind
+from ...binary.sections import ExternKind, Mode
 from ...engine.component.cores import Extern
 from ...engine.component.linked import LinkedInstance, Watcher
 from ...engine.values import RawValue
+from ...errors import EngineLimit
 from ..instrument import Instrumented
 from ..run.observed import Observed, observe_globals
 
 Entries = list[RawValue]
+
+#: Entries of tables that are looked at while modules are instantiated: each takes 2 us.
+_MOST_LOOKED = 20_000_000
 
 
 class Watched(Watcher):
@@ -33,28 +37,43 @@ class Watched(Watcher):
         self._expected: dict[Extern, Entries] = {}
         self._touched: defaultdict[Extern, set[int]] = defaultdict(set)
         self._values: dict[Extern, Entries] = {}
+        self._looked = 0
+        self._known: dict[Extern, Entries] = {}  # what tables hold, as long as nothing runs
         #: What each instance held before its start function ran.
         self.globals: dict[LinkedInstance, Observed] = {}
 
     def before(self, module: Module, given: Sequence[Extern]) -> None:
         """Its segments may be applied to tables that start functions have changed."""
         self._values = {}
-        for table in dict.fromkeys(extern for extern in given if extern.kind == ExternKind.TABLE):
-            self._values[table] = now = self.entries(table)
+        tables = [extern for extern in given if extern.kind == ExternKind.TABLE]
+        filled = {tables[s.table] for s in module.elements if s.mode is Mode.ACTIVE and s.table < len(tables)}
+        for table in filled:
+            known = self._known.get(table)
+            self._values[table] = now = self.entries(table) if known is None else known
+            self._looked += 2 * len(now)
+            if self._looked > _MOST_LOOKED:
+                raise EngineLimit(
+                    "many core modules put functions into large tables of others: more entries than preinit follows",
+                    hint="Make the tables smaller, or link the modules into fewer.",
+                )
             self._touched[table].update(_differing(now, self._expected[table]))
 
     def made(self, instance: LinkedInstance) -> None:
         for table, earlier in self._values.items():
-            now = self.entries(table)
+            now = self._known[table] = self.entries(table)
             expected = self._expected[table]
             for index in _differing(now, earlier):
                 expected[index] = now[index]
         module = instance.module
         for index in range(module.imported_tables, len(module.tables)):
             table = instance.extern(ExternKind.TABLE, index)
-            self._expected[table] = self.entries(table)
+            self._known[table] = self.entries(table)
+            self._expected[table] = list(self._known[table])
         where = self._instrumented[instance.base]
         self.globals[instance] = Observed(observe_globals(module, where, instance.guest), {})
+
+    def started(self, instance: LinkedInstance) -> None:
+        self._known.clear()
 
     def entries(self, table: Extern) -> Entries:
         """What a table holds now."""

@@ -6,6 +6,8 @@ https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 from ...engine.component.aggregates import Flags, List, Own, Record, Variant
@@ -90,6 +92,8 @@ def _record(wanted: Record, node: Node) -> Any:
 
 
 def _variant(wanted: Variant, node: Node) -> Any:
+    if isinstance(node, Number) and node.text in wanted.numbers:  # `inf` is a name like others
+        node = Label(node.text, None)
     if isinstance(node, Label) and node.name in wanted.numbers:
         payload = wanted.payloads[wanted.numbers[node.name]]
         if (payload is None) == (node.payload is None):
@@ -145,6 +149,8 @@ def _float(wanted: ValueType, node: Node) -> float:
     if not isinstance(node, Number):
         raise _unfit(node, wanted)
     value = float(node.text)
+    if math.isinf(value) and not node.text.endswith("inf"):
+        raise UsageError(f"{node.text} is no {wanted.kind}: it is too large", hint="Infinity is `inf`, or `-inf`.")
     if wanted.kind == "f32" and math.isfinite(value) and abs(value) >= (2 - 2**-24) * 2**127:
         raise UsageError(f"{node.text} is no f32", hint="It is too large.")
     return value
@@ -157,8 +163,41 @@ def _float(wanted: ValueType, node: Node) -> float:
 _MOST_ITEMS, _MOST_CHARACTERS = 200, 2_000
 
 
+def value_digest(found: ValueType | None, value: Any) -> str:
+    """A SHA-256 of a whole value, however long: of its text, which is the same for equal values, NaN included."""
+    seen = sha256()
+    for piece in _pieces(found, value):
+        seen.update(piece.encode("utf-8", "surrogatepass") + b"\0")
+    return seen.hexdigest()
+
+
+def _pieces(found: ValueType | None, value: Any) -> Iterator[str]:
+    match found:
+        case List():
+            yield str(len(value))
+            if isinstance(value, bytes):
+                yield value.hex()
+                return
+            for item in value:
+                yield from _pieces(found.element, item)
+        case Record():
+            for kind, item in zip(found.types, value, strict=True):
+                yield from _pieces(kind, item)
+        case Variant():
+            number, payload = found.parts(value)
+            yield found.labels[number]
+            if found.payloads[number] is not None:
+                yield from _pieces(found.payloads[number], payload)
+        case Own():
+            yield str(found.resource)
+        case None:
+            yield ""
+        case _:
+            yield str(value)
+
+
 def value_text(found: ValueType | None, value: Any) -> str:
-    """A value as WAVE has it; nothing for what returns nothing."""
+    """A value as WAVE has it; nothing for what returns nothing. Of long ones, the beginning."""
     match found:
         case None:
             return ""
@@ -278,23 +317,66 @@ def signature_text(signature: FunctionType) -> str:
     return f"func({_some(parameters)}){result}"
 
 
-def example(wanted: ValueType, depth: int = 0) -> str:
-    """A value of that type."""
-    if depth > 4:
+#: Values within a value from which on an example has empty lists and `none`; parts that it has at most.
+_EXAMPLE_DEPTH, _MOST_PARTS = 3, 300
+
+
+def example(wanted: ValueType) -> str:
+    """A value of that type; "..." where it would be very long."""
+    parts: list[str] = []
+    try:
+        _example(wanted, 0, parts)
+    except OverflowError:
         return "..."
+    return "".join(parts)
+
+
+def _example(wanted: ValueType, depth: int, parts: list[str]) -> None:
+    if len(parts) > _MOST_PARTS:
+        raise OverflowError
     match wanted:
         case List():
-            return f"[{example(wanted.element, depth + 1)}]"
+            parts.append("[")
+            if depth < _EXAMPLE_DEPTH:
+                _example(wanted.element, depth + 1, parts)
+            parts.append("]")
         case Record():
-            items = [example(kind, depth + 1) for kind in wanted.types[:10]]
-            if wanted.names is None:
-                return f"({', '.join(items)})"
-            return "{" + ", ".join(f"{name}: {item}" for name, item in zip(wanted.names, items, strict=False)) + "}"
+            parts.append("(" if wanted.names is None else "{")
+            for number, kind in enumerate(wanted.types):
+                name = "" if wanted.names is None else f"{wanted.names[number]}: "
+                parts.append(f"{', ' if number else ''}{name}")
+                _example(kind, depth + 1, parts)
+            parts.append(")" if wanted.names is None else "}")
         case Flags():
-            return "{" + wanted.labels[0] + "}"
+            parts.append("{" + wanted.labels[0] + "}")
         case Variant():
-            number = 1 if wanted.kind == "option" else 0
+            number = 1 if wanted.kind == "option" and depth < _EXAMPLE_DEPTH else 0
             payload = wanted.payloads[number]
-            label = wanted.labels[number]
-            return label if payload is None else f"{label}({example(payload, depth + 1)})"
-    return {"bool": "true", "char": "'c'", "string": '"text"', "f32": "0.5", "f64": "0.5"}.get(wanted.kind, "1")
+            parts.append(wanted.labels[number])
+            if payload is not None:
+                parts.append("(")
+                _example(payload, depth + 1, parts)
+                parts.append(")")
+        case _:
+            scalars = {"bool": "true", "char": "'c'", "string": '"text"', "f32": "0.5", "f64": "0.5"}
+            parts.append(scalars.get(wanted.kind, "1"))
+
+
+def has_handles(found: ValueType) -> bool:
+    """Whether values of a type can hold handles, which can't be written."""
+    todo, seen = [found], set[int]()
+    while todo:
+        kind = todo.pop()
+        if id(kind) in seen:
+            continue
+        seen.add(id(kind))
+        match kind:
+            case Own():
+                return True
+            case List():
+                todo.append(kind.element)
+            case Record():
+                todo += kind.types
+            case Variant():
+                todo += [payload for payload in kind.payloads if payload]
+    return False

@@ -12,7 +12,7 @@ from ...options.hints import option
 from ...result import BuildWarning, RunFacts
 from ..plan.arguments import Call
 from ..plan.commands import has_constructors, ran_constructors
-from ..plan.exports import is_unseen
+from ..plan.exports import missing_exports
 from ..plan.initializers import COMMAND_START, constructors_exported
 from ..plan.job import Job
 from ..snapshot import Snapshot
@@ -27,7 +27,7 @@ def module_warnings(job: Job, snapshot: Snapshot, code_moved: bool) -> tuple[Bui
         found += _constructors(module, job.exports)
     found += _assumed_globals(module, [name for name, _ in (*options.import_globals, *options.preloads)])
     found += _unlinked(module) if "env" not in dict(options.preloads) else []
-    found += [] if job.entries else _unused(module, job.exports)
+    found += [] if job.entries or job.pause else _unused(job)
     if options.imports == "keep":
         found += _larger_imports(module, snapshot)
     return (*found, *custom_warnings(module, code_moved))
@@ -74,14 +74,15 @@ def _unlinked(module: Module) -> list[BuildWarning]:
     ]
 
 
-def _unused(module: Module, exports: Sequence[tuple[str, int, int]]) -> list[BuildWarning]:
-    """An output of which nothing can be seen."""
-    if not is_unseen(module, exports):
+def _unused(job: Job) -> list[BuildWarning]:
+    """An output that nothing could use, and that is accepted."""
+    missing = missing_exports(job.module, job.calls, job.exports)
+    if not missing:
         return []
     return [
         BuildWarning(
             "nothing-exported",
-            "the output exports nothing that could use what was initialized",
+            f"nothing can use what was initialized: {missing}",
             "Export the functions that are to go on from there.",
         )
     ]

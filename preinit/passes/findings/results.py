@@ -8,7 +8,7 @@ from ...binary.types import I32
 from ...errors import quoted
 from ...options.calls import Returned, Word
 from ...result import BuildWarning
-from ..plan.arguments import Call, written
+from ..plan.arguments import Call, call_text
 from ..plan.entries import Entry
 
 
@@ -35,8 +35,8 @@ def result_warnings(
                     "initializer-result",
                     f"the initializer {quoted(call.name)} returned {number}: many return something else than 0 when "
                     "they fail, and the output holds what it left",
-                    f"Where 0 says that all is well, have that checked: `-f {written(call, '=0')}`; where {number} "
-                    f"does: `-f {written(call, f'={number}')}`",
+                    f"Where 0 says that all is well, have that checked: `-f {call_text(call, '=0')}`; where {number} "
+                    f"does: `-f {call_text(call, f'={number}')}`",
                 )
             )
     return tuple(found)

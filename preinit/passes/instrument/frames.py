@@ -79,6 +79,7 @@ class Watched(NamedTuple):
             full.tables[tables],
             full.globals[globals_ + _UNWINDING],
             full.globals[globals_ + _USED],
+            full.globals[globals_ + _LEFT],
         )
         return full._replace(
             memories={i: name for i, name in full.memories.items() if i < memories},

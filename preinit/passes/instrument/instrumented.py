@@ -11,13 +11,14 @@ class FrameProbes(NamedTuple):
     """Exports of what the copy has besides the original's state, to be paused: see `frames`.
 
     `memory` and `functions` (a table): what unwound frames held. `unwinding`: a global that is not 0 while the guest is
-    unwound. `used`: a global, bytes of the memory.
+    unwound. `used`: a global, bytes of the memory. `left`: a global, entries of a function that are left to the pause.
     """
 
     memory: str
     functions: str
     unwinding: str
     used: str
+    left: str
 
 
 class Instrumented(NamedTuple):

@@ -7,7 +7,7 @@ from ...errors import UsageError
 from ...options import Options
 from ..parse.source import Source
 from .entries import entries
-from .exports import output_exports
+from .exports import check_usable, output_exports
 from .initializers import choose
 from .job import Job
 from .pause import find_pause
@@ -32,5 +32,7 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
             "functions that call exports with constants can't be made of a program that is paused in the middle",
             hint="Leave one of both out.",
         )
+    if not own:
+        check_usable(module, [] if pause else calls, exports, options)
     given = (source.preloads, source.preload_code, deadline, exports, stack)
     return Job(module, tuple(calls), options, *given, pause=pause, entries=own)

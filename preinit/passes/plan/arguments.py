@@ -62,7 +62,7 @@ class Call(NamedTuple):
     expected: bytes | None = None
 
 
-def written(call: Call, more: str = "") -> str:
+def call_text(call: Call, more: str = "") -> str:
     """How `-f` takes a call, with something behind it, for messages; without what was read from files."""
     numbers = all(isinstance(value, bytes) for value in call.values)
     return f"'{printable(call.name)}({','.join(call.arguments) if numbers else '...'}){more}'"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...options.hints import option
-from .arguments import Call, written
+from .arguments import Call, call_text
 from .initializers import COMMAND_START, COMMAND_WRAPPER, CONSTRUCTORS, REACTOR_START
 
 #: What AssemblyScript calls the function that it exports as `_start`: it gives globals of the program their values.
@@ -45,7 +45,7 @@ def how_to_start(module: Module, calls: Sequence[Call]) -> str | None:
     if not calls or not is_command(module) or ran_constructors(module, calls):
         return None
     if _ASSEMBLYSCRIPT_START in module.names.functions.values():
-        named = " ".join(f"-f {written(call)}" if call.arguments else option("-f", call.name) for call in calls)
+        named = " ".join(f"-f {call_text(call)}" if call.arguments else option("-f", call.name) for call in calls)
         return (
             f"The module's `{COMMAND_START}`, which gives its globals their values, did not run before: "
             f"-f {COMMAND_START} {named}"

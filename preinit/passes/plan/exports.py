@@ -26,7 +26,7 @@ def output_exports(
     calls it would run them a second time. With "noop" all are there, as the functions of `no_ops`, which come after
     the module's own, and before those of `entries`. A renamed export replaces the one whose name it takes; it may take
     several names.
-    Raises `UnknownExport`, `Misfit`, `InitializerType`, `NothingLeft`.
+    Raises `UnknownExport`, `Misfit`, `InitializerType`.
     """
     removed = {call.name for call in calls}
     noops: dict[str, int] = {}
@@ -36,8 +36,7 @@ def output_exports(
         noops = {name: len(module.function_types) + i for name, i in _stand_ins(module, calls).items()}
         removed.clear()
     elif options.keep_init_func:
-        once = {REACTOR_START, *(export.name for export in constructors_exported(module))}
-        removed = once & removed - set(options.init_funcs or ())
+        removed &= _always_removed(module, options)
     removed -= set(resumed or ())
     functions = {**noops, **(resumed or {})}
     made = entries(module, options)
@@ -65,34 +64,71 @@ def output_exports(
     exports += tuple((entry.name, int(ExternKind.FUNC), first + number) for number, entry in enumerate(made))
     if options.imports == "define":
         exports = _with_defined(module, exports)
-    if not made:
-        _check_usable(module, calls, exports)
     return exports
 
 
-def _check_usable(module: Module, calls: Sequence[Call], exports: Sequence[Export]) -> None:
-    """Refuses to run a whole program where nothing else could be called. Raises `NothingLeft`."""
-    if any(call.name == COMMAND_START for call in calls) and not has_code(module, exports):
-        raise NothingLeft(
-            f"the program runs to its end in `{COMMAND_START}`, and the output would export no other function: nothing "
-            "could use what was initialized"
+#: The warning of an output that is written though nothing could use it: who accepts that gets it.
+NOTHING_EXPORTED = "nothing-exported"
+
+
+def check_usable(module: Module, calls: Sequence[Call], exports: Sequence[Export], options: Options) -> None:
+    """Refuses to write an output that nothing could use, but for who accepts that. Raises `NothingLeft`."""
+    missing = missing_exports(module, calls, exports)
+    if missing and NOTHING_EXPORTED not in options.accept:
+        raise NothingLeft(f"nothing could use what was initialized: {missing}", hint=_ways_out(module, calls, options))
+
+
+def missing_exports(module: Module, calls: Sequence[Call], exports: Sequence[Export]) -> str | None:
+    """What an output lacks that nothing could use; None if something can. `exports`: without those of `entries`.
+
+    After a whole program, a function or table must be left: what it does is done. After an initializer, state that can
+    be read is enough, and state that is the host's needs no export.
+    """
+    if any(call.name == COMMAND_START for call in calls):
+        if has_code(module, exports):
+            return None
+        return f"the program runs to its end in `{COMMAND_START}`, and among the output's exports is no other function"
+    if has_code(module, exports) or any(_is_state(module, kind, index) for _, kind, index in exports):
+        return None
+    if any(e.memory or e.table or (e.global_ and e.global_.mutable) for e in module.imports):
+        return None
+    other = "no function other than what was run" if calls else "no function of its own"
+    return f"among the output's exports is {other}, and no memory, table or mutable global"
+
+
+def _is_state(module: Module, kind: int, index: int) -> bool:
+    """Whether what an initializer did can be seen in an export. An immutable global may hold an object."""
+    if kind == ExternKind.GLOBAL:
+        found = module.globals[index]
+        return found.mutable or not is_numeric(found.type)
+    return kind in (ExternKind.MEMORY, ExternKind.TABLE)
+
+
+def _ways_out(module: Module, calls: Sequence[Call], options: Options) -> str:
+    ways = "Export a function that goes on from there when you link the module (`clang -Wl,--export=NAME`)"
+    if any(call.name == COMMAND_START for call in calls):
+        ways += (
+            ", and one for what comes before, and run that one. Where hosts call `_start`, let it take that name: "
+            "`-r _start=FUNCTION`."
         )
+    else:
+        ways += "; its memory or a mutable global is enough for a host that reads them."
+    if any(call.name not in _always_removed(module, options) for call in calls):
+        ways += " To keep what was run, so that it can be called again: `--keep-init-func=true`."
+    return f"{ways} To write the output nevertheless: `--accept {NOTHING_EXPORTED}`."
 
 
-def is_unseen(module: Module, exports: Sequence[Export]) -> bool:
-    """Whether nothing of an output can be seen: it exports nothing but functions that do nothing, and its state is not
-    its host's."""
-    functions = len(module.function_types)
-    if any(kind != ExternKind.FUNC or index < functions for _, kind, index in exports):
-        return False
-    return not any(e.memory or e.table or (e.global_ and e.global_.mutable) for e in module.imports)
+def _always_removed(module: Module, options: Options) -> set[str]:
+    """Exports that run the constructors, and were not named: the output has them with no `keep_init_func`."""
+    once = {REACTOR_START, *(export.name for export in constructors_exported(module))}
+    return once - set(options.init_funcs or ())
 
 
 def has_code(module: Module, exports: Sequence[Export]) -> bool:
-    """Whether a host can call something: not functions that do nothing."""
-    functions = len(module.function_types)
+    """Whether a host can call something of the module: not functions that do nothing, or that are the host's."""
+    functions = range(module.imported_functions, len(module.function_types))
     return any(
-        kind == ExternKind.TABLE or (kind == ExternKind.FUNC and index < functions) for _, kind, index in exports
+        kind == ExternKind.TABLE or (kind == ExternKind.FUNC and index in functions) for _, kind, index in exports
     )
 
 

@@ -154,8 +154,8 @@ def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> 
     found = plain | others
     if set(functions) == {COMMAND_START}:
         return (
-            "The module is a whole program, which exports `_start` alone: export a function that ends where instances "
-            "are to go on, too."
+            "The module is a whole program, which exports `_start` alone: pause it in the middle, with `--pause-at` "
+            "and without `-f`, or export a function that ends where instances are to go on, too."
         )
     if not found:
         return "The module exports no function that takes nothing but numbers."

@@ -29,13 +29,14 @@ class Pause(NamedTuple):
 def find_pause(module: Module, point: PausePoint) -> Pause:
     """Raises `Misfit` where the module has nothing of that name, or can't get there."""
     if point.kind == "function":
-        return Pause(point, _function(module, point.name))
+        return Pause(point, _function(module, point))
     functions = {i: entry for i, entry in enumerate(module.imports) if entry.kind == ExternKind.FUNC}
     if point.kind == "import":
         found = [i for i, entry in functions.items() if f"{entry.module}.{entry.name}" == point.name]
         if not found:
             names = {f"{e.module}.{e.name}": quoted(f"{e.module}.{e.name}") for e in functions.values()}
             hint = f"It imports {few_of(names, point.name)}." if names else "It imports no function: pause in one."
+            hint = _counting(point) or hint
             raise Misfit(f"the module imports no function {quoted(point.name)} to pause at", hint=hint)
         return Pause(point, imports=frozenset(found))
     wasi = {i: entry.name for i, entry in functions.items() if entry.module == _WASI}
@@ -52,7 +53,19 @@ def find_pause(module: Module, point: PausePoint) -> Pause:
     return Pause(point, imports=frozenset(found))
 
 
-def _function(module: Module, name: str) -> int:
+def _counting(point: PausePoint) -> str:
+    """What to do where a name has a number behind it that counts nothing."""
+    name, sign, number = point.name.rpartition("#")
+    if not sign or not number.isdigit():
+        return ""
+    if point.kind == "function":
+        return f"Entries are counted from 1 to 999,999,999: --pause-at function:{printable(name)}#1"
+    module, _, name = name.rpartition(".")
+    return f"Calls are counted from 1 to 999,999,999: --pause-at import:{printable(module)}.{printable(name)}#1"
+
+
+def _function(module: Module, point: PausePoint) -> int:
+    name = point.name
     first, end = module.imported_functions, len(module.function_types)
     exported = [e.target for e in module.exports if e.kind == ExternKind.FUNC and e.name == name]
     named = [index for index, title in module.names.functions.items() if title == name]
@@ -65,6 +78,7 @@ def _function(module: Module, name: str) -> int:
         names = {title: quoted(title) for index, title in module.names.functions.items() if first <= index < end}
         names |= {e.name: quoted(e.name) for e in module.exports if e.kind == ExternKind.FUNC}
         hint = f"For example {few_of(names, name)}." if names else "It has no names: give the function's index."
+        hint = _counting(point) or hint
         raise Misfit(f"the module has no function {quoted(name)} to pause at", hint=hint)
     if len(set(found)) > 1:
         shown = ", ".join(f"function:{index}" for index in sorted(set(found))[:6])

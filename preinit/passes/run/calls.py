@@ -8,7 +8,7 @@ from typing import Protocol
 from ...binary.types import NUMERIC_SIZES, ValType, type_name
 from ...errors import GuestTrap, InitializerRefused, InitializerType, MemoryLimit, quoted
 from ...options.calls import Argv, Returned, Word
-from ..plan.arguments import Allocator, Call, Data, written
+from ..plan.arguments import Allocator, Call, Data, call_text
 from .results import numeric_results
 
 #: Of a result in memory: it holds an address.
@@ -56,7 +56,7 @@ class Caller:
         if discriminant not in (0, 1):
             raise InitializerRefused(
                 f"the initializer {quoted(call.name)} returned {self._returned:#x}, and no result is there",
-                hint=f"Leave out the `?`. Where 0 says that all is well: -f {written(call, '=0')}",
+                hint=f"Leave out the `?`. Where 0 says that all is well: -f {call_text(call, '=0')}",
             )
         if discriminant:
             raise InitializerRefused(f"the initializer {quoted(call.name)} refuses: {self._message()}")

@@ -68,9 +68,8 @@ class Endings:
         """Whether exiting is the end of that function, and not of all that the module is for."""
         if call and self._is_asked(call):
             problem.hint = "It must return, since what it returns is asked for."
-        elif has_code(self._job.module, self._job.exports):
-            return True
-        return False
+            return False
+        return has_code(self._job.module, self._job.exports)
 
     def _is_asked(self, call: Call) -> bool:
         """Whether something depends on what a call returns."""

@@ -6,10 +6,11 @@ what they hold when they are unwound, see `instrument.frames`. Everything else t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.guest import Instance
-from ...errors import Frame, GuestExit, NeverPaused, PauseRefused, PreinitError
+from ...errors import Frame, GuestExit, NeverPaused, PauseRefused, PreinitError, counted
 from ..instrument import Instrumented
 from ..instrument.frames import HOOK, MOST_FRAMES, Watched
 from ..plan.pause import Pause
@@ -36,6 +37,7 @@ class Pausing:
         self._unwinds = unwinds
         self.run = -1
         self.stack: list[int | None] = []
+        self._entries: Callable[[], int] | None = None
 
     def in_world(self, watch: Watch | None) -> Pausing:
         """The second run once more, in another world."""
@@ -60,6 +62,7 @@ class Pausing:
 
         self.watch.stop = stop
         if self.watched.hooked is not None:
+            self._entries = lambda: self._entered(instance, probes.left)
             instance.set_host_function(probes.functions, HOOK, self.watch.entered)
 
     def settle(self, instrumented: Instrumented, instance: Instance) -> None:
@@ -77,7 +80,15 @@ class Pausing:
         """What to raise where the guest ended before. `how` it did."""
         last = self.watch.last_calls
         called = f"; the imports that it called last: {', '.join(last)}" if last else "; it called no import"
-        return NeverPaused(f"the program {how} without coming to {self.pause.point}{called}")
+        often = ""
+        if self.pause.point.number > 1:
+            often = f", of which it made {counted(self._entries() if self._entries else self.watch.calls, 'call')}"
+        return NeverPaused(f"the program {how} without coming to {self.pause.point}{often}{called}")
+
+    def _entered(self, instance: Instance, left: str) -> int:
+        """How often the function was entered where the guest is to be paused."""
+        bits = instance.global_value(left, 4).bits
+        return self.pause.point.number - int.from_bytes(bits[:4], "little", signed=True)
 
     def explained(self, problem: PreinitError) -> PreinitError:
         """An error of a run up to the pause: of an exit, that it was no pause; frames as they are in the input."""

@@ -65,5 +65,8 @@ class ProfileStore:
 
     @cached_property
     def _name(self) -> str:
-        """Says all that compiled code depends on, but for the engine's version: the engine knows its own code."""
-        return hashlib.sha256("\n".join((*self._parts, self._module.sha256)).encode()).hexdigest()
+        """Says all that compiled code depends on, but for the engine's version: the engine knows its own code.
+
+        A module of which only data changed finds the code of the one before.
+        """
+        return hashlib.sha256("\n".join((*self._parts, self._module.code_sha256)).encode()).hexdigest()

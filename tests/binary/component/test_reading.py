@@ -76,3 +76,20 @@ def test_types_within_types_have_a_limit() -> None:
 def test_custom_sections_are_read_past() -> None:
     found = read_component(wasm("(component $named (core module $inner))"))
     assert [section.title for section in found.sections if section.id == 0] == ["component-name"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "name"),
+    [
+        ("(type $x u8)", ""),
+        ("(core func (canon task.cancel))", "task.cancel"),
+        ("(core func (canon subtask.drop))", "subtask.drop"),
+        ("(core func (canon waitable-set.new))", "waitable-set.new"),
+        ("(core func (canon backpressure.inc))", "backpressure.inc"),
+    ],
+)
+def test_a_section_of_definitions_of_one_byte_is_read(definition: str, name: str) -> None:
+    for times in (1, 3):
+        text = f"(component {definition.replace(' $x', '') * times})"
+        found = read_component(wasm(text)).definitions
+        assert [getattr(placed.definition, "name", "") for placed in found] == [name] * times

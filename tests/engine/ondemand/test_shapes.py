@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from preinit.engine.ondemand.suitability import MOST_STATE
+from preinit.engine.ondemand.suitability import MOST_GLOBALS, MOST_STATE
 from tests.support.both_engines import INIT, V, attempt, given_up, same
 from tests.support.modules import wasm
 from tests.support.places import FIXTURES
@@ -85,8 +85,6 @@ def test_several_initializers_run_in_one_instance() -> None:
 
 # -- why a module is not compiled on demand ----------------------------------------------------------------------------
 
-IMPORTED = '(import "e" "i" (global $i i32))'
-
 #: Reason -> a module that is not compiled on demand for that reason.
 REASONS = {
     "no-functions": '(module (import "wasi_snapshot_preview1" "sched_yield" (func $y (result i32))) (export "preinit_initialize" (func $y)))',
@@ -102,17 +100,16 @@ REASONS = {
     ELEMENTS: f"(module (func $f) (elem func $f) (func {INIT}))",
     "element-segment": f"""(module (table 2 funcref)
         (elem (i32.const 0) funcref (ref.null func)) (func {INIT}))""",
-    "element-segment ": f"""(module {IMPORTED} (table 9 funcref) (func $f)
-        (elem (global.get $i) $f) (func {INIT}))""",
-    "element-segment  ": f"(module {IMPORTED} (table 9 funcref) (elem (global.get $i)) (func {INIT}))",
-    "much-state": f"""(module {"(global i32 (i32.const 0))" * MOST_STATE}
+    "much-state": f"""(module {"(tag)" * MOST_STATE}
+        (memory 1) (func {INIT} (i32.store8 (i32.const 0) (i32.const 1))))""",
+    "much-state ": f"""(module {"(global i32 (i32.const 0))" * (MOST_GLOBALS + 1)}
         (memory 1) (func {INIT} (i32.store8 (i32.const 0) (i32.const 1))))""",
 }
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_the_report_says_why_a_module_is_compiled_whole(reason: str) -> None:
-    found = given_up(REASONS[reason], import_globals=(("e.i", "3"),) if IMPORTED in REASONS[reason] else ())
+    found = given_up(REASONS[reason])
     assert found.report
     assert found.report.engine.reason_code == reason.strip()
 
@@ -125,9 +122,35 @@ def test_empty_and_declared_segments_are_no_reason() -> None:
 
 
 def test_as_much_state_as_is_possible_is_no_reason() -> None:
-    text = f"""(module {"(global (mut i32) (i32.const 0))" * (MOST_STATE - 2)} (memory 1) (table 1 funcref)
-        (func $f (global.set {MOST_STATE - 3} (i32.const 7))) (func {INIT} (call $f)))"""
+    text = f"""(module {"(tag)" * (MOST_STATE - 2)} (memory 1) (table 1 funcref) (global $g (mut i32) (i32.const 0))
+        (func $f (global.set $g (i32.const 7))) (func {INIT} (call $f)))"""
     assert same(text).wasm
+
+
+def test_a_piece_of_code_has_those_of_many_globals_that_it_names() -> None:
+    globals_ = "".join(f"(global (mut i32) (i32.const {n}))" for n in range(MOST_GLOBALS - 1))
+    text = f"""(module {globals_} (global $wide (mut i64) (i64.const 5)) (memory 1) (table 3 funcref)
+        (elem (i32.const 1) $g $f)
+        (func $f (param i32) (result i32) (local.get 0) (if (result i32) (then (global.get 300)) (else (global.get 9))))
+        (func $g (global.set 7 (i32.add (global.get 300) (call $f (i32.const 0)))) (global.set $wide (i64.const 1)))
+        (func $never (global.set 5 (i32.const 1)))
+        (func {INIT} (call_indirect (i32.const 1)) (global.set 8 (call $f (i32.const 1)))
+            (i32.store (i32.const 0) (call_indirect (param i32) (result i32) (i32.const 1) (i32.const 2)))
+            (drop (memory.grow (i32.const 1)))))"""
+    found = same(text)
+    assert found.report
+    assert found.report.snapshot.globals_changed == (7, 8, MOST_GLOBALS - 1)
+
+
+@pytest.mark.parametrize("offset", ["global.get $i", "i32.add (global.get $i) (i32.mul (i32.const 2) (i32.const 1))"])
+def test_elements_that_begin_where_an_imported_global_says_are_no_reason(offset: str) -> None:
+    text = f"""(module (import "e" "i" (global $i i32)) (table 9 funcref) (memory 1)
+        (func $f (result i32) (i32.const 4)) (func $g (result i32) (i32.const 5))
+        (elem ({offset}) $f $g) (elem (global.get $i)) (data (global.get $i) "data")
+        (func {INIT} (i32.store (i32.const 20) (i32.add
+            (call_indirect (result i32) (i32.add (i32.const 1) ({offset})))
+            (i32.load (global.get $i))))))"""
+    assert same(text, import_globals=(("e.i", "3"),)).wasm
 
 
 def test_one_function_that_is_imported_twice_is_left_to_the_other_engine() -> None:

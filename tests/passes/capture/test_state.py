@@ -7,7 +7,7 @@ import pytest
 from preinit import Options
 from preinit.binary.module import parse
 from tests.support.instances import assert_same_state, instantiate
-from tests.support.modules import build_text, wasm
+from tests.support.modules import UNUSABLE, build_text, wasm
 from tests.support.shapes.state import SHAPES
 
 INIT = '(export "preinit_initialize")'
@@ -16,7 +16,7 @@ INIT = '(export "preinit_initialize")'
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("layout", ["balanced", "size"])
 def test_the_output_starts_where_the_initializer_ended(name: str, layout: str) -> None:
-    result = assert_same_state(wasm(SHAPES[name]), Options(cache=False, layout=layout))
+    result = assert_same_state(wasm(SHAPES[name]), Options(cache=False, layout=layout, **UNUSABLE))
     assert "preinit_initialize" not in parse(result.wasm).exported_names
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from preinit import Options, build, errors
+from preinit.binary.component import read_component
+from preinit.binary.component.recipe import CoreModule, Export, Nested
+from preinit.binary.module import parse
 from preinit.passes.parse.text import parse_text
 from tests.support.components import RunningComponent, answers, build_component
 from tests.support.modules import text_of, wasm
@@ -226,12 +229,75 @@ def test_functions_of_the_host_can_be_in_a_shared_table() -> None:
     assert answers(text, ["run"], "get") == [0]
 
 
-def test_a_shared_table_that_grew_is_refused() -> None:
-    text = SHARED.replace(
-        "(table.set $t (i32.const 0) (ref.null func))", "(drop (table.grow $t (ref.null func) (i32.const 1)))"
-    )
-    with pytest.raises(errors.UnsupportedState, match="table 0 of core module 0 has grown"):
+def test_a_shared_table_that_grew_has_its_new_size_and_all_its_entries() -> None:
+    text = """(component
+      (core module $A (table (export "t") 2 9 funcref) (type $g (func (result i32))) (memory 1)
+        (func $one (result i32) (i32.const 1)) (elem (i32.const 1) $one)
+        (func (export "get") (result i32) (i32.add (i32.mul (table.size) (i32.const 1000))
+          (i32.add (i32.mul (i32.const 10) (call_indirect (type $g) (i32.const 1)))
+            (call_indirect (type $g) (i32.const 4))))))
+      (core instance $a (instantiate $A))
+      (core module $B (import "" "t" (table $t 2 9 funcref)) (func $two (result i32) (i32.const 2))
+        (elem (i32.const 0) $two)
+        (func (export "run") (drop (table.grow $t (ref.null func) (i32.const 2)))
+          (drop (table.grow $t (table.get $t (i32.const 0)) (i32.const 1))) (table.set $t (i32.const 0) (ref.null func))))
+      (core instance $b (instantiate $B (with "" (instance (export "t" (table $a "t"))))))
+      (func (export "run") (canon lift (core func $b "run")))
+      (func (export "get") (result u32) (canon lift (core func $a "get"))))"""
+    assert answers(text, ["run"], "get") == [5012]
+
+
+#: A module with a table, and one that puts functions into it. `{run}`: what the initializer does.
+FILLED = """(component
+  (core module $A (type $g (func (result i32))) (table (export "t") {table}) (memory 1) {more}
+    (func (export "run") {run}) (func (export "get") (result i32) (call_indirect (type $g) (i32.const {asked}))))
+  (core instance $a (instantiate $A))
+  (core module $B (import "" "t" (table {table})) (func $f (result i32) (i32.const 42)) (elem (i32.const 0) func $f))
+  (core instance (instantiate $B (with "" (instance (export "t" (table $a "t"))))))
+  (func (export "run") (canon lift (core func $a "run")))
+  (func (export "get") (result u32) (canon lift (core func $a "get"))))"""
+
+
+def test_a_function_of_a_module_without_exports_gets_one() -> None:
+    copy = "(table.copy (i32.const 2) (i32.const 0) (i32.const 1))"
+    assert answers(FILLED.format(table="4 funcref", more="", run=copy, asked=2), ["run"], "get") == [42]
+
+
+def test_entries_that_adjoin_are_one_segment() -> None:
+    fill = "(table.fill (i32.const 10) (ref.func $h) (i32.const 3000)) (table.set (i32.const 0) (ref.null func))"
+    more = "(func $h (result i32) (i32.const 43)) (elem declare func $h)"
+    result = build_component(FILLED.format(table="4000 funcref", more=more, run=fill, asked=3009), "run")
+    assert RunningComponent(result.wasm).call("get") == 43
+    last = list(read_component(result.wasm).core_modules())[-1]
+    assert len(parse(result.wasm[last.start : last.end]).elements) == 2
+
+
+def test_a_shared_table_of_typed_references_is_refused_by_name() -> None:
+    text = """(component
+      (core module $A (type $x (func (param i64))) (type $g (func (result i32))) (table (export "t") 4 (ref null $g))
+        (func $h (result i32) (i32.const 43)) (elem declare func $h) (func (export "run") (table.set (i32.const 2) (ref.func $h))))
+      (core instance $a (instantiate $A))
+      (core module $B (type $g (func (result i32))) (import "" "t" (table 4 (ref null $g))))
+      (core instance (instantiate $B (with "" (instance (export "t" (table $a "t"))))))
+      (func (export "run") (canon lift (core func $a "run"))))"""
+    with pytest.raises(errors.UnsupportedState, match="holds typed references"):
         build(wasm(text), Options(cache=False, init_funcs=("run",)))
+
+
+def test_an_asynchronous_function_in_a_shared_table_stays_there() -> None:
+    text = """(component
+      (import "wasi:x/y@0.2.0" (instance $i (export "g" (func async (param "a" u32) (result u32)))))
+      (core module $M (memory (export "memory") 1)) (core instance $m (instantiate $M))
+      (core func $low (canon lower (func $i "g") async (memory (core memory $m "memory"))))
+      (core module $A (table (export "t") 2 funcref)) (core instance $a (instantiate $A))
+      (core module $B (import "" "t" (table $t 2 funcref)) (import "" "f" (func $f (param i32 i32) (result i32)))
+        (elem declare func $f)
+        (func (export "run") (table.set $t (i32.const 1) (ref.func $f)))
+        (func (export "get") (result i32) (ref.is_null (table.get $t (i32.const 1)))))
+      (core instance $b (instantiate $B (with "" (instance (export "t" (table $a "t")) (export "f" (func $low))))))
+      (func (export "run") (canon lift (core func $b "run")))
+      (func (export "get") (result u32) (canon lift (core func $b "get"))))"""
+    assert len(build_component(text, "run").wasm) > 0
 
 
 NESTED = """(component
@@ -256,12 +322,59 @@ def test_components_within_are_initialized_too() -> None:
     assert answers(NESTED, ["run"], "get") == [321]
 
 
-def test_a_nested_component_with_two_instances_that_hold_state_is_refused() -> None:
-    text = NESTED.replace(
-        '(alias export $i "add" (func $add))', '(instance $j (instantiate $inner)) (alias export $i "add" (func $add))'
-    )
-    with pytest.raises(errors.Unsupported, match="2 instances with state of their own"):
-        build(wasm(text), Options(cache=False, init_funcs=("run",)))
+#: The same with two instances of the component within, of which one is changed; and a component behind it.
+TWICE = NESTED.replace(
+    '(alias export $i "add" (func $add))',
+    """(component $other (core module $O (global $n (mut i32) (i32.const 7)) (func (export "n") (result i32) (global.get $n)))
+      (core instance $o (instantiate $O)) (func (export "n") (result u32) (canon lift (core func $o "n"))))
+    (instance $o (instantiate $other)) (instance $j (instantiate $inner)) (instance $k (instantiate $inner))
+    (export "untouched" (func $j "get")) (export "other" (func $o "n")) (alias export $i "add" (func $add))""",
+)
+
+
+def test_a_component_within_is_written_for_each_of_its_instances() -> None:
+    assert answers(TWICE, ["run"], "get", "untouched", "other") == [321, 1, 7]
+
+
+def test_instances_that_hold_the_same_share_one_copy() -> None:
+    output = read_component(build_component(TWICE, "run").wasm)
+    assert sum(isinstance(placed.definition, Nested) for placed in output.definitions) == 3
+
+
+def test_a_component_within_that_holds_nothing_may_have_several_instances() -> None:
+    text = """(component
+      (component $C (core module $M (func (export "f") (result i32) (i32.const 3))) (core instance $m (instantiate $M))
+        (func (export "f") (result u32) (canon lift (core func $m "f"))))
+      (instance $c (instantiate $C)) (instance $d (instantiate $C))
+      (core module $A (global $g (mut i32) (i32.const 0)) (func (export "run") (global.set $g (i32.const 1))))
+      (core instance $a (instantiate $A)) (func (export "run") (canon lift (core func $a "run")))
+      (export "f" (func $c "f")) (export "g" (func $d "f")) (export "whole" (component $C)))"""
+    result = build_component(text, "run")
+    assert result.wasm.count(b"whole") == 1
+
+
+@pytest.mark.parametrize("sort", ["core module", "component"])
+def test_what_is_exported_does_not_get_the_state_of_an_instance(sort: str) -> None:
+    module = """(core module $M (global $g (mut i32) (i32.const 1)) (func (export "run") (global.set $g (i32.const 3)))
+        (func (export "get") (result i32) (global.get $g)))
+      (core instance $m (instantiate $M)) (func $run (export "run") (canon lift (core func $m "run")))
+      (func $get (export "get") (result u32) (canon lift (core func $m "get")))"""
+    behind = '(core module $N (global (mut i32) (i32.const 5))) (core instance (instantiate $N)) (export "n" (core module $N))'
+    if sort == "component":
+        text = f"""(component (component $C {module}) (instance $c (instantiate $C)) (export "out" (component $C))
+          {behind} (export "run" (func $c "run")) (export "get" (func $c "get")))"""
+    else:
+        text = f'(component {module} (export "out" (core module $M)) {behind})'
+    result = build_component(text, "run")
+    if sort == "core module":  # the engine runs no component that exports another one
+        assert RunningComponent(result.wasm).call("get") == 3
+    output = read_component(result.wasm)
+    kinds = {"core module": CoreModule, "component": Nested}
+    spaces = [placed for placed in output.definitions if isinstance(placed.definition, kinds[sort] | Export)]
+    spaces = [p for p in spaces if isinstance(p.definition, kinds[sort]) or p.definition.sort == sort]
+    (out,) = (e for e in output.exports if e.name == "out")
+    exported = spaces[out.number]
+    assert result.wasm[exported.start : exported.end] in wasm(text)
 
 
 def test_a_core_module_of_an_outer_component_is_rewritten_where_it_stands() -> None:

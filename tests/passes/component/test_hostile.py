@@ -146,3 +146,36 @@ def test_many_instances_of_a_large_memory_are_refused() -> None:
       (func (export "run") (canon lift (core func $n "run"))))""")
     with pytest.raises(errors.MemoryLimit, match="together"):
         build(text, Options(cache=False, init_funcs=("run",), max_memory=1 << 30))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        # A component that makes an instance of the one that it stands in: which is not there yet.
+        [(6, b"\x01\x04\x02\x01\x00"), (5, b"\x01\x00\x00\x00")],
+        # Further out than there is anything.
+        [(6, b"\x01\x04\x02\x07\x00")],
+        [(6, b"\x01\x04\x02\xff\xff\xff\xff\x0f\x00")],
+        # A component of its own index space that comes later.
+        [(5, b"\x01\x00\x00\x00"), (4, COMPONENT_PREAMBLE)],
+    ],
+)
+def test_aliases_and_instances_that_go_round_in_circles_are_refused(inner: list[tuple[int, bytes]]) -> None:
+    nested = COMPONENT_PREAMBLE + b"".join(b"".join(write.section(*part)) for part in inner)
+    instance = b"".join(write.section(5, b"\x01\x00\x00\x00"))
+    binary = COMPONENT_PREAMBLE + b"".join(write.section(4, nested)) + instance
+    with pytest.raises(errors.InvalidModule):
+        build(binary, Options(cache=False, init_funcs=()))
+
+
+def test_modules_that_fill_large_tables_of_others_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preinit.passes.component.tables._MOST_LOOKED", 10_000)
+    text = """(component (core module $A (table (export "t") 1000 funcref)) (core instance $a (instantiate $A))
+      (core module $B (import "" "t" (table 1000 funcref)) (func $f) (elem (i32.const 0) func $f)) {instances})"""
+    for number in (5, 6):
+        instances = '(core instance (instantiate $B (with "" (instance $a))))' * number
+        if number == 5:
+            assert build(wasm(text.format(instances=instances)), Options(cache=False, init_funcs=())).wasm
+            continue
+        with pytest.raises(errors.EngineLimit, match="more entries than preinit follows"):
+            build(wasm(text.format(instances=instances)), Options(cache=False, init_funcs=()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,13 +97,15 @@ def test_the_command_takes_values_and_says_what_was_returned(tmp_path: Path) -> 
     assert RunningComponent((tmp_path / "out.wasm").read_bytes()).call("say") == "Hello, world"
 
 
-def test_the_command_refuses_a_page_about_a_component(tmp_path: Path) -> None:
+def test_the_command_writes_a_page_about_a_component(tmp_path: Path) -> None:
     for source in (FIXTURES / "component.wat", tmp_path / "in.wasm"):
         (tmp_path / "in.wasm").write_bytes(wasm(WORDS))
         given = ("--html", tmp_path / "page.html", "-o", tmp_path / "out.wasm")
-        done = run("build", source, "-f", 'learn(["a"])', *given, code=2)
-        assert b"`--html` can't be used with a component" in done.stderr
-        assert not (tmp_path / "out.wasm").exists()
+        run("build", source, "-f", 'learn(["a"])', *given, code=0)
+        page = (tmp_path / "page.html").read_text()
+        assert "Core module 0" in page
+        assert "learn" in page
+        (tmp_path / "page.html").unlink()
 
 
 def test_a_builder_makes_many_snapshots_of_a_component() -> None:
@@ -139,3 +142,79 @@ def test_compiled_code_is_kept_for_the_next_build(tmp_path: Path) -> None:
     first = build_component(WORDS, 'learn(["a"])', **options)
     assert list((tmp_path / "cache").rglob("*"))
     assert build_component(WORDS, 'learn(["a"])', **options).wasm == first.wasm
+
+
+def test_a_component_that_is_entered_again_traps_as_it_does_elsewhere() -> None:
+    text = """(component
+  (core module $A (table (export "t") 1 funcref) (type $v (func)) (memory (export "memory") 1)
+    (global $n (mut i32) (i32.const 0))
+    (func (export "f") (global.set $n (i32.add (global.get $n) (i32.const 1))) (call_indirect (type $v) (i32.const 0))))
+  (core instance $a (instantiate $A))
+  (func $f (canon lift (core func $a "f")))
+  (core func $low (canon lower (func $f)))
+  (core module $B (import "" "t" (table 1 funcref)) (import "" "f" (func $f)) (elem (i32.const 0) func $f))
+  (core instance (instantiate $B (with "" (instance (export "t" (table $a "t")) (export "f" (func $low))))))
+  (func (export "run") (canon lift (core func $a "f"))))"""
+    with pytest.raises(errors.GuestTrap, match="entered again"):
+        build(wasm(text), Options(cache=False, init_funcs=("run",)))
+
+
+def test_a_function_with_a_list_of_fixed_length_may_be_there() -> None:
+    text = """(component
+  (core module $A (memory (export "m") 1) (func (export "run")) (func (export "get") (param i32 i32 i32 i32) (result i32) (i32.const 1)))
+  (core instance $a (instantiate $A))
+  (func (export "run") (canon lift (core func $a "run")))
+  (func (export "get") (param "a" (list u8 4)) (result u32) (canon lift (core func $a "get"))))"""
+    assert build(wasm(text), Options(cache=False, init_funcs=("run",))).wasm
+    with pytest.raises(errors.PreinitError, match="fixed length"):
+        build(wasm(text), Options(cache=False, init_funcs=("get([1, 2, 3, 4])",)))
+
+
+#: Functions of one parameter, by the type in WIT.
+TYPED = """(component
+  (core module $M (memory (export "m") 1) (func (export "i32") (param i32)) (func (export "f64") (param f64))
+    (func (export "list") (param i32 i32))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $m (instantiate $M))
+  (type $e (enum "inf" "inf-x" "nan")) (export $ex "e" (type $e))
+  (type $r (record {fields})) (export $rx "r" (type $r))
+  (type $h (resource (rep i32))) (export $hx "h" (type $h))
+  (func (export "word") (param "x" $ex) (canon lift (core func $m "i32")))
+  (func (export "number") (param "x" f64) (canon lift (core func $m "f64")))
+  (func (export "handle") (param "x" (own $hx)) (canon lift (core func $m "i32")))
+  (func (export "long") (param "x" (list $rx))
+    (canon lift (core func $m "list") (memory (core memory $m "m")) (realloc (core func $m "realloc")))))""".format(
+    fields="".join(f'(field "a{n}" u8)' for n in range(14))
+)
+
+
+@pytest.mark.parametrize(
+    "call", ["word(inf)", "word(inf-x)", "word(nan)", "number(inf)", "number(-inf)", "number(1e308)"]
+)
+def test_words_that_are_numbers_elsewhere_are_what_the_type_says(call: str) -> None:
+    assert build(wasm(TYPED), Options(cache=False, init_funcs=(call,))).report.runs[0].function == call.split("(")[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [("number(1e400)", "too large"), ("number(inf-x)", "is no value"), ("handle(1)", "takes a handle")],
+)
+def test_what_can_not_be_given_is_refused(call: str, said: str) -> None:
+    with pytest.raises(errors.PreinitError, match=said):
+        build(wasm(TYPED), Options(cache=False, init_funcs=(call,)))
+
+
+def test_the_example_of_a_hint_can_be_given() -> None:
+    with pytest.raises(errors.InitializerType) as caught:
+        build(wasm(TYPED), Options(cache=False, init_funcs=("long",)))
+    (example,) = re.findall(r"long\(\[.*\]\)", caught.value.hint or "")
+    assert build(wasm(TYPED), Options(cache=False, init_funcs=(example,))).wasm
+
+
+def test_a_function_of_two_versions_needs_the_version() -> None:
+    text = """(component (core module $M (global $g (mut i32) (i32.const 0)) (func (export "f") (global.set $g (i32.const 1))))
+      (core instance $m (instantiate $M)) (func $f (canon lift (core func $m "f"))) (instance $i (export "f" (func $f)))
+      (export "a:b/c@1.0.0" (instance $i)) (export "a:b/c@2.0.0" (instance $i)))"""
+    with pytest.raises(errors.UnknownExport, match="several versions"):
+        build(wasm(text), Options(cache=False, init_funcs=("a:b/c.f",)))
+    assert build(wasm(text), Options(cache=False, init_funcs=("a:b/c@2.0.0.f",))).wasm

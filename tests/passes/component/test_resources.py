@@ -88,3 +88,41 @@ def test_a_handle_that_does_not_exist_ends_the_guest_with_its_place(body: str, s
     with pytest.raises(errors.GuestTrap, match=said) as caught:
         build(wasm(composed(body)), Options(cache=False, init_funcs=("run",)))
     assert [frame.name for frame in caught.value.frames] == ["run"]
+
+
+def test_a_handle_that_takes_the_index_of_a_borrow_is_not_the_borrow() -> None:
+    text = """(component
+  (component $R
+    (core module $M (memory (export "memory") 1) (func (export "gone") (param i32)))
+    (core instance $m (instantiate $M))
+    (type $r (resource (rep i32) (dtor (core func $m "gone"))))
+    (export $c "c" (type $r))
+    (core func $new (canon resource.new $r))
+    (core module $S (import "" "new" (func $new (param i32) (result i32))) (func (export "create") (param i32) (result i32) (call $new (local.get 0))))
+    (core instance $s (instantiate $S (with "" (instance (export "new" (func $new))))))
+    (func (export "create") (param "n" u32) (result (own $c)) (canon lift (core func $s "create"))))
+  (instance $r (instantiate $R))
+  (alias export $r "c" (type $c))
+  (component $U
+    (import "c" (type $c (sub resource)))
+    (import "create" (func $create (param "n" u32) (result (own $c))))
+    (core func $create' (canon lower (func $create)))
+    (core func $drop (canon resource.drop $c))
+    (core module $M (import "" "create" (func $create (param i32) (result i32))) (import "" "drop" (func $drop (param i32)))
+      (global $kept (mut i32) (i32.const 0))
+      (func (export "use") (param i32) (result i32)
+        (call $drop (local.get 0)) (global.set $kept (call $create (i32.const 7))) (global.get $kept))
+      (func (export "release") (call $drop (global.get $kept))))
+    (core instance $m (instantiate $M (with "" (instance (export "create" (func $create')) (export "drop" (func $drop))))))
+    (func (export "use") (param "x" (borrow $c)) (result u32) (canon lift (core func $m "use")))
+    (func (export "release") (canon lift (core func $m "release"))))
+  (instance $u (instantiate $U (with "c" (type $c)) (with "create" (func $r "create"))))
+  (core func $create (canon lower (func $r "create"))) (core func $use (canon lower (func $u "use")))
+  (core func $release (canon lower (func $u "release"))) (core func $drop (canon resource.drop $c))
+  (core module $N (import "" "create" (func $create (param i32) (result i32))) (import "" "use" (func $use (param i32) (result i32)))
+     (import "" "release" (func $release)) (import "" "drop" (func $drop (param i32)))
+    (global $h (mut i32) (i32.const 0))
+    (func (export "run") (global.set $h (call $create (i32.const 5))) (drop (call $use (global.get $h))) (call $release) (call $drop (global.get $h))))
+  (core instance $n (instantiate $N (with "" (instance (export "create" (func $create)) (export "use" (func $use)) (export "release" (func $release)) (export "drop" (func $drop))))))
+  (func (export "run") (canon lift (core func $n "run"))))"""
+    assert RunningComponent(build(wasm(text), Options(cache=False, init_funcs=("run",))).wasm).has("run") is False

@@ -260,7 +260,7 @@ FILES = component(
     "(i32.or (i32.load (i32.const 0)) (i32.load (i32.const 4)))",
 ).replace("(core module $Memory", '(core module $Memory (data (i32.const 1024) "note.txt")')
 
-NO_ENTRY, READ_ONLY, NOT_PERMITTED = 20, 33, 31
+NO_ENTRY, READ_ONLY, NOT_PERMITTED, INVALID = 20, 33, 31, 12
 
 
 def folder(tmp_path: Path) -> Path:
@@ -379,3 +379,19 @@ def test_an_import_of_wasi_with_another_type_ends_the_build_with_an_error() -> N
 def test_a_trap_in_a_component_build_leaves_no_folder_open(tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError, match="can't be opened"):
         build(wasm(FILES), Options(cache=False, init_funcs=("run",), host=Host(dirs={str(tmp_path / "none"): "/data"})))
+
+
+def test_folders_that_are_asked_for_without_end_have_a_limit(tmp_path: Path) -> None:
+    loop = FILES.replace(
+        "(call $folders (i32.const 64)) (local.set $folder",
+        "(loop $again (call $folders (i32.const 64)) (br $again)) (local.set $folder",
+    )
+    assert loop != FILES
+    with pytest.raises(errors.EngineLimit, match="more than 1,024 descriptors"):
+        built(loop, Host(dirs={str(folder(tmp_path)): "/data"}))
+
+
+def test_a_path_with_a_zero_byte_is_none(tmp_path: Path) -> None:
+    text = FILES.replace('"note.txt"', '"not\\00.txt"')
+    found = RunningComponent(built(text, Host(dirs={str(folder(tmp_path)): "/data"})).wasm).call("get")
+    assert found >> 8 & 0xFF == INVALID

@@ -22,6 +22,8 @@ def test_reports_are_json() -> None:
     from preinit.report.json import dumps
 
     report = build(
-        wasm('(module (func (export "f") (result f64) (f64.const nan)))'), init_funcs=["f"], cache=False
+        wasm('(module (func (export "f") (result f64) (f64.const nan)) (memory (export "memory") 0))'),
+        init_funcs=["f"],
+        cache=False,
     ).report
     assert json.loads(dumps(report))["runs"][0]["results"] == ["nan"]

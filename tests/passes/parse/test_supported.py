@@ -9,7 +9,7 @@ from preinit.binary import encoder as write
 from preinit.binary.module import parse
 from preinit.binary.types import FuncType
 from tests.support import by_hand
-from tests.support.modules import build_text
+from tests.support.modules import UNUSABLE, build_text
 
 
 @pytest.mark.parametrize("form", [b"\0\x7f\x02\1f\0\0\1g\0\1", b"\0\x7e\0\0\x02\1f\1g"])
@@ -19,7 +19,7 @@ def test_compact_imports_are_understood(form: bytes) -> None:
         b"\0asm\1\0\0\0" + b"\x01\x08\x02\x60\0\0\x60\x01\x7f\0" + b"\x02" + bytes((len(imports),)) + imports
         + b"\x03\x02\x01\0" + b"\x07\x16\x01\x12preinit_initialize\0\x02" + b"\x0a\x04\x01\x02\0\x0b"
     )  # fmt: skip
-    result = build(module, Options(cache=False))
+    result = build(module, Options(cache=False, **UNUSABLE))
     (said,) = (found.message for found in result.report.warnings if found.code == "uncommon-proposal")
     assert "proposal compact imports" in said
     (section,) = (section for section in inspect(module).sections if section.name == "import")
@@ -36,7 +36,7 @@ def test_legacy_exceptions_are_refused_with_the_way_out() -> None:
         + bytes((10, len(body) + 2, 1, len(body))) + body
     )  # fmt: skip
     with pytest.raises(errors.UnsupportedProposal) as caught:
-        build(module, Options(cache=False))
+        build(module, Options(cache=False, **UNUSABLE))
     assert "wasm-opt --translate-to-exnref -all --disable-compact-imports IN -o OUT" in str(caught.value)
     assert "byte offset" in str(caught.value)
 
@@ -132,7 +132,7 @@ def test_what_no_proposal_makes_valid_is_called_invalid_and_no_limit_is_blamed(f
 @pytest.mark.parametrize("body", ["00 ff 0b", "00 fd ff 7f 0b", "00 fb ff 7f 0b"])
 def test_an_instruction_that_nobody_knows_is_no_proposal(body: str) -> None:
     with pytest.raises(errors.InvalidModule) as caught:
-        build(by_hand.module(body=bytes.fromhex(body)), cache=False, init_funcs=[by_hand.INIT])
+        build(by_hand.module(body=bytes.fromhex(body)), cache=False, init_funcs=[by_hand.INIT], **UNUSABLE)
     assert "0x2d" in (caught.value.where or "")
 
 
@@ -172,6 +172,6 @@ BEYOND_ENGINES = {
 def test_more_than_engines_take_is_told_as_that_with_the_way_out(what: str) -> None:
     parts, way_out = BEYOND_ENGINES[what]
     with pytest.raises(errors.EngineLimit) as caught:
-        build(by_hand.module(parts), cache=False, init_funcs=[by_hand.INIT])
+        build(by_hand.module(parts), cache=False, init_funcs=[by_hand.INIT], **UNUSABLE)
     assert way_out in (caught.value.hint or "")
     assert "byte offset" in (caught.value.where or "")

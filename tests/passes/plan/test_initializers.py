@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from preinit import build, verify
 from preinit.binary.module import parse
 from preinit.errors import NoInitializer, NothingLeft
 from preinit.options import KeepInitFunc
+from tests.support.command import fails, run
 from tests.support.instances import instantiate
-from tests.support.modules import build_text
+from tests.support.modules import build_text, wasm
 from tests.support.shapes.state import COUNTER
 
 
@@ -139,8 +144,10 @@ GET = '(func (export "get") (result i32) (i32.load (i32.const 8)))'
 
 @pytest.mark.parametrize("keep", [False, "noop"])
 def test_a_program_that_ran_to_its_end_and_leaves_nothing_to_call_is_refused(keep: KeepInitFunc) -> None:
-    with pytest.raises(NothingLeft, match="runs to its end in `_start`, and the output would export no other function"):
-        build_text(PROGRAM.format(more=""), init_funcs=["_start"], keep_init_func=keep)
+    with pytest.raises(
+        NothingLeft, match="runs to its end in `_start`, and among the output's exports is no other function"
+    ):
+        build_text(PROGRAM.format(more=""), init_funcs=["_start"], keep_init_func=keep, accept=())
     assert build_text(PROGRAM.format(more=GET), init_funcs=["_start"], keep_init_func=keep).report.warnings == ()
     table = '(table (export "callbacks") 1 funcref)'
     assert build_text(PROGRAM.format(more=table), init_funcs=["_start"], keep_init_func=keep)
@@ -155,10 +162,71 @@ def test_no_hint_proposes_to_run_a_whole_program_of_which_nothing_would_be_left(
         build_text(PROGRAM.format(more=GET))
 
 
-def test_an_output_that_exports_nothing_is_warned_of() -> None:
-    text = '(module {imports} (func (export "preinit_initialize")))'
-    assert [found.code for found in build_text(text.format(imports="")).report.warnings] == ["nothing-exported"]
-    assert build_text(text.format(imports='(import "a" "b" (memory 1))')).report.warnings == ()
+UNUSED = '(module {things} (func (export "preinit_initialize")))'
+
+
+@pytest.mark.parametrize(
+    "things",
+    [
+        "",
+        "(memory 1) (table 1 funcref) (global (mut i32) (i32.const 1))",
+        '(import "a" "f" (func $f)) (export "f" (func $f))',
+        '(global (export "version") i32 (i32.const 1))',
+        '(tag (export "thrown"))',
+    ],
+)
+def test_an_output_that_nothing_could_use_is_refused_unless_that_is_accepted(things: str) -> None:
+    binary = wasm(UNUSED.format(things=things))
+    for keep in (False, "noop"):
+        with pytest.raises(NothingLeft, match="no function other than what was run, and no memory, table or mutable"):
+            build(binary, cache=False, keep_init_func=keep)
+    (found,) = build(binary, cache=False, accept=["nothing-exported"]).report.warnings
+    assert found.code == "nothing-exported"
+    assert build(binary, cache=False, strict=True, accept=["nothing-exported"])
+
+
+@pytest.mark.parametrize(
+    "things",
+    [
+        '(memory (export "memory") 1)',
+        '(table (export "table") 1 funcref)',
+        '(global (export "g") (mut i32) (i32.const 1))',
+        '(global (export "g") funcref (ref.null func))',
+        '(import "a" "m" (memory 1))',
+        '(import "a" "t" (table 1 funcref))',
+        '(func (export "g"))',
+    ],
+)
+def test_state_that_a_host_can_see_and_functions_are_enough(things: str) -> None:
+    assert build(wasm(UNUSED.format(things=things)), cache=False).report.warnings == ()
+
+
+def test_a_start_function_of_whose_work_nothing_is_left_is_refused() -> None:
+    text = "(module (func $start) (start $start))"
+    with pytest.raises(NothingLeft, match="no function of its own") as caught:
+        build(wasm(text), cache=False, init_funcs=[])
+    assert "keep_init_func" not in str(caught.value.hint)
+
+
+def test_who_accepts_it_may_run_a_whole_program_that_leaves_nothing_to_call() -> None:
+    text = PROGRAM.format(more="")
+    with pytest.raises(NothingLeft):
+        build(wasm(text), cache=False, init_funcs=["_start"])
+    result = build(wasm(text), cache=False, init_funcs=["_start"], accept=["nothing-exported"])
+    assert [found.code for found in result.report.warnings] == ["nothing-exported"]
+    assert verify(wasm(text), result.wasm, init_funcs=["_start"])
+
+
+@pytest.mark.parametrize("name", ["preinit_initialize", "_start"])
+def test_each_way_out_of_a_useless_output_works_as_it_is_written(name: str, tmp_path: Path) -> None:
+    (tmp_path / "in.wasm").write_bytes(wasm(f'(module (func (export "{name}")))'))
+    files = (tmp_path / "in.wasm", "-o", tmp_path / "out.wasm", "-f", name)
+    said = fails("build", *files)
+    assert "error[nothing-left]" in said
+    ways = [way for way in re.findall("`(-.*?)`", said) if "FUNCTION" not in way]
+    assert ways == ["--keep-init-func=true", "--accept nothing-exported"]
+    for way in ways:
+        run("build", *files, *way.split(), code=0)
 
 
 # -- names

@@ -33,7 +33,9 @@ def features(module: Module) -> list[str]:
 
 
 def test_unknown_custom_sections_stay_where_they_are() -> None:
-    plain = wasm('(module (memory 1) (global (mut i32) (i32.const 0)) (func (export "preinit_initialize")))')
+    plain = wasm(
+        '(module (memory 1) (global (mut i32) (i32.const 0)) (func (export "preinit_initialize")) (func (export "go")))'
+    )
     marked = with_customs(plain, (0, "first", b"1"), (2, "middle", b"\0\xff"), (3, "middle", b"3"), (99, "last", b""))
     output = parse(build(marked, Options(cache=False)).wasm)
     before = [(s.id, s.title) for s in parse(marked).sections]
@@ -62,7 +64,7 @@ def test_names_of_segments_that_are_gone_go() -> None:
 
 
 def test_a_malformed_name_section_is_copied() -> None:
-    plain = wasm('(module (func (export "preinit_initialize")))')
+    plain = wasm('(module (func (export "preinit_initialize")) (func (export "go")))')
     output = parse(build(with_customs(plain, (99, "name", b"\x01\xff\xff")), Options(cache=False)).wasm)
     assert contents(output, "name") == [b"\x01\xff\xff"]
 
@@ -99,14 +101,14 @@ def test_target_features_gain_what_the_output_newly_uses() -> None:
 
 
 def test_target_features_stay_when_nothing_new_is_used() -> None:
-    plain = wasm('(module (func (export "preinit_initialize")))')
+    plain = wasm('(module (func (export "preinit_initialize")) (func (export "go")))')
     old = write.vector([b"+" + write.name("simd128")])
     output = parse(build(with_customs(plain, (99, "target_features", old)), Options(cache=False)).wasm)
     assert contents(output, "target_features") == [old]
 
 
 def test_relocations_are_dropped() -> None:
-    plain = wasm('(module (func (export "preinit_initialize")))')
+    plain = wasm('(module (func (export "preinit_initialize")) (func (export "go")))')
     output = parse(build(with_customs(plain, (99, "reloc.CODE", b"\0\0")), Options(cache=False)).wasm)
     assert output.custom("reloc.CODE") is None
 

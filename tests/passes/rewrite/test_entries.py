@@ -11,7 +11,7 @@ from preinit import Call, Host, Options, Result, build
 from preinit.binary.module import parse
 from preinit.binary.types import FuncType
 from preinit.errors import InitializerType, UnknownExport, UsageError
-from preinit.options.calls import written
+from preinit.options.calls import call_of
 from preinit.verification import verify
 from tests.support.command import run
 from tests.support.modules import wasm
@@ -41,7 +41,7 @@ RUNTIME = """(module
 
 
 def built(*entries: tuple[str, str], text: str = RUNTIME, **options: object) -> Result:
-    made = [(name, written(source, str.encode)) for name, source in entries]
+    made = [(name, call_of(source, str.encode)) for name, source in entries]
     given: dict[str, object] = {"init_funcs": ["init"], "rename_funcs": made, "cache": False, **options}
     return build(wasm(text), Options(**given))  # type: ignore[arg-type]
 

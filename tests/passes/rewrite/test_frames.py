@@ -75,6 +75,19 @@ def test_a_program_in_c_goes_on_in_node_too() -> None:
     assert node_traces(outputs) == [whole[number - 1 :] for number in numbers]
 
 
+#: In C: functions are left by longjmp, which is an exception.
+JUMPS = FIXTURES / "pausing" / "jumps.wasm"
+
+
+@ENGINES
+def test_longjmp_comes_back_to_a_setjmp_that_was_called_before_the_pause(engine_name: str) -> None:
+    binary, one = JUMPS.read_bytes(), engine()
+    whole = trace(one, binary)
+    assert whole[-1] == "returned" and len(whole) > 30
+    for number in (2, 3, 5, 6, 8, 13, 23, 31):
+        assert trace(one, paused(binary, number, engine_name), number - 1) == whole[number - 1 :]
+
+
 def test_a_deep_stack_and_a_large_function_are_what_the_c_program_is_about() -> None:
     deepest = build(C_PROGRAM, pause_at="import:t.tick#6", preloads={"t": wasm(TICKER)}, cache=False).report.pause
     assert deepest and len(deepest.frames) == 202  # all levels, and what called the first

@@ -43,7 +43,7 @@ def test_memory_init_of_a_dropped_segment_traps_and_of_a_live_one_works() -> Non
 def test_data_segments_that_code_does_not_name_go_with_their_count() -> None:
     """Compilers write a count always, so it says nothing about what code names."""
     plain = wasm("""(module (memory 1) (data (i32.const 0) "a") (data (i32.const 9) "b")
-        (func (export "preinit_initialize") (i32.store8 (i32.const 50) (i32.const 1))))""")
+        (func (export "preinit_initialize") (i32.store8 (i32.const 50) (i32.const 1))) (func (export "go")))""")
     module = parse(plain)
     pieces: list[list[bytes | memoryview]] = []
     for section in module.sections:

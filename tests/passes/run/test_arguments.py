@@ -6,7 +6,7 @@ import pytest
 
 from preinit import Call, Host, Options, Result, Returned, Word, argv, build, strings
 from preinit.errors import InitializerRefused, InitializerType, UnknownExport
-from preinit.options.calls import written
+from preinit.options.calls import call_of
 from tests.support.modules import wasm
 
 #: Prints texts, and arrays of them; allocates upwards with what `{allocator}` is.
@@ -66,7 +66,7 @@ OWN = {
 def printed(*calls: str | Call, allocator: str = MALLOC, **options: object) -> str:
     """What the guest prints for calls, which are written as users do."""
     output = bytearray()
-    made = [written(call, lambda name: name.encode()) if isinstance(call, str) else call for call in calls]
+    made = [call_of(call, lambda name: name.encode()) if isinstance(call, str) else call for call in calls]
     if "allocator_name" in options:
         options["allocator"] = options.pop("allocator_name")
     given: dict[str, object] = {"init_funcs": made, "host": Host(stdout=output.extend), "cache": False, **options}
@@ -147,7 +147,7 @@ def test_an_allocator_that_is_none_is_refused() -> None:
 
 
 def test_a_report_says_what_was_given() -> None:
-    calls = [written(text, str.encode) for text in ('text("a\nb")', 'main(argv["x"])=0', "place", "word(*,*4)")]
+    calls = [call_of(text, str.encode) for text in ('text("a\nb")', 'main(argv["x"])=0', "place", "word(*,*4)")]
     result: Result = build(wasm(GUEST.replace("{allocator}", MALLOC)), init_funcs=calls, quiet_guest=True, cache=False)
     assert [run.arguments for run in result.report.runs] == [('"a\\nb"',), ('argv["x"]',), (), ("*", "*4")]
     recorded = result.report.options["init_funcs"]

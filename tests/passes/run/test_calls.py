@@ -18,7 +18,7 @@ from preinit.errors import (
     MemoryLimit,
     UnknownExport,
 )
-from preinit.options.calls import written
+from preinit.options.calls import call_of
 from tests.support.command import fails, run
 from tests.support.modules import build_text, wasm
 
@@ -239,7 +239,7 @@ def test_another_number_than_the_call_says_is_an_error(returned: int) -> None:
 )
 def test_every_number_can_be_said_to_be_returned(call: str) -> None:
     status(-1, call)
-    status(-1, written(call, str.encode))
+    status(-1, call_of(call, str.encode))
 
 
 @pytest.mark.parametrize(("call", "said"), [

@@ -182,7 +182,9 @@ def test_the_report_in_json_has_the_facts(engine: str) -> None:
 def test_the_command_takes_the_engine(tmp_path: Path, flags: tuple[str, ...], expected: tuple[str, str]) -> None:
     module, report = tmp_path / "in.wasm", tmp_path / "report.json"
     module.write_bytes(large(size=WORTHWHILE))
-    done = run("build", module, *flags, "--report", report, "-o", tmp_path / "out.wasm", code=0)
+    done = run(
+        "build", module, *flags, "--accept", "nothing-exported", "--report", report, "-o", tmp_path / "out.wasm", code=0
+    )
     assert b"Traceback" not in done.stderr
     engine = json.loads(report.read_text())["engine"]
     assert (engine["name"], engine["reason"]) == expected

@@ -208,6 +208,22 @@ def test_a_program_that_never_comes_by_says_how_it_ended_and_what_it_called() ->
         build(command(BEFORE + "(call $proc_exit (i32.const 3))"), pause_at="stdin", cache=False)
 
 
+def test_a_program_that_comes_by_too_seldom_says_how_often_it_did() -> None:
+    binary = command("(call $twice) (call $twice)" + BEFORE + AFTER, "(func $twice)")
+    with pytest.raises(NeverPaused, match=r"function:twice#3, of which it made 2 calls; the imports"):
+        build(binary, pause_at="function:twice#3", cache=False)
+    with pytest.raises(NeverPaused, match=r"fd_write#9, of which it made 2 calls; the imports"):
+        build(binary, pause_at="import:wasi_snapshot_preview1.fd_write#9", cache=False)
+
+
+@pytest.mark.parametrize("where", ["function:main", "import:wasi_snapshot_preview1.fd_write"])
+@pytest.mark.parametrize("number", ["0", "1000000000"])
+def test_a_number_that_counts_no_call_is_refused_with_one_that_does(where: str, number: str) -> None:
+    with pytest.raises(Misfit) as caught:
+        build(command(BEFORE), pause_at=f"{where}#{number}", cache=False)
+    assert str(caught.value.hint).endswith(f'are counted from 1 to 999,999,999: `pause_at="{where}#1"`')
+
+
 def test_a_trap_before_the_pause_is_a_trap_with_offsets_of_the_input() -> None:
     binary = command(BEFORE + "unreachable")
     with pytest.raises(PreinitError) as plain:

@@ -42,6 +42,23 @@ def test_the_second_build_compiles_nothing_of_the_guest(folder: Path, size: int,
     assert after.report.engine == expected
 
 
+def test_a_module_of_which_only_data_changed_finds_the_code_of_the_one_before(folder: Path) -> None:
+    def text(data: str, first: int, passive: str = "") -> str:
+        return f"""(module (memory 1) (global $g (mut i32) (i32.const {first})) (data (i32.const 8) "{data}") {passive}
+            (func $next (result i32) (i32.load8_u (i32.const 8)))
+            (func {INIT} (global.set $g (i32.add (global.get $g) (call $next)))))"""
+
+    built(folder, text("a", 1))
+    for changed in (text("b", 1), text("a longer text", 70_000), text("a", 1, '(data "passive")')):
+        with compiled() as given:
+            found = built(folder, changed)
+        assert chunks(given) == 0
+        assert found.wasm == attempt(changed, engine="whole").wasm
+    with compiled() as given:
+        built(folder, text("a", 1).replace("i32.load8_u", "i32.load"))
+    assert chunks(given) > 0
+
+
 def test_a_build_with_nothing_new_leaves_the_profile_as_it_is(folder: Path) -> None:
     built(folder)
     content = [path.read_bytes() for path in files(folder)]

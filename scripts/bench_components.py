@@ -1,0 +1,188 @@
+"""Builds components of ComponentizeJS and componentize-py with preinit and with `wasmtime wizer` in turn; prints
+medians and ratios as Markdown, and runs every output in the wasmtime command line."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench_peers import Samples, fetch, machine, show
+from bench_peers_measure import run
+from bench_peers_tools import child_env, versions
+from fetch_peers import PEERS_FOLDER, installed
+
+from scripts.component_inputs import ANSWERS, CALL, make
+
+WASMTIME = PEERS_FOLDER / "wasmtime"
+LANGUAGES = ("javascript", "python")
+
+
+class Entrant(NamedTuple):
+    """A way to build: `command` takes input and output. `cache`: what it finds in its cache: nothing ("off"), the build
+    before of the same input ("warm"), or that of an input with one byte of data changed ("changed")."""
+
+    name: str
+    cache: str
+    command: Callable[[Path, Path], list[str]]
+
+
+def preinit(*more: str) -> Callable[[Path, Path], list[str]]:
+    return lambda path, output: [
+        *(sys.executable, "-m", "preinit", "build", str(path), "-f", CALL, "--quiet", "-o", str(output), *more)
+    ]
+
+
+def wizer(*more: str) -> Callable[[Path, Path], list[str]]:
+    return lambda path, output: [
+        *(str(WASMTIME), "wizer", "-S", "cli", *more, str(path), "--init-func", CALL, "-o", str(output))
+    ]
+
+
+OURS, COLD, WINCH = "preinit", "wasmtime wizer", "wasmtime wizer, Winch"
+ENTRANTS = (
+    Entrant(OURS, "off", preinit("--no-cache")),
+    Entrant("preinit, whole", "off", preinit("--no-cache", "--engine", "whole")),
+    Entrant(COLD, "off", wizer("-C", "cache=n")),
+    Entrant(WINCH, "off", wizer("-C", "cache=n", "-C", "compiler=winch")),
+    Entrant(OURS, "warm", preinit()),
+    Entrant(COLD, "warm", wizer("-C", "cache=y")),
+    Entrant(OURS, "changed", preinit()),
+    Entrant(COLD, "changed", wizer("-C", "cache=y")),
+)
+
+
+class Target(NamedTuple):
+    """`ours` must take at most `most` of what `theirs` takes of `column`."""
+
+    language: str
+    ours: tuple[str, str]
+    theirs: tuple[str, str]
+    column: str
+    most: float
+
+
+TARGETS = (
+    Target("javascript", (OURS, "off"), (COLD, "off"), "wall", 0.15),
+    Target("javascript", (OURS, "off"), (COLD, "off"), "peak", 0.35),
+    Target("javascript", (OURS, "off"), (WINCH, "off"), "wall", 0.6),
+    Target("python", (OURS, "off"), (COLD, "off"), "wall", 0.4),
+    Target("python", (OURS, "off"), (WINCH, "off"), "wall", 0.9),
+    Target("python", (OURS, "off"), (COLD, "off"), "peak", 0.5),
+    Target("python", (OURS, "off"), (WINCH, "off"), "peak", 0.5),
+    *(Target(language, (OURS, "changed"), (OURS, "off"), "wall", 0.5) for language in LANGUAGES),
+)
+
+
+def changed(path: Path, number: int, folder: Path) -> Path:
+    """The component with one byte of a text in its data changed: another one for each number."""
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"no items") + len(b"no item")
+    data[place] = ord("A") + number % 26
+    found = folder / f"{path.stem}-{number}.wasm"
+    found.write_bytes(data)
+    return found
+
+
+def answers(output: Path) -> dict[str, str]:
+    """What `ask` answers in `wasmtime run`."""
+    found = {}
+    for name in ANSWERS:
+        command = [str(WASMTIME), "run", "-C", "compiler=winch", "--invoke", f'ask("{name}")', str(output)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found[name] = done.stdout.strip() or done.stderr.strip()
+    return found
+
+
+def measure(path: Path, rounds: int, entrants: Sequence[Entrant], folder: Path) -> dict[Entrant, Samples]:
+    samples = {entrant: Samples() for entrant in entrants}
+    output, said = folder / "out.wasm", folder / "said"
+    for turn in range(-1, rounds):  # the turn before the first fills the caches, and is not counted
+        for entrant in entrants:
+            if turn < 0 and entrant.cache == "off":
+                continue
+            cache = folder / f"cache-{entrant.name}-{entrant.cache}"
+            cache.mkdir(mode=0o700, exist_ok=True)
+            env = child_env() | {name: str(cache) for name in ("PREINIT_CACHE_DIR", "XDG_CACHE_HOME", "HOME")}
+            given = changed(path, turn + 1, folder) if entrant.cache == "changed" else path
+            print(f"{path.stem}: {entrant.name}, cache {entrant.cache}", file=sys.stderr)
+            output.unlink(missing_ok=True)
+            measured = run(entrant.command(given, output), env, said)
+            if given != path:
+                given.unlink()
+            if turn < 0 and not measured.complaint:
+                continue
+            samples[entrant].add(measured, output)
+            if not measured.complaint and turn == rounds - 1 and (wrong := answers(output)) != ANSWERS:
+                sys.exit(f"{entrant.name}: its output is wrong: {wrong}")
+    return samples
+
+
+def rows(samples: dict[Entrant, Samples]) -> Iterator[list[str]]:
+    yield ["tool", "cache", "wall s", "CPU s", "peak MiB", "output bytes"]
+    for entrant, taken in samples.items():
+        if taken.refusal:
+            yield [entrant.name, entrant.cache, taken.refusal, "", "", ""]
+            continue
+        m = taken.medians()
+        numbers = f"{m['wall']:.2f}", f"{m['cpu']:.2f}", f"{m['peak'] / 2**20:,.0f}", f"{m['size']:,.0f}"
+        yield [entrant.name, entrant.cache, *numbers]
+
+
+def target_rows(results: dict[str, dict[Entrant, Samples]]) -> Iterator[list[str]]:
+    """The ratio of medians, and the median of the ratios within each round: what else the machine does weighs less."""
+    yield ["component", "preinit / other", "of", "at most", "medians", "rounds", "CPU"]
+    for target in TARGETS:
+        if target.language not in results:
+            continue
+        found = {(entrant.name, entrant.cache): taken for entrant, taken in results[target.language].items()}
+        ours, theirs = found[target.ours], found[target.theirs]
+        if ours.refusal or theirs.refusal:
+            continue
+        pairs = list(zip(ours.runs, theirs.runs, strict=True))
+        each = statistics.median(getattr(a, target.column) / getattr(b, target.column) for a, b in pairs)
+        mine, others = ours.medians(), theirs.medians()
+        label = f"{' '.join(target.ours)} / {' '.join(target.theirs)}"
+        ratio, cpu = mine[target.column] / others[target.column], mine["cpu"] / others["cpu"]
+        yield [target.language, label, target.column, f"{target.most}", f"{ratio:.2f}", f"{each:.2f}", f"{cpu:.2f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_components", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--only", choices=LANGUAGES, help="one of both components")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("there must be one round at least")
+    fetch("fetch_real", "wizer-tools", "componentize-py")
+    fetch("fetch_peers", "wasmtime")
+    if not installed("wasmtime"):
+        sys.exit("scripts/fetch_peers wasmtime could not install what preinit is compared with")
+    subprocess.run([sys.executable, "-m", "compileall", "-q", Path(__file__).parent.parent / "preinit"], check=False)
+    results: dict[str, dict[Entrant, Samples]] = {}
+    with tempfile.TemporaryDirectory(prefix="preinit-bench-") as temporary:
+        for language in [arguments.only] if arguments.only else LANGUAGES:
+            try:
+                path = make(language)
+            except RuntimeError as problem:
+                print(f"skipped {language}: {problem}\n", flush=True)
+                continue
+            folder = Path(temporary) / language
+            folder.mkdir()
+            results[language] = measure(path, arguments.rounds, ENTRANTS, folder)
+            print(f"**{language}**: {path.stat().st_size:,} bytes; medians of {arguments.rounds}\n")
+            show(list(rows(results[language])), left=2)
+    show(list(target_rows(results)), left=3)
+    about = (machine(), versions())
+    show([["what", "which"], *([k, v] for facts in about for k, v in facts.items())], left=2)
+
+
+if __name__ == "__main__":
+    main()

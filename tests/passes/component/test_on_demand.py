@@ -1,0 +1,90 @@
+"""Components whose core modules are linked, compiled on demand: the same bytes, in one store, each by what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from preinit import Options, Result, build
+from preinit.errors import GuestTrap
+from tests.support.components import RunningComponent, build_component
+from tests.support.modules import wasm
+
+#: A dynamic library as linkers make them: it begins where globals of another module say, and both call each other.
+#: `{inside}`: what its function `work` does besides.
+LINKED = """(component
+  (core module $Main
+    (memory (export "memory") 1) (table (export "table") 8 funcref)
+    (global (export "base") i32 (i32.const 2)) (global (export "place") i32 (i32.const 512))
+    (func $twice (export "twice") (export "again") (param i32) (result i32) (i32.mul (i32.const 2) (local.get 0)))
+    (func (export "never") (unreachable))
+    (elem (i32.const 1) $twice))
+  (core module $Library
+    (import "env" "memory" (memory 1)) (import "env" "table" (table 8 funcref))
+    (import "env" "base" (global $base i32)) (import "env" "place" (global $place i32))
+    (import "env" "twice" (func $twice (param i32) (result i32)))
+    (import "env" "again" (func $again (param i32) (result i32)))
+    (table $own 3 funcref) (elem declare func $again $twice)
+    (global $count (mut i32) (i32.const 0))
+    (data $note (global.get $place) "abcd")
+    (elem (global.get $base) $add $twice) (elem (i32.add (global.get $base) (i32.const 4)) $add)
+    (func $add (param i32) (result i32) (i32.add (local.get 0) (i32.load8_u (global.get $place))))
+    (func $never (drop (memory.grow (i32.const 1))))
+    (func (export "work") {inside} (global.set $count (i32.add (global.get $count) (call $again (i32.const 3))))
+      (i32.store offset=8 (global.get $place)
+        (call_indirect (param i32) (result i32) (call_indirect (param i32) (result i32) (i32.const 4) (i32.const 1))
+          (global.get $base)))
+      (table.set $own (i32.const 1) (ref.func $again)) (table.set $own (i32.const 2) (ref.func $twice))
+      (table.set (i32.const 0) (table.get (i32.const 6))))
+    (func (export "get") (result i32) (i32.add (global.get $count)
+      (call_indirect (param i32) (result i32) (i32.load offset=8 (global.get $place)) (i32.const 0)))))
+  (core instance $main (instantiate $Main))
+  (core instance $library (instantiate $Library (with "env" (instance $main))))
+  (func (export "run") (canon lift (core func $library "work")))
+  (func (export "get") (result u32) (canon lift (core func $library "get"))))"""
+
+
+def built(text: str, engine: str, **options: object) -> Result:
+    return build_component(text, "run", engine=engine, **options)
+
+
+def test_linked_modules_are_compiled_on_demand_and_become_the_same_bytes() -> None:
+    text = LINKED.format(inside="")
+    on_demand = built(text, "ondemand")
+    assert on_demand.wasm == built(text, "whole").wasm
+    engine = on_demand.report.engine
+    assert engine.name == "ondemand"
+    # `work`, `add` and `twice`: of both modules, what was called.
+    assert (engine.functions_compiled, engine.functions) == (3, 6)
+    assert RunningComponent(on_demand.wasm).call("get") == 6 + (8 + 97) + 97
+
+
+def test_a_module_that_turns_out_not_to_suit_is_compiled_whole_and_the_others_are_not() -> None:
+    text = LINKED.format(inside="(data.drop $note)")
+    found = built(text, "ondemand")
+    assert found.wasm == built(text, "whole").wasm
+    assert found.report.engine.name == "ondemand"
+    assert found.report.engine.functions_compiled == 4 + 1  # all of the library
+
+
+def test_the_next_build_knows_which_module_does_not_suit(tmp_path: Path) -> None:
+    text = LINKED.format(inside="(data.drop $note)")
+    said: list[str] = []
+    options = Options(cache_dir=tmp_path / "cache", init_funcs=("run",), engine="ondemand")
+    first = build(wasm(text), options, progress=lambda event: said.append(str(event)))
+    assert any("starting again" in one for one in said)
+    said.clear()
+    second = build(wasm(text), options, progress=lambda event: said.append(str(event)))
+    assert not any("starting again" in one for one in said)
+    assert second.wasm == first.wasm
+    assert second.report.engine.chunks_from_cache > 0
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_a_trap_in_a_linked_module_says_in_which_function(engine: str) -> None:
+    text = LINKED.format(inside="(call $twice (i32.load (i32.const -4))) (drop)")
+    with pytest.raises(GuestTrap) as caught:
+        built(text, engine)
+    assert [frame.name for frame in caught.value.frames] == ["work"]
+    assert caught.value.frames[0].offset is not None
