@@ -12,6 +12,7 @@ from ...binary.opcodes import MEMORY_GROW
 from ...binary.types import Limits
 from ...errors import LateBinding, PreinitError, TimeLimit, UsageError, counted
 from ...host import Clock, Fetches
+from ...host.imports import wasi_parameters
 from ...result import LateFacts
 from ..capture.memories import capture_memories
 from ..plan.job import LARGER, Job, larger
@@ -96,6 +97,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         argument_arrays=tuple(one.array for one in arrays),
         argument_count=arrays[0].strings if arrays else 0,
     )
+    check_imports(job.module, "environ", bool(agreed.arrays))
+    check_imports(job.module, "args", bool(arrays))
     start = state.pages * job.module.memories[index].page_size if snapshot.memories else 0
     rooms = Room(start, ENVIRONMENT_ROOM), Room(start + ENVIRONMENT_ROOM, ARGUMENTS_ROOM)
     late = Late(index, agreed.arrays, arrays, *rooms, facts)
@@ -124,8 +127,24 @@ def check_runtime(module: Module) -> None:
         )
 
 
+def check_imports(module: Module, kind: str, binds: bool) -> None:
+    """Raises `LateBinding` where an output would have to call what the module does not import."""
+    there = {entry.name for entry in module.imports if wasi_parameters(module, entry) is not None}
+    missing = [name for name in (f"{kind}_sizes_get", f"{kind}_get") if binds and name not in there]
+    if missing:
+        raise LateBinding(
+            f"an instance would have to call `{missing[0]}`, which the module does not import with its usual type",
+            hint=_WHERE,
+        )
+
+
 def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
     """Raises `LateBinding` where nothing can lie behind the snapshot's memory."""
+    if memory.is_64:
+        raise LateBinding(
+            f"memory {index} has 64-bit addresses, and what an instance fetches is bound with 32 bits",
+            hint=_WHERE,
+        )
     pages = -(-end // memory.page_size)
     most = memory.maximum if memory.maximum is not None else (1 << 32) // memory.page_size
     if pages > most:

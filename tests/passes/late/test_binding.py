@@ -460,3 +460,51 @@ def test_an_entry_with_constants_fetches_it_first(run: Run) -> None:
     code = KEEPS.replace('(func (export "entry")', '(func (export "entry") (param i32)')
     result = by_hand(code, rename_funcs={"_start": "entry(3)"})
     assert run(result.wasm, {"A": "1"}) == "A=1\n"
+
+
+@HOSTS
+def test_what_is_printed_again_leaves_the_bound_words_alone(run: Run) -> None:
+    code = """
+      (data (i32.const 3000) "before\\00")
+      (func $pause (export "pause"))
+      (func (export "_start")
+        (global.set $top (i32.const 40000))
+        (i32.store (i32.const 1036) (call $fetch))
+        (call $line (i32.const 3000))
+        (call $pause)
+        (call $print (i32.load (i32.const 1036))))
+    """
+    given = {"pause_at": "function:pause", "replay_output": True, "env": {"BUILD": "1"}, "rename_funcs": {}}
+    result = by_hand(code, **given)
+    assert run(result.wasm, {"INSTANCE": "2"}) == "before\nINSTANCE=2\n"
+
+
+def test_a_memory_with_addresses_of_64_bits_is_refused_by_name() -> None:
+    text = """(module
+      (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+      (memory (export "memory") i64 1)
+      (func (export "preinit_initialize") (local $array i32)
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (local.set $array (i32.and (i32.add (i32.const 1024) (i32.load (i64.const 4))) (i32.const -8)))
+        (i32.store (i64.const 16) (local.get $array))
+        (drop (call $get (local.get $array) (i32.add (local.get $array) (i32.const 256))))))"""
+    with pytest.raises(LateBinding, match="memory 0 has 64-bit addresses"):
+        build_text(text, late=["env"])
+
+
+@pytest.mark.parametrize(("kind", "late"), [("args", "args"), ("environ", "env")])
+def test_a_module_that_does_not_import_both_functions_is_refused_by_name(kind: str, late: str) -> None:
+    text = f"""(module
+      (import "wasi_snapshot_preview1" "{kind}_get" (func $get (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "preinit_initialize") (local $array i32)
+        (drop (call $get (i32.const 20000) (i32.const 4096)))
+        (local.set $array (i32.const 4096))  ;; the array behind the strings, so that it moves with their size
+        (loop (br_if 0 (i32.ne (i32.load (i32.sub (local.tee $array (i32.add (local.get $array) (i32.const 4)))
+          (i32.const 4))) (i32.const 0))))
+        (drop (call $get (local.get $array) (i32.const 4096)))
+        (i32.store (i32.const 20000) (i32.const 0))
+        (i32.store (i32.const 512) (local.get $array))))"""
+    with pytest.raises(LateBinding, match=f"would have to call `{kind}_sizes_get`, which the module does not import"):
+        build_text(text, late=[late], host=Host(args=["a", "b"], env={"A": "1"}))
