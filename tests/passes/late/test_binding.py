@@ -344,11 +344,24 @@ def test_a_memory_that_can_not_grow_has_no_room() -> None:
         by_hand(KEEPS, maximum="2")
 
 
-@pytest.mark.parametrize("check", ["drop", "i32.const -1 i32.eq drop", "i32.const -1 i32.ne drop"])
+@pytest.mark.parametrize(
+    "check", ["drop", "i32.const -1 i32.eq drop", "i32.const -1 i32.ne drop", "i32.const 0 i32.lt_s drop"]
+)
 def test_an_allocator_that_does_not_look_where_memory_grew_is_refused(check: str) -> None:
     with pytest.raises(LateBinding, match="takes whatever lies behind its heap for its own") as caught:
         by_hand(KEEPS + f'(func (export "more") i32.const 1 memory.grow {check})')
     assert caught.value.where and caught.value.where.startswith("byte offset 0x")
+
+
+def test_a_module_that_asks_for_the_size_of_its_memory_and_never_grows_it_is_refused() -> None:
+    code = KEEPS + '(func (export "free") (result i32) (i32.sub (memory.size) (global.get $top)))'
+    grows = "(if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16)))"
+    head = HEAD.replace("{maximum}", "")
+    start = head.index(grows)
+    end = head.index("(drop (call $get", start)
+    with pytest.raises(LateBinding, match="never grows it") as caught:
+        build_text(head[:start] + head[end:] + code + ")", late=["env"], rename_funcs={"_start": "entry"})
+    assert caught.value.where and caught.value.where.endswith("`memory.size`")
 
 
 def test_a_failed_call_of_the_host_ends_the_instance() -> None:
