@@ -293,3 +293,14 @@ def test_calls_to_and_fro_without_end_end_the_build(catches: bool) -> None:
 
     with pytest.raises(StackExhausted):
         build(wasm(TO_AND_FRO), functions={"env.log": log}, cache=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({}, ""), ({"late": ["env"]}, "`late` runs the initializer again"), ({"audit": True}, "`audit` runs")],
+)
+def test_functions_that_are_called_in_several_runs_are_warned_of(options: dict[str, object], said: str) -> None:
+    result = build(wasm(TO_AND_FRO), functions={"env.log": lambda guest, number: 0}, cache=False, **options)  # type: ignore[arg-type]
+    (warning,) = [found for found in result.report.warnings if found.code == "host-function"]
+    assert said in warning.message
+    assert said or "again" not in warning.message
