@@ -34,7 +34,7 @@ GZIP_LEVEL = 6
 
 
 def _again(options: Options) -> str:
-    """The options that have the initializer run more than once, as Python has them: the command line has no functions of Python."""
+    """The options that have the initializer run more than once, as Python has them: only there are functions."""
     return " and ".join(
         name for name, given in (("`late`", "env" in options.wants_late), ("`audit`", options.audit)) if given
     )

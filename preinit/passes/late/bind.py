@@ -72,11 +72,12 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if "env" in wanted:
         fetches = first.world.environment
         environment = _status(first.host.environment_read, fetches)
-        alive = find.alive(fetches.all, state)
         if environment == "unbound":
             check_runtime(job.module)
+        alive = find.alive(fetches.all, state)
         if alive:
-            agreed = _environment(job, first, index, [find.bound(fetch, state) for fetch in alive])
+            kept = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in alive]).result()
+            agreed = _environment(job, first, index, kept)
             environment = "bound" if agreed.arrays else environment
     changed = any(
         not find.is_whole(fetch, state)
@@ -88,10 +89,10 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if "args" in wanted:
         fetches = first.world.arguments
         arguments = _status(first.host.arguments_read, fetches)
-        kept = [] if is_go(job.module) else find.alive(fetches.all, state)  # Go keeps addresses and lengths
-        whole = [fetch for fetch in kept if find.is_whole(fetch, state)]
+        alive = [] if is_go(job.module) else find.alive(fetches.all, state)  # Go keeps addresses and lengths
+        whole = [fetch for fetch in alive if find.is_whole(fetch, state)]
         held = set(find.in_frames(snapshot.frames))  # `main` has it in a local
-        found = (find.bound(fetch, state) for fetch in whole)
+        found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
     facts = LateFacts(

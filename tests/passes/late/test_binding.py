@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import wasmtime
 
 from preinit import Builder, Host, Result, build
 from preinit.binary.module import parse
-from preinit.errors import LateBinding, UsageError, WarningsRefused
+from preinit.errors import LateBinding, TimeLimit, UsageError, WarningsRefused
 from preinit.verification import verify
 from tests.support.modules import build_text
 from tests.support.places import ROOT
@@ -521,3 +522,18 @@ def test_a_module_that_does_not_import_both_functions_is_refused_by_name(kind: s
         (i32.store (i32.const 512) (local.get $array))))"""
     with pytest.raises(LateBinding, match=f"would have to call `{kind}_sizes_get`, which the module does not import"):
         build_text(text, late=[late], host=Host(args=["a", "b"], env={"A": "1"}))
+
+
+def test_looking_for_words_ends_with_the_time_of_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def search(memory: object, value: int) -> list[int]:
+        go_on.wait()
+        return []
+
+    monkeypatch.setattr("preinit.passes.late.find.words", search)
+    try:
+        with pytest.raises(TimeLimit):
+            by_hand(KEEPS, timeout=0.5)
+    finally:
+        go_on.set()
