@@ -50,14 +50,16 @@ def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
     """
     if job.options.late is not None:
         return _bind(job, first, snapshot, job.options.late)
+    cause = None
     for wanted in (job.options.wants_late, ("args",)):
         try:
             late = _bind(job, first, snapshot, wanted)
-        except LateBinding:
+        except LateBinding as problem:
+            cause = cause or problem.what
             continue
-        return late._replace(facts=replace(late.facts, environment=late.facts.environment or "unbound"))
+        return late._replace(facts=replace(late.facts, environment=late.facts.environment or "unbound", cause=cause))
     late = _bind(job, first, snapshot, ())
-    return late._replace(facts=replace(late.facts, environment="unbound", arguments="unbound"))
+    return late._replace(facts=replace(late.facts, environment="unbound", arguments="unbound", cause=cause))
 
 
 def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) -> Late:
@@ -95,6 +97,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
+    texts = _texts_held(job, state, first.world.environment, agreed.arrays, values=True)
+    texts |= _texts_held(job, state, first.world.arguments, arrays, values=False)
     facts = LateFacts(
         environment=environment,
         environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
@@ -104,6 +108,7 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         arguments=arguments,
         argument_arrays=tuple(one.array for one in arrays),
         argument_count=arrays[0].strings if arrays else 0,
+        texts=len(texts),
     )
     check_imports(job.module, "environ", bool(agreed.arrays))
     check_imports(job.module, "args", bool(arrays))
@@ -113,6 +118,15 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if late.binds:
         check_room(job.module, job.module.memories[index], index, late.end)
     return late
+
+
+def _texts_held(job: Job, state: MemoryState, fetches: Fetches, arrays: Sequence[Bound], values: bool) -> set[int]:
+    bound = {one.array for one in arrays}
+    kept = [fetch for fetch in fetches.all if fetch.array in bound]
+    if not kept:
+        return set()
+    held = job.deadline.start(lambda: [find.texts_held(fetch, state, values) for fetch in kept]).result()
+    return set().union(*held)
 
 
 def memory_index(module: Module) -> int:

@@ -537,3 +537,29 @@ def test_looking_for_words_ends_with_the_time_of_the_build(monkeypatch: pytest.M
             by_hand(KEEPS, timeout=0.5)
     finally:
         go_on.set()
+
+
+def test_words_that_hold_the_address_of_one_text_are_told() -> None:
+    keeps = ARGUMENTS.replace("(call $take))", "(call $take)) (i32.store (i32.const 516) (i32.load (i32.const 2052)))")
+    result = by_hand(keeps, late=["args"], args=["a", "b"])
+    (warning,) = result.report.warnings
+    assert (warning.code, result.report.late and result.report.late.texts) == ("late-elsewhere", 1)
+    assert warning.message.startswith("1 more word of memory holds the address of a text of the build")
+
+
+def test_a_paused_program_that_changed_its_environment_is_told_so() -> None:
+    code = """
+      (func $pause (export "pause"))
+      (func (export "_start") (local $array i32) (local $copy i32)
+        (local.set $array (call $fetch))
+        (local.set $copy (i32.const 30000))  ;; as setenv does: another array, with the same addresses and one more
+        (memory.copy (local.get $copy) (local.get $array) (i32.shl (i32.load (i32.const 0)) (i32.const 2)))
+        (i32.store (i32.const 512) (local.get $copy))
+        (i32.store (i32.const 516) (local.get $array))
+        (call $pause)
+        (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code, late=None, pause_at="function:pause", rename_funcs={})
+    assert result.report.late and "added variables to its environment" in (result.report.late.cause or "")
+    said = [warning.message for warning in result.report.warnings if warning.code == "late-environment"]
+    assert len(said) == 1 and "added variables to its environment while it was built" in said[0]
