@@ -9,6 +9,7 @@ import pytest
 
 from preinit import Options, build, inspect
 from preinit.binary.module import parse
+from preinit.errors import PauseRefused
 from preinit.passes.rewrite.frames import SECTION
 from tests.support.modules import build_text, text_of, wasm
 from tests.support.pausing.in_node import node_traces
@@ -223,3 +224,52 @@ def test_a_program_that_is_paused_before_it_did_anything_is_the_same() -> None:
     source = f'(module {IMPORT} (func $main (export "_start") (drop (call $tick (i32.const 5)))))'
     output = build(wasm(source), Options(pause_at="function:main", cache=False)).wasm
     assert trace(engine(), output) == [5, "returned"]
+
+
+TAILS = """(type $unary (func (param i32) (result i32)))
+  (table funcref (elem $tick $before)) (elem declare func $tick)
+  (global $n (mut i32) (i32.const 0))
+  (func $did (global.set $n (i32.add (global.get $n) (i32.const 1))))
+  (func $before (param i32) (result i32) (call $did) (return_call $tick (global.get $n)))
+  (func $looked_up (param i32) (result i32)
+    (call $did) (return_call_indirect (type $unary) (global.get $n) (i32.const 0)))
+  (func $hooked (param $left i32) (result i32) (call $did)
+    (if (local.get $left) (then (return_call $hooked (i32.sub (local.get $left) (i32.const 1)))))
+    (call $tick (global.get $n)))
+  (func $plain (param i32) (result i32) (call $did) (call $tick (global.get $n)))
+  (func $to_plain (param i32) (result i32) (call $did) (return_call $plain (i32.const 0)))"""
+
+
+@pytest.mark.parametrize(
+    ("call", "where"),
+    [
+        ("(call $before (i32.const 0))", "import:t.tick"),
+        ("(call $looked_up (i32.const 0))", "import:t.tick"),
+        ("(call_indirect (type $unary) (i32.const 0) (i32.const 1))", "import:t.tick"),
+        ("(call $to_plain (i32.const 0))", "function:plain"),
+        ("(call $hooked (i32.const 5))", "function:hooked#3"),
+        ("(return_call $to_end)", "function:end"),
+    ],
+)
+def test_what_ended_by_a_tail_call_is_never_done_twice(call: str, where: str) -> None:
+    ends = call.startswith("(return")
+    body = f'(func $end) (func $to_end (call $did) (return_call $end)) (func (export "_start") {"" if ends else "(drop"} {call})'
+    binary = wasm(f"(module {IMPORT} {TAILS} {body}{'' if ends else ')'})")
+    with pytest.raises(PauseRefused, match=r"by a tail call \(`return_call`\), or may have") as caught:
+        build(binary, pause_at=where, preloads={"t": wasm(TICKER)}, cache=False)
+    assert "_start" in str(caught.value.where)
+
+
+@pytest.mark.parametrize(
+    ("call", "where", "number"),
+    [
+        ("(call_indirect (type $unary) (i32.const 7) (i32.const 0))", "import:t.tick", 1),
+        ("(call_ref $unary (i32.const 7) (ref.func $tick))", "import:t.tick", 1),
+        ("(call $hooked (i32.const 5))", "function:hooked", 1),
+        ("(call $to_plain (call $plain (i32.const 0)))", "import:t.tick#2", 2),
+    ],
+)
+def test_tail_calls_that_are_not_on_the_way_to_the_pause_are_no_hindrance(call: str, where: str, number: int) -> None:
+    binary = wasm(f'(module {IMPORT} {TAILS} (func (export "_start") (drop (call $tick {call}))))')
+    output = build(binary, pause_at=where, preloads={"t": wasm(TICKER)}, cache=False).wasm
+    assert trace(engine(), output, number - 1) == trace(engine(), binary)[number - 1 :]
