@@ -72,11 +72,14 @@ class NewTypes:
         return self._known[wanted]
 
 
-def continuations(module: Module, state: FramesState, name: str, first: int, before: bytes) -> Continuations:
+def continuations(
+    module: Module, state: FramesState, name: str, first: int, before: bytes, called: int | None = None
+) -> Continuations:
     """One continuation for each frame; the first of them will have the index `first`.
 
     The export `name` was called: it keeps its type, and what it is given when it goes on is not looked at. `before`:
-    what is done before the outermost continuation.
+    what is done before the outermost continuation. `called`: the index of a global that says whether it was called
+    already: what was under way goes on once, and who calls it again gets the function that it was; None: nobody does.
     """
     if not state.frames and not before:
         return Continuations()
@@ -93,7 +96,11 @@ def continuations(module: Module, state: FramesState, name: str, first: int, bef
     export = module.exported(name)
     signature = module.function_type(export.target) if export else None
     assert export is not None and signature is not None  # it was called
-    if callee is None or signature.params or before:
+    if callee is None or signature.params or before or called is not None:
+        if called is not None:
+            again = code.parameters(signature) + code.call(export.target) + code.RETURN
+            begins = code.i32_const(1) + code.global_set(called)
+            before = code.global_get(called) + code.if_(again) + begins + before
         goes_on = code.parameters(signature) + code.call(export.target) if callee is None else code.call(callee)
         functions.append(Added(signature, code.NO_LOCALS, before + goes_on))
         callee = first + len(functions) - 1
