@@ -12,7 +12,7 @@ from ...binary.sections import ExternKind
 from ...binary.types import NUMERIC_SIZES, ValType, is_numeric, type_name
 from ...engine.guest import Instance
 from ...engine.values import RawValue
-from ...errors import PauseDiffers, PauseRefused, printable, quoted
+from ...errors import PauseDiffers, PauseRefused, quoted
 from ...host.filesread import shown_path
 from ...options import Options
 from ..instrument.frames import Site, is_function_reference
@@ -76,7 +76,7 @@ def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | No
     raise PauseRefused(
         f"a function came to the pause ({pausing.pause.point}) by a tail call (`return_call`), or may have: it is "
         "not on the stack any more, and all that it did would be done again",
-        where=_where(module, innermost.body.function) if innermost else f"export {quoted(export)}",
+        where=module.function_place(innermost.body.function) if innermost else f"export {quoted(export)}",
         hint="Pause at a call that is no tail call (--pause-at function:NAME or import:MODULE.NAME), or compile "
         "without tail calls (for clang, leave out -mtail-call).",
     )
@@ -97,11 +97,6 @@ def _callee(module: Module, paused: Paused, frame: FrameState) -> int | None:
     assert isinstance(given, bytes)
     entry = entries[int.from_bytes(given, "little")]
     return None if entry.kind != "func" else paused.instance.resolve_function(entry.bits)
-
-
-def _where(module: Module, function: int) -> str:
-    name = module.function_name(function)
-    return f"function {function}" + (f" (`{printable(name)}`)" if name else "")
 
 
 def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:
@@ -139,7 +134,7 @@ class _Reader:
     def frame(self, sites: tuple[Site, ...]) -> FrameState:
         site = sites[int.from_bytes(self._take(4), "little")]
         body, call = site.body, site.call
-        where = _where(self._module, body.function)
+        where = self._module.function_place(body.function)
         values = [self._value(t, where) for t in site.types[: len(site.locals) + len(call.operands)]]
         given = site.types[len(values) :]
         arguments = [self._value(t, where) if self._innermost else self._skip(t) for t in given]

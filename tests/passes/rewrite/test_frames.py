@@ -273,3 +273,33 @@ def test_tail_calls_that_are_not_on_the_way_to_the_pause_are_no_hindrance(call: 
     binary = wasm(f'(module {IMPORT} {TAILS} (func (export "_start") (drop (call $tick {call}))))')
     output = build(binary, pause_at=where, preloads={"t": wasm(TICKER)}, cache=False).wasm
     assert trace(engine(), output, number - 1) == trace(engine(), binary)[number - 1 :]
+
+
+def nested(loops: int, depth: int, size: int) -> bytes:
+    """A program whose function `deep`, of some `size` bytes, calls itself in `loops` loops, `depth` times."""
+    filler = "(local.set $n (local.get $n))" * (size // 4)
+    call = "(if (local.get $n) (then (call $deep (i32.sub (local.get $n) (i32.const 1)))) (else (drop (call $tick (i32.const 1)))))"
+    return wasm(f"""(module {IMPORT} (memory (export "memory") 1)
+      (func $deep (param $n i32) {"(loop " * loops} {call} {filler} {")" * loops})
+      (func (export "_start") (call $deep (i32.const {depth - 1})) (drop (call $tick (i32.const 2)))))""")
+
+
+def test_what_is_left_of_a_deep_recursion_is_added_up_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = nested(loops=1, depth=100, size=2_000)
+    result = build(binary, pause_at="import:t.tick", preloads={"t": wasm(TICKER)}, cache=False)
+    assert trace(engine(), result.wasm) == [1, 2, "returned"]
+    assert result.report.pause
+    added = sum(frame.continuation for frame in result.report.pause.frames)
+    monkeypatch.setattr("preinit.passes.rewrite.frames.MOST_CODE", added)
+    assert paused(binary, 1) == result.wasm
+    monkeypatch.setattr("preinit.passes.rewrite.frames.MOST_CODE", added - 2_000)
+    monkeypatch.setattr("preinit.passes.rewrite.frames._Continuation.function", None)  # nothing is made
+    with pytest.raises(PauseRefused, match="what is left to do of 101 active functions takes") as e:
+        paused(binary, 1)
+    assert "This one is active 100 times, for " in e.value.what and e.value.where == "function 1 (`deep`)"
+
+
+def test_many_loops_around_a_pause_make_no_function_that_engines_refuse() -> None:
+    with pytest.raises(PauseRefused, match="engines take functions of at most 7,654,321") as caught:
+        paused(nested(loops=200, depth=1, size=40_000), 1)
+    assert caught.value.where == "function 1 (`deep`)"
