@@ -219,7 +219,7 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
     from .build import command as build
     from .options import chosen_of_build, options_of
 
-    arguments = [*meaning.arguments, *_plain(given)]
+    arguments = [*meaning.arguments, *_plain(given), "--layout=wizer"]
     if not meaning.wasi:
         arguments.append("--no-wasi")
     if given["rename_func"] or meaning.defaults:

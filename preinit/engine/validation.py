@@ -16,6 +16,7 @@ from ..errors import (
 )
 from . import ffi
 from .guest import GuestCode
+from .room import check_room_to_validate
 from .runtime import EngineSettings, new_engine
 from .values import EngineError
 
@@ -69,8 +70,9 @@ def refusal(code: GuestCode, problem: EngineError, compiler: str) -> PreinitErro
 def check(wasm: bytes) -> None:
     """Validates a module with every proposal that the engine has.
 
-    Raises `InvalidModule`, `UnsupportedProposal` or `EngineLimit`, with the byte offset.
+    Raises `InvalidModule`, `UnsupportedProposal` or `EngineLimit`, with the byte offset; `SystemLimit`.
     """
+    check_room_to_validate(wasm)
     try:
         ffi.validate(new_engine(EngineSettings("cranelift")), wasm)
     except EngineError as problem:

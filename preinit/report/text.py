@@ -85,7 +85,7 @@ def _captured(facts: CaptureFacts | None) -> list[str]:
         kinds = Counter(entry.kind for entry in facts.differences if entry.kind != "memory")
         others = [counted(number, kind) for kind, number in kinds.items()]
         parts = [*([f"{counted(size, 'byte')} of memory"] if size else []), *others]
-        lines.append(f"loaded by its own glue: {', '.join(parts)} differ, as loading writes them")
+        lines.append(f"loaded by its own glue: {', '.join(parts)} differ from what was captured")
     elif facts.differences is not None:
         lines.append("loaded by its own glue: all is as it was captured")
     if facts.answered:

@@ -308,3 +308,13 @@ def test_what_wizer_would_write_though_nothing_could_use_it_is_written(tmp_path:
     done = run("-f", "_start", stdin=wasm('(module (memory (export "memory") 1) (func (export "_start")))'))
     assert parse(done.stdout).exported_names == {"memory"}
     assert b"nothing-exported" in done.stderr
+
+
+def test_memory_is_cut_as_wizer_cuts_it_unless_the_variable_says_otherwise() -> None:
+    stores = "".join(f"(i32.store8 (i32.const {place}) (i32.const 1))" for place in range(0, 1200, 12))
+    text = f'(module (memory (export "memory") 1) (func (export "wizer-initialize") {stores}))'
+    cut = run(stdin=wasm(text)).stdout
+    whole = run(stdin=wasm(text), PREINIT_WIZER_OPTIONS="--layout balanced").stdout
+    assert (len(parse(cut).data_segments), len(parse(whole).data_segments)) == (100, 1)
+    assert len(cut) < len(whole)
+    assert memory(cut) == memory(whole)

@@ -209,6 +209,34 @@ def test_too_little_address_space_is_told_as_that(tmp_path: Path, megabytes: int
     assert not (tmp_path / "out.wasm").exists()
 
 
+#: Validates under limits of address space that leave so many megabytes, the last one being enough.
+VALIDATES = """
+import resource, sys
+from pathlib import Path
+from preinit import PreinitError
+from preinit.engine.validation import check
+wasm = bytes.fromhex(sys.argv[1])
+check(wasm)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+for megabytes in (1, 30, 600):
+    resource.setrlimit(resource.RLIMIT_AS, (used + (megabytes << 20), resource.RLIM_INFINITY))
+    try:
+        check(wasm)
+        print("valid")
+    except PreinitError as problem:
+        print(problem.code, "ulimit -v" in problem.hint)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="nothing tells here what a process has taken")
+def test_an_engine_that_would_be_refused_memory_is_not_asked_to_validate() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", VALIDATES, wasm(GOOD).hex()],
+        capture_output=True, timeout=PATIENCE, check=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["system-limit True", "system-limit True", "valid"]
+
+
 @posix
 def test_a_file_that_may_not_be_that_large_is_told_as_that(tmp_path: Path) -> None:
     text = '(module (memory (export "memory") 9) (func (export "preinit_initialize") '

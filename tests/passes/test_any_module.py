@@ -18,7 +18,9 @@ from tests.support.smith import FAIR, SMITH, callable_exports, smith
 
 
 @settings(max_examples=60)
-@given(modules(), st.sampled_from(["balanced", "size", "gzip", "few"]), st.sampled_from(["winch", "cranelift"]))
+@given(
+    modules(), st.sampled_from(["balanced", "size", "wizer", "gzip", "few"]), st.sampled_from(["winch", "cranelift"])
+)
 def test_the_output_of_any_module_has_the_state_of_the_original(text: str, layout: str, compiler: str) -> None:
     try:
         assert_same_state(wasm(text), Options(cache=False, layout=layout, compiler=compiler, **UNUSABLE))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
 from ...errors.reason import Reason
 from .. import ffi
+from ..room import check_room_to_validate
 from ..runtime import EngineSettings, new_engine
 from ..values import EngineError
 
@@ -80,6 +81,7 @@ def _is_valid(module: Module) -> bool:
     """
     try:
         _ = module.bodies  # where they are read, their sizes are checked
+        check_room_to_validate(module.data)
         ffi.validate(new_engine(EngineSettings("cranelift")), outline(module.data, module.sections))
     except (InputError, EngineError):
         return False

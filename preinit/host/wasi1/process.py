@@ -22,12 +22,14 @@ _ABSOLUTE = 1
 #: Subscriptions of one poll: room to read and to write for all descriptors, and for some clocks.
 MOST_SUBSCRIPTIONS = 4096
 
-#: The monotonic clock stands for that many readings, then moves by a tick, in nanoseconds: by a microsecond for each
-#: reading, so that who waits for it to move waits no longer. A clock that moves with every reading misleads programs
-#: that measure what they do: a garbage collector which reads it more often than the program that it serves finds that
-#: it takes nearly all of the time, and collects more and more rarely.
-READINGS_PER_TICK = 1_000
-MONOTONIC_TICK = 1_000_000
+#: The monotonic clock stands for that many readings, then moves by a tick, in nanoseconds. Programs that measure what
+#: they do are misled by a clock that moves with every reading: a garbage collector which reads it more often than the
+#: program that it serves finds that it takes nearly all of the time. One that hardly moves misleads them, too: no
+#: collection seems to take time, so that young objects get no more room, and what is soon garbage becomes old. Measured
+#: with SpiderMonkey as componentize-js has it, on seven scripts: with 100 readings and 10 ms, outputs compress to
+#: between 33% less and 2% more than with 1,000 readings and 1 ms. From 200 readings on, or with 1 ms, little is gained.
+READINGS_PER_TICK = 100
+MONOTONIC_TICK = 10_000_000
 #: Where it starts: some take zero for "not set", Go's runtime among them.
 MONOTONIC_START = 1_000
 _LATEST = (1 << 63) - 1
