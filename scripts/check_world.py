@@ -109,7 +109,7 @@ _RUBY = "ruby-init: func(args: list<string>) -> ()"
 _EVAL = "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>"
 _SCRIPT = b"""$stdout.sync = true
 print "Content-Type: text/plain\\n\\n", ENV.map { |name, value| "#{name}=#{value}\\n" }.join
-exit!"""
+exit!(true)"""
 
 
 def ruby(folder: Path) -> Program:

@@ -171,7 +171,9 @@ def test_binary_knows_nothing_but_errors() -> None:
 def test_only_one_folder_touches_the_raw_engine() -> None:
     texts = {path: (PACKAGE / path).read_text(encoding="utf-8") for path in MODULES}
     assert {path.parent for path, text in texts.items() if re.search(r"\bcapi\b", text)} == {Path("engine/ffi")}
-    assert not [path for path, text in texts.items() if re.search(r"^\s*(import|from) wasmtime\b", text, re.MULTILINE)]
+    # Importing it takes a tenth of a second. Only what measures components in the engine's own runtime needs it.
+    imported = [path for path, text in texts.items() if re.search(r"^\s*(import|from) wasmtime\b", text, re.MULTILINE)]
+    assert imported == [Path("engine/ffi/components.py")]
 
 
 def test_files_are_no_longer_than_a_subject_needs() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ..engine.runtime import Deadline
@@ -13,7 +15,7 @@ from ..options import Options
 from ..options.fields import given
 from ..options.words import for_python
 from ..passes.observer import Listener, Observer
-from ..passes.parse.source import Wasm
+from ..passes.parse.source import Wasm, binary, is_component
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from ..options.fields import Fields
 
 RUNTIMES = ("wasmtime", "node")
+
+
+class Named(Protocol):
+    """What is measured."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class Runner(Protocol):
@@ -95,6 +104,11 @@ def measure_modules(
     if rounds < LEAST_ROUNDS or not seconds > 0:
         raise UsageError(f"at least {LEAST_ROUNDS} rounds and more than 0 seconds are needed to measure anything")
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the measurement")
+    if is_component(binary(original)) or is_component(binary(output)):
+        if runtime != "wasmtime":
+            raise UsageError("components are measured in wasmtime only", hint="Leave out `--runtime`.")
+        work = partial(_measure_components, original, output, options, rounds, seconds, calls, observer, deadline)
+        return deadline.start(work).result()
     with observer.stage("reading the modules"):
         pair = deadline.start(lambda: subjects(original, output, options, calls)).result()
     if runtime == "node":
@@ -130,8 +144,46 @@ def _measure_in_wasmtime(
     return Bench(engine_name(), shared.compiler, *sides)
 
 
+def _measure_components(
+    original: Wasm,
+    output: Wasm,
+    options: Options,
+    rounds: int,
+    seconds: float,
+    calls: Sequence[str],
+    observer: Observer,
+    deadline: Deadline,
+) -> Bench:
+    from .component import ComponentCopies, component_engine, component_subject
+    from .copies import engine_name
+
+    pair, runners = [], []
+    with observer.stage("reading the components"):
+        for name, wasm, init_funcs in (("original", original, options.init_funcs), ("output", output, ())):
+            with about(name):
+                given = replace(options, init_funcs=init_funcs)
+                pair.append(component_subject(name, binary(wasm), given, calls, deadline))
+    engine, compiler = component_engine(options, deadline)
+    for subject in pair:
+        with observer.stage(f"compiling the {subject.name}"), about(subject.name):
+            runners.append(ComponentCopies(engine, subject, options.host, deadline))
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        times = _rounds(pair, runners, rounds, seconds, observer, deadline)
+        rates = [_rate(subject, runner, seconds, observer) for subject, runner in zip(pair, runners, strict=True)]
+    finally:
+        if collecting:
+            gc.enable()
+    sides = [
+        Side(sizes(subject.data), subject.functions, runner.compile_seconds, start, stop, rate, None)
+        for subject, runner, (start, stop), rate in zip(pair, runners, times, rates, strict=True)
+    ]
+    return Bench(engine_name(), compiler, *sides)
+
+
 def _rounds(
-    pair: Sequence[Subject],
+    pair: Sequence[Named],
     runners: Sequence[Runner],
     rounds: int,
     seconds: float,
@@ -164,7 +216,7 @@ def _rounds(
     return [(Times(tuple(start)), Times(tuple(stop))) for start, stop in zip(starts, stops, strict=True)]
 
 
-def _rate(subject: Subject, runner: Runner, seconds: float, observer: Observer) -> float:
+def _rate(subject: Named, runner: Runner, seconds: float, observer: Observer) -> float:
     """Copies per second, one after the other; what it takes to provide their imports is not counted."""
     began, spent, copies = time.perf_counter(), 0.0, 0
     with observer.stage(f"starting copies of the {subject.name}"):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..binary.module import Module, parse
-from ..errors import Misfit, PreinitError, UsageError, quoted
+from ..errors import ComponentInput, Misfit, PreinitError, UsageError, quoted
 from ..options import Options
 from ..passes.instrument.start import exported_start
 from ..passes.parse.source import Wasm, binary, read_preloads
@@ -74,7 +74,12 @@ def _goes_on(output: Module, paused: Call) -> tuple[Call, ...]:
 
 
 def _read(wasm: Wasm, options: Options) -> Module:
-    module = parse(binary(wasm))
+    try:
+        module = parse(binary(wasm))
+    except ComponentInput as problem:
+        raise ComponentInput(
+            "it is a component, and copies out of a pool are those of core modules", hint="Leave out `--copies`."
+        ) from problem
     check_supported(module, options)
     return module
 

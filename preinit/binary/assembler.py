@@ -140,7 +140,6 @@ I64_EQZ, I64_ADD = b"\x50", b"\x7c"
 I64_SHR_U = b"\x88"
 I64_EXTEND_I32_U, I32_WRAP_I64 = b"\xad", b"\xa7"
 I32_REINTERPRET_F32, I64_REINTERPRET_F64 = b"\xbc", b"\xbd"
-F32_NE, F64_NE = b"\x5c", b"\x62"
 I8X16_NE, V128_ANY_TRUE = b"\xfd\x24", b"\xfd\x53"
 #: Which lane follows, as a byte.
 I64X2_EXTRACT_LANE = b"\xfd\x1d"
@@ -161,6 +160,11 @@ def i32_load8_u(offset: int = 0, memory: int = 0) -> bytes:
 def i32_store(offset: int = 0, memory: int = 0) -> bytes:
     """Four bytes, aligned."""
     return b"\x36" + _place(2, offset, memory)
+
+
+def i64_load(offset: int = 0, memory: int = 0) -> bytes:
+    """Eight bytes, of any alignment."""
+    return b"\x29" + _place(0, offset, memory)
 
 
 def i64_store(offset: int = 0, memory: int = 0) -> bytes:

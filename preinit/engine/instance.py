@@ -210,11 +210,14 @@ class EngineInstance(ABC):
         self._deadline.check()
         self.active += 1
         try:
-            return ffi.call(self._store, function, arguments, results)
+            returned = ffi.call(self._store, function, arguments, results)
         except GuestTrapped as trap:
             raise self.explained(trap) from trap
         finally:
             self.active -= 1
+        if self._functions.raised is not None:  # there was no stack left to make a trap of it
+            raise self._functions.raised
+        return returned
 
     def explained(self, trap: GuestTrapped) -> BaseException:
         """The error for a trap: what a function of the host raised, or what the guest did."""

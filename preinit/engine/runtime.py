@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import TimeLimit, Unsupported, as_limit
 from . import ffi
@@ -118,6 +118,12 @@ def new_store(engine: ffi.Engine, max_memory: int, interruptible: bool, instance
     return store
 
 
+class Stoppable(Protocol):
+    """An engine whose code can be stopped."""
+
+    def increment_epoch(self) -> None: ...
+
+
 class Deadline:
     """Ends a guest that runs for too long. One object for one build.
 
@@ -132,9 +138,9 @@ class Deadline:
         self.doing: Callable[[], str] = str  # what is done now, in words
         self.started = time.monotonic()
         self.cancelled = False
-        self._engine: ffi.Engine | None = None
+        self._engine: Stoppable | None = None
 
-    def watch(self, engine: ffi.Engine) -> None:
+    def watch(self, engine: Stoppable) -> None:
         """Says which engine runs the guest now."""
         self._engine = engine
 

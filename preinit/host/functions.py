@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from ..errors import (
     GuestTrap,
     InitializerFailed,
     Misfit,
+    StackExhausted,
     UncaughtException,
     UnknownExport,
     UsageError,
@@ -55,17 +57,32 @@ class Callee(Protocol):
         """Calls a function, an extern, with raw values of 16 bytes."""
 
 
+#: Frames that Python must have left where the guest is called, which may call a Python function: an exception that is
+#: raised before that function runs would be lost, and the guest would go on.
+_HEADROOM = 60
+
+
+def _descend(frames: int) -> None:
+    """Raises `RecursionError` where Python has fewer frames left."""
+    if frames:
+        _descend(frames - 1)
+
+
 class Guest:
     """The guest that called a Python function: its memory, its exported functions, and its tables of functions.
 
     All of it is checked: an address outside of memory, a name that is no export or a number that does not fit raises a
-    `PreinitError`, which ends the build unless the function catches it.
+    `PreinitError`, which ends the build unless the function catches it. It can be used in the thread that called the
+    function, and until the build ends.
     """
 
     def __init__(self, module: Module) -> None:
         self._module = module
         self._instance: Callee | None = None
         self._memory: Callable[[], memoryview] | None = None
+        self._closed = False
+        #: The thread in which the guest called a Python function.
+        self.thread: int | None = None
         #: What ended a call so that the guest can't go on, even if the function caught it.
         self.ended: InitializerFailed | Unsuited | None = None
 
@@ -73,6 +90,22 @@ class Guest:
         """Says which instance it is, once there is one."""
         self._instance = instance
         self._memory = memory
+
+    def close(self) -> None:
+        """Says that there is no instance any more."""
+        self._instance, self._memory, self._closed = None, None, True
+
+    def _check_there(self) -> None:
+        if self._closed:
+            raise UsageError(
+                "a Python function's guest was used after it had ended",
+                hint="Take what is needed while the function runs: bytes and numbers, not the guest.",
+            )
+        if self.thread not in (None, threading.get_ident()):
+            raise UsageError(
+                "a Python function's guest was used in another thread than the one that called the function",
+                hint="Use it in the function itself, and give threads bytes and numbers.",
+            )
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes of the memory that is exported as `memory`. Raises `GuestTrap`."""
@@ -101,6 +134,7 @@ class Guest:
 
         Raises `UnknownExport`, `UsageError`, and what the call raises.
         """
+        self._check_there()
         export = self._module.exported(name)
         signature = self._module.function_type(export.target) if export and export.kind == ExternKind.FUNC else None
         if signature is None or self._instance is None:
@@ -120,6 +154,7 @@ class Guest:
         Raises `UnknownExport` for what is no such table, `GuestTrap` where the table has no function at `index`,
         `UsageError`, and what the call raises.
         """
+        self._check_there()
         export = self._table(table)
         if isinstance(index, bool) or not isinstance(index, int):
             raise UsageError(f"{index!r} is no index of a table", hint="Give an integer.")
@@ -175,6 +210,16 @@ class Guest:
             )
         raw = [_bits(kind, value).ljust(16, b"\0") for kind, value in zip(parameters, arguments, strict=True)]
         try:
+            _descend(_HEADROOM)
+        except RecursionError:
+            problem = StackExhausted(
+                "Python functions and the guest call each other without end, or deeper than Python's recursion limit "
+                "allows",
+                hint="Have them call each other less deeply, or raise the limit: sys.setrecursionlimit(...).",
+            )
+            self.ended = self.ended or problem
+            raise problem from None
+        try:
             results = call(raw, len(returned))
         except (InitializerFailed, Unsuited) as problem:
             if not isinstance(problem, GuestTrap | UncaughtException):
@@ -183,6 +228,7 @@ class Guest:
         return tuple(_value(kind, bits) for kind, bits in zip(returned, results, strict=True))
 
     def _view(self) -> memoryview:
+        self._check_there()
         if self._memory is None:
             raise GuestTrap("a Python function can't use the guest's memory, which it does not export as `memory`")
         return self._memory()
@@ -251,6 +297,7 @@ class PythonFunctions:
             if watch is not None and watch.before_import(name):
                 return 0
             calls[name] += 1
+            guest.thread = threading.get_ident()
             values = [_value(kind, bits.to_bytes(8, "little")) for kind, bits in zip(parameters, raw, strict=True)]
             returned = function(guest, *values)
             if guest.ended is not None:

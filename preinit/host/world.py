@@ -136,6 +136,8 @@ class World:
 
     def close(self) -> None:
         """Closes what is open on the host. May come while a call of the guest is under way, when time is over."""
+        if self._guest is not None:
+            self._guest.close()
         self._output.end()
         self._wasi.close()
 

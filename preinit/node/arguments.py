@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 from ..binary import assembler as code
@@ -38,6 +39,14 @@ def borrowed(memory: memoryview, address: int, content: bytes, use: bytes, is_64
     """
     kept = memory[address : address + -(-len(content) // 8) * 8]
     return stores(address, content, is_64) + use + stores(address, kept.tobytes(), is_64)
+
+
+def changed_words(memory: memoryview, address: int, content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Words of eight bytes that memory held from an address on, and does not hold now: where, and what."""
+    for at in range(0, len(content), 8):
+        word = content[at : at + 8]
+        if memory[address + at : address + at + len(word)] != word:
+            yield address + at, word
 
 
 def stores(address: int, content: bytes, is_64: bool = False) -> bytes:

@@ -2,6 +2,7 @@
 //
 // A script exports load(), prepare(program), and maybe resume(program) and answer(program). One that exports neither of
 // the first two is paused where it calls preinit.pause(), or at its end.
+import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
@@ -55,9 +56,15 @@ globalThis.preinit = {
   },
 };
 
+// Where the script is no JavaScript: only Node itself tells the place.
+function misspelt(problem) {
+  if (!(problem instanceof SyntaxError) || step !== IMPORTING) return "";
+  return spawnSync(process.execPath, ["--check", script], { encoding: "utf8" }).stderr;
+}
+
 function fail(problem, ours = false) {
   const said = problem instanceof Error ? (ours ? problem.message : problem.stack) : inspect(problem);
-  tell({ failed: { step, said: String(said).slice(0, 4000) } });
+  tell({ failed: { step, said: (misspelt(problem) || String(said)).slice(0, 4000) } });
   ended(1);
 }
 

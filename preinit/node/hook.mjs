@@ -8,6 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { threadId } from "node:worker_threads";
 import { frames, maker } from "./callers.mjs";
+import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
 const job = JSON.parse(fs.readFileSync(process.env.PREINIT_JOB, "utf8"));
@@ -36,7 +37,7 @@ const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
 const MOST_MAKERS = 6;
 const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
-const POINTED = { stack: 1024, elsewhere: 256 }; // bytes that are kept of what an argument points to
+const POINTED = { stack: 4096, elsewhere: 512 }; // bytes that are kept of what an argument points to
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
@@ -223,7 +224,7 @@ function watched(instance, where) {
   const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
   if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
-  target.before = { globals: readGlobals(), tables: readTables() };
+  target.before = { globals: readGlobals(target, job), tables: readTables(target) };
   const shown = {};
   for (const [name, value] of Object.entries(e)) {
     if (name.startsWith(job.prefix)) continue;
@@ -349,66 +350,6 @@ W.instantiateStreaming = async (source, ...rest) => {
 
 // -- state -------------------------------------------------------------------------------------------------------------
 
-function referred(value) {
-  if (value === null || value === undefined) return value === null ? null : "undefined";
-  return target.known.get(value) ?? (typeof value === "function" ? "foreign" : "object");
-}
-
-function readGlobals() {
-  const found = {};
-  // Bits of numbers come as integers: JavaScript would change a NaN, and has no vectors.
-  for (const [index, { readers, wide }] of Object.entries(job.numbers)) {
-    const bits = Buffer.alloc(readers.length * (wide ? 8 : 4));
-    readers.forEach((name, i) => {
-      const value = target.exports[name]();
-      if (wide) bits.writeBigInt64LE(value, 8 * i);
-      else bits.writeInt32LE(value, 4 * i);
-    });
-    found[index] = bits.toString("hex");
-  }
-  for (const [index, name] of Object.entries(job.held)) {
-    try {
-      found[index] = { holds: referred(target.exports[name].value) };
-    } catch {
-      found[index] = { holds: "object" }; // of a type that JavaScript does not see
-    }
-  }
-  return found;
-}
-
-function readTables() {
-  return Object.fromEntries(
-    Object.entries(target.tables).map(([index, table]) => {
-      return [index, Array.from({ length: Number(table.length) }, (_, i) => entryOf(table, i))];
-    }),
-  );
-}
-
-function entryOf(table, i) {
-  try {
-    return referred(table.get(typeof table.length === "bigint" ? BigInt(i) : i));
-  } catch {
-    return "object";
-  }
-}
-
-const traps = (name) => {
-  try {
-    target.exports[name]();
-    return false;
-  } catch {
-    return true;
-  }
-};
-const trapping = (names) => Object.keys(names).filter((index) => traps(names[index])).map(Number);
-
-function writeMemory(index, memory) {
-  const view = new Uint8Array(memory.buffer);
-  const file = fs.openSync(path.join(folder, `memory${index}`), "w");
-  for (let at = 0; at < view.length; ) at += fs.writeSync(file, view, at, Math.min(view.length - at, 1 << 26));
-  fs.closeSync(file);
-}
-
 // Where open files stand. The memory is written already, so that a piece of it can be scratch.
 function positions() {
   const seek = imports.find((entry) => /fd_seek$/.test(entry.js || entry.name) && typeof entry.call === "function");
@@ -435,18 +376,18 @@ export function dump(more = {}) {
     ...more,
     ...everywhere(), depth, suspended, phase, lost, imports, given,
     calls: starting.imports.length ? [starting, ...calls] : calls,
-    globals: readGlobals(),
-    tables: readTables(),
+    globals: readGlobals(target, job),
+    tables: readTables(target),
     before: target.before,
-    droppedData: trapping(job.probes.data),
-    droppedElements: trapping(job.probes.elements),
+    droppedData: trapping(target, job.probes.data),
+    droppedElements: trapping(target, job.probes.elements),
     called: [...called].map(([name, [times, loading]]) => [name, times, loading]),
     opened: [...opened],
     wrote: [...wrote],
     aliases: Object.fromEntries(aliases),
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
-  Object.entries(target.memories).forEach(([index, memory]) => writeMemory(index, memory));
+  Object.entries(target.memories).forEach(([index, memory]) => writeMemory(path.join(folder, `memory${index}`), memory));
   if (depth === 0 && opened.size) positions();
   write(state);
   written = true;

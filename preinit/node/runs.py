@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..binary.module import Module
 from ..engine.runtime import Deadline
-from ..errors import CaptureRefused, RandomDenied, ScriptFailed, printable, quoted
+from ..errors import CaptureRefused, RandomDenied, ScriptFailed, as_limit, printable, quoted
 from ..options import Host
 from .program import Node, run_script
 from .recording import read_outcome, recording_of
@@ -18,6 +21,8 @@ from .state import check_alive
 _HERE = Path(__file__).parent
 _HOOK, _DRIVE = _HERE / "hook.mjs", _HERE / "drive.mjs"
 
+#: What Node says where the system refuses something that every program needs.
+_LIMIT = re.compile(r"\b(ENOSPC|EDQUOT|EFBIG|EMFILE|ENFILE): ")
 #: What world.mjs says when random numbers are denied.
 _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
@@ -87,6 +92,11 @@ def run(
 def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script, folder: Path) -> None:
     where = quoted(script.path.name)
     last = "".join(f"\n    {printable(line)}" for line in said.strip().splitlines()[-6:])
+    if found := _LIMIT.search(str((outcome or {}).get("failed", "") if outcome else said)):
+        number = getattr(errno, found[1])
+        limit = as_limit(OSError(number, os.strerror(number)), "Node, which runs the script, could not write a file")
+        if limit:
+            raise limit
     if outcome is None:
         raise ScriptFailed(f"the script ended Node with code {code} before the program was paused{last}", where=where)
     if failed := outcome.get("failed"):

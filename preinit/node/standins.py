@@ -20,7 +20,7 @@ from ..errors import Misfit, UnknownExport, counted, quoted
 from ..options.capture import Capturing
 from ..options.hints import few_of
 from ..passes.rewrite.plan import Added
-from .arguments import borrowed, raw
+from .arguments import borrowed, changed_words, raw
 from .imports import CHANGES, HARMLESS, REPLAYED, numbered
 from .recording import ExportCall, ImportUse, OpenFile, Recording
 from .reopening import NOTHING, reopening
@@ -34,8 +34,10 @@ _INITIALIZERS = re.compile(
 _ONCE = re.compile(r"_*(wasm_call_ctors|wasm_apply_\w+|wasm_init_memory|initialize|start)")
 #: Where files are opened again: as soon as anything of the program would run.
 _FIRST = re.compile(r"_*(wasm_call_ctors|initialize|start)")
+#: The JavaScript function of Emscripten's glue that calls the program first, before there are files.
+_STACK = "stackCheckInit"
 #: JavaScript functions of Emscripten's glue that call them where names are minified.
-_STARTERS = frozenset(("initRuntime", "callMain", "stackCheckInit", "receiveInstance", "callRuntimeCallbacks",
+_STARTERS = frozenset(("initRuntime", "callMain", _STACK, "receiveInstance", "callRuntimeCallbacks",
                        "preMain", "createWasm"))  # fmt: skip
 #: Exports that glue needs as they are.
 _HELPERS = re.compile(
@@ -232,7 +234,9 @@ class _Maker:
             self._start = None
         replayed, number = self._replayed(calls[0])
         dropped, unknown = self._left_out(calls[0])
-        begins = _FIRST.fullmatch(call.name) or (why.startswith(_IS_MINIFIED) and not kind.params)
+        begins = _FIRST.fullmatch(call.name) or (
+            why.startswith(_IS_MINIFIED) and not kind.params and _STACK not in call.frames[:_NEAR]
+        )
         files = NOTHING
         if begins and self._opens:
             self._opens = False
@@ -269,6 +273,7 @@ class _Maker:
         """Instructions that make the import calls again, and how many they are."""
         pieces = []
         number = 0
+        memory = self._recording.memories.get(0, memoryview(b""))
         for made in call.imports:
             entry = self._recording.imports[made.function]
             if not self._is_replayed(entry):
@@ -281,10 +286,8 @@ class _Maker:
                 again += code.value(value_type, raw(value_type, value))
             again += code.call(function) + code.DROP * len(signature.results)
             for address, content in made.pointed:
-                if self._recording.memories[0][address : address + len(content)] != content:
-                    again = borrowed(
-                        self._recording.memories[0], address, content, again, self._module.memories[0].is_64
-                    )
+                for place, word in changed_words(memory, address, content):
+                    again = borrowed(memory, place, word, again, self._module.memories[0].is_64)
             pieces.append(again)
             number += 1
             self.replayed_names |= _names(entry)

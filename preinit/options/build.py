@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import UsageError
+from ..errors import UsageError, quoted
 from ..result.frozen import Value
 from .accepted import accepted_kind
 from .calls import Call, initializers, renamings
@@ -269,6 +269,13 @@ class Options(Value):
             raise UsageError(
                 "an audit needs a clock and random numbers that it can change: with the system's, every run differs",
                 hint="Audit a build without `--clock host` and `--random host`.",
+            )
+        guest_paths = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
+        twice = next((path for path in guest_paths if guest_paths.count(path) > 1), None) if host.late_dirs else None
+        if twice is not None:
+            raise UsageError(
+                f"the guest has two folders {quoted(twice)}, and would look into the first one",
+                hint="Give that one once, with `--dir` or with `--late-dir`.",
             )
         if self.late and host.writable and host.dirs:
             raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..errors import counted
+from ..errors import counted, printable
 from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, Report, RunFacts
 
 
@@ -85,7 +85,7 @@ def _captured(facts: CaptureFacts | None) -> list[str]:
         kinds = Counter(entry.kind for entry in facts.differences if entry.kind != "memory")
         others = [counted(number, kind) for kind, number in kinds.items()]
         parts = [*([f"{counted(size, 'byte')} of memory"] if size else []), *others]
-        lines.append(f"loaded by its own glue: {', '.join(parts)} differ, as loading writes them")
+        lines.append(f"loaded by its own glue: {', '.join(parts)} differ from what was captured")
     elif facts.differences is not None:
         lines.append("loaded by its own glue: all is as it was captured")
     if facts.answered:
@@ -118,16 +118,18 @@ _LATE = {
 
 def _late(report: Report) -> list[str]:
     facts = report.late
-    if facts is None:
-        return []
     lines = []
-    for name, status in (("environment", facts.environment), ("arguments", facts.arguments)):
+    for name, status in (("environment", facts.environment), ("arguments", facts.arguments)) if facts else ():
         if status:
             said = _LATE[status].format(name)
             lines.append(said.replace("arguments was", "arguments were").replace("arguments is", "arguments are"))
-    if facts.environment_words and lines:
+    if facts and facts.environment_words and lines:
         lines[0] += f" (bound at {', '.join(map(str, facts.environment_words))})"
-    return [f"late: {'; '.join(lines)}"]
+    host = report.host
+    if host.late_folders and host.folders_listed:  # libc knows them by their places
+        folders = " ".join(f"--dir HOST::{printable(path)}" for path in (*host.folders, *host.late_folders))
+        lines.append(f"each instance gets its folders in this order: {folders}")
+    return [f"late: {'; '.join(lines)}"] if lines else []
 
 
 #: Places that the summary lists; the report has them all.
@@ -187,7 +189,7 @@ def _baked_in(host: HostFacts, late: LateFacts | None) -> list[str]:
     )
     empty = ["an empty environment"] if host.environment_read and not host.environment else []
     empty += ["no arguments"] if host.arguments_read and not host.arguments else []
-    empty += ["no folders"] if host.folders_listed and not host.folders else []
+    empty += ["no folders"] if host.folders_listed and not (host.folders or host.late_folders) else []
     said = [f"{counted(number, noun)}{more}" for number, noun, more in taken if number]
     said += empty
     return [f"frozen: {', '.join(said)}"] if said else []

@@ -209,6 +209,8 @@ class LateFacts(Value):
     instance's environment, in place of that of `environment_arrays` arrays; `environment_changed`: the guest changed
     what it had fetched. `elsewhere`: words that held that address in one of two runs only, and are left alone.
     `argument_arrays`: addresses of the arrays that get the addresses of the instance's `argument_count` arguments.
+    `texts`: words that hold the address of a text of the build in one of those arrays, outside of them, and are left
+    alone. `cause`: why what could have been bound by itself is not.
     """
 
     environment: str | None
@@ -219,6 +221,8 @@ class LateFacts(Value):
     arguments: str | None
     argument_arrays: tuple[int, ...]
     argument_count: int
+    texts: int = 0
+    cause: str | None = None
 
 
 @value

@@ -221,7 +221,7 @@ def test_what_node_lacks_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("script", "words"),
-    [(None, "was not found"), ("echo v18.20.1", "is 18.20.1"), ("echo nonsense", "of an unknown version")],
+    [(None, "was not found"), ("echo v18.20.1", "is 18.20.1"), ("echo nonsense", "does not say which Node it is")],
 )
 def test_a_node_that_is_missing_or_too_old_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, words: str

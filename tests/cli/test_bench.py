@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from preinit import build
+from preinit import Host, build
+from preinit.bench import measure
+from scripts.component_shapes import initializer
 from tests.support.command import GOOD, LOOP, fails, run
 from tests.support.modules import wasm
+from tests.support.places import FIXTURES
+
+COMPONENTS = sorted((FIXTURES / "shapes/components").glob("*as-arguments.wat"))
 
 FEW = ("--rounds", "3", "--seconds", "0.1")
 
@@ -109,3 +114,27 @@ def test_a_module_that_is_compared_with_itself_is_noted(tmp_path: Path) -> None:
     one = run("bench", "in.wasm", "in.wasm", "--rounds", "3", cwd=tmp_path, code=0)
     assert "IN and OUT hold the same bytes" in one.stderr.decode()
     assert b"same bytes" not in run("bench", "in.wasm", "in.wasm", "--rounds", "3", "-q", cwd=tmp_path, code=0).stderr
+
+
+def test_components_are_measured_in_the_runtime_for_components(tmp_path: Path) -> None:
+    component, ready = FIXTURES / "component.wat", tmp_path / "ready.wasm"
+    learn = """learn(["one", "two"])"""
+    run("build", component, "-f", learn, "-o", ready, code=0)
+    found = json.loads(run("bench", component, ready, "-f", learn, "--call", "say", *FEW, "--json", code=0).stdout)
+    assert found["original"]["functions"] == ["learn", "say"]
+    assert found["output"]["functions"] == ["say"]
+    assert found["original"]["start"]["rounds"] == found["output"]["start"]["rounds"] >= 3
+    assert found["output"]["size"]["raw"] == ready.stat().st_size
+    assert "wasmtime only" in fails("bench", component, ready, "-f", learn, "--runtime", "node", code=2)
+    assert "`--copies`" in fails("bench", component, ready, "-f", learn, "--copies", "2", code=1)
+
+
+@pytest.mark.parametrize("path", COMPONENTS, ids=lambda path: path.stem)
+def test_values_of_every_type_reach_the_runtime(path: Path) -> None:
+    text = path.read_text()
+    call, _ = initializer(text)
+    if "(" not in call:
+        return
+    fields = {"init_funcs": (call,), "host": Host(quiet_guest=True)}
+    output = build(wasm(text), cache=False, **fields).wasm
+    assert measure(wasm(text), output, rounds=3, seconds=0.1, calls=["check0"], **fields).ratio > 0

@@ -20,8 +20,8 @@ ALL_TEXTS = TEXTS | {name: (ROOT / name).read_text(encoding="utf-8") for name in
 
 #: Options of other programs.
 FOREIGN = {
-    "--disable-compact-imports", "--features", "--import-memory", "--no-turbo-fast-api-calls", "--pdb", "--quick", "--release", "--stack-first", "--target",
-    "--translate-to-exnref", "--std"}  # fmt: skip
+    "--disable-compact-imports", "--features", "--import-memory", "--no-turbo-fast-api-calls", "--pdb", "--quick",
+    "--release", "--stack-first", "--target", "--translate-to-exnref", "--std"}  # fmt: skip
 #: The beginning of wizer's older ones, which are taken and mean nothing: `--wasm-...`.
 IGNORED = {"--wasm"}
 #: Options of scripts/, which the figures were measured with.

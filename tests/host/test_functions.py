@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
 import pytest
 
@@ -233,3 +234,73 @@ def test_what_ends_the_guest_can_not_be_caught(engine: str) -> None:
     for name, error in (("leave", GuestExit), ("deep", StackExhausted)):
         with pytest.raises(error):
             build(wasm(text), functions={"env.try": caught(name)}, engine=engine, cache=False)  # type: ignore[dict-item]
+
+
+TO_AND_FRO = """(module (import "env" "log" (func $log (param i32) (result i32)))
+  (memory (export "memory") 1) (table (export "t") 1 funcref) (elem (i32.const 0) $again)
+  (func $again (export "again") (param i32) (result i32) (call $log (local.get 0)))
+  (func (export "preinit_initialize") (drop (call $log (i32.const 8)))))"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_guest_that_is_kept_beyond_its_build_can_not_be_used(fails: bool) -> None:
+    kept: list[Guest] = []
+
+    def log(guest: Guest, number: int) -> int:
+        kept.append(guest)
+        return guest.call("crash")[0] if fails else 0  # type: ignore[return-value]
+
+    with contextlib.suppress(UnknownExport):
+        build(wasm(TO_AND_FRO), functions={"env.log": log}, cache=False)
+    (guest,) = kept
+    for use in (
+        lambda: guest.read(0, 16),
+        lambda: guest.write(0, b"x"),
+        lambda: guest.text(0),
+        lambda: guest.call("again", 1),
+        lambda: guest.call_table(0, 1),
+    ):
+        with pytest.raises(UsageError, match="was used after it had ended"):
+            use()
+
+
+def test_a_guest_is_used_in_the_thread_of_its_function_only() -> None:
+    said: list[str] = []
+
+    def use(guest: Guest) -> None:
+        for call in (lambda: guest.call("again", 1), lambda: guest.read(0, 1)):
+            try:
+                call()
+            except UsageError as problem:
+                said.append(problem.what)
+
+    def log(guest: Guest, number: int) -> int:
+        other = threading.Thread(target=use, args=(guest,))
+        other.start()
+        other.join()
+        return 0
+
+    build(wasm(TO_AND_FRO), functions={"env.log": log}, cache=False)
+    assert said == ["a Python function's guest was used in another thread than the one that called the function"] * 2
+
+
+@pytest.mark.parametrize("catches", [False, True])
+def test_calls_to_and_fro_without_end_end_the_build(catches: bool) -> None:
+    def log(guest: Guest, number: int) -> int:
+        with contextlib.suppress(Exception) if catches else contextlib.nullcontext():
+            return int(guest.call("again", number + 1)[0])
+        return -1
+
+    with pytest.raises(StackExhausted):
+        build(wasm(TO_AND_FRO), functions={"env.log": log}, cache=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({}, ""), ({"late": ["env"]}, "`late` runs the initializer again"), ({"audit": True}, "`audit` runs")],
+)
+def test_functions_that_are_called_in_several_runs_are_warned_of(options: dict[str, object], said: str) -> None:
+    result = build(wasm(TO_AND_FRO), functions={"env.log": lambda guest, number: 0}, cache=False, **options)  # type: ignore[arg-type]
+    (warning,) = [found for found in result.report.warnings if found.code == "host-function"]
+    assert said in warning.message
+    assert said or "again" not in warning.message

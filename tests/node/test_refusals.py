@@ -18,6 +18,7 @@ from preinit.errors import (
     OutputFlood,
     RandomDenied,
     ScriptFailed,
+    SystemLimit,
     TimeLimit,
     ToolMissing,
     UnknownExport,
@@ -192,6 +193,7 @@ def test_a_shared_memory_is_refused(tmp_path: Path, place: str) -> None:
         ("export const prepare = 7;", "prepare is no function"),
         ("throw new TypeError('at once');", "importing it: TypeError: at once"),
         ("import './nowhere.mjs';", "importing it: .*nowhere.mjs"),
+        ("const a = ;", r"importing it: .*prepare.mjs:3\n"),
         ("export const prepare = () => process.kill(process.pid, 'SIGKILL');", "ended Node with code -9"),
     ],
 )
@@ -218,6 +220,16 @@ def test_a_state_of_another_program_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(Unsupported, match="not the state of this module"):
         captured(tmp_path, 'import fs from "node:fs"; import path from "node:path";\n' + script)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs ulimit")
+def test_a_state_that_there_is_no_room_for_is_a_limit_of_the_system(tmp_path: Path) -> None:
+    """It is 64 KiB and more, and no file may have 20 KiB."""
+    node = tmp_path / "node"
+    node.write_text('#!/bin/sh\n[ "$1" = --version ] || { trap "" XFSZ; ulimit -f 40; }\nexec node "$@"\n')
+    node.chmod(0o755)
+    with pytest.raises(SystemLimit, match="could not write a file: a file may not be that large"):
+        captured(tmp_path / "p", node=node)
 
 
 def test_a_failure_while_the_state_is_written_is_told(tmp_path: Path) -> None:
@@ -360,8 +372,9 @@ def test_an_output_that_fails_in_its_glue_is_not_given_back(tmp_path: Path) -> N
         captured(tmp_path, loads)
 
 
-@pytest.mark.several_rounds
-def test_answers_that_differ_from_run_to_run_can_not_be_compared(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.several_rounds)])
+def test_answers_that_differ_from_run_to_run_can_not_be_compared(tmp_path: Path, rounds: int) -> None:
+    """Where each is started once only, the input is started again before the output is blamed."""
     script = SCRIPT.replace("(p) => [p.add(2),", "(p) => [process.pid,")
     with pytest.raises(Unsupported, match="the input gives another answer in each run"):
         captured(tmp_path, script)

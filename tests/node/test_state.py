@@ -93,6 +93,29 @@ def test_a_file_that_is_not_there_again_is_told_and_others_keep_their_descriptor
     assert in_glue(tmp_path, result, SHOWN)[0] == [None, ["/b", 0]]
 
 
+MINIFIED_FILES = FILES.replace('(func (export "__wasm_call_ctors")', '(func (export "qe")) (func $ctors (export "ba")')
+MINIFIED_FILING = (
+    FILING.replace("if (text(path)", "if (!there || text(path)")
+    .replace(
+        "instance.exports.__wasm_call_ctors();",
+        """const stackCheckInit = () => instance.exports.qe();
+  const initRuntime = () => instance.exports.ba();
+  stackCheckInit();
+  there = true;
+  initRuntime();""",
+    )
+    .replace("const open =", "let there = false;\n  const open =")
+)
+
+
+def test_files_are_opened_again_when_the_glue_has_made_its_files(tmp_path: Path) -> None:
+    """Glue calls the program before, to tell it of its stack."""
+    script = LOAD + "export const prepare = (p) => { p.open(0, 0); }; export const answer = (p) => p.get(0);"
+    result = captured(tmp_path, script, MINIFIED_FILES, MINIFIED_FILING)
+    assert codes(result) == ["glue-files"]
+    assert in_glue(tmp_path, result, SHOWN)[0] == [["/a", 0]]
+
+
 LATE = PROGRAM.replace("emscripten_date_now", "NAME")
 
 

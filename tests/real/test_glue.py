@@ -84,6 +84,7 @@ def answers(program: Program, package: Path, notes: Path, how: str, folder: Path
 TOLD = {
     "micropython": {"glue-start"},
     "lua": {"clock-frozen", "glue-slots"},
+    "prolog": {"clock-frozen", "glue-files", "glue-start"},
     # Its random numbers come from a file of its glue; other descriptors take the place of its streams.
     "php": {
         "entropy-frozen", "clock-frozen", "glue-files", "glue-descriptors", "glue-written", "glue-start", "glue-once",

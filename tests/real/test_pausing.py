@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from preinit import Result, build, verify
 from preinit.options import Host
@@ -13,6 +14,7 @@ from preinit.serve.application import Application
 from preinit.serve.settings import Settings
 from scripts.real import FOLDER
 from tests.support.pausing.running import run_command
+from tests.support.worlds import in_node, in_wasmtime
 
 pytestmark = pytest.mark.real
 
@@ -86,9 +88,18 @@ def test_python_is_paused_to_the_same_bytes_however_it_is_compiled(tmp_path: Pat
 def test_quickjs_sees_what_its_instance_is_given(tmp_path: Path) -> None:
     result = paused(path_of("qjs", "quickjs.wasm"), tmp_path, SCRIPT, ("qjs", "--std", "/app/q.js"))
     dirs = [(str(tmp_path / "app"), "/app")]
-    ended = run_command(result.wasm, b"hello\n", {"QUERY_STRING": "x=1"}, ("qjs", "--std", "/app/q.js"), dirs)
-    assert ended.output == "hello 2000 x=1 /app/q.js\n"
-    assert run_command(result.wasm, b"", {}, ("qjs",), dirs).status == 64
+    with pytest.raises(wasmtime.ExitTrap) as ended:
+        in_wasmtime(result.wasm, {}, ("qjs",), dirs=dirs)
+    assert ended.value.code == 64
+    large = {f"N{number}": "x" * 5000 for number in range(199)} | {"QUERY_STRING": "y" * 100_000}
+    for run, variables in (
+        (in_wasmtime, {"QUERY_STRING": "x=1"}),
+        (in_wasmtime, large),
+        (in_node, {}),
+        (in_node, large),
+    ):
+        said = run(result.wasm, variables, ("qjs", "--std", "/app/q.js"), dirs=dirs, stdin=b"hello\n")
+        assert said == f"hello 2000 {variables.get('QUERY_STRING', 'undefined')} /app/q.js\n"
 
 
 def test_quickjs_does_what_it_would_have_done(tmp_path: Path) -> None:

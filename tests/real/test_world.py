@@ -49,8 +49,12 @@ def perl() -> Result:
 def test_perl_answers_requests_each_with_its_own_environment(tmp_path: Path) -> None:
     result = perl()
     assert result.report.late and result.report.late.environment == "bound"
+    large = {f"N{number}": "x" * 5000 for number in range(199)} | {"QUERY_STRING": "y" * 100_000}
+    for variables in ({}, large):
+        said = in_node(result.wasm, variables, dirs=[(str(PERL_FOLDER), "/")]).splitlines()
+        assert said[2:] == [f"query {variables.get('QUERY_STRING', '')}", "20000 names"]
     result.write(tmp_path / "perl.wasm")
-    with served(tmp_path / "perl.wasm", "--dir", f"{PERL_FOLDER}::/") as server:
+    with served(tmp_path / "perl.wasm", "--compiler", "winch", "--dir", f"{PERL_FOLDER}::/") as server:
         for number in range(100):
             status, _, body = server.ask(f"/?number={number}", "POST", b"content %d" % number)
             assert (status, body.decode()) == (200, f"query number={number}\n20000 names\nbody content {number}\n")

@@ -75,7 +75,7 @@ def in_wasmtime(
     stderr: Path | None = None,
     stdin: bytes = b"",
 ) -> str:
-    """What a fresh instance prints, with the engine's own WASI. Raises `wasmtime.ExitTrap`, `wasmtime.Trap`.
+    """What a fresh instance prints, with the engine's own WASI. Raises `wasmtime.ExitTrap` for another status than 0, `wasmtime.Trap`.
 
     Imports of other modules than WASI's are traps.
     """
@@ -99,8 +99,12 @@ def in_wasmtime(
         instance = linker.instantiate(store, module.code)
         exports = instance.exports(store)
         names = ["_initialize", entry] if "_initialize" in exports and entry != "_start" else [entry]
-        for name in names:
-            exports[name](store)  # type: ignore[operator]
+        try:
+            for name in names:
+                exports[name](store)  # type: ignore[operator]
+        except wasmtime.ExitTrap as ended:
+            if ended.code:
+                raise
         return output.read_text()
 
 

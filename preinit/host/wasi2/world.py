@@ -15,7 +15,7 @@ from ..ledger import Calls
 from ..output import Output
 from ..wasi1.files import Descriptor
 from ..wasi1.memory import GuestMemory
-from ..wasi1.process import ProcessFunctions
+from ..wasi1.process import Clock, ProcessFunctions
 from ..wasi1.streams import Stream
 from ..wasi1.table import Table
 from ..world import preopens
@@ -99,6 +99,10 @@ class ComponentWorld(Names):
             self._files.drop(entry)
         elif isinstance(entry, InputStream):
             entry.close()
+
+    def set_clock(self, clock: Clock) -> None:
+        """Shows another time from now on."""
+        self._process.set_clock(clock)
 
     def _table(self) -> dict[str, Callable[..., Any]]:
         streams = StreamFunctions(self._process, code_of)

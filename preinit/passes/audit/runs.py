@@ -24,7 +24,7 @@ _LARGEST_SEED = (1 << 64) - 1
 _EXTRA_VARIABLE = ("PREINIT_AUDIT", "another environment")
 
 
-def _worlds(host: Host) -> Iterator[tuple[str, Host, Clock]]:
+def worlds(host: Host) -> Iterator[tuple[str, Host, Clock]]:
     """What differs, and a world that differs from `host` in nothing else.
 
     Of the environment, the variables that were given keep their values: they are part of the build's options. The
@@ -44,7 +44,7 @@ def audit(job: Job, first: Paused, snapshot: Snapshot) -> tuple[Difference, ...]
     `snapshot`: what the first run left, scrubbed if the output is. Raises `TimeLimit`.
     """
     run = Run(job.module, first, snapshot)
-    found = [(cause, _differences(job, run, host, clock)) for cause, host, clock in _worlds(job.options.host)]
+    found = [(cause, _differences(job, run, host, clock)) for cause, host, clock in worlds(job.options.host)]
     return tuple(_merged(job, run, found))
 
 

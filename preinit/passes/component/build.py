@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ...binary import encoder as write
 from ...binary.component import read_component
+from ...binary.component.recipe import CoreModule
 from ...binary.module import Module, parse
 from ...binary.sections import ExternKind
 from ...engine.component.cores import Dry, Extern
@@ -26,11 +28,12 @@ from ..rewrite.module import variants
 from ..snapshot import Snapshot
 from ..validate import Validity, first_valid
 from .capture import Captured, capture_component
+from .choice import Way
 from .findings import check_component_accepted, find_component
 from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
-from .run import Once, PausedComponent, run_component
+from .run import Compiled, Once, PausedComponent, run_component
 from .shell import check_shell
 from .source import ComponentSource, check_parts, placed
 
@@ -47,9 +50,18 @@ def build_component(
         check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
         check_parts(source, plan.instances, options)
+    compiled: dict[Way, Compiled] = {}
+    if options.audit:
+        once = _remembered(once, compiled)
     with run_component(source, plan, options, deadline, observer, once) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()
+        differences = None
+        if options.audit:
+            from .audit import audit_component
+
+            with observer.stage("audit"):
+                differences = audit_component(source, plan, options, deadline, once, paused, captured)
         names = _names(captured)
         rewritten = {
             instance: _rewrite(source, instance, state, names, options, deadline, observer)
@@ -59,10 +71,24 @@ def build_component(
         with observer.stage("rewrite"):
             output = _write(source, paused, captured, rewritten, names, removed)
         with observer.stage("validate"):
-            _check_output(output, deadline)
+            written = [one.wasm for one in rewritten.values()]
+            _check_output(output, [part.module for part in source.parts.values()], written, deadline)
         report = find_component(source, paused, captured, rewritten, output, removed, options, observer.seconds)
+        if differences is not None:
+            report = dataclasses.replace(report, audit=differences)
     check_component_accepted(report, options)
     return Result(output, report)
+
+
+def _remembered(once: Once, compiled: dict[Way, Compiled]) -> Once:
+    """The same, for who runs the component several times."""
+
+    def get(way: Way, compile_it: Callable[[], Compiled]) -> Compiled:
+        if way not in compiled:
+            compiled[way] = once(way, compile_it)
+        return compiled[way]
+
+    return get
 
 
 def _removed(plan: ComponentPlan) -> frozenset[str]:
@@ -152,13 +178,24 @@ def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
     return with_exports(module, added) if added else module.data
 
 
-def _check_output(output: bytes, deadline: Deadline) -> None:
-    """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`."""
+def _module(output: bytes, place: CoreModule, known: Sequence[Module], written: Sequence[bytes]) -> Module:
+    """A core module of the output."""
+    content = memoryview(output)[place.start : place.end]
+    for module in known:
+        if len(module.data) == len(content) and module.data == content:
+            return module
+    data = next((one for one in written if len(one) == len(content) and one == content), None)
+    return parse(bytes(content) if data is None else data, libraries=True)
+
+
+def _check_output(output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline) -> None:
+    """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`.
+
+    `known`, `written`: modules of the input, and of the output, which need not be copied to be read.
+    """
     try:
         component = read_component(output)
-        modules = {
-            entry.start: parse(output[entry.start : entry.end], libraries=True) for entry in component.core_modules()
-        }
+        modules = {entry.start: _module(output, entry, known, written) for entry in component.core_modules()}
         deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
         check_shell(component, modules, deadline)
     except PreinitError as problem:

@@ -26,6 +26,7 @@ from ...result import (
 )
 from ...version import VERSION
 from ..findings.accepted import refused_warnings
+from ..findings.budgets import pages
 from ..findings.leaks import leaks
 from ..findings.report import gzip_size
 from ..findings.world import callers_text, hazards, hinted
@@ -197,10 +198,25 @@ def check_component_accepted(report: Report, options: Options) -> None:
     for name, limit, actual in (
         ("max-size", options.max_size, report.output.size),
         ("max-gzip", options.max_gzip, report.output.gzip_size or 0),
+        ("max-segments", options.max_segments, report.snapshot.data_segments),
+        ("max-memory-pages", options.max_memory_pages, sum(map(pages, report.snapshot.memories))),
     ):
         if limit is not None and actual > limit:
-            largest = sorted(report.output.sections.items(), key=lambda item: -item[1])[:5]
-            parts = tuple((f"{label} sections", size) for label, size in largest)
-            excesses.append(Excess(name, limit, actual, "bytes", parts))
+            excesses.append(Excess(name, limit, actual, *_largest(name, report)))
     if excesses:
         raise BudgetExceeded(tuple(excesses), "Have the initializer leave less in memory, or raise the budget.")
+
+
+def _largest(budget: str, report: Report) -> tuple[str, tuple[tuple[str, int | None], ...]]:
+    """The unit of a budget, and what takes most of it."""
+    memories = list(enumerate(report.snapshot.memories))
+    unit, found = "bytes", [(f"{label} sections", size) for label, size in report.output.sections.items()]
+    if budget == "max-segments":
+        unit, found = "segments", [(f"memory {number}", memory.segments) for number, memory in memories]
+    elif budget == "max-memory-pages":
+        unit, found = "pages", [(f"memory {number}", pages(memory)) for number, memory in memories]
+    return unit, tuple(sorted(found, key=lambda item: -item[1])[:_MOST_NAMED])
+
+
+#: Contributors to a budget that a message names.
+_MOST_NAMED = 5

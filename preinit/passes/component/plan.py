@@ -9,6 +9,7 @@ from ...engine.component.cores import Dry
 from ...engine.component.functions import Function
 from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
+from ...engine.component.values import ValueType
 from ...errors import InitializerType, NoInitializer, UnknownExport, UsageError, counted, quoted
 from ...host.wasi2 import Names
 from ...options import DEFAULT_INITIALIZERS, Options
@@ -71,6 +72,12 @@ def export_types(source: ComponentSource) -> dict[tuple[str, ...], str]:
     """The type of each function that a component exports, in WIT."""
     machine = Machine(Dry({start: part.module for start, part in source.parts.items()}), Names())
     return {path: signature_text(found.type) for path, found in functions(machine.run(source.component).exports)}
+
+
+def parameter_types(source: ComponentSource) -> dict[tuple[str, ...], list[ValueType]]:
+    """The types of the parameters of each function that a component exports."""
+    machine = Machine(Dry({start: part.module for start, part in source.parts.items()}), Names())
+    return {path: list(found.type.types) for path, found in functions(machine.run(source.component).exports)}
 
 
 def spellings(path: tuple[str, ...]) -> Iterator[str]:

@@ -216,17 +216,17 @@ class _Writer:
 
     # -- sections
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes | memoryview]:
         yield self._data[self._component.start : self._component.start + 8]
         instances = 0
         for section in self._component.sections:
             placed = self._component.of(section)
             if section.id == CORE_MODULE:
                 for content in self._written_here[section.start]:
-                    yield writer.nested(CORE_MODULE, content)
+                    yield from write.section(CORE_MODULE, content)  # without a copy of it
             elif section.id == COMPONENT:
                 for content in self._written_here[section.start]:
-                    yield writer.nested(COMPONENT, content)
+                    yield from write.section(COMPONENT, content)
             elif section.id == CORE_INSTANCE:
                 yield writer.section(CORE_INSTANCE, list(self._core_instances(placed, instances)))
                 instances += len(placed)

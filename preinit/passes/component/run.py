@@ -28,6 +28,7 @@ from ...engine.values import Unsuited
 from ...errors import InitializerRefused, PreinitError, TimeLimit, UnsupportedProposal, quoted
 from ...errors.reason import Reason
 from ...files.cache import examined_of
+from ...host import Clock
 from ...host.wasi2 import ComponentWorld
 from ...options import Options
 from ...options.accepted import watched
@@ -179,10 +180,11 @@ def run_component(
     deadline: Deadline,
     observer: Observer,
     once: Once,
+    clock: Clock | None = None,
 ) -> PausedComponent:
     """Runs the component in fresh instances; again, compiled in another way, where a module turned out not to suit.
 
-    Raises what its functions raise, `InitializerRefused`.
+    `clock`: that of another world. Raises what its functions raise, `InitializerRefused`.
     """
     way = Way(options.compiler)
     printed = 0
@@ -193,6 +195,8 @@ def run_component(
             compiled = once(way, partial(compile_component, *given, way))
             observer.note(f"{compiled.code.compiler}: {compiled.reason.text}")
             world = ComponentWorld(options.host, deadline, watched(options.accept), options.digest_files, printed)
+            if clock is not None:
+                world.set_clock(clock)
             with _running(compiled.cache, compiled.profiles):
                 paused = deadline.start(partial(_run, *given, compiled, world)).result()
         except Unsuited as problem:

@@ -131,9 +131,6 @@ _FOREIGN = (
     ("late", None, "--late"),
     ("imports", "keep", "--imports"),
     ("scrub_stack", False, "--scrub-stack"),
-    ("audit", False, "--audit"),
-    ("max_segments", None, "--max-segments"),
-    ("max_memory_pages", None, "--max-memory-pages"),
 )
 _FOREIGN_TO_HOST = (("late_dirs", (), "--late-dir"), ("functions", (), "--function"))
 

@@ -33,7 +33,7 @@ def check_budgets(report: Report, module: Module, rewritten: Rewritten, options:
         "max_size": (len(rewritten.wasm), "bytes", lambda: _of_size(report, module, rewritten)),
         "max_gzip": (compressed, "bytes", lambda: _of_gzip(rewritten.wasm)),
         "max_segments": (report.snapshot.data_segments, "segments", lambda: _of_segments(memories, rewritten)),
-        "max_memory_pages": (sum(map(_pages, memories)), "pages", lambda: _of_pages(memories, rewritten)),
+        "max_memory_pages": (sum(map(pages, memories)), "pages", lambda: _of_pages(memories, rewritten)),
     }
     excesses = []
     for name, limit in options.budgets.items():
@@ -121,17 +121,18 @@ def _of_segments(memories: tuple[MemoryFacts, ...], rewritten: Rewritten) -> Con
     return found[:_FEW] + _parts((run.memory, run.start, 1) for run in rewritten.runs)
 
 
-def _pages(memory: MemoryFacts) -> int:
+def pages(memory: MemoryFacts) -> int:
+    """Pages of 64 KiB that a memory has."""
     return -(-memory.pages * memory.page_size // PAGE)
 
 
 def _of_pages(memories: tuple[MemoryFacts, ...], rewritten: Rewritten) -> Contributors:
     found: Contributors = []
-    for memory in sorted(memories, key=_pages, reverse=True)[:_FEW]:
+    for memory in sorted(memories, key=pages, reverse=True)[:_FEW]:
         before = -(-memory.pages_before * memory.page_size // PAGE)
-        grown = _pages(memory) - before
+        grown = pages(memory) - before
         said = f", {grown:,} of them grown by the initializer" if grown else ", as in the input"
-        found.append((f"memory {memory.index}{said}", _pages(memory)))
+        found.append((f"memory {memory.index}{said}", pages(memory)))
         ends = [run.end for run in rewritten.runs if run.memory == memory.index]
         if ends:
             found.append((f"  {memory.bytes_written:,} bytes are in use, the last at {max(ends) - 1:#x}", None))

@@ -15,7 +15,11 @@ _ENTRY = "Fetch it in an entry point: docs/world.md says how, for each language.
 
 def late_warnings(late: Late) -> Iterator[BuildWarning]:
     facts = late.facts
-    if facts.environment == "unbound":
+    if facts.environment == "unbound" and facts.cause:
+        yield BuildWarning(
+            "late-environment", f"the environment is that of the build in every instance: {facts.cause}", _ENTRY
+        )
+    elif facts.environment == "unbound":
         yield BuildWarning(
             "late-environment",
             "the guest fetched its environment and keeps no array of it that could be bound when an instance starts: "
@@ -43,10 +47,18 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
             f"{'it' if facts.elsewhere == 1 else 'them'} sees the build's",
             "If a variable is missing in instances: " + _ENTRY,
         )
+    if facts.texts:
+        one = facts.texts == 1
+        yield BuildWarning(
+            "late-elsewhere",
+            f"{facts.texts} more word{'' if one else 's'} of memory hold{'s' * one} the address of a text of the "
+            f"build: what reads an argument or a variable through {'it' if one else 'them'} sees the build's",
+            "If it should be the instance's: take it from `argv` or `getenv` again when an instance starts.",
+        )
     if facts.arguments == "unbound":
         yield BuildWarning(
             "late-arguments",
-            "the guest fetched its arguments and keeps no array of them that could be bound when an instance starts: "
-            "what it copied is the same in every instance",
+            "the guest fetched its arguments and keeps no array of them that could be bound when an instance starts "
+            "(it was given none, or changed or freed the array): what it took is the same in every instance",
             "Build with as many `--arg` as an instance gets, or fetch them in an entry point: docs/world.md.",
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...binary.module import Module, Section, SectionId, read_sections
 from ...host.preload import state_warnings
+from ...options import Options
 from ...options.record import record
 from ...result import REPORT_VERSION, Difference, MemoryFacts, ModuleFacts, Report, ScrubFacts, SnapshotFacts
 from ...version import VERSION
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 
 #: The level at which sizes are compared: gzip's own default.
 GZIP_LEVEL = 6
+
+
+def _again(options: Options) -> str:
+    """The options that have the initializer run more than once, as Python has them: only there are functions."""
+    return " and ".join(
+        name for name, given in (("`late`", "env" in options.wants_late), ("`audit`", options.audit)) if given
+    )
 
 
 def module_facts(data: bytes, sha256: str, found: Sequence[Section], measure_gzip: bool) -> ModuleFacts:
@@ -112,7 +120,12 @@ def find(
             *proposal_warnings(module, output.wasm, written),
             *result_warnings(job.calls[: len(paused.returned)], paused.returned, job.entries),
             *hinted(
-                hazards(paused.host, late.facts if late else None, reopened=bool(snapshot.frames.files)),
+                hazards(
+                    paused.host,
+                    late.facts if late else None,
+                    reopened=bool(snapshot.frames.files),
+                    again=_again(options),
+                ),
                 GO_HINTS if is_go(module) else {},
             ),
             *(pause_warnings(pause) if pause else ()),

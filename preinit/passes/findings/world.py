@@ -25,10 +25,13 @@ def hinted(warnings: Iterable[BuildWarning], hints: Mapping[str, str]) -> Iterat
         yield dataclasses.replace(warning, hint=hints.get(warning.code, warning.hint))
 
 
-def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = False) -> Iterator[BuildWarning]:
+def hazards(
+    facts: HostFacts, late: LateFacts | None = None, reopened: bool = False, again: str = ""
+) -> Iterator[BuildWarning]:
     """A warning for each. An empty answer is kept as much as another one: the guest will not ask again.
 
-    `late`: what an instance brings itself; `reopened`: whether it opens again what is open.
+    `late`: what an instance brings itself; `reopened`: whether it opens again what is open; `again`: the
+    options that have the initializer run more than once.
     """
     first = {**facts.first_calls, **facts.causes}
     if facts.random_bytes:
@@ -123,7 +126,8 @@ def hazards(facts: HostFacts, late: LateFacts | None = None, reopened: bool = Fa
         yield BuildWarning(
             "host-function",
             f"the initializer called {_list('the Python function', facts.functions)}: what these keep is not in the "
-            "output, and its host must provide the same imports",
+            "output, and its host must provide the same imports"
+            + (f"; {again} runs the initializer again, and they are called in each run" if again else ""),
             "Keep nothing in them, or have the output's host bring its own up to the same point.",
         )
     for stream, size in facts.unflushed.items():

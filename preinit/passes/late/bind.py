@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...binary.growth import growing_functions
+from ...binary.instructions import decoder
 from ...binary.module import Module
-from ...binary.opcodes import MEMORY_GROW
+from ...binary.opcodes import MEMORY_GROW, MEMORY_SIZE
 from ...binary.types import Limits
 from ...errors import LateBinding, PreinitError, TimeLimit, UsageError, counted
 from ...host import Clock, Fetches
+from ...host.imports import wasi_parameters
 from ...result import LateFacts
 from ..capture.memories import capture_memories
 from ..plan.job import LARGER, Job, larger
@@ -22,8 +24,14 @@ from .runtimes import GO_HINT, is_go
 from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
 
 #: Instructions behind a `memory.grow` whose result says nothing but whether it went well: `drop`, or a comparison with
-#: -1. Whoever grows so takes the new pages to lie where the memory ended the last time.
-_BLIND = (b"\x1a", b"\x41\x7f\x46", b"\x41\x7f\x47")
+#: -1 (equal, unequal, greater, at most) or with 0 (less, at least, both signed). Whoever grows so takes new pages to
+#: lie where the memory ended the last time.
+_BLIND = (
+    b"\x1a",
+    *(b"\x41\x7f" + bytes([compare]) for compare in (0x46, 0x47, 0x4A, 0x4C)),
+    *(b"\x41\x00" + bytes([compare]) for compare in (0x48, 0x4E)),
+)
+_SIZES = decoder(frozenset(), frozenset((MEMORY_SIZE,)))
 
 _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
 
@@ -42,14 +50,16 @@ def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
     """
     if job.options.late is not None:
         return _bind(job, first, snapshot, job.options.late)
+    cause = None
     for wanted in (job.options.wants_late, ("args",)):
         try:
             late = _bind(job, first, snapshot, wanted)
-        except LateBinding:
+        except LateBinding as problem:
+            cause = cause or problem.what
             continue
-        return late._replace(facts=replace(late.facts, environment=late.facts.environment or "unbound"))
+        return late._replace(facts=replace(late.facts, environment=late.facts.environment or "unbound", cause=cause))
     late = _bind(job, first, snapshot, ())
-    return late._replace(facts=replace(late.facts, environment="unbound", arguments="unbound"))
+    return late._replace(facts=replace(late.facts, environment="unbound", arguments="unbound", cause=cause))
 
 
 def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) -> Late:
@@ -64,11 +74,12 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if "env" in wanted:
         fetches = first.world.environment
         environment = _status(first.host.environment_read, fetches)
-        alive = find.alive(fetches.all, state)
         if environment == "unbound":
             check_runtime(job.module)
+        alive = find.alive(fetches.all, state)
         if alive:
-            agreed = _environment(job, first, index, [find.bound(fetch, state) for fetch in alive])
+            kept = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in alive]).result()
+            agreed = _environment(job, first, index, kept)
             environment = "bound" if agreed.arrays else environment
     changed = any(
         not find.is_whole(fetch, state)
@@ -80,12 +91,14 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if "args" in wanted:
         fetches = first.world.arguments
         arguments = _status(first.host.arguments_read, fetches)
-        kept = [] if is_go(job.module) else find.alive(fetches.all, state)  # Go keeps addresses and lengths
-        whole = [fetch for fetch in kept if find.is_whole(fetch, state)]
+        alive = [] if is_go(job.module) else find.alive(fetches.all, state)  # Go keeps addresses and lengths
+        whole = [fetch for fetch in alive if find.is_whole(fetch, state)]
         held = set(find.in_frames(snapshot.frames))  # `main` has it in a local
-        found = (find.bound(fetch, state) for fetch in whole)
+        found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
+    texts = _texts_held(job, state, first.world.environment, agreed.arrays, values=True)
+    texts |= _texts_held(job, state, first.world.arguments, arrays, values=False)
     facts = LateFacts(
         environment=environment,
         environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
@@ -95,13 +108,25 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         arguments=arguments,
         argument_arrays=tuple(one.array for one in arrays),
         argument_count=arrays[0].strings if arrays else 0,
+        texts=len(texts),
     )
+    check_imports(job.module, "environ", bool(agreed.arrays))
+    check_imports(job.module, "args", bool(arrays))
     start = state.pages * job.module.memories[index].page_size if snapshot.memories else 0
     rooms = Room(start, ENVIRONMENT_ROOM), Room(start + ENVIRONMENT_ROOM, ARGUMENTS_ROOM)
     late = Late(index, agreed.arrays, arrays, *rooms, facts)
     if late.binds:
         check_room(job.module, job.module.memories[index], index, late.end)
     return late
+
+
+def _texts_held(job: Job, state: MemoryState, fetches: Fetches, arrays: Sequence[Bound], values: bool) -> set[int]:
+    bound = {one.array for one in arrays}
+    kept = [fetch for fetch in fetches.all if fetch.array in bound]
+    if not kept:
+        return set()
+    held = job.deadline.start(lambda: [find.texts_held(fetch, state, values) for fetch in kept]).result()
+    return set().union(*held)
 
 
 def memory_index(module: Module) -> int:
@@ -124,8 +149,24 @@ def check_runtime(module: Module) -> None:
         )
 
 
+def check_imports(module: Module, kind: str, binds: bool) -> None:
+    """Raises `LateBinding` where an output would have to call what the module does not import."""
+    there = {entry.name for entry in module.imports if wasi_parameters(module, entry) is not None}
+    missing = [name for name in (f"{kind}_sizes_get", f"{kind}_get") if binds and name not in there]
+    if missing:
+        raise LateBinding(
+            f"an instance would have to call `{missing[0]}`, which the module does not import with its usual type",
+            hint=_WHERE,
+        )
+
+
 def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
     """Raises `LateBinding` where nothing can lie behind the snapshot's memory."""
+    if memory.is_64:
+        raise LateBinding(
+            f"memory {index} has 64-bit addresses, and what an instance fetches is bound with 32 bits",
+            hint=_WHERE,
+        )
     pages = -(-end // memory.page_size)
     most = memory.maximum if memory.maximum is not None else (1 << 32) // memory.page_size
     if pages > most:
@@ -135,6 +176,13 @@ def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
             hint="Link the module with a larger maximum: -Wl,--max-memory=BYTES.",
         )
     growing, _ = growing_functions(module)
+    if not growing and (place := _size_asked(module, index)) is not None:
+        raise LateBinding(
+            "the module asks for the size of its memory and never grows it, so it may take all of it for its own, and "
+            "the instance's environment would be overwritten there",
+            where=f"byte offset {place:#x}: `memory.size`",
+            hint=f"Link it with another allocator. {_WHERE}",
+        )
     for growths in growing.values():
         for growth in growths:
             if growth.opcode != MEMORY_GROW or growth.target != index:
@@ -147,6 +195,15 @@ def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
                     where=f"byte offset {growth.start:#x}: the result of `memory.grow` is only compared",
                     hint=f"Link it with another allocator. {_WHERE}",
                 )
+
+
+def _size_asked(module: Module, index: int) -> int | None:
+    """The offset of an instruction that asks for the size of the memory."""
+    for body in module.bodies:
+        for found in _SIZES.search(module.data, body.start, body.end).found:
+            if found.references[0].target == index:
+                return found.start
+    return None
 
 
 def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) -> _Agreed:

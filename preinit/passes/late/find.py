@@ -14,6 +14,8 @@ WORD = 4
 
 #: Arrays that are looked for, the latest ones: a guest that keeps more keeps copies, one for each request perhaps.
 MOST_ARRAYS = 64
+#: Texts of an array that are looked for, one after the other.
+MOST_TEXTS = 64
 #: Words that may hold one address.
 MOST_WORDS = 10_000
 
@@ -66,6 +68,23 @@ def words(memory: MemoryState, value: int) -> Iterator[int]:
                     if found == MOST_WORDS:
                         return
                 at = part.find(wanted, at + 1)
+
+
+def texts_held(fetch: Fetch, memory: MemoryState, values: bool) -> set[int]:
+    """The words that hold the address of a text that this call fetched, outside of its array: each is what somebody
+    took from there. Of the first texts; not of what begins the strings, whose address is that of all of them.
+
+    `values`: texts are `NAME=VALUE`, and what is taken is the value.
+    """
+    held: set[int] = set()
+    array = range(fetch.array, fetch.array + WORD * len(fetch.texts))
+    at = fetch.strings
+    for text in fetch.texts[:MOST_TEXTS]:
+        taken = at + (text.find(b"=") + 1 if values else 0)
+        if taken != fetch.strings:
+            held.update(word for word in words(memory, taken) if word not in array)
+        at += len(text)
+    return held
 
 
 def in_frames(frames: FramesState) -> Iterator[int]:

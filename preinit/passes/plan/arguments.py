@@ -21,8 +21,12 @@ from ...options.calls import (
     Word,
 )
 from ...options.calls import Call as Given
+from ...options.hints import few_of
 from ...options.numbers import encode, expected
 from ...symbols.linker import how_to_export_memory
+
+#: What functions that allocate memory are given.
+_FORMS = (MALLOC, ALIGNED, REALLOC)
 
 
 class Allocator(NamedTuple):
@@ -207,15 +211,36 @@ def _named_allocator(module: Module, name: str) -> Allocator:
     if found is None:
         raise UnknownExport(
             f"the module exports no function {quoted(name)} that could allocate memory",
-            hint="Name another with `--allocator NAME`.",
+            hint=_other_allocators(module, name),
         )
-    for arguments in (MALLOC, ALIGNED, REALLOC):
-        if found == FuncType((I32,) * len(arguments), (I32,)):
+    for arguments in _FORMS:
+        if found == _allocating(arguments):
             return Allocator(name, arguments)
     raise InitializerType(
         f"the export {quoted(name)} of type {found} can't allocate memory",
-        hint="It must take a size, a size and an alignment, or what cabi_realloc takes, all i32, and return an i32.",
+        hint="It must take a size, a size and an alignment, or what cabi_realloc takes, all i32, and return an i32. "
+        + _other_allocators(module, name),
     )
+
+
+def _allocating(arguments: tuple[int | None, ...]) -> FuncType:
+    """The type of what is given these arguments and returns an address."""
+    return FuncType((I32,) * len(arguments), (I32,))
+
+
+def _other_allocators(module: Module, wanted: str) -> str:
+    """What to do where the export `wanted` is none: the exports that may be what was meant, by their types."""
+    known = next((name for name, given in ALLOCATORS.items() if _function(module, name) == _allocating(given)), None)
+    if known:
+        return f"The module exports {quoted(known)}, which is found by itself: leave `--allocator` out."
+    fitting = {
+        export.name: quoted(export.name)
+        for export in module.exports
+        if _function(module, export.name) in [_allocating(form) for form in _FORMS]
+    }
+    if not fitting:
+        return "No export of the module has such a type: have it export its allocator."
+    return f"Name another with `--allocator NAME`. Exports whose type fits: {few_of(fitting, wanted)}."
 
 
 def _function(module: Module, name: str) -> FuncType | None:

@@ -99,6 +99,8 @@ def missing_exports(module: Module, calls: Sequence[Call], exports: Sequence[Exp
 def _is_state(module: Module, kind: int, index: int) -> bool:
     """Whether what an initializer did can be seen in an export. An immutable global may hold an object."""
     if kind == ExternKind.GLOBAL:
+        if index >= len(module.globals):
+            return False  # the module is not valid, which is said later
         found = module.globals[index]
         return found.mutable or not is_numeric(found.type)
     return kind in (ExternKind.MEMORY, ExternKind.TABLE)

@@ -16,7 +16,9 @@ from .plan import Added
 #: How a program ends that fails.
 _FAILURE = 1
 
-_DIFFERS = {I32: code.I32_OPS.ne, I64: code.I64_OPS.ne, F32: code.F32_NE, F64: code.F64_NE}
+#: From a result on the stack to a number that is another one than expected, bit by bit: so NaN equals NaN.
+_BITS = {F32: (code.I32_REINTERPRET_F32, I32), F64: (code.I64_REINTERPRET_F64, I64)}
+_DIFFERS = {I32: code.I32_OPS.ne, I64: code.I64_OPS.ne}
 
 
 def wasi_functions(module: Module) -> dict[str, int]:
@@ -59,4 +61,5 @@ def _body(module: Module, entry: Entry, raw: Sequence[bytes]) -> bytes:
     if entry.call.expected is None:
         return body + code.DROP * len(signature.results)
     (kind,) = signature.results
-    return body + code.value(kind, entry.call.expected[: NUMERIC_SIZES[kind]]) + _DIFFERS[kind] + failed
+    bits, kind = _BITS.get(kind, (b"", kind))
+    return body + bits + code.value(kind, entry.call.expected[: NUMERIC_SIZES[kind]]) + _DIFFERS[kind] + failed

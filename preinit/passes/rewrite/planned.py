@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...binary import assembler as code
 from ..plan.exports import no_ops, output_exports
 from ..plan.job import Job
 from ..run import Paused
@@ -50,13 +51,14 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
 
     module, state = job.module, snapshot.frames
     first = len(module.function_types) + len(plan.noops) + len(plan.added)
-    before = resuming(module, state, snapshot.memories)
-    continued = frames.continuations(module, state, name, first, before)
+    resumes = resuming(module, state, snapshot.memories)
+    before = () if resumes is None else (resumes,)
+    continued = frames.continuations(module, state, name, first + len(before), code.call(first) if before else b"")
     resumed = {} if continued.entry is None else {name: continued.entry}
     return plan._replace(
         exports=output_exports(module, job.calls[: state.run], job.options, resumed),
-        added=(*plan.added, *continued.functions),
+        added=(*plan.added, *before, *continued.functions),
         frames=plan.frames._replace(types=continued.types, names=continued.names),
-        customs=(frames.section(state, first),),
+        customs=(frames.section(state, first + len(before)),),
         replaced=(frames.SECTION, late.SECTION),
     )

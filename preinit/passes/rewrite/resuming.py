@@ -1,7 +1,7 @@
 """What an output does before it goes on where its program was paused: it opens files again, and prints again.
 
-All of that calls WASI with structures in the guest's memory. They are stored over what the snapshot has there, which
-is known, and is stored back behind them.
+All of that calls WASI with structures in the guest's memory. What stands there is kept in locals meanwhile: it need not
+be what the snapshot has, since an instance's own environment is fetched before that.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import struct
 from collections.abc import Iterator
 
 from ...binary import assembler as code
+from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind
+from ...binary.types import I64, FuncType
 from ...errors import PauseRefused, counted, quoted
 from ...host.filesread import shown_path
 from ...host.imports import wasi_parameters
 from ...host.wasi1.abi import CREATE, EXCLUSIVE, MODULE, TRUNCATE
 from ...host.world import memory_of
 from ..snapshot import FramesState, MemoryState, OpenFile
+from .plan import Added
 
 #: Where the structures are put; bytes of what is printed that are put there at once.
 _PLACE, _PIECE = 1024, 1024
@@ -31,14 +34,19 @@ _VECTOR, _RESULT, _TEXT = _PLACE, _PLACE + 8, _PLACE + 16
 _STDERR = 2
 
 
-def resuming(module: Module, state: FramesState, memories: tuple[MemoryState, ...]) -> bytes:
-    """The instructions; none where there is nothing to do. Raises `PauseRefused` for what the module can't do."""
+def resuming(module: Module, state: FramesState, memories: tuple[MemoryState, ...]) -> Added | None:
+    """The function that does that; None where there is nothing to do. Raises `PauseRefused` for what the module can't
+    do."""
     if not (state.files or state.closed or state.printed):
-        return b""
+        return None
     memory = memory_of(module)
     if memory is None:
         raise PauseRefused("what is open can't be opened again: the module exports no memory as `memory`")
-    return _Resuming(module, memory, memories[memory].content).code(state)
+    if module.memories[memory].is_64:
+        raise PauseRefused(
+            "what is open can't be opened again, nor text printed again: the memory has 64-bit addresses"
+        )
+    return _Resuming(module, memory, memories[memory].content).function(state)
 
 
 class _Resuming:
@@ -52,13 +60,19 @@ class _Resuming:
             if entry.module == MODULE and wasi_parameters(module, entry) is not None:
                 self._functions.setdefault(entry.name, index)
 
-    def code(self, state: FramesState) -> bytes:
+    def function(self, state: FramesState) -> Added:
         pieces = [*self._printed(state), *self._files(state), *map(self._close, state.closed)]
-        restored = self._content[_PLACE : self._touched].tobytes()
-        return b"".join([*pieces, self._put(_PLACE, restored)])
+        kept = range((self._touched - _PLACE) // 8)
+        places = [code.i32_const(_PLACE + 8 * number) for number in kept]
+        loaded = (code.i64_load(0, self._memory) + code.local_set(number) for number in kept)
+        saved = [place + load for place, load in zip(places, loaded, strict=True)]
+        stored = (code.local_get(number) + code.i64_store(0, self._memory) for number in kept)
+        restored = [place + store for place, store in zip(places, stored, strict=True)]
+        locals_ = write.vector([write.uleb(len(kept)) + I64]) if kept else code.NO_LOCALS
+        return Added(FuncType((), ()), locals_, b"".join([*saved, *pieces, *restored]))
 
     def _put(self, place: int, data: bytes) -> bytes:
-        """Stores bytes; up to 7 behind them become zero, or what they were if that is all there is."""
+        """Stores bytes; up to 7 behind them become zero."""
         data += bytes(-len(data) % 8)
         self._touched = max(self._touched, place + len(data))
         if self._touched > len(self._content):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...engine.guest import Instance
 from ...engine.ondemand.suitability import worthwhile
 from ...engine.runtime import EngineSettings, Pending
-from ...errors import PreinitError, UnsupportedProposal, counted, quoted
+from ...engine.values import Unsuited
+from ...errors import PreinitError, TimeLimit, UnsupportedProposal, counted, quoted
 from ...host.world import memory_of
 from ..instrument import Instrumented
 from ..observer import Observer
@@ -48,13 +49,33 @@ class Attempt(NamedTuple):
     def run(self) -> Paused:
         """Compiles the guest, unless that is done, and runs it in a fresh instance. Raises what these raise."""
         store = self.kept.store
+        checks: list[Pending[None]] = []
         with store.running():
-            guest, instrumented = self.kept.get(self.job, self.strategy, self._compile)
+            guest, instrumented = self.kept.get(self.job, self.strategy, lambda: self._compile(checks))
         with store.running():  # of more, if it was compiled as a whole
-            return self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
+            try:
+                paused = self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
+            except TimeLimit:
+                raise
+            except (PreinitError, Unsuited):
+                self._wait(checks)  # what is not valid may be why
+                raise
+        try:
+            self._wait(checks)
+        except BaseException:
+            paused.instance.close()
+            raise
+        return paused
 
-    def _compile(self) -> tuple[Guest, Instrumented]:
-        return self._compile_whole() if self.strategy.engine == "whole" else self._compile_on_demand()
+    def _wait(self, checks: list[Pending[None]]) -> None:
+        """Raises what validating the module raises."""
+        for checked in checks:
+            with self.observer.stage("check"):
+                checked.result()
+
+    def _compile(self, checks: list[Pending[None]]) -> tuple[Guest, Instrumented]:
+        """`checks`: gets what goes on beside the guest, and is to be waited for."""
+        return self._compile_whole() if self.strategy.engine == "whole" else self._compile_on_demand(checks)
 
     def _compile_whole(self) -> tuple[Guest, Instrumented]:
         from ...engine.whole import compile_guest
@@ -72,15 +93,18 @@ class Attempt(NamedTuple):
         _check_watched(guest)
         return guest, instrumented
 
-    def _compile_on_demand(self) -> tuple[Guest, Instrumented]:
+    def _compile_on_demand(self, checks: list[Pending[None]]) -> tuple[Guest, Instrumented]:
         from ...engine.ondemand.instance import OnDemandGuest
         from ...engine.ondemand.prepared import prepare
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        # The usual reason to be refused is exception handling of the old kind. Meanwhile, the state is prepared: most
-        # of the code will not be compiled, so that validating it takes as long as the rest.
+        # The usual reason to be refused is exception handling of the old kind. Most of the code will not be compiled:
+        # validating it takes as long as the rest, so of a large module that goes on while the guest runs.
         checked = self._checking() if job.module.tags else None
+        if checked and worthwhile(job.module):
+            checks.append(checked)
+            checked = None
         with self.observer.stage("instrument"):
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
             instrumented = self._trimmed(instrumented)

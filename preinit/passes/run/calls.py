@@ -80,8 +80,8 @@ class Caller:
         if self._types != (wanted,) or not self._raw:
             before = "the call before returned " + (" ".join(map(type_name, self._types)) or "nothing")
             raise InitializerType(
-                f"`*` in the call of {quoted(call.name)} stands for what the call before returned: {before}, and a "
-                f"{type_name(wanted)} is needed",
+                f"`*` in the call of {quoted(call.name)} stands for what the call before returned: {before}, and "
+                f"type {type_name(wanted)} is needed",
                 hint="Give `*` to the call right behind the one that returns it.",
             )
         return self._raw[0]

@@ -480,7 +480,7 @@ def test_a_failed_growth_ends_the_build(engine: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({"audit": True}, "audit"), ({"imports": "define"}, "imports"), ({"late": ("env",)}, "late")],
+    [({"scrub_stack": True}, "scrub"), ({"imports": "define"}, "imports"), ({"late": ("env",)}, "late")],
 )
 def test_options_that_components_do_not_have_are_refused_by_name(options: dict[str, object], name: str) -> None:
     with pytest.raises(errors.Misfit, match=f"^`{name}"):

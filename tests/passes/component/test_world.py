@@ -10,6 +10,7 @@ import pytest
 from preinit import Host, Options, Result, build, errors
 from tests.support.components import RunningComponent, build_component
 from tests.support.modules import wasm
+from tests.support.places import FIXTURES
 
 #: What the components share: memory, and a realloc that hands out more and more of it.
 CORE = """(memory (export "memory") 2) (global $free (mut i32) (i32.const 4096))
@@ -395,3 +396,15 @@ def test_a_path_with_a_zero_byte_is_none(tmp_path: Path) -> None:
     text = FILES.replace('"note.txt"', '"not\\00.txt"')
     found = RunningComponent(built(text, Host(dirs={str(folder(tmp_path)): "/data"})).wasm).call("get")
     assert found >> 8 & 0xFF == INVALID
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"), [("an-adapter-of-its-own-that-printed", False), ("handles-are-left-open", True)]
+)
+def test_whose_handles_are_left_is_known_after_many_calls_too(
+    monkeypatch: pytest.MonkeyPatch, name: str, warned: bool
+) -> None:
+    monkeypatch.setattr("preinit.engine.component.linked._MOST_PLACES", 0)
+    text = (FIXTURES / f"shapes/components/{name}.wat").read_text()
+    result = build(wasm(text), Options(cache=False, host=Host(quiet_guest=True)))
+    assert ("handles-open" in codes(result)) == warned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import wasmtime
 
 from preinit import Builder, Host, Result, build
 from preinit.binary.module import parse
-from preinit.errors import LateBinding, UsageError, WarningsRefused
+from preinit.errors import LateBinding, TimeLimit, UsageError, WarningsRefused
 from preinit.verification import verify
 from tests.support.modules import build_text
 from tests.support.places import ROOT
@@ -344,11 +345,24 @@ def test_a_memory_that_can_not_grow_has_no_room() -> None:
         by_hand(KEEPS, maximum="2")
 
 
-@pytest.mark.parametrize("check", ["drop", "i32.const -1 i32.eq drop", "i32.const -1 i32.ne drop"])
+@pytest.mark.parametrize(
+    "check", ["drop", "i32.const -1 i32.eq drop", "i32.const -1 i32.ne drop", "i32.const 0 i32.lt_s drop"]
+)
 def test_an_allocator_that_does_not_look_where_memory_grew_is_refused(check: str) -> None:
     with pytest.raises(LateBinding, match="takes whatever lies behind its heap for its own") as caught:
         by_hand(KEEPS + f'(func (export "more") i32.const 1 memory.grow {check})')
     assert caught.value.where and caught.value.where.startswith("byte offset 0x")
+
+
+def test_a_module_that_asks_for_the_size_of_its_memory_and_never_grows_it_is_refused() -> None:
+    code = KEEPS + '(func (export "free") (result i32) (i32.sub (memory.size) (global.get $top)))'
+    grows = "(if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16)))"
+    head = HEAD.replace("{maximum}", "")
+    start = head.index(grows)
+    end = head.index("(drop (call $get", start)
+    with pytest.raises(LateBinding, match="never grows it") as caught:
+        build_text(head[:start] + head[end:] + code + ")", late=["env"], rename_funcs={"_start": "entry"})
+    assert caught.value.where and caught.value.where.endswith("`memory.size`")
 
 
 def test_a_failed_call_of_the_host_ends_the_instance() -> None:
@@ -460,3 +474,92 @@ def test_an_entry_with_constants_fetches_it_first(run: Run) -> None:
     code = KEEPS.replace('(func (export "entry")', '(func (export "entry") (param i32)')
     result = by_hand(code, rename_funcs={"_start": "entry(3)"})
     assert run(result.wasm, {"A": "1"}) == "A=1\n"
+
+
+@HOSTS
+def test_what_is_printed_again_leaves_the_bound_words_alone(run: Run) -> None:
+    code = """
+      (data (i32.const 3000) "before\\00")
+      (func $pause (export "pause"))
+      (func (export "_start")
+        (global.set $top (i32.const 40000))
+        (i32.store (i32.const 1036) (call $fetch))
+        (call $line (i32.const 3000))
+        (call $pause)
+        (call $print (i32.load (i32.const 1036))))
+    """
+    given = {"pause_at": "function:pause", "replay_output": True, "env": {"BUILD": "1"}, "rename_funcs": {}}
+    result = by_hand(code, **given)
+    assert run(result.wasm, {"INSTANCE": "2"}) == "before\nINSTANCE=2\n"
+
+
+def test_a_memory_with_addresses_of_64_bits_is_refused_by_name() -> None:
+    text = """(module
+      (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+      (memory (export "memory") i64 1)
+      (func (export "preinit_initialize") (local $array i32)
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (local.set $array (i32.and (i32.add (i32.const 1024) (i32.load (i64.const 4))) (i32.const -8)))
+        (i32.store (i64.const 16) (local.get $array))
+        (drop (call $get (local.get $array) (i32.add (local.get $array) (i32.const 256))))))"""
+    with pytest.raises(LateBinding, match="memory 0 has 64-bit addresses"):
+        build_text(text, late=["env"])
+
+
+@pytest.mark.parametrize(("kind", "late"), [("args", "args"), ("environ", "env")])
+def test_a_module_that_does_not_import_both_functions_is_refused_by_name(kind: str, late: str) -> None:
+    text = f"""(module
+      (import "wasi_snapshot_preview1" "{kind}_get" (func $get (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "preinit_initialize") (local $array i32)
+        (drop (call $get (i32.const 20000) (i32.const 4096)))
+        (local.set $array (i32.const 4096))  ;; the array behind the strings, so that it moves with their size
+        (loop (br_if 0 (i32.ne (i32.load (i32.sub (local.tee $array (i32.add (local.get $array) (i32.const 4)))
+          (i32.const 4))) (i32.const 0))))
+        (drop (call $get (local.get $array) (i32.const 4096)))
+        (i32.store (i32.const 20000) (i32.const 0))
+        (i32.store (i32.const 512) (local.get $array))))"""
+    with pytest.raises(LateBinding, match=f"would have to call `{kind}_sizes_get`, which the module does not import"):
+        build_text(text, late=[late], host=Host(args=["a", "b"], env={"A": "1"}))
+
+
+def test_looking_for_words_ends_with_the_time_of_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def search(memory: object, value: int) -> list[int]:
+        go_on.wait()
+        return []
+
+    monkeypatch.setattr("preinit.passes.late.find.words", search)
+    try:
+        with pytest.raises(TimeLimit):
+            by_hand(KEEPS, timeout=0.5)
+    finally:
+        go_on.set()
+
+
+def test_words_that_hold_the_address_of_one_text_are_told() -> None:
+    keeps = ARGUMENTS.replace("(call $take))", "(call $take)) (i32.store (i32.const 516) (i32.load (i32.const 2052)))")
+    result = by_hand(keeps, late=["args"], args=["a", "b"])
+    (warning,) = result.report.warnings
+    assert (warning.code, result.report.late and result.report.late.texts) == ("late-elsewhere", 1)
+    assert warning.message.startswith("1 more word of memory holds the address of a text of the build")
+
+
+def test_a_paused_program_that_changed_its_environment_is_told_so() -> None:
+    code = """
+      (func $pause (export "pause"))
+      (func (export "_start") (local $array i32) (local $copy i32)
+        (local.set $array (call $fetch))
+        (local.set $copy (i32.const 30000))  ;; as setenv does: another array, with the same addresses and one more
+        (memory.copy (local.get $copy) (local.get $array) (i32.shl (i32.load (i32.const 0)) (i32.const 2)))
+        (i32.store (i32.const 512) (local.get $copy))
+        (i32.store (i32.const 516) (local.get $array))
+        (call $pause)
+        (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code, late=None, pause_at="function:pause", rename_funcs={})
+    assert result.report.late and "added variables to its environment" in (result.report.late.cause or "")
+    said = [warning.message for warning in result.report.warnings if warning.code == "late-environment"]
+    assert len(said) == 1 and "added variables to its environment while it was built" in said[0]

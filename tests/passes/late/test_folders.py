@@ -11,6 +11,7 @@ import pytest
 from preinit import Host, Result, build
 from preinit.binary.module import parse
 from preinit.errors import LateFolderOpened, UsageError
+from preinit.report.text import summary
 from preinit.verification import verify
 from tests.support.places import ROOT
 from tests.support.worlds import in_node, in_wasmtime
@@ -35,6 +36,8 @@ def test_an_instance_reads_files_of_a_folder_that_the_build_did_not_have(
     assert run(result.wasm, dirs=[(str(tmp_path), "/data")]) == "of the instance\n"
     assert result.report.host.late_folders == ("/data",)
     assert not result.report.warnings
+    assert "late: each instance gets its folders in this order: --dir HOST::/data" in summary(result.report)
+    assert not any("frozen" in line for line in summary(result.report))
 
 
 def test_without_it_libc_keeps_that_there_are_no_folders(tmp_path: Path) -> None:
@@ -96,3 +99,11 @@ def test_an_output_with_late_folders_is_verified() -> None:
 def test_what_is_no_late_folder_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="late"):
         Host(late_dirs=[text])
+
+
+@pytest.mark.parametrize(
+    "options", [{"late_dirs": ["/data", "/data::refuse"]}, {"late_dirs": ["/a"], "dirs": {".": "/a"}}]
+)
+def test_a_folder_that_is_there_twice_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"the guest has two folders '/(data|a)'"):
+        built(**options)

@@ -180,3 +180,14 @@ def test_a_host_may_see_what_an_entry_prints() -> None:
     printed = bytearray()
     built(("_start", "eval(@a, 1, 0)"), host=Host(stdout=printed.extend))
     assert not printed  # nothing was called while it was built
+
+
+@pytest.mark.parametrize("kind", ["f32", "f64"])
+def test_a_float_that_must_be_returned_is_compared_bit_by_bit(kind: str) -> None:
+    text = f"""(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (memory (export "memory") 1) (func (export "init"))
+      (func (export "same") (param {kind}) (result {kind}) (local.get 0)))"""
+    for number in ("nan", "1.5", "-0.0"):
+        assert in_wasmtime(built(("_start", f"same({number})={number}"), text=text).wasm) == ""
+    with pytest.raises(wasmtime.ExitTrap):
+        in_wasmtime(built(("_start", "same(0.0)=-0.0"), text=text).wasm)

@@ -98,8 +98,8 @@ def test_what_the_call_before_returned_is_given() -> None:
 @pytest.mark.parametrize(
     ("calls", "said"),
     [
-        (["place", "same(*)"], "the call before returned i32, and a f64 is needed"),
-        (["nothing", "text(*)"], "the call before returned nothing, and a i32 is needed"),
+        (["place", "same(*)"], "the call before returned i32, and type f64 is needed"),
+        (["nothing", "text(*)"], "the call before returned nothing, and type i32 is needed"),
         (["text(*)"], "the call before returned nothing"),
         (["number(\"text\")"], "data is given as addresses and lengths of 32 bits, not as f64"),
         (["main(\"one\")"], "takes 2 arguments, 1 would be given"),
@@ -133,8 +133,12 @@ def test_one_allocator_more_is_known() -> None:
 
 
 def test_an_allocator_that_is_none_is_refused() -> None:
-    with pytest.raises(UnknownExport, match="no function 'nowhere' that could allocate"):
+    with pytest.raises(UnknownExport, match="no function 'nowhere' that could allocate") as unknown:
         printed('text("a")', allocator_name="nowhere")
+    assert unknown.value.hint == "The module exports 'malloc', which is found by itself: leave `allocator` out."
+    with pytest.raises(UnknownExport) as unknown:
+        printed('text("a")', allocator=OWN["my_malloc"], allocator_name="mymalloc")
+    assert "`allocator=\"NAME\"`. Exports whose type fits: 'my_malloc'" in str(unknown.value.hint)
     with pytest.raises(InitializerType, match=r"'number' of type .* can't allocate memory"):
         printed('text("a")', allocator_name="number")
     with pytest.raises(InitializerType, match="exports nothing that allocates memory") as caught:
