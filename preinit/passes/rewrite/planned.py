@@ -53,19 +53,19 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
     module, state = job.module, snapshot.frames
     first = len(module.function_types) + len(plan.noops) + len(plan.added)
     resumes = resuming(module, state, snapshot.memories)
-    before = () if resumes is None else (resumes,)
+    # Behind the continuations, and behind the one function more that calls it.
+    before = b"" if resumes is None else code.call(first + len(state.frames) + 1)
     names = {new for new, present in renamed(module, job.options).items() if present == name} or {name}
     # What a host calls first, it calls once.
     called = None if names <= {*late.ENTRIES} else len(module.globals) + plan.globals.added
-    do_before = code.call(first) if before else b""
-    continued = frames.continuations(module, state, name, first + len(before), do_before, called)
+    continued = frames.continuations(module, state, name, first, before, called)
     resumed = {} if continued.entry is None else {name: continued.entry}
     if called is not None and resumed:
         plan = plan._replace(globals=plan.globals._replace(added=plan.globals.added + 1))
     return plan._replace(
         exports=output_exports(module, job.calls[: state.run], job.options, resumed),
-        added=(*plan.added, *before, *continued.functions),
+        added=(*plan.added, *continued.functions, *(() if resumes is None else (resumes,))),
         frames=plan.frames._replace(types=continued.types, names=continued.names),
-        customs=(frames.section(state, first + len(before)),),
+        customs=(frames.section(state, first),),
         replaced=(frames.SECTION, late.SECTION),
     )
