@@ -212,7 +212,9 @@ class EngineInstance(ABC):
         try:
             returned = ffi.call(self._store, function, arguments, results)
         except GuestTrapped as trap:
-            raise self.explained(trap) from trap
+            problem = self.explained(trap)
+            self._functions.raised = None  # a function of the host that called this may catch it, and return
+            raise problem from trap
         finally:
             self.active -= 1
         if self._functions.raised is not None:  # there was no stack left to make a trap of it
