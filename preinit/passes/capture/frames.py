@@ -64,9 +64,15 @@ def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | No
         callee = exported.target if exported else None
     hooked = pausing.watched.hooked
     if hooked is not None:
-        # Entered for the N-th time, it may have called itself so.
-        body = module.bodies[hooked - module.imported_functions]
-        again = pausing.pause.point.number > 1 and _TAIL_CALLS.search(module.data, body.start, body.end).found
+        # What was entered several times in one call has called itself so.
+        if innermost is None:
+            body = module.bodies[hooked - module.imported_functions]
+            tails = _TAIL_CALLS.search(module.data, body.start, body.end).found
+            again = pausing.pause.point.number > 1 and bool(tails)
+        else:
+            probes = paused.instrumented.frames
+            assert probes is not None  # it was paused
+            again = int.from_bytes(paused.instance.global_value(probes.begun, 4).bits[:4], "little") != 1
         if callee == hooked and not again:
             return
     else:

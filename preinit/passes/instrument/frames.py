@@ -24,8 +24,8 @@ from .instrumented import FrameProbes, Instrumented
 MOST_FRAMES = 10_000
 
 #: Globals, in their order behind the module's own: whether the guest is unwound, bytes used of the memory, entries used
-#: of the table, how often a function will be entered before the pause.
-_UNWINDING, _USED, _STORED, _LEFT = range(4)
+#: of the table, how often a function will be entered before the pause, and how often when the innermost call began.
+_UNWINDING, _USED, _STORED, _LEFT, _BEGUN = _GLOBALS = range(5)
 #: Entry 0 of the table is a function of the host, which is told that the function was entered.
 HOOK = 0
 _PAGE = 65536
@@ -80,6 +80,7 @@ class Watched(NamedTuple):
             full.globals[globals_ + _UNWINDING],
             full.globals[globals_ + _USED],
             full.globals[globals_ + _LEFT],
+            full.globals[globals_ + _BEGUN],
         )
         return full._replace(
             memories={i: name for i, name in full.memories.items() if i < memories},
@@ -137,7 +138,7 @@ class _Watch:
             SectionId.TYPE: self._new_types,
             SectionId.TABLE: [is_funcref],
             SectionId.MEMORY: [write.limits(Limits(room[0], None))],
-            SectionId.GLOBAL: [self._global(self._number if place == _LEFT else 0) for place in range(4)],
+            SectionId.GLOBAL: [self._global(self._number if place == _LEFT else 0) for place in _GLOBALS],
         }
         sections = [
             self._code(replaced) if number == SectionId.CODE else
@@ -205,6 +206,15 @@ class _Watch:
         paused = self.get(_UNWINDING) + code.if_(self.zeros(results) + code.RETURN)
         return self.add(_LEFT, -1) + self.get(_LEFT) + code.I32_OPS.eqz + code.if_(call + paused)
 
+    def begins(self, begun: int) -> bytes:
+        """What stands before a call that may be the innermost: the local `begun` gets how many entries are left."""
+        return self.get(_LEFT) + code.local_set(begun)
+
+    def began(self, begun: int) -> bytes:
+        """What stands where that function is unwound: if nothing else was before, this is the innermost call."""
+        told = code.local_get(begun) + code.global_set(self._first_global + _BEGUN)
+        return self.get(_USED) + code.I32_OPS.eqz + code.if_(told)
+
     def zeros(self, types: Sequence[ValType]) -> bytes:
         """What a function returns that is unwound: nobody looks at it. Raises `PauseRefused`."""
         for value_type in types:
@@ -256,6 +266,8 @@ class _Spilling:
         self._innermost = innermost
         self._hooked = hooked
         self._extra: list[ValType] = []
+        #: Entries that were left of the function where the guest is paused, when a call began.
+        self._begun = self._local(I32) if innermost and watch._hooked is not None else None
         self._pools: dict[ValType, list[int]] = {}
         #: Operands below an enclosing block can't be reached in it: they are copied into locals where it starts.
         self._kept: dict[int, list[int]] = {}
@@ -333,6 +345,9 @@ class _Spilling:
         site = Site(body, call, locals_, (*call.operands, *given))
         both = (*reached, *call.results)
         spilled = code.DROP * len(call.results) + b"".join(map(code.local_set, reversed(own)))
+        if self._begun is not None:
+            before += watch.begins(self._begun)
+            spilled += watch.began(self._begun)
         spilled += watch.store(site, [*outer, *own, *arguments], saved)
         spilled += watch.zeros(body.type.results) + code.RETURN
         kind = write.sleb(watch.type(FuncType(both, both))) if both else b"\x40"

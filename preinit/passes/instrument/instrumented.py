@@ -11,7 +11,8 @@ class FrameProbes(NamedTuple):
     """Exports of what the copy has besides the original's state, to be paused: see `frames`.
 
     `memory` and `functions` (a table): what unwound frames held. `unwinding`: a global that is not 0 while the guest is
-    unwound. `used`: a global, bytes of the memory. `left`: a global, entries of a function that are left to the pause.
+    unwound. `used`: a global, bytes of the memory. `left`: a global, entries of a function that are left to the pause;
+    `begun`: a global, how many were when the innermost call began.
     """
 
     memory: str
@@ -19,6 +20,7 @@ class FrameProbes(NamedTuple):
     unwinding: str
     used: str
     left: str
+    begun: str
 
 
 class Instrumented(NamedTuple):

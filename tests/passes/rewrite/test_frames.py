@@ -248,6 +248,7 @@ TAILS = """(type $unary (func (param i32) (result i32)))
         ("(call_indirect (type $unary) (i32.const 0) (i32.const 1))", "import:t.tick"),
         ("(call $to_plain (i32.const 0))", "function:plain"),
         ("(call $hooked (i32.const 5))", "function:hooked#3"),
+        ("(call $hooked (call $hooked (i32.const 1)))", "function:hooked#4"),
         ("(return_call $to_end)", "function:end"),
     ],
 )
@@ -266,6 +267,7 @@ def test_what_ended_by_a_tail_call_is_never_done_twice(call: str, where: str) ->
         ("(call_indirect (type $unary) (i32.const 7) (i32.const 0))", "import:t.tick", 1),
         ("(call_ref $unary (i32.const 7) (ref.func $tick))", "import:t.tick", 1),
         ("(call $hooked (i32.const 5))", "function:hooked", 1),
+        ("(call $hooked (call $hooked (i32.const 1)))", "function:hooked#3", 2),
         ("(call $to_plain (call $plain (i32.const 0)))", "import:t.tick#2", 2),
     ],
 )
