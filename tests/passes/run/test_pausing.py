@@ -84,12 +84,41 @@ def test_asking_whether_there_is_input_is_a_first_read() -> None:
     assert run_command(result.wasm, b"q").output == "q"
 
 
-def test_a_script_pauses_by_asking_for_a_path(tmp_path: Path) -> None:
-    asks = "(drop (call $path_filestat_get (i32.const 3) (i32.const 0) (i32.const 77) (i32.const 14) (i32.const 256)))"
-    result = build(
-        command(BEFORE + asks + AFTER), pause_at="path:/preinit/pause", dirs={str(tmp_path): "/"}, cache=False
-    )
-    assert run_command(result.wasm, dirs=[(str(tmp_path), "/")]).output == "after\n"
+def asks_for(path: str) -> str:
+    """Asks whether there is such a file in the first folder, as libc does: without the folder's own path."""
+    stores = "".join(f"(i32.store8 (i32.const {512 + at}) (i32.const {byte}))" for at, byte in enumerate(path.encode()))
+    given = f"(i32.const 3) (i32.const 0) (i32.const 512) (i32.const {len(path)}) (i32.const 256)"
+    return f"{stores} (drop (call $path_filestat_get {given}))"
+
+
+@pytest.mark.parametrize(
+    ("folder", "asked", "where"),
+    [
+        ("/", "preinit/pause", "/preinit/pause"),
+        ("/", "preinit/pause", "preinit/pause"),
+        ("/", "a/../preinit//pause", "//preinit/pause/"),
+        ("/", "/preinit/pause", "/preinit/pause"),
+        ("/app", "preinit/pause", "/app/preinit/pause"),
+        ("/preinit/", "pause", "/preinit/pause"),
+        (".", "preinit/pause", "preinit/pause"),
+        (".", "preinit/pause", "./preinit/pause"),
+        ("//", "preinit/pause", "/preinit/pause"),
+    ],
+)
+def test_a_script_pauses_by_asking_for_a_path(tmp_path: Path, folder: str, asked: str, where: str) -> None:
+    binary = command(BEFORE + asks_for(asked) + AFTER)
+    result = build(binary, pause_at=f"path:{where}", dirs={str(tmp_path): folder}, cache=False)
+    assert run_command(result.wasm, dirs=[(str(tmp_path), folder)]).output == "after\n"
+
+
+def test_a_path_in_another_folder_is_no_pause(tmp_path: Path) -> None:
+    with pytest.raises(NeverPaused):
+        build(
+            command(asks_for("preinit/pause")),
+            pause_at="path:/preinit/pause",
+            dirs={str(tmp_path): "/app"},
+            cache=False,
+        )
 
 
 def test_a_function_is_paused_when_it_is_entered_for_the_third_time() -> None:
