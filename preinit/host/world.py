@@ -93,7 +93,10 @@ class World:
             host, self._memory, output.to_output, output.to_error, deadline.check,
             noted=self.calls.mark, here=self.calls.here,
         )  # fmt: skip
-        self._wasi.preopen(preopens(host))
+        folders = preopens(host)
+        #: How many folders the guest was given, also those that only an instance has: their descriptors begin at 3.
+        self.folders = len(folders)
+        self._wasi.preopen(folders)
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
@@ -159,13 +162,13 @@ class World:
     def open_files(self) -> tuple[tuple[int, Descriptor], ...]:
         """What the guest has open besides its folders, by number; and its folders that it has moved."""
         first = len(STREAMS)
-        preopened = range(first, first + len(self._host.dirs))
+        preopened = range(first, first + self.folders)
         found = self._wasi.open_descriptors()
         return tuple((n, entry) for n, entry in found if entry.preopen is None or n not in preopened)
 
     def closed_numbers(self) -> tuple[int, ...]:
         """The streams and folders that the guest closed, by number."""
-        return tuple(n for n in range(len(STREAMS) + len(self._host.dirs)) if not self._wasi.is_open(n))
+        return tuple(n for n in range(len(STREAMS) + self.folders) if not self._wasi.is_open(n))
 
     def missing(self) -> str | None:
         """What the guest looked for and was not given, with the options that give it; None if nothing."""

@@ -37,8 +37,8 @@ def capture_frames(module: Module, paused: Paused, options: Options) -> FramesSt
         raise PauseDiffers("other functions were unwound at the pause than were active in the first run")
     files = _open_files(paused, options)
     printed = tuple(paused.world.kept_output) if options.replay_output else ()
-    folders = len(options.host.dirs)
-    return FramesState(tuple(frames), pausing.run, files, folders, paused.world.closed_numbers(), printed)
+    world = paused.world
+    return FramesState(tuple(frames), pausing.run, files, world.folders, world.closed_numbers(), printed)
 
 
 def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:

@@ -213,6 +213,27 @@ def test_a_file_that_is_gone_ends_the_program_with_a_message(tmp_path: Path) -> 
     assert "'data.txt', which was open when this program was built, can't be opened" in ended.error
 
 
+def test_a_folder_that_only_instances_have_is_one_of_their_folders(tmp_path: Path) -> None:
+    result = build(command(BEFORE + read(0)), pause_at="stdin", late_dirs=["/data"], cache=False)
+    assert run_command(result.wasm, b"x", dirs=[(str(tmp_path), "/data")]) == Ended("x", "", 0)
+
+
+def test_a_file_that_is_opened_again_comes_behind_folders_that_only_instances_have(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    binary = command(f"(drop {OPEN}) {read(5)} {read(0)} {read(5)}")
+    given = {"pause_at": "stdin", "dirs": {str(tmp_path): "/"}, "late_dirs": ["/data"], "reopen": True, "cache": False}
+    output = build(binary, **given).wasm  # type: ignore[arg-type]
+    folders = [(str(tmp_path), "/"), (str(tmp_path), "/data")]
+    assert run_command(output, b"x", dirs=folders) == Ended("xb", "", 0)
+
+
+def test_a_folder_that_only_instances_have_and_that_was_closed_is_closed(tmp_path: Path) -> None:
+    closes = "(i32.store8 (i32.const 64) (i32.add (i32.const 48) (call $fd_close (i32.const 3))))"
+    binary = command(f"{closes} {read(0)} {closes} (call $say (i32.const 64) (i32.const 1))")
+    output = build(binary, pause_at="stdin", late_dirs=["/data"], cache=False).wasm
+    assert run_command(output, b"x", dirs=[(str(tmp_path), "/data")]) == Ended("x8", "", 0)  # 8: no such descriptor
+
+
 def test_a_stream_that_was_closed_is_closed() -> None:
     binary = command(f"(drop (call $fd_close (i32.const 0))) {BEFORE} {AFTER}")
     result = build(binary, pause_at="import:wasi_snapshot_preview1.fd_write#2", cache=False)
