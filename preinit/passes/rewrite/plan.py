@@ -56,10 +56,11 @@ class SegmentsPlan(NamedTuple):
 
 class FramesPlan(NamedTuple):
     """Of functions that go on where active ones were: `types` that their code names, after the module's own; `names`
-    of functions, by index."""
+    of functions, by index; `first`: the index of the one that goes on with the innermost."""
 
     types: tuple[FuncType, ...] = ()
     names: Mapping[int, str] = MappingProxyType({})
+    first: int = 0
 
 
 class Plan(NamedTuple):

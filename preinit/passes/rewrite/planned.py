@@ -52,13 +52,13 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
     module, state = job.module, snapshot.frames
     first = len(module.function_types) + len(plan.noops) + len(plan.added)
     resumes = resuming(module, state, snapshot.memories)
-    before = () if resumes is None else (resumes,)
-    continued = frames.continuations(module, state, name, first + len(before), code.call(first) if before else b"")
+    before, innermost = ((), first) if resumes is None else ((resumes,), first + 1)
+    continued = frames.continuations(module, state, name, innermost, code.call(first) if before else b"")
     resumed = {} if continued.entry is None else {name: continued.entry}
     return plan._replace(
         exports=output_exports(module, job.calls[: state.run], job.options, resumed),
         added=(*plan.added, *before, *continued.functions),
-        frames=plan.frames._replace(types=continued.types, names=continued.names),
-        customs=(frames.section(state, first + len(before)),),
+        frames=plan.frames._replace(types=continued.types, names=continued.names, first=innermost),
+        customs=(frames.section(state, innermost),),
         replaced=(frames.SECTION, late.SECTION),
     )
