@@ -161,10 +161,12 @@ class World:
 
     def open_files(self) -> tuple[tuple[int, Descriptor], ...]:
         """What the guest has open besides its folders, by number; and its folders that it has moved."""
-        first = len(STREAMS)
-        preopened = range(first, first + self.folders)
-        found = self._wasi.open_descriptors()
-        return tuple((n, entry) for n, entry in found if entry.preopen is None or n not in preopened)
+        moved = {to for number, to in self._wasi.moved().items() if number not in STREAMS}
+        return tuple((n, entry) for n, entry in self._wasi.open_descriptors() if entry.preopen is None or n in moved)
+
+    def moved_streams(self) -> tuple[tuple[int, int], ...]:
+        """The streams that the guest has given another number: their own numbers, and the ones that they have now."""
+        return tuple((number, to) for number, to in self._wasi.moved().items() if number in STREAMS)
 
     def closed_numbers(self) -> tuple[int, ...]:
         """The streams and folders that the guest closed, by number."""

@@ -38,7 +38,8 @@ def capture_frames(module: Module, paused: Paused, options: Options) -> FramesSt
     files = _open_files(paused, options)
     printed = tuple(paused.world.kept_output) if options.replay_output else ()
     world = paused.world
-    return FramesState(tuple(frames), pausing.run, files, world.folders, world.closed_numbers(), printed)
+    rest = (files, world.folders, world.closed_numbers(), printed, world.moved_streams())
+    return FramesState(tuple(frames), pausing.run, *rest)
 
 
 def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from preinit import Builder, build
+from preinit import Builder, build, verify
 from preinit.errors import (
     Misfit,
     NeverPaused,
@@ -238,6 +238,41 @@ def test_a_stream_that_was_closed_is_closed() -> None:
     binary = command(f"(drop (call $fd_close (i32.const 0))) {BEFORE} {AFTER}")
     result = build(binary, pause_at="import:wasi_snapshot_preview1.fd_write#2", cache=False)
     assert run_command(result.wasm).output == "after\n"
+
+
+def moves(number: int, to: int) -> str:
+    return f"(if (call $fd_renumber (i32.const {number}) (i32.const {to})) (then unreachable))"
+
+
+def test_a_stream_that_was_moved_has_its_other_number_again(tmp_path: Path) -> None:
+    binary = command(moves(2, 1) + read(0) + AFTER)
+    result = build(binary, pause_at="stdin", cache=False)
+    assert run_command(result.wasm, b"x") == Ended("", "xafter\n", 0)
+    assert verify(binary, result.wasm, run=True, call_stdins=[b"x"], pause_at="stdin", cache=False).calls
+    closes = "(i32.store8 (i32.const 33) (i32.add (i32.const 48) (call $fd_close (i32.const 1))))"
+    vector = "(i32.store (i32.const 0) (i32.const 32)) (i32.store (i32.const 4) (i32.const 2))"
+    prints = f"{vector} (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))"
+    binary = command(f"{moves(0, 3)} {moves(1, 2)} {read(3)} {closes} {prints}")
+    where, folders = "import:wasi_snapshot_preview1.fd_read", [(str(tmp_path), "/")]
+    result = build(binary, pause_at=where, dirs=folders, cache=False)
+    assert run_command(result.wasm, b"x", dirs=folders) == Ended("x8", "", 0)  # 8: there is no descriptor 1
+
+
+def test_text_is_printed_again_to_the_stream_to_which_it_went() -> None:
+    binary = command(BEFORE + moves(2, 1) + AFTER + read(0) + END)
+    result = build(binary, pause_at="stdin", replay_output=True, cache=False)
+    assert run_command(result.wasm, b"x") == Ended("before\n", "after\nxend\n", 0)
+
+
+def test_a_stream_or_folder_in_a_place_that_no_instance_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    given = {"pause_at": "stdin", "dirs": [(str(tmp_path), "/"), (str(tmp_path), "/b")], "reopen": True, "cache": False}
+    with pytest.raises(PauseRefused, match="has moved standard output to descriptor 5, which"):
+        build(command(f"(drop {OPEN}) {moves(1, 5)} {read(0)}"), **given)  # type: ignore[arg-type]
+    with pytest.raises(PauseRefused, match=r"has moved the folder '/b' \(descriptor 3\)"):
+        build(command(moves(4, 3) + read(0)), **given)  # type: ignore[arg-type]
+    with pytest.raises(PauseRefused, match="descriptor 1 is a file"):
+        build(command(f"(drop {OPEN}) {moves(5, 1)} {read(0)}"), **given)  # type: ignore[arg-type]
 
 
 def test_bytes_that_were_read_before_the_pause_are_said() -> None:
