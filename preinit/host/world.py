@@ -15,7 +15,7 @@ from ..options import Host
 from ..symbols.linker import how_to_export_memory
 from .imports import Generated, Given, Preloads, Provider, Wasi, link, title
 from .ledger import Calls, Original, settle
-from .output import Output
+from .output import Head, Output
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
 from .wasi1.files import Descriptor, Policy, preopen, preopen_late
@@ -45,7 +45,8 @@ class World:
     `watched`: functions of which each caller is noted.
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
     `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
-    it asks for; those that need not be fresh hold something. `watch`: looks out for the point where it is paused.
+    it asks for; those that need not be fresh hold something. `watch`: looks out for the point where it is paused;
+    `replays`: an output prints again what the guest printed before.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -63,6 +64,7 @@ class World:
         watched: frozenset[str] = frozenset(),
         functions: Mapping[str, HostFunction] | None = None,
         watch: Watch | None = None,
+        replays: bool = False,
     ) -> None:
         self.watch = watch
         self._module = module
@@ -84,9 +86,7 @@ class World:
 
             self._guest = Guest(module)
             self._python = PythonFunctions(module, functions, self.calls, self._guest, watch)
-        self._output = output = Output(host, shown)
-        if watch is not None:
-            output.kept = []
+        self._output = output = Output(host, shown, watch is not None, replays)
         self._provide_late: Callable[[Callable[[Export], Any]], None] | None = None
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(
@@ -155,9 +155,16 @@ class World:
         return self._output.total
 
     @property
-    def kept_output(self) -> list[tuple[int, bytes]]:
-        """What a guest that is paused printed before, in order, and to which of the streams 1 and 2."""
-        return self._output.kept or []
+    def kept_output(self) -> tuple[tuple[int, bytes], ...]:
+        """What a guest whose output is printed again printed before the pause, in order, and to which of the streams 1
+        and 2: not all of it, where it is more than can be printed again."""
+        return tuple((stream, bytes(data)) for stream, data in self._output.kept)
+
+    @property
+    def heads(self) -> tuple[Head, Head]:
+        """What a guest that is paused printed before to its standard output and standard error."""
+        assert self._output.heads is not None
+        return self._output.heads
 
     def open_files(self) -> tuple[tuple[int, Descriptor], ...]:
         """What the guest has open besides its folders, by number; and its folders that it has moved."""

@@ -14,9 +14,10 @@ from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import I64, FuncType
-from ...errors import PauseRefused, counted, quoted
+from ...errors import PauseRefused, quoted
 from ...host.filesread import shown_path
 from ...host.imports import wasi_parameters
+from ...host.output import MOST_REPLAYED
 from ...host.wasi1.abi import CREATE, EXCLUSIVE, MODULE, TRUNCATE
 from ...host.world import memory_of
 from ..snapshot import FramesState, MemoryState, OpenFile
@@ -24,8 +25,6 @@ from .plan import Added
 
 #: Where the structures are put; bytes of what is printed that are put there at once.
 _PLACE, _PIECE = 1024, 1024
-#: Bytes that an output prints again at most: its code has each of them twice.
-MOST_PRINTED = 256 << 10
 #: Descriptors between files that are open, which are opened and closed again.
 _MOST_BETWEEN = 64
 #: Exit code of sysexits.h: the system does not do what it should.
@@ -110,14 +109,12 @@ class _Resuming:
     # -- printing ------------------------------------------------------------------------------------------------------
 
     def _printed(self, state: FramesState) -> Iterator[bytes]:
-        total = sum(len(data) for _, data in state.printed)
-        if total > MOST_PRINTED:
+        if sum(len(data) for _, data in state.printed) > MOST_REPLAYED:
             raise PauseRefused(
-                f"the program printed {counted(total, 'byte')} before the pause; at most {MOST_PRINTED:,} can be "
-                "printed again",
+                f"the program printed more than {MOST_REPLAYED:,} bytes before the pause: no more can be printed again",
                 hint="Have it print less, or leave out --replay-output.",
             )
-        for stream, data in _joined(state.printed):
+        for stream, data in state.printed:
             for start in range(0, len(data), _PIECE):
                 piece = data[start : start + _PIECE]
                 yield self._put(_VECTOR, struct.pack("<IIII", _TEXT, len(piece), 0, 0) + piece)
@@ -188,16 +185,3 @@ class _Resuming:
 
     def _close(self, number: int) -> bytes:
         return self._call("fd_close", code.i32_const(number)) + code.DROP
-
-
-def _joined(printed: tuple[tuple[int, bytes], ...]) -> Iterator[tuple[int, bytes]]:
-    """The same, with what was printed to one stream in a row as one piece."""
-    last, parts = 0, bytearray()
-    for stream, data in printed:
-        if stream != last and parts:
-            yield last, bytes(parts)
-            parts.clear()
-        last = stream
-        parts += data
-    if parts:
-        yield last, bytes(parts)

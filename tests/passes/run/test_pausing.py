@@ -179,6 +179,16 @@ def test_long_output_is_printed_again_in_order_and_memory_is_as_it_was() -> None
     assert run_command(result.wasm, b"x").output == "before\n" * 700 + "x7654321\n"
 
 
+def test_more_text_than_can_be_printed_again_is_refused() -> None:
+    many = "(loop $l (call $say (i32.const 0) (i32.const 65536)) (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const {}))))"
+    fits, exceeds = (command(f"(local $n i32) {many.format(n)} {more} {read(0)}") for n, more in ((4, ""), (4, BEFORE)))
+    given = {"pause_at": "stdin", "replay_output": True, "cache": False, "quiet_guest": True}
+    assert build(fits, **given).wasm  # type: ignore[arg-type]
+    with pytest.raises(PauseRefused, match="printed more than 262,144 bytes before the pause") as caught:
+        build(exceeds, **given)  # type: ignore[arg-type]
+    assert caught.value.hint and "replay_output" in caught.value.hint
+
+
 def test_a_file_that_is_open_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data.txt").write_text("abcdef")
     binary = command(f"(local $fd i32) (local.set $fd {OPEN}) {read(4, 2)} {read(0)} {read(4)}")
