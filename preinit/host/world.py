@@ -22,6 +22,7 @@ from .wasi1.files import Descriptor, Policy, preopen, preopen_late
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
 from .wasi1.process import Clock, Fetches
+from .wasi1.streams import Stream
 
 if TYPE_CHECKING:
     from ..result import HostFacts
@@ -118,17 +119,19 @@ class World:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
 
-    def renew(self, host: Host, deadline: Deadline) -> Printed:
+    def renew(self, host: Host, deadline: Deadline, earlier: tuple[bytes, int] = (b"", 0)) -> Printed:
         """A fresh world for a guest that goes on after its initializer, as an instance of the output has one.
 
-        What was open is closed; clocks, random numbers and standard input start anew. Returns what the guest prints
-        from now on; it is not passed on. Raises `UsageError` as the constructor does.
+        What was open is closed; clocks, random numbers and standard input start anew. `earlier`: another standard
+        input, which is read so many times before that of `host`. Returns what the guest prints from now on; it is not
+        passed on. Raises `UsageError` as the constructor does.
         """
         self._output.end()
         self._wasi.close()
         printed = Printed(host.max_guest_output)
         self.deadline = deadline
         self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
+        self._wasi.stdin.earlier = Stream(earlier[0]), earlier[1]
         self._wasi.preopen(preopens(host))
         self._functions.update({name: self._wasi[name] for name in self._functions})
         return printed
@@ -153,6 +156,11 @@ class World:
     def printed(self) -> int:
         """How many bytes the guest printed."""
         return self._output.total
+
+    @property
+    def input_reads(self) -> int:
+        """How often the guest has read standard input, or found its end."""
+        return self._wasi.stdin.reads
 
     @property
     def kept_output(self) -> tuple[tuple[int, bytes], ...]:

@@ -37,10 +37,13 @@ class Beginning:
         whole = job._replace(calls=job.calls[:run], options=options, pause=None, stack=None, goes_on=True)
         self._first = run_guest(whole, Observer())
         self._side = Side(whole, self._first)
+        self._side.earlier = job.options.host.stdin, paused.world.input_reads
 
     def call(self, call: Call, host: Host, seconds: float) -> Outcome:
-        """Runs it with what is `host`'s of standard input behind what was read, and what is told from the pause on."""
-        host = dataclasses.replace(host, stdin=self.read + host.stdin)
+        """Runs it with `host`'s standard input behind what was read, and what is told from the pause on.
+
+        What was read is read in the same pieces, the end of input included, if the program was told that it is there.
+        """
         outcome = self._side.call(call._replace(raw=self._raw), self.name, host, seconds)
         output, error = self._printed
         return outcome._replace(output=output.left_out_of(outcome.output), error=error.left_out_of(outcome.error))
