@@ -365,6 +365,25 @@ def test_what_can_not_be_done_twice_is_wrong_usage(field: dict[str, object]) -> 
         build(command(BEFORE), pause_at="stdin", **field)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("field", "cause", "leave_out"),
+    [
+        ({"clock": "host"}, "the host's clock", '`clock="host"`.'),
+        ({"random": "host"}, "the host's random numbers", '`random="host"`.'),
+        ({"writable": True, "dirs": {".": "/"}}, "may write files", "`writable=True`."),
+        ({"functions": {"t.tick": lambda guest: None}}, "call Python functions", "`functions`: a stub (`stubs`), or"),
+    ],
+)
+def test_what_can_not_be_done_twice_is_named_and_nothing_else(
+    field: dict[str, object], cause: str, leave_out: str
+) -> None:
+    with pytest.raises(UsageError, match=f"paused runs twice, and .*{cause}") as caught:
+        build(command(BEFORE + read(0)), pause_at="stdin", **field)  # type: ignore[arg-type]
+    hint = str(caught.value.hint)
+    assert hint.startswith(f"Leave out {leave_out}")
+    assert sum(name in hint for name in ("writable", "clock", "random", "functions")) == 1
+
+
 def test_functions_with_constants_are_refused_with_a_hint_that_can_be_followed() -> None:
     with pytest.raises(UsageError, match="paused in the middle") as caught:
         build(command(BEFORE + read(0)), pause_at="stdin", rename_funcs={"again": "_start()"}, cache=False)
