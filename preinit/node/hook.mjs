@@ -37,7 +37,7 @@ const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
 const MOST_MAKERS = 6;
 const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
-const POINTED = { stack: 4096, elsewhere: 512 }; // bytes that are kept of what an argument points to
+const POINTED = { stack: 4096, elsewhere: 512, text: 1 << 16 }; // bytes that are kept of what an argument points to
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
@@ -91,8 +91,10 @@ function pointed(args) {
   for (const value of args) {
     const address = Number(value);
     if (!["number", "bigint"].includes(typeof value) || !Number.isInteger(address) || address <= 0) continue;
-    const wanted = address >= pointer && address < pointer + WINDOW ? POINTED.stack : POINTED.elsewhere;
-    const size = Math.min(wanted, memory.byteLength - address) & ~7;
+    const least = address >= pointer && address < pointer + WINDOW ? POINTED.stack : POINTED.elsewhere;
+    const left = Math.max(0, memory.byteLength - address);
+    const end = new Uint8Array(memory, left && address, Math.min(left, POINTED.text)).indexOf(0); // of a text
+    const size = Math.min(Math.max(least, (end + 8) & ~7), left) & ~7;
     if (size > 0) found.push([address, Buffer.from(memory, address, size).toString("hex")]);
   }
   return found.length ? found : undefined;

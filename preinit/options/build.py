@@ -280,6 +280,7 @@ class Options(Value):
                 hint="Audit a build without `--clock host` and `--random host`.",
             )
         guest_paths = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
+        guest_paths = [path.rstrip("/") or "/" for path in guest_paths]
         twice = next((path for path in guest_paths if guest_paths.count(path) > 1), None) if host.late_dirs else None
         if twice is not None:
             raise UsageError(

@@ -199,10 +199,10 @@ def test_a_call_that_can_not_be_made_again_is_refused(tmp_path: Path) -> None:
 
 
 def test_calls_are_made_again_with_what_they_pointed_to_wherever_that_lay(tmp_path: Path) -> None:
-    """A static text that prepare() changes, and a text of 100 characters that stood on the stack."""
+    """A long static text whose end prepare() changes, and a text of 100 characters that stood on the stack."""
     text = PROGRAM.replace(
         '(func (export "__wasm_call_ctors")',
-        """(data (i32.const 600) "first name")
+        f"""(data (i32.const 600) "{"n" * 2000}")
   (func (export "__wasm_call_ctors")
     (memory.fill (i32.const 3900) (i32.const 120) (i32.const 99)) (global.set $__stack_pointer (i32.const 3900))
     (call $register (i32.const 1) (i32.const 600)) (call $register (i32.const 2) (i32.const 3900))
@@ -210,12 +210,12 @@ def test_calls_are_made_again_with_what_they_pointed_to_wherever_that_lay(tmp_pa
   (func (export "unused")""",
     )
     glue = GLUE.replace("buffer, at, 2).toString()", "buffer).toString('latin1', at).split('\\0')[0]")
-    script = SCRIPT.replace("p.add(40);", "p.put(600, 0x58585858); p.put(1600, 3);").replace(
-        "[p.add(2), p.constructed(), ", "[p.get(600), "
+    script = SCRIPT.replace("p.add(40);", "p.put(2500, 0x58585858); p.put(3000, 3);").replace(
+        "[p.add(2), p.constructed(), ", "[p.get(2500), "
     )
     result = captured(tmp_path, script, text, glue)
-    later = "const p = await start(); console.log(JSON.stringify([p.things, p.get(600), p.get(3900)]));"
-    assert in_glue(tmp_path, result, later) == [["1 first name", f"2 {'x' * 99}"], 0x58585858, 0]
+    later = "const p = await start(); console.log(JSON.stringify([p.things, p.get(2500), p.get(3900)]));"
+    assert in_glue(tmp_path, result, later) == [[f"1 {'n' * 2000}", f"2 {'x' * 99}"], 0x58585858, 0]
 
 
 def test_a_table_that_the_program_grew_stays_as_long(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
+from ...errors import InitializerType, printable
 from ...options import Options
 from .initializers import Call, call_of
 
@@ -20,11 +21,22 @@ class Entry(NamedTuple):
 def entries(module: Module, options: Options) -> tuple[Entry, ...]:
     """The functions that are to be made, in order. Raises what choosing an initializer raises."""
     functions = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
-    return tuple(
-        Entry(name, call_of(module, functions, source, options.allocator))
-        for name, source in options.rename_funcs
-        if not isinstance(source, str) or (source not in module.exported_names and "(" in source)
-    )
+    made = []
+    for name, source in options.rename_funcs:
+        if isinstance(source, str) and (source in module.exported_names or "(" not in source):
+            continue
+        try:
+            made.append(Entry(name, call_of(module, functions, source, options.allocator)))
+        except InitializerType as problem:
+            _speak_of_entry(problem, name)
+            raise
+    return tuple(made)
+
+
+def _speak_of_entry(problem: InitializerType, name: str) -> None:
+    """Has an error that is worded for an initializer speak of the entry's call."""
+    problem.what = problem.what.replace("the initializer", "the call").replace("an initializer", "a call")
+    problem.hint = problem.hint and problem.hint.replace("-f '", f"-r '{printable(name)}=")
 
 
 def renamed(module: Module, options: Options) -> dict[str, str]:

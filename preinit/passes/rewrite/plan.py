@@ -56,11 +56,10 @@ class SegmentsPlan(NamedTuple):
 
 class FramesPlan(NamedTuple):
     """Of functions that go on where active ones were: `types` that their code names, after the module's own; `names`
-    of functions, by index; `first`: the index of the one that goes on with the innermost."""
+    of functions, by index."""
 
     types: tuple[FuncType, ...] = ()
     names: Mapping[int, str] = MappingProxyType({})
-    first: int = 0
 
 
 class Plan(NamedTuple):

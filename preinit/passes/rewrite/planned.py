@@ -52,13 +52,14 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
     module, state = job.module, snapshot.frames
     first = len(module.function_types) + len(plan.noops) + len(plan.added)
     resumes = resuming(module, state, snapshot.memories)
-    before, innermost = ((), first) if resumes is None else ((resumes,), first + 1)
-    continued = frames.continuations(module, state, name, innermost, code.call(first) if before else b"")
+    # Behind the continuations, and behind the one function more that calls it.
+    before = b"" if resumes is None else code.call(first + len(state.frames) + 1)
+    continued = frames.continuations(module, state, name, first, before)
     resumed = {} if continued.entry is None else {name: continued.entry}
     return plan._replace(
         exports=output_exports(module, job.calls[: state.run], job.options, resumed),
-        added=(*plan.added, *before, *continued.functions),
-        frames=plan.frames._replace(types=continued.types, names=continued.names, first=innermost),
-        customs=(frames.section(state, innermost),),
+        added=(*plan.added, *continued.functions, *(() if resumes is None else (resumes,))),
+        frames=plan.frames._replace(types=continued.types, names=continued.names),
+        customs=(frames.section(state, first),),
         replaced=(frames.SECTION, late.SECTION),
     )

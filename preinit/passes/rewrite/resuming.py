@@ -158,6 +158,12 @@ class _Resuming:
             self._ends(f"the file {name} gets another descriptor than when this program was built")
         )
         if file.position:
+            if "fd_seek" not in self._functions:
+                raise PauseRefused(
+                    f"the file {name} was read up to byte {file.position:,}, and to go on there the output would have "
+                    "to call `fd_seek`, which the module does not import",
+                    hint="Pause before the file is read, or after it is closed.",
+                )
             seek = (
                 code.i32_const(file.number),
                 code.i64_const(file.position),

@@ -102,7 +102,7 @@ def test_what_is_no_late_folder_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"late_dirs": ["/data", "/data::refuse"]}, {"late_dirs": ["/a"], "dirs": {".": "/a"}}]
+    "options", [{"late_dirs": ["/data", "/data::refuse"]}, {"late_dirs": ["/a/"], "dirs": {".": "/a"}}]
 )
 def test_a_folder_that_is_there_twice_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=r"the guest has two folders '/(data|a)'"):

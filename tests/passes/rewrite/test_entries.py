@@ -191,3 +191,18 @@ def test_a_float_that_must_be_returned_is_compared_bit_by_bit(kind: str) -> None
         assert in_wasmtime(built(("_start", f"same({number})={number}"), text=text).wasm) == ""
     with pytest.raises(wasmtime.ExitTrap):
         in_wasmtime(built(("_start", "same(0.0)=-0.0"), text=text).wasm)
+
+
+@pytest.mark.parametrize(
+    ("source", "what", "hint"),
+    [
+        ("result(1,2)", "the call takes 1 argument, 2 were given", "-r '_start=result(<i32>)'"),
+        ('result("a","b")', "the call takes 1 argument, 2 would be given", "count as two"),
+        ("both(1)=0", "a call that must return '0' has one result", "Leave out `=0`"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_said_to_be_the_entrys(source: str, what: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "runtime.wasm").write_bytes(wasm(RUNTIME))
+    done = run("build", tmp_path / "runtime.wasm", "-f", "init", "-r", f"_start={source}", "-o", tmp_path / "out.wasm")
+    assert what in done.stderr.decode()
+    assert hint in done.stderr.decode()

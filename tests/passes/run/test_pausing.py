@@ -206,6 +206,23 @@ def test_a_file_that_is_open_is_opened_again_where_it_was_read_to(tmp_path: Path
     assert result.report.pause and result.report.pause.reopened == ("data.txt",)
 
 
+def test_a_file_that_was_read_is_refused_where_nothing_can_go_on_in_it(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    text = """(module
+      (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 64) "data.txt") (data (i32.const 16) "\\00\\02\\00\\00\\02")
+      (func (export "_start")
+        (drop (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 8) (i32.const 0)
+          (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 32)))
+        (drop (call $read (i32.const 4) (i32.const 16) (i32.const 1) (i32.const 32)))
+        (drop (call $read (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 32)))))"""
+    with pytest.raises(
+        PauseRefused, match=r"'data.txt' was read up to byte 2, .* `fd_seek`, which the module does not"
+    ):
+        build(wasm(text), pause_at="stdin", dirs={str(tmp_path): "/"}, reopen=True, cache=False)
+
+
 def test_descriptors_keep_their_numbers_when_one_between_them_was_closed(tmp_path: Path) -> None:
     (tmp_path / "data.txt").write_text("abcdef")
     body = f"(drop {OPEN}) (drop {OPEN}) (drop (call $fd_close (i32.const 4))) {read(0)} {read(5)} (if (i32.ne {OPEN} (i32.const 4)) (then unreachable)) {read(4)}"
