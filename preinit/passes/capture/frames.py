@@ -36,9 +36,9 @@ def capture_frames(module: Module, paused: Paused, options: Options) -> FramesSt
     if [frame.body.function for frame in frames] != wanted:
         raise PauseDiffers("other functions were unwound at the pause than were active in the first run")
     files = _open_files(paused, options)
-    printed = tuple(paused.world.kept_output) if options.replay_output else ()
-    folders = len(options.host.dirs)
-    return FramesState(tuple(frames), pausing.run, files, folders, paused.world.closed_numbers(), printed)
+    world = paused.world
+    rest = (files, world.folders, world.closed_numbers(), world.kept_output, world.moved_streams())
+    return FramesState(tuple(frames), pausing.run, *rest)
 
 
 def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:
