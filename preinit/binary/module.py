@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated
+from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated, printable
 from . import dylink, externs
 from . import sections as read
 from .bodies import BodyRanges, read_bodies
@@ -200,6 +200,11 @@ class Module:
             imported = [entry for entry in self.imports if entry.kind == read.ExternKind.FUNC][index]
             return f"{imported.module}.{imported.name}"
         return next((e.name for e in self.exports if e.kind == read.ExternKind.FUNC and e.target == index), None)
+
+    def function_place(self, index: int) -> str:
+        """A function in the place that an error names."""
+        name = self.function_name(index)
+        return f"function {index}" + (f" (`{printable(name)}`)" if name else "")
 
 
 def parse(data: bytes, data_of: Module | None = None, libraries: bool = False) -> Module:

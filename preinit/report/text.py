@@ -175,8 +175,8 @@ def _difference(entry: Difference) -> str:
 def _baked_in(host: HostFacts, late: LateFacts | None) -> list[str]:
     """One line about what the guest was given of the world, if it took anything."""
     size = sum(file.size for file in host.files)
-    own_environment = late is not None and late.environment == "bound"
-    own_arguments = late is not None and late.arguments == "bound"
+    own_environment = late is not None and late.environment == "bound" and not late.environment_active
+    own_arguments = late is not None and late.arguments == "bound" and not late.arguments_active
     taken = (
         (host.random_bytes, "random byte", ""),
         (host.clock_reads, "reading", " of the time"),

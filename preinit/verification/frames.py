@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..binary.module import Module
 from ..errors import Discrepancy
-from ..passes.rewrite.frames import SECTION, section
+from ..passes.rewrite.frames import SECTION
 from ..passes.rewrite.plan import Plan
 from ..passes.snapshot import FramesState
 
@@ -22,7 +22,7 @@ def compare_frames(module: Module, output: Module, plan: Plan, state: FramesStat
         yield Discrepancy("type", f"types from {first} on", f"{len(plan.frames.types)} that it needs", "other ones")
     own = output.custom(SECTION)
     said = output.data[own.content : own.end] if own else b""
-    wanted = b"".join(section(state, len(module.function_types) + len(plan.noops)))
+    wanted = b"".join(plan.customs[0])
     if not wanted.endswith(said) or not said:
         yield Discrepancy("frame", f"custom section '{SECTION}'", f"{len(state.frames)} active functions", "others")
     names = output.names.functions

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..binary.constexpr import bits_of
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Global
-from ..binary.types import V128, is_numeric, type_name
+from ..binary.types import I32, V128, is_numeric, type_name
 from ..errors import Discrepancy, GuestTrap
 from ..host import Clock
 from ..options.numbers import encode
@@ -43,7 +43,7 @@ def observe_values(module: Module, run: Paused) -> GlobalsSeen:
 def compare_globals(
     module: Module, output: Module, places: Places, before: GlobalsSeen, after: GlobalsSeen
 ) -> Iterator[Discrepancy]:
-    for index, (a, b) in enumerate(zip(module.globals, output.globals, strict=True)):
+    for index, (a, b) in enumerate(zip(module.globals, output.globals, strict=False)):  # what is added comes behind
         if is_numeric(a.type):
             x, y = _number(a, before.numbers.get(index)), _number(b, after.numbers.get(index))
         else:
@@ -52,6 +52,17 @@ def compare_globals(
             name = places.single("global", index)
             place = f"global {index}{f' ({name})' if name else ''} of type {type_name(a.type)}"
             yield Discrepancy("global", place, x, y)
+
+
+def added_globals(module: Module, output: Module, added: int) -> Iterator[Discrepancy]:
+    """After the input's globals, there are `added` mutable ones of type i32 that start with 0."""
+    more = output.globals[len(module.globals) :]
+    if len(more) != added:
+        yield Discrepancy("global", "globals after those of the input", f"{added}", f"{len(more)}")
+    for index, entry in enumerate(more, len(module.globals)):
+        starts = bits_of(entry.initializer) if entry.initializer else None
+        if entry.type != I32 or not entry.mutable or starts != bytes(4):
+            yield Discrepancy("global", f"global {index}", "a mutable i32 that starts with 0", "another global")
 
 
 def _number(entry: Global, bits: bytes | None) -> str:

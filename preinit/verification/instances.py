@@ -35,6 +35,7 @@ from ..passes.snapshot import Snapshot
 from .behaviour import zero_dead_stack
 from .frames import compare_frames
 from .functions import added_functions
+from .globals import added_globals
 from .result import Compared
 from .state import Comparison, State, observe
 from .structure import exported
@@ -170,6 +171,7 @@ def _compare(job: Job, paused: Paused, snapshot: Snapshot, late: Late | None, fr
     noops = plan.noops
     if late or job.pause:
         raise_any(exported(module, output, plan.exports))
+    raise_any(added_globals(module, output, plan.globals.added))
     raise_any(added_functions(module, output, snapshot, job.owners, len(noops), plan.added))
     if job.pause:
         raise_any(compare_frames(module, output, plan, snapshot.frames))

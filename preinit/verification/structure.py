@@ -25,12 +25,13 @@ def structure(
     """Where the output's declarations or code are others than the input's.
 
     `exports`: those that the output must have; None where that is not known before the initializer ran: see
-    `exported`. `more`: the output has functions of its own. How large memories and tables are now is not looked at.
+    `exported`. `more`: the output has functions, and globals, of its own. How large memories and tables are now is
+    not looked at.
     """
     yield from _types(module, output, more)
     yield from _imports(module, output, imports)
     yield from _functions(module, output)
-    yield from _state(module, output)
+    yield from _state(module, output, more)
     if exports is not None:
         yield from exported(module, output, exports)
     if output.start is not None and output.start < len(module.function_types):
@@ -114,11 +115,13 @@ def _global(entry: Global) -> str:
     return f"{'mutable' if entry.mutable else 'constant'} {type_name(entry.type)}"
 
 
-def _state(module: Module, output: Module) -> Iterator[Discrepancy]:
+def _state(module: Module, output: Module, more: bool) -> Iterator[Discrepancy]:
+    """Globals that an output has for `more` functions are looked at elsewhere."""
+    globals_ = output.globals[: len(module.globals)] if more else output.globals
     described: tuple[tuple[str, Sequence[Any], Sequence[Any], Callable[[Any], str]], ...] = (
         ("memory", module.memories, output.memories, _limits),
         ("table", module.tables, output.tables, _table),
-        ("global", module.globals, output.globals, _global),
+        ("global", module.globals, globals_, _global),
         ("tag", module.tags, output.tags, lambda index: f"type {index}"),
     )
     for kind, before, after, describe in described:

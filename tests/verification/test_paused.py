@@ -100,3 +100,15 @@ def test_an_output_of_another_pause_is_refused() -> None:
     output = build(binary, pause_at="import:wasi_snapshot_preview1.fd_write", cache=False).wasm
     with pytest.raises(Mismatch):
         verify(binary, output, pause_at="stdin", cache=False)
+
+
+def test_an_export_that_may_be_called_again_is_verified_with_its_global() -> None:
+    binary = wasm("""(module (import "env" "tick" (func $tick)) (global $n (mut i32) (i32.const 4))
+      (func (export "handle") (param i32) (result i32) (call $tick) (i32.add (local.get 0) (global.get $n))))""")
+    options = {"init_funcs": ["handle(7)"], "pause_at": "import:env.tick", "stubs": {"env.tick": "zero"}}
+    output = build(binary, cache=False, **options).wasm  # type: ignore[arg-type]
+    assert verify(binary, output, cache=False, **options)  # type: ignore[arg-type]
+    added = b"\x7f\x01\x41\x00\x0b"
+    assert output.count(added) == 1
+    with pytest.raises(Mismatch, match="global 1"):
+        verify(binary, output.replace(added, b"\x7f\x01\x41\x01\x0b"), cache=False, **options)  # type: ignore[arg-type]

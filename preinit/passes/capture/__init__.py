@@ -29,5 +29,5 @@ def capture(job: Job, paused: Paused) -> Snapshot:
     if paused.pausing is not None:
         from .frames import capture_frames
 
-        frames = capture_frames(module, paused, job.options)
+        frames = capture_frames(module, paused, job.options, [call.name for call in job.calls])
     return Snapshot(capture_memories(module, instrumented, instance), globals_, tables, segments, frames)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ...binary.cursor import Cursor
+from ...binary.instructions import decoder
 from ...binary.module import Module
+from ...binary.opcodes import CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF
+from ...binary.sections import ExternKind
 from ...binary.types import NUMERIC_SIZES, ValType, is_numeric, type_name
 from ...engine.guest import Instance
 from ...engine.values import RawValue
-from ...errors import PauseDiffers, PauseRefused, printable, quoted
+from ...errors import PauseDiffers, PauseRefused, quoted
 from ...host.filesread import shown_path
 from ...options import Options
 from ..instrument.frames import Site, is_function_reference
@@ -15,10 +21,11 @@ from ..snapshot import FramesState, FrameState, FrameValue, OpenFile
 from .references import reference
 
 _NULL = 1
+_TAIL_CALLS = decoder(frozenset(), frozenset((RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)))
 
 
-def capture_frames(module: Module, paused: Paused, options: Options) -> FramesState:
-    """The frames of a guest that was paused; none of one that was not.
+def capture_frames(module: Module, paused: Paused, options: Options, called: Sequence[str]) -> FramesState:
+    """The frames of a guest that was paused; none of one that was not. `called`: the exports that were.
 
     Raises `PauseDiffers` where they are not those of the first run, `PauseRefused` for a value that can't be written.
     """
@@ -35,10 +42,61 @@ def capture_frames(module: Module, paused: Paused, options: Options) -> FramesSt
     wanted = pausing.stack if pausing.watched.hooked is None else pausing.stack[1:]
     if [frame.body.function for frame in frames] != wanted:
         raise PauseDiffers("other functions were unwound at the pause than were active in the first run")
+    _check_tail_calls(module, paused, frames[0] if frames else None, called[pausing.run])
     files = _open_files(paused, options)
     world = paused.world
     rest = (files, world.folders, world.closed_numbers(), world.kept_output, world.moved_streams())
     return FramesState(tuple(frames), pausing.run, *rest)
+
+
+def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | None, export: str) -> None:
+    """Raises `PauseRefused` where the innermost call that is under way is not the one that was paused.
+
+    What ended by a tail call is on no stack: the call under way is that of a function that has done something since,
+    and would do it again.
+    """
+    pausing = paused.pausing
+    assert pausing is not None
+    if innermost is not None:
+        callee = _callee(module, paused, innermost)
+    else:
+        exported = module.exported(export)
+        callee = exported.target if exported else None
+    hooked = pausing.watched.hooked
+    if hooked is not None:
+        # Entered for the N-th time, it may have called itself so.
+        body = module.bodies[hooked - module.imported_functions]
+        again = pausing.pause.point.number > 1 and _TAIL_CALLS.search(module.data, body.start, body.end).found
+        if callee == hooked and not again:
+            return
+    else:
+        functions = [place for place, entry in enumerate(module.imports) if entry.kind == ExternKind.FUNC]
+        if callee is not None and callee < len(functions) and functions[callee] in pausing.pause.imports:
+            return
+    raise PauseRefused(
+        f"a function came to the pause ({pausing.pause.point}) by a tail call (`return_call`), or may have: it is "
+        "not on the stack any more, and all that it did would be done again",
+        where=module.function_place(innermost.body.function) if innermost else f"export {quoted(export)}",
+        hint="Pause at a call that is no tail call (--pause-at function:NAME or import:MODULE.NAME), or compile "
+        "without tail calls (for clang, leave out -mtail-call).",
+    )
+
+
+def _callee(module: Module, paused: Paused, frame: FrameState) -> int | None:
+    """The function that a frame calls, whose call has not begun; None where nothing shows it."""
+    call = frame.call
+    at = Cursor(module.data, call.start, call.end, "function body")
+    opcode = at.byte()
+    if opcode == CALL:
+        return at.u32()
+    given = frame.arguments[-1]
+    if opcode != CALL_INDIRECT:
+        return given if isinstance(given, int) else None
+    at.u32()
+    entries = paused.instance.table_values(paused.instrumented.tables[at.u32()])
+    assert isinstance(given, bytes)
+    entry = entries[int.from_bytes(given, "little")]
+    return None if entry.kind != "func" else paused.instance.resolve_function(entry.bits)
 
 
 def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:
@@ -76,8 +134,7 @@ class _Reader:
     def frame(self, sites: tuple[Site, ...]) -> FrameState:
         site = sites[int.from_bytes(self._take(4), "little")]
         body, call = site.body, site.call
-        name = self._module.function_name(body.function)
-        where = f"function {body.function}" + (f" (`{printable(name)}`)" if name else "")
+        where = self._module.function_place(body.function)
         values = [self._value(t, where) for t in site.types[: len(site.locals) + len(call.operands)]]
         given = site.types[len(values) :]
         arguments = [self._value(t, where) if self._innermost else self._skip(t) for t in given]

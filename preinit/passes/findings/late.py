@@ -55,6 +55,16 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
             f"build: what reads an argument or a variable through {'it' if one else 'them'} sees the build's",
             "If it should be the instance's: take it from `argv` or `getenv` again when an instance starts.",
         )
+    for number, what in ((facts.environment_active, "environment"), (facts.arguments_active, "arguments")):
+        if number:
+            one = number == 1
+            yield BuildWarning(
+                "late-elsewhere",
+                f"{number} local{'s' * (not one)} or operand{'s' * (not one)} of active functions point{'s' * one} "
+                f"to the build's {what}: what reads the {what} through "
+                f"{'it' if one else 'them'} sees the build's",
+                "Pause before the program takes it from `environ` or `argv`, or have it take it again after the pause.",
+            )
     if facts.arguments == "unbound":
         yield BuildWarning(
             "late-arguments",

@@ -17,7 +17,7 @@ from ...binary.module import Module, SectionId, parse
 from ...binary.typed import IF, Call, Scope, TypedBody
 from ...binary.types import FUNCREF, I32, NUMERIC_SIZES, FuncType, Limits, ValType, is_numeric
 from ...binary.walk import read_typed
-from ...errors import PauseRefused, printable
+from ...errors import PauseRefused
 from .instrumented import FrameProbes, Instrumented
 
 #: Active functions at a pause: each gets a function of its own in the output.
@@ -246,10 +246,6 @@ class _Watch:
             offset += _size(value_type)
         return _Saved(b"".join(pieces), offset, functions)
 
-    def where(self, function: int) -> str:
-        name = self._module.function_name(function)
-        return f"function {function}" + (f" (`{printable(name)}`)" if name else "")
-
 
 class _Spilling:
     """The body of a function that is on the stack. `innermost`: the call that is paused may be one of its own."""
@@ -284,7 +280,7 @@ class _Spilling:
                     pieces += [data[position:at], before, data[at : what.end], after]
                     position = what.end
         except PauseRefused as problem:
-            problem.where = watch.where(body.function)
+            problem.where = watch._module.function_place(body.function)
             raise
         pieces.append(data[position : body.end])
         locals_ = (*body.locals[len(body.type.params) :], *self._extra)

@@ -109,6 +109,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         argument_arrays=tuple(one.array for one in arrays),
         argument_count=arrays[0].strings if arrays else 0,
         texts=len(texts),
+        environment_active=_active(snapshot, first.world.environment, agreed.arrays, array=True),
+        arguments_active=_active(snapshot, first.world.arguments, arrays, array=False),
     )
     check_imports(job.module, "environ", bool(agreed.arrays))
     check_imports(job.module, "args", bool(arrays))
@@ -127,6 +129,11 @@ def _texts_held(job: Job, state: MemoryState, fetches: Fetches, arrays: Sequence
         return set()
     held = job.deadline.start(lambda: [find.texts_held(fetch, state, values) for fetch in kept]).result()
     return set().union(*held)
+
+
+def _active(snapshot: Snapshot, fetches: Fetches, arrays: Sequence[Bound], array: bool) -> int:
+    bound = {one.array for one in arrays}
+    return sum(find.pointing(fetch, snapshot.frames, array) for fetch in fetches.all if fetch.array in bound)
 
 
 def memory_index(module: Module) -> int:

@@ -95,6 +95,16 @@ def in_frames(frames: FramesState) -> Iterator[int]:
                 yield int.from_bytes(value, "little")
 
 
+def pointing(fetch: Fetch, frames: FramesState, array: bool) -> int:
+    """How many of those may point to what this call fetched: into the strings and, with `array`, to or into the array.
+
+    Without it, not what begins the strings: libc keeps that in a local while `main` runs.
+    """
+    strings = range(fetch.strings + (not array), fetch.strings + sum(map(len, fetch.texts)))
+    entries = range(fetch.array, fetch.array + WORD * len(fetch.texts) + 1 if array else fetch.array)
+    return sum(value in strings or value in entries for value in in_frames(frames))
+
+
 def copies(fetch: Fetch, memory: MemoryState) -> Iterator[int]:
     """Where arrays begin that hold the same addresses and are another one's: what `setenv` makes."""
     at, expected = fetch.strings, bytearray()

@@ -18,6 +18,7 @@ iteration that is under way comes before the loop itself:
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
@@ -29,12 +30,17 @@ from ...binary import paused
 from ...binary.module import Module
 from ...binary.typed import BLOCK, END, LOOP, OPENING, TRY_TABLE, Mark, Scope
 from ...binary.types import NUMERIC_SIZES, FuncType, ValType, is_numeric
+from ...errors import PauseRefused, counted
 from ..snapshot import FramesState, FrameState, FrameValue
 from .plan import Added
 from .references import reference_value
 
 #: What a continuation is called: its function's name with this behind.
 RESUMED = ".resumed"
+
+#: Bytes of all continuations, and of one: engines take no longer function
+#: (https://webassembly.github.io/spec/js-api/#limits).
+MOST_CODE, LONGEST = 128 << 20, 7_654_321
 
 #: Where labels lead in a continuation: to scopes by their number, and out of a loop that has begun already.
 _Out = tuple[str, int]
@@ -72,20 +78,29 @@ class NewTypes:
         return self._known[wanted]
 
 
-def continuations(module: Module, state: FramesState, name: str, first: int, before: bytes) -> Continuations:
+def continuations(
+    module: Module, state: FramesState, name: str, first: int, before: bytes, called: int | None = None
+) -> Continuations:
     """One continuation for each frame; the first of them will have the index `first`.
 
     The export `name` was called: it keeps its type, and what it is given when it goes on is not looked at. `before`:
-    what is done before the outermost continuation.
+    what is done before the outermost continuation. `called`: the index of a global that says whether it was called
+    already: what was under way goes on once, and who calls it again gets the function that it was; None: nobody does.
+    Raises `PauseRefused` where they would be too large.
     """
     if not state.frames and not before:
         return Continuations()
+    _check_size(module, state)
     types = NewTypes(module)
     functions: list[Added] = []
     names: dict[int, str] = {}
     callee: int | None = None
     for number, frame in enumerate(state.frames):
-        functions.append(_Continuation(module, frame, types, callee).function())
+        function = _Continuation(module, frame, types, callee).function()
+        size = len(function.locals) + len(function.body) + len(code.END)
+        if size > LONGEST:
+            raise _too_long(module, frame, size)
+        functions.append(function)
         callee = first + number
         title = module.function_name(frame.body.function)
         if title and module.custom("name"):
@@ -93,11 +108,55 @@ def continuations(module: Module, state: FramesState, name: str, first: int, bef
     export = module.exported(name)
     signature = module.function_type(export.target) if export else None
     assert export is not None and signature is not None  # it was called
-    if callee is None or signature.params or before:
+    if callee is None or signature.params or before or called is not None:
+        if called is not None:
+            again = code.parameters(signature) + code.call(export.target) + code.RETURN
+            begins = code.i32_const(1) + code.global_set(called)
+            before = code.global_get(called) + code.if_(again) + begins + before
         goes_on = code.parameters(signature) + code.call(export.target) if callee is None else code.call(callee)
         functions.append(Added(signature, code.NO_LOCALS, before + goes_on))
         callee = first + len(functions) - 1
     return Continuations(tuple(functions), tuple(types.added), names, callee)
+
+
+def _check_size(module: Module, state: FramesState) -> None:
+    """Raises `PauseRefused` where continuations would be too large, before any is made."""
+    sizes: Counter[int] = Counter()
+    for frame in state.frames:
+        size = _size(frame)
+        if size > LONGEST:
+            raise _too_long(module, frame, size)
+        sizes[frame.body.function] += size
+    total = sum(sizes.values())
+    if total <= MOST_CODE:
+        return
+    function, size = sizes.most_common(1)[0]
+    times = sum(frame.body.function == function for frame in state.frames)
+    raise PauseRefused(
+        f"what is left to do of {counted(len(state.frames), 'active function')} takes {total:,} bytes of code, and at "
+        f"most {MOST_CODE:,} are written. This one is active {counted(times, 'time')}, for {size:,} bytes",
+        where=module.function_place(function),
+        hint="Pause where fewer calls are under way: outside of a deep recursion.",
+    )
+
+
+def _too_long(module: Module, frame: FrameState, size: int) -> PauseRefused:
+    return PauseRefused(
+        f"what is left to do of an active function takes {size:,} bytes of code, and engines take functions of at most "
+        f"{LONGEST:,}",
+        where=module.function_place(frame.body.function),
+        hint="Pause where that function is not active, or where fewer of its loops are under way.",
+    )
+
+
+def _size(frame: FrameState) -> int:
+    """Bytes of a continuation, or somewhat less: constants and labels may take more."""
+    chain = frame.body.chain(frame.call.scope)
+    loops = sum(scope.end + 1 - scope.start for scope in chain if scope.opcode == LOOP)
+    others = (scope for scope in chain if scope.otherwise is not None and frame.call.start < scope.otherwise)
+    left = frame.body.end - frame.call.end - sum(scope.end - (scope.otherwise or scope.end) for scope in others)
+    constants = 4 * sum(isinstance(value, bytes) and any(value) for value in frame.locals.values())
+    return loops + left + constants
 
 
 SECTION = paused.SECTION

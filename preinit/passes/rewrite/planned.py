@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...binary import assembler as code
+from ..plan.entries import renamed
 from ..plan.exports import no_ops, output_exports
 from ..plan.job import Job
 from ..run import Paused
@@ -54,8 +55,13 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
     resumes = resuming(module, state, snapshot.memories)
     # Behind the continuations, and behind the one function more that calls it.
     before = b"" if resumes is None else code.call(first + len(state.frames) + 1)
-    continued = frames.continuations(module, state, name, first, before)
+    names = {new for new, present in renamed(module, job.options).items() if present == name} or {name}
+    # What a host calls first, it calls once.
+    called = None if names <= {*late.ENTRIES} else len(module.globals) + plan.globals.added
+    continued = frames.continuations(module, state, name, first, before, called)
     resumed = {} if continued.entry is None else {name: continued.entry}
+    if called is not None and resumed:
+        plan = plan._replace(globals=plan.globals._replace(added=plan.globals.added + 1))
     return plan._replace(
         exports=output_exports(module, job.calls[: state.run], job.options, resumed),
         added=(*plan.added, *continued.functions, *(() if resumes is None else (resumes,))),

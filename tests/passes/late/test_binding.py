@@ -12,6 +12,7 @@ import wasmtime
 from preinit import Builder, Host, Result, build
 from preinit.binary.module import parse
 from preinit.errors import LateBinding, TimeLimit, UsageError, WarningsRefused
+from preinit.report.text import summary
 from preinit.verification import verify
 from tests.support.modules import build_text
 from tests.support.places import ROOT
@@ -563,3 +564,47 @@ def test_a_paused_program_that_changed_its_environment_is_told_so() -> None:
     assert result.report.late and "added variables to its environment" in (result.report.late.cause or "")
     said = [warning.message for warning in result.report.warnings if warning.code == "late-environment"]
     assert len(said) == 1 and "added variables to its environment while it was built" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("local", "told"),
+    [("(local.get $array)", 1), ("(i32.load (local.get $array))", 1), ("(i32.const 7)", 0)],
+)
+def test_locals_of_active_functions_that_point_into_the_environment_are_told(local: str, told: int) -> None:
+    code = f"""
+      (func $pause (export "pause"))
+      (func (export "_start") (local $array i32) (local $kept i32)
+        (local.set $array (call $fetch))
+        (i32.store (i32.const 512) (local.get $array))
+        (local.set $kept {local})
+        (local.set $array (i32.const 0))
+        (call $pause)
+        (if (i32.ne (local.get $kept) (i32.const 7)) (then (call $line (local.get $kept))))
+        (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code, late=None, pause_at="function:pause", rename_funcs={}, env={"A": "build"})
+    assert result.report.late and result.report.late.environment_active == told
+    said = [warning.message for warning in result.report.warnings if warning.code == "late-elsewhere"]
+    assert len(said) == told
+    if told:
+        assert said[0].startswith("1 local or operand of active functions points to the build's environment: ")
+    assert ("frozen: 2 environment variables" in "\n".join(summary(result.report))) == bool(told)
+    assert in_wasmtime(result.wasm, {"A": "own"}).endswith("A=own\n")
+
+
+def test_locals_that_point_to_a_text_of_the_arguments_are_told() -> None:
+    code = """
+      (func $pause (export "pause"))
+      (func (export "_start") (local $array i32) (local $name i32)
+        (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+        (drop (call $args (i32.const 2048) (i32.const 4096)))
+        (local.set $array (i32.const 2048))
+        (local.set $name (i32.load (i32.const 2052)))
+        (call $pause)
+        (call $line (local.get $name))
+        (call $print (local.get $array)))
+    """
+    result = by_hand(code, late=None, pause_at="function:pause", rename_funcs={}, args=["a", "build"])
+    assert result.report.late and result.report.late.arguments_active == 1
+    said = [warning.message for warning in result.report.warnings if warning.code == "late-elsewhere"]
+    assert len(said) == 1 and said[0].endswith("what reads the arguments through it sees the build's")

@@ -9,6 +9,7 @@ import pytest
 
 from preinit import Options, build, inspect
 from preinit.binary.module import parse
+from preinit.errors import PauseRefused
 from preinit.passes.rewrite.frames import SECTION
 from tests.support.modules import build_text, text_of, wasm
 from tests.support.pausing.in_node import node_traces
@@ -223,3 +224,82 @@ def test_a_program_that_is_paused_before_it_did_anything_is_the_same() -> None:
     source = f'(module {IMPORT} (func $main (export "_start") (drop (call $tick (i32.const 5)))))'
     output = build(wasm(source), Options(pause_at="function:main", cache=False)).wasm
     assert trace(engine(), output) == [5, "returned"]
+
+
+TAILS = """(type $unary (func (param i32) (result i32)))
+  (table funcref (elem $tick $before)) (elem declare func $tick)
+  (global $n (mut i32) (i32.const 0))
+  (func $did (global.set $n (i32.add (global.get $n) (i32.const 1))))
+  (func $before (param i32) (result i32) (call $did) (return_call $tick (global.get $n)))
+  (func $looked_up (param i32) (result i32)
+    (call $did) (return_call_indirect (type $unary) (global.get $n) (i32.const 0)))
+  (func $hooked (param $left i32) (result i32) (call $did)
+    (if (local.get $left) (then (return_call $hooked (i32.sub (local.get $left) (i32.const 1)))))
+    (call $tick (global.get $n)))
+  (func $plain (param i32) (result i32) (call $did) (call $tick (global.get $n)))
+  (func $to_plain (param i32) (result i32) (call $did) (return_call $plain (i32.const 0)))"""
+
+
+@pytest.mark.parametrize(
+    ("call", "where"),
+    [
+        ("(call $before (i32.const 0))", "import:t.tick"),
+        ("(call $looked_up (i32.const 0))", "import:t.tick"),
+        ("(call_indirect (type $unary) (i32.const 0) (i32.const 1))", "import:t.tick"),
+        ("(call $to_plain (i32.const 0))", "function:plain"),
+        ("(call $hooked (i32.const 5))", "function:hooked#3"),
+        ("(return_call $to_end)", "function:end"),
+    ],
+)
+def test_what_ended_by_a_tail_call_is_never_done_twice(call: str, where: str) -> None:
+    ends = call.startswith("(return")
+    body = f'(func $end) (func $to_end (call $did) (return_call $end)) (func (export "_start") {"" if ends else "(drop"} {call})'
+    binary = wasm(f"(module {IMPORT} {TAILS} {body}{'' if ends else ')'})")
+    with pytest.raises(PauseRefused, match=r"by a tail call \(`return_call`\), or may have") as caught:
+        build(binary, pause_at=where, preloads={"t": wasm(TICKER)}, cache=False)
+    assert "_start" in str(caught.value.where)
+
+
+@pytest.mark.parametrize(
+    ("call", "where", "number"),
+    [
+        ("(call_indirect (type $unary) (i32.const 7) (i32.const 0))", "import:t.tick", 1),
+        ("(call_ref $unary (i32.const 7) (ref.func $tick))", "import:t.tick", 1),
+        ("(call $hooked (i32.const 5))", "function:hooked", 1),
+        ("(call $to_plain (call $plain (i32.const 0)))", "import:t.tick#2", 2),
+    ],
+)
+def test_tail_calls_that_are_not_on_the_way_to_the_pause_are_no_hindrance(call: str, where: str, number: int) -> None:
+    binary = wasm(f'(module {IMPORT} {TAILS} (func (export "_start") (drop (call $tick {call}))))')
+    output = build(binary, pause_at=where, preloads={"t": wasm(TICKER)}, cache=False).wasm
+    assert trace(engine(), output, number - 1) == trace(engine(), binary)[number - 1 :]
+
+
+def nested(loops: int, depth: int, size: int) -> bytes:
+    """A program whose function `deep`, of some `size` bytes, calls itself in `loops` loops, `depth` times."""
+    filler = "(local.set $n (local.get $n))" * (size // 4)
+    call = "(if (local.get $n) (then (call $deep (i32.sub (local.get $n) (i32.const 1)))) (else (drop (call $tick (i32.const 1)))))"
+    return wasm(f"""(module {IMPORT} (memory (export "memory") 1)
+      (func $deep (param $n i32) {"(loop " * loops} {call} {filler} {")" * loops})
+      (func (export "_start") (call $deep (i32.const {depth - 1})) (drop (call $tick (i32.const 2)))))""")
+
+
+def test_what_is_left_of_a_deep_recursion_is_added_up_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = nested(loops=1, depth=100, size=2_000)
+    result = build(binary, pause_at="import:t.tick", preloads={"t": wasm(TICKER)}, cache=False)
+    assert trace(engine(), result.wasm) == [1, 2, "returned"]
+    assert result.report.pause
+    added = sum(frame.continuation for frame in result.report.pause.frames)
+    monkeypatch.setattr("preinit.passes.rewrite.frames.MOST_CODE", added)
+    assert paused(binary, 1) == result.wasm
+    monkeypatch.setattr("preinit.passes.rewrite.frames.MOST_CODE", added - 2_000)
+    monkeypatch.setattr("preinit.passes.rewrite.frames._Continuation.function", None)  # nothing is made
+    with pytest.raises(PauseRefused, match="what is left to do of 101 active functions takes") as e:
+        paused(binary, 1)
+    assert "This one is active 100 times, for " in e.value.what and e.value.where == "function 1 (`deep`)"
+
+
+def test_many_loops_around_a_pause_make_no_function_that_engines_refuse() -> None:
+    with pytest.raises(PauseRefused, match="engines take functions of at most 7,654,321") as caught:
+        paused(nested(loops=200, depth=1, size=40_000), 1)
+    assert caught.value.where == "function 1 (`deep`)"

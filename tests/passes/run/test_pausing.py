@@ -149,7 +149,36 @@ def test_an_export_of_a_reactor_goes_on_and_keeps_its_type() -> None:
     instance = wasmtime.Instance(
         store, wasmtime.Module(store.engine, result.wasm), [wasmtime.Func(store, kind, lambda n: n + 1)]
     )
-    assert instance.exports(store)["main"](store, 0, 0) == 42  # type: ignore[operator]
+    main = instance.exports(store)["main"]
+    assert main(store, 0, 0) == 42  # type: ignore[operator]
+    assert [main(store, number, 0) for number in (5, 6)] == [7, 8]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("renamed", "answers"), [({}, (17, 22, 33)), ({"_start": "handle"}, (17, 17, 17))])
+def test_what_was_under_way_goes_on_once_and_then_the_export_is_called_as_ever(
+    renamed: dict[str, str], answers: tuple[int, ...]
+) -> None:
+    source = """(module (import "env" "tick" (func $tick)) (global $n (mut i32) (i32.const 0))
+      (func (export "handle") (param $x i32) (result i32) (local $l i32)
+        (local.set $l (i32.add (global.get $n) (i32.const 1)))
+        (global.set $n (local.get $l))
+        (call $tick)
+        (i32.add (i32.mul (local.get $l) (i32.const 10)) (local.get $x))))"""
+    result = build(
+        wasm(source),
+        init_funcs=["handle(7)"],
+        pause_at="import:env.tick",
+        stubs={"env.tick": "zero"},
+        rename_funcs=renamed,
+        cache=False,
+    )
+    import wasmtime
+
+    store = wasmtime.Store()
+    tick = wasmtime.Func(store, wasmtime.FuncType([], []), lambda: None)
+    exports = wasmtime.Instance(store, wasmtime.Module(store.engine, result.wasm), [tick]).exports(store)
+    handle = exports["_start" if renamed else "handle"]
+    assert tuple(handle(store, number) for number in (1, 2, 3)) == answers  # type: ignore[operator]
 
 
 def test_a_builder_pauses_many_times() -> None:
