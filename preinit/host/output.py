@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
 
 from ..errors import OutputFlood
 from ..options import Host
@@ -10,41 +10,73 @@ from ..options import Host
 #: What takes the guest's output where nobody else does.
 LOGGER = "preinit.guest"
 
+#: Bytes that an output prints again at most: its code has each of them twice.
+MOST_REPLAYED = 256 << 10
+
+
+class Head:
+    """What was printed to one stream up to some point, as far as one needs to know it again: `size` and a digest."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, data: bytes) -> None:
+        """The stream goes on with `data`."""
+        self.size += len(data)
+        self._digest.update(data)
+
+    def left_out_of(self, data: bytes) -> bytes:
+        """What comes after it; all of `data`, where that begins otherwise."""
+        begins = hashlib.sha256(data[: self.size]).digest() == self._digest.digest()
+        return data[self.size :] if begins else data
+
 
 class Output:
-    """Passes on what the guest prints, but for the first `shown` bytes. Raises `OutputFlood` after too many."""
+    """Passes on what the guest prints, but for the first `shown` bytes. Raises `OutputFlood` after too many.
 
-    def __init__(self, host: Host, shown: int) -> None:
+    `pauses`: the guest is to be paused, so somebody wants to know how what it printed begins. `replays`: an output
+    prints that again, so it is kept, as far as an output can.
+    """
+
+    def __init__(self, host: Host, shown: int, pauses: bool = False, replays: bool = False) -> None:
         self._shown = shown
         self._most = host.max_guest_output
         self._lines = [Lines(), Lines()]
         given = (_drop, _drop) if host.quiet_guest else (host.stdout, host.stderr)
         self._sinks = [sink or lines for sink, lines in zip(given, self._lines, strict=True)]
         self.total = 0
-        #: What was printed, in order, and to which of the streams 1 and 2; None where nobody wants to know.
-        self.kept: list[tuple[int, bytes]] | None = None
+        #: Of the streams 1 and 2, what was printed to them; None where nobody wants to know.
+        self.heads = (Head(), Head()) if pauses else None
+        #: What was printed, in order, and to which of the streams; at most one byte more than can be printed again.
+        self.kept: list[tuple[int, bytearray]] = []
+        self._room = MOST_REPLAYED + 1 if replays else 0
 
     def to_output(self, data: bytes) -> None:
         """What the guest writes to its standard output."""
-        self._keep(1, data)
-        self._pass_on(self._sinks[0], data)
+        self._take(1, data)
 
     def to_error(self, data: bytes) -> None:
         """The same of its standard error."""
-        self._keep(2, data)
-        self._pass_on(self._sinks[1], data)
+        self._take(2, data)
 
-    def _keep(self, stream: int, data: bytes) -> None:
-        if self.kept is not None and self.total + len(data) <= self._most:
-            self.kept.append((stream, data))
-
-    def _pass_on(self, sink: Callable[[bytes], object], data: bytes) -> None:
+    def _take(self, stream: int, data: bytes) -> None:
         if self.total + len(data) > self._most:
             raise OutputFlood(f"the initializer printed more than {self._most:,} bytes")
         left_out = max(0, self._shown - self.total)
         self.total += len(data)
+        if self.heads is not None:
+            self.heads[stream - 1].add(data)
+        if self._room and data:
+            self._keep(stream, data[: self._room])
         if left_out < len(data):
-            sink(data[left_out:])
+            self._sinks[stream - 1](data[left_out:])
+
+    def _keep(self, stream: int, data: bytes) -> None:
+        self._room -= len(data)
+        if not self.kept or self.kept[-1][0] != stream:
+            self.kept.append((stream, bytearray()))
+        self.kept[-1][1].extend(data)
 
     def end(self) -> None:
         """Logs a line that the guest left open."""

@@ -51,7 +51,7 @@ class Watch:
         self._point = point
         self.imports = imports if point.kind == "import" else frozenset()
         self._left = point.number
-        self._path = posixpath.normpath(b"/" + point.name.encode("utf-8", "surrogateescape"))
+        self._path = _whole_path(point.name.encode("utf-8", "surrogateescape"))
         self._last: list[str] = []
         self.stop: Callable[[], None] = _nobody
         self.reached = False
@@ -126,9 +126,14 @@ class Watch:
         for folder, path in _PATHS.get(name, ()):
             base = looks.directory(arguments[folder])
             said = looks.read(arguments[path], arguments[path + 1])
-            if base is not None and said and posixpath.normpath(b"/" + posixpath.join(base, said)) == self._path:
+            if base is not None and said and _whole_path(posixpath.join(base, said)) == self._path:
                 return True
         return False
+
+
+def _whole_path(path: bytes) -> bytes:
+    """The path from the guest's root, with one slash there: POSIX has a meaning of its own for two."""
+    return posixpath.normpath(b"/" + path.lstrip(b"/"))
 
 
 def _nobody() -> None:

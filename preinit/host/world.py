@@ -15,13 +15,14 @@ from ..options import Host
 from ..symbols.linker import how_to_export_memory
 from .imports import Generated, Given, Preloads, Provider, Wasi, link, title
 from .ledger import Calls, Original, settle
-from .output import Output
+from .output import Head, Output
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
 from .wasi1.files import Descriptor, Policy, preopen, preopen_late
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
 from .wasi1.process import Clock, Fetches
+from .wasi1.streams import Stream
 
 if TYPE_CHECKING:
     from ..result import HostFacts
@@ -45,7 +46,8 @@ class World:
     `watched`: functions of which each caller is noted.
     `shown`: how many bytes of what the guest prints to leave out, since an earlier run has printed the same.
     `resumes`: the guest is an output, and gets what its host must provide: preloaded memories and tables grow to what
-    it asks for; those that need not be fresh hold something. `watch`: looks out for the point where it is paused.
+    it asks for; those that need not be fresh hold something. `watch`: looks out for the point where it is paused;
+    `replays`: an output prints again what the guest printed before.
     Raises `UsageError` where a folder can't be opened.
     """
 
@@ -63,6 +65,7 @@ class World:
         watched: frozenset[str] = frozenset(),
         functions: Mapping[str, HostFunction] | None = None,
         watch: Watch | None = None,
+        replays: bool = False,
     ) -> None:
         self.watch = watch
         self._module = module
@@ -84,16 +87,17 @@ class World:
 
             self._guest = Guest(module)
             self._python = PythonFunctions(module, functions, self.calls, self._guest, watch)
-        self._output = output = Output(host, shown)
-        if watch is not None:
-            output.kept = []
+        self._output = output = Output(host, shown, watch is not None, replays)
         self._provide_late: Callable[[Callable[[Export], Any]], None] | None = None
         self._functions: dict[str, Callable[..., None]] = {}
         self._wasi = Functions(
             host, self._memory, output.to_output, output.to_error, deadline.check,
             noted=self.calls.mark, here=self.calls.here,
         )  # fmt: skip
-        self._wasi.preopen(preopens(host))
+        folders = preopens(host)
+        #: How many folders the guest was given, also those that only an instance has: their descriptors begin at 3.
+        self.folders = len(folders)
+        self._wasi.preopen(folders)
 
     def bind(self, memory: Callable[[], memoryview]) -> None:
         """Says where the guest's memory is: its export "memory", once there is an instance."""
@@ -115,17 +119,19 @@ class World:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
 
-    def renew(self, host: Host, deadline: Deadline) -> Printed:
+    def renew(self, host: Host, deadline: Deadline, earlier: tuple[bytes, int] = (b"", 0)) -> Printed:
         """A fresh world for a guest that goes on after its initializer, as an instance of the output has one.
 
-        What was open is closed; clocks, random numbers and standard input start anew. Returns what the guest prints
-        from now on; it is not passed on. Raises `UsageError` as the constructor does.
+        What was open is closed; clocks, random numbers and standard input start anew. `earlier`: another standard
+        input, which is read so many times before that of `host`. Returns what the guest prints from now on; it is not
+        passed on. Raises `UsageError` as the constructor does.
         """
         self._output.end()
         self._wasi.close()
         printed = Printed(host.max_guest_output)
         self.deadline = deadline
         self._wasi = Functions(host, self._memory, printed.to_output, printed.to_error, deadline.check)
+        self._wasi.stdin.earlier = Stream(earlier[0]), earlier[1]
         self._wasi.preopen(preopens(host))
         self._functions.update({name: self._wasi[name] for name in self._functions})
         return printed
@@ -152,20 +158,34 @@ class World:
         return self._output.total
 
     @property
-    def kept_output(self) -> list[tuple[int, bytes]]:
-        """What a guest that is paused printed before, in order, and to which of the streams 1 and 2."""
-        return self._output.kept or []
+    def input_reads(self) -> int:
+        """How often the guest has read standard input, or found its end."""
+        return self._wasi.stdin.reads
+
+    @property
+    def kept_output(self) -> tuple[tuple[int, bytes], ...]:
+        """What a guest whose output is printed again printed before the pause, in order, and to which of the streams 1
+        and 2: not all of it, where it is more than can be printed again."""
+        return tuple((stream, bytes(data)) for stream, data in self._output.kept)
+
+    @property
+    def heads(self) -> tuple[Head, Head]:
+        """What a guest that is paused printed before to its standard output and standard error."""
+        assert self._output.heads is not None
+        return self._output.heads
 
     def open_files(self) -> tuple[tuple[int, Descriptor], ...]:
         """What the guest has open besides its folders, by number; and its folders that it has moved."""
-        first = len(STREAMS)
-        preopened = range(first, first + len(self._host.dirs))
-        found = self._wasi.open_descriptors()
-        return tuple((n, entry) for n, entry in found if entry.preopen is None or n not in preopened)
+        moved = {to for number, to in self._wasi.moved().items() if number not in STREAMS}
+        return tuple((n, entry) for n, entry in self._wasi.open_descriptors() if entry.preopen is None or n in moved)
+
+    def moved_streams(self) -> tuple[tuple[int, int], ...]:
+        """The streams that the guest has given another number: their own numbers, and the ones that they have now."""
+        return tuple((number, to) for number, to in self._wasi.moved().items() if number in STREAMS)
 
     def closed_numbers(self) -> tuple[int, ...]:
         """The streams and folders that the guest closed, by number."""
-        return tuple(n for n in range(len(STREAMS) + len(self._host.dirs)) if not self._wasi.is_open(n))
+        return tuple(n for n in range(len(STREAMS) + self.folders) if not self._wasi.is_open(n))
 
     def missing(self) -> str | None:
         """What the guest looked for and was not given, with the options that give it; None if nothing."""

@@ -48,6 +48,15 @@ _WRITTEN = "What is written"
 _COMPILED = "How it is compiled, and limits"
 _CHECKS = "Checks, budgets and reports"
 
+#: What to leave out, by why a run can't be made twice: see `Host.irreversible`.
+_WITHOUT = {
+    "writes-files": "Leave out `--writable`.",
+    "own-clock": "Leave out `--clock host`.",
+    "python-functions": "Leave out `functions`: a stub (--stub), or a module that is preloaded (--preload), can answer "
+    "those imports.",
+    "own-random": "Leave out `--random host`.",
+}
+
 #: A module's bytes, or the path of its file.
 Preload = bytes | str | os.PathLike[str]
 
@@ -303,7 +312,7 @@ class Options(Value):
         if reason:
             raise UsageError(
                 f"a program that is paused runs twice, and {reason}",
-                hint="Leave out `--writable`, `--clock host` and `--random host`.",
+                hint=_WITHOUT[reason.code],
             )
         if self.audit:
             raise UsageError(

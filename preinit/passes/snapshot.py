@@ -91,8 +91,8 @@ class FramesState(NamedTuple):
     """The active functions, innermost first. `run`: which of the calls that were made is under way; None for none.
 
     Of what else goes on: `files` that are open, besides so many `folders` of the guest, `closed` descriptors that every
-    instance starts with, and what was `printed`, in order, and to which of the streams 1 and 2; as far as the output is
-    to do that again.
+    instance starts with, what was `printed`, in order, and to which of the streams 1 and 2, and streams that were
+    `moved`, from which number to which; as far as the output is to do that again.
     """
 
     frames: tuple[FrameState, ...] = ()
@@ -101,6 +101,7 @@ class FramesState(NamedTuple):
     folders: int = 0
     closed: tuple[int, ...] = ()
     printed: tuple[tuple[int, bytes], ...] = ()
+    moved: tuple[tuple[int, int], ...] = ()
 
 
 class Snapshot(NamedTuple):

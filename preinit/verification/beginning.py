@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..host.output import Head
 from ..options import Host
 from ..passes.observer import Observer
 from ..passes.plan.job import Job
@@ -32,17 +33,20 @@ class Beginning:
         self.name = job.calls[run].name
         self._raw = tuple(value for value in job.calls[run].values if isinstance(value, bytes))
         self.read = job.options.host.stdin[: paused.host.stdin_bytes]
-        self._printed = paused.world.kept_output if not job.options.replay_output else []
+        self._printed = paused.world.heads if not job.options.replay_output else (Head(), Head())
         whole = job._replace(calls=job.calls[:run], options=options, pause=None, stack=None, goes_on=True)
         self._first = run_guest(whole, Observer())
         self._side = Side(whole, self._first)
+        self._side.earlier = job.options.host.stdin, paused.world.input_reads
 
     def call(self, call: Call, host: Host, seconds: float) -> Outcome:
-        """Runs it with what is `host`'s of standard input behind what was read, and what is told from the pause on."""
-        host = dataclasses.replace(host, stdin=self.read + host.stdin)
+        """Runs it with `host`'s standard input behind what was read, and what is told from the pause on.
+
+        What was read is read in the same pieces, the end of input included, if the program was told that it is there.
+        """
         outcome = self._side.call(call._replace(raw=self._raw), self.name, host, seconds)
-        output, error = (b"".join(data for to, data in self._printed if to == stream) for stream in (1, 2))
-        return outcome._replace(output=outcome.output.removeprefix(output), error=outcome.error.removeprefix(error))
+        output, error = self._printed
+        return outcome._replace(output=output.left_out_of(outcome.output), error=error.left_out_of(outcome.error))
 
     def end_call(self) -> None:
         """Frees the instance of the last call."""

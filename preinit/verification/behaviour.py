@@ -51,6 +51,8 @@ class Side:
         self._first = first
         self._constant = constant or {}
         self._open: Paused | None = None
+        #: Standard input that is read so many times before a call's own.
+        self.earlier = (b"", 0)
 
     def call(self, call: Call, name: str, host: Host, seconds: float) -> Outcome:
         """Calls the export `name` in a fresh instance; `close` before the next call: the state is a view of it."""
@@ -76,7 +78,7 @@ class Side:
         deadline = Deadline(seconds if left is None else min(seconds, left))
         deadline.watch(paused.guest.engine)
         paused.instance.set_deadline(deadline)
-        printed = paused.world.renew(host, deadline)
+        printed = paused.world.renew(host, deadline, self.earlier)
         types = call.type.results
         started = time.monotonic()
         code, detail, raw = "returned", "", self._constant.get(name)

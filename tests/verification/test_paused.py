@@ -49,6 +49,29 @@ def test_a_program_is_run_once_for_each_input() -> None:
     ]
 
 
+@pytest.mark.parametrize("stdin", [b"", b"1", b"12"])
+def test_what_was_read_before_the_pause_is_read_again_in_the_same_pieces_and_with_its_end(stdin: bytes) -> None:
+    read = "(drop (call $read (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 4)))"
+    how_much = "(call $print (i32.add (i32.const 48) (i32.load (i32.const 4))))"
+    two = "(i32.store (i32.const 12) (i32.const 2))"
+    binary = adder(
+        2, f"{two} {read} (local.set $sum (i32.load (i32.const 4))) {read} {how_much} {two} {read} {how_much}"
+    )
+    options = {"pause_at": "import:wasi_snapshot_preview1.fd_read#3", "cache": False}
+    built = Host(stdin=stdin)
+    output = build(binary, host=built, **options).wasm  # type: ignore[arg-type]
+    found = verify(
+        binary,
+        output,
+        run=True,
+        host=built,
+        call_host=Host(),
+        call_stdins=[b"345", b""],
+        **options,  # type: ignore[arg-type]
+    )
+    assert len(found.calls) == 2
+
+
 def test_what_is_printed_again_is_printed_by_both() -> None:
     binary = adder(2, "(call $print (i32.const 66))")
     output = build(binary, pause_at="stdin", replay_output=True, cache=False).wasm

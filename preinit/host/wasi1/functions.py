@@ -47,7 +47,9 @@ class Functions:
         self.stdin = Stream(data=host.stdin, late=host.late_stdin)
         self._preopened: list[Descriptor] = []
         self.files = FilesRead(meanwhile=not host.writable)
-        self._table = Table([self.stdin, Stream(sink=output), Stream(sink=error)], self.files.note)
+        streams = [self.stdin, Stream(sink=output), Stream(sink=error)]
+        self._table = Table(streams, self.files.note)
+        self._given: list[Descriptor | Stream] = [*streams]
         self.late_folders: list[LateFolder] = []
         self._process = ProcessFunctions(host, memory, self._table, check, noted, wait)
         self._parts: list[object] = [
@@ -65,6 +67,7 @@ class Functions:
                 self.late_folders.append(entry.late)
             self._table.add(entry)
             self._preopened.append(entry)
+            self._given.append(entry)
 
     @property
     def used_folders(self) -> list[Descriptor]:
@@ -102,6 +105,11 @@ class Functions:
     def open_descriptors(self) -> list[tuple[int, Descriptor]]:
         """Files and directories that are open now, by number."""
         return self._table.descriptors()
+
+    def moved(self) -> dict[int, int]:
+        """The numbers of streams and folders, as the guest was given them -> those that it gave them itself since."""
+        found = self._table.numbers()
+        return {n: found[id(entry)] for n, entry in enumerate(self._given) if found.get(id(entry), n) != n}
 
     def is_open(self, number: int) -> bool:
         """Whether the guest has that descriptor."""

@@ -64,6 +64,10 @@ class Table:
         """Files and directories that are open, by number."""
         return [(number, entry) for number, entry in sorted(self._open.items()) if isinstance(entry, Descriptor)]
 
+    def numbers(self) -> dict[int, int]:
+        """The number of each entry that is open, by the entry's identity."""
+        return {id(entry): number for number, entry in self._open.items()}
+
     def check_room(self) -> None:
         """Errno MFILE when no descriptor can be added."""
         if len(self._open) >= MOST_DESCRIPTORS:

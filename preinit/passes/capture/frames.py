@@ -44,9 +44,9 @@ def capture_frames(module: Module, paused: Paused, options: Options, called: Seq
         raise PauseDiffers("other functions were unwound at the pause than were active in the first run")
     _check_tail_calls(module, paused, frames[0] if frames else None, called[pausing.run])
     files = _open_files(paused, options)
-    printed = tuple(paused.world.kept_output) if options.replay_output else ()
-    folders = len(options.host.dirs)
-    return FramesState(tuple(frames), pausing.run, files, folders, paused.world.closed_numbers(), printed)
+    world = paused.world
+    rest = (files, world.folders, world.closed_numbers(), world.kept_output, world.moved_streams())
+    return FramesState(tuple(frames), pausing.run, *rest)
 
 
 def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | None, export: str) -> None:

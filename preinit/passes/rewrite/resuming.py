@@ -14,9 +14,10 @@ from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...binary.types import I64, FuncType
-from ...errors import PauseRefused, counted, quoted
+from ...errors import PauseRefused, quoted
 from ...host.filesread import shown_path
 from ...host.imports import wasi_parameters
+from ...host.output import MOST_REPLAYED
 from ...host.wasi1.abi import CREATE, EXCLUSIVE, MODULE, TRUNCATE
 from ...host.world import memory_of
 from ..snapshot import FramesState, MemoryState, OpenFile
@@ -24,20 +25,19 @@ from .plan import Added
 
 #: Where the structures are put; bytes of what is printed that are put there at once.
 _PLACE, _PIECE = 1024, 1024
-#: Bytes that an output prints again at most: its code has each of them twice.
-MOST_PRINTED = 256 << 10
 #: Descriptors between files that are open, which are opened and closed again.
 _MOST_BETWEEN = 64
 #: Exit code of sysexits.h: the system does not do what it should.
 _OS_ERROR = 71
 _VECTOR, _RESULT, _TEXT = _PLACE, _PLACE + 8, _PLACE + 16
+_STREAMS = ("standard input", "standard output", "standard error")
 _STDERR = 2
 
 
 def resuming(module: Module, state: FramesState, memories: tuple[MemoryState, ...]) -> Added | None:
     """The function that does that; None where there is nothing to do. Raises `PauseRefused` for what the module can't
     do."""
-    if not (state.files or state.closed or state.printed):
+    if not (state.files or state.closed or state.printed or state.moved):
         return None
     memory = memory_of(module)
     if memory is None:
@@ -61,7 +61,7 @@ class _Resuming:
                 self._functions.setdefault(entry.name, index)
 
     def function(self, state: FramesState) -> Added:
-        pieces = [*self._printed(state), *self._files(state), *map(self._close, state.closed)]
+        pieces = [*self._printed(state), *self._files(state), *self._descriptors(state)]
         kept = range((self._touched - _PLACE) // 8)
         places = [code.i32_const(_PLACE + 8 * number) for number in kept]
         loaded = (code.i64_load(0, self._memory) + code.local_set(number) for number in kept)
@@ -87,7 +87,8 @@ class _Resuming:
         if name not in self._functions:
             raise PauseRefused(
                 f"when it goes on, the output would have to call `{name}`, which the module does not import",
-                hint="Pause where no file is open, and nothing was printed that must be printed again.",
+                hint="Pause where no file is open, no stream was moved, and nothing was printed that must be printed "
+                "again.",
             )
         return b"".join(arguments) + code.call(self._functions[name])
 
@@ -108,14 +109,12 @@ class _Resuming:
     # -- printing ------------------------------------------------------------------------------------------------------
 
     def _printed(self, state: FramesState) -> Iterator[bytes]:
-        total = sum(len(data) for _, data in state.printed)
-        if total > MOST_PRINTED:
+        if sum(len(data) for _, data in state.printed) > MOST_REPLAYED:
             raise PauseRefused(
-                f"the program printed {counted(total, 'byte')} before the pause; at most {MOST_PRINTED:,} can be "
-                "printed again",
+                f"the program printed more than {MOST_REPLAYED:,} bytes before the pause: no more can be printed again",
                 hint="Have it print less, or leave out --replay-output.",
             )
-        for stream, data in _joined(state.printed):
+        for stream, data in state.printed:
             for start in range(0, len(data), _PIECE):
                 piece = data[start : start + _PIECE]
                 yield self._put(_VECTOR, struct.pack("<IIII", _TEXT, len(piece), 0, 0) + piece)
@@ -175,18 +174,20 @@ class _Resuming:
             body += code.if_(self._ends(f"the file {name} can't be read from where it was when this program was built"))
         return body
 
+    def _descriptors(self, state: FramesState) -> Iterator[bytes]:
+        """Streams get the descriptors that they had, and what was closed is closed."""
+        gone = {number for number, _ in state.moved}
+        for number, to in state.moved:
+            if to >= 3 + state.folders or to in gone:  # no instance has something there that could be replaced
+                raise PauseRefused(
+                    f"the program has moved {_STREAMS[number]} to descriptor {to}, which can't be done again",
+                    hint="Pause before that.",
+                )
+            yield self._call("fd_renumber", code.i32_const(number), code.i32_const(to))
+            yield code.if_(
+                self._ends(f"{_STREAMS[number]} can't get descriptor {to}, which it had when this program was built")
+            )
+        yield from (self._close(number) for number in state.closed if number not in gone)
+
     def _close(self, number: int) -> bytes:
         return self._call("fd_close", code.i32_const(number)) + code.DROP
-
-
-def _joined(printed: tuple[tuple[int, bytes], ...]) -> Iterator[tuple[int, bytes]]:
-    """The same, with what was printed to one stream in a row as one piece."""
-    last, parts = 0, bytearray()
-    for stream, data in printed:
-        if stream != last and parts:
-            yield last, bytes(parts)
-            parts.clear()
-        last = stream
-        parts += data
-    if parts:
-        yield last, bytes(parts)

@@ -221,7 +221,7 @@ def _world(job: Job, printed: int, pause: Pause | None = None) -> World:
 
         watch = Watch(pause.point, pause.imports)
     more = (watched(options.accept), dict(options.host.functions))
-    world = World(job.module, job.host, job.deadline, *given, *more, watch)
+    world = World(job.module, job.host, job.deadline, *given, *more, watch, options.replay_output)
     if not options.digest_files:
         world.leave_out_digests()
     return world

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from preinit import Builder, build
+from preinit import Builder, build, verify
 from preinit.errors import (
     Misfit,
     NeverPaused,
@@ -84,12 +84,41 @@ def test_asking_whether_there_is_input_is_a_first_read() -> None:
     assert run_command(result.wasm, b"q").output == "q"
 
 
-def test_a_script_pauses_by_asking_for_a_path(tmp_path: Path) -> None:
-    asks = "(drop (call $path_filestat_get (i32.const 3) (i32.const 0) (i32.const 77) (i32.const 14) (i32.const 256)))"
-    result = build(
-        command(BEFORE + asks + AFTER), pause_at="path:/preinit/pause", dirs={str(tmp_path): "/"}, cache=False
-    )
-    assert run_command(result.wasm, dirs=[(str(tmp_path), "/")]).output == "after\n"
+def asks_for(path: str) -> str:
+    """Asks whether there is such a file in the first folder, as libc does: without the folder's own path."""
+    stores = "".join(f"(i32.store8 (i32.const {512 + at}) (i32.const {byte}))" for at, byte in enumerate(path.encode()))
+    given = f"(i32.const 3) (i32.const 0) (i32.const 512) (i32.const {len(path)}) (i32.const 256)"
+    return f"{stores} (drop (call $path_filestat_get {given}))"
+
+
+@pytest.mark.parametrize(
+    ("folder", "asked", "where"),
+    [
+        ("/", "preinit/pause", "/preinit/pause"),
+        ("/", "preinit/pause", "preinit/pause"),
+        ("/", "a/../preinit//pause", "//preinit/pause/"),
+        ("/", "/preinit/pause", "/preinit/pause"),
+        ("/app", "preinit/pause", "/app/preinit/pause"),
+        ("/preinit/", "pause", "/preinit/pause"),
+        (".", "preinit/pause", "preinit/pause"),
+        (".", "preinit/pause", "./preinit/pause"),
+        ("//", "preinit/pause", "/preinit/pause"),
+    ],
+)
+def test_a_script_pauses_by_asking_for_a_path(tmp_path: Path, folder: str, asked: str, where: str) -> None:
+    binary = command(BEFORE + asks_for(asked) + AFTER)
+    result = build(binary, pause_at=f"path:{where}", dirs={str(tmp_path): folder}, cache=False)
+    assert run_command(result.wasm, dirs=[(str(tmp_path), folder)]).output == "after\n"
+
+
+def test_a_path_in_another_folder_is_no_pause(tmp_path: Path) -> None:
+    with pytest.raises(NeverPaused):
+        build(
+            command(asks_for("preinit/pause")),
+            pause_at="path:/preinit/pause",
+            dirs={str(tmp_path): "/app"},
+            cache=False,
+        )
 
 
 def test_a_function_is_paused_when_it_is_entered_for_the_third_time() -> None:
@@ -179,6 +208,16 @@ def test_long_output_is_printed_again_in_order_and_memory_is_as_it_was() -> None
     assert run_command(result.wasm, b"x").output == "before\n" * 700 + "x7654321\n"
 
 
+def test_more_text_than_can_be_printed_again_is_refused() -> None:
+    many = "(loop $l (call $say (i32.const 0) (i32.const 65536)) (br_if $l (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const {}))))"
+    fits, exceeds = (command(f"(local $n i32) {many.format(n)} {more} {read(0)}") for n, more in ((4, ""), (4, BEFORE)))
+    given = {"pause_at": "stdin", "replay_output": True, "cache": False, "quiet_guest": True}
+    assert build(fits, **given).wasm  # type: ignore[arg-type]
+    with pytest.raises(PauseRefused, match="printed more than 262,144 bytes before the pause") as caught:
+        build(exceeds, **given)  # type: ignore[arg-type]
+    assert caught.value.hint and "replay_output" in caught.value.hint
+
+
 def test_a_file_that_is_open_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data.txt").write_text("abcdef")
     binary = command(f"(local $fd i32) (local.set $fd {OPEN}) {read(4, 2)} {read(0)} {read(4)}")
@@ -230,10 +269,66 @@ def test_a_file_that_is_gone_ends_the_program_with_a_message(tmp_path: Path) -> 
     assert "'data.txt', which was open when this program was built, can't be opened" in ended.error
 
 
+def test_a_folder_that_only_instances_have_is_one_of_their_folders(tmp_path: Path) -> None:
+    result = build(command(BEFORE + read(0)), pause_at="stdin", late_dirs=["/data"], cache=False)
+    assert run_command(result.wasm, b"x", dirs=[(str(tmp_path), "/data")]) == Ended("x", "", 0)
+
+
+def test_a_file_that_is_opened_again_comes_behind_folders_that_only_instances_have(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    binary = command(f"(drop {OPEN}) {read(5)} {read(0)} {read(5)}")
+    given = {"pause_at": "stdin", "dirs": {str(tmp_path): "/"}, "late_dirs": ["/data"], "reopen": True, "cache": False}
+    output = build(binary, **given).wasm  # type: ignore[arg-type]
+    folders = [(str(tmp_path), "/"), (str(tmp_path), "/data")]
+    assert run_command(output, b"x", dirs=folders) == Ended("xb", "", 0)
+
+
+def test_a_folder_that_only_instances_have_and_that_was_closed_is_closed(tmp_path: Path) -> None:
+    closes = "(i32.store8 (i32.const 64) (i32.add (i32.const 48) (call $fd_close (i32.const 3))))"
+    binary = command(f"{closes} {read(0)} {closes} (call $say (i32.const 64) (i32.const 1))")
+    output = build(binary, pause_at="stdin", late_dirs=["/data"], cache=False).wasm
+    assert run_command(output, b"x", dirs=[(str(tmp_path), "/data")]) == Ended("x8", "", 0)  # 8: no such descriptor
+
+
 def test_a_stream_that_was_closed_is_closed() -> None:
     binary = command(f"(drop (call $fd_close (i32.const 0))) {BEFORE} {AFTER}")
     result = build(binary, pause_at="import:wasi_snapshot_preview1.fd_write#2", cache=False)
     assert run_command(result.wasm).output == "after\n"
+
+
+def moves(number: int, to: int) -> str:
+    return f"(if (call $fd_renumber (i32.const {number}) (i32.const {to})) (then unreachable))"
+
+
+def test_a_stream_that_was_moved_has_its_other_number_again(tmp_path: Path) -> None:
+    binary = command(moves(2, 1) + read(0) + AFTER)
+    result = build(binary, pause_at="stdin", cache=False)
+    assert run_command(result.wasm, b"x") == Ended("", "xafter\n", 0)
+    assert verify(binary, result.wasm, run=True, call_stdins=[b"x"], pause_at="stdin", cache=False).calls
+    closes = "(i32.store8 (i32.const 33) (i32.add (i32.const 48) (call $fd_close (i32.const 1))))"
+    vector = "(i32.store (i32.const 0) (i32.const 32)) (i32.store (i32.const 4) (i32.const 2))"
+    prints = f"{vector} (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))"
+    binary = command(f"{moves(0, 3)} {moves(1, 2)} {read(3)} {closes} {prints}")
+    where, folders = "import:wasi_snapshot_preview1.fd_read", [(str(tmp_path), "/")]
+    result = build(binary, pause_at=where, dirs=folders, cache=False)
+    assert run_command(result.wasm, b"x", dirs=folders) == Ended("x8", "", 0)  # 8: there is no descriptor 1
+
+
+def test_text_is_printed_again_to_the_stream_to_which_it_went() -> None:
+    binary = command(BEFORE + moves(2, 1) + AFTER + read(0) + END)
+    result = build(binary, pause_at="stdin", replay_output=True, cache=False)
+    assert run_command(result.wasm, b"x") == Ended("before\n", "after\nxend\n", 0)
+
+
+def test_a_stream_or_folder_in_a_place_that_no_instance_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    given = {"pause_at": "stdin", "dirs": [(str(tmp_path), "/"), (str(tmp_path), "/b")], "reopen": True, "cache": False}
+    with pytest.raises(PauseRefused, match="has moved standard output to descriptor 5, which"):
+        build(command(f"(drop {OPEN}) {moves(1, 5)} {read(0)}"), **given)  # type: ignore[arg-type]
+    with pytest.raises(PauseRefused, match=r"has moved the folder '/b' \(descriptor 3\)"):
+        build(command(moves(4, 3) + read(0)), **given)  # type: ignore[arg-type]
+    with pytest.raises(PauseRefused, match="descriptor 1 is a file"):
+        build(command(f"(drop {OPEN}) {moves(5, 1)} {read(0)}"), **given)  # type: ignore[arg-type]
 
 
 def test_bytes_that_were_read_before_the_pause_are_said() -> None:
@@ -314,6 +409,25 @@ def test_what_is_no_place_is_wrong_usage(where: str) -> None:
 def test_what_can_not_be_done_twice_is_wrong_usage(field: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="paused"):
         build(command(BEFORE), pause_at="stdin", **field)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "cause", "leave_out"),
+    [
+        ({"clock": "host"}, "the host's clock", '`clock="host"`.'),
+        ({"random": "host"}, "the host's random numbers", '`random="host"`.'),
+        ({"writable": True, "dirs": {".": "/"}}, "may write files", "`writable=True`."),
+        ({"functions": {"t.tick": lambda guest: None}}, "call Python functions", "`functions`: a stub (`stubs`), or"),
+    ],
+)
+def test_what_can_not_be_done_twice_is_named_and_nothing_else(
+    field: dict[str, object], cause: str, leave_out: str
+) -> None:
+    with pytest.raises(UsageError, match=f"paused runs twice, and .*{cause}") as caught:
+        build(command(BEFORE + read(0)), pause_at="stdin", **field)  # type: ignore[arg-type]
+    hint = str(caught.value.hint)
+    assert hint.startswith(f"Leave out {leave_out}")
+    assert sum(name in hint for name in ("writable", "clock", "random", "functions")) == 1
 
 
 def test_functions_with_constants_are_refused_with_a_hint_that_can_be_followed() -> None:
