@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, settings
 from tests.support.command import GOOD
 from tests.support.modules import wasm
 
-# A shell's background job ignores interrupts, and so would the commands that tests interrupt.
+# A shell's background job ignores interrupts, and one of nohup closed terminals: so would the commands that tests end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Examples start an engine: a deadline would only measure the machine.
 settings.register_profile("preinit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
