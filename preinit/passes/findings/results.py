@@ -35,8 +35,15 @@ def result_warnings(
                     "initializer-result",
                     f"the initializer {quoted(call.name)} returned {number}: many return something else than 0 when "
                     "they fail, and the output holds what it left",
-                    f"Where 0 says that all is well, have that checked: `-f {call_text(call, '=0')}`; where {number} "
-                    f"does: `-f {call_text(call, f'={number}')}`",
+                    f"Where 0 says that all is well, have that checked: {_checked(call, 0)}; where {number} does: "
+                    f"{_checked(call, number)}",
                 )
             )
     return tuple(found)
+
+
+def _checked(call: Call, result: int) -> str:
+    """How a call is written whose result must be that. What texts and data it has is not known any more."""
+    if all(isinstance(value, bytes) for value in call.values):
+        return f"`-f {call_text(call, f'={result}')}`"
+    return f"write `={result}` behind its brackets"
