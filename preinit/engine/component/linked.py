@@ -163,6 +163,18 @@ class _Frames:
                 found.append(one._replace(offset=None if one.offset is None else one.offset + module.base))
         return tuple(found)
 
+    def function(self, frame: RawFrame) -> tuple[Module, int] | None:
+        """A module, and the index in it of the function that a frame is of; None for what is none of its own."""
+        module = self.module(frame)
+        if module is None:
+            return None
+        found: Sequence[int] = ()
+        if isinstance(module.code, GuestCode):
+            found = module.code.original_functions([frame])
+        elif module.base in self.on_demand:
+            found = self.on_demand[module.base].original_functions([frame])
+        return (module.code.original, found[0]) if found else None
+
     def guard_of(self, frames: Sequence[RawFrame]) -> GrowthGuard | None:
         module = self.module(frames[0]) if frames else None
         if module is not None and isinstance(module.code, GuestCode):
@@ -382,9 +394,9 @@ class Linked(Cores):
         self._places += 1
         return self._backtrace() if self._places <= _MOST_PLACES else None
 
-    def original(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
-        """The guest's frames, with offsets of the component's file."""
-        return self._frames.original(frames)
+    def function_of(self, frame: RawFrame) -> tuple[Module, int] | None:
+        """Whose function a frame is of, and its index there; None for what is none of a core module's own."""
+        return self._frames.function(frame)
 
     def module_of(self, frame: RawFrame) -> LinkedModule | None:
         """Whose function a frame is."""

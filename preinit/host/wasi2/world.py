@@ -173,12 +173,13 @@ class ComponentWorld(Names):
     ) -> HostFacts:
         """What the guest asked for, up to now. To be called before `close`.
 
+        `original`: frames as a report has them, without offsets.
         `starts_again`: whether a call was made by something that asks again in each instance.
         """
         from ...result import DescriptorFacts, HostFacts
 
         def places(found: dict[str, Sequence[RawFrame]]) -> dict[str, tuple[Frame, ...]]:
-            return {name: _places(original(frames)) for name, frames in sorted(found.items())}
+            return {name: original(frames) for name, frames in sorted(found.items())}
 
         self._files.note_open()
         # An adapter asks for its folders before it does anything else, and again in each instance. Whether the program
@@ -207,16 +208,10 @@ class ComponentWorld(Names):
             ),
             causes=places(calls.causes),
             callers={
-                name: tuple(_places(original(way)) for way in ways or [()])
-                for name, ways in sorted(calls.callers.items())
+                name: tuple(original(way) for way in ways or [()]) for name, ways in sorted(calls.callers.items())
             },
             folders_used=tuple(sorted(path.decode("utf-8", "replace") for path in self._files.used)),
         )
-
-
-def _places(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """Backtraces as a report has them: without offsets."""
-    return tuple(Frame(frame.function_index, frame.name) for frame in frames)
 
 
 def _text(given: str) -> str:

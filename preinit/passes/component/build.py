@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from ...binary import encoder as write
 from ...binary.component import read_component
@@ -17,6 +18,7 @@ from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
 from ...engine.runtime import Deadline
 from ...errors import OutputInvalid, PreinitError
+from ...files.cache import folder_of
 from ...host.wasi2 import Names
 from ...options import Options
 from ...result import Result
@@ -34,7 +36,7 @@ from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
 from .run import Compiled, Once, PausedComponent, run_component
-from .shell import check_shell
+from .shell import check_shell, hollow
 from .source import ComponentSource, check_parts, placed
 
 
@@ -47,7 +49,8 @@ def build_component(
 ) -> Result:
     """The passes after parsing. `once`: gives what other builds have compiled. Raises a `PreinitError`."""
     with observer.stage("plan"):
-        check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
+        cache = folder_of(options.cache_dir) if options.cache else None
+        check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline, cache)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
         check_parts(source, plan.instances, options)
     compiled: dict[Way, Compiled] = {}
@@ -72,7 +75,7 @@ def build_component(
             output = _write(source, paused, captured, rewritten, names, removed)
         with observer.stage("validate"):
             written = [one.wasm for one in rewritten.values()]
-            _check_output(output, [part.module for part in source.parts.values()], written, deadline)
+            _check_output(output, [part.module for part in source.parts.values()], written, deadline, cache)
         report = find_component(source, paused, captured, rewritten, output, removed, options, observer.seconds)
         if differences is not None:
             report = dataclasses.replace(report, audit=differences)
@@ -179,16 +182,18 @@ def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
 
 
 def _module(output: bytes, place: CoreModule, known: Sequence[Module], written: Sequence[bytes]) -> Module:
-    """A core module of the output."""
-    content = memoryview(output)[place.start : place.end]
+    """A core module of the output; of one that is none of the input, without what the engine has validated."""
+    size = place.end - place.start
     for module in known:
-        if len(module.data) == len(content) and module.data == content:
+        if len(module.data) == size and output.startswith(module.data, place.start):
             return module
-    data = next((one for one in written if len(one) == len(content) and one == content), None)
-    return parse(bytes(content) if data is None else data, libraries=True)
+    same = (one for one in written if len(one) == size and output.startswith(one, place.start))
+    return parse(hollow(next(same, None) or output[place.start : place.end]), libraries=True)
 
 
-def _check_output(output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline) -> None:
+def _check_output(
+    output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline, cache: Path | None
+) -> None:
     """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`.
 
     `known`, `written`: modules of the input, and of the output, which need not be copied to be read.
@@ -197,7 +202,7 @@ def _check_output(output: bytes, known: Sequence[Module], written: Sequence[byte
         component = read_component(output)
         modules = {entry.start: _module(output, entry, known, written) for entry in component.core_modules()}
         deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
-        check_shell(component, modules, deadline)
+        check_shell(component, modules, deadline, cache)
     except PreinitError as problem:
         if problem.code == "time-limit":
             raise

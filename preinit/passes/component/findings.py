@@ -143,8 +143,7 @@ def _lost_handles(source: ComponentSource, paused: PausedComponent) -> Iterator[
         for handle in scope.handles.alive():
             frames: Sequence[RawFrame] = handle.made if isinstance(handle.made, tuple) else ()
             if not seen.is_adapter(frames):
-                places = tuple(frame._replace(offset=None) for frame in seen.frames(frames))
-                yield HandleFacts(handle.type.name, places)
+                yield HandleFacts(handle.type.name, seen.frames(frames))
 
 
 #: Handles that a message lists.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from ...binary.module import Module
@@ -49,6 +50,7 @@ class Seen:
     def __init__(self, source: ComponentSource, cores: Linked) -> None:
         self._source = source
         self._cores = cores
+        self._names: defaultdict[Module, dict[int, str | None]] = defaultdict(dict)
         asking = [instance.module for instance in cores.instances if _asks_outside(instance.module)]
         #: Whether only adapters are given functions of WASI: then a call that nobody looked at is one of theirs.
         self._only_adapters = bool(asking) and all(map(is_adapter, asking))
@@ -66,10 +68,21 @@ class Seen:
         return not frames and self._only_adapters
 
     def frames(self, frames: Sequence[RawFrame]) -> tuple[Frame, ...]:
-        """The frames of what the user wrote, with offsets of the component's file; all, where there are none."""
+        """The frames of what the user wrote, without offsets; all, where there are none."""
         kept = []
         for frame in frames:
             module = self._module(frame)
             if module is not None and module.memories and not is_adapter(module):
                 kept.append(frame)
-        return self._cores.original(kept or frames)
+        found = [place for frame in kept or frames if (place := self._cores.function_of(frame))]
+        self._read_names(found)
+        return tuple(Frame(index, self._names[module].get(index)) for module, index in found)
+
+    def _read_names(self, functions: Sequence[tuple[Module, int]]) -> None:
+        """Of a module, the names of all that are not known yet at once: reading all that it has takes long."""
+        wanted: defaultdict[Module, set[int]] = defaultdict(set)
+        for module, index in functions:
+            if index not in self._names[module]:
+                wanted[module].add(index)
+        for module, indices in wanted.items():
+            self._names[module] |= {**dict.fromkeys(indices), **module.function_names(indices)}

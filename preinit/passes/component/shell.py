@@ -5,17 +5,22 @@ wasm-tools validates a shell of it, whose core modules have no code and no data:
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from ...binary import encoder as write
 from ...binary.component import Component
 from ...binary.component.reader import COMPONENT, CORE_MODULE
 from ...binary.component.recipe import Nested
-from ...binary.module import Module, SectionId
+from ...binary.cursor import Cursor
+from ...binary.module import Module, SectionId, read_sections
 from ...engine.runtime import Deadline
 from ...errors import InvalidModule, PreinitError, TimeLimit, ToolMissing, UnsupportedProposal, as_limit
+from ...files.cache import has_entry, write_entry
+from ...version import VERSION
 from ..parse.text import wasm_tools
 
 _KEPT = (
@@ -25,15 +30,17 @@ _KEPT = (
 _TRAPS = write.code_entry(b"\x00\x00\x0b")
 
 
-def _hollow(module: Module) -> bytes:
-    """A module of the same type, whose functions trap."""
+def hollow(data: bytes) -> bytes:
+    """A module of the same type as that with the bytes `data`: its functions trap, it has no data."""
+    found = {section.id: section for section in read_sections(data)}
     pieces: list[write.Pieces] = []
     for number in write.SECTION_ORDER:
-        section = module.section(number)
-        if number == SectionId.CODE and module.code_entries()[0]:
-            pieces.append(write.section(number, write.vector([_TRAPS] * module.code_entries()[0])))
+        section = found.get(number)
+        if section and number == SectionId.CODE:
+            bodies = Cursor(data, section.start, section.end, section.label).count(2)
+            pieces.append(write.section(number, write.vector([_TRAPS] * bodies)))
         elif section and number in _KEPT:
-            pieces.append([memoryview(module.data)[section.header : section.end]])
+            pieces.append([memoryview(data)[section.header : section.end]])
     return write.assemble(pieces)
 
 
@@ -41,7 +48,7 @@ def _shell(component: Component, modules: Mapping[int, Module]) -> Iterator[byte
     yield component.data[component.start : component.start + 8]
     for section in component.sections:
         if section.id == CORE_MODULE:
-            inner = _hollow(modules[section.start])
+            inner = hollow(modules[section.start].data)
         elif section.id == COMPONENT:
             nested = component.definitions[section.first].definition
             assert isinstance(nested, Nested)
@@ -52,12 +59,22 @@ def _shell(component: Component, modules: Mapping[int, Module]) -> Iterator[byte
         yield bytes((section.id,)) + write.uleb(len(inner)) + inner
 
 
-def check_shell(component: Component, modules: Mapping[int, Module], deadline: Deadline) -> None:
-    """Validates a component but for the code of its core modules. Raises `InvalidModule`, `UnsupportedProposal`."""
+def check_shell(
+    component: Component, modules: Mapping[int, Module], deadline: Deadline, cache: Path | None = None
+) -> None:
+    """Validates a component but for the code of its core modules. Raises `InvalidModule`, `UnsupportedProposal`.
+
+    `modules`: its core modules, or `hollow` ones, by where they begin. `cache`: a folder that is `usable`, in which is
+    noted what was valid: where only data changed, or code, nothing needs to be started for the next build.
+    """
+    tool, shell = wasm_tools(), b"".join(_shell(component, modules))
+    name = _name(tool, shell) if cache else ""
+    if cache and name and has_entry(cache, "valid", name):
+        return
     try:
         done = subprocess.run(
-            [wasm_tools(), "validate", "--features", "all", "-"],
-            input=b"".join(_shell(component, modules)),
+            [tool, "validate", "--features", "all", "-"],
+            input=shell,
             capture_output=True,
             timeout=deadline.remaining(),
             check=False,
@@ -71,6 +88,19 @@ def check_shell(component: Component, modules: Mapping[int, Module], deadline: D
         ) from problem
     if done.returncode:
         raise _refusal(done.stderr.decode("utf-8", "replace"))
+    if cache and name:
+        write_entry(cache, "valid", name, b"")
+
+
+def _name(tool: str, shell: bytes) -> str:
+    """Which tool would judge which bytes: another version of it may judge otherwise. Empty: that can't be told."""
+    try:
+        status = Path(tool).stat()
+    except OSError:  # a name on the PATH
+        return ""
+    which = f"{status.st_size} {status.st_mtime_ns}"
+    parts = (VERSION, "shell", tool, which, hashlib.sha256(shell).hexdigest())
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _refusal(said: str) -> PreinitError:
