@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..errors import InvalidModule, UnsupportedProposal
 from .assembler import END, address_ops, value
 from .cursor import Cursor
+from .encoder import sleb
 from .opcodes import GC_PREFIX, IMMEDIATES, PREFIXES, SIMD_PREFIX, code
 from .types import ValType, check_heap_type
 
@@ -180,4 +181,6 @@ def constant(value_type: ValType, bits: bytes) -> bytes:
 
 def offset_constant(offset: int, is_64: bool) -> bytes:
     """The offset expression of an active segment: `offset` is unsigned, the constant is signed."""
+    if offset < 1 << 31 and not is_64:  # of tens of thousands of data segments
+        return b"\x41" + sleb(offset) + END
     return address_ops(is_64).const(offset) + END

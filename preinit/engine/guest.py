@@ -135,8 +135,8 @@ class Instance(Protocol):
     def set_integer(self, name: str, number: int, size: int) -> None:
         """Gives a mutable global that integer of 4 or 8 bytes, unsigned."""
 
-    def table_values(self, name: str) -> list[RawValue]:
-        """All entries of a table."""
+    def table_values(self, name: str, places: range | None = None) -> list[RawValue]:
+        """The entries of a table: all, or those at `places`, one after the other. Raises `IndexError`."""
 
     def before_tables_change(self, look: Callable[[], None]) -> None:
         """Calls `look` before the guest runs anything that can change a table: now, later, or never."""

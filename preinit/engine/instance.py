@@ -291,8 +291,8 @@ class EngineInstance(ABC):
         """See `guest.Instance`."""
         ffi.set_integer(self._store, self._export(name), number, size)
 
-    def table_values(self, name: str) -> list[RawValue]:
-        return ffi.table_values(self._store, self._export(name))
+    def table_values(self, name: str, places: range | None = None) -> list[RawValue]:
+        return ffi.table_values(self._store, self._export(name), places)
 
     def before_tables_change(self, look: Callable[[], None]) -> None:
         """See `guest.Instance`."""

@@ -103,6 +103,9 @@ class Machine:
 
     def _define(self, scope: Scope, definition: Definition, given: Mapping[str, Item] | None) -> None:
         match definition:
+            case CoreExport(sort, number, name):  # of some components there are thousands
+                source: CoreSource = scope.get("core instance", number)
+                scope.add(sort, source.export(sort, name))
             case CoreModule(start, _):
                 scope.add("core module", start)
             case CoreInstantiate(module, arguments):
@@ -122,9 +125,6 @@ class Machine:
                 scope.add("instance", made.exports)
             case Bundle(exports):
                 scope.add("instance", {name: (sort, scope.get(sort, index)) for name, sort, index in exports})
-            case CoreExport(sort, number, name):
-                source: CoreSource = scope.get("core instance", number)
-                scope.add(sort, source.export(sort, name))
             case InstanceExport(sort, number, name):
                 scope.add(sort, scope.exported(number, sort, name))
             case Outer(sort, levels, number):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 from ..values import RawValue
@@ -122,18 +123,18 @@ _FUNCREF = struct.Struct(f"<B7x8s8s{ctypes.sizeof(capi.Value) - 24}x")
 _NULL = RawValue("null", b"")
 
 
-def table_values(store: Store, extern: Any, first: int | None = None) -> list[RawValue]:
+def table_values(store: Store, extern: Any, places: range | None = None) -> list[RawValue]:
     """What a table holds.
 
-    `first`: how many entries to read, if not all.
+    `places`: which entries to read, one after the other, if not all. Raises `IndexError`.
     """
-    size = table_size(store, extern) if first is None else first
-    values = (capi.Value * size)()
+    places = range(table_size(store, extern)) if places is None else places
+    values = (capi.Value * len(places))()
     context = store.context()
     table, first, step = ctypes.addressof(extern.of.table), ctypes.addressof(values), ctypes.sizeof(capi.Value)
-    for index in range(size):
-        if not TABLE_GET(context, table, index, first + index * step):
-            raise IndexError(index)
+    targets = range(first, first + len(places) * step, step)
+    if not all(map(TABLE_GET, repeat(context), repeat(table), places, targets)):
+        raise IndexError(f"a table has {table_size(store, extern)} entries, not {places.stop}")
     result = []
     null = bytes(8)
     functions: dict[bytes, RawValue] = {}  # one object for each, however often it stands in the table

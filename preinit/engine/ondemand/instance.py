@@ -288,8 +288,9 @@ class OnDemandInstance(EngineInstance):
         opcode, target = map(int, (frames[0].module or "").removeprefix(GUARD).split(":"))
         return GrowthGuard("memory" if opcode == MEMORY_GROW else "table", target)
 
-    def table_values(self, name: str) -> list[RawValue]:
-        return self._stubs.as_filled(super().table_values(name))  # one that did not change is seen as such at once
+    def table_values(self, name: str, places: range | None = None) -> list[RawValue]:
+        # A table that did not change is seen as such at once.
+        return self._stubs.as_filled(super().table_values(name, places))
 
     def before_tables_change(self, look: Callable[[], None]) -> None:
         if (

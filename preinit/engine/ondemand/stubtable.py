@@ -86,14 +86,15 @@ class StubTable:
     def pointers(self) -> dict[bytes, int]:
         """The identity of each stub, and of what took its place in a table -> its function."""
         functions = self._stubs.functions
-        values = ffi.table_values(self._store, self._table, len(functions))
+        values = ffi.table_values(self._store, self._table, range(len(functions)))
         stubs = {v.bits: f for v, f in zip(values, functions, strict=True) if f >= 0}
         return stubs | {direct: stubs[stub] for direct, stub in self._stub_of.items()}
 
     def as_filled(self, values: list[RawValue]) -> list[RawValue]:
         """A table's entries, with the stubs that functions took the place of: so a table that did not change shows."""
-        stub_of = self._stub_of
-        return [RawValue("func", stub_of[v.bits]) if v.bits in stub_of else v for v in values]
+        filled = {direct: RawValue("func", stub) for direct, stub in self._stub_of.items()}
+        known = filled.get
+        return [known(value.bits, value) for value in values] if filled else values
 
     def _slot(self, function: int) -> int:
         slot_of = self._stubs.slot_of

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ...binary import encoder as write
-from ...binary.component import read_component
+from ...binary.component import Component, read_component
 from ...binary.component.recipe import CoreModule
 from ...binary.module import Module, parse
 from ...binary.sections import ExternKind
@@ -75,8 +75,8 @@ def build_component(
             output = _write(source, paused, captured, rewritten, names, removed)
         with observer.stage("validate"):
             written = [one.wasm for one in rewritten.values()]
-            _check_output(output, [part.module for part in source.parts.values()], written, deadline, cache)
-        report = find_component(source, paused, captured, rewritten, output, removed, options, observer.seconds)
+            made = _check_output(output, [part.module for part in source.parts.values()], written, deadline, cache)
+        report = find_component(source, paused, captured, rewritten, made, removed, options, observer.seconds)
         if differences is not None:
             report = dataclasses.replace(report, audit=differences)
     check_component_accepted(report, options)
@@ -193,17 +193,18 @@ def _module(output: bytes, place: CoreModule, known: Sequence[Module], written: 
 
 def _check_output(
     output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline, cache: Path | None
-) -> None:
-    """Reads the output, goes through it and validates it. Its core modules were validated. Raises `OutputInvalid`.
+) -> Component:
+    """Reads the output, validates it and goes through it. Its core modules were validated. Raises `OutputInvalid`.
 
     `known`, `written`: modules of the input, and of the output, which need not be copied to be read.
     """
     try:
         component = read_component(output)
         modules = {entry.start: _module(output, entry, known, written) for entry in component.core_modules()}
-        deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
-        check_shell(component, modules, deadline, cache)
+        if not check_shell(component, modules, deadline, cache):  # else nothing is new to the machine either
+            deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
     except PreinitError as problem:
         if problem.code == "time-limit":
             raise
         raise OutputInvalid(f"the output does not validate: {problem.what}") from problem
+    return component

@@ -16,11 +16,11 @@ from ..capture.references import check_no_object, reference
 from ..capture.segments import capture_segments
 from ..instrument import Instrumented
 from ..plan.owners import Owners
-from ..run.observed import Observed, observe_globals
-from ..snapshot import GlobalsState, MemoryState, Reference, Snapshot, TablesState
+from ..snapshot import MemoryState, Reference, Snapshot, TablesState
 from .run import PausedComponent
 from .seen import is_adapter
 from .source import ComponentSource, placed
+from .tables import own_globals
 
 _KEEP = Owners(0, "keep")
 
@@ -45,10 +45,9 @@ def capture_component(source: ComponentSource, paused: PausedComponent) -> Captu
     functions: Mapping[bytes, Extern] | None = None
     tables: dict[LinkedInstance, TablesState] = {}
     fixes: dict[Extern, dict[int, Fix]] = {}
-    for table, entries in paused.watched.changed().items():
+    for table, (now, entries) in paused.watched.changed().items():
         owner = table.owner
         assert isinstance(owner, LinkedInstance)
-        now = paused.watched.entries(table)
         if table not in shared and all(value.kind != "func" or _own(owner, value) for value in now):
             state = tables.setdefault(owner, TablesState({}))
             state.changed[table.index] = _private(owner, table, now)
@@ -74,9 +73,9 @@ def capture_component(source: ComponentSource, paused: PausedComponent) -> Captu
         if instance in pristine:
             continue
         where = paused.instrumented[instance.base]
-        before = paused.watched.globals[instance]
+        before, after = paused.watched.globals[instance], own_globals(instance, where)
         try:
-            globals_ = _globals(instance, where, before)
+            globals_ = capture_globals(instance.module, before, after, instance.guest, _KEEP)
         except PreinitError as problem:
             raise placed(problem, source.parts[instance.base].number, 0) from None
         state = tables.get(instance, TablesState({}))
@@ -112,22 +111,6 @@ def _memories(instance: LinkedInstance, where: Instrumented) -> tuple[MemoryStat
         content = instance.guest.memory(name)
         found.append(MemoryState(len(content) // limits.page_size, content, instance.guest.touched(name)))
     return tuple(found)
-
-
-def _globals(instance: LinkedInstance, where: Instrumented, before: Observed) -> GlobalsState:
-    """Of mutable globals that the module defines: others start again as they did."""
-    module, guest = instance.module, instance.guest
-
-    def own(observed: Observed) -> Observed:
-        kept = {
-            index: value
-            for index, value in observed.globals.items()
-            if index >= module.imported_globals and module.globals[index].mutable
-        }
-        return Observed(kept, {})
-
-    after = Observed(observe_globals(module, where, guest), {})
-    return capture_globals(module, own(before), own(after), guest, _KEEP)
 
 
 # -- tables

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from ...binary.component import Component, read_component
+from ...binary.component import Component
 from ...binary.component.reader import CUSTOM
 from ...engine.component.linked import LinkedInstance
 from ...engine.values import RawFrame
@@ -56,12 +56,12 @@ def find_component(
     paused: PausedComponent,
     captured: Captured,
     rewritten: dict[LinkedInstance, Rewritten],
-    output: bytes,
+    output: Component,
     removed: frozenset[str],
     options: Options,
     passes: dict[str, float],
 ) -> Report:
-    """The report of a build."""
+    """The report of a build. `output`: as it was read."""
     compressed = options.measure_gzip or options.max_gzip is not None
     handles = tuple(_lost_handles(source, paused))
     instances = tuple(_instance_facts(source, paused, captured, rewritten))
@@ -77,7 +77,7 @@ def find_component(
         layout=options.layout,
         engine=paused.engine,
         input=_facts(source.component, source.sha256, options.measure_gzip),
-        output=_facts(read_component(output), hashlib.sha256(output).hexdigest(), compressed),
+        output=_facts(output, hashlib.sha256(output.data).hexdigest(), compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(captured, rewritten),

@@ -61,16 +61,17 @@ def _shell(component: Component, modules: Mapping[int, Module]) -> Iterator[byte
 
 def check_shell(
     component: Component, modules: Mapping[int, Module], deadline: Deadline, cache: Path | None = None
-) -> None:
+) -> bool:
     """Validates a component but for the code of its core modules. Raises `InvalidModule`, `UnsupportedProposal`.
 
     `modules`: its core modules, or `hollow` ones, by where they begin. `cache`: a folder that is `usable`, in which is
-    noted what was valid: where only data changed, or code, nothing needs to be started for the next build.
+    noted what was valid: where only data changed, or code, nothing needs to be started for the next build. Returns
+    whether it was noted there.
     """
     tool, shell = wasm_tools(), b"".join(_shell(component, modules))
     name = _name(tool, shell) if cache else ""
     if cache and name and has_entry(cache, "valid", name):
-        return
+        return True
     try:
         done = subprocess.run(
             [tool, "validate", "--features", "all", "-"],
@@ -90,6 +91,7 @@ def check_shell(
         raise _refusal(done.stderr.decode("utf-8", "replace"))
     if cache and name:
         write_entry(cache, "valid", name, b"")
+    return False
 
 
 def _name(tool: str, shell: bytes) -> str:

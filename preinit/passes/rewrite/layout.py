@@ -64,16 +64,21 @@ def runs_of_memory(
     # Zeros fewer than this never pay, so the pattern leaves them inside a part.
     gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
     runs: list[Run] = []
+    # No segment of this memory costs more than so many zeros: most gaps need no closer look.
+    farthest = len(content) if is_64 else min(len(content), (1 << 31) - 1)
+    most = header_size(memory, farthest, len(content), is_64) + price
     start = end = -1  # of the run that may still grow
     for part_start, part_end in _parts(content, gap, touched):
-        if start >= 0:
+        if start >= 0 and part_start - end <= most:
             split = header_size(memory, part_start, part_end - part_start, is_64) + price
             merged = part_start - end + uleb_size(part_end - start) - uleb_size(end - start)
             if merged <= split:
                 end = part_end
                 continue
+        if start >= 0:
             runs.append(Run(memory, start, end))
-            runs = trimmed(runs)
+            if len(runs) >= 2 * _KEPT:
+                runs = trimmed(runs)
         start, end = part_start, part_end
     if start >= 0:
         runs.append(Run(memory, start, end))

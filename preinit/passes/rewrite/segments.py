@@ -8,6 +8,7 @@ was dropped. Element segments of changed tables are emptied in place, since code
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from ...binary import encoder as write
@@ -52,15 +53,14 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
     placed = list(zip(restored, range(len(entries), len(entries) + len(restored)), strict=True))
     entries.extend(memories.passive_entry(snapshot.memories, run) for run in restored)
     head = write.uleb(len(entries))
-    size = len(head) + sum(len(piece) for pieces in entries for piece in pieces)
+    parts = list(chain.from_iterable(entries))
+    size = len(head) + sum(map(len, parts))
     if size > write.LARGEST_SECTION:
         raise OutputTooLarge(
             f"the snapshot's memory takes {size} bytes, a data section has at most {write.LARGEST_SECTION}",
             hint="Initialize less: only memory that is not zero is written.",
         )
-    pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head]
-    for entry in entries:
-        pieces.extend(entry)
+    pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head, *parts]
     return DataWritten(pieces if entries else [], len(entries), runs, placed)
 
 
@@ -69,10 +69,12 @@ def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list
     slots = module.data_segments if plan.segments.keep_slots else ()
     passive = sum(segment.mode is Mode.PASSIVE for segment in slots)
     most = MOST_SEGMENTS - passive
+    owners = plan.memories.owners
+    filled = {memory for memory in range(len(module.memories)) if owners.restores(memory)}
     while True:
         kept = within_limit(runs, most)
-        restored = [run for run in kept if plan.memories.owners.restores(run.memory)]
-        active = [run for run in kept if not plan.memories.owners.restores(run.memory)]
+        restored = [run for run in kept if run.memory in filled] if filled else []
+        active = [run for run in kept if run.memory not in filled] if filled else kept
         # Active runs take the slots of active segments first; those that are left are written, too.
         surplus = max(len(active), len(slots) - passive) + len(restored) + passive - MOST_SEGMENTS
         if surplus <= 0:
