@@ -7,7 +7,7 @@ file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -43,8 +43,10 @@ class SectionId(IntEnum):
     TAG = 13
 
 
-#: Sections of which code that is compiled on demand knows nothing.
-_NOT_CODE = frozenset((SectionId.CUSTOM, SectionId.GLOBAL, SectionId.DATA, SectionId.DATA_COUNT))
+#: Sections of which code that is compiled on demand knows nothing, and those of which it is told apart.
+_NOT_SURROUNDINGS = frozenset(
+    (SectionId.CUSTOM, SectionId.GLOBAL, SectionId.CODE, SectionId.DATA, SectionId.DATA_COUNT)
+)
 
 
 class Section(NamedTuple):
@@ -93,17 +95,32 @@ class Module:
         return hashlib.sha256(self.data).hexdigest()
 
     @cached_property
-    def code_sha256(self) -> str:
-        """Of all that code compiled from the module depends on, in hex: the same where only data differ, names or other
-        custom sections, or the number that a global begins with."""
+    def surroundings_sha256(self) -> str:
+        """Of all that code compiled from some functions depends on besides their bodies, in hex: the same where only
+        data differ, bodies, names or other custom sections, or the number that a global begins with."""
         found = hashlib.sha256()
         for section in self.sections:
-            if section.id not in _NOT_CODE:
+            if section.id not in _NOT_SURROUNDINGS:
                 found.update(bytes((section.id,)))
                 found.update(self.payload(section))
         for entry in self.globals:
             simple = entry.initializer is None or integer_of(entry.initializer) is not None
             found.update(externs.global_(entry) + (b"" if simple or not entry.initializer else entry.initializer.raw))
+        return found.hexdigest()
+
+    @cached_property
+    def code_sha256(self) -> str:
+        """Of the code section, in hex."""
+        section = self.section(SectionId.CODE)
+        return hashlib.sha256(self.payload(section) if section else b"").hexdigest()
+
+    def bodies_sha256(self, functions: Iterable[int]) -> str:
+        """Of the bodies of functions that the module defines, in hex. Raises `IndexError` for another one."""
+        found = hashlib.sha256()
+        for function in functions:
+            body = self.bodies[function - self.imported_functions]
+            found.update((body.end - body.start).to_bytes(8, "little"))
+            found.update(memoryview(self.data)[body.start : body.end])
         return found.hexdigest()
 
     def section(self, number: int) -> Section | None:

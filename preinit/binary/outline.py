@@ -7,9 +7,10 @@ of all that it can name, not on what memories and globals hold.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from . import encoder as write
+from .bodies import BodyRanges, read_bodies
 from .cursor import Cursor
 from .module import Section, SectionId, read_sections
 from .sections import read_globals, read_memories
@@ -30,17 +31,47 @@ _NAMED = (
 )
 
 
-def outline(data: bytes, sections: Iterable[Section]) -> bytes:
-    """The module without custom sections, each body replaced by one that traps."""
+#: Functions whose bodies are told apart together: of a large module there are some dozens of such groups.
+GROUP = 256
+
+
+def outline(data: bytes, sections: Iterable[Section], groups: Collection[int] = ()) -> bytes:
+    """The module without custom sections, each body replaced by one that traps, but for those of `groups`."""
     view = memoryview(data)
     pieces: list[list[bytes | memoryview]] = []
     for section in sections:
         if section.id == SectionId.CODE:
-            count = Cursor(data, section.start, section.end, section.label).count(2)
-            pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
+            at = Cursor(data, section.start, section.end, section.label)
+            count = at.count(2)
+            code = write.code_entry(_UNREACHABLE) * count
+            if groups:
+                bodies = read_bodies(Cursor(data, section.start, section.end, section.label))
+                code = b"".join(_kept(view, bodies, groups))
+            pieces.append(write.section(SectionId.CODE, write.uleb(count) + code))
         elif section.id != SectionId.CUSTOM:
             pieces.append([view[section.header : section.end]])
     return write.assemble(pieces)
+
+
+def _kept(data: memoryview, bodies: BodyRanges, groups: Collection[int]) -> Iterator[bytes | memoryview]:
+    """The code section's entries: as they are in `groups`, else those that trap."""
+    for number, first in enumerate(range(0, len(bodies), GROUP)):
+        last = min(first + GROUP, len(bodies)) - 1
+        if number in groups:
+            yield data[bodies[first].entry : bodies[last].end]
+        else:
+            yield write.code_entry(_UNREACHABLE) * (last + 1 - first)
+
+
+def body_groups(data: bytes, bodies: BodyRanges) -> list[bytes]:
+    """A digest of the bodies in each group, and of which functions they are."""
+    view, found = memoryview(data), []
+    for first in range(0, len(bodies), GROUP):
+        last = min(first + GROUP, len(bodies)) - 1
+        digest = hashlib.sha256(b"%d:" % first)
+        digest.update(view[bodies[first].entry : bodies[last].end])
+        found.append(digest.digest())
+    return found
 
 
 def context(data: bytes, sections: Iterable[Section]) -> bytes:

@@ -16,7 +16,7 @@ from ..binary.opcodes import MEMORY_GROW
 from ..errors.reason import Reason
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 4\n"
+_MAGIC = b"preinit profile 5\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -29,7 +29,7 @@ class StoredStubs(NamedTuple):
 
 
 class StoredChunk(NamedTuple):
-    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title."""
+    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title; `bodies`: see `Module.bodies_sha256`."""
 
     number: int
     functions: tuple[int, ...]
@@ -38,6 +38,7 @@ class StoredChunk(NamedTuple):
     named: dict[str, int]
     changes_tables: bool
     globals: tuple[int, ...] | None
+    bodies: str
     code: bytes
 
 
@@ -50,16 +51,14 @@ class Profile(NamedTuple):
     chunks: tuple[StoredChunk, ...] = ()
 
 
-def encode(profile: Profile, name: str = "") -> bytes:
-    """The profile as bytes, with a checksum, in which the entry's name counts."""
+def encode(profile: Profile, module: Module, name: str = "") -> bytes:
+    """The profile of a module as bytes, with a checksum, in which the entry's name counts."""
     index = {
         "compiler": profile.compiler,
         "whole": profile.whole,
+        "code": module.code_sha256 if profile.whole else "",
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
-        "chunks": [
-            (c.number, c.functions, c.imports, c.guards, c.named, int(c.changes_tables), c.globals, len(c.code))
-            for c in profile.chunks
-        ],
+        "chunks": [(*c[:5], int(c.changes_tables), c.globals, c.bodies, len(c.code)) for c in profile.chunks],
     }
     import json  # not every build has a profile
 
@@ -74,7 +73,10 @@ def encode(profile: Profile, name: str = "") -> bytes:
 
 
 def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
-    """The profile of that module; None for anything that `encode` did not write for an entry of that name."""
+    """The profile of that module; None for anything that `encode` did not write for an entry of that name.
+
+    Where some of the module's functions are others than those that were compiled, it is that of the rest.
+    """
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
     digest = hashlib.sha256(name.encode())
@@ -100,14 +102,21 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
                 _named(named),
                 bool(changes),
                 None if globals_ is None else _numbers(globals_),
+                str(bodies),
                 code,
             )
-            for (number, functions, imports, guards, named, changes, globals_, _), code in zip(
+            for (number, functions, imports, guards, named, changes, globals_, bodies, _), code in zip(
                 index["chunks"], codes[len(stubs) :], strict=True
             )
         ]
-        profile = Profile(str(index["compiler"]), _reason(index["whole"]), tuple(stubs), tuple(chunks))
-        return profile if at == len(data) and all(_is_of(module, chunk) for chunk in chunks) else None
+        if at != len(data) or not all(_is_of(module, chunk) for chunk in chunks):
+            return None
+        same = tuple(chunk for chunk in chunks if module.bodies_sha256(chunk.functions) == chunk.bodies)
+        # Whatever is in the way of compiling it on demand is in some body.
+        whole = _reason(index["whole"])
+        if whole and index["code"] != module.code_sha256:
+            whole = None
+        return Profile(str(index["compiler"]), whole, tuple(stubs), same)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
 

@@ -19,18 +19,20 @@ MODULE = parse(REAL[0].read_bytes()) if REAL else None
 
 FIRST = MODULE.imported_functions if MODULE else 0
 
+BODIES = MODULE.bodies_sha256((FIRST, FIRST + 1)) if MODULE else ""
+
 PROFILE = Profile(
     "winch",
     None,
     (StoredStubs(((0, 2), (1, 1)), b"stubs"),),
-    (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, False, (), b"code"),),
+    (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, False, (), BODIES, b"code"),),
 )
 
 
 def sealed(head: bytes, rest: bytes, size: int | None = None) -> bytes:
     """A profile with a checksum that is right, whatever it says."""
     content = (len(head) if size is None else size).to_bytes(8, "little") + head + rest
-    return b"preinit profile 4\n" + hashlib.sha256(content).digest() + content
+    return b"preinit profile 5\n" + hashlib.sha256(content).digest() + content
 
 
 JSON = st.recursive(
@@ -50,13 +52,25 @@ def test_bytes_that_are_no_profile_are_none(data: bytes) -> None:
 
 
 @settings(max_examples=120)
-@given(st.fixed_dictionaries(dict.fromkeys(("compiler", "whole", "stubs", "chunks"), JSON)), st.binary(max_size=20))
-@example({"compiler": "", "whole": "", "stubs": [], "chunks": [[float("inf"), [1], [], [], {}, 0, None, 0]]}, b"")
-@example({"compiler": "", "whole": "", "stubs": [[[[0, float("nan")]], 0]], "chunks": []}, b"")
-@example({"compiler": "", "whole": "", "stubs": [], "chunks": [[0, [], [], [], {}, 0, None, 0]]}, b"")
-@example({"compiler": "", "whole": "", "stubs": [[[], 1 << 80]], "chunks": []}, b"")
+@given(
+    st.fixed_dictionaries(dict.fromkeys(("compiler", "whole", "code", "stubs", "chunks"), JSON)), st.binary(max_size=20)
+)
 @example(
-    {"compiler": "", "whole": "", "stubs": [[[], -4]], "chunks": [[0, [1 << 70], [], [], {}, 0, [1 << 70], 4]]}, b""
+    {"compiler": "", "whole": "", "code": "", "stubs": [], "chunks": [[float("inf"), [1], [], [], {}, 0, None, "", 0]]},
+    b"",
+)
+@example({"compiler": "", "whole": "", "code": "", "stubs": [[[[0, float("nan")]], 0]], "chunks": []}, b"")
+@example({"compiler": "", "whole": "", "code": "", "stubs": [], "chunks": [[0, [], [], [], {}, 0, None, "", 0]]}, b"")
+@example({"compiler": "", "whole": "", "code": "", "stubs": [[[], 1 << 80]], "chunks": []}, b"")
+@example(
+    {
+        "compiler": "",
+        "whole": "",
+        "code": "",
+        "stubs": [[[], -4]],
+        "chunks": [[0, [1 << 70], [], [], {}, 0, [1 << 70], "", 4]],
+    },
+    b"",
 )
 def test_a_profile_that_says_something_else_is_none_or_names_what_exists(index: object, rest: bytes) -> None:
     assert MODULE is not None
@@ -69,7 +83,7 @@ def test_a_profile_that_says_something_else_is_none_or_names_what_exists(index: 
 @given(st.integers(0, 400), st.integers(0, 255), st.booleans())
 def test_a_damaged_profile_is_none(place: int, byte: int, cut: bool) -> None:
     assert MODULE is not None
-    data = encode(PROFILE)
+    data = encode(PROFILE, MODULE)
     assert decode(data, MODULE) == PROFILE
     wrong = data[:place] if cut else data[:place] + bytes((byte,)) + data[place + 1 :]
     assert decode(wrong, MODULE) == (PROFILE if wrong == data else None)

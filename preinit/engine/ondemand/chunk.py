@@ -40,7 +40,7 @@ PREFIX = "preinit:chunk:"
 
 def title_prefix(module: Module) -> str:
     """How the names of all chunks of a module begin: one store may have those of several modules."""
-    return f"{PREFIX}{module.code_sha256[:16]}:"
+    return f"{PREFIX}{module.surroundings_sha256[:16]}:"
 
 
 _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))

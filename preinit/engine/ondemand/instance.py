@@ -202,7 +202,7 @@ class OnDemandInstance(EngineInstance):
         if module is None:
             return None
         title = f"{self._prefix}{stored.number}"
-        return Chunk(b"", title, *stored[1:-1]), module
+        return Chunk(b"", title, *stored[1:-2]), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
@@ -211,7 +211,7 @@ class OnDemandInstance(EngineInstance):
         chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
-        self._new_chunks.append(StoredChunk(number, *chunk[2:], code))
+        self._new_chunks.append(StoredChunk(number, *chunk[2:], self._module.bodies_sha256(chosen), code))
         return chunk._replace(wasm=b""), module
 
     def profile(self) -> Profile | None:

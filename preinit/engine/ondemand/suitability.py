@@ -23,12 +23,12 @@ MOST_STATE = 200
 MOST_GLOBALS = 10_000
 
 
-def unsuitable(module: Module) -> Reason | None:
-    """Why a module can't be compiled on demand; None if it can.
+def unsuitable(module: Module, known: bool = False) -> Reason | None:
+    """Why a module can't be compiled on demand; None if it can. `known`: one with the same functions could.
 
     What this does not find, an instruction that no piece of code can hold, is found when that code is needed.
     """
-    if not _is_valid(module):
+    if not known and not _is_valid(module):
         return Reason("invalid", "it is not valid")  # compiling the whole module says why
     if not module.bodies:
         return Reason("no-functions", "it has no functions of its own")

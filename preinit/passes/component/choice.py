@@ -95,12 +95,13 @@ def _unsuited(
     """Why a module is not compiled on demand."""
     if plan.instances.count(start) > 1:
         return Reason("several-instances", "a core module has several instances")
-    if sum(module.code_sha256 == modules[start].code_sha256 for module in modules.values()) > 1:
-        return Reason("several-instances", "two core modules have the same code")  # which frames name them by
+    own = modules[start].surroundings_sha256
+    if sum(module.surroundings_sha256 == own for module in modules.values()) > 1:
+        return Reason("several-instances", "two core modules have the same functions")  # which frames name them by
     profile = read(start)
     if profile and profile.whole:
         return profile.whole
-    return None if profile and profile.chunks else unsuitable(modules[start])
+    return unsuitable(modules[start], known=bool(profile and profile.chunks))
 
 
 def compiler_for(modules: Iterator[Module], compiler: str) -> str:

@@ -61,12 +61,13 @@ class ProfileStore:
     def write(self, profile: Profile | None) -> None:
         """Keeps a profile, if there is one and a place for it."""
         if self._folder and profile:
-            write_entry(self._folder, "profiles", self._name, encode(profile, self._name))
+            write_entry(self._folder, "profiles", self._name, encode(profile, self._module, self._name))
 
     @cached_property
     def _name(self) -> str:
         """Says all that compiled code depends on, but for the engine's version: the engine knows its own code.
 
-        A module of which only data changed finds the code of the one before.
+        A module of which only data changed finds the code of the one before; one of which some functions changed, that
+        of the others.
         """
-        return hashlib.sha256("\n".join((*self._parts, self._module.code_sha256)).encode()).hexdigest()
+        return hashlib.sha256("\n".join((*self._parts, self._module.surroundings_sha256)).encode()).hexdigest()

@@ -56,8 +56,8 @@ def strategies(module: Module, options: Options, read: Callable[[], Profile | No
         if reason is None and options.engine == "auto" and not worthwhile(module):
             reason = Reason("code-small", "its code is small")
         profile = None if reason else read()
-        if reason is None and not (profile and profile.chunks):  # a module of which there are chunks is suitable
-            reason = unsuitable(module)
+        if reason is None:
+            reason = unsuitable(module, known=bool(profile and profile.chunks))
         if reason is None and profile and options.engine == "auto":
             reason = profile.whole
         if reason is None:

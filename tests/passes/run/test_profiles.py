@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from preinit.engine.values import Unsuited
+from preinit.errors import GuestTrap
 from preinit.options import Host
 from tests.support.both_engines import INIT, SIZES, VARIED, attempt, built, chunks, chunks_of, compiled, files, kept
 from tests.support.stepping import STEPS, stepping
@@ -57,6 +58,51 @@ def test_a_module_of_which_only_data_changed_finds_the_code_of_the_one_before(fo
     with compiled() as given:
         built(folder, text("a", 1).replace("i32.load8_u", "i32.load"))
     assert chunks(given) > 0
+
+
+#: Functions that are called, and one that is not; `{}` stands for a number in one of them.
+STEPWISE = """(module (memory 1) (global $g (mut i32) (i32.const 0)) (table 1 funcref) (elem (i32.const 0) $next)
+    (func $next (result i32) (i32.add (global.get $g) (i32.const {})))
+    (func $twice (result i32) (i32.mul (call_indirect (result i32) (i32.const 0)) (i32.const 2)))
+    (func $never (result i32) (i32.const {}))
+    (func (export "preinit_initialize") (global.set $g (call $twice))))"""
+
+
+def test_a_module_of_which_one_function_changed_finds_the_code_of_the_others(folder: Path) -> None:
+    with chunks_of(0):  # each function for itself
+        built(folder, STEPWISE.format(1, 1))
+        for changed, expected in ((STEPWISE.format(1, 2), 0), (STEPWISE.format(7_000_000, 2), 1)):
+            with compiled() as given:
+                found = built(folder, changed)
+            assert chunks(given) == expected
+            assert found.wasm == attempt(changed, engine="whole").wasm
+        with pytest.raises(AssertionError):  # that of the one before is kept no longer
+            with compiled() as given:
+                built(folder, STEPWISE.format(1, 1))
+            assert chunks(given) == 0
+
+
+def test_where_a_trap_was_is_said_of_code_that_another_build_compiled(folder: Path) -> None:
+    divided = "(i32.div_u (i32.const 2) (i32.load8_u (i32.const 0)))))"
+    text = STEPWISE.replace("(i32.const 2)))", divided).replace("(table", '(data (i32.const 0) "%s") (table')
+    built(folder, text.format(1, 1) % "1")
+    traps = text.format(7_000_000, 1) % r"\00"  # what comes after $next stands elsewhere
+    with compiled() as given, chunks_of(0):
+        found = built(folder, traps).error
+    expected = attempt(traps, engine="whole").error
+    assert isinstance(found, GuestTrap)
+    assert isinstance(expected, GuestTrap)
+    assert found.frames == expected.frames
+    assert chunks(given) == 1
+
+
+def test_a_module_without_the_function_that_was_in_the_way_is_compiled_on_demand(folder: Path) -> None:
+    text = """(module (memory 1) (func $data {}) (data $d (i32.const 0) "abc")
+        (func (export "preinit_initialize") (call $data)))"""
+    in_the_way, fine = text.format("(data.drop $d)"), text.format("(drop (i32.const 1))")
+    assert built(folder, in_the_way).report.engine.name == "whole"  # type: ignore[union-attr]
+    for _ in range(2):
+        assert built(folder, fine).report.engine.name == "ondemand"  # type: ignore[union-attr]
 
 
 def test_a_build_with_nothing_new_leaves_the_profile_as_it_is(folder: Path) -> None:
@@ -148,7 +194,7 @@ def test_there_is_a_profile_for_each_compiler_and_for_code_that_can_be_stopped(f
 def test_another_module_has_another_profile(folder: Path) -> None:
     built(folder)
     with compiled() as given:
-        assert built(folder, VARIED.replace("i32.const 7", "i32.const 8")).wasm
+        assert built(folder, VARIED.replace("(func $left", "(func) (func $left")).wasm
     assert chunks(given) > 0
     assert len(files(folder)) == 2
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from preinit.binary.module import parse
-from preinit.binary.outline import context, outline
+from preinit.binary.outline import GROUP, context, outline
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.engine.values import EngineError
@@ -61,6 +61,34 @@ def test_bodies_are_validated_always_without_a_cache(tmp_path: Path, looked: lis
         looked.clear()
         assert attempt(COUNTER, engine="whole").wasm
         assert max(looked) > len(LONG) // 10
+
+
+#: Three groups of functions: the last one is short; `{}` stands for the body of a function of the second.
+MANY = f"""(module (memory 1) {"(func (drop (i32.const 1)))" * GROUP} (func {{}}) {LONG * (GROUP - 1)}
+    (func {INIT} (i32.store (i32.const 8) (i32.const 7))))"""
+
+
+def test_of_bodies_that_changed_only_the_group_is_validated(tmp_path: Path, looked: list[int]) -> None:
+    built(tmp_path / "cache", MANY.format("(drop (i32.const 1))"))
+    looked.clear()
+    built(tmp_path / "cache", MANY.format("(drop (i32.const 1))").replace("7)", "9)"))  # in the last group
+    assert max(looked) < 10_000
+    looked.clear()
+    built(tmp_path / "cache", MANY.format("(drop (i32.const 2))"))
+    assert max(looked) > 100_000
+    looked.clear()
+    for number in (1, 2):
+        built(tmp_path / "cache", MANY.format(f"(drop (i32.const {number}))"))
+    assert max(looked) < 10_000
+
+
+@pytest.mark.parametrize("wrong", ["(i32.const 1)", "(drop (i64.eqz (i32.const 1)))", "(drop (local.get 3))"])
+def test_a_body_that_is_no_longer_valid_is_found_among_those_that_are(tmp_path: Path, wrong: str) -> None:
+    built(tmp_path / "cache", MANY.format("(drop (i32.const 1))"))
+    for _ in range(2):
+        found = attempt(MANY.format(wrong), cache_dir=str(tmp_path / "cache"), engine="ondemand")
+        assert isinstance(found.error, InvalidModule)
+        assert found.error.where == attempt(MANY.format(wrong), engine="whole").error.where  # type: ignore[union-attr]
 
 
 def test_another_memory_and_another_value_do_not_matter_to_bodies(tmp_path: Path, looked: list[int]) -> None:
