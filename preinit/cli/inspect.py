@@ -137,19 +137,23 @@ def _binary(source: str) -> bytes:
 def _show_component(
     data: bytes, source: str, against: str | None, built: Report | None, json: str | None, html: str | None
 ) -> None:
-    """Shows what is in a component. Raises `UsageError` for what it can't be compared with."""
+    """Shows what is in a component, and what it has beyond the one that it was made from."""
     from ..inspection.component import inspect_component
+    from ..passes.parse.source import binary
 
-    if against:
-        raise UsageError(
-            "`--against` can't be used with a component",
-            hint="Leave it out: the report of its build says what became of each core instance.",
-        )
     name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
+    original = None
+    if against is not None:
+        try:
+            original = binary(read(against))
+        except PreinitError as problem:
+            locate_input(problem, "standard input" if against == STANDARD_OUTPUT else against)
+            raise
     try:
-        found = inspect_component(data)
+        found = inspect_component(data, original)
     except PreinitError as problem:
-        locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
+        if not (problem.where or "").startswith("the original"):
+            locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
         raise
     if json:
         from ..report.json import dumps

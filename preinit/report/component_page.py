@@ -6,7 +6,8 @@ from ..errors import counted
 from ..inspection.component import ComponentInspection
 from ..result import Report
 from . import build_page, inspection_page
-from .page import Card, Html, Section, cards, code, facts, join, paragraph, subheading, table, text
+from .component_text import added_lines, origin
+from .page import Card, Html, Section, cards, code, facts, join, listed, paragraph, subheading, table, text
 from .units import short, sized
 
 #: Core modules that are drawn; the JSON has them all.
@@ -17,10 +18,14 @@ def component_page(found: ComponentInspection, name: str, report: Report | None 
     """The page of a component called `name`. `report`: of the build that wrote it."""
     from .page import page
 
-    intro = "What is in the component" + (" and how it was built." if report else ".")
+    said = ["What is in the component", *(["what the snapshot added to the original"] if found.against else [])]
+    said += ["how it was built"] if report else []
+    intro = f"{', '.join(said[:-1])} and {said[-1]}." if said[1:] else f"{said[0]}."
+    added = listed(text(line.strip()) for line in added_lines(found.against)) if found.against else None
     parts = [
         Section("overview", "Overview", _overview(found)),
         *(build_page.sections(report) if report else ()),
+        *([Section("added", "Beyond the original", added)] if added else ()),
         Section("imports", "Imports and exports", _names(found)),
         Section("modules", "Core modules", _modules(found)),
     ]
@@ -63,6 +68,9 @@ def _modules(found: ComponentInspection) -> Html:
 def _module(found: ComponentInspection, number: int) -> Html:
     module = found.modules[number]
     parts = [inspection_page.overview(module)]
+    said = origin(found.against, number).removeprefix(", ")
+    if said:
+        parts.append(paragraph(f"This is a module {said}." if "which" in said else f"It was {said} of the original."))
     for heading, body in inspection_page.parts_of(module):
         parts += [subheading(heading), body]
     return join(parts)

@@ -70,6 +70,7 @@ def overview(found: Inspection) -> Html:
 def parts_of(found: Inspection) -> list[tuple[str, Html]]:
     """Heading and body of what there is to say of a module, for a page that shows several."""
     return [
+        *([("Beyond the original", _added(found, found.against))] if found.against else ()),
         ("Memory map", _memories(found)),
         ("Sections", _sections(found)),
         ("Tables", _tables(found)),

@@ -182,4 +182,48 @@ def test_a_component_is_shown_with_its_core_modules(tmp_path: Path) -> None:
     page = (tmp_path / "app.html").read_text()
     assert "Core module 3" in page
     assert "wasi:cli/exit@0.2.0" in page
-    assert "`--against` can't be used with a component" in fails("inspect", path, "--against", path, code=2)
+
+
+#: One core module with two instances and a table that they share; the initializer changes all of it.
+TWICE = """(component
+  (core module $T (table (export "t") 4 funcref))
+  (core module $M (import "t" "t" (table 4 funcref)) (global $g (mut i32) (i32.const 0)) (elem declare func $get)
+    (func $get (export "get") (result i32) (global.get $g))
+    (func (export "run") (global.set $g (i32.const 7)) (table.set (i32.const 1) (ref.func $get))))
+  (core instance $t (instantiate $T))
+  (core instance $a (instantiate $M (with "t" (instance $t))))
+  (core instance $b (instantiate $M (with "t" (instance $t))))
+  (func (export "run") (canon lift (core func $a "run")))
+  (func (export "get") (result u32) (canon lift (core func $b "get"))))"""
+
+
+def test_a_component_is_compared_with_the_one_that_it_was_made_from(tmp_path: Path) -> None:
+    before, after = tmp_path / "app.wat", tmp_path / "ready.wasm"
+    before.write_text(TWICE)
+    run("build", before, "-f", "run", "-o", after, code=0)
+    said = run("inspect", after, "--against", before, code=0).stdout.decode()
+    assert "made from a component of" in said
+    assert "exports gone: func run" in said
+    assert "core module 1, made from core module 1" in said
+    assert "core module 2, made from core module 1" in said
+    assert "core module 3, which the original has not" in said
+    assert "global 0 (g): 0 before, 7 now" in said
+    found = json.loads(run("inspect", after, "--against", before, "--json", code=0).stdout)
+    assert found["against"]["originals"] == [0, 1, 1, None]
+    assert found["against"]["exports_gone"] == [{"sort": "func", "name": "run"}]
+    assert [module["against"] is None for module in found["core_modules"]] == [False, False, False, True]
+    run("inspect", after, "--against", before, "--html", tmp_path / "app.html", code=0)
+    assert "Beyond the original" in (tmp_path / "app.html").read_text()
+
+
+def test_a_component_is_compared_with_components_only(tmp_path: Path) -> None:
+    component, module, broken = tmp_path / "app.wasm", tmp_path / "module.wasm", tmp_path / "broken.wasm"
+    component.write_bytes(wasm(TWICE))
+    module.write_bytes(wasm("(module)"))
+    broken.write_bytes(wasm(TWICE)[:-5])
+    assert "the original is none" in fails("inspect", component, "--against", module)
+    assert "the original is a component" in fails("inspect", module, "--against", component)
+    said = fails("inspect", component, "--against", broken)
+    assert "the original, byte offset" in said
+    assert str(component) not in said
+    fails("inspect", component, "--against", tmp_path / "none.wasm", code=2)
