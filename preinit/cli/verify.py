@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     click.option(
         "--call-all",
         is_flag=True,
-        help="Call every export that takes nothing but numbers, with arguments at their boundaries and random ones.",
+        help="Call every export that takes nothing but numbers (of a component: no handles), with arguments at their "
+        "boundaries and random ones.",
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="What those random arguments come from."),
     click.option("--run", is_flag=True, help="Call _start: compare what a command prints and its exit code."),

@@ -198,14 +198,15 @@ def _verify_component(
     observer: Observer,
     started: float,
 ) -> Verification:
-    from .component import check_calls, verify_component
+    from .component import check_world, verify_component
 
-    check_calls(calls.every, calls.host is not None)
+    check_world(calls.host is not None)
     with of_output():
         other = read_within(output, deadline)
         if not is_component(other):
             raise InputError("the input is a component, and the output is none", hint="Give the output of this input.")
-    given = (data, other, options, calls.calls, calls.run, calls.timeout, recorded, deadline, observer)
+    wanted = (calls.calls, calls.every, calls.seed, calls.run, calls.timeout)
+    given = (data, other, options, *wanted, recorded, deadline, observer)
     return dataclasses.replace(verify_component(*given), seconds=time.monotonic() - started)
 
 

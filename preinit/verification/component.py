@@ -28,6 +28,7 @@ from ..passes.component.shell import check_shell
 from ..passes.component.source import ComponentSource, check_parts
 from ..passes.observer import Observer
 from ..version import VERSION
+from .component_calls import calls_of_all
 from .instances import of_output
 from .result import VERIFICATION_VERSION, CallFacts, Compared, Verification
 
@@ -87,13 +88,18 @@ def verify_component(
     output: bytes,
     options: Options,
     calls: tuple[str, ...],
+    every: bool,
+    seed: int,
     run: bool,
     timeout: float,
     recorded: Recorded | None,
     deadline: Deadline,
     observer: Observer,
 ) -> Verification:
-    """Raises `Mismatch`, and whatever building `wasm` raises. `calls`: in WAVE."""
+    """Raises `Mismatch`, and whatever building `wasm` raises. `calls`: in WAVE.
+
+    `every`: functions of the output are called with values made up for their types, the same for the same `seed`.
+    """
     before = _Side(wasm, options, deadline, observer)
     if recorded and recorded.input_sha256 != before.source.sha256:
         raise InputError(
@@ -102,7 +108,8 @@ def verify_component(
         )
     with of_output():
         after = _Side(output, dataclasses.replace(options, init_funcs=()), deadline, observer)
-    wanted = (*calls, *([_RUN] if run else []))
+    all_of_them = calls_of_all(after.source, seed) if every else ()
+    wanted = (*calls, *all_of_them, *([_RUN] if run else []))
     plan, other_plan = before.plan(), after.plan()
     with of_output():
         for text in wanted:
@@ -299,10 +306,8 @@ def _answer(side: _Side, text: str, skipped: int, timeout: float) -> _Answer:
     return _Answer(outcome, detail, b"".join(printed)[skipped:], digest)
 
 
-def check_calls(every: bool, has_host: bool) -> None:
-    """Refuses what can't be asked of components. Raises `UsageError`."""
-    if every:
-        raise UsageError("`--call-all` can't be used with a component", hint="Name calls: `--call 'NAME(VALUE, ...)'`.")
+def check_world(has_host: bool) -> None:
+    """Refuses another world for calls, which components don't have. Raises `UsageError`."""
     if has_host:
         raise UsageError(
             "calls of a component see the same world as its initializer",

@@ -83,8 +83,52 @@ def test_the_command_builds_and_verifies(tmp_path: Path) -> None:
     done = run("build", source, "-f", LEARN, "--verify", "-o", output, code=0)
     assert b"the output is what the input is after learn" in done.stderr
     assert b"1 returned" in run("verify", source, output, "-f", LEARN, "--call", "say", code=0).stdout
-    assert b"can't be used" in run("verify", source, output, "-f", LEARN, "--call-all", code=2).stderr
+    assert b"1 returned" in run("verify", source, output, "-f", LEARN, "--call-all", code=0).stdout
     assert b"the output" in run("verify", source, output, "-f", LEARN, "--call", "nothing", code=1).stderr
+
+
+#: A function with a parameter of nearly every kind, and others that can't be called with values; `%s`: what is returned.
+VARIED = """(component
+  (import "r" (type $r (sub resource)))
+  (core module $M (memory (export "m") 2) (global $at (mut i32) (i32.const 1024)) (global $h (mut i32) (i32.const 0))
+    (global $k i32 (i32.const 3))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.set $at (i32.add (global.get $at) (i32.add (local.get 3) (i32.const 8))))
+      (i32.and (i32.sub (global.get $at) (local.get 3)) (i32.const -8)))
+    (func (export "run") (global.set $h (i32.const 5))) (func (export "take") (param i32))
+    (func (export "f") (param i32 i64 f32 f64 i32 i32 i32 i32 i32 i32 i32 i64 i32) (result i32) %s))
+  (core instance $m (instantiate $M))
+  (type $e' (enum "red" "green" "inf")) (export $e "e" (type $e'))
+  (type $f' (flags "a" "b" "c")) (export $fl "fl" (type $f'))
+  (func (export "run") (canon lift (core func $m "run")))
+  (func (export "take") (param "r" (own $r)) (canon lift (core func $m "take")))
+  (func (export "f") (param "a" s8) (param "b" u64) (param "c" f32) (param "d" f64) (param "e" string)
+    (param "l" (list (tuple char bool))) (param "en" $e) (param "flags" $fl) (param "o" (option u64)) (param "r" bool)
+    (result u32)
+    (canon lift (core func $m "f") (memory (core memory $m "m")) (realloc (core func $m "realloc")))))"""
+
+
+def test_all_functions_are_called_with_values_of_their_types() -> None:
+    text = VARIED % "(i32.add (global.get $h) (local.get 5))"
+    output = build_component(text, "run").wasm
+    found = verify(wasm(text), output, init_funcs=["run"], call_all=True)
+    assert {call.outcome for call in found.calls} == {"returned"}
+    assert len({call.call for call in found.calls}) == len(found.calls) == 6
+    assert all(call.call.startswith("f(") for call in found.calls)
+    assert found.calls == verify(wasm(text), output, init_funcs=["run"], call_all=True).calls
+    other = verify(wasm(text), output, init_funcs=["run"], call_all=True, seed=1).calls
+    assert [call.call for call in other[:3]] == [call.call for call in found.calls[:3]]
+    assert other != found.calls
+
+
+def test_a_call_of_all_that_answers_otherwise_is_found() -> None:
+    text = VARIED % "(i32.add (global.get $k) (local.get 0))"  # a number that never changes is not compared as state
+    output = build_component(text, "run").wasm
+    wrong = output.replace(b"\x7f\x00\x41\x03\x0b", b"\x7f\x00\x41\x04\x0b")
+    assert wrong != output
+    assert verify(wasm(text), wrong, init_funcs=["run"])
+    with pytest.raises(errors.Mismatch, match=r"call of f\("):
+        verify(wasm(text), wrong, init_funcs=["run"], call_all=True)
 
 
 def test_long_results_are_compared_to_their_end() -> None:

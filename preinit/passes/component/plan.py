@@ -68,16 +68,20 @@ def functions(exports: dict[str, tuple[str, Any]]) -> Iterator[tuple[tuple[str, 
                     yield (name, inner), function
 
 
+def exported_functions(source: ComponentSource) -> dict[tuple[str, ...], Function]:
+    """Each function that a component exports, by its path, in an instance of which nothing runs."""
+    machine = Machine(Dry({start: part.module for start, part in source.parts.items()}), Names())
+    return dict(functions(machine.run(source.component).exports))
+
+
 def export_types(source: ComponentSource) -> dict[tuple[str, ...], str]:
     """The type of each function that a component exports, in WIT."""
-    machine = Machine(Dry({start: part.module for start, part in source.parts.items()}), Names())
-    return {path: signature_text(found.type) for path, found in functions(machine.run(source.component).exports)}
+    return {path: signature_text(found.type) for path, found in exported_functions(source).items()}
 
 
 def parameter_types(source: ComponentSource) -> dict[tuple[str, ...], list[ValueType]]:
     """The types of the parameters of each function that a component exports."""
-    machine = Machine(Dry({start: part.module for start, part in source.parts.items()}), Names())
-    return {path: list(found.type.types) for path, found in functions(machine.run(source.component).exports)}
+    return {path: list(found.type.types) for path, found in exported_functions(source).items()}
 
 
 def spellings(path: tuple[str, ...]) -> Iterator[str]:
