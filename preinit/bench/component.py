@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,20 +12,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..engine.component.aggregates import Flags, List, Record, Variant
+from ..engine.component.cores import Dry
+from ..engine.component.handles import ResourceType
+from ..engine.component.machine import Machine
 from ..engine.component.values import ValueType
 from ..engine.ffi.components import (
     RECORD,
     VARIANT,
     CompiledComponent,
     ComponentEngine,
+    ComponentExited,
     ComponentTrapped,
+    Outside,
     World,
     record,
     variant,
 )
 from ..engine.runtime import Deadline, has_winch
 from ..engine.values import EngineError
-from ..errors import GuestTrap, Unsupported
+from ..errors import GuestExit, GuestTrap, Unsupported, quoted
+from ..host.wasi2 import Names
 from ..options import Host, Options
 from ..passes.component import read_component_source
 from ..passes.component.plan import ComponentCall, make_component_plan, parameter_types
@@ -33,11 +40,13 @@ from ..passes.component.source import ComponentSource, check_parts
 
 
 class ComponentSubject(NamedTuple):
-    """A component that is to be started many times. `calls`: what is called in each instance, with values."""
+    """A component that is to be started many times. `calls`: what is called in each instance, with values; `outside`:
+    what it imports besides WASI."""
 
     name: str
     data: bytes
     calls: tuple[tuple[ComponentCall, tuple[Any, ...]], ...]
+    outside: tuple[Outside, ...] = ()
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -60,7 +69,33 @@ def component_subject(
         calls += make_component_plan(source, dataclasses.replace(options, init_funcs=tuple(afterwards))).calls
     types = parameter_types(source)
     given = ((call, tuple(map(_value, types[call.path], call.values))) for call in calls)
-    return ComponentSubject(name, data, tuple(given))
+    return ComponentSubject(name, data, tuple(given), _outside(source))
+
+
+class _Imports(Names):
+    """Notes what a component imports."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[Outside, None] = {}
+
+    def function(self, interface: str, name: str) -> Callable[..., Any]:
+        self.found[Outside(interface, name, False)] = None
+        return super().function(interface, name)
+
+    def resource(self, interface: str, name: str) -> ResourceType:
+        self.found[Outside(interface, name, True)] = None
+        return super().resource(interface, name)
+
+
+#: What the engine has by itself; of one that it has not, it says so.
+_PROVIDED = re.compile(r"wasi:(cli|clocks|filesystem|io|random|sockets)/[^@]*@0\.2\.[0-9]+.*")
+
+
+def _outside(source: ComponentSource) -> tuple[Outside, ...]:
+    imports = _Imports()
+    Machine(Dry({start: part.module for start, part in source.parts.items()}), imports).run(source.component)
+    return tuple(entry for entry in imports.found if not _PROVIDED.fullmatch(entry.interface))
 
 
 class ComponentCopies:
@@ -77,7 +112,7 @@ class ComponentCopies:
         self._world = World(environment, list(map(_text, host.args)), folders, self._stdin.name)
         began = time.perf_counter()
         with _problems(deadline):
-            self._compiled = CompiledComponent(engine, subject.data)
+            self._compiled = CompiledComponent(engine, subject.data, subject.outside)
         self.compile_seconds = time.perf_counter() - began
 
     def start(self) -> tuple[float, Callable[[], float]]:
@@ -114,7 +149,15 @@ def _problems(deadline: Deadline) -> Iterator[None]:
         yield
     except ComponentTrapped as trap:
         deadline.check()
-        raise GuestTrap(f"a function trapped: {trap}") from trap
+        said, called = trap.args
+        raise GuestTrap(f"{quoted(called) if called else 'a start function'} trapped: {said}") from trap
+    except ComponentExited as ended:
+        status = ended.args[0]
+        raise GuestExit(
+            f"a function ended the program (exit code {status})",
+            status=status,
+            hint="Call functions that return: what comes after them is measured.",
+        ) from ended
     except EngineError as problem:
         deadline.check()
         raise Unsupported(f"the engine's runtime for components refuses it: {problem}") from problem

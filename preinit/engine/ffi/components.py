@@ -5,9 +5,10 @@ https://bytecodealliance.github.io/wasmtime-py/
 
 from __future__ import annotations
 
+import ctypes
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import wasmtime
@@ -24,7 +25,20 @@ RECORD, VARIANT = runtime.Record, runtime.Variant
 
 
 class ComponentTrapped(Exception):
-    """A function trapped; the argument says how."""
+    """A function trapped, or a start function; the arguments say how, and which: nothing for the latter."""
+
+
+class ComponentExited(Exception):
+    """A function ended the program, with the exit code that is the argument."""
+
+
+class Outside(NamedTuple):
+    """Something that a component imports, and that the engine's WASI does not have: it is there, and fails if it is
+    called. `interface`: the instance it is in; empty for none."""
+
+    interface: str
+    name: str
+    is_resource: bool
 
 
 class World(NamedTuple):
@@ -72,13 +86,30 @@ class ComponentEngine:
 class CompiledComponent:
     """A compiled component, ready to be started any number of times. Raises `EngineError`."""
 
-    def __init__(self, engine: ComponentEngine, wasm: bytes) -> None:
+    def __init__(self, engine: ComponentEngine, wasm: bytes, outside: Sequence[Outside] = ()) -> None:
         self._engine = engine
         with _problems():
             self._component = runtime.Component(engine.engine, wasm)
             self._linker = runtime.Linker(engine.engine)
             self._linker.add_wasip2()
-            self._linker.define_unknown_imports_as_traps(self._component)
+            # `define_unknown_imports_as_traps` would take the place of WASI, too: it looks for the very version.
+            self._define(outside)
+
+    def _define(self, outside: Sequence[Outside]) -> None:
+        number = 0
+        for interface in dict.fromkeys(entry.interface for entry in outside):
+            with ExitStack() as stack:
+                target = stack.enter_context(self._linker.root())
+                if interface:
+                    target = stack.enter_context(target.add_instance(interface))
+                for entry in outside:
+                    if entry.interface != interface:
+                        continue
+                    if entry.is_resource:
+                        number += 1
+                        target.add_resource(entry.name, runtime.ResourceType.host(number), _dropped)
+                    else:
+                        target.add_func(entry.name, _failing(f"{interface}#{entry.name}" if interface else entry.name))
 
     def start(self, world: World, calls: Sequence[tuple[tuple[str, ...], tuple[Any, ...]]]) -> tuple[float, Any]:
         """A fresh instance in which those functions were called: name, or instance and name, and values.
@@ -88,15 +119,28 @@ class CompiledComponent:
         store = wasmtime.Store(self._engine.engine)
         with _problems():
             store.set_wasi(_wasi(world))
-            if self._engine.interruptible:
-                store.set_epoch_deadline(1)
-            began = time.perf_counter()
+        if self._engine.interruptible:
+            store.set_epoch_deadline(1)
+        began = time.perf_counter()
+        with _problems():
             instance = self._linker.instantiate(store, self._component)
-            for path, values in calls:
+        for path, values in calls:
+            with _problems("#".join(path)):
                 function = _function(store, instance, path)
                 function(store, *values)
                 function.post_return(store)
-            return time.perf_counter() - began, store
+        return time.perf_counter() - began, store
+
+
+def _dropped(_store: Any, _representation: int) -> None:
+    """Nothing is left to be done for a resource that nobody could make."""
+
+
+def _failing(title: str) -> Callable[..., Any]:
+    def call(*_values: Any) -> Any:
+        raise wasmtime.WasmtimeError(f"it called the import `{title}`, which there is none of here")
+
+    return call
 
 
 def _wasi(world: World) -> wasmtime.WasiConfig:
@@ -119,16 +163,23 @@ def _function(store: wasmtime.Store, instance: Any, path: tuple[str, ...]) -> An
 
 
 @contextmanager
-def _problems() -> Iterator[None]:
-    """What wasmtime-py raises, as our errors."""
+def _problems(called: str = "") -> Iterator[None]:
+    """What wasmtime-py raises, as our errors. `called`: the function in which all that fails is a trap."""
     try:
         yield
-    except wasmtime.Trap as trap:
-        raise ComponentTrapped(_last_line(trap)) from trap
-    except wasmtime.WasmtimeError as problem:
-        raise EngineError(_last_line(problem)) from problem
-    except (TypeError, ValueError, NotImplementedError) as problem:
+    except wasmtime.ExitTrap as ended:
+        raise ComponentExited(ended.code) from ended
+    except (wasmtime.Trap, wasmtime.WasmtimeError) as problem:
+        said = _last_line(problem)
+        if called or isinstance(problem, wasmtime.Trap) or said.startswith(_TRAP):
+            raise ComponentTrapped(said.removeprefix(_TRAP), called) from problem
+        raise EngineError(said) from problem
+    except (TypeError, ValueError, NotImplementedError, ctypes.ArgumentError, AssertionError) as problem:
         raise EngineError(f"such values can't be passed: {problem}") from problem
+
+
+#: How the engine begins to say why something trapped.
+_TRAP = "wasm trap: "
 
 
 def _last_line(problem: Exception) -> str:
