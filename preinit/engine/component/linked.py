@@ -7,130 +7,27 @@ while another one is called. The copies that run are named, so that a trap's fra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from ...binary import encoder as write
 from ...binary.module import Module
 from ...binary.sections import ExternKind, Import
 from ...binary.types import FuncType
 from ...errors import Frame, InvalidModule, Unsupported
 from .. import ffi
 from ..backtrace import Backtraces
-from ..code import CodeCache, compile_module
 from ..guest import GrowthGuard, GuestCode, StateCode
 from ..ondemand.chunk import title_prefix
 from ..ondemand.instance import MOST_INSTANCES, OnDemandInstance
-from ..ondemand.prepared import Prepared, new_engines, prepare
-from ..profile import Profile
-from ..runtime import DEEP_STACK, Deadline, EngineSettings, has_winch, new_engine, new_store
-from ..validation import first_line, refusal
-from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
+from ..ondemand.prepared import Prepared
+from ..runtime import Deadline, new_store
+from ..values import GuestTrapped, RawFrame, RawValue, Unsuited
 from ..whole import WholeInstance
+from .compiled import LinkedCode, LinkedModule, UnsuitedModule
 from .cores import CoreInstance, Cores, Extern
 from .functions import named
 
 #: Calls that are told where the guest was: 0.3 ms each.
 _MOST_PLACES = 2_000
-
-
-class LinkedModule(NamedTuple):
-    """A core module: its instrumented copy, the export of its start function, where its bytes begin in the file.
-
-    The copy of one that is compiled on demand is its state.
-    """
-
-    code: GuestCode | StateCode
-    start: str | None
-    base: int
-    number: int
-
-
-class LinkedCode(NamedTuple):
-    """The modules of a component by where they begin, compiled with `compiler` for one engine.
-
-    `prepared`: those that are compiled on demand; `compiled`: the others.
-    """
-
-    compiler: str
-    engine: ffi.Engine
-    modules: Mapping[int, LinkedModule]
-    compiled: Mapping[int, ffi.Module]
-    prepared: Mapping[int, Prepared] = MappingProxyType({})
-
-
-class UnsuitedModule(Unsuited):
-    """A core module can't be compiled on demand: the one that begins at `start`."""
-
-    def __init__(self, problem: Unsuited, start: int) -> None:
-        super().__init__(problem.reason.code, problem.reason.text, problem.compiler, problem.lasting)
-        self.start = start
-
-
-def compile_linked(
-    modules: Sequence[LinkedModule], settings: EngineSettings, cache: CodeCache | None, check: Callable[[], None]
-) -> LinkedCode:
-    """Compiles all modules with one compiler. `settings.compiler` may be "auto": the baseline compiler where it can.
-
-    `check`: raises when time is over. Raises what the engine says about a module.
-    """
-    compilers = [settings.compiler]
-    if settings.compiler == "auto":
-        compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
-    failed: tuple[LinkedModule, EngineError] | None = None
-    for compiler in compilers:
-        told = settings._replace(compiler=compiler)
-        engine = new_engine(told)
-        compiled: dict[int, ffi.Module] = {}
-        for module in modules:
-            check()
-            try:
-                wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
-                compiled[module.base] = compile_module(engine, wasm, told, cache)
-            except EngineError as problem:
-                failed = module, problem
-                break
-        else:
-            light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
-            return LinkedCode(compiler, engine, {module.base: module for module in light}, compiled)
-    assert failed is not None
-    code = failed[0].code
-    assert isinstance(code, GuestCode)
-    raise refusal(code, failed[1], settings.compiler) from failed[1]
-
-
-def compile_on_demand(
-    modules: Sequence[LinkedModule],
-    settings: EngineSettings,
-    cache: CodeCache | None,
-    check: Callable[[], None],
-    stored: Mapping[int, Profile],
-) -> LinkedCode:
-    """The same where some modules are a `StateCode`: of those, what is called is compiled when it is called.
-
-    `settings.compiler` is one. `stored`: what earlier builds compiled, by where a module begins. Raises `Unsuited`.
-    """
-    engines = new_engines(settings)
-    compiled: dict[int, ffi.Module] = {}
-    prepared: dict[int, Prepared] = {}
-    for module in modules:
-        check()
-        if isinstance(module.code, StateCode):
-            keeps, known = cache is not None, stored.get(module.base)
-            try:
-                prepared[module.base] = prepare(module.code, settings, None, keeps, known, engines)
-            except Unsuited as problem:
-                raise UnsuitedModule(problem, module.base) from problem
-            continue
-        try:
-            wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
-            # Compiled code fits one size of the stack.
-            compiled[module.base] = compile_module(engines[0], wasm, (settings, DEEP_STACK), cache)
-        except EngineError as problem:
-            other = "cranelift" if settings.compiler == "winch" else None
-            raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}", other) from problem
-    light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
-    return LinkedCode(settings.compiler, engines[0], {one.base: one for one in light}, compiled, prepared)
 
 
 class _Frames:

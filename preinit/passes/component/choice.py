@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from ...binary.module import Module, SectionId
-from ...engine.component.linked import UnsuitedModule
+from ...engine.component.compiled import UnsuitedModule
 from ...engine.ondemand.suitability import WORTHWHILE, unsuitable
 from ...engine.profile import Profile
 from ...engine.runtime import has_winch

@@ -6,8 +6,8 @@ is defined once more in its place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ...binary import encoder as write
 from ...binary.component import Component, writer
@@ -34,6 +34,9 @@ from ...engine.component.linked import LinkedInstance
 from ...engine.component.scope import Scope
 from ...errors import InitializerType, Unsupported, counted, quoted
 from .fixup import Fixup
+from .numbers import Numbers, exported, names_outer, sort_of
+
+T = TypeVar("T")
 
 
 class Written(NamedTuple):
@@ -82,6 +85,23 @@ class _Instances:
         return [instance for instance in self._of_module.get(start, ()) if instance in self._within[scope]]
 
 
+class _Kind(NamedTuple, Generic[T]):
+    """What may have several instances: core modules, or the components within one.
+
+    `instances`: those of a definition; `content`: what one is in the output; `made`: instances that are made in this
+    component, and by what: its index for a core instance, its offset for a component's. `problem`, `hint`: where more
+    name it than what makes instances.
+    """
+
+    sort: str
+    numbers: Numbers
+    instances: Callable[[Placed], Sequence[T]]
+    content: Callable[[T], bytes]
+    made: Mapping[Any, int]
+    problem: str
+    hint: str
+
+
 class _Writer:
     """Writes a component for one instance of it; as it was, where there is none."""
 
@@ -99,79 +119,68 @@ class _Writer:
         self._written = written
         self._removed = removed
         self._data = component.data
-        self._modules = _Numbers()
-        self._components = _Numbers()
+        self._modules = Numbers()
+        self._components = Numbers()
         self._written_here: dict[int, list[bytes]] = {}  # core modules and components by where they begin
-        self._number_modules()
-        self._number_components()
+        self._exported = {sort: exported(component, sort) for sort in ("core module", "component")}
+        self._number(self._core_modules())
+        self._number(self._components_within())
 
     # -- copies
 
-    def _number_modules(self) -> None:
-        """Decides which core module of the output each instance has: one that has several gets copies."""
-        cores = self._scope.cores if self._scope else {}
+    def _number(self, kind: _Kind[T]) -> None:
+        """Decides which copy in the output each instance is made of: what has several instances gets copies."""
         for placed in self._component.definitions:
-            if _sort_of(placed.definition) != "core module":
+            if sort_of(placed.definition) != kind.sort:
                 continue
-            contents = []
-            if isinstance(placed.definition, CoreModule):
-                contents = self._copies(placed, "core module", self._modules.before, self._contents(placed))
+            contents: list[bytes] = []
+            owners: Sequence[T] = ()
+            if isinstance(placed.definition, CoreModule | Nested):
+                owners = kind.instances(placed)
+                contents = self._copies(
+                    placed, kind.sort, kind.numbers.before, dict.fromkeys(map(kind.content, owners))
+                )
                 self._written_here[placed.start] = contents
-            of_module = self._instances.of_module(placed.start, self._scope)
             if len(contents) > 1 and not (
-                all(one in cores for one in of_module) and self._only_instances_name("core module")
+                all(one in kind.made for one in owners) and self._only_instances_name(kind.sort)
             ):
                 raise Unsupported(
-                    f"core module {self._modules.before} of a component has {counted(len(of_module), 'instance')}, and "
-                    "other components name it",
+                    kind.problem.format(number=kind.numbers.before, instances=counted(len(owners), "instance")),
                     where=f"byte offset {placed.start:#x}",
-                    hint="Have each component hold the core modules that it instantiates.",
+                    hint=kind.hint,
                 )
-            for instance in of_module:
-                if isinstance(placed.definition, CoreModule) and instance in cores:
-                    copy = contents.index(self._written.modules[instance])
-                    self._modules.places[cores[instance]] = self._modules.count + copy
-            self._modules.add(len(contents))
+            for one in owners:
+                if one in kind.made:
+                    kind.numbers.places[kind.made[one]] = kind.numbers.count + contents.index(kind.content(one))
+            kind.numbers.add(len(contents))
 
-    def _number_components(self) -> None:
-        """The same for the components within, by the offset of what makes an instance."""
-        made = {id(child): offset for offset, child in self._scope.children.items()} if self._scope else {}
-        for placed in self._component.definitions:
-            if _sort_of(placed.definition) != "component":
-                continue
-            contents = []
-            if isinstance(placed.definition, Nested):
-                contents = self._copies(placed, "component", self._components.before, self._nested(placed))
-                self._written_here[placed.start] = contents
-            scopes = self._nested_scopes(placed)
-            if len(contents) > 1 and not (
-                all(id(one) in made for one in scopes) and self._only_instances_name("component")
-            ):
-                raise Unsupported(
-                    f"a component within the component has {counted(len(scopes), 'instance')} with state of their own, "
-                    "and is named by more than what makes them",
-                    where=f"byte offset {placed.start:#x}",
-                    hint="Have the outer component hold one copy of it for each instance.",
-                )
-            for scope in scopes:
-                if id(scope) in made:
-                    copy = contents.index(self._for(scope))
-                    self._components.places[made[id(scope)]] = self._components.count + copy
-            self._components.add(len(contents))
+    def _core_modules(self) -> _Kind[LinkedInstance]:
+        return _Kind(
+            "core module",
+            self._modules,
+            lambda placed: self._instances.of_module(placed.start, self._scope),
+            lambda instance: self._written.modules[instance],
+            self._scope.cores if self._scope else {},
+            "core module {number} of a component has {instances}, and other components name it",
+            "Have each component hold the core modules that it instantiates.",
+        )
 
-    def _contents(self, placed: Placed) -> list[bytes]:
-        """The modules that the instances of one have in the output, each once."""
-        of_module = self._instances.of_module(placed.start, self._scope)
-        return list(dict.fromkeys(self._written.modules[one] for one in of_module))
+    def _components_within(self) -> _Kind[Scope]:
+        return _Kind(
+            "component",
+            self._components,
+            self._scopes_of,
+            self._for,
+            {child: offset for offset, child in self._scope.children.items()} if self._scope else {},
+            "a component within the component has {instances} with state of their own, and is named by more than what "
+            "makes them",
+            "Have the outer component hold one copy of it for each instance.",
+        )
 
-    def _nested_scopes(self, placed: Placed) -> list[Scope]:
-        if not isinstance(placed.definition, Nested):
-            return []
+    def _scopes_of(self, placed: Placed) -> list[Scope]:
+        """The instances of a component within."""
+        assert isinstance(placed.definition, Nested)
         return self._instances.scopes(placed.definition.component, self._scope)
-
-    def _nested(self, placed: Placed) -> list[bytes]:
-        """The same of a component within."""
-        return list(dict.fromkeys(map(self._for, self._nested_scopes(placed))))
 
     def _for(self, scope: Scope) -> bytes:
         """A component within, written for one instance of it."""
@@ -181,24 +190,10 @@ class _Writer:
             self._instances.texts[scope] = b"".join(pieces)
         return self._instances.texts[scope]
 
-    def _is_exported(self, sort: str, number: int) -> bool:
-        """Whether the component gives that core module, or component, to whoever uses it."""
-        origins: list[int] = []  # of each index, the one that it was defined as
-        for one in self._component.definitions:
-            if _sort_of(one.definition) == sort:
-                found = one.definition
-                origins.append(origins[found.number] if isinstance(found, Export) else len(origins))
-        return any(
-            index < len(origins) and origins[index] == number
-            for one in self._component.definitions
-            for kind, index in _let_out(one.definition)
-            if kind == sort
-        )
-
-    def _copies(self, placed: Placed, sort: str, number: int, contents: Sequence[bytes]) -> list[bytes]:
+    def _copies(self, placed: Placed, sort: str, number: int, contents: Collection[bytes]) -> list[bytes]:
         """What a definition becomes. What is exported stays: who instantiates that wants no state of ours."""
         original = self._data[placed.start : placed.end]
-        if contents and list(contents) != [original] and self._is_exported(sort, number):
+        if contents and list(contents) != [original] and number in self._exported[sort]:
             return list(dict.fromkeys((original, *contents)))
         return list(contents) or [original]
 
@@ -210,7 +205,7 @@ class _Writer:
                     return False
                 case Instantiate(_, things) | Bundle(things) if any(found == sort for _, found, _ in things):
                     return False
-                case Nested(component) if _names_outer(component, sort):
+                case Nested(component) if names_outer(component, sort):
                     return False
         return True
 
@@ -317,67 +312,10 @@ class _Writer:
         """Where each function of the index space comes from; of an export, where what it exports comes from."""
         found: list[Placed] = []
         for placed in self._component.definitions:
-            if _sort_of(placed.definition) == "func":
+            if sort_of(placed.definition) == "func":
                 exported = isinstance(placed.definition, Export)
                 found.append(found[placed.definition.number] if exported else placed)  # type: ignore[union-attr]
         return found
-
-
-class _Numbers:
-    """Core modules, or components, of the output: `count` so far, for `before` of the input.
-
-    `numbers`: which one of the input has in the output; `places`: which one has what makes an instance of it.
-    """
-
-    def __init__(self) -> None:
-        self.before = self.count = 0
-        self.numbers: dict[int, int] = {}
-        self.places: dict[int, int] = {}
-
-    def add(self, copies: int) -> None:
-        self.numbers[self.before] = self.count
-        self.before += 1
-        self.count += max(1, copies)
-
-    @property
-    def moved(self) -> bool:
-        return self.count != self.before
-
-    def of(self, place: int, number: int) -> int:
-        return self.places.get(place, self.numbers.get(number, number))
-
-
-def _let_out(definition: Definition) -> Iterator[tuple[str, int]]:
-    """What a definition gives to whoever uses the component: sort and index."""
-    if isinstance(definition, Export):
-        yield definition.sort, definition.number
-    elif isinstance(definition, Bundle):
-        yield from ((sort, index) for _, sort, index in definition.exports)
-
-
-def _names_outer(component: Component, sort: str) -> bool:
-    for placed in component.definitions:
-        if isinstance(placed.definition, Outer) and placed.definition.sort == sort:
-            return True
-        if isinstance(placed.definition, Nested) and _names_outer(placed.definition.component, sort):
-            return True
-    return False
-
-
-def _sort_of(definition: Definition) -> str:
-    """To which index space a definition adds, of those that are asked about."""
-    match definition:
-        case CoreModule():
-            return "core module"
-        case Nested():
-            return "component"
-        case Lift():
-            return "func"
-        case Export(_, sort, _) | Outer(sort, _, _) | InstanceExport(sort, _, _):
-            return sort
-        case Import(_, found):
-            return found.sort
-    return ""
 
 
 def with_exports(module: Module, entries: Sequence[bytes]) -> bytes:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...binary.growth import Bounds
 from ...engine.code import CodeCache
-from ...engine.component.linked import (
-    Linked,
+from ...engine.component.compiled import (
     LinkedCode,
     LinkedModule,
     UnsuitedModule,
     compile_linked,
     compile_on_demand,
 )
+from ...engine.component.linked import Linked
 from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
 from ...engine.guest import GuestCode, StateCode
