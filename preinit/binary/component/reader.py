@@ -29,6 +29,8 @@ from .recipe import (
 )
 from .types import (
     DEEPEST,
+    PRIMITIVES,
+    Primitive,
     lacks,
     read_core_sort,
     read_core_type,
@@ -85,9 +87,11 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
             definitions.append(Placed(Nested(nested), first, first + size))
         elif number in _READERS:
             read = _READERS[number]
+            new, add = tuple.__new__, definitions.append  # a named tuple's own way takes twice as long
             for _ in range(inner.count()):
                 begin = inner.position
-                definitions.append(Placed(read(inner), begin, inner.position))
+                definition = read(inner)
+                add(new(Placed, (definition, begin, inner.position)))
             if inner.remaining:
                 raise inner.fail(f"{inner.remaining} bytes are left over")
         else:
@@ -151,12 +155,24 @@ def _export(at: Cursor) -> Definition:
     return found
 
 
+#: Types that have a name for another one, of one byte each: a section may have a million.
+_ALIASES = {kind: DefineType(Primitive(name)) for kind, name in PRIMITIVES.items()}
+
+
+def _type(at: Cursor) -> Definition:
+    known = _ALIASES.get(at.peek())
+    if known is None:
+        return DefineType(read_type(at))
+    at.position += 1
+    return known
+
+
 _READERS: dict[int, Callable[[Cursor], Definition]] = {
     CORE_INSTANCE: _core_instance,
     CORE_TYPE: lambda at: DefineCoreType(read_core_type(at)),
     INSTANCE: _instance,
     ALIAS: _alias,
-    TYPE: lambda at: DefineType(read_type(at)),
+    TYPE: _type,
     CANON: read_canon,
     IMPORT: _import,
     EXPORT: _export,

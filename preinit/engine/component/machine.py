@@ -106,6 +106,10 @@ class Machine:
             case CoreExport(sort, number, name):  # of some components there are thousands
                 source: CoreSource = scope.get("core instance", number)
                 scope.add(sort, source.export(sort, name))
+            case DefineType(ResourceOf(destructor)):
+                scope.add("type", self._resource(scope, destructor))
+            case DefineType(found_type):
+                scope.add("type", define_type(scope, found_type))
             case CoreModule(start, _):
                 scope.add("core module", start)
             case CoreInstantiate(module, arguments):
@@ -129,10 +133,6 @@ class Machine:
                 scope.add(sort, scope.exported(number, sort, name))
             case Outer(sort, levels, number):
                 scope.add(sort, scope.outer(sort, levels, number))
-            case DefineType(ResourceOf(destructor)):
-                scope.add("type", self._resource(scope, destructor))
-            case DefineType(found_type):
-                scope.add("type", define_type(scope, found_type))
             case Import():
                 scope.add(definition.type.sort, self._import(scope, definition, given))
             case Export(name, sort, number):
