@@ -77,6 +77,8 @@ def _resource(scope: Scope, number: int) -> ResourceType:
 
 def define_type(scope: Scope, written: TypeOf) -> Any:
     """The type that a definition says. Raises `InvalidModule`, `EngineLimit`."""
+    if isinstance(written, Primitive):
+        return PRIMITIVES[written.name]
 
     def one(named: ValueTypeOf | None) -> ValueType:
         return value_type(scope, named)
@@ -85,8 +87,6 @@ def define_type(scope: Scope, written: TypeOf) -> Any:
         return None if named is None else one(named)
 
     match written:
-        case Primitive(name):
-            return PRIMITIVES[name]
         case RecordOf(fields):
             return Record([one(named) for _, named in fields], [name for name, _ in fields])
         case TupleOf(types):

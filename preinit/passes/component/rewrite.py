@@ -122,7 +122,7 @@ class _Writer:
         self._modules = Numbers()
         self._components = Numbers()
         self._written_here: dict[int, list[bytes]] = {}  # core modules and components by where they begin
-        self._exported = {sort: exported(component, sort) for sort in ("core module", "component")}
+        self._exported: dict[str, frozenset[int]] = {}  # see `exported`
         self._number(self._core_modules())
         self._number(self._components_within())
 
@@ -193,9 +193,11 @@ class _Writer:
     def _copies(self, placed: Placed, sort: str, number: int, contents: Collection[bytes]) -> list[bytes]:
         """What a definition becomes. What is exported stays: who instantiates that wants no state of ours."""
         original = self._data[placed.start : placed.end]
-        if contents and list(contents) != [original] and number in self._exported[sort]:
-            return list(dict.fromkeys((original, *contents)))
-        return list(contents) or [original]
+        if not contents or list(contents) == [original]:
+            return [original]
+        if sort not in self._exported:
+            self._exported[sort] = exported(self._component, sort)
+        return list(dict.fromkeys((original, *contents))) if number in self._exported[sort] else list(contents)
 
     def _only_instances_name(self, sort: str) -> bool:
         """Whether nothing but instances of this component names its core modules, or components."""
