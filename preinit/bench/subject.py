@@ -78,7 +78,8 @@ def _read(wasm: Wasm, options: Options) -> Module:
         module = parse(binary(wasm))
     except ComponentInput as problem:
         raise ComponentInput(
-            "it is a component, and copies out of a pool are those of core modules", hint="Leave out `--copies`."
+            "it is a component, and copies out of a pool are those of core modules",
+            hint="Leave out `--copies`: then the table says how fast instances of both start.",
         ) from problem
     check_supported(module, options)
     return module

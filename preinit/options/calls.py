@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -161,12 +162,29 @@ def _parsed(text: str) -> Written | None:
 
     try:
         return parse(text)
-    except UsageError:
-        from .wave import is_call
+    except UsageError as problem:
+        from .wave import read_call
 
-        if is_call(text):
-            return None
+        try:
+            call = read_call(text)
+        except UsageError as other:
+            # As values of a component, more of it is right.
+            if _OF_COMPONENTS.search(text, text.index("(") + 1) and _place(other) >= _place(problem):
+                raise other from None
+        else:
+            if call.name and call.arguments:
+                return None
         raise
+
+
+#: What values of components begin with, and no others: lists, records, chars, cases with a payload.
+_OF_COMPONENTS = re.compile(r"[\[{']|[a-z][\w-]*\(")
+
+
+def _place(problem: UsageError) -> int:
+    """At which character a text is wrong."""
+    found = re.match("character ([0-9]+)", problem.where or "")
+    return int(found[1]) if found else 0
 
 
 def call_of(text: str, read: Callable[[str], bytes]) -> str | Call:

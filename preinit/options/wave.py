@@ -73,15 +73,6 @@ class WrittenCall(NamedTuple):
     arguments: tuple[Node, ...] | None
 
 
-def is_call(text: str) -> bool:
-    """Whether a text is a call with values of components, as far as that shows without types."""
-    try:
-        call = read_call(text)
-    except UsageError:
-        return False
-    return bool(call.name and call.arguments)
-
-
 def read_call(text: str) -> WrittenCall:
     """A function's name, with or without arguments. Raises `UsageError`, which points at the place."""
     opening = text.find("(")

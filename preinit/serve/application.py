@@ -16,7 +16,7 @@ from ..engine.code import CodeCache
 from ..engine.copies.pool import Copies, CopySettings
 from ..engine.validation import first_line
 from ..engine.values import GuestTrapped, RawFrame
-from ..errors import PreinitError, UnknownExport, UsageError, printable, quoted
+from ..errors import ComponentInput, PreinitError, UnknownExport, UsageError, printable, quoted
 from ..files.cache import folder_of
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..host.world import preopens
@@ -76,7 +76,12 @@ class Application:
         if unknown:
             raise UsageError(f"there is no setting {unknown!r}")
         self.settings = settings = settings or Settings(**fields)
-        self.module = module = parse(binary(wasm))
+        try:
+            self.module = module = parse(binary(wasm))
+        except ComponentInput as problem:
+            raise ComponentInput(
+                problem.what, hint="`wasmtime serve FILE` serves components of `wasi:http/proxy`."
+            ) from None
         check_supported(module, Options(max_memory=settings.max_memory))
         _check_entry(module, settings.entry)
         self._calls = [name for name in (_INITIALIZE, settings.entry) if name in module.exported_names]

@@ -104,6 +104,8 @@ def test_all_kinds_of_arguments_are_written_as_text(text: str, call: str | Call)
         ('f(argv["a" "b"])', 12, "a comma or ] must stand here"),
         ("f(argv[1])", 8, "a text between quotes must stand here"),
         ('f(list["a")', 11, "a comma or ] must stand here"),
+        ('f(["a"', 7, "a comma or ] must stand here"),
+        ("f([1 2], @a)", 6, "a comma or ] must stand here"),
         ('f("a")=', 8, "the number that must be returned"),
         ('f("a")=ok', 8, "the number that must be returned"),
         ('f("a") 3', 8, "nothing can stand here"),

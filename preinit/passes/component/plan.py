@@ -167,13 +167,13 @@ def _call(path: tuple[str, ...], function: Function, nodes: tuple[Node, ...]) ->
     where = f"export {quoted('#'.join(path))} of type {signature_text(signature)}"
     if signature.is_async:
         raise InitializerType(
-            "the initializer is asynchronous, and asynchronous calls can't be done at build time",
+            "the function is asynchronous, and asynchronous calls can't be done at build time",
             where=where,
             hint="Export a function that is not.",
         )
     if any(map(has_handles, signature.types)):
         raise InitializerType(
-            "the initializer takes a handle, and handles can't be given",
+            "the function takes a handle, and handles can't be given",
             where=where,
             hint="Export a function that makes what it needs itself.",
         )
@@ -181,7 +181,7 @@ def _call(path: tuple[str, ...], function: Function, nodes: tuple[Node, ...]) ->
         shown = ", ".join(map(example, signature.types))
         wanted = option("-f", f"{next(iter(spellings(path)))}({shown})")
         raise InitializerType(
-            f"the initializer takes {counted(len(signature.types), 'argument')}, {len(nodes)} "
+            f"the function takes {counted(len(signature.types), 'argument')}, {len(nodes)} "
             f"{'was' if len(nodes) == 1 else 'were'} given",
             where=where,
             hint=f"Write values for them, for example: {wanted}" if shown else "Leave them out.",

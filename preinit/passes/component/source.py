@@ -117,34 +117,47 @@ def starts_with(source: ComponentSource, instances: Sequence[int]) -> tuple[int,
     return size, elements
 
 
-#: Options that say something about a core module's imports, exports or stack, or ask for what is not there yet: the
-#: field, what it is when nobody gave it, and its flag.
+#: Options that components can't be built with: the field, what it is when nobody gave it, its flag, and what to do
+#: instead.
 _FOREIGN = (
-    ("pause_at", None, "--pause-at"),
-    ("reopen", False, "--reopen"),
-    ("replay_output", False, "--replay-output"),
-    ("preloads", (), "--preload"),
-    ("stubs", (), "--stub"),
-    ("import_globals", (), "--import-global"),
-    ("allocator", None, "--allocator"),
-    ("rename_funcs", (), "--rename-func"),
-    ("late", None, "--late"),
-    ("imports", "keep", "--imports"),
-    ("scrub_stack", False, "--scrub-stack"),
-)
-_FOREIGN_TO_HOST = (("late_dirs", (), "--late-dir"), ("functions", (), "--function"))
+    ("pause_at", None, "--pause-at", "Have an exported function do what comes before that point; run it with `-f`."),
+    ("reopen", False, "--reopen", "Have instances open their files: no handle of the build is one there."),
+    ("replay_output", False, "--replay-output", "Have an export print that in each instance."),
+    (
+        "preloads", (), "--preload",
+        "Compose the component with the one that provides the import (`wac plug`), then build that.",
+    ),
+    (
+        "stubs", (), "--stub",
+        "Leave it out: an import that is not called needs none. Or compose the component with one that answers "
+        "(`wac plug`), and build that.",
+    ),
+    ("import_globals", (), "--import-global", "Leave it out: components import no globals."),
+    ("allocator", None, "--allocator", "Leave it out: the component names the function that makes space itself."),
+    (
+        "rename_funcs", (), "--rename-func",
+        "Leave it out: a component's exports are those of its world. Name them in its WIT.",
+    ),
+    ("late", None, "--late", "Ask for the environment and arguments in a function that instances call."),
+    ("imports", "keep", "--imports", "Leave it out: core modules import only what the component gives them."),
+    ("scrub_stack", False, "--scrub-stack", "Leave it out: it is made for one module with one stack."),
+)  # fmt: skip
+_FOREIGN_TO_HOST = (
+    ("late_dirs", (), "--late-dir", "Leave it out: an adapter from preview 1 looks for its folders in each instance."),
+    (
+        "functions", (), "--function",
+        "Compose the component with one that provides the import (`wac plug`), then build that.",
+    ),
+    ("writable", False, "--writable", "Have the initializer return or print what it would write."),
+)  # fmt: skip
 
 
 def check_options(options: Options) -> None:
     """Refuses options that components can't be built with. Raises `Misfit`."""
-    given = [flag for name, usual, flag in _FOREIGN if getattr(options, name) != usual]
-    given += [flag for name, usual, flag in _FOREIGN_TO_HOST if getattr(options.host, name) != usual]
+    given = [(flag, hint) for name, usual, flag, hint in _FOREIGN if getattr(options, name) != usual]
+    given += [(flag, hint) for name, usual, flag, hint in _FOREIGN_TO_HOST if getattr(options.host, name) != usual]
     if options.keep_init_func == "noop":
-        given.append("--keep-init-func=noop")
-    if options.host.writable:
-        given.append("--writable")
+        given.append(("--keep-init-func=noop", "Use `--keep-init-func`: the function stays as it is."))
     if given:
-        raise Misfit(
-            f"`{given[0]}` can't be used with a component",
-            hint="Leave it out: docs/components.md says which options components have.",
-        )
+        flag, hint = given[0]
+        raise Misfit(f"`{flag}` can't be used with a component", hint=f"{hint} See docs/components.md.")

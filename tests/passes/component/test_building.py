@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from preinit import Options, build, errors
+from preinit import Host, Options, build, errors
 from preinit.binary.component import read_component
 from preinit.binary.component.recipe import CoreModule, Export, Nested
 from preinit.binary.module import parse
@@ -479,9 +479,19 @@ def test_a_failed_growth_ends_the_build(engine: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "name"),
-    [({"scrub_stack": True}, "scrub"), ({"imports": "define"}, "imports"), ({"late": ("env",)}, "late")],
+    ("options", "name", "instead"),
+    [
+        ({"scrub_stack": True}, "scrub", "one stack"),
+        ({"imports": "define"}, "imports", "what the component gives them"),
+        ({"late": ("env",)}, "late", "in a function that instances call"),
+        ({"stubs": (("a.b", "zero"),)}, "stub", "wac plug"),
+        ({"host": Host(writable=True)}, "writable", "return or print"),
+        ({"keep_init_func": "noop"}, "keep_init_func", "stays as it is"),
+    ],
 )
-def test_options_that_components_do_not_have_are_refused_by_name(options: dict[str, object], name: str) -> None:
-    with pytest.raises(errors.Misfit, match=f"^`{name}"):
+def test_options_that_components_do_not_have_are_refused_with_what_to_do(
+    options: dict[str, object], name: str, instead: str
+) -> None:
+    with pytest.raises(errors.Misfit, match=f"^`{name}") as caught:
         build(wasm(ONE), Options(cache=False, init_funcs=("run",), **options))  # type: ignore[arg-type]
+    assert instead in str(caught.value.hint)
