@@ -20,7 +20,7 @@ class BodyRanges(Sequence[Body]):
     """The bodies of a code section, in order: of a hundred thousand, few are looked at."""
 
     def __init__(self, entries: list[int], starts: list[int], ends: list[int]) -> None:
-        self._entries, self.starts, self._ends = entries, starts, ends
+        self._entries, self.starts, self.ends = entries, starts, ends
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -31,12 +31,12 @@ class BodyRanges(Sequence[Body]):
     def __getitem__(self, index: slice) -> BodyRanges: ...
     def __getitem__(self, index: int | slice) -> Body | BodyRanges:
         if isinstance(index, slice):
-            return BodyRanges(self._entries[index], self.starts[index], self._ends[index])
-        return Body(self._entries[index], self.starts[index], self._ends[index])
+            return BodyRanges(self._entries[index], self.starts[index], self.ends[index])
+        return Body(self._entries[index], self.starts[index], self.ends[index])
 
     def size(self, index: int) -> int:
         """Bytes of one body."""
-        return self._ends[index] - self.starts[index]
+        return self.ends[index] - self.starts[index]
 
 
 def read_bodies(cursor: Cursor) -> BodyRanges:

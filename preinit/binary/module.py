@@ -115,12 +115,11 @@ class Module:
         return hashlib.sha256(self.payload(section) if section else b"").hexdigest()
 
     def bodies_sha256(self, functions: Iterable[int]) -> str:
-        """Of the bodies of functions that the module defines, in hex. Raises `IndexError` for another one."""
-        found = hashlib.sha256()
-        for function in functions:
-            body = self.bodies[function - self.imported_functions]
-            found.update((body.end - body.start).to_bytes(8, "little"))
-            found.update(memoryview(self.data)[body.start : body.end])
+        """Of the bodies of functions, all of which the module defines, in hex."""
+        first, bodies, data = self.imported_functions, self.bodies, memoryview(self.data)
+        pieces = [data[bodies.starts[at] : bodies.ends[at]] for at in (function - first for function in functions)]
+        found = hashlib.sha256(b",".join(b"%d" % len(piece) for piece in pieces))
+        found.update(b"".join(pieces))
         return found.hexdigest()
 
     def section(self, number: int) -> Section | None:
