@@ -4,6 +4,7 @@ medians and ratios as Markdown, and runs every output in the wasmtime command li
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from bench_peers_measure import run
 from bench_peers_tools import child_env, versions
 from fetch_peers import PEERS_FOLDER, installed
 
+from preinit.binary.component import read_component
+from preinit.binary.module import parse
 from scripts.component_inputs import ANSWERS, CALL, make
 
 WASMTIME = PEERS_FOLDER / "wasmtime"
@@ -27,7 +30,8 @@ LANGUAGES = ("javascript", "python")
 
 class Entrant(NamedTuple):
     """A way to build: `command` takes input and output. `cache`: what it finds in its cache: nothing ("off"), the build
-    before of the same input ("warm"), or that of an input with one byte of data changed ("changed")."""
+    before of the same input ("warm"), or that of an input with one byte changed: of data ("changed"), or of a
+    function's code ("changed code")."""
 
     name: str
     cache: str
@@ -55,6 +59,7 @@ ENTRANTS = (
     Entrant(OURS, "warm", preinit()),
     Entrant(COLD, "warm", wizer("-C", "cache=y")),
     Entrant(OURS, "changed", preinit()),
+    Entrant(OURS, "changed code", preinit()),
     Entrant(COLD, "changed", wizer("-C", "cache=y")),
 )
 
@@ -77,7 +82,11 @@ TARGETS = (
     Target("python", (OURS, "off"), (WINCH, "off"), "wall", 0.9),
     Target("python", (OURS, "off"), (COLD, "off"), "peak", 0.5),
     Target("python", (OURS, "off"), (WINCH, "off"), "peak", 0.5),
-    *(Target(language, (OURS, "changed"), (OURS, "off"), "wall", 0.5) for language in LANGUAGES),
+    *(
+        Target(language, (OURS, what), (OURS, "off"), "wall", 0.5)
+        for language in LANGUAGES
+        for what in ("changed", "changed code")
+    ),
 )
 
 
@@ -89,6 +98,31 @@ def changed(path: Path, number: int, folder: Path) -> Path:
     found = folder / f"{path.stem}-{number}.wasm"
     found.write_bytes(data)
     return found
+
+
+#: `i32.const` of a number that has one byte, added to something.
+_ADDS = re.compile(rb"\x41[\x01-\x3e]\x6a")
+
+
+def changed_code(path: Path, number: int, folder: Path) -> Path:
+    """The same with one byte of a function's code changed, in another one for each number: none that is called here."""
+    data = bytearray(path.read_bytes())
+    places = read_component(bytes(data)).core_modules()
+    start, module = max(
+        ((start, parse(bytes(data[start:end]), libraries=True)) for start, end in places),
+        key=lambda found: len(found[1].bodies),
+    )
+    body = module.bodies[len(module.bodies) // 3 + 7 * (number % 26)]
+    found = _ADDS.search(data, start + body.start)
+    assert found is not None
+    data[found.start() + 1] += 1
+    changed_file = folder / f"{path.stem}-code-{number}.wasm"
+    changed_file.write_bytes(data)
+    return changed_file
+
+
+#: What an input is, by what an entrant finds in its cache.
+INPUTS = {"changed": changed, "changed code": changed_code}
 
 
 def answers(output: Path) -> dict[str, str]:
@@ -111,7 +145,7 @@ def measure(path: Path, rounds: int, entrants: Sequence[Entrant], folder: Path) 
             cache = folder / f"cache-{entrant.name}-{entrant.cache}"
             cache.mkdir(mode=0o700, exist_ok=True)
             env = child_env() | {name: str(cache) for name in ("PREINIT_CACHE_DIR", "XDG_CACHE_HOME", "HOME")}
-            given = changed(path, turn + 1, folder) if entrant.cache == "changed" else path
+            given = INPUTS[entrant.cache](path, turn + 1, folder) if entrant.cache in INPUTS else path
             print(f"{path.stem}: {entrant.name}, cache {entrant.cache}", file=sys.stderr)
             output.unlink(missing_ok=True)
             measured = run(entrant.command(given, output), env, said)
