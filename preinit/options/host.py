@@ -252,7 +252,7 @@ class Host(Value):
     quiet_guest: drop the guest's output.
     functions: `MODULE.NAME` -> a Python function, or such pairs, that provides an imported function: it takes the guest
         (see `preinit.Guest`) and the numbers that the guest gives, and returns a number where the import does.
-    public_env: names of variables whose values may be in the output: no warning says that they are.
+    public_env: names of variables whose values may be in the output: `environment-value` does not name them.
     """
 
     env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(
