@@ -97,8 +97,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
-    texts = _texts_held(job, state, first.world.environment, agreed.arrays, values=True)
-    texts |= _texts_held(job, state, first.world.arguments, arrays, values=False)
+    variables = _texts_held(job, state, first.world.environment, agreed.arrays, values=True)
+    others = _texts_held(job, state, first.world.arguments, arrays, values=False)
     facts = LateFacts(
         environment=environment,
         environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
@@ -108,7 +108,9 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         arguments=arguments,
         argument_arrays=tuple(one.array for one in arrays),
         argument_count=arrays[0].strings if arrays else 0,
-        texts=len(texts),
+        texts=len(variables.keys() | others.keys()),
+        variables_held=tuple(dict.fromkeys(variables.values())),
+        arguments_held=tuple(dict.fromkeys(map(int, others.values()))),
         environment_active=_active(snapshot, first.world.environment, agreed.arrays, array=True),
         arguments_active=_active(snapshot, first.world.arguments, arrays, array=False),
     )
@@ -122,13 +124,15 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     return late
 
 
-def _texts_held(job: Job, state: MemoryState, fetches: Fetches, arrays: Sequence[Bound], values: bool) -> set[int]:
+def _texts_held(
+    job: Job, state: MemoryState, fetches: Fetches, arrays: Sequence[Bound], values: bool
+) -> dict[int, str]:
     bound = {one.array for one in arrays}
     kept = [fetch for fetch in fetches.all if fetch.array in bound]
-    if not kept:
-        return set()
-    held = job.deadline.start(lambda: [find.texts_held(fetch, state, values) for fetch in kept]).result()
-    return set().union(*held)
+    held: dict[int, str] = {}
+    for found in job.deadline.start(lambda: [find.texts_held(f, state, values) for f in kept]).result() if kept else ():
+        held.update(found)
+    return held
 
 
 def _active(snapshot: Snapshot, fetches: Fetches, arrays: Sequence[Bound], array: bool) -> int:

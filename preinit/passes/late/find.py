@@ -70,19 +70,22 @@ def words(memory: MemoryState, value: int) -> Iterator[int]:
                 at = part.find(wanted, at + 1)
 
 
-def texts_held(fetch: Fetch, memory: MemoryState, values: bool) -> set[int]:
+def texts_held(fetch: Fetch, memory: MemoryState, values: bool) -> dict[int, str]:
     """The words that hold the address of a text that this call fetched, outside of its array: each is what somebody
-    took from there. Of the first texts; not of what begins the strings, whose address is that of all of them.
+    took from there. With each, the name of the variable, or the argument's number. Of the first texts; not of what
+    begins the strings, whose address is that of all of them.
 
-    `values`: texts are `NAME=VALUE`, and what is taken is the value.
+    `values`: texts are `NAME=VALUE`, and what is taken is such a text, or its value.
     """
-    held: set[int] = set()
+    held: dict[int, str] = {}
     array = range(fetch.array, fetch.array + WORD * len(fetch.texts))
     at = fetch.strings
-    for text in fetch.texts[:MOST_TEXTS]:
-        taken = at + (text.find(b"=") + 1 if values else 0)
-        if taken != fetch.strings:
-            held.update(word for word in words(memory, taken) if word not in array)
+    for number, text in enumerate(fetch.texts[:MOST_TEXTS], 1):
+        name, separator, _ = text.partition(b"=")
+        taken = {at, at + len(name) + 1} if values and separator else {at}
+        title = name.decode("utf-8", "surrogateescape") if values else str(number)
+        for place in taken - {fetch.strings}:
+            held.update((word, title) for word in words(memory, place) if word not in array)
         at += len(text)
     return held
 

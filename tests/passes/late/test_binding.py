@@ -540,12 +540,42 @@ def test_looking_for_words_ends_with_the_time_of_the_build(monkeypatch: pytest.M
         go_on.set()
 
 
-def test_words_that_hold_the_address_of_one_text_are_told() -> None:
+def test_words_that_hold_the_address_of_one_argument_are_told_with_its_number() -> None:
     keeps = ARGUMENTS.replace("(call $take))", "(call $take)) (i32.store (i32.const 516) (i32.load (i32.const 2052)))")
     result = by_hand(keeps, late=["args"], args=["a", "b"])
     (warning,) = result.report.warnings
-    assert (warning.code, result.report.late and result.report.late.texts) == ("late-elsewhere", 1)
-    assert warning.message.startswith("1 more word of memory holds the address of a text of the build")
+    facts = result.report.late
+    assert facts and (warning.code, facts.texts, facts.arguments_held) == ("late-elsewhere", 1, (2,))
+    assert "the build's text of argument number 2: " in warning.message
+
+
+@pytest.mark.parametrize("behind", [0, len("HOME=")])
+def test_words_that_hold_the_address_of_one_variable_are_told_with_its_name(behind: int) -> None:
+    keeps = f"""
+      (func (export "preinit_initialize") (i32.store (i32.const 512) (call $fetch))
+        (i32.store (i32.const 516) (i32.add (i32.load offset=8 (i32.load (i32.const 512))) (i32.const {behind}))))
+      (func (export "entry") (call $line (i32.load (i32.const 516))) (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, env={"A": "1", "HOME": "2"})
+    (warning,) = result.report.warnings
+    facts = result.report.late
+    assert facts and (warning.code, facts.variables_held) == ("late-elsewhere", ("HOME",))
+    assert "the build's text of the environment variable HOME: " in warning.message
+    assert warning.hint and "`getenv` again" in warning.hint
+    assert in_wasmtime(result.wasm, {"HOME": "own"}) == f"{'HOME='[behind:]}2\nHOME=own\n"
+    with pytest.raises(WarningsRefused):
+        by_hand(keeps, env={"A": "1", "HOME": "2"}, strict=True)
+
+
+def test_a_language_that_keeps_copies_and_fetches_its_arguments_again_is_told_as_that() -> None:
+    given = {"init_funcs": ["arguments"], "keep_init_func": True, "rename_funcs": {"_start": "arguments"}}
+    module = ROOT / "fixtures/world/rust.wasm"
+    result = build(module, late=["args"], args=["of", "the build"], cache=False, **given)  # type: ignore[arg-type]
+    assert in_wasmtime(result.wasm, args=["own"]) == "own\n"
+    assert "late: what the guest took of the arguments is the build's, and what it fetches again is the instance's" in (
+        summary(result.report)
+    )
+    assert "the same in every instance, and what it fetches again is the instance's" in str(result.report.warnings)
 
 
 def test_a_paused_program_that_changed_its_environment_is_told_so() -> None:
