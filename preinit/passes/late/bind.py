@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...binary.growth import growing_functions
-from ...binary.instructions import decoder
 from ...binary.module import Module
-from ...binary.opcodes import MEMORY_GROW, MEMORY_SIZE
 from ...binary.types import Limits
 from ...errors import LateBinding, PreinitError, TimeLimit, UsageError, counted
 from ...host import Clock, Fetches
@@ -20,18 +17,9 @@ from ..plan.job import LARGER, Job, larger
 from ..run import Paused, run_again
 from ..snapshot import MemoryState, Snapshot
 from . import find
+from .allocators import check_allocators
 from .runtimes import GO_HINT, is_go
 from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
-
-#: Instructions behind a `memory.grow` whose result says nothing but whether it went well: `drop`, or a comparison with
-#: -1 (equal, unequal, greater, at most) or with 0 (less, at least, both signed). Whoever grows so takes new pages to
-#: lie where the memory ended the last time.
-_BLIND = (
-    b"\x1a",
-    *(b"\x41\x7f" + bytes([compare]) for compare in (0x46, 0x47, 0x4A, 0x4C)),
-    *(b"\x41\x00" + bytes([compare]) for compare in (0x48, 0x4E)),
-)
-_SIZES = decoder(frozenset(), frozenset((MEMORY_SIZE,)))
 
 _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
 
@@ -186,35 +174,7 @@ def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
             f"{pages} are needed",
             hint="Link the module with a larger maximum: -Wl,--max-memory=BYTES.",
         )
-    growing, _ = growing_functions(module)
-    if not growing and (place := _size_asked(module, index)) is not None:
-        raise LateBinding(
-            "the module asks for the size of its memory and never grows it, so it may take all of it for its own, and "
-            "the instance's environment would be overwritten there",
-            where=f"byte offset {place:#x}: `memory.size`",
-            hint=f"Link it with another allocator. {_WHERE}",
-        )
-    for growths in growing.values():
-        for growth in growths:
-            if growth.opcode != MEMORY_GROW or growth.target != index:
-                continue
-            after = module.data[growth.end : growth.end + 3]
-            if after.startswith(_BLIND):
-                raise LateBinding(
-                    "the module's allocator takes whatever lies behind its heap for its own, so the instance's "
-                    "environment would be overwritten there",
-                    where=f"byte offset {growth.start:#x}: the result of `memory.grow` is only compared",
-                    hint=f"Link it with another allocator. {_WHERE}",
-                )
-
-
-def _size_asked(module: Module, index: int) -> int | None:
-    """The offset of an instruction that asks for the size of the memory."""
-    for body in module.bodies:
-        for found in _SIZES.search(module.data, body.start, body.end).found:
-            if found.references[0].target == index:
-                return found.start
-    return None
+    check_allocators(module, index)
 
 
 def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) -> _Agreed:

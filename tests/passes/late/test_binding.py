@@ -217,6 +217,7 @@ HEAD = """(module
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (memory (export "memory") 2 {maximum})
   (global $top (mut i32) (i32.const 1024))
+  (global $end (mut i32) (i32.const 131072))
   ;; Takes memory, strings first, as libc does, and returns the array.
   (func $fetch (result i32) (local $strings i32) (local $array i32)
     (drop (call $sizes (i32.const 0) (i32.const 4)))
@@ -225,8 +226,8 @@ HEAD = """(module
       (i32.const -8)))
     (global.set $top (i32.add (local.get $array) (i32.shl (i32.add (i32.load (i32.const 0)) (i32.const 1))
       (i32.const 2))))
-    (if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16)))
-      (then (drop (i32.and (memory.grow (i32.const 16)) (i32.const 1)))))
+    (if (i32.gt_u (global.get $top) (global.get $end))
+      (then (global.set $end (i32.shl (i32.add (memory.grow (i32.const 16)) (i32.const 16)) (i32.const 16)))))
     (drop (call $get (local.get $array) (local.get $strings)))
     (local.get $array))
   (func $line (param $text i32) (local $end i32)
@@ -346,24 +347,87 @@ def test_a_memory_that_can_not_grow_has_no_room() -> None:
         by_hand(KEEPS, maximum="2")
 
 
+BLIND = {
+    "dropped": "(drop (memory.grow (i32.const 1)))",
+    "equal": "(drop (i32.eq (memory.grow (i32.const 1)) (i32.const -1)))",
+    "unequal": "(drop (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))",
+    "negative": "(drop (i32.lt_s (memory.grow (i32.const 1)) (i32.const 0)))",
+    "with -1 before it": "(drop (i32.eq (i32.const -1) (memory.grow (local.get 0))))",
+    "through a local": "(local.set 0 (memory.grow (i32.const 1))) (drop (i32.eq (local.get 0) (i32.const -1)))",
+    "through a local that is compared at once": """(if (i32.eq (local.tee 0 (memory.grow (i32.const 1)))
+      (i32.const -1)) (then (unreachable)))""",
+    "through a local, with -1 before it": """(local.set 0 (memory.grow (i32.const 1)))
+      (drop (i32.eq (i32.const -1) (local.get 0)))""",
+    "through a local that nobody reads": "(local.set 0 (memory.grow (i32.const 1)))",
+    "a local that gets another value": """(local.set 0 (memory.grow (i32.const 1)))
+      (local.set 0 (i32.const 3)) (global.set $top (local.get 0))""",
+    "a local that had another value": """(global.set $top (local.get 0))
+      (drop (i32.lt_s (local.tee 0 (memory.grow (i32.const 1))) (i32.const 0)))""",
+    "in a loop that sets it first": """(loop (local.set 0 (i32.const 8)) (global.set $top (local.get 0))
+      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1))))""",
+    "in one way of two": """(if (local.get 1) (then (local.set 0 (memory.grow (i32.const 1))))
+      (else (global.set $top (local.get 0))))""",
+}
+
+
+@pytest.mark.parametrize("growing", BLIND.values(), ids=BLIND.keys())
+def test_a_function_that_grows_memory_and_does_not_look_where_is_refused_by_name(growing: str) -> None:
+    with pytest.raises(LateBinding, match="looks only whether that went well") as caught:
+        by_hand(f'{KEEPS} (func (export "more") (param i32 i32) {growing})')
+    where = caught.value.where
+    assert where and where.startswith("byte offset 0x") and "in `more`: the result of `memory.grow`" in where
+
+
+SEEING = {
+    "used": "(global.set $top (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))",
+    "compared with where it should be": "(drop (i32.eq (memory.grow (i32.const 1)) (global.get $end)))",
+    "used from a local": """(local.set 0 (memory.grow (i32.const 1))) (drop (i32.eq (local.get 0) (i32.const -1)))
+      (global.set $top (local.get 0))""",
+    "used after a block that sets it": """(block (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1)))
+      (i32.const -1))) (local.set 0 (i32.const 0))) (global.set $top (local.get 0))""",
+    "used in the next round of a loop": """(loop (global.set $top (local.get 0))
+      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1))))""",
+    "used in the next round of an inner loop": """(loop (local.set 0 (i32.const 1)) (loop (global.set $top (local.get 0))
+      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1)))))""",
+    "a size that is returned": "(global.set $top (i32.shl (memory.size) (i32.const 16)))",
+}
+
+
+@pytest.mark.parametrize("growing", SEEING.values(), ids=SEEING.keys())
+def test_a_function_that_looks_where_memory_grew_is_none_of_these(growing: str) -> None:
+    result = by_hand(f'{KEEPS} (func (export "more") (param i32 i32) {growing})')
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
 @pytest.mark.parametrize(
-    "check", ["drop", "i32.const -1 i32.eq drop", "i32.const -1 i32.ne drop", "i32.const 0 i32.lt_s drop"]
+    "compares",
+    [
+        "(i32.gt_u (local.get 0) (i32.shl (memory.size) (i32.const 16)))",
+        "(i32.gt_u (i32.mul (memory.size) (i32.const 65536)) (local.get 0))",
+        "(i32.le_u (global.get $top) (memory.size))",
+    ],
 )
-def test_an_allocator_that_does_not_look_where_memory_grew_is_refused(check: str) -> None:
-    with pytest.raises(LateBinding, match="takes whatever lies behind its heap for its own") as caught:
-        by_hand(KEEPS + f'(func (export "more") i32.const 1 memory.grow {check})')
-    assert caught.value.where and caught.value.where.startswith("byte offset 0x")
+def test_a_function_that_compares_an_address_with_the_size_of_memory_is_refused_by_name(compares: str) -> None:
+    grows = '(func (export "more") (param i32) (result i32) (memory.grow (i32.const 1)))'
+    with pytest.raises(LateBinding, match="compares an address with the size of the memory") as caught:
+        by_hand(f'{KEEPS} {grows} (func (export "room") (param i32) (result i32) {compares})')
+    assert caught.value.where and caught.value.where.endswith("in `room`: `memory.size`")
 
 
 def test_a_module_that_asks_for_the_size_of_its_memory_and_never_grows_it_is_refused() -> None:
     code = KEEPS + '(func (export "free") (result i32) (i32.sub (memory.size) (global.get $top)))'
-    grows = "(if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16)))"
     head = HEAD.replace("{maximum}", "")
-    start = head.index(grows)
+    start = head.index("(if (i32.gt_u (global.get $top)")
     end = head.index("(drop (call $get", start)
-    with pytest.raises(LateBinding, match="never grows it") as caught:
+    with pytest.raises(LateBinding, match="which nothing grows") as caught:
         build_text(head[:start] + head[end:] + code + ")", late=["env"], rename_funcs={"_start": "entry"})
-    assert caught.value.where and caught.value.where.endswith("`memory.size`")
+    assert caught.value.where and caught.value.where.endswith("in `free`: `memory.size`")
+
+
+def test_a_program_that_grows_memory_for_nothing_is_told_which_function_does() -> None:
+    with pytest.raises(LateBinding, match="a function of the module grows the memory") as caught:
+        build(ROOT / "fixtures/cgi/cgi.wasm", late=["env"], cache=False)
+    assert "allocator takes" not in str(caught.value) and "leave out what grows memory" in str(caught.value)
 
 
 def test_a_failed_call_of_the_host_ends_the_instance() -> None:
