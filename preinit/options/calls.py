@@ -166,10 +166,14 @@ def _parsed(text: str, before: str = "") -> Written | None:
     try:
         return parse(text)
     except Mistake as mistake:
-        from .wave import is_call
+        from .wave import mistake_of
 
-        if is_call(text):
+        other = mistake_of(text)
+        if other is None:
             return None
+        # What begins as values of a component do is wrong as one of these.
+        if text[mistake.at : mistake.at + 1] in tuple("{[('") and other.at > mistake.at:
+            mistake = other
         raise mistake.error(text, before) from None
 
 

@@ -70,13 +70,13 @@ class WrittenCall(NamedTuple):
     arguments: tuple[Node, ...] | None
 
 
-def is_call(text: str) -> bool:
-    """Whether a text is a call with values of components, as far as that shows without types."""
+def mistake_of(text: str) -> Mistake | None:
+    """What is wrong with a call with values of components, as far as that shows without types; None: nothing."""
     try:
         call = _read(text)
-    except Mistake:
-        return False
-    return bool(call.name and call.arguments)
+    except Mistake as mistake:
+        return mistake
+    return None if call.name and call.arguments else Mistake(0, "a call begins with a name, and has arguments", _HINT)
 
 
 def read_call(text: str) -> WrittenCall:

@@ -26,7 +26,7 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
         from ...symbols.stack import find_stack
 
         stack = find_stack(module)
-    own = entries(module, options)
+    own = entries(module, options, calls[-1].type if calls else None)
     if pause and own:
         raise UsageError(
             "functions that call exports with constants can't be made of a program that is paused in the middle",
