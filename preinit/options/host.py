@@ -215,7 +215,10 @@ def _late() -> Kind:
 def _functions() -> Kind:
     def function(option: str, value: Any) -> Any:
         if not callable(value):
-            raise unfit(option, "a mapping of functions", value)
+            raise UsageError(
+                f"{option} gives something for an import that is no function: a value of type {type(value).__name__}",
+                hint='Give functions by the imports that they provide: functions={"MODULE.NAME": function}.',
+            )
         return value
 
     def check(option: str, value: Any) -> tuple[tuple[str, Any], ...]:
