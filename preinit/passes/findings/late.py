@@ -53,7 +53,7 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
         names, many = ", ".join(map(printable, facts.variables_held)), len(facts.variables_held) > 1
         yield BuildWarning(
             "late-elsewhere",
-            f"words of memory still hold the address of the build's text of the environment variable{'s' * many} "
+            f"words of memory still hold an address within the build's text of the environment variable{'s' * many} "
             f"{names}: what the guest took while it was built is the build's in every instance",
             "Have it call `getenv` again when an instance starts, and keep nothing of it before.",
         )
@@ -61,7 +61,7 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
         numbers, many = ", ".join(map(str, facts.arguments_held)), len(facts.arguments_held) > 1
         yield BuildWarning(
             "late-elsewhere",
-            f"words of memory still hold the address of the build's text of argument{'s' * many} number {numbers}: "
+            f"words of memory still hold an address within the build's text of argument{'s' * many} number {numbers}: "
             "what the guest took while it was built is the build's in every instance",
             "Have it take arguments from `argv` again when an instance starts.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from ...host import Clock, Fetches
 from ...host.imports import wasi_parameters
 from ...result import LateFacts
 from ..capture.memories import capture_memories
-from ..plan.job import LARGER, Job, larger
+from ..plan.job import LARGER, LATE_MARKER, Job, larger
 from ..run import Paused, run_again
 from ..snapshot import MemoryState, Snapshot
 from . import find
@@ -25,10 +25,21 @@ _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
 
 
 class _Agreed(NamedTuple):
-    """Arrays whose words are the same in two runs; and how many words are not."""
+    """Arrays whose words are the same in two runs; how many words are not; the words that hold a place in a text of the
+    environment in the second run."""
 
     arrays: tuple[Bound, ...]
     elsewhere: int
+    taken: Mapping[int, find.Taken] = {}
+
+
+class _Other(NamedTuple):
+    """A run in a larger environment: the words that hold an array's address, with that address; whether the guest made
+    an array of its own; the words that hold a place in a text."""
+
+    words: dict[int, int]
+    changed: bool
+    taken: dict[int, find.Taken]
 
 
 def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
@@ -85,8 +96,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
-    variables = _texts_held(job, state, first.world.environment, agreed.arrays, values=True)
-    others = _texts_held(job, state, first.world.arguments, arrays, values=False)
+    variables = _texts_held(job, state, first.world.environment, agreed.arrays, agreed.taken)
+    others = _texts_held(job, state, first.world.arguments, arrays)
     facts = LateFacts(
         environment=environment,
         environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
@@ -113,13 +124,22 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
 
 
 def _texts_held(
-    job: Job, state: MemoryState, fetches: Fetches, arrays: Sequence[Bound], values: bool
+    job: Job,
+    state: MemoryState,
+    fetches: Fetches,
+    arrays: Sequence[Bound],
+    again: Mapping[int, find.Taken] | None = None,
 ) -> dict[int, str]:
+    """The words that hold a text of those arrays, and whose it is. `again`: texts are variables, and these words held
+    such a place in a second run. A place within a text may be a number by chance: it counts if it was there, too."""
     bound = {one.array for one in arrays}
     kept = [fetch for fetch in fetches.all if fetch.array in bound]
+    values = again is not None
     held: dict[int, str] = {}
     for found in job.deadline.start(lambda: [find.texts_held(f, state, values) for f in kept]).result() if kept else ():
-        held.update(found)
+        for word, taken in found.items():
+            if (taken.begins or (again or {}).get(word) == taken) and not (values and taken.title == LATE_MARKER[0]):
+                held[word] = taken.title
     return held
 
 
@@ -181,8 +201,9 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
     held = {word: one.array for one in found for word in one.words}
     moves = True
     for size in LARGER:
-        other, changed = _other_run(job, first, index, size)
-        if changed:
+        second = _other_run(job, first, index, size)
+        other = second.words
+        if second.changed:
             raise LateBinding(
                 "the guest added variables to its environment while it was built (as setenv does), so the one that "
                 "libc keeps is no longer the one that it fetched",
@@ -196,7 +217,7 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
             break
         moved = {word for word in same if other[word] != held[word]}
         arrays = (one._replace(words=tuple(word for word in one.words if word in moved)) for one in found)
-        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved))
+        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved), second.taken)
     raise LateBinding(
         "the guest keeps its environment at an address that does not depend on its size, so nothing shows which words "
         "of memory hold that address",
@@ -204,9 +225,8 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
     )
 
 
-def _other_run(job: Job, first: Paused, index: int, size: int) -> tuple[dict[int, int], bool]:
-    """The words that hold the address of an environment in a run with a larger one, with that address; and whether the
-    guest made an array of its own from it."""
+def _other_run(job: Job, first: Paused, index: int, size: int) -> _Other:
+    """What is found in a run with a larger environment."""
     if first.other is not None and size == LARGER[0]:
         other = first.other
         return job.deadline.start(lambda: _held(job, other, index)).result()
@@ -225,10 +245,13 @@ def _other_run(job: Job, first: Paused, index: int, size: int) -> tuple[dict[int
         other.close()
 
 
-def _held(job: Job, other: Paused, index: int) -> tuple[dict[int, int], bool]:
+def _held(job: Job, other: Paused, index: int) -> _Other:
     state = capture_memories(job.module, other.instrumented, other.instance)[index]
     fetches = find.alive(other.world.environment.all, state)
     found = [find.bound(fetch, state) for fetch in fetches]
-    return {word: one.array for one in found for word in one.words}, any(
-        True for fetch in fetches for copy in find.copies(fetch, state) for _ in find.words(state, copy)
-    )
+    words = {word: one.array for one in found for word in one.words}
+    changed = any(True for fetch in fetches for copy in find.copies(fetch, state) for _ in find.words(state, copy))
+    taken: dict[int, find.Taken] = {}
+    for fetch in fetches:
+        taken.update(find.texts_held(fetch, state, values=True))
+    return _Other(words, changed, taken)

@@ -613,11 +613,12 @@ def test_words_that_hold_the_address_of_one_argument_are_told_with_its_number() 
     assert "the build's text of argument number 2: " in warning.message
 
 
-@pytest.mark.parametrize("behind", [0, len("HOME=")])
+@pytest.mark.parametrize("behind", [0, len("HOME="), len("HOME=") + 1])
 def test_words_that_hold_the_address_of_one_variable_are_told_with_its_name(behind: int) -> None:
     keeps = f"""
       (func (export "preinit_initialize") (i32.store (i32.const 512) (call $fetch))
-        (i32.store (i32.const 516) (i32.add (i32.load offset=8 (i32.load (i32.const 512))) (i32.const {behind}))))
+        (i32.store (i32.const 516) (i32.add (i32.const {behind}) (i32.load (i32.sub  ;; of the last one
+          (i32.add (i32.load (i32.const 512)) (i32.shl (i32.load (i32.const 0)) (i32.const 2))) (i32.const 4))))))
       (func (export "entry") (call $line (i32.load (i32.const 516))) (call $print (i32.load (i32.const 512))))
     """
     result = by_hand(keeps, env={"A": "1", "HOME": "2"})
@@ -626,9 +627,29 @@ def test_words_that_hold_the_address_of_one_variable_are_told_with_its_name(behi
     assert facts and (warning.code, facts.variables_held) == ("late-elsewhere", ("HOME",))
     assert "the build's text of the environment variable HOME: " in warning.message
     assert warning.hint and "`getenv` again" in warning.hint
-    assert in_wasmtime(result.wasm, {"HOME": "own"}) == f"{'HOME='[behind:]}2\nHOME=own\n"
+    assert in_wasmtime(result.wasm, {"HOME": "own"}) == f"{'HOME=2'[behind:]}\nHOME=own\n"
     with pytest.raises(WarningsRefused):
         by_hand(keeps, env={"A": "1", "HOME": "2"}, strict=True)
+
+
+@pytest.mark.parametrize("value", ["", "x", "y" * 70_000, "z" * 200_000])
+def test_words_are_found_in_texts_of_any_size(value: str) -> None:
+    keeps = """
+      (func (export "preinit_initialize") (local $last i32) (i32.store (i32.const 512) (call $fetch))
+        ;; the last byte of the last text, whose end lies before the array
+        (local.set $last (i32.sub (i32.add (i32.const 1024) (i32.load (i32.const 4))) (i32.const 2)))
+        (i32.store (i32.const 516) (local.get $last)) (i32.store (i32.const 525) (local.get $last))
+        (i32.store (i32.const 4) (i32.const 0)))  ;; the size would be within these texts, too
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, env={"A": value + "!"})
+    assert result.report.late and (result.report.late.texts, result.report.late.variables_held) == (1, ("A",))
+
+
+def test_a_number_that_lies_within_a_text_by_chance_is_no_address_of_it() -> None:
+    keeps = KEEPS.replace("(call $fetch))", "(call $fetch)) (i32.store (i32.const 516) (i32.const 1050))", 1)
+    result = by_hand(keeps, env={"A": "a value that is long enough"})
+    assert result.report.late and result.report.late.texts == 0
 
 
 def test_a_language_that_keeps_copies_and_fetches_its_arguments_again_is_told_as_that() -> None:
