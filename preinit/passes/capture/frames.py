@@ -107,6 +107,12 @@ def _callee(module: Module, paused: Paused, frame: FrameState) -> int | None:
 
 def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:
     """What the output opens again. Raises `PauseRefused`."""
+    for what in paused.world.unrepeatable():
+        raise PauseRefused(
+            f"the program {what}, and no instance can go on from there",
+            hint="Pause before it does that, or when that is over: when the listing was read to its end, the "
+            "descriptor was closed, or its flags are what they were.",
+        )
     found = paused.world.open_files()
     for number, entry in found:
         name = f"{quoted(shown_path(entry.guest_path))} (descriptor {number})"
