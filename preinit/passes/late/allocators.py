@@ -15,7 +15,7 @@ from ...binary.cursor import Cursor
 from ...binary.growth import Growth, growing_functions
 from ...binary.instructions import Instruction, decoder
 from ...binary.module import Module, SectionId
-from ...binary.opcodes import MEMORY_GROW, MEMORY_SIZE
+from ...binary.opcodes import CALL, MEMORY_GROW, MEMORY_SIZE, Kind
 from ...errors import LateBinding, printable
 
 _BLOCKS, _ELSE, _END = (0x02, 0x03, 0x04, 0x06, 0x1F), 0x05, 0x0B
@@ -38,6 +38,10 @@ _COMPARED_SIZE = rb"(?:\x41\x10\x74|\x41\x80\x80\x04\x6c)?(?:[\x20\x23]" + _INDE
 _SIZE = re.compile(rb"\x3f" + _INDEX, re.DOTALL)
 _SIZE_COMPARED = re.compile(_SIZE.pattern + _COMPARED_SIZE, re.DOTALL)
 
+#: What is left of a function that returns what it has: `end`, and `return` before it.
+_RETURNED = (b"\x0b", b"\x0f\x0b")
+
+_CALLS = decoder(frozenset((Kind.FUNCTION,)))
 _SIZES = decoder(frozenset(), frozenset((MEMORY_SIZE,)))
 _LOCALS = decoder(frozenset(), frozenset((*_BLOCKS, _ELSE, _END, _LOCAL_GET, _LOCAL_SET, _LOCAL_TEE)))
 
@@ -64,12 +68,12 @@ def check_allocators(module: Module, index: int) -> None:
     }
     for defined, growths in growing.items():
         for growth in growths:
-            if _is_blind(module, defined, growth):
+            if place := _blind(module, defined, growth):
                 raise _refused(
                     module,
                     "grows the memory and looks only whether that went well, not where the new pages lie",
                     "the result of `memory.grow` is only compared",
-                    _Place(growth.start, defined),
+                    place,
                 )
     if place := _size_asked(module, index, _SIZE_COMPARED):
         raise _refused(
@@ -114,20 +118,36 @@ def _size_asked(module: Module, index: int, pattern: re.Pattern[bytes]) -> _Plac
     return None
 
 
-def _is_blind(module: Module, defined: int, growth: Growth) -> bool:
-    """Whether nothing looks at the number that a growth gives, other than whether it is -1."""
+def _blind(module: Module, defined: int, growth: Growth) -> _Place | None:
+    """Where nothing looks at the number that a growth gives, other than whether it is -1: there, or where a function is
+    called that does nothing with it but return it."""
+    if _is_blind(module, defined, growth.start, growth.end):
+        return _Place(growth.start, defined)
+    if module.data[growth.end : module.bodies[defined].end] not in _RETURNED:
+        return None
+    index = module.imported_functions + defined
+    for caller, body in enumerate(module.bodies):
+        for found in _CALLS.search(module.data, body.start, body.end).found:
+            calls = found.opcode == CALL and found.references[0].target == index
+            if calls and _is_blind(module, caller, found.start, found.end):
+                return _Place(found.start, caller)
+    return None
+
+
+def _is_blind(module: Module, defined: int, start: int, end: int) -> bool:
+    """Whether nothing looks at the number that an instruction gives, other than whether it is -1."""
     data, body = module.data, module.bodies[defined]
-    if _COMPARED.match(data, growth.end, body.end):
+    if _COMPARED.match(data, end, body.end):
         return True
-    before = data[max(body.start, growth.start - _LONGEST_GIVEN) : growth.start]
-    if data[growth.end] in _EQUAL and _GIVEN.search(before):
+    before = data[max(body.start, start - _LONGEST_GIVEN) : start]
+    if data[end] in _EQUAL and _GIVEN.search(before):
         return True
-    if data[growth.end] not in (_LOCAL_SET, _LOCAL_TEE):
+    if data[end] not in (_LOCAL_SET, _LOCAL_TEE):
         return False
     search = _LOCALS.search(data, body.start, body.end)
     if search.unknown is not None:
         return False
-    kept = next(one for one in search.found if one.start == growth.end)
+    kept = next(one for one in search.found if one.start == end)
     if kept.opcode == _LOCAL_TEE and not _COMPARED.match(data, kept.end, body.end):
         return False
     return all(

@@ -378,6 +378,23 @@ def test_a_function_that_grows_memory_and_does_not_look_where_is_refused_by_name
     assert where and where.startswith("byte offset 0x") and "in `more`: the result of `memory.grow`" in where
 
 
+WRAPPED = {
+    "(func $grow (param i32) (result i32) (memory.grow (local.get 0)))": "a body",
+    "(func $grow (param i32) (result i32) (return (memory.grow (local.get 0))))": "a return",
+}
+
+
+@pytest.mark.parametrize("function", WRAPPED.keys(), ids=WRAPPED.values())
+def test_a_function_that_returns_what_growing_gave_is_as_blind_as_who_calls_it(function: str) -> None:
+    calls = '(func (export "more") {}(call $grow (i32.const 1)){})'
+    for before, behind in (("(drop ", ")"), ("(drop (i32.eq ", " (i32.const -1)))")):
+        with pytest.raises(LateBinding, match="looks only whether that went well") as caught:
+            by_hand(f"{KEEPS} {function} {calls.format(before, behind)}")
+        assert caught.value.where and "in `more`: " in caught.value.where
+    uses = calls.format("(global.set $top (i32.shl ", " (i32.const 16)))")
+    assert by_hand(f"{KEEPS} {function} {uses}").wasm
+
+
 SEEING = {
     "used": "(global.set $top (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))",
     "compared with where it should be": "(drop (i32.eq (memory.grow (i32.const 1)) (global.get $end)))",
