@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from preinit import Builder, build, verify
+from preinit import Builder, Call, Returned, build, verify
 from preinit.errors import (
     Misfit,
     NeverPaused,
@@ -487,10 +487,40 @@ def test_what_can_not_be_done_twice_is_named_and_nothing_else(
     assert sum(name in hint for name in ("writable", "clock", "random", "functions")) == 1
 
 
-def test_functions_with_constants_are_refused_with_a_hint_that_can_be_followed() -> None:
-    with pytest.raises(UsageError, match="paused in the middle") as caught:
-        build(command(BEFORE + read(0)), pause_at="stdin", rename_funcs={"again": "_start()"}, cache=False)
-    assert caught.value.hint == "Leave one of both out."
+HANDLES = """(global $n (mut i32) (i32.const 0))
+  (func $malloc (export "malloc") (param i32) (result i32) (i32.const 512))
+  (func (export "handle") (param i32) (result i32) (call $say (i32.const 64) (local.get 0)) (global.get $n))"""
+
+
+def test_an_export_can_be_called_with_numbers_in_what_a_paused_program_has() -> None:
+    binary = command(f"(global.set $n (i32.const 5)) {read(0)} {AFTER}", HANDLES)
+    given = {"pause_at": "stdin", "rename_funcs": {"main": "_start", "_start": "handle(3)=5"}, "cache": False}
+    result = build(binary, **given)  # type: ignore[arg-type]
+    assert run_command(result.wasm, b"x") == Ended("bef", "", 0)
+    verify(binary, result.wasm, run=True, calls=["handle(2)"], **given)  # type: ignore[arg-type]
+    given["rename_funcs"] = {"main": "_start", "_start": "handle(3)=4"}
+    assert run_command(build(binary, **given).wasm, b"x") == Ended("bef", "", 1)  # type: ignore[arg-type]
+    given["rename_funcs"] = {"other": "handle(3)=5"}
+    assert run_command(build(binary, **given).wasm, b"x") == Ended("xafter\n", "", 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("renamed", "error", "said", "hint"),
+    [
+        ({"again": "_start()"}, UsageError, "which is paused in the middle: it would run again", '{"again": "_start"}'),
+        ({"go": Call("handle", "text")}, UsageError, "more than numbers, and the program is paused", "numbers only"),
+        ({"go": Call("handle", Returned())}, PreinitError, "the call before returned nothing", ""),
+        ({"_start": "handle(3)"}, Misfit, "nothing would export what goes on after the pause", '{"main": "_start"}'),
+        ({"_start": "handle"}, Misfit, "nothing would export what goes on after the pause", '{"main": "_start"}'),
+    ],
+)
+def test_exports_that_a_paused_program_can_not_have_are_refused(
+    renamed: dict[str, str | Call], error: type[PreinitError], said: str, hint: str
+) -> None:
+    binary = command(f"(global.set $n (i32.const 5)) {read(0)}", HANDLES)
+    with pytest.raises(error, match=said) as caught:
+        build(binary, pause_at="stdin", rename_funcs=renamed, cache=False)
+    assert hint in (caught.value.hint or "")
 
 
 def test_outputs_are_the_same_bytes_in_any_folder_and_however_they_were_compiled(tmp_path: Path) -> None:
