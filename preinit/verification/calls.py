@@ -11,7 +11,7 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import F32, F64, I32, I64, NUMERIC_SIZES, V128, FuncType, ValType, is_numeric, type_name
 from ..errors import Misfit, UnknownExport, quoted
-from ..options.grammar import Written, read, read_numbers
+from ..options.grammar import Written, parse, read, read_numbers
 from ..options.hints import few_of
 from ..options.numbers import encode, expected
 from ..options.reading import Mistake
@@ -88,15 +88,14 @@ def read_call(output: Module, text: str) -> Call:
 def _written(text: str) -> Written:
     """A call whose arguments are numbers, or should be. Raises `UsageError`."""
     try:
-        found = read_numbers(text)
-        if found is None:
-            found = read(text)
-            where = next((part.start for part in found.parts if part.kind != "number"), found.closing + 1)
-            raise Mistake(where, "only numbers can be given here", _NUMBERS)
+        found = parse(text) or read_numbers(text) or read(text)
+        other = next((part.start for part in found.parts if part.kind != "number"), None)
+        if other is not None:
+            raise Mistake(other, "only numbers can be given here", _NUMBERS)
         if found.returns is not None:
             raise Mistake(found.returns_at, "nothing can be said here of what is returned", _NUMBERS)
     except Mistake as mistake:
-        raise mistake.error(text) from None
+        raise Mistake(mistake.at, mistake.what, _NUMBERS).error(text) from None
     return found
 
 

@@ -143,7 +143,10 @@ def call_of(
             hint="Only numbers can be given: export a function without that parameter, which calls this one.",
         )
     check_number(function_type, name, site, "initializer", "-f", InitializerType)
-    parts = tuple(wanted[part.start : part.end] for part in written.parts) if written else ()
+    parts = tuple(
+        f"@{part.values[0]}" if part.kind == "file" else wanted[part.start : part.end]
+        for part in (written.parts if written else ())
+    )
     raw = tuple(
         number(kind, part, site.argument(place))
         for place, (kind, part) in enumerate(zip(function_type.params, parts, strict=True))
@@ -157,8 +160,8 @@ def _read(text: str, prefix: str) -> Written:
     """A call whose arguments are numbers, or should be: what gives more is a `preinit.Call` by now. Raises
     `UsageError`."""
     try:
-        parse(text)  # a mistake in what only a call of a component could be, for whoever chose that
-        return read_numbers(text) or read(text)
+        # Of what only a call of a component could be, the mistake that it is here.
+        return parse(text) or read_numbers(text) or read(text)
     except Mistake as mistake:
         raise mistake.error(text, prefix) from None
 
