@@ -112,7 +112,7 @@ def _scrubbed(report: Report) -> list[str]:
 _LATE = {
     "bound": "each instance fetches its {}",
     "unneeded": "the {} was not asked for, so each instance fetches its own",
-    "unbound": "the {} is that of the build, in each instance",
+    "unbound": "what the guest took of the {} is the build's, and what it fetches again is the instance's",
 }
 
 
@@ -122,7 +122,7 @@ def _late(report: Report) -> list[str]:
     for name, status in (("environment", facts.environment), ("arguments", facts.arguments)) if facts else ():
         if status:
             said = _LATE[status].format(name)
-            lines.append(said.replace("arguments was", "arguments were").replace("arguments is", "arguments are"))
+            lines.append(said.replace("arguments was", "arguments were"))
     if facts and facts.environment_words and lines:
         lines[0] += f" (bound at {', '.join(map(str, facts.environment_words))})"
     host = report.host

@@ -105,7 +105,8 @@ class Descriptor:
     `writes`: it was opened to be written, at its end if `appends`.
     `was_read`: whether the guest read some of the content. `opening`: how the guest opened it, `opened_in`: where the
     guest was when it did. `late`: only an instance has this folder.
-    `was_used`: whether it looked for something in this folder.
+    `was_used`: whether it looked for something in this folder. `half_listed`: whether there was more than it has read
+    of the listing. `flags`: those that the guest has given it since.
     """
 
     host_fd: int
@@ -122,6 +123,8 @@ class Descriptor:
     opened_in: Sequence[RawFrame] = ()
     late: LateFolder | None = None
     was_used: bool = False
+    half_listed: bool = False
+    flags: int = 0
 
     def close(self) -> None:
         with suppress(OSError):

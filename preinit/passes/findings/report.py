@@ -130,7 +130,7 @@ def find(
             ),
             *(pause_warnings(pause) if pause else ()),
             *(late_warnings(late) if late else ()),
-            *leaks(module, options.host, snapshot, output.runs),
+            *leaks(module, options.host, snapshot, output.runs, late.facts if late else None),
         ),
         audit=differences,
         scrub_stack=scrubbed,
