@@ -78,13 +78,15 @@ def run_script(
         limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {node.path!r} can't be run: {problem}") from problem
     reader = _Reader(process, take)
+    guard = _guard(process)
     try:
-        code = process.wait(deadline.remaining())
+        code = _waited(process, deadline.remaining())
+        if code is None:
+            raise reader.problem or deadline.error()
         reader.finish(deadline)
         return code, reader.tail
-    except subprocess.TimeoutExpired:
-        raise reader.problem or deadline.error() from None
     finally:
+        _dismiss(guard)
         _end(process)
 
 
@@ -119,6 +121,46 @@ class _Reader:
         self._thread.join(min(1.0, deadline.remaining() or 1.0))
         if self.problem:
             raise self.problem
+
+
+#: Waits for a line on its standard input; where that ends without one, it ends the process group of that number.
+_GUARD = 'read -r line || kill -s KILL -- "-$1"'
+
+
+def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:
+    """Ends Node should we be killed in a way that runs no code of ours: a script may loop for ever, so that Node itself
+    would not notice. None where there is no shell."""
+    if os.name != "posix":
+        return None
+    command = ["/bin/sh", "-c", _GUARD, "preinit-guard", str(process.pid)]
+    with suppress(OSError):
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+            start_new_session=True,
+        )  # fmt: skip
+    return None
+
+
+def _dismiss(guard: subprocess.Popen[bytes] | None) -> None:
+    if guard is None:
+        return
+    with suppress(OSError, subprocess.TimeoutExpired):
+        guard.communicate(b"\n", timeout=5)
+
+
+def _waited(process: subprocess.Popen[bytes], seconds: float | None) -> int | None:
+    """The exit code of a process; None if it still runs after so many seconds.
+
+    A thread waits for it: `Popen.wait` with a limit would look every 50 ms, and a program may start within that.
+    """
+    ended = threading.Event()
+
+    def wait() -> None:
+        process.wait()
+        ended.set()
+
+    threading.Thread(target=wait, name="preinit-node-end", daemon=True).start()
+    return process.returncode if ended.wait(seconds) else None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
