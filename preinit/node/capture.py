@@ -83,6 +83,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
     place = Path(path).absolute()
     if not place.is_file():
         raise Unreadable(f"the script {quoted(path)} can't be read: there is no such file")
+    found_node = deadline.start(lambda: find_node(wanted.node))
     with observer.stage("parse"):
         try:
             module = parse_within(wasm, deadline, libraries=True)
@@ -93,7 +94,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
             )
             raise
         check_module(module, options)
-    program = find_node(wanted.node)
+    program = found_node.result()
     with tempfile.TemporaryDirectory(prefix="preinit-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
         script = Script(place, options.host.args, module, program, options.host, deadline)
