@@ -14,7 +14,7 @@ from ..options.capture import SHARED, Capturing
 from ..options.declared import Effect, declared
 from ..options.fields import given
 from ..options.host import Host
-from ..options.words import for_python
+from ..options.words import for_capture, for_python
 from ..passes.findings import check_accepted
 from ..passes.observer import Listener, Observer
 from ..passes.parse.source import Wasm, parse_within
@@ -78,6 +78,11 @@ def capture(
 
 def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, observer: Observer) -> Result:
     """The same, for who reads messages in the words of the command line."""
+    with for_capture():
+        return _captured(wasm, path, options, wanted, observer)
+
+
+def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observer: Observer) -> Result:
     _check(options)
     deadline = deadline_of(options, observer)
     place = Path(path).absolute()
@@ -101,7 +106,7 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         with observer.stage("instrument"):
             copy, facts = instrument(module)
             facts["replayed"] = replayed_pattern(wanted.replay)
-        with observer.stage("run", place.name):
+        with observer.stage("script", place.name):
             output = Output(options.host, 0)
             outcome = run(script, "record", folder / "record", copy, output.to_error, facts)
             output.end()
