@@ -165,7 +165,7 @@ class _Reader:
 
 
 #: Waits for a line on its standard input; where that ends without one, it ends the process group of that number.
-_GUARD = 'read line || kill -9 -- "-$1"'
+_GUARD = 'read line || kill -9 "-$1"'
 
 
 def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:
