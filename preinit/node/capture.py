@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..binary.encoder import PREAMBLE
 from ..errors import AnswerDiffers, NotWasm, Unreadable, UsageError, quoted
 from ..host.output import Output
 from ..options import Options
@@ -87,15 +88,18 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
     deadline = deadline_of(options, observer)
     place = Path(path).absolute()
     if not place.is_file():
-        raise Unreadable(f"the script {quoted(path)} can't be read: there is no such file")
+        why = "it is a folder" if place.is_dir() else "there is no such file"
+        raise Unreadable(f"the script {quoted(path)} can't be read: {why}", where="the script")
     found_node = deadline.start(lambda: find_node(wanted.node))
     with observer.stage("parse"):
         try:
             module = parse_within(wasm, deadline, libraries=True)
         except NotWasm as problem:
             problem.hint = (
-                "Give the .wasm file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
-                "with a .wasm file of its own, or take them out: docs/glue.md shows how."
+                "The module comes first, and then the script."
+                if _is_module(place)
+                else "Give the .wasm file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), "
+                "build it with a .wasm file of its own, or take them out: docs/glue.md shows how."
             )
             raise
         check_module(module, options)
@@ -129,6 +133,14 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)
     check_accepted(report, job, rewritten)
     return Result(rewritten.wasm, report)
+
+
+def _is_module(place: Path) -> bool:
+    try:
+        with place.open("rb") as stream:
+            return stream.read(4) == PREAMBLE[:4]
+    except OSError:
+        return False
 
 
 def _check(options: Options) -> None:
