@@ -12,7 +12,7 @@ from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
 from .layout import Run
 from .plan import Plan, SegmentsPlan
-from .segments import keeps_data_segment
+from .segments import kept_data_segments
 
 _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
 
@@ -112,7 +112,7 @@ def _custom(module: Module, section: Section, plan: Plan) -> write.Pieces:
     if section.title.startswith(customs.DROPPED_PREFIX) or section.title in plan.replaced:
         return []
     if section == module.custom("name"):
-        return customs.names(module, section, lambda index: keeps_data_segment(module, plan, index), plan.frames.names)
+        return customs.names(module, section, kept_data_segments(module, plan), plan.frames.names)
     if section == module.custom("producers"):
         return write.custom_section("producers", customs.producers(module))
     if section == module.custom("target_features"):
