@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from preinit.binary.module import parse
-from preinit.binary.outline import context, outline
+from preinit.binary.module import Module, parse
+from preinit.binary.outline import Context, context, outline, serves
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.engine.values import EngineError
@@ -56,11 +56,14 @@ def test_bodies_are_validated_once(tmp_path: Path, looked: list[int]) -> None:
     assert looked and max(looked) < 300
 
 
-def test_bodies_are_validated_always_without_a_cache(tmp_path: Path, looked: list[int]) -> None:
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_without_a_cache_bodies_are_validated_in_the_input_and_not_again_in_the_output(
+    engine: str, looked: list[int]
+) -> None:
     for _ in range(2):
         looked.clear()
-        assert attempt(COUNTER, engine="whole").wasm
-        assert max(looked) > len(LONG) // 10
+        assert attempt(COUNTER, engine=engine).wasm
+        assert sum(size > len(LONG) // 10 for size in looked) == 1
 
 
 def test_another_memory_and_another_value_do_not_matter_to_bodies(tmp_path: Path, looked: list[int]) -> None:
@@ -69,6 +72,13 @@ def test_another_memory_and_another_value_do_not_matter_to_bodies(tmp_path: Path
     looked.clear()
     built(tmp_path / "cache", source, init_funcs=("other",), keep_init_func=True)
     assert max(looked) < 300
+
+
+def test_bodies_of_another_output_need_not_be_validated(tmp_path: Path, looked: list[int]) -> None:
+    built(tmp_path / "cache", COUNTER)
+    looked.clear()
+    built(tmp_path / "cache", COUNTER, init_funcs=("other",))
+    assert looked and max(looked) < 300
 
 
 #: A function that an export declares, and a reference to it in code that is never called.
@@ -117,10 +127,55 @@ def test_bodies_depend_on(name: str) -> None:
     assert len(digests) == 2
 
 
+def both(before: str, after: str) -> tuple[Context, Context, Module]:
+    known, wanted = wasm(f"(module {before})"), wasm(f"(module {after})")
+    module = parse(known)
+    return context(known, module.sections), context(wanted, parse(wanted).sections), module
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("(drop (ref.func 1))", True),
+        ("(drop (ref.func 2))", False),
+        ("(drop (i32.const 0x152))", False),  # the same bytes: 0xd2 0x02, and then 0xd2 0x01
+        ("(drop (i32.const -174)) (drop (ref.func 1))", True),
+    ],
+)
+def test_what_is_no_longer_declared_matters_where_a_body_names_it(body: str, names: bool) -> None:
+    exports = '(export "a" (func 1)) (export "b" (func 2))'
+    functions = f"(func) (func) (func) (func {body})"
+    known, wanted, module = both(exports + functions, '(export "b" (func 2))' + functions)
+    assert serves(known, wanted, module) is not names
+    assert serves(wanted, known, module)
+
+
+def test_a_reference_is_found_however_its_number_is_written() -> None:
+    data = wasm('(module (export "a" (func 0)) (func (drop (ref.func 0)) (nop) (nop)))')
+    longer = data.replace(b"\xd2\x00\x1a\x01\x01", b"\xd2\x80\x80\x00\x1a")
+    assert longer != data
+    for one in (data, longer):
+        module = parse(one)
+        validation.check(one)
+        known = context(one, module.sections)
+        assert not serves(known, known._replace(declared=frozenset()), module)
+
+
+def test_fewer_segments_than_code_could_name_do_not_serve() -> None:
+    uses = "(memory 1) (func (data.drop 0))"
+    more, fewer, module = both(f'{uses} (data "a") (data "b")', f'{uses} (data "a")')
+    assert serves(fewer, more, module)
+    assert not serves(more, fewer, module)
+    assert not serves(more, more._replace(segments=None), module)
+    assert serves(more._replace(segments=None), fewer, module)
+
+
 SAME = {
     "a global's value": ("(global i32 (i32.const 1))", "(global i32 (i32.const 2))"),
     "a memory's size": ("(memory 1)", "(memory 2 9)"),
     "data": ('(memory 1) (data (i32.const 0) "a")', '(memory 1) (data (i32.const 9) "bc")'),
+    "a table's size": ("(table 1 funcref)", "(table 2 9 funcref)"),
+    "where a segment goes": ("(table 9 funcref) (elem (i32.const 0) 1)", "(table 9 funcref) (elem (i32.const 5) 1)"),
     "the start function": ("(start 0)", "(start 1)"),
     "a custom section": ('(@custom "a" "b")', '(@custom "a" "c")'),
 }
