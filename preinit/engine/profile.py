@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..binary.growth import GROWTH
 from ..binary.module import Module
-from ..binary.opcodes import MEMORY_GROW
+from ..binary.opcodes import MEMORY_GROW, THROW
 from ..errors.reason import Reason
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
@@ -132,7 +132,8 @@ def _is_of(module: Module, chunk: StoredChunk) -> bool:
         and all(0 <= index < len(module.globals) for index in chunk.globals or ())
         and all(name == f"r{function}" for name, function in chunk.named.items())
         and all(
-            opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables)
+            (opcode == THROW and target == 0 and module.tags)
+            or (opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables))
             for opcode, target in chunk.guards
         )
     )

@@ -27,6 +27,7 @@ from ..runtime import Deadline, new_store
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
 from .chunk import Bodies, Chunk, assemble, choose, moved, shared_imports, title_prefix
+from .exceptions import THROWN, thrown
 from .guards import GUARD, guard_module
 from .prepared import Prepared
 from .stubtable import StubTable
@@ -62,8 +63,8 @@ class OnDemandInstance(EngineInstance):
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
-        self._bodies = Bodies(self._module)
-        self._shared_imports = shared_imports(self._module)
+        self._bodies = Bodies(self._module, prepared.erases)
+        self._shared_imports = shared_imports(self._module, prepared.erases)
         self._prefix = title_prefix(self._module)
         self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
         self._chunks: list[_Loaded] = []
@@ -224,7 +225,9 @@ class OnDemandInstance(EngineInstance):
 
     def _guard(self, growth: tuple[int, int]) -> Any:
         extern = self._guards.get(growth)
-        if extern is None:
+        if extern is None and growth == THROWN:
+            extern = self._guards[growth] = self._functions.define((), (), thrown)
+        elif extern is None:
             opcode, target = growth
             names = self._code.memories if opcode == MEMORY_GROW else self._code.tables
             module = self._prepared.compile(guard_module(self._module, opcode, target, self._code.bounds))

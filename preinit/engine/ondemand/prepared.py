@@ -44,6 +44,11 @@ class Prepared(NamedTuple):
         """Whether the engine has them: then stubs need no stack, where the guest counts on that."""
         return self.compiler != "winch"
 
+    @property
+    def erases(self) -> bool:
+        """Whether code is compiled without its exceptions, see `exceptions`."""
+        return self.compiler == "winch" and bool(self.code.original.tags)
+
     def compile(self, wasm: bytes) -> ffi.Module:
         """A part of the guest, compiled. Raises `Unsuited`."""
         if len(wasm) >= SMALL:

@@ -111,7 +111,8 @@ class Attempt(NamedTuple):
         elif self.check and job.module.tags:
             checked = self.check()
         with self.observer.stage("instrument"):
-            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
+            tags = self.strategy.compiler != "winch"  # see `engine.ondemand.exceptions`
+            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds, tags)).result()
             instrumented = self._trimmed(instrumented)
         deadline.check_time()
         with self.observer.stage("compile"):

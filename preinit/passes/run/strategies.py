@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ...binary.module import Module
+from ...engine.ondemand.exceptions import can_do_without
 from ...engine.ondemand.suitability import unsuitable, worthwhile
 from ...engine.profile import Profile
 from ...engine.runtime import has_winch
@@ -64,8 +65,9 @@ def strategies(module: Module, options: Options, read: Callable[[], Profile | No
             why = ASKED_FOR if options.engine == "ondemand" else Reason("code-large", "its code is large")
             compilers = [options.compiler]
             if options.compiler == "auto":
-                # The baseline compiler has no exceptions, and a module with tags uses them.
-                compilers = ["winch", "cranelift"] if has_winch() and not module.tags else ["cranelift"]
+                # The baseline compiler has no exceptions: it serves as long as none is thrown.
+                baseline = has_winch() and (not module.tags or (can_do_without(module) and not options.preloads))
+                compilers = ["winch", "cranelift"] if baseline else ["cranelift"]
             if profile and profile.compiler in compilers:
                 compilers = compilers[compilers.index(profile.compiler) :]
             for compiler in compilers:
