@@ -14,9 +14,10 @@ from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW, THROW
 from ..errors.reason import Reason
+from . import ffi
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 4\n"
+_MAGIC = b"preinit profile 5\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -28,8 +29,15 @@ class StoredStubs(NamedTuple):
     code: bytes
 
 
+class LiveCode(NamedTuple):
+    """A module that is compiled, of an engine: no other one can use it."""
+
+    engine: ffi.Engine
+    module: ffi.Module
+
+
 class StoredChunk(NamedTuple):
-    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title."""
+    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title, `live` its `code` in this process."""
 
     number: int
     functions: tuple[int, ...]
@@ -39,6 +47,7 @@ class StoredChunk(NamedTuple):
     changes_tables: bool
     globals: tuple[int, ...] | None
     code: bytes
+    live: LiveCode | None = None
 
 
 class Profile(NamedTuple):

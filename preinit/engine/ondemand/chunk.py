@@ -8,7 +8,7 @@ uses.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...binary import encoder as write
@@ -46,12 +46,12 @@ WINDOW = 1_000
 #: What having one more function in a chunk costs, in bytes of code.
 ENTRY = 100
 
-#: The name of a chunk's module starts with this; what the guest's module is told apart by, and a number follow.
+#: The name of a chunk's module starts with this; a number follows, and before that what tells modules apart.
 PREFIX = "preinit:chunk:"
 
 
 def title_prefix(module: Module) -> str:
-    """How the names of all chunks of a module begin: one store may have those of several modules."""
+    """How the names of all chunks of a module begin where one store has those of several modules."""
     return f"{PREFIX}{module.code_sha256[:16]}:"
 
 
@@ -356,16 +356,14 @@ class _Needs:
         self.guards[opcode, target] = None
 
 
-def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterator[tuple[int, int, bytes]]:
+def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterable[tuple[int, int, bytes]]:
     """What replaces which bytes of the file, in order."""
-    search = bodies[function]
+    indices = _indices(bodies[function], needs)
     erased = bodies.erased.get(function)
     if erased is None:
-        yield from _indices(search, needs)
-        return
+        return indices
     throws = bytes((CALL,)) + needs.function_codes.get(THROWN, b"") + bytes((UNREACHABLE,))
-    others = [(start, end, throws if code is None else code) for start, end, code in erased]
-    yield from sorted([*_indices(search, needs), *others])
+    return sorted([*indices, *((start, end, throws if code is None else code) for start, end, code in erased)])
 
 
 def _indices(search: Search, needs: _Needs) -> Iterator[tuple[int, int, bytes]]:

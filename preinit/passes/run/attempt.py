@@ -98,6 +98,7 @@ class Attempt(NamedTuple):
         return guest, instrumented
 
     def _compile_on_demand(self, checks: list[Pending[None]]) -> tuple[Guest, Instrumented]:
+        from ...engine.ondemand.exceptions import can_do_without
         from ...engine.ondemand.instance import OnDemandGuest
         from ...engine.ondemand.prepared import prepare
         from ..instrument import instrument_state
@@ -111,16 +112,16 @@ class Attempt(NamedTuple):
         elif self.check and job.module.tags:
             checked = self.check()
         with self.observer.stage("instrument"):
-            tags = self.strategy.compiler != "winch"  # see `engine.ondemand.exceptions`
-            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds, tags)).result()
+            without = self.strategy.compiler == "winch" and can_do_without(job.module) and not job.preload_code
+            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds, not without)).result()
             instrumented = self._trimmed(instrumented)
         deadline.check_time()
         with self.observer.stage("compile"):
             # What runs again needs not be compiled again.
             keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on or self.pausing
             settings, profile = self._settings(), self.strategy.profile
-            known, code = bool(keeps), job.preload_code
-            prepared = deadline.start(lambda: prepare(state, settings, code, known, profile)).result()
+            known, code, engines = bool(keeps), job.preload_code, self.kept.engines
+            prepared = deadline.start(lambda: prepare(state, settings, code, known, profile, engines)).result()
         self._wait([checked] if checked else [started for started in checks if started.ended])
         return OnDemandGuest(prepared), instrumented
 

@@ -90,7 +90,11 @@ class InputCheck:
         self._pending = self._start() if validity.large else None
 
     def _start(self) -> Pending[None]:
-        return self._deadline.start(lambda: self._validity.check(self._module.data, parallel=False))
+        return self._deadline.start(self._work)
+
+    def _work(self) -> None:
+        self._validity.check(self._module.data, parallel=False)
+        _ = self._module.sha256  # which the report has
 
     def __call__(self) -> Pending[None]:
         """It is under way: `result` waits for it, and raises one of `REFUSALS`."""
