@@ -17,6 +17,9 @@ from ..values import EngineError
 #: Bytes of code below which compiling everything is as fast.
 WORTHWHILE = 1_000_000
 
+#: Bytes of code from which on validating it takes so long that it goes on beside all else.
+MUCH = 20_000_000
+
 #: Every piece of code imports all of the module's tables, memories and tags: more of them than a compiled language has
 #: would cost more than is gained. Of many globals, it imports those that it uses.
 MOST_STATE = 200
@@ -92,3 +95,12 @@ def worthwhile(module: Module) -> bool:
     """Whether a module is so large that compiling it as a whole takes longer."""
     code = module.section(SectionId.CODE)
     return code is not None and code.end - code.start >= WORTHWHILE
+
+
+def validated_beside(module: Module) -> bool:
+    """Whether a module is validated while it runs, so that of its output the code needs not be.
+
+    One with exceptions is in any case: they may be of the old kind, which is the usual reason to be refused.
+    """
+    code = module.section(SectionId.CODE)
+    return code is not None and (worthwhile(module) if module.tags else code.end - code.start >= MUCH)

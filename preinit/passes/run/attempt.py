@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.guest import Instance
-from ...engine.ondemand.suitability import worthwhile
+from ...engine.ondemand.suitability import validated_beside, worthwhile
 from ...engine.runtime import EngineSettings, Pending
 from ...engine.values import Unsuited
 from ...errors import PreinitError, TimeLimit, UnsupportedProposal, counted, quoted
@@ -104,10 +104,10 @@ class Attempt(NamedTuple):
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        # Most of the code will not be compiled: validating it takes as long as the rest, so of a large module that goes
-        # on while the guest runs. Of a small one with exceptions, they may be of the old kind: nothing of it is run.
+        # Most of the code will not be compiled: validating it may take as long as the rest, and goes on beside it. Of a
+        # small module with exceptions, they may be of the old kind: nothing of it is run.
         checked = None
-        if self.check and worthwhile(job.module):
+        if self.check and validated_beside(job.module):
             checks.append(self.check())
         elif self.check and job.module.tags:
             checked = self.check()

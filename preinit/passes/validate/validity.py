@@ -13,7 +13,7 @@ from functools import cached_property
 from ...binary.module import Module, SectionId
 from ...binary.outline import Context, context, context_of_same_code, outline, serves
 from ...engine import ffi
-from ...engine.ondemand.suitability import worthwhile
+from ...engine.ondemand.suitability import validated_beside, worthwhile
 from ...engine.runtime import Deadline, Pending
 from ...engine.validation import REFUSALS, check
 from ...files.cache import folder_of, has_entry, write_entry
@@ -30,9 +30,9 @@ class Validity:
     def __init__(self, module: Module, options: Options, many: bool = False) -> None:
         self._module = module
         self._code = module.section(SectionId.CODE)
-        self.large = worthwhile(module)
-        self._pays = many or self.large
-        self._folder = folder_of(options.cache_dir) if options.cache and self.large else None
+        self._large = worthwhile(module)
+        self._pays = many or self._large
+        self._folder = folder_of(options.cache_dir) if options.cache and self._large else None
         self._known: list[Context] = []
 
     @cached_property
@@ -83,11 +83,11 @@ class Validity:
 
 
 class InputCheck:
-    """The validation of one build's input: of a large one it goes on beside the build, from here on."""
+    """The validation of one build's input: where it is `validated_beside` other work, from here on."""
 
     def __init__(self, validity: Validity, module: Module, deadline: Deadline) -> None:
         self._validity, self._module, self._deadline = validity, module, deadline
-        self._pending = self._start() if validity.large else None
+        self._pending = self._start() if validated_beside(module) else None
 
     def _start(self) -> Pending[None]:
         return self._deadline.start(self._work)

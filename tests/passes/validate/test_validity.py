@@ -25,7 +25,8 @@ COUNTER = f"""(module (memory (export "memory") 1) (global $g (mut i32) (i32.con
 
 @pytest.fixture(autouse=True)
 def _small_modules_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)
+    for name in ("preinit.passes.validate.validity.worthwhile", "preinit.passes.validate.validity.validated_beside"):
+        monkeypatch.setattr(name, lambda module: True)
 
 
 @pytest.fixture
@@ -161,13 +162,23 @@ def test_a_reference_is_found_however_its_number_is_written() -> None:
         assert not serves(known, known._replace(declared=frozenset()), module)
 
 
-def test_fewer_segments_than_code_could_name_do_not_serve() -> None:
-    uses = "(memory 1) (func (data.drop 0))"
-    more, fewer, module = both(f'{uses} (data "a") (data "b")', f'{uses} (data "a")')
-    assert serves(fewer, more, module)
-    assert not serves(more, fewer, module)
-    assert not serves(more, more._replace(segments=None), module)
-    assert serves(more._replace(segments=None), fewer, module)
+@pytest.mark.parametrize(
+    ("body", "served"),
+    [
+        ("(data.drop 0)", [True, True, False]),
+        ("(memory.init 1 (i32.const 0) (i32.const 0) (i32.const 0))", [True, False, False]),
+        ("(drop (array.new_data $a 1 (i32.const 0) (i32.const 0)))", [True, False, False]),
+        ("(array.init_data $a 0 (array.new_default $a (i32.const 0)) (i32.const 0) (i32.const 0) (i32.const 0))", [True, True, False]),
+        ("(drop (i32.const -900)) (drop (i64.const 0x49c))", [True, True, True]),  # the same bytes
+    ],
+)  # fmt: skip
+def test_fewer_segments_serve_where_no_body_names_those_that_are_gone(body: str, served: list[bool]) -> None:
+    fields = '(type $a (array (mut i8))) (memory 1) (data "a") (data "b") (func (data.drop 0))'
+    data = wasm(f"(module {fields.replace('data.drop 0', 'nop')} (func {body}))")
+    module = parse(data)
+    known = context(data, module.sections)._replace(segments=2)
+    assert [serves(known, known._replace(segments=left), module) for left in (2, 1, None)] == served
+    assert serves(known._replace(segments=None), known, module)
 
 
 SAME = {
