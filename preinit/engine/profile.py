@@ -29,11 +29,8 @@ class StoredStubs(NamedTuple):
     code: bytes
 
 
-class LiveCode(NamedTuple):
-    """A module that is compiled, of an engine: no other one can use it."""
-
-    engine: ffi.Engine
-    module: ffi.Module
+#: A module that is compiled, and its engine: no other one can use it.
+LiveCode = tuple[ffi.Engine, ffi.Module]
 
 
 class StoredChunk(NamedTuple):

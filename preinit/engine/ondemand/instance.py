@@ -22,7 +22,7 @@ from ...errors import Frame, StackExhausted
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
 from ..instance import EngineInstance, Linkage, Linker
-from ..profile import LiveCode, Profile, StoredChunk
+from ..profile import Profile, StoredChunk
 from ..runtime import Deadline, new_store
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
@@ -203,9 +203,9 @@ class OnDemandInstance(EngineInstance):
         if number is None:
             return None
         stored = self._prepared.stored.chunks[number]
-        live = stored.live
-        same = live is not None and live.engine is self._prepared.engine
-        module = live.module if live and same else self._prepared.load(stored.code)
+        engine, module = stored.live or (None, None)
+        if engine is not self._prepared.engine:
+            module = self._prepared.load(stored.code)
         if module is None:
             return None
         title = f"{self._prefix}{stored.number}"
@@ -218,7 +218,7 @@ class OnDemandInstance(EngineInstance):
         chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
-        live = LiveCode(self._prepared.engine, module) if code else None
+        live = (self._prepared.engine, module) if code else None
         self._new_chunks.append(StoredChunk(number, *chunk[2:], code, live))
         return chunk._replace(wasm=b""), module
 

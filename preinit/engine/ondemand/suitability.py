@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...binary.constexpr import evaluate
 from ...binary.module import Module, SectionId
-from ...binary.outline import outline
 from ...binary.sections import Global, Mode
 from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
@@ -82,6 +81,8 @@ def _is_valid(module: Module) -> bool:
 
     What is left out of the module that is run would not be validated: exports, segments, the start function.
     """
+    from ...binary.outline import outline
+
     try:
         _ = module.bodies  # where they are read, their sizes are checked
         check_room_to_validate(module.data)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ...binary.module import Module
-from ...engine.ondemand.exceptions import can_do_without
 from ...engine.ondemand.suitability import unsuitable, worthwhile
 from ...engine.profile import Profile
 from ...engine.runtime import has_winch
@@ -66,7 +65,7 @@ def strategies(module: Module, options: Options, read: Callable[[], Profile | No
             compilers = [options.compiler]
             if options.compiler == "auto":
                 # The baseline compiler has no exceptions: it serves as long as none is thrown.
-                baseline = has_winch() and (not module.tags or (can_do_without(module) and not options.preloads))
+                baseline = has_winch() and (not module.tags or _does_without_tags(module, options))
                 compilers = ["winch", "cranelift"] if baseline else ["cranelift"]
             if profile and profile.compiler in compilers:
                 compilers = compilers[compilers.index(profile.compiler) :]
@@ -75,3 +74,9 @@ def strategies(module: Module, options: Options, read: Callable[[], Profile | No
         else:
             whole = whole._replace(reason=reason)
     yield whole
+
+
+def _does_without_tags(module: Module, options: Options) -> bool:
+    from ...engine.ondemand.exceptions import can_do_without
+
+    return can_do_without(module) and not options.preloads

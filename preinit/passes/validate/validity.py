@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ...binary.module import Module, SectionId
-from ...binary.outline import Context, context, context_of_same_code, outline, serves
 from ...engine import ffi
 from ...engine.ondemand.suitability import validated_beside, worthwhile
 from ...engine.runtime import Deadline, Pending
@@ -19,6 +19,9 @@ from ...engine.validation import REFUSALS, check
 from ...files.cache import folder_of, has_entry, write_entry
 from ...options import Options
 from ...version import VERSION
+
+if TYPE_CHECKING:
+    from ...binary.outline import Context
 
 
 class Validity:
@@ -37,6 +40,8 @@ class Validity:
 
     @cached_property
     def _input(self) -> Context:
+        from ...binary.outline import context
+
         return context(self._module.data, self._module.sections)
 
     def check(self, wasm: bytes, parallel: bool = True) -> None:
@@ -44,7 +49,12 @@ class Validity:
 
         Raises one of `REFUSALS`, with the byte offset.
         """
-        made = context_of_same_code(wasm, self._module.data, self._code) if self._pays and self._code else None
+        if not self._pays or self._code is None:
+            check(wasm, parallel)
+            return
+        from ...binary.outline import context_of_same_code, outline  # not every build has use for it
+
+        made = context_of_same_code(wasm, self._module.data, self._code)
         if made is None:
             check(wasm, parallel)
             return
@@ -62,6 +72,8 @@ class Validity:
 
     def _is_known(self, wanted: Context) -> bool:
         """Whether the bodies are known to be valid there."""
+        from ...binary.outline import serves
+
         if any(serves(known, wanted, self._module) for known in self._known):
             return True
         folder = self._folder
