@@ -12,10 +12,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from real import FOLDER
+from real import FIXTURES, FOLDER
 
 import preinit
 from preinit.options import Host
+
+#: In a generator that waits for input.
+ASKED = (FIXTURES / "pausing" / "asked.py").read_text(encoding="utf-8")
 
 CGI = """\
 import sys, json, re, decimal, datetime, os, urllib.parse, html, string
@@ -40,17 +43,6 @@ let line = std.in.getline();
 print(line, Object.keys(table).length, std.getenv("QUERY_STRING"));
 """
 
-GENERATOR = """\
-def asked():
-    try:
-        for number in range(2):
-            yield number, input()
-    finally:
-        print("closed")
-for number, line in asked():
-    print(number, line.upper())
-"""
-
 
 class Program(NamedTuple):
     """A module, and a script of it. `run`: the export that runs the script; `lib`: its library, host and guest.
@@ -69,7 +61,7 @@ class Program(NamedTuple):
 PROGRAMS = {
     "python": Program("python/python.wasm", CGI, ("python", "/app/script")),
     "qjs": Program("qjs/quickjs.wasm", TABLE, ("qjs", "--std", "/app/script")),
-    "micropython": Program("micropython/micropython.wasm", GENERATOR, ("micropython", "/app/script")),
+    "micropython": Program("micropython/micropython.wasm", ASKED, ("micropython", "/app/script")),
     "cpython": Program(
         *("cpython/python.wasm", NUMPY, ("python", "/app/script"), "run"),
         *(("wizer.initialize",), ("cpython/lib", "/usr/local/lib")),

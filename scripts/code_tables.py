@@ -87,7 +87,10 @@ def way_out(kind: type[PreinitError]) -> str:
 def warnings() -> Iterator[WarningCode]:
     """Every call of `BuildWarning` in the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if "BuildWarning(" not in text:
+            continue
+        tree = ast.parse(text)
         constants = {
             target.id: node.value.value
             for node in tree.body

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.amounts import amount
 from tests.support.command import GOOD
 from tests.support.modules import wasm
 
@@ -17,7 +18,13 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Examples start an engine: a deadline would only measure the machine.
-settings.register_profile("preinit", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile(
+    "preinit",
+    max_examples=amount(200, 50),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+)
 settings.load_profile("preinit")
 
 

@@ -70,11 +70,20 @@ def parts_of(path: Path) -> tuple[str, ...]:
 KNOWN = {parts_of(path): path for path in MODULES}
 
 
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements of a file, those inside of others, too; not what they are made of, which is far more."""
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        parts = getattr(tree, name, ())
+        for node in parts if isinstance(parts, list) else ():
+            yield node
+            yield from statements(node)
+
+
 def imported(path: Path) -> set[Path]:
     """The files of preinit that a file imports, wherever in it, for type checkers too."""
     package = path.parts[:-1]
     found: set[Path] = set()
-    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+    for node in statements(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             named = tuple(node.module.split(".")) if node.module else ()

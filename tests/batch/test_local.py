@@ -236,7 +236,7 @@ def test_a_system_that_starts_few_processes_ends_no_batch_in_waiting(
 def test_an_interrupt_leaves_whole_outputs_and_no_process(
     tmp_path: Path, sent: signal.Signals, code: int, word: str
 ) -> None:
-    texts = {f"slow{number}": f"+ {number}" for number in range(40)}
+    texts = {f"slow{number}": f"+ {number}" for number in range(16)}
     path = workshop(tmp_path, texts)
     command = [*COMMAND, "batch", str(path), "--jobs", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as batch:
@@ -248,11 +248,11 @@ def test_an_interrupt_leaves_whole_outputs_and_no_process(
     assert batch.returncode == code, said
     wait_for(lambda: all(map(gone, children)))
     found = outputs(tmp_path / "out")
-    assert 1 <= len(found) < 40
+    assert 1 <= len(found) < 16
     assert found.items() <= expected({name: texts[name] for name in texts if f"{name}.wasm" in found}).items()
     assert not list((tmp_path / "out").glob(".preinit-*.partial"))
     first, *hints = said.decode().splitlines()
-    counted = re.fullmatch(rf"error\[interrupted\]: {word}; (\d+) of 40 outputs (?:was|were) written before", first)
+    counted = re.fullmatch(rf"error\[interrupted\]: {word}; (\d+) of 16 outputs (?:was|were) written before", first)
     assert counted, said
     assert len(found) - 1 <= int(counted[1]) <= len(found)  # one may have been written, and not counted yet
     assert hints == ["  what to do: Do the rest with `--resume`."]

@@ -19,6 +19,7 @@ from preinit.engine.ondemand.suitability import unsuitable
 from preinit.engine.values import Unsuited
 from preinit.errors import InputError, PreinitError
 from preinit.passes.instrument import instrument, instrument_state
+from tests.support.amounts import amount
 from tests.support.places import FIXTURES
 
 #: Modules of C and C++ compilers, with their names and DWARF.
@@ -87,7 +88,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=200)
+@settings(max_examples=amount(200, 60))
 @given(damaged())
 def test_a_damaged_module_of_a_compiler_is_read_or_refused(data: bytes) -> None:
     read_all(data)
@@ -105,7 +106,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=amount(400, 120))
 @given(st.lists(PIECES, max_size=30).map(b"".join), st.sampled_from([frozenset(), frozenset(Kind)]))
 @example(b"\0\x0e\xff\xff\xff\xff\x0f\0", frozenset(Kind))
 @example(b"\xff\xff\xff\xff\x0f\x01\x7f", frozenset(Kind))
@@ -119,7 +120,7 @@ def test_any_body_ends_the_search_where_it_ends_or_at_what_is_not_known(data: by
     assert search == Decoder(kinds, (0x40,)).search(data + b"\0\0", 0, len(data))  # what follows is not looked at
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(300, 100))
 @given(
     st.lists(
         st.one_of(st.sampled_from([b"\x60", b"\x5f", b"\x5e", b"\x4e", b"\x50", b"\x64\x00"]), st.binary(max_size=3))

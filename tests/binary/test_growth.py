@@ -15,6 +15,7 @@ from preinit.binary.module import parse
 from preinit.errors import Unsupported
 from preinit.options import Options
 from preinit.passes.parse.text import wasm_tools
+from tests.support.amounts import amount
 from tests.support.binaries import dumped, found
 from tests.support.by_hand import MEMORY, ONE_PAGE, module
 from tests.support.modules import UNUSABLE, wasm
@@ -37,7 +38,7 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_growth_is_found_in_generated_modules_where_wasm_tools_sees_it(variant: str) -> None:
     kinds: Counter[str] = Counter()
-    for seed in range(50):
+    for seed in range(amount(50, 15)):
         command = [wasm_tools(), "smith", "--min-funcs=6", "--max-instructions=600", *VARIANTS[variant]]
         done = subprocess.run(command, input=random.Random(seed).randbytes(20_000), capture_output=True)
         if b"failed to generate module" in done.stderr:  # not every seed gives one

@@ -13,6 +13,7 @@ from preinit.binary.instructions import decoder
 from preinit.binary.module import parse
 from preinit.binary.opcodes import BYTES, IMMEDIATES, PREFIXES, Kind, code
 from preinit.passes.parse.text import wasm_tools
+from tests.support.amounts import amount
 from tests.support.instructions import (
     FULL,
     QUESTIONS,
@@ -52,7 +53,7 @@ def generated(variant: str, seeds: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_generated_modules_are_read_as_wasm_tools_reads_them(variant: str) -> None:
     seen: set[int] = set()
-    for data in generated(variant, 10):
+    for data in generated(variant, amount(20, 7)):
         seen.update(*compared(data, QUESTIONS).values())
     assert len(seen) > 60, len(seen)
 

@@ -27,6 +27,7 @@ from preinit.errors import (
     UnsupportedProposal,
 )
 from preinit.passes.instrument import instrument
+from tests.support.amounts import amount
 from tests.support.binaries import offset_of
 from tests.support.by_hand import module, section
 from tests.support.modules import wasm
@@ -161,13 +162,13 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=600)
+@settings(max_examples=amount(600, 150))
 @given(damaged())
 def test_a_damaged_module_is_read_or_refused(data: bytes) -> None:
     read_everything(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(300, 100))
 @given(damaged(), st.integers(0, 400))
 def test_a_damaged_body_gives_no_instructions_or_some(data: bytes, start: int) -> None:
     for instruction in Decoder(Kind).search(data, min(start, len(data)), len(data)).found:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from preinit.binary.module import parse
+from tests.support import command
 from tests.support.instances import Running
 from tests.support.modules import wasm
 from tests.support.places import ROOT
@@ -41,16 +42,14 @@ EXIT = f"""(module (import "{WASI}" "proc_exit" (func $x (param i32))) (memory (
   (func (export "wizer-initialize") (call $x (i32.const 3))))"""
 SIMD = '(module (memory (export "memory") 1) (func (export "wizer-initialize") (drop (v128.const i64x2 1 2))))'
 
-COMMAND = [sys.executable, "-m", "preinit.cli.preinit_wizer"]
+PROGRAM = "preinit.cli.preinit_wizer"
+COMMAND = [sys.executable, "-m", PROGRAM]
 
 
 def run(
     *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, code: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    given = {**os.environ, "PYTHONPATH": str(ROOT), "PREINIT_CACHE_DIR": os.devnull, **environment}
-    command = [*COMMAND, *map(str, arguments)]
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=PATIENCE, cwd=cwd, env=given, check=False)
-    assert done.returncode == code, done.stderr.decode()
+    done = command.run(*arguments, stdin=stdin, cwd=cwd, code=code, program=PROGRAM, **environment)
     assert b"Traceback" not in done.stderr
     return done
 

@@ -21,6 +21,7 @@ from preinit.engine.copies.dense import dense
 from preinit.engine.copies.pool import Copies, CopySettings, HostImport
 from preinit.engine.values import GuestTrapped
 from preinit.errors import MemoryLimit, PreinitError, Unsupported, UsageError
+from tests.support.amounts import amount
 from tests.support.command import GOOD, fails, run
 from tests.support.instances import instantiate
 from tests.support.modules import wasm
@@ -203,7 +204,7 @@ SEGMENTS = st.lists(st.tuples(st.integers(0, 130_000), st.binary(max_size=40)), 
 
 
 @given(SEGMENTS, st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=amount(60, 25), deadline=None)
 def test_sparse_data_is_the_same_in_one_segment(segments: list[tuple[int, bytes]], is_64: bool) -> None:
     before, dense_file._ALWAYS = dense_file._ALWAYS, 0  # type: ignore[misc]
     try:

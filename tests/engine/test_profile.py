@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from preinit.binary.module import parse
 from preinit.engine.profile import Profile, StoredChunk, StoredStubs, decode, encode
+from tests.support.amounts import amount
 from tests.support.places import FIXTURES
 
 #: Modules of C and C++ compilers, with their names and DWARF.
@@ -40,7 +41,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(300, 80))
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_profile_are_none(data: bytes) -> None:
     assert MODULE is not None
@@ -49,7 +50,7 @@ def test_bytes_that_are_no_profile_are_none(data: bytes) -> None:
     assert decode(sealed(data, b"", (1 << 64) - 1), MODULE) is None
 
 
-@settings(max_examples=120)
+@settings(max_examples=amount(120, 40))
 @given(st.fixed_dictionaries(dict.fromkeys(("compiler", "whole", "stubs", "chunks"), JSON)), st.binary(max_size=20))
 @example({"compiler": "", "whole": "", "stubs": [], "chunks": [[float("inf"), [1], [], [], {}, 0, None, 0]]}, b"")
 @example({"compiler": "", "whole": "", "stubs": [[[[0, float("nan")]], 0]], "chunks": []}, b"")
@@ -65,7 +66,7 @@ def test_a_profile_that_says_something_else_is_none_or_names_what_exists(index: 
         assert all(FIRST <= function < len(MODULE.function_types) for function in chunk.functions)
 
 
-@settings(max_examples=200)
+@settings(max_examples=amount(200, 60))
 @given(st.integers(0, 400), st.integers(0, 255), st.booleans())
 def test_a_damaged_profile_is_none(place: int, byte: int, cut: bool) -> None:
     assert MODULE is not None

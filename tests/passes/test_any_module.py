@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preinit import Options, build, errors
+from tests.support.amounts import amount
 from tests.support.any_module import modules
 from tests.support.instances import Running, assert_same_state
 from tests.support.modules import UNUSABLE, wasm
@@ -17,7 +18,7 @@ from tests.support.smith import FAIR, SMITH, callable_exports, smith
 # -- modules by hypothesis ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=amount(60, 20))
 @given(
     modules(), st.sampled_from(["balanced", "size", "wizer", "gzip", "few"]), st.sampled_from(["winch", "cranelift"])
 )
@@ -35,7 +36,7 @@ def test_the_output_of_any_module_has_the_state_of_the_original(text: str, layou
 @pytest.mark.parametrize("config", SMITH)
 def test_modules_by_smith_have_the_state_of_the_original(config: str) -> None:
     built = 0
-    for seed in range(50):
+    for seed in range(amount(50, 12)):
         binary = smith(seed, SMITH[config])
         if binary is None:
             continue
@@ -50,7 +51,7 @@ def test_modules_by_smith_have_the_state_of_the_original(config: str) -> None:
             other = "cranelift" if result.report.engine.compiler == "winch" else "auto"
             assert build(binary, replace(options, compiler=other)).wasm == result.wasm
             built += 1
-    assert built >= 8, "most seeds should give a module that can be built"
+    assert built >= 3, "most seeds should give a module that can be built"
 
 
 def test_an_output_runs_on_like_the_original_would() -> None:

@@ -12,7 +12,7 @@ from preinit import Result, build, verify
 from preinit.options import Host
 from preinit.serve.application import Application
 from preinit.serve.settings import Settings
-from scripts.real import FOLDER
+from scripts.real import FIXTURES, FOLDER
 from tests.support.pausing.running import run_command
 from tests.support.worlds import in_node, in_wasmtime
 
@@ -28,16 +28,8 @@ answer = f"{len(table)} {query} {html.escape(body.strip())} {sys.argv[1:]}\\n"
 print(f"Content-Type: text/plain\\nContent-Length: {len(answer)}\\n\\n{answer}", end="", flush=True)
 """
 
-GENERATOR = """\
-def asked():
-    try:
-        for number in range(2):
-            yield number, input()
-    finally:
-        print("closed")
-for number, line in asked():
-    print(number, line.upper())
-"""
+#: In a generator that waits for input.
+ASKED = (FIXTURES / "pausing" / "asked.py").read_text(encoding="utf-8")
 
 SCRIPT = """\
 let table = {}; for (let i = 0; i < 2000; i++) table["k" + i] = i * i;
@@ -113,7 +105,7 @@ def test_quickjs_does_what_it_would_have_done(tmp_path: Path) -> None:
 
 def test_micropython_goes_on_inside_of_a_generator(tmp_path: Path) -> None:
     args = ("micropython", "/app/g.py")
-    result = paused(path_of("micropython", "micropython.wasm"), tmp_path, GENERATOR, args)
+    result = paused(path_of("micropython", "micropython.wasm"), tmp_path, ASKED, args)
     assert result.report.pause and len(result.report.pause.frames) > 15
     dirs = [(str(tmp_path / "app"), "/app")]
     ended = run_command(result.wasm, b"a\nb\n", {}, args, dirs, traps=True)

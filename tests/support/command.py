@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from preinit.binary.module import parse
+from tests.support import everything
 from tests.support.forks import Forks
 from tests.support.waiting import PATIENCE
 
@@ -35,26 +36,30 @@ TRAP = """(module
 
 
 def run(
-    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, code: int | None = None, **environment: str
+    *arguments: str | Path,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    code: int | None = None,
+    program: str = "preinit",
+    **environment: str,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs `preinit` and checks its exit code, if one is given."""
+    """Runs `preinit`, or another program of it, and checks its exit code, if one is given."""
     given = {**os.environ, "PREINIT_CACHE_DIR": os.devnull, **environment}
-    done = _done(list(map(str, arguments)), stdin, cwd or Path.cwd(), given)
+    done = _done(program, list(map(str, arguments)), stdin, cwd or Path.cwd(), given)
     if code is not None:
         assert done.returncode == code, done.stderr.decode()
     return done
 
 
 def _done(
-    arguments: list[str], stdin: bytes, cwd: Path, environment: dict[str, str]
+    program: str, arguments: list[str], stdin: bytes, cwd: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", program, *arguments]
     if not hasattr(os, "fork") or _of_python(environment) != _of_python(forks().environment):
-        return subprocess.run(
-            [*COMMAND, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, cwd=cwd, env=environment
-        )
+        return subprocess.run(command, input=stdin, capture_output=True, timeout=PATIENCE, cwd=cwd, env=environment)
     standard_in, out, err = os.pipe(), os.pipe(), os.pipe()
     theirs = (standard_in[0], out[1], err[1])
-    process = forks().start(arguments, theirs, cwd, environment)
+    process = forks().start(arguments, theirs, cwd, environment, program)
     for descriptor in theirs:
         os.close(descriptor)
     killer = threading.Timer(PATIENCE, os.kill, (process, signal.SIGKILL))
@@ -65,7 +70,7 @@ def _done(
         written = _read(out[0])
     code, _ = forks().wait()
     killer.cancel()
-    return subprocess.CompletedProcess([*COMMAND, *arguments], code, written, said.result())
+    return subprocess.CompletedProcess(command, code, written, said.result())
 
 
 def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
@@ -75,8 +80,11 @@ def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def forks() -> Forks:
-    """Starting Python for each command would take longer than most of them do. For one thread."""
-    own = Forks()
+    """Starting Python and importing what a command needs would take longer than most of them do. For one thread.
+
+    That each command imports what it uses is seen where commands are processes of their own: in the pages' examples, say.
+    """
+    own = Forks(*everything.modules())
     atexit.register(own.close)
     return own
 

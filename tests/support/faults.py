@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from preinit import Options, build
+from tests.support.amounts import amount
 from tests.support.batches import outputs
 from tests.support.command import COMMAND, GOOD, run
 from tests.support.modules import wasm
@@ -43,7 +44,7 @@ LARGE = """(module
     (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
     (i64.store (i32.const 0) (i64.const 0)) (i32.store (i32.const 8) (i32.const 0))
     (memory.fill (i32.const 2048) (i32.load8_u (i32.const 1024)) (i32.const 5000000))))"""
-JOBS = 12
+JOBS = amount(12, 6)
 
 #: What no message may have.
 UNWANTED = (b"Traceback", b"leaked", b"bug in preinit", b"Exception ignored", b"Fatal Python")

@@ -5,6 +5,7 @@ Run as a program, this is that process: for each message on its socket, it forks
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -18,7 +19,7 @@ from typing import Any
 
 from tests.support.places import ROOT
 
-#: What the command imports from others. Its own modules stay out: each command must import those that it uses.
+#: What the command imports from others.
 LIBRARIES = ("click", "leb128", "wasmtime", "wasmtime._bindings", "json", "tomllib", "hashlib", "tempfile", "platform", "importlib.metadata")  # fmt: skip
 
 _SIZE = 8
@@ -40,10 +41,15 @@ class Forks:
             )
 
     def start(
-        self, arguments: Sequence[str], streams: tuple[int, int, int], cwd: Path, environment: Mapping[str, str]
+        self,
+        arguments: Sequence[str],
+        streams: tuple[int, int, int],
+        cwd: Path,
+        environment: Mapping[str, str],
+        program: str = "preinit",
     ) -> int:
-        """Starts `python -m preinit` with these descriptors as its standard streams; the number of its process."""
-        message = json.dumps([list(arguments), str(cwd), dict(environment)]).encode()
+        """Starts `python -m PROGRAM` with these descriptors as its standard streams; the number of its process."""
+        message = json.dumps([program, list(arguments), str(cwd), dict(environment)]).encode()
         socket.send_fds(self._ours, [len(message).to_bytes(_SIZE, "little")], streams)
         self._ours.sendall(message)
         return int(json.loads(self._answers.readline()))
@@ -84,13 +90,13 @@ def _serve(ours: socket.socket) -> list[Any] | None:
         ours.send(json.dumps([os.waitstatus_to_exitcode(status), used.ru_maxrss * 1024]).encode() + b"\n")
 
 
-def _become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
-    """Does what `python -m preinit` does, in that folder and environment."""
+def _become(program: str, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+    """Does what `python -m PROGRAM` does, in that folder and environment."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0] = cwd
-    sys.argv = ["preinit", *arguments]
+    sys.argv = [program, *arguments]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         old: Any = getattr(sys, name)  # of this process
         stream = open(  # noqa: SIM115
@@ -98,12 +104,15 @@ def _become(arguments: list[str], cwd: str, environment: dict[str, str]) -> None
         )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    runpy.run_module("preinit", run_name="__main__", alter_sys=True)
+    if "." in program:
+        sys.modules.pop(program, None)  # it has been imported, and is to be run
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
     for each in sys.argv[2:]:
         import_module(each)
+    gc.freeze()  # what a fork looks through, it copies
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         order = _serve(connection)
     if order is not None:

@@ -14,6 +14,7 @@ from preinit.binary.module import Module, parse
 from preinit.errors import TimeLimit
 from preinit.options import Options
 from preinit.symbols.dwarf import Variable, variables
+from tests.support.amounts import amount
 from tests.support.places import FIXTURES
 
 #: `fixtures/dwarf`: a file in C with DWARF 5, one in C++ with DWARF 4, linked into one module.
@@ -203,7 +204,7 @@ def test_the_time_limit_holds_while_dwarf_dwarf_is_read() -> None:
         variables(parse(FIXTURE), over)
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(300, 100))
 @given(st.data())
 def test_damage_gives_fewer_or_other_variables_and_never_an_error(data: st.DataObject) -> None:
     damaged = contents()
@@ -224,7 +225,7 @@ def test_damage_gives_fewer_or_other_variables_and_never_an_error(data: st.DataO
     assert all(variable.name and variable.size >= 0 and variable.address > 0 for variable in found)
 
 
-@settings(max_examples=200)
+@settings(max_examples=amount(200, 60))
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_bytes_are_read(info: bytes, abbreviations: bytes) -> None:
     sized = len(info).to_bytes(4, "little") + b"\x05\0\x01\x04\0\0\0\0" + info

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preinit import errors
+from tests.support.amounts import amount
 from tests.support.any_module import modules
 from tests.support.both_engines import INIT, MOST_FRAMES, SIZES, Outcome, attempt, chunks_of
 from tests.support.modules import wasm
@@ -74,7 +75,7 @@ SMITH: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("config", SMITH)
 def test_modules_by_smith_become_the_same(config: str) -> None:
     outcomes = []
-    for seed in range(20):
+    for seed in range(amount(60, 8)):
         binary = smith(seed, SMITH[config])
         if binary is None:
             continue
@@ -143,14 +144,14 @@ def programs(draw: st.DrawFn) -> str:
         {" ".join(functions)} {"(func $s " + step(-1) + ") (start $s)" if start else ""} (func {INIT} {initializer}))"""
 
 
-@settings(max_examples=60)
+@settings(max_examples=amount(60, 20))
 @given(programs(), st.sampled_from(["auto", "cranelift"]))
 def test_programs_become_the_same(text: str, compiler: str) -> None:
     found = compared(wasm(text), compiler=compiler)
     assert found.report is None or found.report.engine.name == "ondemand"
 
 
-@settings(max_examples=30)
+@settings(max_examples=amount(30, 12))
 @given(modules(), st.sampled_from(["keep", "define"]))
 def test_modules_of_every_state_become_the_same(text: str, imports: str) -> None:
     compared(wasm(text), imports=imports)

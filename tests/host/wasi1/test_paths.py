@@ -21,6 +21,7 @@ from preinit.host.wasi1.abi import FROM_HOST, Errno, FileType, WasiError
 from preinit.host.wasi1.changes import ChangeFunctions, open_to_change
 from preinit.host.wasi1.files import Descriptor, Policy, open_path, path_metadata, preopen
 from preinit.host.wasi1.table import Table
+from tests.support.amounts import amount
 from tests.support.wasi_guest import FOLLOW, NO_FOLLOW, Guest, make_folder, needs_folders, opened
 from tests.support.wasi_guest import given as giving
 
@@ -200,7 +201,7 @@ FOLDERS = st.dictionaries(st.sampled_from(NAMES), TREES, min_size=1, max_size=3)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
-@settings(max_examples=250)
+@settings(max_examples=amount(250, 80))
 @given(tree=FOLDERS, path=PATHS, follow=st.booleans(), directory=st.booleans())
 def test_what_a_path_opens_lies_in_the_folder(
     tree: dict[str, object], path: str, follow: bool, directory: bool
@@ -222,7 +223,7 @@ def test_what_a_path_opens_lies_in_the_folder(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can resolve a path below a folder")
-@settings(max_examples=250)
+@settings(max_examples=amount(250, 80))
 @given(tree=FOLDERS, path=PATHS, follow=st.booleans())
 def test_a_path_leads_where_the_kernel_finds_it_below_the_folder(
     tree: dict[str, object], path: str, follow: bool
@@ -282,7 +283,7 @@ def held_by(place: Path) -> list[tuple[object, ...]]:
     return [(p, p.lstat().st_mtime_ns, p.lstat().st_size, p.lstat().st_nlink) for p in found]
 
 
-@settings(max_examples=250)
+@settings(max_examples=amount(250, 80))
 @given(tree=FOLDERS, steps=st.lists(STEPS, min_size=1, max_size=8))
 def test_whatever_is_changed_lies_in_the_folder(
     tree: dict[str, object], steps: list[tuple[str, str, str, int, bool]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from preinit import Options, build, inspect
 from preinit.binary.module import parse
 from preinit.errors import PauseRefused
 from preinit.passes.rewrite.frames import SECTION
+from tests.support.amounts import amount
 from tests.support.modules import build_text, text_of, wasm
 from tests.support.pausing.in_node import node_traces
 from tests.support.pausing.programs import Program
@@ -29,7 +31,7 @@ def told(body: str, number: int, engine_name: str = "whole", before: str = "") -
     return whole[number - 1 :], trace(engine(), paused(binary, number, engine_name), number - 1)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(amount(200, 12)))
 def test_a_random_program_goes_on_where_it_was_paused(seed: int) -> None:
     binary = wasm(Program(seed, exceptions=seed % 2 == 0, typed=seed % 3 == 0).text())
     source = Random(seed)
@@ -58,11 +60,16 @@ def test_a_random_program_goes_on_in_node_too() -> None:
 C_PROGRAM = FIXTURES / "pausing" / "pausing.wasm"
 
 
+@cache
+def c_program() -> list[object]:
+    return trace(engine(), C_PROGRAM.read_bytes())
+
+
 @ENGINES
-@pytest.mark.parametrize("number", [*range(1, 10), 15, 20, 25, *range(33, 48, 3)])
+@pytest.mark.parametrize("number", [*range(1, 48, amount(1, 6))])
 def test_a_program_in_c_goes_on_where_it_was_paused(engine_name: str, number: int) -> None:
     binary, one = C_PROGRAM.read_bytes(), engine()
-    whole = trace(one, binary)
+    whole = c_program()
     assert len(whole) > number  # it comes to the pause
     assert trace(one, paused(binary, number, engine_name), number - 1) == whole[number - 1 :]
 

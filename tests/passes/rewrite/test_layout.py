@@ -14,6 +14,7 @@ from preinit.binary.constexpr import offset_constant
 from preinit.binary.encoder import uleb
 from preinit.options import LAYOUTS
 from preinit.passes.rewrite.layout import MOST_SEGMENTS, PRICES, Run, header_size, runs_of_memory, within_limit
+from tests.support.amounts import amount
 from tests.support.instances import Running
 from tests.support.modules import build_text
 
@@ -153,13 +154,13 @@ def runs_of_memories(draw: st.DrawFn) -> list[Run]:
     return runs
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(300, 100))
 @given(runs_of_memories(), st.integers(-2, 20))
 def test_the_smallest_gaps_are_merged_the_first_of_equal_ones_first(runs: list[Run], most: int) -> None:
     assert within_limit(runs, most) == chosen_by_definition(runs, most)
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(300, 100))
 @given(runs_of_memories(), st.integers(1, 8), st.integers(1, 8), st.integers(1, 20))
 def test_merging_early_down_to_more_gives_the_same_in_the_end(
     runs: list[Run], most: int, spare: int, step: int

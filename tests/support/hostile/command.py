@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from preinit.binary.module import parse
+from tests.support import everything
 from tests.support.forks import Forks
 from tests.support.hostile.modules import BUILT, Hostile
 from tests.support.waiting import PATIENCE
@@ -49,16 +50,7 @@ class Said:
 @cache
 def forks() -> Forks:
     """The process that forks for all guests, with all that a build imports: the guests are what is looked at."""
-    rooms = (
-        "cli.build",
-        "engine.whole",
-        "host.world",
-        "passes.capture",
-        "passes.findings",
-        "passes.rewrite",
-        "passes.validate",
-    )
-    own = Forks(*(f"preinit.{room}" for room in rooms))
+    own = Forks(*everything.modules())
     atexit.register(own.close)
     return own
 

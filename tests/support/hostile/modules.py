@@ -6,7 +6,6 @@ format would take seconds to read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,11 +50,6 @@ class Hostile(NamedTuple):
     engines: tuple[str, ...] = ("auto",)
     memory: int = MOST_MEMORY
     says: str = ""
-
-
-def size(full: int, quick: int) -> int:
-    """How many of something there are: all of them only with PREINIT_HOSTILE=full, for that takes minutes."""
-    return full if os.environ.get("PREINIT_HOSTILE") == "full" else quick
 
 
 BOTH = ("whole", "ondemand")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from preinit.binary import encoder as write
+from tests.support.amounts import amount
 from tests.support.by_hand import EMPTY, END, EXPORT, IMPORT, INIT, TYPE, functions, module, repeated
 from tests.support.hostile import modules as big
-from tests.support.hostile.modules import BOTH, BUILT, Hostile, long_body, size
+from tests.support.hostile.modules import BOTH, BUILT, Hostile, long_body
 from tests.support.hostile.running import EVIL, MEM, OVER, imported, text
 
 WRONG: dict[str, Hostile] = {
@@ -78,35 +79,37 @@ WRONG: dict[str, Hostile] = {
 
 LARGE: dict[str, Hostile] = {
     "an initializer that calls thousands of functions": Hostile(
-        lambda: big.calls_of(size(100_000, 5_000)), (BUILT,), (), BOTH, 2 << 30
+        lambda: big.calls_of(amount(100_000, 5_000)), (BUILT,), (), BOTH, 2 << 30
     ),
     "thousands of functions called through a table": Hostile(
-        lambda: big.calls_through_a_table(size(20_000, 1_500)), (BUILT,), (), BOTH, 2 << 30
+        lambda: big.calls_through_a_table(amount(20_000, 1_500)), (BUILT,), (), BOTH, 2 << 30
     ),
     "a million types": Hostile(
-        lambda: big.many_types(size(1_000_000, 100_000)), (BUILT, *OVER), ("--timeout", "3"), ("auto",), 2 << 30
+        lambda: big.many_types(amount(1_000_000, 100_000)), (BUILT, *OVER), ("--timeout", "3"), ("auto",), 2 << 30
     ),
     "1,000,001 types": Hostile(lambda: big.many_types(1_000_001), ("engine-limit",)),
     "types in groups, more than engines take": Hostile(
         lambda: module({TYPE: repeated(b"\x4e\x64" + b"\x60\0\0" * 100, 10_001)}), ("engine-limit",), says="types"
     ),
-    "many thousands of imports": Hostile(lambda: big.many_imports(size(100_000, 3_000)), (BUILT,), (), BOTH, 2 << 30),
+    "many thousands of imports": Hostile(lambda: big.many_imports(amount(100_000, 3_000)), (BUILT,), (), BOTH, 2 << 30),
     "imports in groups, more than engines take": Hostile(
         lambda: module({IMPORT: repeated(b"\x01m\0\x7e\0\0" + repeated(b"\0", 100_000), 11)}),
         ("engine-limit",),
         says="imports",
     ),
-    "many thousands of exports": Hostile(lambda: big.many_exports(size(50_000, 20_000)), (BUILT,), (), ("auto",)),
+    "many thousands of exports": Hostile(lambda: big.many_exports(amount(50_000, 20_000)), (BUILT,), (), ("auto",)),
     "100,000 data segments": Hostile(lambda: big.many_data_segments(100_000), (BUILT,), (), ("auto",)),
     "thousands of element segments of one table": Hostile(
-        lambda: big.many_element_segments(size(50_000, 5_000)), (BUILT,), (), BOTH
+        lambda: big.many_element_segments(amount(50_000, 5_000)), (BUILT,), (), BOTH
     ),
-    "many thousands of globals": Hostile(lambda: big.many_globals(size(300_000, 10_000)), (BUILT,), (), ("auto",)),
-    "1,000,000 globals": Hostile(
-        lambda: big.many_globals(1_000_000), (BUILT, *OVER), ("--timeout", "2"), ("auto",), 2 << 30
+    "many thousands of globals": Hostile(lambda: big.many_globals(amount(300_000, 10_000)), (BUILT,), (), ("auto",)),
+    "a million globals": Hostile(
+        lambda: big.many_globals(amount(1_000_000, 200_000)), (BUILT, *OVER), ("--timeout", "2"), ("auto",), 2 << 30
     ),
-    "many thousands of custom sections": Hostile(lambda: big.many_custom_sections(size(200_000, 50_000)), (BUILT,)),
-    "a million custom sections": Hostile(lambda: big.many_custom_sections(size(3_000_000, 1_000_001)), ("malformed",)),
+    "many thousands of custom sections": Hostile(lambda: big.many_custom_sections(amount(200_000, 50_000)), (BUILT,)),
+    "a million custom sections": Hostile(
+        lambda: big.many_custom_sections(amount(3_000_000, 1_000_001)), ("malformed",)
+    ),
     "every name that the instrumented copy could want": Hostile(lambda: big.prefixes(3_000), (BUILT,), (), ("auto",)),
     "a branch table of 2,000,000 entries": Hostile(
         lambda: big.many_branches(2_000_000), ("unsupported",), (), ("auto",), 2 << 30
@@ -127,18 +130,22 @@ LARGE: dict[str, Hostile] = {
         ("auto",),
         2 << 30,
     ),
-    "3,000,000 calls in one function that never runs": Hostile(
-        lambda: functions(2, EMPTY, b"\0" + b"\x10\0" * 3_000_000 + END),
+    "hundreds of thousands of calls in one function that never runs": Hostile(
+        lambda: functions(2, EMPTY, b"\0" + b"\x10\0" * amount(3_000_000, 300_000) + END),
         (BUILT, *OVER),
         ("--timeout", "2"),
         BOTH,
         2 << 30,
     ),
-    "3,000,000 calls in one function": Hostile(
-        lambda: functions(2, b"\0" + b"\x10\x01" * 3_000_000 + END), (BUILT, *OVER), ("--timeout", "2"), BOTH, 2 << 30
+    "hundreds of thousands of calls in one function": Hostile(
+        lambda: functions(2, b"\0" + b"\x10\x01" * amount(3_000_000, 300_000) + END),
+        (BUILT, *OVER),
+        ("--timeout", "2"),
+        BOTH,
+        2 << 30,
     ),
-    "3,000,000 growths in one function": Hostile(
-        lambda: long_body(b"\x40\0", 3_000_000, b"\x41\0", b"\x1a"),
+    "hundreds of thousands of growths in one function": Hostile(
+        lambda: long_body(b"\x40\0", amount(3_000_000, 300_000), b"\x41\0", b"\x1a"),
         (BUILT, "unsupported", *OVER),
         ("--timeout", "2"),
         BOTH,
