@@ -19,7 +19,7 @@ from .cursor import Cursor
 from .instructions import decoder
 from .module import Module, Section, SectionId, read_sections
 from .opcodes import REF_FUNC, Kind
-from .sections import ExternKind, read_elements, read_exports, read_globals, read_memories, read_tables
+from .sections import ExternKind, read_data, read_elements, read_exports, read_globals, read_memories, read_tables
 
 #: A body that is valid whatever the function's type: no locals, `unreachable`, `end`.
 _UNREACHABLE = b"\0\0\x0b"
@@ -51,17 +51,30 @@ class Context(NamedTuple):
     segments: int | None
 
 
-def outline(data: bytes, sections: Iterable[Section]) -> bytes:
-    """The module without custom sections, each body replaced by one that traps."""
+def outline(data: bytes, sections: Iterable[Section], contents: bool = True) -> bytes:
+    """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too."""
     view = memoryview(data)
     pieces: list[list[bytes | memoryview]] = []
     for section in sections:
         if section.id == SectionId.CODE:
             count = Cursor(data, section.start, section.end, section.label).count(2)
             pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
+        elif section.id == SectionId.DATA and not contents:
+            pieces.append(write.section(SectionId.DATA, write.vector(_emptied(data, section))))
         elif section.id != SectionId.CUSTOM:
             pieces.append([view[section.header : section.end]])
     return write.assemble(pieces)
+
+
+def _emptied(data: bytes, section: Section) -> list[bytes]:
+    """The segments of a data section with nothing in them, where they were."""
+    found = []
+    for _, _, raw, start, _, _, _ in read_data(Cursor(data, section.start, section.end, section.label)):
+        size = start - 1  # the number of bytes: only its last byte is less than 0x80, and so is the one before it
+        while data[size - 1] >= 0x80:
+            size -= 1
+        found.append(data[raw:size] + b"\0")
+    return found
 
 
 def context(data: bytes, sections: Iterable[Section]) -> Context:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from preinit.binary.module import Module, parse
+from preinit.binary import encoder as write
+from preinit.binary.module import Module, SectionId, parse
 from preinit.binary.outline import Context, context, outline, serves
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
@@ -214,3 +215,23 @@ def test_an_outline_of_a_module_has_its_bugs_but_for_those_in_bodies() -> None:
         else:
             with pytest.raises(EngineError):
                 ffi.validate(engine, sketch)
+
+
+def test_an_outline_without_contents_has_all_segments_where_they_were() -> None:
+    data = wasm(f"""(module (memory 1) (memory i64 1) (data (i32.const 70000) "{"x" * 300}") (data (memory 1) (i64.const 9) "")
+        (data "passive") (data (i32.const 1) "a") (func (data.drop 2)))""")
+    sketch = outline(data, parse(data).sections, contents=False)
+    ffi.validate(new_engine(EngineSettings("cranelift")), sketch)
+    before, after = (parse(one).data_segments for one in (data, sketch))
+    assert [(s.mode, s.memory, s.offset, s.offset_is_64) for s in after] == [
+        (s.mode, s.memory, s.offset, s.offset_is_64) for s in before
+    ]
+    assert all(segment.start == segment.end for segment in after)
+
+
+def test_an_outline_empties_segments_however_their_size_is_written() -> None:
+    entries = [b"\0\x41\x01\x0b" + size + b"a" for size in (b"\x01", b"\x81\x00", b"\x81\x80\x80\x80\x00")]
+    memory = write.section(SectionId.MEMORY, write.vector([b"\0\x01"]))
+    data = write.assemble([memory, write.section(SectionId.DATA, write.vector([*entries, b"\x01\x80\x00"]))])
+    emptied = write.section(SectionId.DATA, write.vector([b"\0\x41\x01\x0b\0"] * 3 + [b"\x01\0"]))
+    assert outline(data, parse(data).sections, contents=False) == write.assemble([memory, emptied])
