@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import NamedTuple, overload
 
@@ -19,7 +20,7 @@ class Body(NamedTuple):
 class BodyRanges(Sequence[Body]):
     """The bodies of a code section, in order: of a hundred thousand, few are looked at."""
 
-    def __init__(self, entries: list[int], starts: list[int], ends: list[int]) -> None:
+    def __init__(self, entries: Sequence[int], starts: Sequence[int], ends: Sequence[int]) -> None:
         self._entries, self.starts, self._ends = entries, starts, ends
 
     def __len__(self) -> int:
@@ -41,7 +42,7 @@ class BodyRanges(Sequence[Body]):
 
 def read_bodies(cursor: Cursor) -> BodyRanges:
     """All entries of a code section. Raises `Malformed`."""
-    entries, starts, ends = [], [], []
+    entries, starts, ends = array("Q"), array("Q"), array("Q")  # lists of integers take five times as much
     count = cursor.count(2)
     data, entry, end = cursor.buffer, cursor.position, cursor.end
     for _ in range(count):  # a hundred thousand in a large module: sizes of two bytes at most are read here
