@@ -6,7 +6,6 @@ profile is taken only from a folder that nobody else can write to.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -67,7 +66,8 @@ def encode(profile: Profile, name: str = "") -> bytes:
             for c in profile.chunks
         ],
     }
-    import json  # not every build has a profile
+    import hashlib  # not every build has a profile
+    import json
 
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
@@ -81,6 +81,8 @@ def encode(profile: Profile, name: str = "") -> bytes:
 
 def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
     """The profile of that module; None for anything that `encode` did not write for an entry of that name."""
+    import hashlib
+
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
     digest = hashlib.sha256(name.encode())

@@ -9,7 +9,6 @@ Paths are bytes, UTF-8 as in WASI: how Python would decode them depends on the u
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import tempfile
@@ -19,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...binary.digest import sha256
 from ...engine.values import RawFrame
 from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
@@ -52,7 +52,7 @@ class Metadata:
 
     @property
     def inode(self) -> int:
-        return int.from_bytes(hashlib.sha256(self.guest_path).digest()[:8], "little")
+        return int.from_bytes(sha256(self.guest_path)[:8], "little")
 
 
 def pack_metadata(seen: Metadata) -> bytes:

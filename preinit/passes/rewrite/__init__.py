@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ...binary.digest import sha256
 from ..observer import Observer
 from ..plan.job import Job
 from ..run import Paused
@@ -60,4 +60,4 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
 
 
 def _sha256(wasm: bytes) -> str:
-    return hashlib.sha256(wasm).hexdigest()
+    return sha256(wasm).hex()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary.assembler import END
+from ...binary.digest import sha256
 from ...binary.module import Module, Section, SectionId
 from ...engine.runtime import Pending
 from ..snapshot import Snapshot
@@ -35,7 +35,7 @@ class Rewritten(NamedTuple):
     @property
     def sha256(self) -> str:
         """Of the output, in hex."""
-        return self.hashing.result() if self.hashing else hashlib.sha256(self.wasm).hexdigest()
+        return self.hashing.result() if self.hashing else sha256(self.wasm).hex()
 
 
 def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:

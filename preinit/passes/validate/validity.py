@@ -7,10 +7,10 @@ depends on, only the rest is validated then. Between builds, what was found vali
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...binary.digest import sha256
 from ...binary.module import Module, SectionId
 from ...engine import ffi
 from ...engine.ondemand.suitability import validated_beside, worthwhile
@@ -89,9 +89,9 @@ class Validity:
 
     def _name(self, depends_on: Context) -> str:
         fixed, declared, segments = depends_on
-        named = hashlib.sha256(repr((fixed, sorted(declared), segments)).encode()).hexdigest()
+        named = sha256(repr((fixed, sorted(declared), segments)).encode()).hex()
         parts = (VERSION, ffi.build(), self._module.sha256, named)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return sha256("\n".join(parts).encode()).hex()
 
 
 class InputCheck:
