@@ -17,7 +17,7 @@ from tests.support.browser import launched, needs_browser
 from tests.support.glue import needs_node
 from tests.support.places import ROOT
 
-pytestmark = [needs_node, needs_browser]
+pytestmark = [needs_node, needs_browser, pytest.mark.real]
 
 BUILT = ROOT / "fixtures/glue"
 

@@ -15,7 +15,7 @@ from preinit.errors import AnswerDiffers, CaptureRefused
 from tests.support.glue import NODE, codes, needs_node
 from tests.support.places import ROOT
 
-pytestmark = needs_node
+pytestmark = [needs_node, pytest.mark.real]
 
 BUILT = ROOT / "fixtures/glue"
 #: The glue of Emscripten 3.1.6 takes `fetch` for a browser's.

@@ -13,7 +13,7 @@ from preinit.report.inspection_page import inspection_page
 from tests.support.browser import launched, needs_browser, playwright
 from tests.support.modules import build_text, wasm
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.real]
 
 #: Pages 0 to 7: nothing, nothing, a segment, a segment that the initializer changes, nothing, what it writes, nothing.
 GUEST = """(module
