@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -181,6 +180,8 @@ def preopen_late(guest_path: str, refuses: bool) -> Descriptor:
 
     Raises `OSError`.
     """
+    import tempfile  # it takes 3 ms, and is of use to few
+
     folder = tempfile.mkdtemp(prefix="preinit-")
     try:
         entry = preopen(folder, guest_path)
