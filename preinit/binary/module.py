@@ -6,7 +6,6 @@ file.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,6 +18,7 @@ from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .constexpr import integer_of
 from .cursor import MOST_ITEMS, Cursor
+from .digest import sha256
 from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
@@ -90,12 +90,14 @@ class Module:
     @cached_property
     def sha256(self) -> str:
         """Of the file, in hex."""
-        return hashlib.sha256(self.data).hexdigest()
+        return sha256(self.data).hex()
 
     @cached_property
     def code_sha256(self) -> str:
         """Of all that code compiled from the module depends on, in hex: the same where only data differ, names or other
         custom sections, or the number that a global begins with."""
+        import hashlib
+
         found = hashlib.sha256()
         for section in self.sections:
             if section.id not in _NOT_CODE:

@@ -6,17 +6,17 @@ profile is taken only from a folder that nobody else can write to.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..binary.growth import GROWTH
 from ..binary.module import Module
-from ..binary.opcodes import MEMORY_GROW
+from ..binary.opcodes import MEMORY_GROW, THROW
 from ..errors.reason import Reason
+from . import ffi
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 4\n"
+_MAGIC = b"preinit profile 5\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -28,8 +28,12 @@ class StoredStubs(NamedTuple):
     code: bytes
 
 
+#: A module that is compiled, and its engine: no other one can use it.
+LiveCode = tuple[ffi.Engine, ffi.Module]
+
+
 class StoredChunk(NamedTuple):
-    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title."""
+    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title, `live` its `code` in this process."""
 
     number: int
     functions: tuple[int, ...]
@@ -39,6 +43,7 @@ class StoredChunk(NamedTuple):
     changes_tables: bool
     globals: tuple[int, ...] | None
     code: bytes
+    live: LiveCode | None = None
 
 
 class Profile(NamedTuple):
@@ -61,7 +66,8 @@ def encode(profile: Profile, name: str = "") -> bytes:
             for c in profile.chunks
         ],
     }
-    import json  # not every build has a profile
+    import hashlib  # not every build has a profile
+    import json
 
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
@@ -75,6 +81,8 @@ def encode(profile: Profile, name: str = "") -> bytes:
 
 def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
     """The profile of that module; None for anything that `encode` did not write for an entry of that name."""
+    import hashlib
+
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
     digest = hashlib.sha256(name.encode())
@@ -132,7 +140,8 @@ def _is_of(module: Module, chunk: StoredChunk) -> bool:
         and all(0 <= index < len(module.globals) for index in chunk.globals or ())
         and all(name == f"r{function}" for name, function in chunk.named.items())
         and all(
-            opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables)
+            (opcode == THROW and target == 0 and module.tags)
+            or (opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables))
             for opcode, target in chunk.guards
         )
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..binary.module import Module, read_sections
@@ -76,7 +75,7 @@ def report_of(
         layout=options.layout,
         engine=EngineFacts("node", "v8", reason, functions, functions, 0, 1, reason_code="glue"),
         input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(output.wasm, hashlib.sha256(output.wasm).hexdigest(), found, compressed),
+        output=module_facts(output.wasm, output.sha256, found, compressed),
         runs=(),
         passes=passes,
         snapshot=snapshot_facts(module, captured.snapshot, output),
