@@ -116,7 +116,7 @@ def written(node: ast.expr, constants: dict[str, object]) -> str:
             found = "".join(written(part, constants) for part in parts)
         case ast.FormattedValue(value=ast.IfExp(body=body)):
             found = written(body, constants)
-        case ast.FormattedValue(value=ast.Name(id=name)) if isinstance(constants.get(name), str):
+        case ast.FormattedValue(value=ast.Name(id=name)) | ast.Name(id=name) if isinstance(constants.get(name), str):
             found = str(constants[name])
         case ast.FormattedValue(value=ast.Attribute(value=ast.Name(id="entry"), attr="module" | "name" as part)):
             found = part.upper()

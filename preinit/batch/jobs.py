@@ -76,7 +76,7 @@ def read_jobs(
     try:
         head = table_of(HEAD).read(dict(listed.head), ())
     except Wrong as problem:
-        raise listed.error(None, problem) from None
+        raise problem.told(listed.error(None, problem)) from None
     if module is None:
         module = base / _required(listed, head, "input", "-i FILE")
     if output is None:
@@ -193,7 +193,7 @@ class _Checked:
             try:
                 yield self._job(number, table)
             except Wrong as problem:
-                raise self._listed.error(number, problem) from None
+                raise problem.told(self._listed.error(number, problem)) from None
 
     def _job(self, number: int, table: Any) -> Job:
         if not isinstance(table, dict):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from typing import NamedTuple, overload
 
 from .cursor import Cursor
+
+#: Functions from which on it counts how much memory one takes.
+_MANY = 1_000
 
 
 class Body(NamedTuple):
@@ -19,7 +22,7 @@ class Body(NamedTuple):
 class BodyRanges(Sequence[Body]):
     """The bodies of a code section, in order: of a hundred thousand, few are looked at."""
 
-    def __init__(self, entries: list[int], starts: list[int], ends: list[int]) -> None:
+    def __init__(self, entries: Sequence[int], starts: Sequence[int], ends: Sequence[int]) -> None:
         self._entries, self.starts, self.ends = entries, starts, ends
 
     def __len__(self) -> int:
@@ -41,8 +44,8 @@ class BodyRanges(Sequence[Body]):
 
 def read_bodies(cursor: Cursor) -> BodyRanges:
     """All entries of a code section. Raises `Malformed`."""
-    entries, starts, ends = [], [], []
     count = cursor.count(2)
+    entries, starts, ends = _lists(count)
     data, entry, end = cursor.buffer, cursor.position, cursor.end
     for _ in range(count):  # a hundred thousand in a large module: sizes of two bytes at most are read here
         start = entry + 1
@@ -67,3 +70,12 @@ def read_bodies(cursor: Cursor) -> BodyRanges:
     if cursor.remaining:
         raise cursor.fail(f"{cursor.remaining} bytes are left over")
     return BodyRanges(entries, starts, ends)
+
+
+def _lists(count: int) -> tuple[MutableSequence[int], MutableSequence[int], MutableSequence[int]]:
+    """Three empty lists of so many numbers: of many, in a fifth of the memory that lists of objects take."""
+    if count < _MANY:
+        return [], [], []
+    from array import array
+
+    return array("Q"), array("Q"), array("Q")

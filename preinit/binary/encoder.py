@@ -38,14 +38,14 @@ def uleb(number: int) -> bytes:
 def sleb(number: int) -> bytes:
     """`number` as signed LEB128, in as few bytes as it needs."""
     if -(1 << 27) <= number < 1 << 27:  # offsets of data segments are many
-        if not -(1 << 20) <= number < 1 << 20:
-            high = number >> 21 & 0x7F
-            return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F | 0x80, high))
         if -(1 << 6) <= number < 1 << 6:
             return _SMALL[number & 0x7F]
         if -(1 << 13) <= number < 1 << 13:
             return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F))
-        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F))
+        if -(1 << 20) <= number < 1 << 20:
+            return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F))
+        low = (number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F | 0x80)
+        return bytes((*low, number >> 21 & 0x7F))
     return bytes(leb128.i.encode(number))
 
 

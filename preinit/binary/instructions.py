@@ -115,7 +115,7 @@ class Decoder:
                 if begin >= end:
                     return Search(found, types, None)
                 at.position = begin
-                instruction = _read(at)
+                instruction = read_instruction(at)
                 if instruction is None:
                     return Search(found, types, begin)
                 if instruction.opcode in self._opcodes:
@@ -129,7 +129,7 @@ class Decoder:
             return Search(found, types, begin)
 
 
-def _read(at: Cursor) -> Instruction | None:
+def read_instruction(at: Cursor) -> Instruction | None:
     """Any instruction; None if it isn't known."""
     start = at.position
     opcode = at.byte()

@@ -6,7 +6,6 @@ file.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,6 +18,7 @@ from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .constexpr import integer_of
 from .cursor import MOST_ITEMS, Cursor
+from .digest import sha256
 from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
@@ -92,12 +92,14 @@ class Module:
     @cached_property
     def sha256(self) -> str:
         """Of the file, in hex."""
-        return hashlib.sha256(self.data).hexdigest()
+        return sha256(self.data).hex()
 
     @cached_property
     def surroundings_sha256(self) -> str:
         """Of all that code compiled from some functions depends on besides their bodies, in hex: the same where only
         data differ, bodies, names or other custom sections, or the number that a global begins with."""
+        import hashlib
+
         found = hashlib.sha256()
         for section in self.sections:
             if section.id not in _NOT_SURROUNDINGS:
@@ -112,15 +114,13 @@ class Module:
     def code_sha256(self) -> str:
         """Of the code section, in hex."""
         section = self.section(SectionId.CODE)
-        return hashlib.sha256(self.payload(section) if section else b"").hexdigest()
+        return sha256(bytes(self.payload(section)) if section else b"").hex()
 
     def bodies_sha256(self, functions: Iterable[int]) -> str:
         """Of the bodies of functions, all of which the module defines, in hex."""
         first, bodies, data = self.imported_functions, self.bodies, memoryview(self.data)
         pieces = [data[bodies.starts[at] : bodies.ends[at]] for at in (function - first for function in functions)]
-        found = hashlib.sha256(b",".join(b"%d" % len(piece) for piece in pieces))
-        found.update(b"".join(pieces))
-        return found.hexdigest()
+        return sha256(b"".join([b",".join(b"%d" % len(piece) for piece in pieces), b";", *pieces])).hex()
 
     def section(self, number: int) -> Section | None:
         """The non-custom section with that number."""

@@ -7,94 +7,176 @@ of all that it can name, not on what memories and globals hold.
 from __future__ import annotations
 
 import hashlib
+import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple
 
 from . import encoder as write
-from .bodies import BodyRanges, read_bodies
+from .constexpr import ConstantExpression
 from .cursor import Cursor
-from .module import Section, SectionId, read_sections
-from .sections import read_globals, read_memories
+from .instructions import decoder
+from .module import Module, Section, SectionId, read_sections
+from .opcodes import REF_FUNC, Kind
+from .sections import ExternKind, read_data, read_elements, read_exports, read_globals, read_memories, read_tables
 
 #: A body that is valid whatever the function's type: no locals, `unreachable`, `end`.
 _UNREACHABLE = b"\0\0\x0b"
 
-#: Sections that a body depends on as a whole. With the tables' limits they say more than is needed.
-_NAMED = (
-    SectionId.TYPE,
-    SectionId.IMPORT,
-    SectionId.FUNCTION,
-    SectionId.TABLE,
-    SectionId.TAG,
-    SectionId.EXPORT,
-    SectionId.ELEMENT,
-    SectionId.DATA_COUNT,
-)
+#: Sections that a body depends on as a whole.
+_WHOLE = (SectionId.TYPE, SectionId.IMPORT, SectionId.FUNCTION, SectionId.TAG)
+
+#: Bytes of bodies that are read at most to find out whether one names a function.
+_MOST_READ = 1 << 20
+
+#: `memory.init` and `data.drop`; `array.new_data` and `array.init_data`. Without their immediates.
+_NAMES_DATA = rb"\xfc(?:[\x08\x09]|[\x88\x89]\x80*\x00)"
+_NAMES_DATA_OF_ARRAYS = rb"\xfb(?:[\x09\x12]|[\x89\x92]\x80*\x00)"
+
+#: Functions that are looked for at most.
+_MOST_DROPPED = 16
 
 
-#: Functions whose bodies are told apart together: of a large module there are some dozens of such groups.
-GROUP = 256
+class Context(NamedTuple):
+    """What the validity of a module's bodies depends on.
+
+    `fixed`: a digest of what must be the same. `declared`: functions that a reference may name: C.refs of
+    https://webassembly.github.io/spec/core/valid/conventions.html#contexts . `segments`: how many data segments there
+    are to name; None where code can't name one.
+    """
+
+    fixed: bytes
+    declared: frozenset[int]
+    segments: int | None
 
 
-def outline(data: bytes, sections: Iterable[Section], groups: Collection[int] = ()) -> bytes:
-    """The module without custom sections, each body replaced by one that traps, but for those of `groups`."""
+def outline(data: bytes, sections: Iterable[Section], contents: bool = True) -> bytes:
+    """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too."""
     view = memoryview(data)
     pieces: list[list[bytes | memoryview]] = []
     for section in sections:
         if section.id == SectionId.CODE:
-            at = Cursor(data, section.start, section.end, section.label)
-            count = at.count(2)
-            code = write.code_entry(_UNREACHABLE) * count
-            if groups:
-                bodies = read_bodies(Cursor(data, section.start, section.end, section.label))
-                code = b"".join(_kept(view, bodies, groups))
-            pieces.append(write.section(SectionId.CODE, write.uleb(count) + code))
+            count = Cursor(data, section.start, section.end, section.label).count(2)
+            pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
+        elif section.id == SectionId.DATA and not contents:
+            pieces.append(write.section(SectionId.DATA, write.vector(_emptied(data, section))))
         elif section.id != SectionId.CUSTOM:
             pieces.append([view[section.header : section.end]])
     return write.assemble(pieces)
 
 
-def _kept(data: memoryview, bodies: BodyRanges, groups: Collection[int]) -> Iterator[bytes | memoryview]:
-    """The code section's entries: as they are in `groups`, else those that trap."""
-    for number, first in enumerate(range(0, len(bodies), GROUP)):
-        last = min(first + GROUP, len(bodies)) - 1
-        if number in groups:
-            yield data[bodies[first].entry : bodies[last].end]
-        else:
-            yield write.code_entry(_UNREACHABLE) * (last + 1 - first)
-
-
-def body_groups(data: bytes, bodies: BodyRanges) -> list[bytes]:
-    """A digest of the bodies in each group, and of which functions they are."""
-    view, found = memoryview(data), []
-    for first in range(0, len(bodies), GROUP):
-        last = min(first + GROUP, len(bodies)) - 1
-        digest = hashlib.sha256(b"%d:" % first)
-        digest.update(view[bodies[first].entry : bodies[last].end])
-        found.append(digest.digest())
+def _emptied(data: bytes, section: Section) -> list[bytes]:
+    """The segments of a data section with nothing in them, where they were."""
+    found = []
+    for _, _, raw, start, _, _, _ in read_data(Cursor(data, section.start, section.end, section.label)):
+        size = start - 1  # the number of bytes: only its last byte is less than 0x80, and so is the one before it
+        while data[size - 1] >= 0x80:
+            size -= 1
+        found.append(data[raw:size] + b"\0")
     return found
 
 
-def context(data: bytes, sections: Iterable[Section]) -> bytes:
-    """A digest of all that the validity of a module's bodies depends on. Raises what reading its sections raises.
+def context(data: bytes, sections: Iterable[Section]) -> Context:
+    """All that the validity of a module's bodies depends on. Raises what reading its sections raises.
 
-    Of a global, that is its type and the functions that it declares; of a memory, its address type and page size.
+    Of a global, that is its type and the functions that it declares; of a memory, its address type and page size; of
+    a table, its types; of an element segment, its type and what it declares.
     """
     digest = hashlib.sha256()
+    declared: set[int] = set()
+    segments = None
     for section in sections:
         at = Cursor(data, section.start, section.end, section.label)
-        if section.id in _NAMED:
+        initializers: list[ConstantExpression | None] = []
+        if section.id in _WHOLE:
             said: object = hashlib.sha256(memoryview(data)[section.start : section.end]).digest()
         elif section.id == SectionId.GLOBAL:
-            said = [(g.type, g.mutable, g.initializer and g.initializer.functions) for g in read_globals(at)]
+            globals_ = read_globals(at)
+            initializers = [entry.initializer for entry in globals_]
+            said = [(entry.type, entry.mutable) for entry in globals_]
+        elif section.id == SectionId.TABLE:
+            tables = read_tables(at)
+            initializers = [table.initializer for table in tables]
+            said = [(table.type, table.limits.is_64, table.limits.shared) for table in tables]
         elif section.id == SectionId.MEMORY:
             said = [(m.shared, m.is_64, m.page_size_log2) for m in read_memories(at)]
+        elif section.id == SectionId.ELEMENT:
+            elements = read_elements(at)
+            declared.update(*(segment.functions for segment in elements))
+            said = [segment.type for segment in elements]
         else:
+            if section.id == SectionId.EXPORT:
+                declared.update(export.target for export in read_exports(at) if export.kind == ExternKind.FUNC)
+            elif section.id == SectionId.DATA_COUNT:
+                segments = at.u32()
             continue
+        declared.update(*(expression.functions for expression in initializers if expression))
         digest.update(repr((int(section.id), said)).encode())
-    return digest.digest()
+    return Context(digest.digest(), frozenset(declared), segments)
 
 
-def context_of_same_code(data: bytes, original: bytes, code: Section) -> tuple[bytes, tuple[Section, ...]] | None:
+def serves(known: Context, wanted: Context, module: Module) -> bool:
+    """Whether bodies of `module` that are valid in one context are known to be valid in another one.
+
+    More to name does no harm; less of it only where no body names what is gone.
+    """
+    if known.fixed != wanted.fixed:
+        return False
+    fewer = known.segments is not None and (wanted.segments is None or wanted.segments < known.segments)
+    return not _names_any(module, known.declared - wanted.declared, (wanted.segments or 0) if fewer else None)
+
+
+def _names_any(module: Module, functions: Collection[int], segments: int | None) -> bool:
+    """Whether a body holds a reference to one of those functions, or names a data segment from number `segments` on.
+
+    True, too, where that would take long to tell.
+    """
+    code = module.section(SectionId.CODE)
+    if code is None or (not functions and segments is None):
+        return False
+    if len(functions) > _MOST_DROPPED:
+        return True
+    # Few bytes of a large module's code are those instructions, and few references have one of these numbers.
+    # One pattern at a time: what begins with one byte is found ten times as fast.
+    patterns = []
+    if functions:
+        numbers = b"|".join(re.escape(form) for function in functions for form in _spellings(function))
+        patterns.append(bytes((REF_FUNC,)) + b"(?:" + numbers + b")")
+    if segments is not None:
+        patterns += [_NAMES_DATA, _NAMES_DATA_OF_ARRAYS] if module.types.has_gc else [_NAMES_DATA]
+    search = decoder(frozenset((Kind.FUNCTION, Kind.DATA))).search
+    room, checked = _MOST_READ, -1
+    places = (re.compile(pattern, re.DOTALL).finditer(module.data, code.start, code.end) for pattern in patterns)
+    for place in chain.from_iterable(places):
+        index = bisect_right(module.bodies.starts, place.start()) - 1
+        if index in (checked, -1):
+            continue
+        checked = index
+        room -= module.bodies.size(index)
+        if room < 0:
+            return True
+        found = search(module.data, *module.bodies[index][1:])
+        if found.unknown is not None:
+            return True
+        for instruction in found.found:
+            for kind, _, _, target in instruction.references:
+                if kind == Kind.DATA and segments is not None and target >= segments:
+                    return True
+                if kind == Kind.FUNCTION and instruction.opcode == REF_FUNC and target in functions:
+                    return True
+    return False
+
+
+def _spellings(number: int) -> Iterator[bytes]:
+    """All ways to write an integer of 32 bits: it may end in zeros that it does not need."""
+    shortest = write.uleb(number)
+    yield shortest
+    for size in range(len(shortest) + 1, 6):
+        yield shortest[:-1] + bytes((shortest[-1] | 0x80,)) + b"\x80" * (size - len(shortest) - 1) + b"\0"
+
+
+def context_of_same_code(data: bytes, original: bytes, code: Section) -> tuple[Context, tuple[Section, ...]] | None:
     """The `context` and the sections of a module, if its code section is that of `original`, byte for byte."""
     sections = read_sections(data)
     found = next((section for section in sections if section.id == SectionId.CODE), None)

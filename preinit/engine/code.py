@@ -8,10 +8,10 @@ not run a second time.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from ..binary.digest import sha256
 from ..files.cache import Kind, read_entry, remove_entry, write_entry
 from ..files.marks import died, running
 from ..version import VERSION
@@ -20,7 +20,7 @@ from .values import EngineError
 
 #: The number is that of an entry's form.
 _MAGIC = b"preinit module 1\n"
-_START = len(_MAGIC) + hashlib.sha256().digest_size
+_START = len(_MAGIC) + 32
 
 DAMAGED = "the code in the cache is damaged"
 ENDED = "the code in the cache was running when an earlier process died"
@@ -42,8 +42,8 @@ class CodeCache:
 
         Raises `EngineError`.
         """
-        facts = (VERSION, ffi.build(), repr(settings), hashlib.sha256(wasm).hexdigest())
-        name = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+        facts = (VERSION, ffi.build(), repr(settings), sha256(wasm).hex())
+        name = sha256("\n".join(facts).encode()).hex()
         code = self.read("modules", name)
         if code is not None and not _is_whole(name, code):
             self.distrust("modules", name, DAMAGED)
@@ -91,6 +91,8 @@ def compile_module(engine: ffi.Engine, wasm: bytes, settings: object, cache: Cod
 
 
 def _digest(name: str, code: bytes, start: int) -> bytes:
+    import hashlib
+
     found = hashlib.sha256(name.encode())
     found.update(memoryview(code)[start:])
     return found.digest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from ..binary.module import Module
@@ -265,7 +266,7 @@ class EngineInstance(ABC):
     def _write_data(self, original: bytes, segments: Sequence[ActiveData]) -> None:
         """Does what active data segments do. Raises `GuestTrap` where one does not fit."""
         view = memoryview(original)
-        for name, of_one in groupby(segments, key=lambda segment: segment.memory):
+        for name, of_one in groupby(segments, key=attrgetter("memory")):
             memory = self.memory(name)
             size = len(memory)
             for _, offset, start, end in of_one:

@@ -6,14 +6,14 @@ profile is taken only from a folder that nobody else can write to.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..binary.growth import GROWTH
 from ..binary.module import Module
-from ..binary.opcodes import MEMORY_GROW
+from ..binary.opcodes import MEMORY_GROW, THROW
 from ..errors.reason import Reason
+from . import ffi
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
 _MAGIC = b"preinit profile 5\n"
@@ -28,8 +28,13 @@ class StoredStubs(NamedTuple):
     code: bytes
 
 
+#: A module that is compiled, and its engine: no other one can use it.
+LiveCode = tuple[ffi.Engine, ffi.Module]
+
+
 class StoredChunk(NamedTuple):
-    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title; `bodies`: see `Module.bodies_sha256`."""
+    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title, `live` its `code` in this process; `bodies`:
+    see `Module.bodies_sha256`."""
 
     number: int
     functions: tuple[int, ...]
@@ -40,6 +45,7 @@ class StoredChunk(NamedTuple):
     globals: tuple[int, ...] | None
     bodies: str
     code: bytes
+    live: LiveCode | None = None
 
 
 class Profile(NamedTuple):
@@ -60,7 +66,8 @@ def encode(profile: Profile, module: Module, name: str = "") -> bytes:
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
         "chunks": [(*c[:5], int(c.changes_tables), c.globals, c.bodies, len(c.code)) for c in profile.chunks],
     }
-    import json  # not every build has a profile
+    import hashlib  # not every build has a profile
+    import json
 
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
@@ -77,6 +84,8 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
 
     Where some of the module's functions are others than those that were compiled, it is that of the rest.
     """
+    import hashlib
+
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
     digest = hashlib.sha256(name.encode())
@@ -141,7 +150,8 @@ def _is_of(module: Module, chunk: StoredChunk) -> bool:
         and all(0 <= index < len(module.globals) for index in chunk.globals or ())
         and all(name == f"r{function}" for name, function in chunk.named.items())
         and all(
-            opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables)
+            (opcode == THROW and target == 0 and module.tags)
+            or (opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables))
             for opcode, target in chunk.guards
         )
     )

@@ -67,14 +67,16 @@ def refusal(code: GuestCode, problem: EngineError, compiler: str) -> PreinitErro
     )
 
 
-def check(wasm: bytes) -> None:
-    """Validates a module with every proposal that the engine has.
+def check(wasm: bytes, parallel: bool = True) -> None:
+    """Validates a module with every proposal that the engine has. `parallel`: on all cores.
+
+    The engine's threads do one thing after the other: what else is to be compiled meanwhile would wait.
 
     Raises `InvalidModule`, `UnsupportedProposal` or `EngineLimit`, with the byte offset; `SystemLimit`.
     """
     check_room_to_validate(wasm)
     try:
-        ffi.validate(new_engine(EngineSettings("cranelift")), wasm)
+        ffi.validate(new_engine(EngineSettings("cranelift"), parallel=parallel), wasm)
     except EngineError as problem:
         text = str(problem)
         offset = re.search(r"\(at offset (0x[0-9a-f]+|\d+)\)", text)

@@ -94,6 +94,11 @@ class CompiledGuest(NamedTuple):
     preloads: Mapping[str, ffi.Module]
 
     @property
+    def engines(self) -> None:
+        """None: another run compiles all that it needs."""
+        return None
+
+    @property
     def known(self) -> Profile | None:
         """Nothing: all is compiled."""
         return None

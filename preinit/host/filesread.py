@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from contextlib import suppress
@@ -63,6 +62,8 @@ class _File:
         self.sha256: str | None = None
 
     def digest(self, host_fd: int) -> None:
+        import hashlib
+
         digest = hashlib.sha256()
         buffer = memoryview(bytearray(_CHUNK))  # a new one for each part would take longer than the digest
         at = 0

@@ -113,11 +113,18 @@ class Guest:
 
     def write(self, address: int, data: bytes) -> None:
         """Writes bytes there. Raises `GuestTrap`."""
-        self._span(address, len(data))[:] = data
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise UsageError(
+                f"a Python function wrote a value of type {type(data).__name__} to the guest's memory, not bytes",
+                hint="Encode it: text.encode()." if isinstance(data, str) else "Give bytes.",
+            )
+        part = memoryview(data).cast("B")
+        self._span(address, len(part))[:] = part
 
     def text(self, address: int) -> str:
         """The text that starts there and ends with NUL. Raises `GuestTrap`."""
         memory = self._view()
+        self._check_whole(address)
         if not 0 <= address < len(memory):
             raise self._outside(address, 1, memory)
         found = bytearray()
@@ -235,9 +242,20 @@ class Guest:
 
     def _span(self, address: int, size: int) -> memoryview:
         memory = self._view()
+        self._check_whole(address, size)
         if not (0 <= address <= len(memory) and 0 <= size <= len(memory) - address):
             raise self._outside(address, size, memory)
         return memory[address : address + size] if size else memoryview(bytearray())
+
+    @staticmethod
+    def _check_whole(*numbers: object) -> None:
+        for number in numbers:
+            if not hasattr(number, "__index__"):
+                raise UsageError(
+                    f"a Python function gave a value of type {type(number).__name__} as an address or a size in the "
+                    "guest's memory",
+                    hint="Give whole numbers, as the guest does.",
+                )
 
     def _outside(self, address: int, size: int, memory: memoryview) -> GuestTrap:
         return GuestTrap(

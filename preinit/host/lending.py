@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ..binary.module import Module
 from ..binary.sections import Export, ExternKind, Global, Import, Mode, Table
 from ..binary.types import FuncType, Limits, is_numeric, type_name
-from ..errors import Misfit, printable, quoted
+from ..errors import Misfit, counted, printable, quoted
 from ..options.hints import few_of
 
 #: The module name under which a preloaded module imports what the guest exports.
@@ -68,6 +68,23 @@ def check_lent(module: Module, preloads: Mapping[str, Module]) -> None:
             )
 
 
+def _too_much(module: Module, entry: Import, export: Export) -> str | None:
+    """What a memory or table is imported with and does not have when the preloaded module is made; None for nothing."""
+    if entry.memory:
+        wanted, found, own, unit = entry.memory, module.memories[export.target], module.imported_memories, "page"
+    elif entry.table:
+        wanted, found = entry.table.limits, module.tables[export.target].limits
+        own, unit = module.imported_tables, "element"
+    else:
+        return None
+    if wanted.minimum > found.minimum and export.target >= own:
+        return f"at least {counted(wanted.minimum, unit)}, and it begins with {counted(found.minimum, unit)}"
+    if wanted.maximum is not None and (found.maximum is None or found.maximum > wanted.maximum):
+        may = "any number" if found.maximum is None else counted(found.maximum, unit)
+        return f"at most {counted(wanted.maximum, unit)}, and it may have {may}"
+    return None
+
+
 def lent(module: Module, name: str, preload: Module, entry: Import) -> Export:
     """What `module` exports for that import of the preloaded module `name`. Raises `Misfit`."""
     where = f"preloaded module {quoted(name)}, import `{printable(entry.module)}.{printable(entry.name)}`"
@@ -87,6 +104,12 @@ def lent(module: Module, name: str, preload: Module, entry: Import) -> Export:
             f"the guest exports {found}",
             where=where,
             hint="Import it with the type that the guest gives it.",
+        )
+    if problem := _too_much(module, entry, export):
+        raise Misfit(
+            f"the preloaded module {quoted(name)} imports {quoted(entry.name)} from the guest with {problem}",
+            where=where,
+            hint="Import it with the limits that the guest gives it, or with smaller ones and no maximum.",
         )
     if entry.memory and entry.memory.shared:
         raise Misfit(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+from typing import TYPE_CHECKING
 
+from ..binary.digest import sha256
 from ..errors import OutputFlood
 from ..options import Host
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 #: What takes the guest's output where nobody else does.
 LOGGER = "preinit.guest"
@@ -19,17 +23,20 @@ class Head:
 
     def __init__(self) -> None:
         self.size = 0
-        self._digest = hashlib.sha256()
+        self._digest: Hash | None = None
 
     def add(self, data: bytes) -> None:
         """The stream goes on with `data`."""
+        import hashlib  # not every guest prints
+
         self.size += len(data)
+        self._digest = self._digest or hashlib.sha256()
         self._digest.update(data)
 
     def left_out_of(self, data: bytes) -> bytes:
         """What comes after it; all of `data`, where that begins otherwise."""
-        begins = hashlib.sha256(data[: self.size]).digest() == self._digest.digest()
-        return data[self.size :] if begins else data
+        before = self._digest.digest() if self._digest else sha256(b"")
+        return data[self.size :] if sha256(data[: self.size]) == before else data
 
 
 class Output:

@@ -179,6 +179,10 @@ class World:
         moved = {to for number, to in self._wasi.moved().items() if number not in STREAMS}
         return tuple((n, entry) for n, entry in self._wasi.open_descriptors() if entry.preopen is None or n in moved)
 
+    def unrepeatable(self) -> tuple[str, ...]:
+        """What the guest has done to descriptors that no output can do again, in words."""
+        return tuple(self._wasi.unrepeatable())
+
     def moved_streams(self) -> tuple[tuple[int, int], ...]:
         """The streams that the guest has given another number: their own numbers, and the ones that they have now."""
         return tuple((number, to) for number, to in self._wasi.moved().items() if number in STREAMS)

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..binary.encoder import PREAMBLE
 from ..errors import AnswerDiffers, NotWasm, Unreadable, UsageError, quoted
 from ..host.output import Output
 from ..options import Options
@@ -14,7 +15,7 @@ from ..options.capture import SHARED, Capturing
 from ..options.declared import Effect, declared
 from ..options.fields import given
 from ..options.host import Host
-from ..options.words import for_python
+from ..options.words import for_capture, for_python
 from ..passes.findings import check_accepted
 from ..passes.observer import Listener, Observer
 from ..passes.parse.source import Wasm, parse_within
@@ -78,29 +79,38 @@ def capture(
 
 def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, observer: Observer) -> Result:
     """The same, for who reads messages in the words of the command line."""
+    with for_capture():
+        return _captured(wasm, path, options, wanted, observer)
+
+
+def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observer: Observer) -> Result:
     _check(options)
     deadline = deadline_of(options, observer)
     place = Path(path).absolute()
     if not place.is_file():
-        raise Unreadable(f"the script {quoted(path)} can't be read: there is no such file")
+        why = "it is a folder" if place.is_dir() else "there is no such file"
+        raise Unreadable(f"the script {quoted(path)} can't be read: {why}", where="the script")
+    found_node = deadline.start(lambda: find_node(wanted.node))
     with observer.stage("parse"):
         try:
             module = parse_within(wasm, deadline, libraries=True)
         except NotWasm as problem:
             problem.hint = (
-                "Give the .wasm file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
-                "with a .wasm file of its own, or take them out: docs/glue.md shows how."
+                "The module comes first, and then the script."
+                if _is_module(place)
+                else "Give the .wasm file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), "
+                "build it with a .wasm file of its own, or take them out: docs/glue.md shows how."
             )
             raise
         check_module(module, options)
-    program = find_node(wanted.node)
+    program = found_node.result()
     with tempfile.TemporaryDirectory(prefix="preinit-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
         script = Script(place, options.host.args, module, program, options.host, deadline)
         with observer.stage("instrument"):
             copy, facts = instrument(module)
             facts["replayed"] = replayed_pattern(wanted.replay)
-        with observer.stage("run", place.name):
+        with observer.stage("script", place.name):
             output = Output(options.host, 0)
             outcome = run(script, "record", folder / "record", copy, output.to_error, facts)
             output.end()
@@ -123,6 +133,14 @@ def capture_module(wasm: Wasm, path: str, options: Options, wanted: Capturing, o
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)
     check_accepted(report, job, rewritten)
     return Result(rewritten.wasm, report)
+
+
+def _is_module(place: Path) -> bool:
+    try:
+        with place.open("rb") as stream:
+            return stream.read(4) == PREAMBLE[:4]
+    except OSError:
+        return False
 
 
 def _check(options: Options) -> None:

@@ -59,13 +59,41 @@ globalThis.preinit = {
 // Where the script is no JavaScript: only Node itself tells the place.
 function misspelt(problem) {
   if (!(problem instanceof SyntaxError) || step !== IMPORTING) return "";
-  return spawnSync(process.execPath, ["--check", script], { encoding: "utf8" }).stderr;
+  const env = { ...process.env, NODE_NO_WARNINGS: "1" };
+  return spawnSync(process.execPath, ["--check", script], { encoding: "utf8", env }).stderr;
+}
+
+// Without the lines of the stack that are ours.
+const HERE = new URL(".", import.meta.url).href;
+function described(problem) {
+  if (!(problem instanceof Error)) return inspect(problem);
+  const lines = String(problem.stack ?? problem).split("\n");
+  return lines.filter((line) => !/^\s+at /.test(line) || !line.includes(HERE)).join("\n");
 }
 
 function fail(problem, ours = false) {
-  const said = problem instanceof Error ? (ours ? problem.message : problem.stack) : inspect(problem);
-  tell({ failed: { step, said: (misspelt(problem) || String(said)).slice(0, 4000) } });
+  const said = ours ? problem.message : misspelt(problem) || described(problem);
+  tell({ failed: { step, said: said.slice(0, 4000) } });
   ended(1);
+}
+
+// Exports that are nearly those that a script has: a letter more, less, or another one, or letters in another order.
+const STEPS = ["load", "prepare", "resume", "answer"];
+const sorted = (text) => [...text.toLowerCase()].sort().join("");
+function isNear(name, step) {
+  const [one, other] = [name.toLowerCase(), step];
+  if (sorted(one) === sorted(other)) return true;
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at++;
+  const rests = [[at + 1, at], [at, at + 1], [at + 1, at + 1]];
+  return rests.some(([a, b]) => one.slice(a) === other.slice(b));
+}
+function checkNames(steps) {
+  const missing = STEPS.filter((step) => steps[step] === undefined);
+  for (const name of Object.keys(steps).filter((key) => !STEPS.includes(key) && typeof steps[key] === "function")) {
+    const meant = missing.find((step) => isNear(name, step));
+    if (meant) throw new Error(`it exports ${name}, which nothing calls, and no ${meant}: is that its name?`);
+  }
 }
 
 const WHOLE = { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity, breakLength: Infinity, sorted: true };
@@ -91,7 +119,7 @@ function notPlain(value, place, seen = new Set()) {
 
 // Else Node would say that it ended in a step that waits.
 process.on("uncaughtExceptionMonitor", (problem) => {
-  if (isPending() && !bare && problem !== PAUSED) tell({ failed: { step, said: String(problem?.stack ?? inspect(problem)).slice(0, 4000) } });
+  if (isPending() && !bare && problem !== PAUSED) tell({ failed: { step, said: described(problem).slice(0, 4000) } });
 });
 
 process.on("exit", (code) => {
@@ -99,10 +127,14 @@ process.on("exit", (code) => {
   // A bare script may end Node while it is imported.
   if (step === IMPORTING && code === 0) bare = true;
   if (bare && mode === "record" && dump()) return;
-  if (mode === "record" && dump({ unfinished: { step, bare } })) return;
+  const unfinished = { step, bare, waits, code };
+  if (mode === "record" && dump({ unfinished })) return;
   if (bare && mode === "time") return tell({ total: spent(), ...times() });
-  tell({ unfinished: { step, bare } });
+  tell({ unfinished });
 });
+// Comes before an end by itself only, not before process.exit().
+let waits = false;
+process.on("beforeExit", () => (waits = true));
 
 async function main() {
   const found = await import(pathToFileURL(script));
@@ -115,6 +147,11 @@ async function main() {
       if (mode === "time") finish();
     });
     return;
+  }
+  try {
+    checkNames(steps);
+  } catch (problem) {
+    fail(problem, true);
   }
   const perform = async (name, ...given) => {
     step = `${name}()`;

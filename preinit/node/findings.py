@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..binary.module import Module, read_sections
 from ..binary.sections import ExternKind
@@ -11,6 +11,7 @@ from ..errors import counted, printable
 from ..options.capture import Capturing
 from ..options.hints import option
 from ..options.record import record
+from ..options.words import in_capture
 from ..passes.findings.module import custom_warnings, stack_pointer_warnings
 from ..passes.findings.report import code_offset, module_facts, snapshot_facts
 from ..passes.findings.world import hazards, hinted
@@ -74,22 +75,27 @@ def report_of(
         layout=options.layout,
         engine=EngineFacts("node", "v8", reason, functions, functions, 0, 1, reason_code="glue"),
         input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(output.wasm, hashlib.sha256(output.wasm).hexdigest(), found, compressed),
+        output=module_facts(output.wasm, output.sha256, found, compressed),
         runs=(),
         passes=passes,
         snapshot=snapshot_facts(module, captured.snapshot, output),
         host=host,
         options={**record(options, {}), "capture": chosen},
         warnings=(
-            *custom_warnings(module, moved),
-            *stack_pointer_warnings(module, captured.snapshot),
-            *hinted(hazards(host), _HINTS),
+            *_in_capture(custom_warnings(module, moved)),
+            *_in_capture(stack_pointer_warnings(module, captured.snapshot)),
+            *_in_capture(hinted(hazards(host), _HINTS)),
             *_warnings(module, recording, captured, made, proof, wanted),
         ),
         capture=CaptureFacts(
             node.version, script, stand_ins, proof.answered, proof.differences, proof.before, proof.after
         ),
     )
+
+
+def _in_capture(warnings: Iterable[BuildWarning]) -> Iterator[BuildWarning]:
+    for one in warnings:
+        yield dataclasses.replace(one, message=in_capture(one.message), hint=in_capture(one.hint))
 
 
 def _host_facts(recording: Recording) -> HostFacts:

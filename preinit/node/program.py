@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from ..engine.runtime import Deadline
@@ -62,30 +62,73 @@ def run_script(
     deadline: Deadline,
     take: Callable[[bytes], object],
 ) -> tuple[int, str]:
-    """Runs Node with our environment and more `variables`; all that it prints goes to `take`.
+    """Runs Node with our environment and more `variables`, without standard input; all that it prints goes to `take`.
 
     Its exit code, and what it printed last. Raises `TimeLimit`, `SystemLimit`, `ToolMissing`, and what `take` raises;
     then nothing of it runs any more, workers and processes of its group included.
     """
+    with started(node, arguments, variables, deadline, take) as running:
+        return running.ended()
+
+
+@contextmanager
+def started(
+    node: Node,
+    arguments: Sequence[str],
+    variables: Mapping[str, str],
+    deadline: Deadline,
+    take: Callable[[bytes], object],
+    reads: bool = False,
+) -> Iterator[Running]:
+    """The same, for something else to be done meanwhile. `reads`: it has a standard input, see `Running.send`."""
     command = [node.path, *arguments]
     environment = {**os.environ, **variables}
     try:
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, env=environment, stdin=subprocess.PIPE if reads else subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     except OSError as problem:
         limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {node.path!r} can't be run: {problem}") from problem
-    reader = _Reader(process, take)
+    running = Running(process, deadline, take)
+    guard = _guard(process)
     try:
-        code = process.wait(deadline.remaining())
-        reader.finish(deadline)
-        return code, reader.tail
-    except subprocess.TimeoutExpired:
-        raise reader.problem or deadline.error() from None
+        yield running
     finally:
+        _dismiss(guard)
         _end(process)
+        running.close()
+
+
+class Running:
+    """A Node that runs."""
+
+    def __init__(self, process: subprocess.Popen[bytes], deadline: Deadline, take: Callable[[bytes], object]) -> None:
+        self._process = process
+        self._deadline = deadline
+        self._reader = _Reader(process, take)
+
+    def send(self, content: bytes) -> None:
+        """Gives Node its standard input, which then ends: a few hundred bytes."""
+        with suppress(OSError):  # it has ended; its exit code tells why
+            assert self._process.stdin is not None
+            self._process.stdin.write(content)
+        self.close()
+
+    def close(self) -> None:
+        """Ends its standard input."""
+        with suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+
+    def ended(self) -> tuple[int, str]:
+        """Waits for its end: its exit code, and what it printed last. Raises as `run_script` does."""
+        code = _waited(self._process, self._deadline.remaining())
+        if code is None:
+            raise self._reader.problem or self._deadline.error()
+        self._reader.finish(self._deadline)
+        return code, self._reader.tail
 
 
 class _Reader:
@@ -119,6 +162,46 @@ class _Reader:
         self._thread.join(min(1.0, deadline.remaining() or 1.0))
         if self.problem:
             raise self.problem
+
+
+#: Waits for a line on its standard input; where that ends without one, it ends the process group of that number.
+_GUARD = 'read line || kill -9 "-$1"'
+
+
+def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:
+    """Ends Node should we be killed in a way that runs no code of ours: a script may loop for ever, so that Node itself
+    would not notice. None where there is no shell."""
+    if os.name != "posix":
+        return None
+    command = ["/bin/sh", "-c", _GUARD, "preinit-guard", str(process.pid)]
+    with suppress(OSError):
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+            start_new_session=True,
+        )  # fmt: skip
+    return None
+
+
+def _dismiss(guard: subprocess.Popen[bytes] | None) -> None:
+    if guard is None:
+        return
+    with suppress(OSError, subprocess.TimeoutExpired):
+        guard.communicate(b"\n", timeout=5)
+
+
+def _waited(process: subprocess.Popen[bytes], seconds: float | None) -> int | None:
+    """The exit code of a process; None if it still runs after so many seconds.
+
+    A thread waits for it: `Popen.wait` with a limit would look every 50 ms, and a program may start within that.
+    """
+    ended = threading.Event()
+
+    def wait() -> None:
+        process.wait()
+        ended.set()
+
+    threading.Thread(target=wait, name="preinit-node-end", daemon=True).start()
+    return process.returncode if ended.wait(seconds) else None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

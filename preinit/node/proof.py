@@ -5,7 +5,6 @@ Before and after are measured at the same time.
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ..binary.module import Module, parse
 from ..errors import AnswerDiffers, CaptureRefused, PreinitError, ScriptFailed, TimeLimit, Unsupported, printable
+from ..passes.audit.ranges import differing_ranges
 from ..passes.rewrite.module import Rewritten
-from ..passes.snapshot import Snapshot
+from ..passes.snapshot import MemoryState, Snapshot
 from ..result import LoadedDifference, StartTimes
 from .instrument import instrument
 from .recording import OpenFile, Recording, recording_of
@@ -22,15 +22,10 @@ from .runs import Script, run
 
 #: How often each is started where that takes less than so many seconds, otherwise once.
 ROUNDS, _SHORT = 3, 1.0
-#: Bytes of equal memory between two differences that are told as one.
-_GAP = 64
-#: Bytes that are not zero, with so many zeros between them at most.
-_DIFFERENT = re.compile(rb"[^\0]++(?:\0{1,%d}[^\0]++)*+" % _GAP)
-#: Differences that are kept.
-_MOST = 1000
+#: All bits of a byte that is not zero.
+_FILLED = b"\0" + b"\xff" * 255
 #: Characters of an answer that a message shows.
 _SHOWN = 300
-_GRAIN = 4096
 
 
 class Proof(NamedTuple):
@@ -123,16 +118,12 @@ def _differs(expected: str, answered: str) -> AnswerDiffers:
 
 
 def _differences(module: Module, snapshot: Snapshot, loaded: Recording) -> Iterator[LoadedDifference]:
-    left = _MOST
     for index, state in enumerate(snapshot.memories):
         now = loaded.memories[index]
         if len(now) != len(state.content):
             yield LoadedDifference("memory size", index, end=len(now))
-        for start, end, number in changed_ranges(state.content, now):
-            yield LoadedDifference("memory", index, start, end, number)
-            left -= 1
-            if not left:
-                return
+        for start, end in differing_ranges(state, MemoryState(len(now) // module.memories[index].page_size, now)):
+            yield LoadedDifference("memory", index, start, end, *_changed(state.content[start:end], now[start:end]))
     for index, bits in snapshot.globals.numbers.items():
         if module.globals[index].mutable and loaded.state.numbers.get(index) != bits:
             yield LoadedDifference("global", index)
@@ -145,23 +136,11 @@ def _differences(module: Module, snapshot: Snapshot, loaded: Recording) -> Itera
             yield LoadedDifference("table", index, places[0], places[-1] + 1, len(places))
 
 
-def changed_ranges(before: memoryview, now: memoryview) -> Iterator[tuple[int, int, int]]:
-    """Ranges in which bytes differ, and how many do."""
-    start = end = -1
-    number = 0
-    for base in range(0, min(len(before), len(now)), _GRAIN):
-        one, other = before[base : base + _GRAIN].tobytes(), now[base : base + _GRAIN].tobytes()
-        if one == other:
-            continue
-        size = min(len(one), len(other))
-        bits = int.from_bytes(one[:size], "little") ^ int.from_bytes(other[:size], "little")
-        for found in _DIFFERENT.finditer(bits.to_bytes(size, "little")):
-            at = base + found.start()
-            if start >= 0 and at - end > _GAP:
-                yield start, end, number
-                start, number = -1, 0
-            start = at if start < 0 else start
-            end = base + found.end()
-            number += len(found[0]) - found[0].count(0)
-    if start >= 0:
-        yield start, end, number
+def _changed(captured: memoryview, now: memoryview) -> tuple[int, int]:
+    """How many bytes differ, and at how many of these there was something: not zero, as memory is that nothing uses."""
+    size = len(captured)
+    before = captured.tobytes()
+    bits = int.from_bytes(before, "little") ^ int.from_bytes(now, "little")
+    filled = bits & int.from_bytes(before.translate(_FILLED), "little")
+    changed, held = (size - found.to_bytes(size, "little").count(0) for found in (bits, filled))
+    return changed, held

@@ -62,13 +62,16 @@ class ImportUse(NamedTuple):
 
 
 class OpenFile(NamedTuple):
-    """A descriptor that is open. `path`: None where it was made otherwise than by opening one, as `made` says."""
+    """A descriptor that is open. `path`: None where it was made otherwise than by opening one, as `made` says; `raw`:
+    its bytes, which need be no UTF-8; `places`: it was opened as another one, and put where it is (dup3, freopen)."""
 
     number: int
     path: str | None
     flags: int
     position: int
     made: str
+    raw: bytes
+    places: bool
 
 
 class Given(NamedTuple):
@@ -222,7 +225,9 @@ def _call(facts: dict[str, Any], alias: str) -> ExportCall:
 
 def _file(number: int, facts: dict[str, Any]) -> OpenFile:
     path = facts.get("path")
+    raw = facts.get("raw")
     return OpenFile(
         number, None if path is None else str(path), int(facts.get("flags") or 0), int(facts.get("position") or 0),
-        str(facts.get("made") or ""),
+        str(facts.get("made") or ""), str(path or "").encode("utf-8", "replace") if raw is None else bytes.fromhex(raw),
+        bool(facts.get("places")),
     )  # fmt: skip

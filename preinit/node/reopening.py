@@ -29,6 +29,11 @@ _OPENING = (
     ("syscall_openat", FuncType((I32, I32, I32, I32), (I32,))),
     ("syscall_open", FuncType((I32, I32, I32), (I32,))),
 )
+#: Those that make a descriptor of a number: from which, to which, and flags (of the first one).
+_COPYING = (
+    ("syscall_dup3", FuncType((I32, I32, I32), (I32,)), code.i32_const(0)),
+    ("syscall_dup2", FuncType((I32, I32), (I32,)), b""),
+)
 
 
 class Reopening(NamedTuple):
@@ -56,11 +61,12 @@ def reopening(
     opening, kind = next(((f, k) for f, k in found if f is not None and module.function_type(f) == k), (None, None))
     closes = close is not None and module.function_type(close) == _CLOSING
     at = (resting - _SCRATCH) & ~15
-    paths = {file.number: (file.path or "").encode("utf-8", "surrogateescape") + b"\0" for file in recording.opened}
+    placing = _placing(module, recording)
     files = tuple(
         file
-        for file in recording.opened
-        if file.path and file.number not in forgotten and file.number < _MOST and len(paths[file.number]) <= _LONGEST
+        for file in sorted(recording.opened, key=lambda file: not file.places)
+        if file.path and file.number not in forgotten and file.number < _MOST and len(file.raw) < _LONGEST
+        if placing or not file.places
     )
     room = at > 0 and at + _LONGEST <= len(recording.memories.get(0, b""))
     if not (files and opening is not None and kind is not None and close is not None and closes and room):
@@ -73,6 +79,14 @@ def reopening(
         flags = file.flags & ~(_CREATE | _EXCLUSIVE | _TRUNCATE)
         given = folder + code.i32_const(at) + code.i32_const(flags) + code.i32_const(0)
         body = given + code.call(opening) + code.local_tee(got) + code.i32_const(file.number) + code.I32_OPS.ne
+        if file.places:
+            # The number may be in use, as that of a standard stream is: what has it is closed.
+            put = code.local_get(got) + code.i32_const(file.number) + placing
+            put += code.local_get(got) + code.call(close) + code.DROP
+            is_open = code.local_get(got) + code.i32_const(0) + code.I32_GE_S
+            pieces.append(borrowed(memory, at, file.raw + b"\0", body + code.if_(is_open + code.if_(put))))
+            pieces += _to_position(module, memory, seek, file, at)
+            continue
         # Another one is closed in the end, and if it was a lower one, the file is opened once more.
         bit = code.local_get(got) + code.I64_EXTEND_I32_U
         seen = code.local_get(extra) + bit + code.I64_SHR_U + code.I32_WRAP_I64 + code.i32_const(1) + code.I32_AND
@@ -82,14 +96,28 @@ def reopening(
         mark = code.local_get(extra) + code.i64_const(1) + bit + code.I64_OPS.shl + code.I64_OR + code.local_set(extra)
         again = code.local_get(got) + code.i32_const(file.number) + code.I32_OPS.lt_u + code.br_if(2)
         body += code.if_(is_new + code.if_(mark + again))
-        pieces.append(borrowed(memory, at, paths[file.number], code.loop(body)))
-        if seek is not None and file.position:
-            pieces.append(borrowed(memory, at, bytes(8), _seek(module, seek, file, at)))
+        pieces.append(borrowed(memory, at, file.raw + b"\0", code.loop(body)))
+        pieces += _to_position(module, memory, seek, file, at)
     lowest = code.local_get(extra) + code.I64_CTZ + code.I32_WRAP_I64
     rest = code.local_get(extra) + code.local_get(extra) + code.i64_const(1) + code.I64_OPS.sub + code.I64_AND
     closing = lowest + code.call(close) + code.DROP + rest + code.local_set(extra) + code.br(1)
     pieces.append(code.loop(code.local_get(extra) + code.I64_EQZ + code.I32_OPS.eqz + code.if_(closing)))
     return Reopening(files, code.locals_(I32, I64), b"".join(pieces))
+
+
+def _placing(module: Module, recording: Recording) -> bytes:
+    """Instructions that put a descriptor where another one is, both of which are on the stack; none without a call."""
+    for name, kind, flags in _COPYING:
+        function = _function(module, recording, name)
+        if function is not None and module.function_type(function) == kind:
+            return flags + code.call(function) + code.DROP
+    return b""
+
+
+def _to_position(module: Module, memory: memoryview, seek: int | None, file: OpenFile, at: int) -> list[bytes]:
+    if seek is None or not file.position:
+        return []
+    return [borrowed(memory, at, bytes(8), _seek(module, seek, file, at))]
 
 
 def _seek(module: Module, seek: int, file: OpenFile, at: int) -> bytes:

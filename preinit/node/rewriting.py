@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..passes.rewrite.module import Rewritten, variants, write_module
 from ..passes.rewrite.plan import Plan, make_plan
 from ..passes.snapshot import Snapshot
 from .imports import RESIZE, numbered
-from .program import Node, run_script
+from .program import Node, started
 from .recording import Recording
 from .standins import StandIn
 
@@ -61,13 +62,15 @@ def written(
     runs = None
     for variant in variants(module, snapshot, plan):
         deadline.check_time()
-        with observer.stage("rewrite"):
-            runs = runs or memory_runs(module, snapshot, plan.memories)
-            output = write_module(module, snapshot, variant, runs)
-        path = folder / "output.wasm"
-        path.write_bytes(output.wasm)
-        with observer.stage("validate"):
-            code, said = run_script(node, [str(_VALIDATE), str(path)], {}, deadline, lambda piece: None)
+        with started(node, [str(_VALIDATE)], {}, deadline, lambda piece: None, reads=True) as validating:
+            with observer.stage("rewrite"):
+                runs = runs or memory_runs(module, snapshot, plan.memories)
+                output = write_module(module, snapshot, variant, runs)
+            with observer.stage("validate"):
+                path = folder / "output.wasm"
+                path.write_bytes(output.wasm)
+                validating.send(os.fsencode(path))
+                code, said = validating.ended()
         if code == 0:
             return output
     raise OutputInvalid(f"the output does not validate in Node {node.version}: {printable(said.strip())}")

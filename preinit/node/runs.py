@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,6 +24,8 @@ _HOOK, _DRIVE = _HERE / "hook.mjs", _HERE / "drive.mjs"
 
 #: What Node says where the system refuses something that every program needs.
 _LIMIT = re.compile(r"\b(ENOSPC|EDQUOT|EFBIG|EMFILE|ENFILE): ")
+#: What Node says where its own heap is full.
+_FULL = re.compile(r"^FATAL ERROR: (.*(?:out of memory|OOM).*)$", re.MULTILINE | re.IGNORECASE)
 #: What world.mjs says when random numbers are denied.
 _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
@@ -97,20 +100,29 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
         limit = as_limit(OSError(number, os.strerror(number)), "Node, which runs the script, could not write a file")
         if limit:
             raise limit
+    if outcome is None and (found := _FULL.search(said)):
+        raise ScriptFailed(
+            f"Node has no memory left for what the script makes in JavaScript: {printable(found[1])}",
+            where=where,
+            hint="Have the script keep less, or allow Node more MiB: `NODE_OPTIONS=--max-old-space-size=8192`.",
+        )
     if outcome is None:
-        raise ScriptFailed(f"the script ended Node with code {code} before the program was paused{last}", where=where)
+        raise ScriptFailed(
+            f"the script ended Node with code {code}{_signal(code)} before the program was paused{last}", where=where
+        )
     if failed := outcome.get("failed"):
         lines = [printable(line) for line in str(failed["said"]).splitlines()[:6]]
         shown = "\n    ".join(lines)
         raise ScriptFailed(f"the script failed in {printable(str(failed['step']))}: {shown}", where=where)
     if unfinished := outcome.get("unfinished"):
         if unfinished.get("bare"):
-            raise _never(script)
+            raise _never(script, outcome)
         if "calls" in outcome:
             check_alive(recording_of(outcome, folder))
+        called = f"process.exit() was called, with code {printable(str(unfinished.get('code')))}"
+        why = "it waits for something that never comes" if unfinished.get("waits") else called
         raise ScriptFailed(
-            f"the script ended in {printable(str(unfinished['step']))}, which had not come to its end: it waits for "
-            f"something that never comes, or it called process.exit(){last}",
+            f"the script ended in {printable(str(unfinished['step']))}, which had not come to its end: {why}{last}",
             where=where,
         )
     if outcome.get("missing"):
@@ -120,13 +132,31 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
                 where=where,
                 hint="Load the program in the process that runs the script. A thread must be able to take messages.",
             )
-        raise _never(script)
+        raise _never(script, outcome)
 
 
-def _never(script: Script) -> CaptureRefused:
+def _signal(code: int) -> str:
+    """The name of the signal that an exit code tells of."""
+    try:
+        return f" ({signal.Signals(-code).name})" if code < 0 else ""
+    except ValueError:
+        return ""
+
+
+def _never(script: Script, outcome: dict[str, Any]) -> CaptureRefused:
+    """`outcome`: with the sizes of other modules that were compiled."""
+    sizes = [f"{int(size):,}" for size in outcome.get("others", ())]
+    said = "the script made no instance of the module: "
+    if not sizes:
+        return CaptureRefused(
+            said + "its main thread compiled no WebAssembly",
+            where=quoted(script.path.name),
+            hint="Have load(), or the script while it is imported, load the program by its glue, in the process that "
+            "runs the script.",
+        )
     return CaptureRefused(
-        f"the script made no instance of the module: no WebAssembly.instantiate got its {len(script.module.data):,} "
-        "bytes",
+        f"{said}no WebAssembly.instantiate got its {len(script.module.data):,} bytes; what was compiled has "
+        f"{', '.join(sizes)} bytes",
         where=quoted(script.path.name),
         hint="Give the very file that the glue loads. Where its JavaScript holds the bytes (SINGLE_FILE), build it "
         "with a .wasm file of its own, or take them out: docs/glue.md shows how.",

@@ -59,9 +59,18 @@ const traps = (target, name) => {
 export const trapping = (target, names) =>
   Object.keys(names).filter((index) => traps(target, names[index])).map(Number);
 
+const BLOCK = 1 << 16;
+const ZEROS = Buffer.alloc(BLOCK);
+// Blocks of zeros become holes of the file: most of a memory was never touched.
 export function writeMemory(file, memory) {
-  const view = new Uint8Array(memory.buffer);
+  const { buffer } = memory;
+  const size = buffer.byteLength;
   const descriptor = fs.openSync(file, "w");
-  for (let at = 0; at < view.length; ) at += fs.writeSync(descriptor, view, at, Math.min(view.length - at, 1 << 26));
+  fs.ftruncateSync(descriptor, size);
+  for (let at = 0; at < size; at += BLOCK) {
+    const block = Buffer.from(buffer, at, Math.min(BLOCK, size - at));
+    if (block.equals(ZEROS.subarray(0, block.length))) continue;
+    for (let done = 0; done < block.length; ) done += fs.writeSync(descriptor, block, done, block.length - done, at + done);
+  }
   fs.closeSync(descriptor);
 }

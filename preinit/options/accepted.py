@@ -43,6 +43,7 @@ WARNINGS = (
     "late-elsewhere",
     "late-environment",
     "late-folder-asked",
+    "late-remains",
     "late-several",
     "no-constructors",
     "nothing-exported",

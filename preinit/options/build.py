@@ -75,6 +75,17 @@ def _host() -> Kind:
     return FLAG._replace(wanted="a Host", check=check)
 
 
+def _imports() -> Kind:
+    kind = one_of(*IMPORTS)
+
+    def check(option: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            raise unfit(option, "a word", value, "Functions that provide imports are given as `functions`.")
+        return kind.check(option, value)
+
+    return kind._replace(check=check)
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Options(Value):
     """How to build. Lists are taken for tuples, mappings for pairs. Raises `UsageError` for what does not fit.
@@ -202,7 +213,7 @@ class Options(Value):
         heading=_WRITTEN, metavar="env,args",
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
-        "keep", one_of(*IMPORTS), Effect.OUTPUT,
+        "keep", _imports(), Effect.OUTPUT,
         "Imported state: fresh, the output's own, or filled.",
         heading=_WRITTEN, compiled=True,
     )  # fmt: skip

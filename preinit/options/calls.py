@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError, quoted
@@ -101,6 +100,8 @@ class Call:
     name: str
     arguments: tuple[Argument, ...]
     returns: str | None
+    #: How it was written, where it was, for messages.
+    text: str | None = field(default=None, compare=False, repr=False)
 
     def __init__(self, name: str, *arguments: Argument, returns: str | int | float | None = None) -> None:
         if not isinstance(name, str):
@@ -113,6 +114,7 @@ class Call:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "arguments", tuple(map(_checked, arguments)))
         object.__setattr__(self, "returns", None if returns is None else str(returns))
+        object.__setattr__(self, "text", None)
 
 
 def _checked(value: object) -> Argument:
@@ -154,50 +156,41 @@ def _without_nul(value: object) -> str:
     return text
 
 
-def _parsed(text: str) -> Written | None:
+def _parsed(text: str, before: str = "") -> Written | None:
     """The call that a text says; None for a name, and where only a component takes it. Raises `UsageError`."""
     if "(" not in text:
         return None
     from .grammar import parse
+    from .reading import Mistake
 
     try:
         return parse(text)
-    except UsageError as problem:
-        from .wave import read_call
+    except Mistake as mistake:
+        from .wave import mistake_of
 
-        try:
-            call = read_call(text)
-        except UsageError as other:
-            # As values of a component, more of it is right.
-            if _OF_COMPONENTS.search(text, text.index("(") + 1) and _place(other) >= _place(problem):
-                raise other from None
-        else:
-            if call.name and call.arguments:
-                return None
-        raise
+        other = mistake_of(text)
+        if other is None:
+            return None
+        # What begins as values of a component do is wrong as one of these.
+        if text[mistake.at : mistake.at + 1] in tuple("{[('") and other.at > mistake.at:
+            mistake = other
+        raise mistake.error(text, before) from None
 
 
-#: What values of components begin with, and no others: lists, records, chars, cases with a payload.
-_OF_COMPONENTS = re.compile(r"[\[{']|[a-z][\w-]*\(")
-
-
-def _place(problem: UsageError) -> int:
-    """At which character a text is wrong."""
-    found = re.match("character ([0-9]+)", problem.where or "")
-    return int(found[1]) if found else 0
-
-
-def call_of(text: str, read: Callable[[str], bytes]) -> str | Call:
-    """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file.
+def call_of(text: str, read: Callable[[str], bytes], before: str = "") -> str | Call:
+    """What `-f`, `-r` and files take, see docs/calls.md. `read` gives the bytes of a file; `before` was written before
+    it.
 
     The text itself where it is a name, or a name and numbers, or gives what only a component takes. Raises
     `UsageError`, and what `read` raises.
     """
-    found = _parsed(text)
+    found = _parsed(text, before)
     if found is None:
         return text
     returns = "result" if found.returns == "?" else found.returns
-    return Call(found.name, *(_argument(part, read) for part in found.parts), returns=returns)
+    call = Call(found.name, *(_argument(part, read) for part in found.parts), returns=returns)
+    object.__setattr__(call, "text", text)
+    return call
 
 
 def _argument(part: Part, read: Callable[[str], bytes]) -> Argument:
@@ -282,10 +275,7 @@ def _read_call(value: Any, path: Path) -> str:
     try:
         files(text)
     except UsageError as problem:
-        place = (problem.where or "").partition("\n")[0]
-        raise Wrong(
-            path, f"{problem.what}, at {place} of {quoted(text)}" if place else problem.what, problem.hint
-        ) from None
+        raise Wrong(path, problem.what, problem.hint, problem.where) from None
     return text
 
 
@@ -297,6 +287,8 @@ def renamings() -> Kind:
 
     plain = pairs(name_text, source, "DST=SRC", "_start=resume", read=_read_call)
     return plain._replace(
-        resolve=lambda value, files: tuple((name, call_of(text, files.read)) for name, text in items(value)),
+        resolve=lambda value, files: tuple(
+            (name, call_of(text, files.read, f"{name}=")) for name, text in items(value)
+        ),
         anchor=lambda value, folder: {name: anchored(text, folder) for name, text in items(value)},
     )

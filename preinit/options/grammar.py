@@ -8,26 +8,25 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..errors import UsageError, printable
 from .numbers import FARTHEST, is_number
+from .reading import Mistake, Reader
 
 #: A number, or what might be one: of which type it has to be is not known yet.
 _BARE = re.compile(r"[+-]?[0-9A-Za-z_.+-]+")
 _OFFSET = re.compile("[0-9]+")
-_SPACE = re.compile(r"\s*")
 #: A file's name that is not between quotes.
 _FILE = re.compile(r"[^,()\"]+")
 _LISTS = ("argv", "list")
-_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
-_HEX = re.compile(r"\{([0-9A-Fa-f]{1,6})\}")
 
 #: Characters without which a text in brackets is numbers, or part of a name.
 _SPECIAL = re.compile(r'["@*\[]|\)\s*[?=]')
 
-#: Characters that are shown before the one that is pointed at, and behind it.
-_BEFORE, _BEHIND = 60, 30
+#: A call whose arguments are numbers, or should be.
+_NUMBERS = re.compile(r"(.*)\(([^()]*)\)(?:(\s*=)([^()=]+))?\s*", re.DOTALL)
 
 _HINT = 'Arguments are 3, 0.5, @FILE, "text", argv["a", "b"], list["a", "b"], * and *N: docs/calls.md.'
+_END_HINT = "A call ends with its closing bracket, or with =N or ? behind it: docs/calls.md."
+_NUL_HINT = "Give its bytes, with their length: @FILE."
 
 
 class Part(NamedTuple):
@@ -44,47 +43,87 @@ class Part(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A call. `returns`: "?" or a number, None where nothing is said."""
+    """A call. `returns`: "?" or a number, None where nothing is said.
+
+    `closing`, `returns_at`: where the closing bracket stands, and what is said of the result.
+    """
 
     name: str
     parts: tuple[Part, ...]
     returns: str | None
+    closing: int
+    returns_at: int
 
 
 def parse(text: str) -> Written | None:
-    """The call that a text says; None where that is a name, or a name and numbers only. Raises `UsageError`."""
-    openings = [place for place, character in enumerate(text) if character == "("]
-    if not openings or not _SPECIAL.search(text):
+    """The call that a text says; None where that is a name, or a name and numbers only. Raises `Mistake`."""
+    if "(" not in text or not _SPECIAL.search(text):
         return None
-    problem: UsageError | None = None
+    found = read(text)
+    plain = found.returns != "?" and all(part.kind == "number" for part in found.parts)
+    return None if plain else found
+
+
+def read(text: str) -> Written:
+    """The call that a text with an opening bracket says. Raises `Mistake`.
+
+    The name of an export may have brackets, too. So each one may be that of the arguments, the first where a call
+    begins; where none does, what is wrong is said of the one with which most of the text can be read.
+    """
+    openings = [place for place, character in enumerate(text) if character == "("]
+    mistakes: list[tuple[bool, Mistake]] = []
     for opening in openings:
         if '"' in text[:opening]:
             break
         try:
-            found = _Reader(text, opening).call()
-        except UsageError as this:
-            problem = problem or this
-            continue
-        plain = found.returns != "?" and all(part.kind == "number" for part in found.parts)
-        return None if plain else found
-    if problem is None:
-        raise pointed(text, openings[0], "a call begins with the name of an export", _HINT)
-    raise problem
+            return _Reader(text, opening).call()
+        except Mistake as mistake:
+            mistakes.append((_is_balanced(text[:opening]), mistake))
+    if not mistakes:
+        raise Mistake(openings[0] if openings else 0, "a call begins with the name of an export", _HINT)
+    raise max(mistakes, key=lambda found: (found[0], found[1].at))[1]
 
 
-def pointed(text: str, at: int, what: str, hint: str) -> UsageError:
-    """An error that shows a text and points at one of its characters."""
-    start = max(0, at - _BEFORE)
-    before = ("..." if start else "") + printable(text[start:at])
-    behind = printable(text[at : at + _BEHIND]) + ("..." if len(text) > at + _BEHIND else "")
-    return UsageError(what, where=f"character {at + 1}\n    {before}{behind}\n    {' ' * len(before)}^", hint=hint)
+def _is_balanced(name: str) -> bool:
+    """Whether a name has a closing bracket for each one that it opens."""
+    depth = 0
+    for character in name:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
-class _Reader:
+def read_numbers(text: str) -> Written | None:
+    """`NAME(A,B)=N` where all of these may be numbers, whatever they are; None where it is something else.
+
+    Raises `Mistake` where one of them is missing.
+    """
+    match = _NUMBERS.fullmatch(text)
+    if not match:
+        return None
+    parts = []
+    start = match.start(2)
+    for part in match[2].split(",") if match[2].strip() else ():
+        bare = part.strip()
+        at = start + len(part) - len(part.lstrip())
+        if not bare:
+            raise Mistake(at, "an argument must stand here", _HINT)
+        parts.append(Part("number", at, at + len(bare), (bare,)))
+        start += len(part) + 1
+    returns = match[4] and match[4].strip()
+    if returns == "":
+        raise Mistake(match.end(3), "the number that must be returned stands behind =", _END_HINT)
+    at = match.start(4) + len(match[4]) - len(match[4].lstrip()) if match[4] else 0
+    return Written(match[1], tuple(parts), returns, match.end(2), at)
+
+
+class _Reader(Reader):
+    hint = _HINT
+
     def __init__(self, text: str, opening: int) -> None:
-        self._text = text
+        super().__init__(text, opening + 1)
         self._opening = opening
-        self._at = opening + 1
 
     def call(self) -> Written:
         name = self._text[: self._opening]
@@ -97,22 +136,25 @@ class _Reader:
                 if self._takes(")"):
                     break
                 self._needs(",", "a comma or the closing bracket must stand here")
-        returns = None
+        closing = self._at - 1
+        returns, returns_at = None, 0
         if self._takes("?"):
-            returns = "?"
+            returns, returns_at = "?", self._at - 1
         elif self._takes("="):
-            returns = self._bare("the number that must be returned stands behind =")
+            self._next()
+            returns_at = self._at
+            returns = self._bare("the number that must be returned stands behind =", _END_HINT)
         if self._next():
-            raise self._wrong("nothing can stand here, behind the call")
-        return Written(name, tuple(parts), returns)
+            raise self._wrong("nothing can stand here, behind the call", hint=_END_HINT)
+        return Written(name, tuple(parts), returns, closing, returns_at)
 
     def _argument(self) -> Part:
         character, start = self._next(), self._at
         if character == '"':
-            return Part("text", start, self._at, (self._string(),))._replace(end=self._at)
+            return Part("text", start, 0, (self._quoted(_NUL_HINT),))._replace(end=self._at)
         if self._takes("@"):
             start = self._at
-            name = self._string() if self._next() == '"' else self._file()
+            name = self._quoted("A file's name has none.") if self._next() == '"' else self._file()
             return Part("file", start, self._at, (name,))
         if self._takes("*"):
             match = _OFFSET.match(self._text, self._at)
@@ -123,14 +165,17 @@ class _Reader:
         for kind in _LISTS:
             if self._text.startswith(f"{kind}[", self._at):
                 self._at += len(kind) + 1
-                return Part(kind, start, 0, self._strings())._replace(end=self._at)
+                texts = self._strings(_NUL_HINT if kind == "argv" else None)
+                return Part(kind, start, self._at, texts)
+            if self._text.startswith(f"{kind}(", self._at):
+                raise self._wrong(f'texts stand between [ and ], as in {kind}["a", "b"]', start + len(kind))
         return Part("number", start, 0, (self._bare("an argument must stand here"),))._replace(end=self._at)
 
-    def _bare(self, what: str) -> str:
+    def _bare(self, what: str, hint: str = _HINT) -> str:
         self._next()
         match = _BARE.match(self._text, self._at)
         if not match or not is_number(match[0]):
-            raise self._wrong(what)
+            raise self._wrong(what, hint=hint)
         self._at = match.end()
         return match[0]
 
@@ -141,66 +186,20 @@ class _Reader:
         self._at = match.end()
         return match[0].strip()
 
-    def _strings(self) -> tuple[str, ...]:
+    def _strings(self, no_nul: str | None) -> tuple[str, ...]:
         found: list[str] = []
         if self._takes("]"):
             return ()
         while True:
             if self._next() != '"':
                 raise self._wrong('a text between quotes must stand here, "..."')
-            found.append(self._string())
+            found.append(self._quoted(no_nul))
             if self._takes("]"):
                 return tuple(found)
             self._needs(",", "a comma or ] must stand here")
 
-    def _string(self) -> str:
-        """A text between quotes, at which we are."""
-        opening = self._at
-        self._at += 1
-        found: list[str] = []
-        while self._at < len(self._text):
-            character = self._text[self._at]
-            self._at += 1
-            if character == '"':
-                return "".join(found)
-            found.append(self._escaped() if character == "\\" else character)
-        raise self._wrong("a text begins here, and has no end", at=opening, hint='Close it with ".')
-
-    def _escaped(self) -> str:
-        """What the characters behind a backslash stand for."""
-        kind = self._text[self._at : self._at + 1]
-        start = self._at - 1
-        self._at += 1
-        if kind in _ESCAPES:
-            return _ESCAPES[kind]
-        match = _HEX.match(self._text, self._at) if kind == "u" else None
-        if match and int(match[1], 16) < 0x110000 and not 0xD800 <= int(match[1], 16) < 0xE000:
-            self._at = match.end()
-            return chr(int(match[1], 16))
-        raise self._wrong(
-            "this backslash stands for nothing", at=start, hint='Write \\", \\\\, \\n, \\r, \\t or \\u{HEX}.'
-        )
-
-    def _next(self) -> str:
-        """The next character that is no space; nothing at the end."""
-        match = _SPACE.match(self._text, self._at)
-        self._at = match.end() if match else self._at
-        return self._text[self._at : self._at + 1]
-
-    def _takes(self, character: str) -> bool:
-        found = self._next() == character
-        self._at += found
-        return found
-
-    def _needs(self, character: str, what: str) -> None:
-        if not self._takes(character):
-            raise self._wrong(what)
-
-    def _wrong(self, what: str, *, at: int | None = None, hint: str = _HINT) -> UsageError:
-        return pointed(self._text, self._at if at is None else at, what, hint)
-
 
 def quoted_text(text: str) -> str:
     """A text as it is written between quotes."""
-    escapes = {value: f"\\{name}" for name, value in _ESCAPES.items()}
+    escapes = {value: f"\\{name}" for name, value in Reader.escapes.items()}
     return '"' + "".join(escapes.get(character, character) for character in text) + '"'

@@ -215,7 +215,10 @@ def _late() -> Kind:
 def _functions() -> Kind:
     def function(option: str, value: Any) -> Any:
         if not callable(value):
-            raise unfit(option, "a mapping of functions", value)
+            raise UsageError(
+                f"{option} gives something for an import that is no function: a value of type {type(value).__name__}",
+                hint='Give functions by the imports that they provide: functions={"MODULE.NAME": function}.',
+            )
         return value
 
     def check(option: str, value: Any) -> tuple[tuple[str, Any], ...]:
@@ -252,7 +255,7 @@ class Host(Value):
     quiet_guest: drop the guest's output.
     functions: `MODULE.NAME` -> a Python function, or such pairs, that provides an imported function: it takes the guest
         (see `preinit.Guest`) and the numbers that the guest gives, and returns a number where the import does.
-    public_env: names of variables whose values may be in the output: no warning says that they are.
+    public_env: names of variables whose values may be in the output: `environment-value` does not name them.
     """
 
     env: Option[Pairs, tuple[tuple[str, str], ...]] = Option(

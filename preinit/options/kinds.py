@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import UsageError, quoted
+from ..errors import ConfigError, UsageError, quoted
 from . import text as written
 
 #: Keys and places in lists that lead to a value.
@@ -19,13 +19,19 @@ Schema = dict[str, Any]
 
 
 class Wrong(Exception):
-    """A value of a file that does not fit: where it is, what is wrong and what to do."""
+    """A value of a file that does not fit: where it is, what is wrong and what to do; `within`: where in the value."""
 
-    def __init__(self, path: Path, what: str, hint: str | None = None) -> None:
+    def __init__(self, path: Path, what: str, hint: str | None = None, within: str | None = None) -> None:
         super().__init__(what)
         self.path = path
         self.what = what
         self.hint = hint
+        self.within = within
+
+    def told(self, error: ConfigError) -> ConfigError:
+        """The error that says this and where that is in the file, with the place in the value."""
+        error.where = ", ".join(filter(None, (error.where, self.within)))
+        return error
 
 
 class Files(NamedTuple):

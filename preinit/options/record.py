@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..binary.digest import sha256
 from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
@@ -48,7 +48,7 @@ def record(options: Options, preloads: Mapping[str, Module]) -> dict[str, Any]:
     facts["host"] = {name: _listed(getattr(host, name)) for name in _plain(Host)}
     facts["host"]["env"] = [name for name, _ in host.env]
     facts["host"]["functions"] = [name for name, _ in host.functions]
-    facts["host"]["stdin"] = {"size": len(host.stdin), "sha256": hashlib.sha256(host.stdin).hexdigest()}
+    facts["host"]["stdin"] = {"size": len(host.stdin), "sha256": sha256(host.stdin).hex()}
     return facts
 
 
@@ -65,7 +65,7 @@ def _call(given: str | Call) -> str | dict[str, Any]:
     for value in given.arguments:
         match value:
             case bytes():
-                arguments.append({"size": len(value), "sha256": hashlib.sha256(value).hexdigest()})
+                arguments.append({"size": len(value), "sha256": sha256(value).hex()})
             case str():
                 arguments.append({"text": value})
             case Number(text):
@@ -251,6 +251,6 @@ def _environment(names: list[str], given: dict[str, str]) -> list[tuple[str, str
 def _stdin(recorded: Mapping[str, Any], given: bytes) -> bytes:
     if recorded["size"] and not given:
         raise UsageError("the report does not hold the guest's standard input", hint="Give it again: `--stdin FILE`.")
-    if hashlib.sha256(given).hexdigest() != recorded["sha256"]:
+    if sha256(given).hex() != recorded["sha256"]:
         raise UsageError("the guest's standard input is not that of the build", hint="Give that: `--stdin FILE`.")
     return given

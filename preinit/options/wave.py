@@ -8,17 +8,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..errors import UsageError, quoted
-from .grammar import pointed
+from ..errors import quoted
+from .reading import Mistake, Reader
 
 #: Values within values.
 DEEPEST = 100
 
-_SPACE = re.compile(r"(?:\s|//[^\n]*)*")
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|inf(?![-\w]))")
 _LABEL = re.compile(r"%?[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
-_ESCAPES = {'"': '"', "'": "'", "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
-_HEX = re.compile(r"\{([0-9A-Fa-f]{1,6})\}")
 _HINT = (
     'Values are written in WAVE: 3, -0.5, true, \'c\', "text", [1, 2], (1, "b"), {name: "x"}, {flag}, some(1), none, '
     "ok(1), err, case(1)."
@@ -73,8 +70,24 @@ class WrittenCall(NamedTuple):
     arguments: tuple[Node, ...] | None
 
 
+def mistake_of(text: str) -> Mistake | None:
+    """What is wrong with a call with values of components, as far as that shows without types; None: nothing."""
+    try:
+        call = _read(text)
+    except Mistake as mistake:
+        return mistake
+    return None if call.name and call.arguments else Mistake(0, "a call begins with a name, and has arguments", _HINT)
+
+
 def read_call(text: str) -> WrittenCall:
     """A function's name, with or without arguments. Raises `UsageError`, which points at the place."""
+    try:
+        return _read(text)
+    except Mistake as mistake:
+        raise mistake.error(text) from None
+
+
+def _read(text: str) -> WrittenCall:
     opening = text.find("(")
     if opening < 0:
         return WrittenCall(text, None)
@@ -84,10 +97,10 @@ def read_call(text: str) -> WrittenCall:
     return WrittenCall(text[:opening].rstrip(), arguments)
 
 
-class _Reader:
-    def __init__(self, text: str, at: int) -> None:
-        self._text = text
-        self._at = at
+class _Reader(Reader):
+    space = re.compile(r"(?:\s|//[^\n]*)*")
+    escapes = {**Reader.escapes, "'": "'"}
+    hint = _HINT
 
     def end(self) -> None:
         if self._next():
@@ -109,10 +122,10 @@ class _Reader:
             raise self._wrong(f"values within values, more than {DEEPEST} deep")
         character = self._next()
         if character == '"':
-            return Text(self._quoted('"'))
+            return Text(self._quoted())
         if character == "'":
             start = self._at
-            found = self._quoted("'")
+            found = self._quoted()
             if len(found) != 1:
                 raise self._wrong("a char is one character between quotes", start)
             return Char(found)
@@ -157,40 +170,3 @@ class _Reader:
             raise self._wrong(what)
         self._at = match.end()
         return match[0].removeprefix("%")
-
-    def _quoted(self, quote: str) -> str:
-        opening = self._at
-        self._at += 1
-        found: list[str] = []
-        while self._at < len(self._text):
-            character = self._text[self._at]
-            self._at += 1
-            if character == quote:
-                return "".join(found)
-            found.append(self._escaped() if character == "\\" else character)
-        raise self._wrong("a text begins here, and has no end", opening)
-
-    def _escaped(self) -> str:
-        kind = self._text[self._at : self._at + 1]
-        start = self._at - 1
-        self._at += 1
-        if kind in _ESCAPES:
-            return _ESCAPES[kind]
-        match = _HEX.match(self._text, self._at) if kind == "u" else None
-        if match and int(match[1], 16) < 0x110000 and not 0xD800 <= int(match[1], 16) < 0xE000:
-            self._at = match.end()
-            return chr(int(match[1], 16))
-        raise self._wrong("this backslash stands for nothing", start)
-
-    def _next(self) -> str:
-        match = _SPACE.match(self._text, self._at)
-        self._at = match.end() if match else self._at
-        return self._text[self._at : self._at + 1]
-
-    def _takes(self, character: str) -> bool:
-        found = self._next() == character
-        self._at += found
-        return found
-
-    def _wrong(self, what: str, at: int | None = None) -> UsageError:
-        return pointed(self._text, self._at if at is None else at, what, _HINT)

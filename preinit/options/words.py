@@ -1,4 +1,6 @@
-"""Messages in the words of a caller of the library: fields, where they name options of the command line."""
+"""Messages in the words of who reads them: a caller of the library finds fields where they name options of the command
+line; who captures a program, its script where they name the initializer of a build.
+"""
 
 from __future__ import annotations
 
@@ -83,6 +85,42 @@ def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | 
 
 def _quoted(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+#: A build's words, and what they are in a capture.
+_OF_A_BUILD = (
+    (r"(?<=[Tt]he )initializer(?= (?:took|read|called)\b)", "program"),
+    (r"\bAn initializer\b", "A script"),
+    (r"\ban initializer\b", "a script"),
+    (r"\binitializer\b", "script"),
+    (r"(?<=[Tt]he )build\b", "capture"),
+    (r"\bBuild(?= with (?:`|the layout))", "Capture"),
+    (r"\bbuild(?= with (?:`|the layout))", "capture"),
+    (r"\bbuild this module\b", "capture this program"),
+)
+_BUILDS = re.compile(f"({_KEPT})|" + "|".join(f"({pattern})" for pattern, _ in _OF_A_BUILD))
+
+
+def in_capture(text: str) -> str:
+    """A message of what builds and captures share, in the words of a capture."""
+
+    def replaced(match: re.Match[str]) -> str:
+        number = match.lastindex or 1
+        return match[0] if number == 1 else _OF_A_BUILD[number - 2][1]
+
+    return _BUILDS.sub(replaced, text)
+
+
+@contextmanager
+def for_capture() -> Iterator[None]:
+    """Errors that are raised inside speak of a capture."""
+    try:
+        yield
+    except PreinitError as problem:
+        problem.what = in_capture(problem.what)
+        problem.where = problem.where and in_capture(problem.where)
+        problem.hint = problem.hint and in_capture(problem.hint)
+        raise
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class ManyOfModule:
         self._options = options
         self._source = read_source(data, options, deadline)
         self._kept = KeptInMemory(self._source.module, options)
-        self._validity = Validity(self._source.module, options, many=True, valid=self._source.valid)
+        self._validity = Validity(self._source.module, options, many=True)
 
     def build(self, options: Options, deadline: Deadline, observer: Observer) -> Result:
         """A snapshot. `options`: the same in what is compiled."""

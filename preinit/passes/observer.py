@@ -17,6 +17,7 @@ WORDS = {
     "compile": "compiling the module",
     "instantiate": "instantiating the module",
     "run": "running the initializer",
+    "script": "running the script",
     "settle": "looking at what it asked for",
     "capture": "taking the snapshot",
     "late": "finding what an instance brings itself",

@@ -15,7 +15,7 @@ from .parse.source import Source, Wasm, is_component, read_source, read_within
 from .plan import make_job
 from .run import run_guest
 from .run.kept import Kept
-from .validate.validity import Validity
+from .validate.validity import InputCheck, Validity
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -77,9 +77,10 @@ def build_source(
     """The passes after parsing. `kept`, `validity`: what is known from other builds of the module."""
     with observer.stage("plan"):
         job = make_job(source, options, deadline)
-    validity = validity or Validity(job.module, options, valid=source.valid)
-    # Validates the module where much is to be compiled; instruments it, and again for another way to compile it.
-    with run_guest(job, observer, kept, validity.check) as paused:
+    validity = validity or Validity(job.module, options)
+    checking = InputCheck(validity, job.module, deadline)  # of a large module, while it runs
+    # Instruments it, and again for another way to compile it; where much is to be compiled, it is validated before.
+    with run_guest(job, observer, kept, checking) as paused:
         from ..result import Result
         from .capture import capture
         from .findings import check_accepted, find
@@ -107,6 +108,7 @@ def build_source(
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
             snapshot = reserved(job.module, snapshot, late)
+        checking.finish()
         outputs = rewrite(job, snapshot, paused, late, observer)
         output = first_valid(outputs, job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)

@@ -52,7 +52,7 @@ def _differences(found: CaptureFacts) -> Html:
         return paragraph("Nothing: all is as it was captured.", "good")
     rows = [
         (text(f"{entry.kind} {entry.index}"), text(hexadecimal(entry.offset)), text(hexadecimal(entry.end)),
-         text(f"{entry.length:,}"))
+         text(f"{entry.length:,}"), text(f"{entry.length - entry.held:,}" if entry.kind == "memory" else ""))
         for entry in found.differences[:_FEW]
     ]  # fmt: skip
-    return table(("Place", "From", "To", "Differ"), rows, {1, 2, 3})
+    return table(("Place", "From", "To", "Differ", "Were zero"), rows, {1, 2, 3, 4})

@@ -81,10 +81,12 @@ def _captured(facts: CaptureFacts | None) -> list[str]:
             + (f"; {counted(again, 'import call is', 'import calls are')} made again" if again else "")
         )
     if facts.differences:
-        size = sum(entry.length for entry in facts.differences if entry.kind == "memory")
+        memory = [entry for entry in facts.differences if entry.kind == "memory"]
+        size, held = sum(entry.length for entry in memory), sum(entry.held for entry in memory)
         kinds = Counter(entry.kind for entry in facts.differences if entry.kind != "memory")
         others = [counted(number, kind) for kind, number in kinds.items()]
-        parts = [*([f"{counted(size, 'byte')} of memory"] if size else []), *others]
+        free = f" ({size - held:,} of them were zero)" if size > held else ""
+        parts = [*([f"{counted(size, 'byte')} of memory{free}"] if size else []), *others]
         lines.append(f"loaded by its own glue: {', '.join(parts)} differ from what was captured")
     elif facts.differences is not None:
         lines.append("loaded by its own glue: all is as it was captured")
@@ -112,7 +114,7 @@ def _scrubbed(report: Report) -> list[str]:
 _LATE = {
     "bound": "each instance fetches its {}",
     "unneeded": "the {} was not asked for, so each instance fetches its own",
-    "unbound": "the {} is that of the build, in each instance",
+    "unbound": "what the guest took of the {} is the build's, and what it fetches again is the instance's",
 }
 
 
@@ -122,7 +124,7 @@ def _late(report: Report) -> list[str]:
     for name, status in (("environment", facts.environment), ("arguments", facts.arguments)) if facts else ():
         if status:
             said = _LATE[status].format(name)
-            lines.append(said.replace("arguments was", "arguments were").replace("arguments is", "arguments are"))
+            lines.append(said.replace("arguments was", "arguments were"))
     if facts and facts.environment_words and lines:
         lines[0] += f" (bound at {', '.join(map(str, facts.environment_words))})"
     host = report.host

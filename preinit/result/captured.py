@@ -27,8 +27,9 @@ class StandInFacts(Value):
 class LoadedDifference(Value):
     """Where an output that its glue has loaded holds something else than the snapshot: loading wrote there.
 
-    `kind`, with what `index` counts: "memory" (`length` bytes differ between `offset` and `end`), "memory size",
-    "global", "table" (`length` entries differ from `offset` on), "table size".
+    `kind`, with what `index` counts: "memory" (`length` bytes differ between `offset` and `end`; `held` of them were
+    not zero in the snapshot, so that something captured was written over), "memory size", "global", "table" (`length`
+    entries differ from `offset` on), "table size".
     """
 
     kind: str
@@ -36,6 +37,7 @@ class LoadedDifference(Value):
     offset: int = 0
     end: int = 0
     length: int = 0
+    held: int = 0
 
 
 @value

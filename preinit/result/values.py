@@ -210,8 +210,9 @@ class LateFacts(Value):
     what it had fetched. `elsewhere`: words that held that address in one of two runs only, and are left alone.
     `argument_arrays`: addresses of the arrays that get the addresses of the instance's `argument_count` arguments.
     `texts`: words that hold the address of a text of the build in one of those arrays, outside of them, and are left
-    alone. `environment_active`, `arguments_active`: locals and operands of functions that are active at a pause which
-    may point to the build's, and are left alone. `cause`: why what could have been bound by itself is not.
+    alone: of the variables `variables_held`, and the arguments number `arguments_held`. `environment_active`,
+    `arguments_active`: locals and operands of functions that are active at a pause which may point to the build's, and
+    are left alone. `cause`: why what could have been bound by itself is not.
     """
 
     environment: str | None
@@ -223,6 +224,8 @@ class LateFacts(Value):
     argument_arrays: tuple[int, ...]
     argument_count: int
     texts: int = 0
+    variables_held: tuple[str, ...] = ()
+    arguments_held: tuple[int, ...] = ()
     environment_active: int = 0
     arguments_active: int = 0
     cause: str | None = None

@@ -86,7 +86,7 @@ def load(path: Path) -> Config:
         targets = _targets(document)
         check_files(targets)
     except Wrong as problem:
-        raise document.error(problem.what, problem.path, problem.hint) from None
+        raise problem.told(document.error(problem.what, problem.path, problem.hint)) from None
     return Config(path, targets)
 
 

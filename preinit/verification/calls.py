@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,14 +11,17 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import F32, F64, I32, I64, NUMERIC_SIZES, V128, FuncType, ValType, is_numeric, type_name
 from ..errors import Misfit, UnknownExport, quoted
+from ..options.grammar import Written, parse, read, read_numbers
 from ..options.hints import few_of
 from ..options.numbers import encode, expected
-from ..passes.plan.arguments import separated
+from ..options.reading import Mistake
+from ..passes.plan.arguments import check_number
+from ..passes.plan.written import site_of
 
 #: Bytes that the engine takes for each argument.
 _RAW = 16
 
-_TEXT = re.compile(r"(.*)\(([^()]*)\)", re.DOTALL)
+_NUMBERS = "Write NAME or NAME(1,0.5): what both return is compared."
 
 #: Calls of each export with parameters: so many have arguments at a boundary, so many random ones.
 _BOUNDARIES, _RANDOM = 4, 4
@@ -52,14 +54,13 @@ def _functions(output: Module) -> dict[str, FuncType]:
 def read_call(output: Module, text: str) -> Call:
     """The call `NAME` or `NAME(1,0.5)`; an export of exactly that name comes first.
 
-    Raises `UnknownExport`; `Misfit` for arguments that don't fit.
+    Raises `UnknownExport`; `Misfit` for arguments that don't fit, `UsageError` for what is no call.
     """
     functions = _functions(output)
-    name, arguments = text, ""
-    if text not in functions:
-        match = _TEXT.fullmatch(text)
-        if match:
-            name, arguments = match[1], match[2]
+    name, written = text, None
+    if text not in functions and "(" in text:
+        written = _written(text)
+        name = written.name
     function_type = functions.get(name)
     if function_type is None:
         known = {other: quoted(other) for other in functions}
@@ -67,15 +68,35 @@ def read_call(output: Module, text: str) -> Call:
             f"the output exports no function {quoted(name)} that could be called",
             hint=f"It exports {few_of(known, name)}." if known else "It exports no functions.",
         )
-    where = f"export {quoted(name)} of type {function_type}"
-    unfit = next((t for t in function_type.params if not is_numeric(t)), None)
-    if unfit:
+    site = site_of(f"export {quoted(name)} of type {function_type}", text, written)
+    unfit = next((place for place, t in enumerate(function_type.params) if not is_numeric(t)), None)
+    if unfit is not None:
         raise Misfit(
-            f"a call can't give a value of type {type_name(unfit)}", where=where, hint="Only numbers can be given."
+            f"a call can't give a value of type {type_name(function_type.params[unfit])}",
+            where=site.argument(unfit),
+            hint="Only numbers can be given.",
         )
-    parts = separated(function_type, name, arguments, where, "function", "--call", Misfit)
-    raw = tuple(_argument(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
+    check_number(function_type, name, site, "function", "--call", Misfit)
+    parts = [part.values[0] for part in written.parts] if written else []
+    raw = tuple(
+        _argument(kind, part, site.argument(place))
+        for place, (kind, part) in enumerate(zip(function_type.params, parts, strict=True))
+    )
     return Call(text, name, function_type, raw)
+
+
+def _written(text: str) -> Written:
+    """A call whose arguments are numbers, or should be. Raises `UsageError`."""
+    try:
+        found = parse(text) or read_numbers(text) or read(text)
+        other = next((part.start for part in found.parts if part.kind != "number"), None)
+        if other is not None:
+            raise Mistake(other, "only numbers can be given here", _NUMBERS)
+        if found.returns is not None:
+            raise Mistake(found.returns_at, "nothing can be said here of what is returned", _NUMBERS)
+    except Mistake as mistake:
+        raise Mistake(mistake.at, mistake.what, _NUMBERS).error(text) from None
+    return found
 
 
 def _argument(value_type: ValType, text: str, where: str) -> bytes:

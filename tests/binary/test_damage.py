@@ -14,6 +14,7 @@ from preinit.binary.module import Module, parse
 from preinit.binary.opcodes import Kind
 from preinit.binary.types import read_types
 from preinit.engine.ondemand.chunk import Bodies, assemble, choose, shared_imports
+from preinit.engine.ondemand.exceptions import can_do_without
 from preinit.engine.ondemand.suitability import unsuitable
 from preinit.engine.values import Unsuited
 from preinit.errors import InputError, PreinitError
@@ -52,8 +53,9 @@ def read_all(data: bytes) -> None:
 
 def take_apart(module: Module) -> None:
     """What compiling on demand does with each function."""
-    bodies = Bodies(module)
-    shared = shared_imports(module)
+    without = bool(module.tags) and can_do_without(module)
+    bodies = Bodies(module, without)
+    shared = shared_imports(module, without)
     for function in range(module.imported_functions, min(len(module.function_types), 20)):
         if function - module.imported_functions < len(module.bodies):
             assemble(module, bodies, choose(module, bodies, function, ()), "title", shared)

@@ -81,6 +81,14 @@ def with_log(log: object) -> None:
         (lambda guest: guest.read(0, -1), GuestTrap, "asked for -1 bytes"),
         (lambda guest: guest.write(65_535, b"ab"), GuestTrap, "asked for 2 bytes at 0xffff"),
         (lambda guest: guest.text(70_000), GuestTrap, "asked for 1 byte at 0x11170"),
+        (lambda guest: guest.read("8", 1), UsageError, "a value of type str as an address or a size"),
+        (lambda guest: guest.text(0.5), UsageError, "a value of type float as an address or a size"),
+        (
+            lambda guest: guest.write(0, "text"),
+            UsageError,
+            "wrote a value of type str to the guest's memory, not bytes",
+        ),
+        (lambda guest: guest.write(0, 5), UsageError, "wrote a value of type int"),
         (lambda guest: guest.call("nowhere"), UnknownExport, "no function 'nowhere'"),
         (lambda guest: guest.call("memory"), UnknownExport, "no function 'memory'"),
         (lambda guest: guest.call("many"), UsageError, "takes 1 argument, 0 were given"),
@@ -108,7 +116,7 @@ def test_what_goes_wrong_in_a_function_ends_the_build(log: object, error: type[E
     [
         ({"env.nothing": print}, Misfit, "imports no function 'env.nothing'"),
         ({"env.list": print}, Misfit, "which a Python function can't have"),
-        ({"env.log": 3}, UsageError, "a mapping of functions"),
+        ({"env.log": 3}, UsageError, "that is no function: a value of type int"),
         ([("env.log", print), ("env.log", print)], UsageError, "two functions are given for one import"),
     ],
 )
@@ -304,3 +312,9 @@ def test_functions_that_are_called_in_several_runs_are_warned_of(options: dict[s
     (warning,) = [found for found in result.report.warnings if found.code == "host-function"]
     assert said in warning.message
     assert said or "again" not in warning.message
+
+
+def test_functions_that_are_given_as_what_becomes_of_imports_are_told_where_they_go() -> None:
+    with pytest.raises(UsageError, match="imports must be a word, not dict") as caught:
+        build(wasm("(module)"), imports={"env.log": print})  # type: ignore[call-overload]
+    assert "given as `functions`" in (caught.value.hint or "")

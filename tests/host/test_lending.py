@@ -133,7 +133,20 @@ CALLS = '(module (import "env" "f" (func $f)) {} (func (export "preinit_initiali
             "a mutable",
             "type that",
         ),
-        ('(memory (export "m") 1)', '(import "guest" "m" (memory 2))', "memory types incompatible", None),
+        (
+            '(memory (export "m") 1)',
+            '(import "guest" "m" (memory 2))',
+            "at least 2 pages, and it begins with 1",
+            "limits",
+        ),
+        (
+            '(memory (export "m") 1)',
+            '(import "guest" "m" (memory 1 1))',
+            "at most 1 page, and it may have any",
+            "limits",
+        ),
+        ('(memory (export "m") 1 9)', '(import "guest" "m" (memory 1 8))', "may have 9 pages", "no maximum"),
+        ('(table (export "t") 1 funcref)', '(import "guest" "t" (table 2 funcref))', "at least 2 elements", "limits"),
         ('(memory (export "m") 1 2 shared)', '(import "guest" "m" (memory 1 2 shared))', "can't be lent", "preloaded"),
         (
             '(memory (export "m") 1)',

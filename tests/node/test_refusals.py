@@ -15,6 +15,7 @@ from preinit.errors import (
     ImportedState,
     MemoryLimit,
     Misfit,
+    NotWasm,
     OutputFlood,
     RandomDenied,
     ScriptFailed,
@@ -145,6 +146,14 @@ def test_a_module_that_the_glue_never_instantiates_is_refused(tmp_path: Path) ->
     with pytest.raises(CaptureRefused, match="made no instance of the module") as caught:
         captured(tmp_path, glue=glue)
     assert "SINGLE_FILE" in (caught.value.hint or "")
+    size = (tmp_path / "app.wasm").stat().st_size
+    assert f"got its {size} bytes; what was compiled has {size + 3} bytes" in caught.value.what
+
+
+def test_a_script_that_loads_nothing_at_all_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(CaptureRefused, match="its main thread compiled no WebAssembly") as caught:
+        captured(tmp_path, "export default () => 0;")
+    assert "load()" in (caught.value.hint or "")
 
 
 EXTERNREF = """(module (memory (export "memory") 1) (table (export "table") 2 externref)
@@ -188,18 +197,44 @@ def test_a_shared_memory_is_refused(tmp_path: Path, place: str) -> None:
     [
         ("export const prepare = () => { throw new Error('no such word'); };", r"in prepare\(\): Error: no such word"),
         ("export const prepare = () => { throw 'a text'; };", r"in prepare\(\): 'a text'"),
-        ("export const prepare = async () => { await new Promise(() => {}); };", r"prepare\(\), which had not come"),
-        ("export const prepare = () => process.exit(3);", r"prepare\(\), which had not come to its end"),
+        ("export const prepare = async () => { await new Promise(() => {}); };",
+         r"prepare\(\), which had not come to its end: it waits for something that never comes"),
+        ("export const prepare = () => process.exit(3);",
+         r"prepare\(\), which had not come to its end: process\.exit\(\) was called, with code 3"),
         ("export const prepare = 7;", "prepare is no function"),
         ("throw new TypeError('at once');", "importing it: TypeError: at once"),
         ("import './nowhere.mjs';", "importing it: .*nowhere.mjs"),
         ("const a = ;", r"importing it: .*prepare.mjs:3\n"),
-        ("export const prepare = () => process.kill(process.pid, 'SIGKILL');", "ended Node with code -9"),
+        ("export const prepare = () => process.kill(process.pid, 'SIGKILL');", "ended Node with code -9 .SIGKILL."),
+        ("export const prepear = () => 0;", "it exports prepear, which nothing calls, and no prepare: is that its name"),
+        ("export const prepare = () => 0; export const Answer = () => 0;", "it exports Answer, which nothing calls"),
+        ("export const prepare = () => 0; export const resum = () => 0;", "it exports resum, which nothing calls"),
+        ("export const prepare = () => { process._rawDebug('FATAL ERROR: x JavaScript heap out of memory'); process.abort(); };",
+         "Node has no memory left"),
     ],
-)
+)  # fmt: skip
 def test_a_script_that_fails_is_told_with_what_it_said(tmp_path: Path, more: str, said: str) -> None:
     with pytest.raises(ScriptFailed, match=said):
         captured(tmp_path, LOAD + more)
+
+
+def test_exports_that_have_other_names_are_the_scripts_own_business(tmp_path: Path) -> None:
+    own = "export const reload = () => 0; export const helper = () => 0; export const prepared = 1;"
+    assert captured(tmp_path, SCRIPT + own).wasm == captured(tmp_path).wasm
+
+
+def test_what_a_script_failed_with_shows_no_line_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(ScriptFailed) as caught:
+        captured(tmp_path, LOAD + "export const prepare = () => { throw new Error('here'); };")
+    assert "prepare.mjs:3" in caught.value.what
+    assert "drive.mjs" not in caught.value.what
+
+
+def test_arguments_in_the_wrong_order_are_told(tmp_path: Path) -> None:
+    project(tmp_path)
+    with pytest.raises(NotWasm) as caught:
+        preinit.capture(tmp_path / "prepare.mjs", tmp_path / "app.wasm")
+    assert caught.value.hint == "The module comes first, and then the script."
 
 
 @pytest.mark.parametrize("state", ["{}", "[]", "not JSON", '{"instances": "many"}'])

@@ -93,6 +93,59 @@ def test_a_file_that_is_not_there_again_is_told_and_others_keep_their_descriptor
     assert in_glue(tmp_path, result, SHOWN)[0] == [None, ["/b", 0]]
 
 
+#: The same, with descriptors that are copied; names are read byte by byte.
+COPYING = (
+    FILES.replace(
+        '(import "env" "fd_close"',
+        """(import "env" "__syscall_dup3" (func $dup3 (param i32 i32 i32) (result i32)))
+  (import "env" "__syscall_fcntl64" (func $fcntl (param i32 i32 i32) (result i32)))
+  (import "env" "fd_close\"""",
+    )
+    .replace(
+        '(func (export "close")',
+        """(func (export "dup3") (param i32 i32) (drop (call $dup3 (local.get 0) (local.get 1) (i32.const 0))))
+  (func (export "copy") (param i32) (result i32) (call $fcntl (local.get 0) (i32.const 0) (i32.const 0)))
+  (func (export "close")""",
+    )
+    .replace('"/a\\00\\00', '"/\\ff\\00\\00')
+)
+COPYING_GLUE = FILING.replace(".toString();", '.toString("latin1");').replace(
+    "fd_close(i)",
+    """__syscall_dup3(from, to) { open[to] = open[from]; return to; },
+    __syscall_fcntl64(from) { return open.push(open[from]) - 1; },
+    fd_close(i)""",
+)
+REOPENED = LOAD + "export const prepare = (p) => { p.open(0, 0); STEPS }; export const answer = (p) => p.get(0);"
+ALL_SHOWN = SHOWN.replace(".slice(3)", "")
+
+
+@pytest.mark.parametrize(
+    ("steps", "open_then"),
+    [
+        ("p.dup3(3, 1); p.close(3); p.seek(1, 7n);", ["in", ["/\xff", 7], "err", None]),  # as freopen does
+        ("p.dup3(3, 9); p.close(3); p.open(1, 0);", ["in", "out", "err", ["/b", 0], *[None] * 5, ["/\xff", 0]]),
+        ("p.copy(3); p.close(3); p.seek(4, 5n);", ["in", "out", "err", None, ["/\xff", 5]]),
+    ],
+)
+def test_a_file_that_was_put_in_the_place_of_another_descriptor_is_there_again(
+    tmp_path: Path, steps: str, open_then: list[object]
+) -> None:
+    """Whatever its name is: no UTF-8 here."""
+    result = captured(tmp_path, REOPENED.replace("STEPS", steps), COPYING, COPYING_GLUE)
+    assert codes(result) == ["glue-files"]
+    shown = [[one, 0] if isinstance(one, str) else one for one in open_then]
+    assert in_glue(tmp_path, result, ALL_SHOWN) == [shown, 0x53, 0x53]
+
+
+def test_descriptors_that_share_a_file_are_told(tmp_path: Path) -> None:
+    """Each would have a position of its own."""
+    result = captured(tmp_path, REOPENED.replace("STEPS", "p.dup3(3, 1); p.copy(3);"), COPYING, COPYING_GLUE)
+    assert "descriptor 1 (__syscall_dup3), descriptor 4 (__syscall_fcntl64) are open" in said(
+        result, "glue-descriptors"
+    )
+    assert "(3) is open" in said(result, "glue-files")
+
+
 MINIFIED_FILES = FILES.replace('(func (export "__wasm_call_ctors")', '(func (export "qe")) (func $ctors (export "ba")')
 MINIFIED_FILING = (
     FILING.replace("if (text(path)", "if (!there || text(path)")

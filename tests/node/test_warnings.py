@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import preinit
+from preinit.report.text import summary
+from preinit.result import LoadedDifference
 from tests.support.glue import GLUE, LOAD, PROGRAM, SCRIPT, captured, codes, in_glue, needs_node
 
 pytestmark = needs_node
@@ -113,6 +115,21 @@ def test_a_script_without_an_answer_proves_less(tmp_path: Path) -> None:
     assert facts.answered is None
     assert facts.differences is not None
     assert facts.before is not None
+
+
+def test_what_loading_writes_over_is_told_from_what_it_writes_where_nothing_was(tmp_path: Path) -> None:
+    glue = GLUE.replace(
+        "return { things", "for (const at of [200, 300, 304]) instance.exports.put(at, -1);\n  return { things"
+    )
+    script = LOAD + "export const prepare = (p) => { p.put(200, 7); p.put(300, 0); p.put(304, 0xff00); };"
+    result = captured(tmp_path, script + "export const answer = (p) => p.add(2);", glue=glue)
+    facts = result.report.capture
+    assert facts is not None
+    assert facts.differences == (
+        LoadedDifference("memory", 0, 200, 204, 4, held=1),
+        LoadedDifference("memory", 0, 300, 308, 7, held=0),
+    )
+    assert "11 bytes of memory (10 of them were zero) differ" in "\n".join(summary(result.report))
 
 
 def test_an_export_that_ended_by_throwing_is_told(tmp_path: Path) -> None:

@@ -99,8 +99,16 @@ def test_all_kinds_of_arguments_are_written_as_text(text: str, call: str | Call)
         ('f("abc', 3, "a text begins here, and has no end"),
         ('f("abc"', 8, "a comma or the closing bracket"),
         (r'f("a\qb")', 5, "this backslash stands for nothing"),
-        (r'f("\u{d800}")', 4, "this backslash stands for nothing"),
-        (r'f("\u{110000}")', 4, "this backslash stands for nothing"),
+        (r'f("\u{d800}")', 4, "half of a character in UTF-16"),
+        (r'f("\u{110000}")', 4, "there is no such character"),
+        (r'f("\u{99999999999}")', 4, "there is no such character"),
+        (r'f("\u{}")', 4, "this backslash stands for nothing"),
+        (r'f(argv["a", "\u{00}"])', 14, "a text ends with NUL"),
+        (r'f(@"\u{0}")', 5, "a text ends with NUL"),
+        ('f({a: "b")', 10, "a comma or } must stand here"),  # as a component takes it
+        ('f("a\udc80")', 5, "this is not UTF-8"),
+        ('f: func(a: list<string>) -> ()(list["a" "b"])', 41, "a comma or ] must stand here"),
+        ('f: func(a: list<string>) -> ()("a"', 35, "a comma or the closing bracket"),
         ('f(argv["a" "b"])', 12, "a comma or ] must stand here"),
         ("f(argv[1])", 8, "a text between quotes must stand here"),
         ('f(list["a")', 11, "a comma or ] must stand here"),
@@ -122,7 +130,11 @@ def test_what_is_wrong_is_pointed_at(text: str, character: int, what: str) -> No
     assert where
     place, shown, arrow = where.split("\n")
     assert place == f"character {character}"
-    assert shown.strip() == text and len(arrow) == 4 + character and arrow.endswith("^")
+    assert (
+        shown.strip() == text.encode("ascii", "backslashreplace").decode()
+        and len(arrow) == 4 + character
+        and arrow.endswith("^")
+    )
 
 
 def test_a_long_text_is_shown_where_it_is_wrong() -> None:

@@ -252,9 +252,9 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "the initializer is exported still": Mutation("write_module", exports_kept, "no_memory_at_all"),
     "names of data segments stay when the segments are gone": Mutation(
-        "module.keeps_data_segment", always(True), "names_of_segments_that_are_gone"
+        "module.kept_data_segments", always(range(1 << 32)), "names_of_segments_that_are_gone"
     ),
     "names of data segments that stayed are lost": Mutation(
-        "module.keeps_data_segment", always(False), "names_of_segments"
+        "module.kept_data_segments", always(frozenset()), "names_of_segments"
     ),
 }

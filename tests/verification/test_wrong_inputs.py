@@ -126,6 +126,10 @@ def replaced_code(binary: bytes, other: bytes) -> bytes:
         ("add(1.5,2)", Misfit, "'1.5' is not a number of type i32"),
         ("add(4294967296,2)", Misfit, "is not a number of type i32"),
         ("add(1,x)", Misfit, "'x' is not a number of type f64"),
+        ("add(1,", errors.UsageError, "an argument must stand here"),
+        ("add(1,2) 3", errors.UsageError, "nothing can stand here"),
+        ("add(1,2)=3", errors.UsageError, "nothing can be said here of what is returned"),
+        ('add(argv["a("], 2)', errors.UsageError, "only numbers can be given here"),
         ("ref(0)", Misfit, "a call can't give a value of type externref"),
     ],
 )

@@ -108,9 +108,9 @@ def compile_on_demand(
         try:
             wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
             # Compiled code fits one size of the stack.
-            compiled[module.base] = compile_module(engines[0], wasm, (settings, DEEP_STACK), cache)
+            compiled[module.base] = compile_module(engines.engine, wasm, (settings, DEEP_STACK), cache)
         except EngineError as problem:
             other = "cranelift" if settings.compiler == "winch" else None
             raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}", other) from problem
     light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
-    return LinkedCode(settings.compiler, engines[0], {one.base: one for one in light}, compiled, prepared)
+    return LinkedCode(settings.compiler, engines.engine, {one.base: one for one in light}, compiled, prepared)

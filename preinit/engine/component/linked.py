@@ -136,6 +136,9 @@ class LinkedOnDemand(OnDemandInstance):
         except Unsuited as problem:
             raise UnsuitedModule(problem, start) from problem
 
+    def _title_prefix(self) -> str:
+        return title_prefix(self._module)
+
     def _load(self, function: int) -> None:
         try:
             super()._load(function)

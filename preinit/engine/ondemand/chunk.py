@@ -8,7 +8,7 @@ uses.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...binary import encoder as write
@@ -17,9 +17,21 @@ from ...binary.bodies import Body
 from ...binary.growth import GROWTH, guard
 from ...binary.instructions import MOST_FOUND, Search, decoder
 from ...binary.module import Module, SectionId
-from ...binary.opcodes import CALL, MEMORY_GROW, REF_FUNC, TABLE_CHANGES, TABLE_GROW, Kind
+from ...binary.opcodes import (
+    CALL,
+    MEMORY_GROW,
+    REF_FUNC,
+    TABLE_CHANGES,
+    TABLE_GROW,
+    THROW,
+    THROW_REF,
+    UNREACHABLE,
+    Kind,
+)
 from ...binary.sections import ExternKind
+from ...binary.types import FuncType
 from ..values import Unsuited
+from .exceptions import EXCEPTIONS, THROWN, Edit, edits, without_exceptions
 
 #: A chunk has at most so many bytes of code besides the function that is needed, and no other function of more bytes:
 #: four of five functions that are named in one that was called are called, too, but long ones cost most.
@@ -34,12 +46,12 @@ WINDOW = 1_000
 #: What having one more function in a chunk costs, in bytes of code.
 ENTRY = 100
 
-#: The name of a chunk's module starts with this; what the guest's module is told apart by, and a number follow.
+#: The name of a chunk's module starts with this; a number follows, and before that what tells modules apart.
 PREFIX = "preinit:chunk:"
 
 
 def title_prefix(module: Module) -> str:
-    """How the names of all chunks of a module begin: one store may have those of several modules."""
+    """How the names of all chunks of a module begin where one store has those of several modules."""
     return f"{PREFIX}{module.surroundings_sha256[:16]}:"
 
 
@@ -48,6 +60,8 @@ _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
 #: Globals up to which a chunk imports all: instructions with a global are many, and need not be looked at then.
 FEW_GLOBALS = 16
 _OPCODES = GROWTH | TABLE_CHANGES
+
+_NOTHING = FuncType((), ())
 
 
 class Chunk(NamedTuple):
@@ -81,12 +95,16 @@ class SharedImports(NamedTuple):
 class Bodies:
     """The guest's function bodies, decoded once, when they are looked at."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, erases: bool = False) -> None:
+        """`erases`: whether code is compiled without exceptions, see `exceptions`; then chunks have no tags."""
         self._module = module
+        self.erases = erases
         #: Whether a chunk imports the globals that it uses, not all.
         self.picks_globals = len(module.globals) > FEW_GLOBALS
-        self._decoder = decoder(_KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS, _OPCODES)
+        kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
+        self._decoder = decoder(kinds, _OPCODES | EXCEPTIONS if erases else _OPCODES)
         self._searches: dict[int, Search] = {}
+        self.erased: dict[int, list[Edit]] = {}  # function -> see `exceptions.edits`
         self._ranges = module.bodies
         self._first = module.imported_functions
         self._declared = frozenset(module.references)
@@ -119,6 +137,8 @@ class Bodies:
                         "undeclared-function",
                         f"code names a function that nothing declares (byte offset {instruction.start:#x})",
                     )
+            if self.erases and any(instruction.opcode in EXCEPTIONS for instruction in search.found):
+                self.erased[function] = list(edits(self._module, body.start, body.end))
             self._searches[function] = search
         return search
 
@@ -134,6 +154,7 @@ class Bodies:
         """Drops what is kept about functions that are loaded."""
         for function in functions:
             self._searches.pop(function, None)
+            self.erased.pop(function, None)
 
 
 def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> list[int]:
@@ -189,13 +210,13 @@ def _neighbours(bodies: Bodies, chosen: Sequence[int], taken: Container[int], li
     return found
 
 
-def shared_imports(module: Module) -> SharedImports:
-    """The imports of chunks but for functions: a module's tables, memories, globals and tags."""
-    tag_types = _tag_types(module)
+def shared_imports(module: Module, erases: bool = False) -> SharedImports:
+    """The imports of chunks but for functions: a module's tables, memories, globals and, unless `erases`, tags."""
+    tag_types = {} if erases else _tag_types(module)
     before = [externs.table(table) for table in module.tables]
     before += [externs.memory(limits) for limits in module.memories]
     globals_ = _imports([externs.global_(entry) for entry in module.globals])
-    after = [externs.tag(tag_types[index]) for index in module.tags]
+    after = [externs.tag(tag_types[index]) for index in (() if erases else module.tags)]
     return SharedImports(b"".join(_imports(before)), globals_, b"".join(globals_), b"".join(_imports(after)))
 
 
@@ -212,14 +233,17 @@ def assemble(module: Module, bodies: Bodies, functions: Sequence[int], title: st
     """The chunk with those functions. Raises `Unsuited` where they hold what no chunk can."""
     needs = _Needs(module, bodies, functions)
     kinds = module.function_types
-    guard_types = [guard(module, *growth)[0] for growth in needs.guards]
-    signatures = [module.types.functions[index] for index in needs.types] + list(dict.fromkeys(guard_types))
+    guard_types = [_NOTHING if growth == THROWN else guard(module, *growth)[0] for growth in needs.guards]
+    signatures = [module.types.functions[index] for index in needs.types]
+    if bodies.erases:
+        signatures = [without_exceptions(signature) if signature else None for signature in signatures]
+    signatures += dict.fromkeys(guard_types)
     head = b"\0\0" + bytes((ExternKind.FUNC,))
     imported = [head + needs.type_codes[kinds[function]] for function in needs.imports]
     imported += [head + write.uleb(signatures.index(t, len(needs.types))) for t in guard_types]
     globals_ = tuple(needs.globals) if bodies.picks_globals else None
     chosen = shared.all if globals_ is None else b"".join(map(shared.globals.__getitem__, globals_))
-    state = len(module.tables) + len(module.memories) + len(module.tags)
+    state = len(module.tables) + len(module.memories) + (0 if bodies.erases else len(module.tags))
     state += len(module.globals) if globals_ is None else len(globals_)
     count = write.uleb(len(imported) + state)
     exports = {str(i): needs.places[function] for i, function in enumerate(functions)}
@@ -264,7 +288,7 @@ class _Needs:
         self.named: dict[int, None] = {}
         self.globals: dict[int, bytes] = {}  # and how the index in the chunk is written
         self.changes_tables = False
-        self.types = _tag_types(module)
+        self.types = {} if bodies.erases else _tag_types(module)
         for function in functions:
             self._type(module.function_types[function])
             search = bodies[function]
@@ -280,7 +304,12 @@ class _Needs:
                 if instruction.opcode in TABLE_CHANGES:
                     self.changes_tables = True
                     continue
+                if instruction.opcode in (THROW, THROW_REF):  # found where chunks have no exceptions
+                    self.guards[THROWN] = None
+                    continue
                 for reference in instruction.references:
+                    if reference.kind == Kind.TAG:
+                        continue
                     if reference.kind == Kind.GLOBAL:
                         self._global(reference.target)
                     elif reference.kind == Kind.FUNCTION:
@@ -327,9 +356,17 @@ class _Needs:
         self.guards[opcode, target] = None
 
 
-def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterator[tuple[int, int, bytes]]:
+def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterable[tuple[int, int, bytes]]:
     """What replaces which bytes of the file, in order."""
-    search = bodies[function]
+    indices = _indices(bodies[function], needs)
+    erased = bodies.erased.get(function)
+    if erased is None:
+        return indices
+    throws = bytes((CALL,)) + needs.function_codes.get(THROWN, b"") + bytes((UNREACHABLE,))
+    return sorted([*indices, *((start, end, throws if code is None else code) for start, end, code in erased)])
+
+
+def _indices(search: Search, needs: _Needs) -> Iterator[tuple[int, int, bytes]]:
     for reference in search.types:
         yield reference.start, reference.end, needs.type_codes[reference.target]
     for instruction in search.found:
@@ -340,7 +377,8 @@ def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterator[tuple[int, 
         if instruction.opcode in TABLE_CHANGES:
             continue
         for kind, start, end, target in instruction.references:
-            yield start, end, needs.code(kind, target)
+            if kind != Kind.TAG:
+                yield start, end, needs.code(kind, target)
 
 
 def _body(module: Module, bodies: Bodies, needs: _Needs, function: int) -> bytes:

@@ -26,9 +26,10 @@ from ..profile import Profile, StoredChunk
 from ..runtime import Deadline, new_store
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
-from .chunk import Bodies, Chunk, assemble, choose, moved, shared_imports, title_prefix
+from .chunk import PREFIX, Bodies, Chunk, assemble, choose, moved, shared_imports
+from .exceptions import THROWN, thrown
 from .guards import GUARD, guard_module
-from .prepared import Prepared
+from .prepared import Engines, Prepared
 from .stubtable import StubTable
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
@@ -62,9 +63,9 @@ class OnDemandInstance(EngineInstance):
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
-        self._bodies = Bodies(self._module)
-        self._shared_imports = shared_imports(self._module)
-        self._prefix = title_prefix(self._module)
+        self._bodies = Bodies(self._module, prepared.erases)
+        self._shared_imports = shared_imports(self._module, prepared.erases)
+        self._prefix = self._title_prefix()
         self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
         self._chunks: list[_Loaded] = []
         self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
@@ -98,6 +99,10 @@ class OnDemandInstance(EngineInstance):
         self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
         self._fill_tables()
         self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
+
+    def _title_prefix(self) -> str:
+        """How the names of chunks begin: those of the store's other modules begin with something else."""
+        return PREFIX
 
     def _fill_tables(self) -> None:
         """Does what active element segments do."""
@@ -198,11 +203,13 @@ class OnDemandInstance(EngineInstance):
         if number is None:
             return None
         stored = self._prepared.stored.chunks[number]
-        module = self._prepared.load(stored.code)
+        engine, module = stored.live or (None, None)
+        if engine is not self._prepared.engine:
+            module = self._prepared.load(stored.code)
         if module is None:
             return None
         title = f"{self._prefix}{stored.number}"
-        return Chunk(b"", title, *stored[1:-2]), module
+        return Chunk(b"", title, *stored[1:7]), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
         number = self._next_number
@@ -211,7 +218,9 @@ class OnDemandInstance(EngineInstance):
         chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
         module = self._prepared.compile(chunk.wasm)
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
-        self._new_chunks.append(StoredChunk(number, *chunk[2:], self._module.bodies_sha256(chosen), code))
+        live = (self._prepared.engine, module) if code else None
+        bodies = self._module.bodies_sha256(chosen)
+        self._new_chunks.append(StoredChunk(number, *chunk[2:], bodies, code, live))
         return chunk._replace(wasm=b""), module
 
     def profile(self) -> Profile | None:
@@ -224,7 +233,9 @@ class OnDemandInstance(EngineInstance):
 
     def _guard(self, growth: tuple[int, int]) -> Any:
         extern = self._guards.get(growth)
-        if extern is None:
+        if extern is None and growth == THROWN:
+            extern = self._guards[growth] = self._functions.define((), (), thrown)
+        elif extern is None:
             opcode, target = growth
             names = self._code.memories if opcode == MEMORY_GROW else self._code.tables
             module = self._prepared.compile(guard_module(self._module, opcode, target, self._code.bounds))
@@ -341,6 +352,11 @@ class OnDemandGuest(NamedTuple):
         return self.prepared.engine
 
     @property
+    def engines(self) -> Engines | None:
+        """Those that another run of the guest can have, too."""
+        return self.prepared.engines
+
+    @property
     def known(self) -> Profile | None:
         """What earlier instances compiled."""
         return self.prepared.stored
@@ -354,7 +370,7 @@ class OnDemandGuest(NamedTuple):
 
         Raises `Unsuited`, and what `link` raises.
         """
-        engine, interruptible = self.prepared.engine, self.prepared.interruptible
+        engine, interruptible = self.prepared.engine, self.prepared.engines.settings.interruptible
         deadline.watch(engine)
         store = new_store(engine, max_memory, interruptible, MOST_INSTANCES)
         deadline.check()  # after the store has its deadline: whoever cancels from now on, stops the guest

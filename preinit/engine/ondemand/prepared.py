@@ -16,23 +16,42 @@ from ..values import EngineError, GuestTrapped, Unsuited
 SMALL = 8_000
 
 
+class Engines(NamedTuple):
+    """One that runs the guest, and one that compiles on one core; both with these settings."""
+
+    settings: EngineSettings
+    engine: ffi.Engine
+    solo: ffi.Engine
+
+
+def new_engines(settings: EngineSettings) -> Engines:
+    """See `Engines`."""
+    return Engines(settings, new_engine(settings, DEEP_STACK), new_engine(settings, DEEP_STACK, parallel=False))
+
+
 class Prepared(NamedTuple):
-    """A module whose state is compiled, and nothing else. `engine` runs it, `solo` compiles on one core.
+    """A module whose state is compiled, and nothing else.
 
     `keeps_code`: whether there will be a profile. `stored`: that of an earlier build, `stored_chunks`: function ->
     number of its chunk in that.
     """
 
     code: StateCode
-    compiler: str
-    interruptible: bool
-    engine: ffi.Engine
-    solo: ffi.Engine
+    engines: Engines
     state: ffi.Module
     preloads: Mapping[str, ffi.Module]
     keeps_code: bool
     stored: Profile
     stored_chunks: dict[int, int]
+
+    @property
+    def compiler(self) -> str:
+        return self.engines.settings.compiler
+
+    @property
+    def engine(self) -> ffi.Engine:
+        """The one that runs the guest."""
+        return self.engines.engine
 
     def with_code(self, profile: Profile) -> Prepared:
         """The same, that knows the code of `profile`."""
@@ -44,12 +63,17 @@ class Prepared(NamedTuple):
         """Whether the engine has them: then stubs need no stack, where the guest counts on that."""
         return self.compiler != "winch"
 
+    @property
+    def erases(self) -> bool:
+        """Whether code is compiled without its exceptions, see `exceptions`."""
+        return bool(self.code.original.tags) and not self.code.tags
+
     def compile(self, wasm: bytes) -> ffi.Module:
         """A part of the guest, compiled. Raises `Unsuited`."""
         if len(wasm) >= SMALL:
             return _compile(self.engine, self.compiler, wasm)
         # Code of one engine runs in another with the same settings, once it was written down.
-        code = self.serialize(_compile(self.solo, self.compiler, wasm))
+        code = self.serialize(_compile(self.engines.solo, self.compiler, wasm))
         try:
             return ffi.deserialize(self.engine, code)
         except EngineError as problem:  # too little memory, perhaps
@@ -92,30 +116,28 @@ def _compile(engine: ffi.Engine, compiler: str, wasm: bytes) -> ffi.Module:
         raise Unsuited("engine", f"the engine refuses a part of it: {first_line(problem)}", other) from problem
 
 
-def new_engines(settings: EngineSettings) -> tuple[ffi.Engine, ffi.Engine]:
-    """One that runs the guest, and one that compiles on one core."""
-    return new_engine(settings, DEEP_STACK), new_engine(settings, DEEP_STACK, parallel=False)
-
-
 def prepare(
     code: StateCode,
     settings: EngineSettings,
     preloads: Mapping[str, bytes] | None = None,
     keeps_code: bool = False,
     stored: Profile | None = None,
-    engines: tuple[ffi.Engine, ffi.Engine] | None = None,
+    engines: Engines | None = None,
 ) -> Prepared:
-    """Compiles what is needed before the guest runs, see `Prepared`. `engines`: `new_engines`. Raises `Unsuited`."""
-    engine, solo = engines or new_engines(settings)
+    """Compiles what is needed before the guest runs, see `Prepared`.
+
+    `engines`: `new_engines`, which are used if they have the same `settings`. Raises `Unsuited`.
+    """
+    if engines is None or engines.settings != settings:
+        engines = new_engines(settings)
+    engine = engines.engine
     state = _compile(engine, settings.compiler, code.wasm)
     preload_code = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler)
     if stored and stored.compiler == settings.compiler and _fits(engine, stored):
         known = stored
     code = code._replace(wasm=b"")  # compiled, and no longer needed
-    interruptible = settings.interruptible
-    made = Prepared(code, settings.compiler, interruptible, engine, solo, state, preload_code, keeps_code, known, {})
-    return made.with_code(known)
+    return Prepared(code, engines, state, preload_code, keeps_code, known, {}).with_code(known)
 
 
 def _fits(engine: ffi.Engine, stored: Profile) -> bool:

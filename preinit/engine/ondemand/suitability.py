@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...binary.constexpr import evaluate
 from ...binary.module import Module, SectionId
-from ...binary.outline import outline
 from ...binary.sections import Global, Mode
 from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
@@ -16,6 +15,9 @@ from ..values import EngineError
 
 #: Bytes of code below which compiling everything is as fast.
 WORTHWHILE = 1_000_000
+
+#: Bytes of code from which on validating it takes so long that it goes on beside all else.
+MUCH = 20_000_000
 
 #: Every piece of code imports all of the module's tables, memories and tags: more of them than a compiled language has
 #: would cost more than is gained. Of many globals, it imports those that it uses.
@@ -79,6 +81,8 @@ def _is_valid(module: Module) -> bool:
 
     What is left out of the module that is run would not be validated: exports, segments, the start function.
     """
+    from ...binary.outline import outline
+
     try:
         _ = module.bodies  # where they are read, their sizes are checked
         check_room_to_validate(module.data)
@@ -92,3 +96,12 @@ def worthwhile(module: Module) -> bool:
     """Whether a module is so large that compiling it as a whole takes longer."""
     code = module.section(SectionId.CODE)
     return code is not None and code.end - code.start >= WORTHWHILE
+
+
+def validated_beside(module: Module) -> bool:
+    """Whether a module is validated while it runs, so that of its output the code needs not be.
+
+    One with exceptions is in any case: they may be of the old kind, which is the usual reason to be refused.
+    """
+    code = module.section(SectionId.CODE)
+    return code is not None and (worthwhile(module) if module.tags else code.end - code.start >= MUCH)

@@ -86,6 +86,8 @@ ALL_RIGHTS = (1 << 28) - 1
 CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE = 1, 2, 4, 8
 #: `fdflags`: only this one means anything for a file.
 APPEND = 1
+#: All flags of a descriptor: append, dsync, nonblock, rsync, sync.
+FD_FLAGS = 0x1F
 #: `lookupflags`.
 SYMLINK_FOLLOW = 1
 

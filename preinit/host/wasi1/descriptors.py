@@ -10,6 +10,7 @@ from .abi import (
     ALL_RIGHTS,
     APPEND,
     DIRECTORY_RIGHTS,
+    FD_FLAGS,
     FILE_RIGHTS,
     FILESTAT,
     INHERITED_RIGHTS,
@@ -172,6 +173,7 @@ class DescriptorFunctions:
             record = (_DIRENT.pack(cookie, seen.inode, len(name), seen.type) + name)[: size - used]
             span[used : used + len(record)] = record
             used += len(record)
+        entry.half_listed = used == size  # else the guest knows that there was no more
         self._memory.write_u32(result, used)
 
     # -- reaching the disk
@@ -194,8 +196,13 @@ class DescriptorFunctions:
 
     def fd_fdstat_set_flags(self, fd: int, flags: int) -> None:
         entry = self._table.any(fd)
+        if flags & ~FD_FLAGS:
+            raise WasiError(Errno.INVAL)
+        entry.flags = flags
         if isinstance(entry, Descriptor) and entry.writes:
             entry.appends = bool(flags & APPEND)
+        if isinstance(entry, Descriptor) and entry.opening is not None:
+            entry.opening = entry.opening._replace(fd_flags=flags)
 
     def fd_fdstat_set_rights(self, fd: int, _base: int, _inheriting: int) -> None:
         self._table.any(fd)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+
+from ...binary.digest import sha256
 
 
 class RandomStream:
@@ -23,7 +24,7 @@ class RandomStream:
         parts = [self._rest]
         have = len(self._rest)
         while have < size:
-            parts.append(hashlib.sha256(self._prefix + self._counter.to_bytes(8, "little")).digest())
+            parts.append(sha256(self._prefix + self._counter.to_bytes(8, "little")))
             self._counter += 1
             have += 32
         stream = b"".join(parts)

@@ -9,16 +9,15 @@ Paths are bytes, UTF-8 as in WASI: how Python would decode them depends on the u
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...binary.digest import sha256
 from ...engine.values import RawFrame
 from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
@@ -52,7 +51,7 @@ class Metadata:
 
     @property
     def inode(self) -> int:
-        return int.from_bytes(hashlib.sha256(self.guest_path).digest()[:8], "little")
+        return int.from_bytes(sha256(self.guest_path)[:8], "little")
 
 
 def pack_metadata(seen: Metadata) -> bytes:
@@ -105,7 +104,8 @@ class Descriptor:
     `writes`: it was opened to be written, at its end if `appends`.
     `was_read`: whether the guest read some of the content. `opening`: how the guest opened it, `opened_in`: where the
     guest was when it did. `late`: only an instance has this folder.
-    `was_used`: whether it looked for something in this folder.
+    `was_used`: whether it looked for something in this folder. `half_listed`: whether there was more than it has read
+    of the listing. `flags`: those that the guest has given it since.
     """
 
     host_fd: int
@@ -122,6 +122,8 @@ class Descriptor:
     opened_in: Sequence[RawFrame] = ()
     late: LateFolder | None = None
     was_used: bool = False
+    half_listed: bool = False
+    flags: int = 0
 
     def close(self) -> None:
         with suppress(OSError):
@@ -181,6 +183,8 @@ def preopen_late(guest_path: str, refuses: bool) -> Descriptor:
 
     Raises `OSError`.
     """
+    import tempfile  # it takes 3 ms, and is of use to few
+
     folder = tempfile.mkdtemp(prefix="preinit-")
     try:
         entry = preopen(folder, guest_path)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ...engine.values import RawFrame
+from ...errors import quoted
 from ...options import Host
-from ..filesread import FilesRead
+from ..filesread import FilesRead, shown_path
 from .abi import Errno, WasiError
 from .changes import ChangeFunctions
 from .descriptors import DescriptorFunctions
@@ -105,6 +106,16 @@ class Functions:
     def open_descriptors(self) -> list[tuple[int, Descriptor]]:
         """Files and directories that are open now, by number."""
         return self._table.descriptors()
+
+    def unrepeatable(self) -> Iterator[str]:
+        """What was done to descriptors that an output can't do again: where the guest is within a listing, which hosts
+        number as they like, and flags of what it was given."""
+        for number, entry in self._table.entries():
+            if isinstance(entry, Descriptor) and entry.half_listed:
+                folder = quoted(shown_path(entry.guest_path))
+                yield f"is in the middle of listing the folder {folder} (descriptor {number})"
+            elif entry.flags and (isinstance(entry, Stream) or entry.opening is None):
+                yield f"has changed the flags of descriptor {number}, which it was given"
 
     def moved(self) -> dict[int, int]:
         """The numbers of streams and folders, as the guest was given them -> those that it gave them itself since."""

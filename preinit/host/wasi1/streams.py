@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Stream:
     """An input with `data`, or what `late` gives when it is first read; or an output with a `sink`.
 
-    `reads`: how often it was read. `earlier`: another input and a number: it is read so many times first.
+    `reads`: how often it was read. `earlier`: another input and a number: it is read so many times first. `flags`:
+    those that the guest has given it.
     """
 
     data: bytes = b""
@@ -20,6 +21,7 @@ class Stream:
     late: Callable[[], bytes] | None = None
     reads: int = 0
     earlier: tuple[Stream, int] | None = None
+    flags: int = 0
 
     def read(self, size: int) -> bytes:
         self.reads += 1

@@ -64,6 +64,10 @@ class Table:
         """Files and directories that are open, by number."""
         return [(number, entry) for number, entry in sorted(self._open.items()) if isinstance(entry, Descriptor)]
 
+    def entries(self) -> list[tuple[int, Descriptor | Stream]]:
+        """All that is open, by number."""
+        return sorted(self._open.items(), key=lambda one: one[0])
+
     def numbers(self) -> dict[int, int]:
         """The number of each entry that is open, by the entry's identity."""
         return {id(entry): number for number, entry in self._open.items()}

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from ...binary.cursor import Cursor
 from ...binary.instructions import decoder
 from ...binary.module import Module
-from ...binary.opcodes import CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF
+from ...binary.opcodes import (
+    CALL,
+    CALL_INDIRECT,
+    MISC_PREFIX,
+    RETURN_CALL,
+    RETURN_CALL_INDIRECT,
+    RETURN_CALL_REF,
+    code,
+)
 from ...binary.sections import ExternKind
 from ...binary.types import NUMERIC_SIZES, ValType, is_numeric, type_name
 from ...engine.guest import Instance
@@ -22,6 +30,11 @@ from .references import reference
 
 _NULL = 1
 _TAIL_CALLS = decoder(frozenset(), frozenset((RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)))
+#: `table.set`, `table.init`, `table.copy`, `table.fill`: what puts something else where an element is.
+_TABLE_CHANGES = frozenset((0x26, *(code(MISC_PREFIX, second) for second in (0x0C, 0x0E, 0x11))))
+_TAIL_CALLS_AND_CHANGES = decoder(
+    frozenset(), frozenset((RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)) | _TABLE_CHANGES
+)
 
 
 def capture_frames(module: Module, paused: Paused, options: Options, called: Sequence[str]) -> FramesState:
@@ -42,14 +55,15 @@ def capture_frames(module: Module, paused: Paused, options: Options, called: Seq
     wanted = pausing.stack if pausing.watched.hooked is None else pausing.stack[1:]
     if [frame.body.function for frame in frames] != wanted:
         raise PauseDiffers("other functions were unwound at the pause than were active in the first run")
-    _check_tail_calls(module, paused, frames[0] if frames else None, called[pausing.run])
+    lends = bool(options.preloads) and any(export.kind == ExternKind.TABLE for export in module.exports)
+    _check_tail_calls(module, paused, frames[0] if frames else None, called[pausing.run], lends)
     files = _open_files(paused, options)
     world = paused.world
     rest = (files, world.folders, world.closed_numbers(), world.kept_output, world.moved_streams())
     return FramesState(tuple(frames), pausing.run, *rest)
 
 
-def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | None, export: str) -> None:
+def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | None, export: str, lends: bool) -> None:
     """Raises `PauseRefused` where the innermost call that is under way is not the one that was paused.
 
     What ended by a tail call is on no stack: the call under way is that of a function that has done something since,
@@ -58,7 +72,7 @@ def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | No
     pausing = paused.pausing
     assert pausing is not None
     if innermost is not None:
-        callee = _callee(module, paused, innermost)
+        callee = None if _may_be_another(module, innermost, lends) else _callee(module, paused, innermost)
     else:
         exported = module.exported(export)
         callee = exported.target if exported else None
@@ -88,6 +102,23 @@ def _check_tail_calls(module: Module, paused: Paused, innermost: FrameState | No
     )
 
 
+def _may_be_another(module: Module, frame: FrameState, lends: bool) -> bool:
+    """Whether a frame may call another function than the one that its element of a table has by now: what it called can
+    have put that there, and have ended by a tail call of it."""
+    if module.data[frame.call.start] != CALL_INDIRECT:
+        return False
+    tails = changes = False
+    for body in module.bodies:
+        for found in _TAIL_CALLS_AND_CHANGES.search(module.data, body.start, body.end).found:
+            if found.opcode in _TABLE_CHANGES:
+                changes = True
+            else:
+                tails = True
+        if tails and (changes or lends):
+            return True
+    return False
+
+
 def _callee(module: Module, paused: Paused, frame: FrameState) -> int | None:
     """The function that a frame calls, whose call has not begun; None where nothing shows it."""
     call = frame.call
@@ -107,6 +138,12 @@ def _callee(module: Module, paused: Paused, frame: FrameState) -> int | None:
 
 def _open_files(paused: Paused, options: Options) -> tuple[OpenFile, ...]:
     """What the output opens again. Raises `PauseRefused`."""
+    for what in paused.world.unrepeatable():
+        raise PauseRefused(
+            f"the program {what}, and no instance can go on from there",
+            hint="Pause before it does that, or when that is over: when the listing was read to its end, the "
+            "descriptor was closed, or its flags are what they were.",
+        )
     found = paused.world.open_files()
     for number, entry in found:
         name = f"{quoted(shown_path(entry.guest_path))} (descriptor {number})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...errors import printable
 from ...result import BuildWarning
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
         yield BuildWarning(
             "late-environment",
             "the guest fetched its environment and keeps no array of it that could be bound when an instance starts: "
-            "what it copied is the same in every instance",
+            "what it copied is the same in every instance, and what it fetches again is the instance's",
             _ENTRY,
         )
     if facts.environment_arrays > 1:
@@ -45,15 +46,24 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
             f"{facts.elsewhere} more word{'s' * (facts.elsewhere != 1)} of memory held the environment's address in "
             "one of two runs only: what reads the environment through "
             f"{'it' if facts.elsewhere == 1 else 'them'} sees the build's",
-            "If a variable is missing in instances: " + _ENTRY,
+            "Where a variable is missing in instances, fetch it in an entry point: docs/world.md says how, for each "
+            "language.",
         )
-    if facts.texts:
-        one = facts.texts == 1
+    if facts.variables_held:
+        names, many = ", ".join(map(printable, facts.variables_held)), len(facts.variables_held) > 1
         yield BuildWarning(
             "late-elsewhere",
-            f"{facts.texts} more word{'' if one else 's'} of memory hold{'s' * one} the address of a text of the "
-            f"build: what reads an argument or a variable through {'it' if one else 'them'} sees the build's",
-            "If it should be the instance's: take it from `argv` or `getenv` again when an instance starts.",
+            f"words of memory still hold an address within the build's text of the environment variable{'s' * many} "
+            f"{names}: what the guest took while it was built is the build's in every instance",
+            "Have it call `getenv` again when an instance starts, and keep nothing of it before.",
+        )
+    if facts.arguments_held:
+        numbers, many = ", ".join(map(str, facts.arguments_held)), len(facts.arguments_held) > 1
+        yield BuildWarning(
+            "late-elsewhere",
+            f"words of memory still hold an address within the build's text of argument{'s' * many} number {numbers}: "
+            "what the guest took while it was built is the build's in every instance",
+            "Have it take arguments from `argv` again when an instance starts.",
         )
     for number, what in ((facts.environment_active, "environment"), (facts.arguments_active, "arguments")):
         if number:
@@ -69,6 +79,8 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
         yield BuildWarning(
             "late-arguments",
             "the guest fetched its arguments and keeps no array of them that could be bound when an instance starts "
-            "(it was given none, or changed or freed the array): what it took is the same in every instance",
-            "Build with as many `--arg` as an instance gets, or fetch them in an entry point: docs/world.md.",
+            "(it was given none, or changed or freed the array): what it took is the same in every instance, and what "
+            "it fetches again is the instance's",
+            "Where what it took should be the instance's: build with as many `--arg` as an instance gets, or fetch "
+            "them in an entry point: docs/world.md.",
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...binary.module import Module
+from ...errors import printable
 from ...options import Host
-from ...result import BuildWarning
+from ...result import BuildWarning, LateFacts
 from ..rewrite import Run
 from ..snapshot import Snapshot
 
@@ -16,44 +17,118 @@ SHORTEST = 8
 #: Bytes that are searched at once.
 _CHUNK = 1 << 20
 
+_NO_SECRET = "Give the build no secret. Where the text is none, accept it: `--accept late-remains`."
 
-def leaks(module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run]) -> tuple[BuildWarning, ...]:
-    """A warning of environment variables whose values stand verbatim in memory that the output holds.
+#: Where a text of the builder stands: the memory, and the offset in it.
+Place = tuple[int, int]
 
-    `runs`: those parts. What the input holds already is no secret. It does not have the values.
+
+def leaks(
+    module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run], late: LateFacts | None = None
+) -> tuple[BuildWarning, ...]:
+    """A warning of environment variables whose values stand verbatim in memory that the output holds, and one for each
+    of environment and arguments that instances bring themselves, with what of the build's is still there.
+
+    `runs`: those parts. What the input holds already is no secret. None of them has the values.
     """
-    if not host.env:
-        return ()
-    values = {name: value.encode("utf-8", "surrogateescape") for name, value in host.env}
-    wanted = {n: v for n, v in values.items() if len(v) >= SHORTEST and n not in host.public_env}
-    places: dict[str, tuple[int, int]] = {}
-    for run in runs:
-        if not wanted:
-            break
-        overlap = max(map(len, wanted.values())) - 1
-        for start, part in _chunks(snapshot.memories[run.memory].content, run, overlap):
-            for name, value in list(wanted.items()):
-                place = part.find(value)
-                if place >= 0:
-                    places[name] = (run.memory, start + place)
-                    del wanted[name]
-    found = {name: place for name, place in places.items() if values[name] not in module.data}
-    if not found:
-        return ()
-    many = "s" if len(found) > 1 else ""
-    places_in_order = "; ".join(f"memory {memory}, offset {place:#x}" for memory, place in found.values())
-    return (
-        BuildWarning(
+    values = _values(host)
+    found = _standing({n: (v,) for n, v in values.items() if n not in host.public_env}, module, snapshot, runs)
+    return (*_leaked(found), *(_remains(module, host, snapshot, runs, late, found) if late else ()))
+
+
+def _values(host: Host) -> dict[str, bytes]:
+    return {name: value.encode("utf-8", "surrogateescape") for name, value in host.env}
+
+
+def _leaked(found: Mapping[str, Place]) -> Iterator[BuildWarning]:
+    if found:
+        many = "s" if len(found) > 1 else ""
+        yield BuildWarning(
             "environment-value",
-            f"the value{many} of the environment variable{many} {', '.join(found)} {'are' if many else 'is'} in the "
-            f"output: {places_in_order}",
+            f"the value{many} of the environment variable{many} {_named(found)} {'are' if many else 'is'} in the "
+            f"output: {_places(found)}",
             "Run the initializer without such a variable. If its value is no secret, write it (`--env NAME=VALUE`), or "
             "name the variable in Host.public_env.",
-        ),
-    )
+        )
+
+
+def _remains(
+    module: Module,
+    host: Host,
+    snapshot: Snapshot,
+    runs: Sequence[Run],
+    late: LateFacts,
+    told: Mapping[str, Place],
+) -> Iterator[BuildWarning]:
+    """What libc copied, and nothing leads to once an instance has its own: it is there to be read all the same.
+
+    Looked for are `NAME=VALUE` and an argument, each with the NUL behind it, and a value alone.
+    """
+    if late.environment == "bound":
+        texts = {n: (n.encode("utf-8", "surrogateescape") + b"=" + v + b"\0", v) for n, v in _values(host).items()}
+        found = _standing({name: text for name, text in texts.items() if name not in told}, module, snapshot, runs)
+        if found:
+            many = "s" if len(found) > 1 else ""
+            yield BuildWarning(
+                "late-remains",
+                f"instances have an environment of their own, and the text{many} of the build's variable{many} "
+                f"{_named(found)} can still be read in the output: {_places(found)}",
+                _NO_SECRET,
+            )
+    if late.arguments == "bound":
+        arguments = enumerate((text.encode("utf-8", "surrogateescape") for text in host.args), 1)
+        found = _standing({str(number): (text + b"\0",) for number, text in arguments}, module, snapshot, runs)
+        if found:
+            many = "s" if len(found) > 1 else ""
+            yield BuildWarning(
+                "late-remains",
+                f"instances have arguments of their own, and the text{many} of the build's argument{many} number "
+                f"{_named(found)} can still be read in the output: {_places(found)}",
+                _NO_SECRET,
+            )
+
+
+def _named(found: Mapping[str, Place]) -> str:
+    """All of them: any can be the one that matters."""
+    return ", ".join(map(printable, found))
+
+
+def _places(found: Mapping[str, Place]) -> str:
+    return "; ".join(f"memory {memory}, offset {place:#x}" for memory, place in found.values())
+
+
+def _standing(
+    wanted: Mapping[str, Sequence[bytes]], module: Module, snapshot: Snapshot, runs: Sequence[Run]
+) -> dict[str, Place]:
+    """Where one of the texts of each name stands, in the order in which they are found; none that is too short, or that
+    the input holds."""
+    left = {
+        name: kept
+        for name, texts in wanted.items()
+        if (kept := [text for text in dict.fromkeys(texts) if len(text) >= SHORTEST])
+    }
+    places: dict[str, Place] = {}
+    for run in runs:
+        overlap = max((len(text) for texts in left.values() for text in texts), default=1) - 1
+        for start, part in _chunks(snapshot.memories[run.memory].content, run, overlap) if left else ():
+            for name, texts in list(left.items()):
+                for text in list(texts):
+                    place = part.find(text)
+                    if place < 0:
+                        continue
+                    if text in module.data:
+                        texts.remove(text)
+                        continue
+                    places[name] = (run.memory, start + place)
+                    texts.clear()
+                    break
+                if not texts:
+                    del left[name]
+    return places
 
 
 def _chunks(content: memoryview, run: Run, overlap: int) -> Iterator[tuple[int, bytes]]:
-    """Parts of a run, each with the beginning of the next one."""
+    """Parts of a run, each with the beginning of what follows: a text may go on in the next run, and a NUL behind it is
+    in none."""
     for start in range(run.start, run.end, _CHUNK):
-        yield start, content[start : min(start + _CHUNK + overlap, run.end)].tobytes()
+        yield start, content[start : min(start + _CHUNK, run.end) + overlap].tobytes()

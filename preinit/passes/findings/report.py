@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -107,7 +106,7 @@ def find(
         layout=options.layout,
         engine=paused.engine,
         input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(output.wasm, hashlib.sha256(output.wasm).hexdigest(), written, compressed),
+        output=module_facts(output.wasm, output.sha256, written, compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=snapshot_facts(module, snapshot, output),
@@ -130,7 +129,7 @@ def find(
             ),
             *(pause_warnings(pause) if pause else ()),
             *(late_warnings(late) if late else ()),
-            *leaks(module, options.host, snapshot, output.runs),
+            *leaks(module, options.host, snapshot, output.runs, late.facts if late else None),
         ),
         audit=differences,
         scrub_stack=scrubbed,

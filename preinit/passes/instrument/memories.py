@@ -22,14 +22,16 @@ def active_data(module: Module, memories: Mapping[int, str]) -> list[ActiveData]
     The engine makes a program of all active data segments and compiles that, which takes longer.
     """
     found = []
-    for segment in module.data_segments:
-        if segment.mode is not Mode.ACTIVE:
+    wide = {index: module.memories[index].is_64 for index in memories}
+    new, kind, active = tuple.__new__, ActiveData, Mode.ACTIVE  # tens of thousands: the usual way takes twice as long
+    for mode, memory, _, start, end, offset, is_64 in module.data_segments:
+        if mode is not active:
             continue
-        if segment.offset is None or segment.memory not in memories:
+        if offset is None or memory not in wide:
             return None
-        if segment.offset_is_64 != module.memories[segment.memory].is_64:
+        if is_64 != wide[memory]:
             return None  # not valid, and the engine says so
-        found.append(ActiveData(memories[segment.memory], segment.offset, segment.start, segment.end))
+        found.append(new(kind, (memories[memory], offset, start, end)))
     return found
 
 

@@ -17,32 +17,34 @@ from .segments import NO_PROBES
 _KEPT = (SectionId.TABLE, SectionId.MEMORY, SectionId.GLOBAL)
 
 
-def instrument_state(module: Module, bounds: Bounds | None = None) -> tuple[StateCode, Instrumented]:
+def instrument_state(module: Module, bounds: Bounds | None = None, tags: bool = True) -> tuple[StateCode, Instrumented]:
     """The state alone, for a module whose functions come later: everything but functions, all of it exported.
 
     For modules of which `engine.ondemand.suitability` approves: nothing in their state names a function or a type.
-    `bounds`: how far memories and tables may grow together.
+    `bounds`: how far memories and tables may grow together. `tags`: without, the module must define all that it has.
     """
     add = Additions(module, free_prefix(module), 0)
     kinds: dict[ExternKind, int] = {
         ExternKind.TABLE: len(module.tables),
         ExternKind.MEMORY: len(module.memories),
         ExternKind.GLOBAL: len(module.globals),
-        ExternKind.TAG: len(module.tags),
+        ExternKind.TAG: len(module.tags) if tags else 0,
     }
     names = {kind: tuple(add.export(kind, i, kind.name.lower()) for i in range(n)) for kind, n in kinds.items()}
     used = [entry.type_index for entry in module.imports if entry.kind == ExternKind.FUNC]
     types = {
-        index: add.type(signature) for index in (*used, *module.tags) if (signature := module.types.functions[index])
+        index: add.type(signature)
+        for index in (*used, *(module.tags if tags else ()))
+        if (signature := module.types.functions[index])
     }
     # Imported functions are of no use here: whether they have the right type is found when this is instantiated.
     imports = [write.name("") * 2 + externs.imported(entry, types.get(entry.type_index)) for entry in module.imports]
     own_tags = module.tags[sum(entry.kind == ExternKind.TAG for entry in module.imports) :]
-    tags = [b"\0" + write.uleb(types[index]) for index in own_tags]
+    tag_entries = [b"\0" + write.uleb(types[index]) for index in own_tags] if tags else []
     contents = {
         SectionId.TYPE: add.types,
         SectionId.IMPORT: imports,
-        SectionId.TAG: tags,
+        SectionId.TAG: tag_entries,
         SectionId.EXPORT: add.exports,
     }
     memories = dict(enumerate(names[ExternKind.MEMORY]))

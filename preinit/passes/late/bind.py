@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...binary.growth import growing_functions
-from ...binary.instructions import decoder
 from ...binary.module import Module
-from ...binary.opcodes import MEMORY_GROW, MEMORY_SIZE
 from ...binary.types import Limits
 from ...errors import LateBinding, PreinitError, TimeLimit, UsageError, counted
 from ...host import Clock, Fetches
 from ...host.imports import wasi_parameters
 from ...result import LateFacts
 from ..capture.memories import capture_memories
-from ..plan.job import LARGER, Job, larger
+from ..plan.job import LARGER, LATE_MARKER, Job, larger
 from ..run import Paused, run_again
 from ..snapshot import MemoryState, Snapshot
 from . import find
+from .allocators import check_allocators
 from .runtimes import GO_HINT, is_go
 from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
-
-#: Instructions behind a `memory.grow` whose result says nothing but whether it went well: `drop`, or a comparison with
-#: -1 (equal, unequal, greater, at most) or with 0 (less, at least, both signed). Whoever grows so takes new pages to
-#: lie where the memory ended the last time.
-_BLIND = (
-    b"\x1a",
-    *(b"\x41\x7f" + bytes([compare]) for compare in (0x46, 0x47, 0x4A, 0x4C)),
-    *(b"\x41\x00" + bytes([compare]) for compare in (0x48, 0x4E)),
-)
-_SIZES = decoder(frozenset(), frozenset((MEMORY_SIZE,)))
 
 _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
 
 
 class _Agreed(NamedTuple):
-    """Arrays whose words are the same in two runs; and how many words are not."""
+    """Arrays whose words are the same in two runs; how many words are not; the words that hold a place in a text of the
+    environment in the second run."""
 
     arrays: tuple[Bound, ...]
     elsewhere: int
+    taken: Mapping[int, find.Taken] = {}
+
+
+class _Other(NamedTuple):
+    """A run in a larger environment: the words that hold an array's address, with that address; whether the guest made
+    an array of its own; the words that hold a place in a text."""
+
+    words: dict[int, int]
+    changed: bool
+    taken: dict[int, find.Taken]
 
 
 def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
@@ -97,8 +96,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
-    texts = _texts_held(job, state, first.world.environment, agreed.arrays, values=True)
-    texts |= _texts_held(job, state, first.world.arguments, arrays, values=False)
+    variables = _texts_held(job, state, first.world.environment, agreed.arrays, agreed.taken)
+    others = _texts_held(job, state, first.world.arguments, arrays)
     facts = LateFacts(
         environment=environment,
         environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
@@ -108,7 +107,9 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         arguments=arguments,
         argument_arrays=tuple(one.array for one in arrays),
         argument_count=arrays[0].strings if arrays else 0,
-        texts=len(texts),
+        texts=len(variables.keys() | others.keys()),
+        variables_held=tuple(dict.fromkeys(variables.values())),
+        arguments_held=tuple(dict.fromkeys(map(int, others.values()))),
         environment_active=_active(snapshot, first.world.environment, agreed.arrays, array=True),
         arguments_active=_active(snapshot, first.world.arguments, arrays, array=False),
     )
@@ -122,13 +123,24 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     return late
 
 
-def _texts_held(job: Job, state: MemoryState, fetches: Fetches, arrays: Sequence[Bound], values: bool) -> set[int]:
+def _texts_held(
+    job: Job,
+    state: MemoryState,
+    fetches: Fetches,
+    arrays: Sequence[Bound],
+    again: Mapping[int, find.Taken] | None = None,
+) -> dict[int, str]:
+    """The words that hold a text of those arrays, and whose it is. `again`: texts are variables, and these words held
+    such a place in a second run. A place within a text may be a number by chance: it counts if it was there, too."""
     bound = {one.array for one in arrays}
     kept = [fetch for fetch in fetches.all if fetch.array in bound]
-    if not kept:
-        return set()
-    held = job.deadline.start(lambda: [find.texts_held(fetch, state, values) for fetch in kept]).result()
-    return set().union(*held)
+    values = again is not None
+    held: dict[int, str] = {}
+    for found in job.deadline.start(lambda: [find.texts_held(f, state, values) for f in kept]).result() if kept else ():
+        for word, taken in found.items():
+            if (taken.begins or (again or {}).get(word) == taken) and not (values and taken.title == LATE_MARKER[0]):
+                held[word] = taken.title
+    return held
 
 
 def _active(snapshot: Snapshot, fetches: Fetches, arrays: Sequence[Bound], array: bool) -> int:
@@ -182,43 +194,16 @@ def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
             f"{pages} are needed",
             hint="Link the module with a larger maximum: -Wl,--max-memory=BYTES.",
         )
-    growing, _ = growing_functions(module)
-    if not growing and (place := _size_asked(module, index)) is not None:
-        raise LateBinding(
-            "the module asks for the size of its memory and never grows it, so it may take all of it for its own, and "
-            "the instance's environment would be overwritten there",
-            where=f"byte offset {place:#x}: `memory.size`",
-            hint=f"Link it with another allocator. {_WHERE}",
-        )
-    for growths in growing.values():
-        for growth in growths:
-            if growth.opcode != MEMORY_GROW or growth.target != index:
-                continue
-            after = module.data[growth.end : growth.end + 3]
-            if after.startswith(_BLIND):
-                raise LateBinding(
-                    "the module's allocator takes whatever lies behind its heap for its own, so the instance's "
-                    "environment would be overwritten there",
-                    where=f"byte offset {growth.start:#x}: the result of `memory.grow` is only compared",
-                    hint=f"Link it with another allocator. {_WHERE}",
-                )
-
-
-def _size_asked(module: Module, index: int) -> int | None:
-    """The offset of an instruction that asks for the size of the memory."""
-    for body in module.bodies:
-        for found in _SIZES.search(module.data, body.start, body.end).found:
-            if found.references[0].target == index:
-                return found.start
-    return None
+    check_allocators(module, index)
 
 
 def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) -> _Agreed:
     held = {word: one.array for one in found for word in one.words}
     moves = True
     for size in LARGER:
-        other, changed = _other_run(job, first, index, size)
-        if changed:
+        second = _other_run(job, first, index, size)
+        other = second.words
+        if second.changed:
             raise LateBinding(
                 "the guest added variables to its environment while it was built (as setenv does), so the one that "
                 "libc keeps is no longer the one that it fetched",
@@ -232,7 +217,7 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
             break
         moved = {word for word in same if other[word] != held[word]}
         arrays = (one._replace(words=tuple(word for word in one.words if word in moved)) for one in found)
-        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved))
+        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved), second.taken)
     raise LateBinding(
         "the guest keeps its environment at an address that does not depend on its size, so nothing shows which words "
         "of memory hold that address",
@@ -240,9 +225,8 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
     )
 
 
-def _other_run(job: Job, first: Paused, index: int, size: int) -> tuple[dict[int, int], bool]:
-    """The words that hold the address of an environment in a run with a larger one, with that address; and whether the
-    guest made an array of its own from it."""
+def _other_run(job: Job, first: Paused, index: int, size: int) -> _Other:
+    """What is found in a run with a larger environment."""
     if first.other is not None and size == LARGER[0]:
         other = first.other
         return job.deadline.start(lambda: _held(job, other, index)).result()
@@ -261,10 +245,13 @@ def _other_run(job: Job, first: Paused, index: int, size: int) -> tuple[dict[int
         other.close()
 
 
-def _held(job: Job, other: Paused, index: int) -> tuple[dict[int, int], bool]:
+def _held(job: Job, other: Paused, index: int) -> _Other:
     state = capture_memories(job.module, other.instrumented, other.instance)[index]
     fetches = find.alive(other.world.environment.all, state)
     found = [find.bound(fetch, state) for fetch in fetches]
-    return {word: one.array for one in found for word in one.words}, any(
-        True for fetch in fetches for copy in find.copies(fetch, state) for _ in find.words(state, copy)
-    )
+    words = {word: one.array for one in found for word in one.words}
+    changed = any(True for fetch in fetches for copy in find.copies(fetch, state) for _ in find.words(state, copy))
+    taken: dict[int, find.Taken] = {}
+    for fetch in fetches:
+        taken.update(find.texts_held(fetch, state, values=True))
+    return _Other(words, changed, taken)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import NamedTuple
 
 from ...host import Fetch
 from ..snapshot import FramesState, MemoryState
@@ -14,8 +18,6 @@ WORD = 4
 
 #: Arrays that are looked for, the latest ones: a guest that keeps more keeps copies, one for each request perhaps.
 MOST_ARRAYS = 64
-#: Texts of an array that are looked for, one after the other.
-MOST_TEXTS = 64
 #: Words that may hold one address.
 MOST_WORDS = 10_000
 
@@ -57,33 +59,73 @@ def bound(fetch: Fetch, memory: MemoryState) -> Bound:
 def words(memory: MemoryState, value: int) -> Iterator[int]:
     """The addresses of aligned words that are `value`, which is not 0; at most `MOST_WORDS`."""
     wanted, found = struct.pack("<I", value), 0
+    rare = wanted.rstrip(b"\0")  # most bytes of a memory are zeros: what ends with one takes twice as long to find
     for start, end in memory.touched or [(0, len(memory.content))]:
         for low in range(start, min(end, len(memory.content)), _CHUNK):
             part = memory.content[low : min(low + _CHUNK + WORD - 1, len(memory.content))].tobytes()
-            at = part.find(wanted)
+            at = part.find(rare)
             while 0 <= at < _CHUNK and low + at < end:
-                if (low + at) % WORD == 0:
+                if (low + at) % WORD == 0 and part.startswith(wanted, at):
                     yield low + at
                     found += 1
                     if found == MOST_WORDS:
                         return
-                at = part.find(wanted, at + 1)
+                at = part.find(rare, at + 1)
 
 
-def texts_held(fetch: Fetch, memory: MemoryState, values: bool) -> set[int]:
-    """The words that hold the address of a text that this call fetched, outside of its array: each is what somebody
-    took from there. Of the first texts; not of what begins the strings, whose address is that of all of them.
+def words_within(memory: MemoryState, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """The addresses of aligned words whose value is one of `low` to `high`, with it; at most `MOST_WORDS`."""
+    number = 0
+    for upper in range(low >> 16, (high >> 16) + 1) if low <= high else ():
+        first, last = max(low, upper << 16), min(high, (upper << 16) + 0xFFFF)
+        # The second byte of such a word, and those behind it, which are not consumed: words may overlap.
+        second, rest = (bytes((byte >> 8 & 0xFF,)) for byte in (first, last)), struct.pack("<H", upper)
+        pattern = re.compile(b"[" + b"-".join(map(re.escape, second)) + b"](?=" + re.escape(rest) + b")", re.DOTALL)
+        for start, part in _parts(memory):
+            for match in pattern.finditer(part):
+                at = match.start() - 1
+                if at < 0 or (start + at) % WORD:
+                    continue
+                value = int.from_bytes(part[at : at + WORD], "little")
+                if first <= value <= last:
+                    yield start + at, value
+                    number += 1
+                    if number == MOST_WORDS:
+                        return
 
-    `values`: texts are `NAME=VALUE`, and what is taken is the value.
+
+def _parts(memory: MemoryState) -> Iterator[tuple[int, bytes]]:
+    """What a memory holds that is not zero, in parts of whole words."""
+    for low, high in memory.touched or [(0, len(memory.content))]:
+        end = min(-(-high // WORD) * WORD, len(memory.content))
+        for start in range(low - low % WORD, end, _CHUNK):
+            yield start, memory.content[start : min(start + _CHUNK, end)].tobytes()
+
+
+class Taken(NamedTuple):
+    """A place in a text that a call fetched: `title` is the variable's name, or the argument's number, `offset` how
+    far behind the beginning of the text it is; `begins`: whether the text begins there, or a variable's value."""
+
+    title: str
+    offset: int
+    begins: bool
+
+
+def texts_held(fetch: Fetch, memory: MemoryState, values: bool) -> dict[int, Taken]:
+    """The words that hold an address within a text that this call fetched, outside of its array. Not the address at
+    which the strings begin, which is that of all of them.
+
+    `values`: texts are `NAME=VALUE`.
     """
-    held: set[int] = set()
+    held: dict[int, Taken] = {}
     array = range(fetch.array, fetch.array + WORD * len(fetch.texts))
-    at = fetch.strings
-    for text in fetch.texts[:MOST_TEXTS]:
-        taken = at + (text.find(b"=") + 1 if values else 0)
-        if taken != fetch.strings:
-            held.update(word for word in words(memory, taken) if word not in array)
-        at += len(text)
+    starts = list(accumulate(map(len, fetch.texts), initial=fetch.strings))
+    for word, value in words_within(memory, fetch.strings + 1, starts[-1] - 1):
+        if word not in array:
+            number = bisect_right(starts, value) - 1
+            name, offset = fetch.texts[number].partition(b"=")[0], value - starts[number]
+            title = name.decode("utf-8", "surrogateescape") if values else str(number + 1)
+            held[word] = Taken(title, offset, offset == 0 or (values and offset == len(name) + 1))
     return held
 
 

@@ -13,7 +13,6 @@ from ...errors import PreinitError, Unreadable, UsageError, in_words, located, q
 from ...files.regular import MOST_MODULE, read_bounded
 from ...options import Options
 from .supported import check_room, check_supported
-from .tags import refuse_old_exceptions
 from .text import is_text, parse_text
 
 #: A module's bytes, binary or text, or the path of a file that holds them.
@@ -21,24 +20,19 @@ Wasm = bytes | str | os.PathLike[str]
 
 
 class Source(NamedTuple):
-    """A module to build from, the modules that it is given to import from, and what to compile of each of those.
-
-    `valid`: the module was validated.
-    """
+    """A module to build from, the modules that it is given to import from, and what to compile of each of those."""
 
     module: Module
     preloads: Mapping[str, Module]
     preload_code: Mapping[str, bytes]
-    valid: bool = False
 
 
 def read_source(wasm: Wasm, options: Options, deadline: Deadline) -> Source:
     """Parses and checks what is given. Raises an `InputError`, `UsageError`, `TimeLimit`."""
     data = read_within(wasm, deadline)
-    valid = deadline.start(lambda: refuse_old_exceptions(data)).result()
     module = parse_within(data, deadline)
     check_supported(module, options)
-    return Source(module, *read_preloads(module, options), valid)
+    return Source(module, *read_preloads(module, options))
 
 
 def parse_within(wasm: Wasm, deadline: Deadline, libraries: bool = False) -> Module:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from ...engine.runtime import Deadline
-from ...errors import UsageError
+from ...errors import UsageError, quoted
 from ...options import Options
+from ...options.hints import option
 from ..parse.source import Source
-from .entries import entries
+from .entries import Entry, entries
 from .exports import check_usable, output_exports
 from .initializers import choose
 from .job import Job
@@ -26,13 +29,28 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
         from ...symbols.stack import find_stack
 
         stack = find_stack(module)
-    own = entries(module, options)
-    if pause and own:
-        raise UsageError(
-            "functions that call exports with constants can't be made of a program that is paused in the middle",
-            hint="Leave one of both out.",
-        )
+    own = entries(module, options, calls[-1].type if calls else None)
+    if pause:
+        _check_beside_pause(own, {call.name for call in calls})
     if not own:
         check_usable(module, [] if pause else calls, exports, options)
     given = (source.preloads, source.preload_code, deadline, exports, stack)
     return Job(module, tuple(calls), options, *given, pause=pause, entries=own)
+
+
+def _check_beside_pause(own: Sequence[Entry], run: Collection[str]) -> None:
+    """Raises `UsageError` for a function of the output that can't be made of a program that is paused in a call of one
+    of the exports `run`."""
+    for entry in own:
+        if entry.call.name in run:
+            raise UsageError(
+                f"the function {quoted(entry.name)} of the output is to call {quoted(entry.call.name)}, which is "
+                "paused in the middle: it would run again from its beginning",
+                hint="Leave it out, or rename what goes on: " + option("-r", f"{entry.name}={entry.call.name}"),
+            )
+        if not all(isinstance(value, bytes) for value in entry.call.values):
+            raise UsageError(
+                f"the function {quoted(entry.name)} of the output is to call an export with more than numbers, and the "
+                "program is paused in the middle: its allocator may be, too, and no call has returned",
+                hint="Give numbers only, or let the program itself keep what the function needs.",
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from ...binary.module import Module
@@ -24,9 +25,15 @@ from ...options.calls import Call as Given
 from ...options.hints import few_of
 from ...options.numbers import encode, expected
 from ...symbols.linker import how_to_export_memory
+from .written import Site, shown
 
 #: What functions that allocate memory are given.
 _FORMS = (MALLOC, ALIGNED, REALLOC)
+
+
+#: What the call before returns, by its type: None where there is none, `ANY` where that is not known.
+ANY: Literal["any"] = "any"
+Before = FuncType | Literal["any"] | None
 
 
 class Allocator(NamedTuple):
@@ -68,54 +75,63 @@ def call_text(call: Call, more: str = "") -> str:
     return f"'{printable(call.name)}({','.join(call.arguments) if numbers else '...'}){more}'"
 
 
-def separated(
-    function_type: FuncType, name: str, text: str, where: str, who: str, option: str, error: type[PreinitError]
-) -> tuple[str, ...]:
-    """The arguments that were written in the brackets of `NAME(...)`, one for each parameter.
+def check_number(
+    function_type: FuncType, name: str, site: Site, who: str, option: str, error: type[PreinitError]
+) -> None:
+    """Raises `error` where a call has more or fewer numbers than the function has parameters.
 
-    Raises `error` where they are more or fewer; `who` takes them, `option` is where they were written.
+    `who` takes them, `option` is where they were written.
     """
-    parts = tuple(part.strip() for part in text.split(",")) if text.strip() else ()
-    if len(parts) != len(function_type.params):
+    takes, given = len(function_type.params), len(site.starts)
+    if takes != given:
         wanted = ",".join(f"<{type_name(t)}>" for t in function_type.params)
-        takes, given = len(function_type.params), f"{len(parts)} {'was' if len(parts) == 1 else 'were'} given"
         raise error(
-            f"the {who} takes {counted(takes, 'argument')}, {given}",
-            where=where,
+            f"the {who} takes {counted(takes, 'argument')}, {given} {'was' if given == 1 else 'were'} given",
+            where=site.argument(takes),
             hint=f"Write numbers for them: {option} '{printable(name)}({wanted})'." if wanted else "Leave them out.",
         )
-    return parts
 
 
 _HINT = "Export a function that takes them as i32."
 
 
-def with_data(module: Module, given: Given, function_type: FuncType, where: str, allocator: str | None = None) -> Call:
-    """A call that may be given more than numbers. `allocator`: the export that was named for that.
+def with_data(
+    module: Module,
+    given: Given,
+    function_type: FuncType,
+    site: Site,
+    allocator: str | None = None,
+    before: Before = ANY,
+) -> Call:
+    """A call that may be given more than numbers. `allocator`: the export that was named for that; `before`: what the
+    call before it returns.
 
     Raises `InitializerType`, `UnknownExport`.
     """
     parameters = list(function_type.params)
     needed = sum(map(_taken, given.arguments))
     if needed != len(parameters):
+        ends = accumulate(map(_taken, given.arguments))
+        surplus = next((number for number, end in enumerate(ends) if end > len(parameters)), len(given.arguments))
         raise InitializerType(
             f"the initializer takes {counted(len(parameters), 'argument')}, {needed} would be given",
-            where=where,
-            hint="The bytes of a file, argv[...] and list[...] count as two.",
+            where=site.argument(surplus),
+            hint=_how_many(function_type, given),
         )
     found = None
     if any(isinstance(value, bytes | str | Argv | Strings) for value in given.arguments):
-        _check_memory(module, where)
-        found = _allocator(module, where, allocator)
+        _check_memory(module, site.export)
+        found = _allocator(module, site.export, allocator)
     elif given.returns == "result" or any(isinstance(value, Word) for value in given.arguments):
-        _check_memory(module, where)
-    shown: list[str] = []
+        _check_memory(module, site.export)
+    texts: list[str] = []
     values: list[Value] = []
-    for value in given.arguments:
+    for place, value in enumerate(given.arguments):
+        where = site.argument(place)
         taken, parameters = parameters[: _taken(value)], parameters[_taken(value) :]
-        shown.append(_shown(value))
+        texts.append(shown(value))
         if isinstance(value, int | float | Number):
-            values.append(number(taken[0], shown[-1], where))
+            values.append(number(taken[0], texts[-1], where))
             continue
         if not isinstance(value, Returned) and any(kind != I32 for kind in taken):
             raise InitializerType(
@@ -124,42 +140,42 @@ def with_data(module: Module, given: Given, function_type: FuncType, where: str,
                 hint=_HINT,
             )
         if isinstance(value, Word | Returned):
+            _check_before(value, before, taken[0], where)
             values.append(value)
         else:
             assert found is not None
             values.append(Data(value, found))
     if given.returns == "result":
-        _check_result(function_type, where)
-        return Call(given.name, function_type, tuple(shown), tuple(values), "result")
-    expects = None if given.returns is None else expected_result(function_type, given.returns, where)
-    return Call(given.name, function_type, tuple(shown), tuple(values), expected=expects)
+        _check_result(function_type, site.result())
+        return Call(given.name, function_type, tuple(texts), tuple(values), "result")
+    expects = None if given.returns is None else expected_result(function_type, given.returns, site.result())
+    return Call(given.name, function_type, tuple(texts), tuple(values), expected=expects)
+
+
+def _check_before(value: Word | Returned, before: Before, wanted: ValType, where: str) -> None:
+    """Raises `InitializerType` where the call before does not return what `*` stands for."""
+    results = before.results if isinstance(before, FuncType) else ()
+    if before == ANY or results == (wanted,) or (results and isinstance(value, Word)):
+        return
+    returned = " ".join(map(type_name, results)) or "nothing"
+    raise InitializerType(
+        "`*` stands for what the call before returned: "
+        + ("there is none" if before is None else f"the call before returned {returned}")
+        + ("" if isinstance(value, Word) else f", and type {type_name(wanted)} is needed"),
+        where=where,
+        hint="Give `*` to the call right behind the one that returns it.",
+    )
+
+
+def _how_many(function_type: FuncType, given: Given) -> str:
+    if any(_taken(value) > 1 for value in given.arguments):
+        return "The bytes of a file, argv[...] and list[...] count as two."
+    return f"Give it {counted(len(function_type.params), 'argument')}." if function_type.params else "Leave them out."
 
 
 def _taken(value: Argument) -> int:
     """How many parameters an argument fills."""
     return 2 if isinstance(value, bytes | Argv | Strings) else 1
-
-
-def _shown(value: Argument) -> str:
-    """An argument in a report: of bytes only how many."""
-    from ...options.grammar import quoted_text
-
-    match value:
-        case bytes():
-            return f"{len(value)} bytes"
-        case str():
-            return quoted_text(value)
-        case Number(text):
-            return text
-        case Word(offset):
-            return f"*{offset}"
-        case Returned():
-            return "*"
-        case Argv(texts):
-            return f"argv[{', '.join(map(quoted_text, texts))}]"
-        case Strings(texts):
-            return f"list[{', '.join(map(quoted_text, texts))}]"
-    return str(value)
 
 
 def _check_result(function_type: FuncType, where: str) -> None:

@@ -8,6 +8,7 @@ from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...errors import InitializerType, printable
 from ...options import Options
+from .arguments import ANY, Before
 from .initializers import Call, call_of
 
 
@@ -18,15 +19,16 @@ class Entry(NamedTuple):
     call: Call
 
 
-def entries(module: Module, options: Options) -> tuple[Entry, ...]:
-    """The functions that are to be made, in order. Raises what choosing an initializer raises."""
+def entries(module: Module, options: Options, before: Before = ANY) -> tuple[Entry, ...]:
+    """The functions that are to be made, in order. `before`: what the last initializer returns. Raises what choosing an
+    initializer raises."""
     functions = {e.name: e.target for e in module.exports if e.kind == ExternKind.FUNC}
     made = []
     for name, source in options.rename_funcs:
         if isinstance(source, str) and (source in module.exported_names or "(" not in source):
             continue
         try:
-            made.append(Entry(name, call_of(module, functions, source, options.allocator)))
+            made.append(Entry(name, call_of(module, functions, source, options.allocator, before, f"{name}=")))
         except InitializerType as problem:
             _speak_of_entry(problem, name)
             raise

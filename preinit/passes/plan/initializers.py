@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from ...binary.instructions import decoder
@@ -13,9 +12,12 @@ from ...binary.types import F32, F64, I32, I64, FuncType, type_name
 from ...errors import InitializerType, NoInitializer, UnknownExport, quoted
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Call as Given
+from ...options.grammar import Written, parse, read, read_numbers
 from ...options.hints import few_of
+from ...options.reading import Mistake
+from .arguments import ANY, Before, check_number, expected_result, number, with_data
 from .arguments import Call as Call
-from .arguments import expected_result, number, separated, with_data
+from .written import site_of, site_of_given
 
 #: What a reactor exports to have its constructors run:
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
@@ -27,8 +29,6 @@ COMMAND_START = "_start"
 #: What `wasm-ld` calls the function that runs constructors, and the wrappers that call it in a command. Emscripten
 #: exports the former, and its loader calls it: https://lld.llvm.org/WebAssembly.html
 CONSTRUCTORS, COMMAND_WRAPPER = "__wasm_call_ctors", ".command_export"
-
-_WITH_ARGUMENTS = re.compile(r"(.*)\(([^()]*)\)(?:=([^()=]+))?", re.DOTALL)
 
 
 def choose(module: Module, options: Options) -> list[Call]:
@@ -49,7 +49,9 @@ def choose(module: Module, options: Options) -> list[Call]:
         named += [name for name in usual if name in functions][:1]
         if not named:
             raise _no_initializer(module, functions)
-    calls = [call_of(module, functions, text, options.allocator) for text in named]
+    calls: list[Call] = []
+    for text in named:
+        calls.append(call_of(module, functions, text, options.allocator, calls[-1].type if calls else None))
     if REACTOR_START in functions and all(call.name != REACTOR_START for call in calls):
         calls.insert(0, call_of(module, functions, REACTOR_START))
     constructors = _constructors_to_run(module, functions, calls)
@@ -104,19 +106,22 @@ def _calls(module: Module, caller: int, callee: int) -> bool:
     return any(reference.target == callee for instruction in found for reference in instruction.references)
 
 
-def call_of(module: Module, functions: dict[str, int], wanted: str | Given, allocator: str | None = None) -> Call:
-    """The call of an export that was written: a name of `functions`, or with arguments. Raises what `choose` raises."""
-    name, arguments, returned = wanted if isinstance(wanted, str) else wanted.name, "", None
+def call_of(
+    module: Module,
+    functions: dict[str, int],
+    wanted: str | Given,
+    allocator: str | None = None,
+    before: Before = ANY,
+    prefix: str = "",
+) -> Call:
+    """The call of an export that was written: a name of `functions`, or with arguments. `before`: what the call before
+    returns; `prefix`: what was written before it. Raises what `choose` raises, and `UsageError`."""
+    name = wanted if isinstance(wanted, str) else wanted.name
+    written = None
+    if isinstance(wanted, str) and name not in functions and "(" in name:
+        written = _read(name, prefix)
+        name = written.name
     if name not in functions:
-        match = _WITH_ARGUMENTS.fullmatch(name)
-        if match and isinstance(wanted, str):
-            name, arguments, returned = match[1], match[2], match[3]
-    if name not in functions:
-        if "(" in name and not _WITH_ARGUMENTS.fullmatch(name):
-            raise UnknownExport(
-                f"the module exports no function {quoted(name)}",
-                hint="A call is NAME(ARGUMENT,...), with both brackets.",
-            )
         if name in module.exported_names:
             raise InitializerType(f"the export {quoted(name)} is not a function", hint=_candidates(module, functions))
         raise UnknownExport(f"the module exports no function {quoted(name)}", hint=_candidates(module, functions, name))
@@ -125,20 +130,40 @@ def call_of(module: Module, functions: dict[str, int], wanted: str | Given, allo
         raise InitializerType(
             f"the export {quoted(name)} has no function type that can be called", hint=_candidates(module, functions)
         )
-    where = f"export {quoted(name)} of type {function_type}"
+    export = f"export {quoted(name)} of type {function_type}"
     if not isinstance(wanted, str):
-        return with_data(module, wanted, function_type, where, allocator)
-    unfit = next((t for t in function_type.params if t not in (I32, I64, F32, F64)), None)
-    if unfit:
+        site = site_of_given(export, wanted, prefix)
+        return with_data(module, wanted, function_type, site, allocator, before)
+    site = site_of(export, wanted, written, prefix)
+    unfit = next((place for place, t in enumerate(function_type.params) if t not in (I32, I64, F32, F64)), None)
+    if unfit is not None:
         raise InitializerType(
-            f"an initializer can't have a parameter of type {type_name(unfit)}",
-            where=where,
+            f"an initializer can't have a parameter of type {type_name(function_type.params[unfit])}",
+            where=site.argument(unfit),
             hint="Only numbers can be given: export a function without that parameter, which calls this one.",
         )
-    parts = separated(function_type, name, arguments, where, "initializer", "-f", InitializerType)
-    raw = tuple(number(t, part, where) for t, part in zip(function_type.params, parts, strict=True))
-    expected = None if returned is None else expected_result(function_type, returned.strip(), where)
+    check_number(function_type, name, site, "initializer", "-f", InitializerType)
+    parts = tuple(
+        f"@{part.values[0]}" if part.kind == "file" else wanted[part.start : part.end]
+        for part in (written.parts if written else ())
+    )
+    raw = tuple(
+        number(kind, part, site.argument(place))
+        for place, (kind, part) in enumerate(zip(function_type.params, parts, strict=True))
+    )
+    returned = written.returns if written else None
+    expected = None if returned is None else expected_result(function_type, returned, site.result())
     return Call(name, function_type, parts, raw, expected=expected)
+
+
+def _read(text: str, prefix: str) -> Written:
+    """A call whose arguments are numbers, or should be: what gives more is a `preinit.Call` by now. Raises
+    `UsageError`."""
+    try:
+        # Of what only a call of a component could be, the mistake that it is here.
+        return parse(text) or read_numbers(text) or read(text)
+    except Mistake as mistake:
+        raise mistake.error(text, prefix) from None
 
 
 def _candidates(module: Module, functions: dict[str, int], wanted: str = "") -> str:

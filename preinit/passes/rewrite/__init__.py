@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ...binary.digest import sha256
 from ..observer import Observer
 from ..plan.job import Job
 from ..run import Paused
@@ -20,6 +21,9 @@ from .scrub import scrub
 
 if TYPE_CHECKING:
     from ..late import Late
+
+#: Bytes of an output from which on it is hashed beside its validation.
+_LARGE = 1_000_000
 
 __all__ = [
     "Plan",
@@ -50,4 +54,10 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
             if runs is None:
                 runs = deadline.start(partial(memory_runs, module, snapshot, plan.memories)).result()
             output = deadline.start(partial(write_module, module, snapshot, variant, runs)).result()
+        if len(output.wasm) >= _LARGE:
+            output = output._replace(hashing=deadline.start(partial(_sha256, output.wasm)))
         yield output
+
+
+def _sha256(wasm: bytes) -> str:
+    return sha256(wasm).hex()

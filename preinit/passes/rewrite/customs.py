@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ...binary import encoder as write
 from ...binary.cursor import Cursor, leading_u32
@@ -15,12 +15,11 @@ from ...version import VERSION
 DROPPED_PREFIX = "reloc."
 
 
-def names(
-    module: Module, section: Section, kept_segments: Callable[[int], bool], added: Mapping[int, str]
-) -> write.Pieces:
+def names(module: Module, section: Section, kept_segments: Collection[int], added: Mapping[int, str]) -> write.Pieces:
     """The name section without the names of data segments that are gone; a malformed one is left as it is.
 
-    `added`: names of functions behind those of the module.
+    `kept_segments`: those that are still the ones that had these indices; `added`: names of functions behind those of
+    the module.
     """
     content: write.Pieces = []
     view = memoryview(module.data)
@@ -36,7 +35,9 @@ def names(
             if part.id != DATA_SEGMENT_NAMES:
                 content.append(view[part.header : part.end])
                 continue
-            kept = [(i, n) for i, n in sorted(module.names.data_segments.items()) if kept_segments(i)]
+            if not kept_segments:  # there may be tens of thousands of names
+                continue
+            kept = [(i, n) for i, n in sorted(module.names.data_segments.items()) if i in kept_segments]
             if kept:
                 entries = write.vector([write.uleb(i) + write.name(n) for i, n in kept])
                 content += [bytes((part.id,)) + write.uleb(len(entries)), entries]

@@ -29,6 +29,8 @@ _ZEROS = bytes(_GRAIN)
 
 #: Flags, opcode of the constant, one byte of offset, `end`, one byte of length: no header is shorter.
 _SHORTEST_HEADER = 5
+#: Flags, memory, opcode, ten bytes of offset, `end`, ten bytes of length: no header is longer.
+_LONGEST_HEADER = 28
 
 _NON_ZERO = re.compile(rb"[^\0]")
 
@@ -63,13 +65,11 @@ def runs_of_memory(
     price = PRICES[layout]
     # Zeros fewer than this never pay, so the pattern leaves them inside a part.
     gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
+    wide = _LONGEST_HEADER + price  # more zeros always pay
     runs: list[Run] = []
-    # No segment of this memory costs more than so many zeros: most gaps need no closer look.
-    farthest = len(content) if is_64 else min(len(content), (1 << 31) - 1)
-    most = header_size(memory, farthest, len(content), is_64) + price
     start = end = -1  # of the run that may still grow
     for part_start, part_end in _parts(content, gap, touched):
-        if start >= 0 and part_start - end <= most:
+        if start >= 0 and part_start - end <= wide:
             split = header_size(memory, part_start, part_end - part_start, is_64) + price
             merged = part_start - end + uleb_size(part_end - start) - uleb_size(end - start)
             if merged <= split:
@@ -77,8 +77,7 @@ def runs_of_memory(
                 continue
         if start >= 0:
             runs.append(Run(memory, start, end))
-            if len(runs) >= 2 * _KEPT:
-                runs = trimmed(runs)
+            runs = trimmed(runs)
         start, end = part_start, part_end
     if start >= 0:
         runs.append(Run(memory, start, end))

@@ -48,9 +48,9 @@ def imported_limits(limits: Limits, index: int, states: Sequence[MemoryState], o
 
 def active_entry(module: Module, states: Sequence[MemoryState], run: Run) -> write.Pieces:
     """The data segment that puts a run where it belongs."""
-    content = states[run.memory].content[run.start : run.end]
-    offset = offset_constant(run.start, module.memories[run.memory].is_64)
-    return [active_head(run.memory) + offset + write.uleb(len(content)), content]
+    memory, start, end = run  # of tens of thousands
+    offset = offset_constant(start, module.memories[memory].is_64)
+    return [active_head(memory) + offset + write.uleb(end - start), states[memory].content[start:end]]
 
 
 def active_head(memory: int) -> bytes:

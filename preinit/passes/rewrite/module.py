@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary.assembler import END
+from ...binary.digest import sha256
 from ...binary.module import Module, Section, SectionId
+from ...engine.runtime import Pending
 from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
 from .layout import Run
 from .plan import Plan, SegmentsPlan
-from .segments import keeps_data_segment
+from .segments import kept_data_segments
 
 _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
 
@@ -20,13 +22,20 @@ _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
 class Rewritten(NamedTuple):
     """The output, and the runs of memory that its data segments hold.
 
-    `added`: the index of the first function that was appended and does something, and bytes of each of them.
+    `added`: the index of the first function that was appended and does something, and bytes of each of them. `hashing`:
+    its SHA-256, in hex, where that is under way.
     """
 
     wasm: bytes
     runs: tuple[Run, ...]
     segments: int
     added: tuple[int, tuple[int, ...]] = (0, ())
+    hashing: Pending[str] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of the output, in hex."""
+        return self.hashing.result() if self.hashing else sha256(self.wasm).hex()
 
 
 def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
@@ -112,7 +121,7 @@ def _custom(module: Module, section: Section, plan: Plan) -> write.Pieces:
     if section.title.startswith(customs.DROPPED_PREFIX) or section.title in plan.replaced:
         return []
     if section == module.custom("name"):
-        return customs.names(module, section, lambda index: keeps_data_segment(module, plan, index), plan.frames.names)
+        return customs.names(module, section, kept_data_segments(module, plan), plan.frames.names)
     if section == module.custom("producers"):
         return write.custom_section("producers", customs.producers(module))
     if section == module.custom("target_features"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...binary import assembler as code
+from ...errors import Misfit, quoted
+from ...options.hints import option
 from ..plan.entries import renamed
 from ..plan.exports import no_ops, output_exports
 from ..plan.job import Job
@@ -55,7 +57,13 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
     resumes = resuming(module, state, snapshot.memories)
     # Behind the continuations, and behind the one function more that calls it.
     before = b"" if resumes is None else code.call(first + len(state.frames) + 1)
-    names = {new for new, present in renamed(module, job.options).items() if present == name} or {name}
+    names = {new for new, present in renamed(module, job.options).items() if present == name}
+    if not names and name in dict(job.options.rename_funcs):
+        raise Misfit(
+            f"nothing would export what goes on after the pause: something else gets its name, {quoted(name)}",
+            hint=f"Give it another one, too: {option('-r', f'main={name}')}",
+        )
+    names = names or {name}
     # What a host calls first, it calls once.
     called = None if names <= {*late.ENTRIES} else len(module.globals) + plan.globals.added
     continued = frames.continuations(module, state, name, first, before, called)

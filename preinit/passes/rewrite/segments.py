@@ -8,7 +8,6 @@ was dropped. Element segments of changed tables are emptied in place, since code
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from ...binary import encoder as write
@@ -39,29 +38,33 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
     runs, active, restored = _within_slots(module, plan, runs)
     todo = iter(active)
-    entries: list[write.Pieces] = []
+    entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
+    number = 0
+    empty = {index: _empty(module, index) for index in range(len(module.memories))}
     if plan.segments.keep_slots:
         for index, segment in enumerate(module.data_segments):
             if segment.mode is Mode.PASSIVE:
-                entries.append(_kept(module, snapshot.segments, index, segment))
+                entries += _kept(module, snapshot.segments, index, segment)
             else:
                 run = next(todo, None)
-                entries.append(
-                    memories.active_entry(module, snapshot.memories, run) if run else [_empty(module, segment)]
-                )
-    entries.extend(memories.active_entry(module, snapshot.memories, run) for run in todo)
-    placed = list(zip(restored, range(len(entries), len(entries) + len(restored)), strict=True))
-    entries.extend(memories.passive_entry(snapshot.memories, run) for run in restored)
-    head = write.uleb(len(entries))
-    parts = list(chain.from_iterable(entries))
-    size = len(head) + sum(map(len, parts))
+                entries += memories.active_entry(module, snapshot.memories, run) if run else empty[segment.memory]
+        number = len(module.data_segments)
+    for run in todo:
+        entries += memories.active_entry(module, snapshot.memories, run)
+        number += 1
+    placed = list(zip(restored, range(number, number + len(restored)), strict=True))
+    for run in restored:
+        entries += memories.passive_entry(snapshot.memories, run)
+    number += len(restored)
+    head = write.uleb(number)
+    size = len(head) + sum(map(len, entries))
     if size > write.LARGEST_SECTION:
         raise OutputTooLarge(
             f"the snapshot's memory takes {size} bytes, a data section has at most {write.LARGEST_SECTION}",
             hint="Initialize less: only memory that is not zero is written.",
         )
-    pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head, *parts]
-    return DataWritten(pieces if entries else [], len(entries), runs, placed)
+    pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries]
+    return DataWritten(pieces if number else [], number, runs, placed)
 
 
 def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:
@@ -69,12 +72,10 @@ def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list
     slots = module.data_segments if plan.segments.keep_slots else ()
     passive = sum(segment.mode is Mode.PASSIVE for segment in slots)
     most = MOST_SEGMENTS - passive
-    owners = plan.memories.owners
-    filled = {memory for memory in range(len(module.memories)) if owners.restores(memory)}
     while True:
         kept = within_limit(runs, most)
-        restored = [run for run in kept if run.memory in filled] if filled else []
-        active = [run for run in kept if run.memory not in filled] if filled else kept
+        restored = [run for run in kept if plan.memories.owners.restores(run.memory)]
+        active = [run for run in kept if not plan.memories.owners.restores(run.memory)]
         # Active runs take the slots of active segments first; those that are left are written, too.
         surplus = max(len(active), len(slots) - passive) + len(restored) + passive - MOST_SEGMENTS
         if surplus <= 0:
@@ -94,16 +95,16 @@ def _kept(module: Module, state: SegmentsState, index: int, segment: DataSegment
     return [memoryview(module.data)[segment.raw_start : segment.end]]
 
 
-def _empty(module: Module, segment: DataSegment) -> bytes:
+def _empty(module: Module, memory: int) -> write.Pieces:
     """An active segment of no bytes: needs no bulk-memory, which an empty passive one would."""
-    offset = offset_constant(0, module.memories[segment.memory].is_64)
-    return memories.active_head(segment.memory) + offset + b"\x00"
+    return [memories.active_head(memory) + offset_constant(0, module.memories[memory].is_64) + b"\x00"]
 
 
-def keeps_data_segment(module: Module, plan: Plan, index: int) -> bool:
-    """Whether the data segment is still the one that had this index."""
-    segments = module.data_segments
-    return plan.segments.keep_slots and index < len(segments) and segments[index].mode is Mode.PASSIVE
+def kept_data_segments(module: Module, plan: Plan) -> frozenset[int]:
+    """The data segments that are still the ones that had their indices."""
+    if not plan.segments.keep_slots:
+        return frozenset()
+    return frozenset(index for index, one in enumerate(module.data_segments) if one.mode is Mode.PASSIVE)
 
 
 # -- element segments --------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
@@ -14,7 +13,7 @@ from ...options.accepted import watched
 from ..observer import Observer
 from ..plan.job import LARGER, Job, larger
 from ..plan.pause import Pause
-from .attempt import Attempt
+from .attempt import Attempt, Check
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
 from .strategies import ASKED_FOR, Strategy
@@ -27,22 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["KeptInMemory", "Paused", "run_again", "run_guest", "run_whole"]
 
 
-def run_guest(
-    job: Job, observer: Observer, kept: Kept | None = None, check: Callable[[bytes], None] | None = None
-) -> Paused:
+def run_guest(job: Job, observer: Observer, kept: Kept | None = None, check: Check | None = None) -> Paused:
     """Compiles the guest and runs it in a fresh instance: `with run_guest(...) as paused:`.
 
-    `kept`: what is known from other builds of the module, and is to be kept. `check`: validates a module, and is asked
-    about the input before much of it is compiled. Raises what that, compiling and running raise.
+    `kept`: what is known from other builds of the module, and is to be kept. `check`: see `attempt.Check`. Raises what
+    that, compiling and running raise.
     """
     if job.pause is not None:
         return _run_to_pause(job, job.pause, observer, kept, check)
     return _run(job, observer, kept or KeptInFolder(job), check)
 
 
-def _run_to_pause(
-    job: Job, pause: Pause, observer: Observer, kept: Kept | None, check: Callable[[bytes], None] | None
-) -> Paused:
+def _run_to_pause(job: Job, pause: Pause, observer: Observer, kept: Kept | None, check: Check | None) -> Paused:
     """The same up to a pause: see `pausing`. Raises `PauseRefused`, `PauseDiffers` and `NeverPaused`, too.
 
     Where instances bring their own environment, the first run is one in a larger environment: what holds its address
@@ -64,7 +59,7 @@ def _run_twice(
     pause: Pause,
     observer: Observer,
     kept: Kept | None,
-    check: Callable[[bytes], None] | None,
+    check: Check | None,
     other: Host | None,
 ) -> Paused:
     """`other`: the world of the first run, if it is another one."""
@@ -78,14 +73,10 @@ def _run_twice(
             made = job.deadline.start(lambda: watch(job.module, stack, pause.function, number)).result()
         return _for_copy(job, made), made
 
-    def check_original(_copy: bytes) -> None:
-        if check:
-            check(job.module.data)
-
     first_job, first_copy = copied(())
     first_job = first_job.in_world(other) if other else first_job
     first_kept = kept or KeptInFolder(first_job)
-    first = _run(first_job, observer, first_kept, check_original, (pause, first_copy, False))
+    first = _run(first_job, observer, first_kept, check, (pause, first_copy, False))
     try:
         assert first.pausing is not None
         stack = checked_stack(first.pausing)
@@ -119,7 +110,7 @@ def _run(
     job: Job,
     observer: Observer,
     kept: Kept,
-    check: Callable[[bytes], None] | None = None,
+    check: Check | None = None,
     pausing: tuple[Pause, Watched, bool] | None = None,
     printed: int = 0,
 ) -> Paused:

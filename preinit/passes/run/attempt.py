@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.guest import Instance
-from ...engine.ondemand.suitability import worthwhile
+from ...engine.ondemand.suitability import validated_beside, worthwhile
 from ...engine.runtime import EngineSettings, Pending
 from ...engine.values import Unsuited
 from ...errors import PreinitError, TimeLimit, UnsupportedProposal, counted, quoted
@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     from .pausing import Pausing
 
 
+#: Gives the validation of the input, which goes on beside other work.
+Check = Callable[[], Pending[None]]
+
+
 class Attempt(NamedTuple):
     """`world`: what the guest sees of it; whoever made it closes it where the attempt fails.
 
-    `check`: validates the input before much is compiled; None where that was done. `pausing`: where the guest is
-    paused, and how; None for the end of the last call.
+    `check`: validates the input; None where that is not asked for. `pausing`: where the guest is paused, and how; None
+    for the end of the last call.
     """
 
     job: Job
@@ -43,7 +47,7 @@ class Attempt(NamedTuple):
     world: World
     observer: Observer
     kept: Kept
-    check: Callable[[bytes], None] | None = None
+    check: Check | None = None
     pausing: Pausing | None = None
 
     def run(self) -> Paused:
@@ -94,30 +98,31 @@ class Attempt(NamedTuple):
         return guest, instrumented
 
     def _compile_on_demand(self, checks: list[Pending[None]]) -> tuple[Guest, Instrumented]:
+        from ...engine.ondemand.exceptions import can_do_without
         from ...engine.ondemand.instance import OnDemandGuest
         from ...engine.ondemand.prepared import prepare
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        # The usual reason to be refused is exception handling of the old kind. Most of the code will not be compiled:
-        # validating it takes as long as the rest, so of a large module that goes on while the guest runs.
-        checked = self._checking() if job.module.tags else None
-        if checked and worthwhile(job.module):
-            checks.append(checked)
-            checked = None
+        # Most of the code will not be compiled: validating it may take as long as the rest, and goes on beside it. Of a
+        # small module with exceptions, they may be of the old kind: nothing of it is run.
+        checked = None
+        if self.check and validated_beside(job.module):
+            checks.append(self.check())
+        elif self.check and job.module.tags:
+            checked = self.check()
         with self.observer.stage("instrument"):
-            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds)).result()
+            without = self.strategy.compiler == "winch" and can_do_without(job.module) and not job.preload_code
+            state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds, not without)).result()
             instrumented = self._trimmed(instrumented)
         deadline.check_time()
         with self.observer.stage("compile"):
             # What runs again needs not be compiled again.
             keeps = self.kept.store.keeps or self.kept.runs_again or job.options.audit or job.goes_on or self.pausing
             settings, profile = self._settings(), self.strategy.profile
-            known, code = bool(keeps), job.preload_code
-            prepared = deadline.start(lambda: prepare(state, settings, code, known, profile)).result()
-        if checked:
-            with self.observer.stage("check"):
-                checked.result()
+            known, code, engines = bool(keeps), job.preload_code, self.kept.engines
+            prepared = deadline.start(lambda: prepare(state, settings, code, known, profile, engines)).result()
+        self._wait([checked] if checked else [started for started in checks if started.ended])
         return OnDemandGuest(prepared), instrumented
 
     def _trimmed(self, instrumented: Instrumented) -> Instrumented:
@@ -128,16 +133,8 @@ class Attempt(NamedTuple):
 
         Of a small module, compiling tells it as soon: it would only be validated twice.
         """
-        if worthwhile(self.job.module) and (checked := self._checking()):
-            with self.observer.stage("check"):
-                checked.result()
-
-    def _checking(self) -> Pending[None] | None:
-        """The same under way, which `result` waits for; None where it was done before."""
-        if self.check is None:
-            return None
-        check, data = self.check, self.job.module.data
-        return self.job.deadline.start(lambda: check(data))
+        if worthwhile(self.job.module) and self.check:
+            self._wait([self.check()])
 
     def _settings(self) -> EngineSettings:
         return EngineSettings(self.strategy.compiler, None, self.job.interruptible, self.job.shares_memory)

@@ -17,6 +17,7 @@ from .profiles import ProfileStore
 from .strategies import Strategy, strategies
 
 if TYPE_CHECKING:
+    from ...engine.ondemand.prepared import Engines
     from .paused import Guest, Paused
 
     #: What compiling a guest gives.
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
 
 class Kept(Protocol):
-    """`store`: where profiles are kept. `runs_again`: whether code that is compiled runs more than once."""
+    """`store`: where profiles are kept. `runs_again`: whether code that is compiled runs more than once. `engines`:
+    those of an earlier run on demand, whose code needs not be loaded again in them; None for new ones.
+    """
 
     store: ProfileStore
     runs_again: bool
+    engines: Engines | None
 
     def strategies(self, job: Job) -> Iterator[Strategy]:
         """Those to try, without what is known to fail."""
@@ -54,6 +58,7 @@ class KeptInFolder:
     def __init__(self, job: Job) -> None:
         self.store = ProfileStore(job.module, job.options, job.interruptible)
         self.runs_again = False
+        self.engines: Engines | None = None
         self._learnt: Profile | None = None
 
     def strategies(self, job: Job) -> Iterator[Strategy]:
@@ -78,6 +83,7 @@ class KeptInMemory:
     def __init__(self, module: Module, options: Options) -> None:
         self.store = ProfileStore(module, options, interruptible(options))
         self.runs_again = True
+        self.engines: Engines | None = None
         self._lock = threading.Lock()
         self._guests: dict[_Key, Compiled] = {}
         self._strategies: dict[Reason | None, list[Strategy]] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
+from ...binary.digest import sha256
 from ...binary.module import Module
 from ...engine.code import DAMAGED, CodeCache
 from ...engine.profile import Profile, decode, encode
@@ -70,4 +70,4 @@ class ProfileStore:
         A module of which only data changed finds the code of the one before; one of which some functions changed, that
         of the others.
         """
-        return hashlib.sha256("\n".join((*self._parts, self._module.surroundings_sha256)).encode()).hexdigest()
+        return sha256("\n".join((*self._parts, self._module.surroundings_sha256)).encode()).hex()

@@ -64,8 +64,9 @@ def strategies(module: Module, options: Options, read: Callable[[], Profile | No
             why = ASKED_FOR if options.engine == "ondemand" else Reason("code-large", "its code is large")
             compilers = [options.compiler]
             if options.compiler == "auto":
-                # The baseline compiler has no exceptions, and a module with tags uses them.
-                compilers = ["winch", "cranelift"] if has_winch() and not module.tags else ["cranelift"]
+                # The baseline compiler has no exceptions: it serves as long as none is thrown.
+                baseline = has_winch() and (not module.tags or _does_without_tags(module, options))
+                compilers = ["winch", "cranelift"] if baseline else ["cranelift"]
             if profile and profile.compiler in compilers:
                 compilers = compilers[compilers.index(profile.compiler) :]
             for compiler in compilers:
@@ -73,3 +74,9 @@ def strategies(module: Module, options: Options, read: Callable[[], Profile | No
         else:
             whole = whole._replace(reason=reason)
     yield whole
+
+
+def _does_without_tags(module: Module, options: Options) -> bool:
+    from ...engine.ondemand.exceptions import can_do_without
+
+    return can_do_without(module) and not options.preloads

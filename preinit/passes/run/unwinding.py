@@ -41,6 +41,7 @@ class KeptForUnwinding:
         self.store = ProfileStore(job.module, job.options, job.interruptible)
         self.runs_again = False
         self._engine = first.engine
+        self.engines = first.guest.engines
         known = first.known
         self._profile = (
             known._replace(chunks=tuple(chunk for chunk in known.chunks if active.isdisjoint(chunk.functions)))

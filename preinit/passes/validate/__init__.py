@@ -10,9 +10,9 @@ from ...errors import OutputInvalid
 from ..observer import Observer
 from ..plan.job import Job
 from ..rewrite import Rewritten, has_more
-from .validity import Validity
+from .validity import InputCheck, Validity
 
-__all__ = ["Validity", "first_valid"]
+__all__ = ["InputCheck", "Validity", "first_valid"]
 
 
 def first_valid(outputs: Iterator[Rewritten], job: Job, validity: Validity, observer: Observer) -> Rewritten:

@@ -1,87 +1,120 @@
 """Validating outputs: what was found valid once needs not be looked at again.
 
 Every output has the input's code section, byte for byte, and that is nearly all that validation takes time for. So
-when an output was found valid, that is noted, with all that the validity of its function bodies depends on; of the
-next output for which that is the same, only the rest is validated, and bodies that are others. So a module of which
-some data changed, or some function, is soon validated, too.
+a large input is validated while it runs; of an output with the same bodies, and the same of what their validity
+depends on, only the rest is validated then. Between builds, what was found valid is noted in the cache.
 """
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
+from typing import TYPE_CHECKING
 
+from ...binary.digest import sha256
 from ...binary.module import Module, SectionId
-from ...binary.outline import body_groups, context, context_of_same_code, outline
 from ...engine import ffi
-from ...engine.ondemand.suitability import worthwhile
+from ...engine.ondemand.suitability import validated_beside, worthwhile
+from ...engine.runtime import Deadline, Pending
 from ...engine.validation import REFUSALS, check
-from ...files.cache import folder_of, read_entry, write_entry
+from ...files.cache import folder_of, has_entry, write_entry
 from ...options import Options
 from ...version import VERSION
 
-#: Groups of bodies that are noted for one context: those that were found valid last.
-_MOST_GROUPS = 4_000
-_SIZE = hashlib.sha256().digest_size
+if TYPE_CHECKING:
+    from ...binary.outline import Context
 
 
 class Validity:
     """What is known about outputs made of one module. Without a cache, nothing but what this object was told.
 
-    `many`: there will be many outputs, so that it pays however small the module is. `valid`: the
-    module itself was found valid. For any thread.
+    `many`: there will be many outputs, so that it pays however small the module is. For any thread.
     """
 
-    def __init__(self, module: Module, options: Options, many: bool = False, valid: bool = False) -> None:
+    def __init__(self, module: Module, options: Options, many: bool = False) -> None:
         self._module = module
         self._code = module.section(SectionId.CODE)
         self._large = worthwhile(module)
         self._pays = many or self._large
         self._folder = folder_of(options.cache_dir) if options.cache and self._large else None
-        self._known: set[bytes] = set()  # contexts in which all bodies are valid
-        if valid and self._pays and self._code:
-            self._known.add(context(module.data, module.sections))
-
-    def check(self, wasm: bytes) -> None:
-        """Validates an output, or the input. Raises one of `REFUSALS`, with the byte offset."""
-        made = context_of_same_code(wasm, self._module.data, self._code) if self._pays and self._code else None
-        if made is None:
-            check(wasm)
-            return
-        depends_on, sections = made
-        noted = self._noted(depends_on)
-        unknown = [] if depends_on in self._known else self._unknown(noted)
-        if unknown is not None:
-            try:
-                check(outline(wasm, sections, unknown))
-            except REFUSALS:
-                unknown = None  # the offsets are not those of the output
-        if unknown is None:
-            check(wasm)
-        self._known.add(depends_on)
-        if self._folder and unknown != []:
-            kept = dict.fromkeys([*self._groups, *noted])
-            write_entry(self._folder, "valid", self._name(depends_on), b"".join([*kept][:_MOST_GROUPS]))
-
-    def _noted(self, depends_on: bytes) -> list[bytes]:
-        """The groups of bodies that were found valid in that context, of any module."""
-        if self._folder is None or depends_on in self._known:
-            return []
-        noted = read_entry(self._folder, "valid", self._name(depends_on)) or b""
-        return [noted[at : at + _SIZE] for at in range(0, len(noted), _SIZE)]
-
-    def _unknown(self, noted: list[bytes]) -> list[int] | None:
-        """The groups of this module's bodies that are not among them; None where none is."""
-        if not noted:
-            return None
-        among = set(noted)
-        found = [number for number, digest in enumerate(self._groups) if digest not in among]
-        return found if len(found) < len(self._groups) else None
+        self._known: list[Context] = []
 
     @cached_property
-    def _groups(self) -> list[bytes]:
-        return body_groups(self._module.data, self._module.bodies)
+    def _input(self) -> Context:
+        from ...binary.outline import context
 
-    def _name(self, depends_on: bytes) -> str:
-        parts = (VERSION, ffi.build(), "bodies", depends_on.hex())
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return context(self._module.data, self._module.sections)
+
+    def check(self, wasm: bytes, parallel: bool = True) -> None:
+        """Validates an output, or the input, on all cores if nothing else goes on.
+
+        Raises one of `REFUSALS`, with the byte offset.
+        """
+        if not self._pays or self._code is None:
+            check(wasm, parallel)
+            return
+        from ...binary.outline import context_of_same_code, outline  # not every build has use for it
+
+        made = context_of_same_code(wasm, self._module.data, self._code)
+        if made is None:
+            check(wasm, parallel)
+            return
+        depends_on, sections = made
+        if self._is_known(depends_on):
+            try:
+                check(outline(wasm, sections, contents=False))
+                return
+            except REFUSALS:
+                pass  # the offsets are not those of the output
+        check(wasm, parallel)
+        self._known.append(depends_on)
+        if self._folder:
+            write_entry(self._folder, "valid", self._name(depends_on), b"")
+
+    def _is_known(self, wanted: Context) -> bool:
+        """Whether the bodies are known to be valid there."""
+        from ...binary.outline import serves
+
+        if any(serves(known, wanted, self._module) for known in self._known):
+            return True
+        folder = self._folder
+        if folder is None:
+            return False
+        if has_entry(folder, "valid", self._name(wanted)):
+            return True
+        # Whoever built another output has left that the input is valid.
+        noted = serves(self._input, wanted, self._module) and has_entry(folder, "valid", self._name(self._input))
+        if noted:
+            self._known.append(self._input)
+        return noted
+
+    def _name(self, depends_on: Context) -> str:
+        fixed, declared, segments = depends_on
+        named = sha256(repr((fixed, sorted(declared), segments)).encode()).hex()
+        parts = (VERSION, ffi.build(), self._module.code_sha256, named)
+        return sha256("\n".join(parts).encode()).hex()
+
+
+class InputCheck:
+    """The validation of one build's input: where it is `validated_beside` other work, from here on."""
+
+    def __init__(self, validity: Validity, module: Module, deadline: Deadline) -> None:
+        self._validity, self._module, self._deadline = validity, module, deadline
+        self._pending = self._start() if validated_beside(module) else None
+
+    def _start(self) -> Pending[None]:
+        return self._deadline.start(self._work)
+
+    def _work(self) -> None:
+        self._validity.check(self._module.data, parallel=False)
+        _ = self._module.sha256  # which the report has
+
+    def __call__(self) -> Pending[None]:
+        """It is under way: `result` waits for it, and raises one of `REFUSALS`."""
+        if self._pending is None:
+            self._pending = self._start()
+        return self._pending
+
+    def finish(self) -> None:
+        """Waits for what is under way. Raises one of `REFUSALS`."""
+        if self._pending:
+            self._pending.result()

@@ -15,6 +15,7 @@ from preinit.passes.rewrite import Run
 from preinit.passes.snapshot import GlobalsState, MemoryState, SegmentsState, Snapshot, TablesState
 from tests.support.command import run
 from tests.support.modules import build_text, wasm
+from tests.support.places import ROOT
 from tests.support.wasi_guest import Guest
 
 SECRET = "hunter2-hunter2"
@@ -143,3 +144,49 @@ def build_input(array: int, buffer: int) -> bytes:
 def test_a_build_without_an_environment_looks_for_nothing() -> None:
     warnings = build(reader()[0].wat().encode(), Options(cache=False)).report.warnings
     assert "environment-value" not in [warning.code for warning in warnings]
+
+
+# -- what instances bring themselves ---------------------------------------------------------------------------------
+
+
+def remains(**options: object) -> list[BuildWarning]:
+    given = {"late": ["env"], "rename_funcs": {"_start": "answer"}, "cache": False, **options}
+    warnings = build(ROOT / "fixtures/world/world.wasm", **given).report.warnings  # type: ignore[arg-type]
+    assert SECRET not in str(warnings)
+    return [warning for warning in warnings if warning.code == "late-remains"]
+
+
+def test_what_the_build_was_given_and_instances_bring_themselves_is_told_where_it_can_still_be_read() -> None:
+    (warning,) = remains(env={"TOKEN": SECRET}, public_env=["TOKEN"])
+    assert "the text of the build's variable TOKEN can still be read in the output: memory 0, offset 0x" in str(warning)
+    assert not remains()
+
+
+def test_a_short_value_is_found_together_with_its_name() -> None:
+    (warning,) = remains(env={"PIN_CODE": "1"})
+    assert "variable PIN_CODE can still be read" in warning.message
+    assert not remains(env={"P": "1"}), "`P=1` is found in any memory, by chance"
+
+
+def test_a_variable_is_told_in_one_warning_only() -> None:
+    assert not remains(env={"TOKEN": SECRET}), "`environment-value` says it"
+    (warning,) = remains(env={"TOKEN": SECRET, "PUBLIC": SECRET, "SHORT": "123"}, public_env=["PUBLIC"])
+    assert "variables PUBLIC, SHORT can" in warning.message
+
+
+def test_an_environment_that_is_the_builds_in_every_instance_is_told_as_that() -> None:
+    assert not remains(env={"LEVEL": SECRET}, late=[])
+
+
+def test_arguments_that_can_still_be_read_are_told_by_number() -> None:
+    given = {"pause_at": "stdin", "args": ["p", f"--password={SECRET}", "--short"], "late": None, "cache": False}
+    warnings = build(ROOT / "fixtures/world/command.wasm", **given).report.warnings  # type: ignore[arg-type]
+    (message,) = [warning.message for warning in warnings if warning.code == "late-remains"]
+    assert "the texts of the build's arguments number 2, 3 can still be read" in message and SECRET not in message
+
+
+def test_a_strict_build_refuses_what_can_still_be_read_unless_it_is_accepted(tmp_path: Path) -> None:
+    options = ["--late", "env", "-e", f"TOKEN={SECRET}", "-r", "_start=answer", "--strict", "-o", tmp_path / "out.wasm"]
+    done = run("build", ROOT / "fixtures/world/world.wasm", *options, code=1)
+    assert b"late-remains" in done.stderr and SECRET.encode() not in done.stderr
+    run("build", ROOT / "fixtures/world/world.wasm", *options, "--accept", "late-remains", code=0)

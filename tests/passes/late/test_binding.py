@@ -162,7 +162,7 @@ def test_the_report_says_which_words_were_bound() -> None:
 
 def test_a_bound_environment_is_no_frozen_one() -> None:
     assert [warning.code for warning in built(late=[]).report.warnings] == ["environment-frozen"]
-    assert [warning.code for warning in built().report.warnings] == []
+    assert [warning.code for warning in built(env={}).report.warnings] == []
 
 
 @HOSTS
@@ -217,6 +217,7 @@ HEAD = """(module
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (memory (export "memory") 2 {maximum})
   (global $top (mut i32) (i32.const 1024))
+  (global $end (mut i32) (i32.const 131072))
   ;; Takes memory, strings first, as libc does, and returns the array.
   (func $fetch (result i32) (local $strings i32) (local $array i32)
     (drop (call $sizes (i32.const 0) (i32.const 4)))
@@ -225,8 +226,8 @@ HEAD = """(module
       (i32.const -8)))
     (global.set $top (i32.add (local.get $array) (i32.shl (i32.add (i32.load (i32.const 0)) (i32.const 1))
       (i32.const 2))))
-    (if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16)))
-      (then (drop (i32.and (memory.grow (i32.const 16)) (i32.const 1)))))
+    (if (i32.gt_u (global.get $top) (global.get $end))
+      (then (global.set $end (i32.shl (i32.add (memory.grow (i32.const 16)) (i32.const 16)) (i32.const 16)))))
     (drop (call $get (local.get $array) (local.get $strings)))
     (local.get $array))
   (func $line (param $text i32) (local $end i32)
@@ -328,7 +329,7 @@ def test_a_change_that_the_guest_made_is_said_to_be_gone() -> None:
     """,
         env={"B": "first"},
     )
-    assert [warning.code for warning in result.report.warnings] == ["late-changed"]
+    assert [warning.code for warning in result.report.warnings] == ["late-changed", "late-remains"]
     assert in_wasmtime(result.wasm, {"B": "own"}) == "B=own\n"
 
 
@@ -346,24 +347,104 @@ def test_a_memory_that_can_not_grow_has_no_room() -> None:
         by_hand(KEEPS, maximum="2")
 
 
+BLIND = {
+    "dropped": "(drop (memory.grow (i32.const 1)))",
+    "equal": "(drop (i32.eq (memory.grow (i32.const 1)) (i32.const -1)))",
+    "unequal": "(drop (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))",
+    "negative": "(drop (i32.lt_s (memory.grow (i32.const 1)) (i32.const 0)))",
+    "with -1 before it": "(drop (i32.eq (i32.const -1) (memory.grow (local.get 0))))",
+    "through a local": "(local.set 0 (memory.grow (i32.const 1))) (drop (i32.eq (local.get 0) (i32.const -1)))",
+    "through a local that is compared at once": """(if (i32.eq (local.tee 0 (memory.grow (i32.const 1)))
+      (i32.const -1)) (then (unreachable)))""",
+    "through a local, with -1 before it": """(local.set 0 (memory.grow (i32.const 1)))
+      (drop (i32.eq (i32.const -1) (local.get 0)))""",
+    "through a local that nobody reads": "(local.set 0 (memory.grow (i32.const 1)))",
+    "a local that gets another value": """(local.set 0 (memory.grow (i32.const 1)))
+      (local.set 0 (i32.const 3)) (global.set $top (local.get 0))""",
+    "a local that had another value": """(global.set $top (local.get 0))
+      (drop (i32.lt_s (local.tee 0 (memory.grow (i32.const 1))) (i32.const 0)))""",
+    "in a loop that sets it first": """(loop (local.set 0 (i32.const 8)) (global.set $top (local.get 0))
+      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1))))""",
+    "in one way of two": """(if (local.get 1) (then (local.set 0 (memory.grow (i32.const 1))))
+      (else (global.set $top (local.get 0))))""",
+}
+
+
+@pytest.mark.parametrize("growing", BLIND.values(), ids=BLIND.keys())
+def test_a_function_that_grows_memory_and_does_not_look_where_is_refused_by_name(growing: str) -> None:
+    with pytest.raises(LateBinding, match="looks only whether that went well") as caught:
+        by_hand(f'{KEEPS} (func (export "more") (param i32 i32) {growing})')
+    where = caught.value.where
+    assert where and where.startswith("byte offset 0x") and "in `more`: the result of `memory.grow`" in where
+
+
+WRAPPED = {
+    "(func $grow (param i32) (result i32) (memory.grow (local.get 0)))": "a body",
+    "(func $grow (param i32) (result i32) (return (memory.grow (local.get 0))))": "a return",
+}
+
+
+@pytest.mark.parametrize("function", WRAPPED.keys(), ids=WRAPPED.values())
+def test_a_function_that_returns_what_growing_gave_is_as_blind_as_who_calls_it(function: str) -> None:
+    calls = '(func (export "more") {}(call $grow (i32.const 1)){})'
+    for before, behind in (("(drop ", ")"), ("(drop (i32.eq ", " (i32.const -1)))")):
+        with pytest.raises(LateBinding, match="looks only whether that went well") as caught:
+            by_hand(f"{KEEPS} {function} {calls.format(before, behind)}")
+        assert caught.value.where and "in `more`: " in caught.value.where
+    uses = calls.format("(global.set $top (i32.shl ", " (i32.const 16)))")
+    assert by_hand(f"{KEEPS} {function} {uses}").wasm
+
+
+SEEING = {
+    "used": "(global.set $top (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))",
+    "compared with where it should be": "(drop (i32.eq (memory.grow (i32.const 1)) (global.get $end)))",
+    "used from a local": """(local.set 0 (memory.grow (i32.const 1))) (drop (i32.eq (local.get 0) (i32.const -1)))
+      (global.set $top (local.get 0))""",
+    "used after a block that sets it": """(block (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1)))
+      (i32.const -1))) (local.set 0 (i32.const 0))) (global.set $top (local.get 0))""",
+    "used in the next round of a loop": """(loop (global.set $top (local.get 0))
+      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1))))""",
+    "used in the next round of an inner loop": """(loop (local.set 0 (i32.const 1)) (loop (global.set $top (local.get 0))
+      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1)))))""",
+    "a size that is returned": "(global.set $top (i32.shl (memory.size) (i32.const 16)))",
+}
+
+
+@pytest.mark.parametrize("growing", SEEING.values(), ids=SEEING.keys())
+def test_a_function_that_looks_where_memory_grew_is_none_of_these(growing: str) -> None:
+    result = by_hand(f'{KEEPS} (func (export "more") (param i32 i32) {growing})')
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
 @pytest.mark.parametrize(
-    "check", ["drop", "i32.const -1 i32.eq drop", "i32.const -1 i32.ne drop", "i32.const 0 i32.lt_s drop"]
+    "compares",
+    [
+        "(i32.gt_u (local.get 0) (i32.shl (memory.size) (i32.const 16)))",
+        "(i32.gt_u (i32.mul (memory.size) (i32.const 65536)) (local.get 0))",
+        "(i32.le_u (global.get $top) (memory.size))",
+    ],
 )
-def test_an_allocator_that_does_not_look_where_memory_grew_is_refused(check: str) -> None:
-    with pytest.raises(LateBinding, match="takes whatever lies behind its heap for its own") as caught:
-        by_hand(KEEPS + f'(func (export "more") i32.const 1 memory.grow {check})')
-    assert caught.value.where and caught.value.where.startswith("byte offset 0x")
+def test_a_function_that_compares_an_address_with_the_size_of_memory_is_refused_by_name(compares: str) -> None:
+    grows = '(func (export "more") (param i32) (result i32) (memory.grow (i32.const 1)))'
+    with pytest.raises(LateBinding, match="compares an address with the size of the memory") as caught:
+        by_hand(f'{KEEPS} {grows} (func (export "room") (param i32) (result i32) {compares})')
+    assert caught.value.where and caught.value.where.endswith("in `room`: `memory.size`")
 
 
 def test_a_module_that_asks_for_the_size_of_its_memory_and_never_grows_it_is_refused() -> None:
     code = KEEPS + '(func (export "free") (result i32) (i32.sub (memory.size) (global.get $top)))'
-    grows = "(if (i32.gt_u (global.get $top) (i32.shl (memory.size) (i32.const 16)))"
     head = HEAD.replace("{maximum}", "")
-    start = head.index(grows)
+    start = head.index("(if (i32.gt_u (global.get $top)")
     end = head.index("(drop (call $get", start)
-    with pytest.raises(LateBinding, match="never grows it") as caught:
+    with pytest.raises(LateBinding, match="which nothing grows") as caught:
         build_text(head[:start] + head[end:] + code + ")", late=["env"], rename_funcs={"_start": "entry"})
-    assert caught.value.where and caught.value.where.endswith("`memory.size`")
+    assert caught.value.where and caught.value.where.endswith("in `free`: `memory.size`")
+
+
+def test_a_program_that_grows_memory_for_nothing_is_told_which_function_does() -> None:
+    with pytest.raises(LateBinding, match="a function of the module grows the memory") as caught:
+        build(ROOT / "fixtures/cgi/cgi.wasm", late=["env"], cache=False)
+    assert "allocator takes" not in str(caught.value) and "leave out what grows memory" in str(caught.value)
 
 
 def test_a_failed_call_of_the_host_ends_the_instance() -> None:
@@ -396,7 +477,7 @@ ARGUMENTS = """
 
 @HOSTS
 def test_as_many_arguments_as_the_build_had_are_the_instances_own(run: Run) -> None:
-    result = by_hand(ARGUMENTS, late=["args"], args=["program", "of the build"])
+    result = by_hand(ARGUMENTS, late=["args"], args=["prog", "build"])
     facts = result.report.late
     assert facts and (facts.arguments, facts.argument_count, facts.argument_arrays) == ("bound", 2, (2048,))
     assert run(result.wasm, args=["p", "x" * 5000]) == f"p\n{'x' * 5000}\n"
@@ -540,12 +621,63 @@ def test_looking_for_words_ends_with_the_time_of_the_build(monkeypatch: pytest.M
         go_on.set()
 
 
-def test_words_that_hold_the_address_of_one_text_are_told() -> None:
+def test_words_that_hold_the_address_of_one_argument_are_told_with_its_number() -> None:
     keeps = ARGUMENTS.replace("(call $take))", "(call $take)) (i32.store (i32.const 516) (i32.load (i32.const 2052)))")
     result = by_hand(keeps, late=["args"], args=["a", "b"])
     (warning,) = result.report.warnings
-    assert (warning.code, result.report.late and result.report.late.texts) == ("late-elsewhere", 1)
-    assert warning.message.startswith("1 more word of memory holds the address of a text of the build")
+    facts = result.report.late
+    assert facts and (warning.code, facts.texts, facts.arguments_held) == ("late-elsewhere", 1, (2,))
+    assert "the build's text of argument number 2: " in warning.message
+
+
+@pytest.mark.parametrize("behind", [0, len("HOME="), len("HOME=") + 1])
+def test_words_that_hold_the_address_of_one_variable_are_told_with_its_name(behind: int) -> None:
+    keeps = f"""
+      (func (export "preinit_initialize") (i32.store (i32.const 512) (call $fetch))
+        (i32.store (i32.const 516) (i32.add (i32.const {behind}) (i32.load (i32.sub  ;; of the last one
+          (i32.add (i32.load (i32.const 512)) (i32.shl (i32.load (i32.const 0)) (i32.const 2))) (i32.const 4))))))
+      (func (export "entry") (call $line (i32.load (i32.const 516))) (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, env={"A": "1", "HOME": "2"})
+    (warning,) = result.report.warnings
+    facts = result.report.late
+    assert facts and (warning.code, facts.variables_held) == ("late-elsewhere", ("HOME",))
+    assert "the build's text of the environment variable HOME: " in warning.message
+    assert warning.hint and "`getenv` again" in warning.hint
+    assert in_wasmtime(result.wasm, {"HOME": "own"}) == f"{'HOME=2'[behind:]}\nHOME=own\n"
+    with pytest.raises(WarningsRefused):
+        by_hand(keeps, env={"A": "1", "HOME": "2"}, strict=True)
+
+
+@pytest.mark.parametrize("value", ["", "x", "y" * 70_000, "z" * 200_000])
+def test_words_are_found_in_texts_of_any_size(value: str) -> None:
+    keeps = """
+      (func (export "preinit_initialize") (local $last i32) (i32.store (i32.const 512) (call $fetch))
+        ;; the last byte of the last text, whose end lies before the array
+        (local.set $last (i32.sub (i32.add (i32.const 1024) (i32.load (i32.const 4))) (i32.const 2)))
+        (i32.store (i32.const 516) (local.get $last)) (i32.store (i32.const 525) (local.get $last))
+        (i32.store (i32.const 4) (i32.const 0)))  ;; the size would be within these texts, too
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, env={"A": value + "!"})
+    assert result.report.late and (result.report.late.texts, result.report.late.variables_held) == (1, ("A",))
+
+
+def test_a_number_that_lies_within_a_text_by_chance_is_no_address_of_it() -> None:
+    keeps = KEEPS.replace("(call $fetch))", "(call $fetch)) (i32.store (i32.const 516) (i32.const 1050))", 1)
+    result = by_hand(keeps, env={"A": "a value that is long enough"})
+    assert result.report.late and result.report.late.texts == 0
+
+
+def test_a_language_that_keeps_copies_and_fetches_its_arguments_again_is_told_as_that() -> None:
+    given = {"init_funcs": ["arguments"], "keep_init_func": True, "rename_funcs": {"_start": "arguments"}}
+    module = ROOT / "fixtures/world/rust.wasm"
+    result = build(module, late=["args"], args=["of", "the build"], cache=False, **given)  # type: ignore[arg-type]
+    assert in_wasmtime(result.wasm, args=["own"]) == "own\n"
+    assert "late: what the guest took of the arguments is the build's, and what it fetches again is the instance's" in (
+        summary(result.report)
+    )
+    assert "the same in every instance, and what it fetches again is the instance's" in str(result.report.warnings)
 
 
 def test_a_paused_program_that_changed_its_environment_is_told_so() -> None:

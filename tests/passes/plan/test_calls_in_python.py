@@ -8,7 +8,7 @@ from preinit.errors import InitializerType
 from tests.support.modules import build_text
 
 
-@pytest.mark.parametrize("argument", ["*", "*8", '"text"', "@file"])
+@pytest.mark.parametrize("argument", ["*", "*8", '"text"', "@file", '"f(1, 2)"'])
 def test_text_that_is_no_number_is_refused_with_what_passes_it(argument: str) -> None:
     text = '(module (func (export "a") (result i32) (i32.const 0)) (func (export "f") (param i32)))'
     with pytest.raises(InitializerType, match="is not a number of type i32") as caught:

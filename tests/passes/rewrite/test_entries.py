@@ -197,7 +197,7 @@ def test_a_float_that_must_be_returned_is_compared_bit_by_bit(kind: str) -> None
     ("source", "what", "hint"),
     [
         ("result(1,2)", "the call takes 1 argument, 2 were given", "-r '_start=result(<i32>)'"),
-        ('result("a","b")', "the call takes 1 argument, 2 would be given", "count as two"),
+        ('result("a","b")', "the call takes 1 argument, 2 would be given", "Give it 1 argument."),
         ("both(1)=0", "a call that must return '0' has one result", "Leave out `=0`"),
     ],
 )

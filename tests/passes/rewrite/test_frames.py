@@ -284,6 +284,35 @@ def test_tail_calls_that_are_not_on_the_way_to_the_pause_are_no_hindrance(call: 
     assert trace(engine(), output, number - 1) == trace(engine(), binary)[number - 1 :]
 
 
+REPLACES = """(type $unary (func (param i32) (result i32)))
+  (table $table 2 funcref) (elem (i32.const 0) $replaces $tick) (elem declare func $tick $hooked)
+  (global $n (mut i32) (i32.const 0))
+  (func $hooked (param i32) (result i32) (call $tick (i32.add (local.get 0) (i32.const 40))))
+  (func $replaces (param i32) (result i32)
+    (global.set $n (i32.add (global.get $n) (i32.const 1)))
+    {change} ({tail} {function} (i32.add (local.get 0) (i32.const 100))))
+  (func (export "_start") (drop (call_indirect (type $unary) (i32.const 7) (i32.const 0))))"""
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "(table.set (i32.const 0) (ref.func {}))",
+        "(table.copy (i32.const 0) (i32.const 1) (i32.const 1))",
+        "(table.fill (i32.const 0) (ref.func {}) (i32.const 1))",
+    ],
+)
+def test_a_tail_call_of_what_was_put_in_the_place_of_the_caller_is_never_done_twice(change: str, hooked: bool) -> None:
+    function, where = ("$hooked", "function:hooked") if hooked else ("$tick", "import:t.tick")
+    text = REPLACES.format(change=change.format(function), tail="return_call", function=function)
+    with pytest.raises(PauseRefused, match=r"by a tail call \(`return_call`\), or may have"):
+        build_text(f"(module {IMPORT} {text})", pause_at=where, preloads={"t": wasm(TICKER)})
+    text = text.replace("return_call", "call")  # the caller is on the stack
+    output = build_text(f"(module {IMPORT} {text})", pause_at=where, preloads={"t": wasm(TICKER)}).wasm
+    assert trace(engine(), output) == trace(engine(), wasm(f"(module {IMPORT} {text})"))
+
+
 def nested(loops: int, depth: int, size: int) -> bytes:
     """A program whose function `deep`, of some `size` bytes, calls itself in `loops` loops, `depth` times."""
     filler = "(local.set $n (local.get $n))" * (size // 4)

@@ -100,7 +100,7 @@ def test_what_the_call_before_returned_is_given() -> None:
     [
         (["place", "same(*)"], "the call before returned i32, and type f64 is needed"),
         (["nothing", "text(*)"], "the call before returned nothing, and type i32 is needed"),
-        (["text(*)"], "the call before returned nothing"),
+        (["text(*)"], "the call before returned: there is none, and type i32 is needed"),
         (["number(\"text\")"], "data is given as addresses and lengths of 32 bits, not as f64"),
         (["main(\"one\")"], "takes 2 arguments, 1 would be given"),
         (["main(argv[], 1)"], "takes 2 arguments, 3 would be given"),

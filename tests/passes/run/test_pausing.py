@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import wasmtime
 
-from preinit import Builder, build, verify
+from preinit import Builder, Call, Returned, build, verify
 from preinit.errors import (
     Misfit,
     NeverPaused,
@@ -26,12 +27,15 @@ _NAMES = {
 }  # fmt: skip
 
 
+_OTHERS = {"fd_readdir": "i32 i32 i32 i64 i32", "fd_fdstat_set_flags": "i32 i32"}
+
+
 def command(body: str, more: str = "", but: tuple[str, ...] = ()) -> bytes:
     """A command that does `body`. It can `$say` (address, length), `$read` one byte of a descriptor and `$open`."""
     imports = "".join(
         f'(import "wasi_snapshot_preview1" "{name}" (func ${name} (param {params}) (result i32)))'
-        for name, params in _NAMES.items()
-        if name not in but
+        for name, params in (_NAMES | _OTHERS).items()
+        if name not in but and (name in _NAMES or f"${name}" in body)
     )
     return wasm(f"""(module {imports}
   (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
@@ -235,6 +239,59 @@ def test_a_file_that_is_open_is_opened_again_where_it_was_read_to(tmp_path: Path
     assert result.report.pause and result.report.pause.reopened == ("data.txt",)
 
 
+def listing(size: int, cookie: int = 0) -> str:
+    """Reads the listing of the given folder, `size` bytes of it."""
+    return f"(drop (call $fd_readdir (i32.const 3) (i32.const 2048) (i32.const {size}) (i64.const {cookie}) (i32.const 24)))"
+
+
+def test_a_folder_in_the_middle_of_whose_listing_it_is_paused_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    given = {"pause_at": "stdin", "dirs": {str(tmp_path): "/site"}, "cache": False}
+    half = command(f"{listing(25)} {read(0)} {listing(4096, 1)}")
+    with pytest.raises(PauseRefused, match=r"in the middle of listing the folder '/?site' \(descriptor 3\)") as caught:
+        build(half, **given)  # type: ignore[arg-type]
+    assert caught.value.hint and "read to its end" in caught.value.hint
+    for ended in (listing(4096), listing(25) + listing(4096, 1), listing(25) + "(drop (call $fd_close (i32.const 3)))"):
+        assert build(command(f"{ended} {read(0)}"), **given).wasm  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("descriptor", [0, 1, 3])
+def test_flags_that_a_program_gave_what_it_was_given_are_refused_by_name(tmp_path: Path, descriptor: int) -> None:
+    given = {"pause_at": "stdin", "dirs": {str(tmp_path): "/site"}, "cache": False}
+    sets = f"(drop (call $fd_fdstat_set_flags (i32.const {descriptor}) (i32.const {{}})))"
+    with pytest.raises(PauseRefused, match=f"has changed the flags of descriptor {descriptor}, which it was given"):
+        build(command(f"{sets.format(4)} {read(0)}"), **given)  # type: ignore[arg-type]
+    for harmless in (sets.format(0), sets.format(4) + sets.format(0), sets.format(1 << 15)):
+        assert build(command(f"{harmless} {read(0)}"), **given).wasm  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_opened_again_has_the_flags_that_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("abcdef")
+    sets = "(drop (call $fd_fdstat_set_flags (i32.const 4) (i32.const 4)))"
+    binary = command(f"(local $fd i32) (local.set $fd {OPEN}) {sets} {read(4, 2)} {read(0)} {read(4)}")
+    result = build(binary, pause_at="stdin", dirs={str(tmp_path): "/"}, reopen=True, cache=False)
+    assert run_command(result.wasm, b"x", dirs=[(str(tmp_path), "/")]).output == "xc"
+    opened: list[int] = []
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    linker = wasmtime.Linker(engine)
+    store.set_wasi(wasmtime.WasiConfig())
+    linker.define_wasi()
+    linker.allow_shadowing = True
+    i32, i64 = wasmtime.ValType.i32(), wasmtime.ValType.i64()
+    kind = wasmtime.FuncType([i32] * 5 + [i64] * 2 + [i32] * 2, [i32])
+
+    def path_open(*arguments: int) -> int:
+        opened.append(arguments[7])
+        return 44
+
+    linker.define_func("wasi_snapshot_preview1", "path_open", kind, path_open)
+    exports = linker.instantiate(store, wasmtime.Module(engine, result.wasm)).exports(store)
+    with pytest.raises((wasmtime.ExitTrap, wasmtime.Trap)):
+        exports["_start"](store)  # type: ignore[operator]
+    assert opened == [4]
+
+
 def test_a_file_that_was_read_is_refused_where_nothing_can_go_on_in_it(tmp_path: Path) -> None:
     (tmp_path / "data.txt").write_text("abcdef")
     text = """(module
@@ -430,10 +487,40 @@ def test_what_can_not_be_done_twice_is_named_and_nothing_else(
     assert sum(name in hint for name in ("writable", "clock", "random", "functions")) == 1
 
 
-def test_functions_with_constants_are_refused_with_a_hint_that_can_be_followed() -> None:
-    with pytest.raises(UsageError, match="paused in the middle") as caught:
-        build(command(BEFORE + read(0)), pause_at="stdin", rename_funcs={"again": "_start()"}, cache=False)
-    assert caught.value.hint == "Leave one of both out."
+HANDLES = """(global $n (mut i32) (i32.const 0))
+  (func $malloc (export "malloc") (param i32) (result i32) (i32.const 512))
+  (func (export "handle") (param i32) (result i32) (call $say (i32.const 64) (local.get 0)) (global.get $n))"""
+
+
+def test_an_export_can_be_called_with_numbers_in_what_a_paused_program_has() -> None:
+    binary = command(f"(global.set $n (i32.const 5)) {read(0)} {AFTER}", HANDLES)
+    given = {"pause_at": "stdin", "rename_funcs": {"main": "_start", "_start": "handle(3)=5"}, "cache": False}
+    result = build(binary, **given)  # type: ignore[arg-type]
+    assert run_command(result.wasm, b"x") == Ended("bef", "", 0)
+    verify(binary, result.wasm, run=True, calls=["handle(2)"], **given)  # type: ignore[arg-type]
+    given["rename_funcs"] = {"main": "_start", "_start": "handle(3)=4"}
+    assert run_command(build(binary, **given).wasm, b"x") == Ended("bef", "", 1)  # type: ignore[arg-type]
+    given["rename_funcs"] = {"other": "handle(3)=5"}
+    assert run_command(build(binary, **given).wasm, b"x") == Ended("xafter\n", "", 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("renamed", "error", "said", "hint"),
+    [
+        ({"again": "_start()"}, UsageError, "which is paused in the middle: it would run again", '{"again": "_start"}'),
+        ({"go": Call("handle", "text")}, UsageError, "more than numbers, and the program is paused", "numbers only"),
+        ({"go": Call("handle", Returned())}, PreinitError, "the call before returned nothing", ""),
+        ({"_start": "handle(3)"}, Misfit, "nothing would export what goes on after the pause", '{"main": "_start"}'),
+        ({"_start": "handle"}, Misfit, "nothing would export what goes on after the pause", '{"main": "_start"}'),
+    ],
+)
+def test_exports_that_a_paused_program_can_not_have_are_refused(
+    renamed: dict[str, str | Call], error: type[PreinitError], said: str, hint: str
+) -> None:
+    binary = command(f"(global.set $n (i32.const 5)) {read(0)}", HANDLES)
+    with pytest.raises(error, match=said) as caught:
+        build(binary, pause_at="stdin", rename_funcs=renamed, cache=False)
+    assert hint in (caught.value.hint or "")
 
 
 def test_outputs_are_the_same_bytes_in_any_folder_and_however_they_were_compiled(tmp_path: Path) -> None:

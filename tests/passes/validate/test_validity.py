@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from preinit.binary.module import parse
-from preinit.binary.outline import GROUP, context, outline
+from preinit.binary import encoder as write
+from preinit.binary.module import Module, SectionId, parse
+from preinit.binary.outline import Context, context, outline, serves
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.engine.values import EngineError
@@ -25,7 +26,8 @@ COUNTER = f"""(module (memory (export "memory") 1) (global $g (mut i32) (i32.con
 
 @pytest.fixture(autouse=True)
 def _small_modules_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)
+    for name in ("preinit.passes.validate.validity.worthwhile", "preinit.passes.validate.validity.validated_beside"):
+        monkeypatch.setattr(name, lambda module: True)
 
 
 @pytest.fixture
@@ -56,39 +58,14 @@ def test_bodies_are_validated_once(tmp_path: Path, looked: list[int]) -> None:
     assert looked and max(looked) < 300
 
 
-def test_bodies_are_validated_always_without_a_cache(tmp_path: Path, looked: list[int]) -> None:
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_without_a_cache_bodies_are_validated_in_the_input_and_not_again_in_the_output(
+    engine: str, looked: list[int]
+) -> None:
     for _ in range(2):
         looked.clear()
-        assert attempt(COUNTER, engine="whole").wasm
-        assert max(looked) > len(LONG) // 10
-
-
-#: Three groups of functions: the last one is short; `{}` stands for the body of a function of the second.
-MANY = f"""(module (memory 1) {"(func (drop (i32.const 1)))" * GROUP} (func {{}}) {LONG * (GROUP - 1)}
-    (func {INIT} (i32.store (i32.const 8) (i32.const 7))))"""
-
-
-def test_of_bodies_that_changed_only_the_group_is_validated(tmp_path: Path, looked: list[int]) -> None:
-    built(tmp_path / "cache", MANY.format("(drop (i32.const 1))"))
-    looked.clear()
-    built(tmp_path / "cache", MANY.format("(drop (i32.const 1))").replace("7)", "9)"))  # in the last group
-    assert max(looked) < 10_000
-    looked.clear()
-    built(tmp_path / "cache", MANY.format("(drop (i32.const 2))"))
-    assert max(looked) > 100_000
-    looked.clear()
-    for number in (1, 2):
-        built(tmp_path / "cache", MANY.format(f"(drop (i32.const {number}))"))
-    assert max(looked) < 10_000
-
-
-@pytest.mark.parametrize("wrong", ["(i32.const 1)", "(drop (i64.eqz (i32.const 1)))", "(drop (local.get 3))"])
-def test_a_body_that_is_no_longer_valid_is_found_among_those_that_are(tmp_path: Path, wrong: str) -> None:
-    built(tmp_path / "cache", MANY.format("(drop (i32.const 1))"))
-    for _ in range(2):
-        found = attempt(MANY.format(wrong), cache_dir=str(tmp_path / "cache"), engine="ondemand")
-        assert isinstance(found.error, InvalidModule)
-        assert found.error.where == attempt(MANY.format(wrong), engine="whole").error.where  # type: ignore[union-attr]
+        assert attempt(COUNTER, engine=engine).wasm
+        assert sum(size > len(LONG) // 10 for size in looked) == 1
 
 
 def test_another_memory_and_another_value_do_not_matter_to_bodies(tmp_path: Path, looked: list[int]) -> None:
@@ -97,6 +74,13 @@ def test_another_memory_and_another_value_do_not_matter_to_bodies(tmp_path: Path
     looked.clear()
     built(tmp_path / "cache", source, init_funcs=("other",), keep_init_func=True)
     assert max(looked) < 300
+
+
+def test_bodies_of_another_output_need_not_be_validated(tmp_path: Path, looked: list[int]) -> None:
+    built(tmp_path / "cache", COUNTER)
+    looked.clear()
+    built(tmp_path / "cache", COUNTER, init_funcs=("other",))
+    assert looked and max(looked) < 300
 
 
 #: A function that an export declares, and a reference to it in code that is never called.
@@ -145,10 +129,65 @@ def test_bodies_depend_on(name: str) -> None:
     assert len(digests) == 2
 
 
+def both(before: str, after: str) -> tuple[Context, Context, Module]:
+    known, wanted = wasm(f"(module {before})"), wasm(f"(module {after})")
+    module = parse(known)
+    return context(known, module.sections), context(wanted, parse(wanted).sections), module
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("(drop (ref.func 1))", True),
+        ("(drop (ref.func 2))", False),
+        ("(drop (i32.const 0x152))", False),  # the same bytes: 0xd2 0x02, and then 0xd2 0x01
+        ("(drop (i32.const -174)) (drop (ref.func 1))", True),
+    ],
+)
+def test_what_is_no_longer_declared_matters_where_a_body_names_it(body: str, names: bool) -> None:
+    exports = '(export "a" (func 1)) (export "b" (func 2))'
+    functions = f"(func) (func) (func) (func {body})"
+    known, wanted, module = both(exports + functions, '(export "b" (func 2))' + functions)
+    assert serves(known, wanted, module) is not names
+    assert serves(wanted, known, module)
+
+
+def test_a_reference_is_found_however_its_number_is_written() -> None:
+    data = wasm('(module (export "a" (func 0)) (func (drop (ref.func 0)) (nop) (nop)))')
+    longer = data.replace(b"\xd2\x00\x1a\x01\x01", b"\xd2\x80\x80\x00\x1a")
+    assert longer != data
+    for one in (data, longer):
+        module = parse(one)
+        validation.check(one)
+        known = context(one, module.sections)
+        assert not serves(known, known._replace(declared=frozenset()), module)
+
+
+@pytest.mark.parametrize(
+    ("body", "served"),
+    [
+        ("(data.drop 0)", [True, True, False]),
+        ("(memory.init 1 (i32.const 0) (i32.const 0) (i32.const 0))", [True, False, False]),
+        ("(drop (array.new_data $a 1 (i32.const 0) (i32.const 0)))", [True, False, False]),
+        ("(array.init_data $a 0 (array.new_default $a (i32.const 0)) (i32.const 0) (i32.const 0) (i32.const 0))", [True, True, False]),
+        ("(drop (i32.const -900)) (drop (i64.const 0x49c))", [True, True, True]),  # the same bytes
+    ],
+)  # fmt: skip
+def test_fewer_segments_serve_where_no_body_names_those_that_are_gone(body: str, served: list[bool]) -> None:
+    fields = '(type $a (array (mut i8))) (memory 1) (data "a") (data "b") (func (data.drop 0))'
+    data = wasm(f"(module {fields.replace('data.drop 0', 'nop')} (func {body}))")
+    module = parse(data)
+    known = context(data, module.sections)._replace(segments=2)
+    assert [serves(known, known._replace(segments=left), module) for left in (2, 1, None)] == served
+    assert serves(known._replace(segments=None), known, module)
+
+
 SAME = {
     "a global's value": ("(global i32 (i32.const 1))", "(global i32 (i32.const 2))"),
     "a memory's size": ("(memory 1)", "(memory 2 9)"),
     "data": ('(memory 1) (data (i32.const 0) "a")', '(memory 1) (data (i32.const 9) "bc")'),
+    "a table's size": ("(table 1 funcref)", "(table 2 9 funcref)"),
+    "where a segment goes": ("(table 9 funcref) (elem (i32.const 0) 1)", "(table 9 funcref) (elem (i32.const 5) 1)"),
     "the start function": ("(start 0)", "(start 1)"),
     "a custom section": ('(@custom "a" "b")', '(@custom "a" "c")'),
 }
@@ -176,3 +215,23 @@ def test_an_outline_of_a_module_has_its_bugs_but_for_those_in_bodies() -> None:
         else:
             with pytest.raises(EngineError):
                 ffi.validate(engine, sketch)
+
+
+def test_an_outline_without_contents_has_all_segments_where_they_were() -> None:
+    data = wasm(f"""(module (memory 1) (memory i64 1) (data (i32.const 70000) "{"x" * 300}") (data (memory 1) (i64.const 9) "")
+        (data "passive") (data (i32.const 1) "a") (func (data.drop 2)))""")
+    sketch = outline(data, parse(data).sections, contents=False)
+    ffi.validate(new_engine(EngineSettings("cranelift")), sketch)
+    before, after = (parse(one).data_segments for one in (data, sketch))
+    assert [(s.mode, s.memory, s.offset, s.offset_is_64) for s in after] == [
+        (s.mode, s.memory, s.offset, s.offset_is_64) for s in before
+    ]
+    assert all(segment.start == segment.end for segment in after)
+
+
+def test_an_outline_empties_segments_however_their_size_is_written() -> None:
+    entries = [b"\0\x41\x01\x0b" + size + b"a" for size in (b"\x01", b"\x81\x00", b"\x81\x80\x80\x80\x00")]
+    memory = write.section(SectionId.MEMORY, write.vector([b"\0\x01"]))
+    data = write.assemble([memory, write.section(SectionId.DATA, write.vector([*entries, b"\x01\x80\x00"]))])
+    emptied = write.section(SectionId.DATA, write.vector([b"\0\x41\x01\x0b\0"] * 3 + [b"\x01\0"]))
+    assert outline(data, parse(data).sections, contents=False) == write.assemble([memory, emptied])

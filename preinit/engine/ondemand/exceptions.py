@@ -1,0 +1,125 @@
+"""Exceptions for the baseline compiler, which has none: as long as nothing is thrown, they make no difference.
+
+A `try_table` is a block then, and a reference to an exception is never anything but null. So code is compiled with
+those, and with a call of the host in the place of what throws: that gives up, and another compiler has its turn. C++
+programs are full of places where something could be thrown, and rarely throw while they start.
+https://webassembly.github.io/spec/core/exec/instructions.html#exec-try-table
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ...binary.cursor import Cursor
+from ...binary.instructions import read_instruction
+from ...binary.module import Module
+from ...binary.opcodes import CALL_INDIRECT, REF_NULL, RETURN_CALL_INDIRECT, SELECT_TYPED, THROW, THROW_REF, Kind
+from ...binary.sections import ExternKind
+from ...binary.types import FUNCREF, FuncType, ValType, read_value_type
+from ..values import Unsuited
+
+TRY_TABLE = 0x1F
+_BLOCK = b"\x02"
+_BLOCKS = (0x02, 0x03, 0x04, TRY_TABLE)
+_EMPTY = 0x40
+
+#: What code with exceptions is found by.
+EXCEPTIONS = frozenset((TRY_TABLE, THROW, THROW_REF))
+
+#: Stands among a chunk's guards for the host's function that is called instead of throwing.
+THROWN = (THROW, 0)
+
+#: References to exceptions: any, and none.
+_KINDS_OF_EXCEPTION = frozenset((0x69, 0x74))
+
+
+class Edit(NamedTuple):
+    """Bytes `start:end` of the file become `code`; None: a call of `THROWN`."""
+
+    start: int
+    end: int
+    code: bytes | None
+
+
+def can_do_without(module: Module) -> bool:
+    """Whether a module with tags can be compiled that way: nothing but code of its own handles exceptions."""
+    shared = [entry.kind for entry in module.imports] + [entry.kind for entry in module.exports]
+    if ExternKind.TAG in shared:
+        return False
+    kinds = [module.types.functions[index] for index in set(module.function_types)]
+    held = [table.type for table in module.tables] + [entry.type for entry in module.globals]
+    held += [kind for signature in kinds if signature for kind in (*signature.params, *signature.results)]
+    return not any(map(_holds_exception, held))
+
+
+def _holds_exception(kind: ValType) -> bool:
+    return kind[-1] in _KINDS_OF_EXCEPTION
+
+
+def without_exceptions(signature: FuncType) -> FuncType:
+    """The type of a block, with any reference in the place of one to an exception."""
+    if not any(map(_holds_exception, (*signature.params, *signature.results))):
+        return signature
+    params, results = (tuple(FUNCREF if _holds_exception(t) else t for t in ts) for ts in signature)
+    return FuncType(params, results)
+
+
+def edits(module: Module, start: int, end: int) -> Iterator[Edit]:
+    """What changes in the function body at `start:end`, which has exceptions, but for indices. In order.
+
+    Raises `Unsuited` for what only another compiler can do.
+    """
+    at = Cursor(module.data, start, end, "function body")
+    for _ in range(at.count(2)):
+        at.u32()
+        yield from _value_type(at)
+    while at.remaining:
+        instruction = read_instruction(at)
+        assert instruction is not None  # it was searched before
+        opcode, begin, after, references = instruction
+        if opcode in (THROW, THROW_REF):
+            yield Edit(begin, after, None)
+        elif opcode in _BLOCKS:
+            at.position = begin + 1
+            if opcode == TRY_TABLE:
+                yield Edit(begin, begin + 1, _BLOCK)
+            if at.peek() == _EMPTY:
+                at.skip(1)
+            elif at.peek() & 0x40 and at.peek() < 0x80:
+                yield from _value_type(at)
+            else:
+                at.signed(33)
+            if opcode == TRY_TABLE:
+                yield Edit(at.position, after, b"")
+            at.position = after
+        elif opcode == REF_NULL and module.data[begin + 1] in _KINDS_OF_EXCEPTION:
+            yield Edit(begin + 1, after, FUNCREF)
+        elif opcode == SELECT_TYPED:
+            at.position = begin + 1
+            for _ in range(at.count()):
+                yield from _value_type(at)
+        elif opcode in (CALL_INDIRECT, RETURN_CALL_INDIRECT):
+            named = next((r.target for r in references if r.kind == Kind.TYPE), -1)
+            signature = module.types.functions[named] if 0 <= named < len(module.types.functions) else None
+            if signature and without_exceptions(signature) != signature:
+                raise _unsuited("a function that is called takes or gives exceptions")
+
+
+def _value_type(at: Cursor) -> Iterator[Edit]:
+    start = at.position
+    kind = read_value_type(at)
+    if not _holds_exception(kind):
+        return
+    if len(kind) > 1:
+        raise _unsuited("code has exceptions that are never null, or a type that is written at length")
+    yield Edit(start, at.position, FUNCREF)
+
+
+def _unsuited(why: str) -> Unsuited:
+    return Unsuited("exceptions", why, "cranelift")
+
+
+def thrown() -> None:
+    """What is called instead of throwing. Raises `Unsuited`."""
+    raise _unsuited("it throws an exception")

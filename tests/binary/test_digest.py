@@ -1,0 +1,25 @@
+"""One digest, whoever computes it."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+
+import pytest
+
+from preinit.binary import digest
+
+SIZES = (0, 1, 63, 64, 65, 1 << 14, (1 << 14) + 1, 1 << 20)
+
+
+@pytest.mark.parametrize("module", ["_sha2" if sys.version_info >= (3, 12) else "_sha256", "no_such_module"])
+@pytest.mark.parametrize("loaded", [True, False])
+def test_the_digest_is_that_of_hashlib_whatever_is_there(
+    module: str, loaded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digest, "_BUILT_IN", module)
+    for size in SIZES:
+        if not loaded:
+            monkeypatch.delitem(sys.modules, "hashlib", raising=False)
+        data = bytes(n % 251 for n in range(size))
+        assert digest.sha256(data) == hashlib.sha256(data).digest()

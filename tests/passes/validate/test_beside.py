@@ -1,0 +1,103 @@
+"""A large module is validated while it runs: what is found there is an error of the build, and limits hold for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from preinit import Builder, Event, build, errors
+from preinit.passes.validate import validity
+from tests.support.both_engines import INIT
+from tests.support.modules import UNUSABLE, wasm
+
+CODE = f"(module (memory 1) (func {INIT} (i32.store (i32.const 8) (i32.const 7)) {{}}))"
+ENGINES = pytest.mark.parametrize("engine", ["ondemand", "whole"])
+
+
+@pytest.fixture(autouse=True)
+def _small_modules_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("validity.worthwhile", "validity.validated_beside"):
+        monkeypatch.setattr(f"preinit.passes.validate.{name}", lambda module: True)
+    for name in ("worthwhile", "validated_beside"):
+        monkeypatch.setattr(f"preinit.passes.run.attempt.{name}", lambda module: True)
+
+
+Checking = Callable[[Callable[[bytes], object]], None]
+
+
+@pytest.fixture
+def checking(monkeypatch: pytest.MonkeyPatch) -> Checking:
+    """Has a function called with all that is validated, before it is."""
+
+    def before(first: Callable[[bytes], object]) -> None:
+        def check(data: bytes, parallel: bool = True) -> None:
+            first(data)
+            original(data, parallel)
+
+        original = validity.check
+        monkeypatch.setattr(validity, "check", check)
+
+    return before
+
+
+def raises(problem: Exception) -> Callable[[bytes], None]:
+    def work(_: bytes) -> None:
+        raise problem
+
+    return work
+
+
+@ENGINES
+def test_a_time_limit_ends_a_build_that_waits_for_its_input_to_be_validated(engine: str, checking: Checking) -> None:
+    over = threading.Event()
+    checking(lambda _: over.wait(30))
+    try:
+        with pytest.raises(errors.TimeLimit) as caught:
+            build(wasm(CODE.format("")), engine=engine, cache=False, timeout=0.3, **UNUSABLE)
+    finally:
+        over.set()
+    assert "validating" in (caught.value.where or "")
+
+
+@ENGINES
+@pytest.mark.parametrize("problem", [errors.SystemLimit("no more memory"), RuntimeError("something else")])
+def test_what_fails_beside_the_guest_fails_the_build(engine: str, problem: Exception, checking: Checking) -> None:
+    checking(raises(problem))
+    with pytest.raises(type(problem), match=str(problem)):
+        build(wasm(CODE.format("")), engine=engine, cache=False, **UNUSABLE)
+
+
+@ENGINES
+def test_a_guest_that_fails_first_is_not_the_error_where_the_module_is_refused(engine: str, checking: Checking) -> None:
+    failed = threading.Event()
+
+    def told(event: Event) -> None:
+        if event.kind == "ended" and event.said == "run":
+            failed.set()
+
+    def refuse(_: bytes) -> None:
+        if engine == "ondemand":
+            assert failed.wait(30)
+        raise errors.InvalidModule("the module is not valid: as found late")
+
+    checking(refuse)
+    with pytest.raises(errors.InvalidModule, match="as found late"):
+        build(wasm(CODE.format("unreachable")), engine=engine, cache=False, progress=told, **UNUSABLE)
+
+
+@ENGINES
+def test_a_guest_that_fails_is_the_error_where_the_module_is_valid(engine: str) -> None:
+    with pytest.raises(errors.GuestTrap, match="unreachable"):
+        build(wasm(CODE.format("unreachable")), engine=engine, cache=False, **UNUSABLE)
+
+
+def test_a_builder_validates_its_module_once(checking: Checking) -> None:
+    source = wasm(CODE.format(f"(drop (i32.const 1)) {'nop ' * 1000}"))
+    looked: list[bytes] = []
+    checking(looked.append)
+    with Builder(source, engine="ondemand", cache=False, **UNUSABLE) as builder:
+        assert len({builder.build().wasm for _ in range(3)}) == 1
+    assert looked.count(source) == 1
+    assert sum(len(data) > 1000 for data in looked) == 1
