@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
+from tests.support.glue import started_once
 
-from preinit.node import proof
-
-
-@pytest.fixture(autouse=True)
-def _started_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Input and output are started once, not three times, to be measured: nothing here looks at the figures.
-
-    `several_rounds` leaves it as it is.
-    """
-    if "several_rounds" not in request.keywords:
-        monkeypatch.setattr(proof, "ROUNDS", 1)
+__all__ = ["started_once"]

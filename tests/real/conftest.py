@@ -7,7 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from preinit import Result, build
+from tests.support.glue import started_once
 from tests.support.real import module, options
+
+__all__ = ["built", "started_once"]
 
 
 @pytest.fixture(scope="session")

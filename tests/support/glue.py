@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import preinit
+from preinit.node import proof
 from tests.support.modules import wasm
 
 NODE = shutil.which("node")
@@ -108,3 +109,13 @@ def in_glue(folder: Path, result: preinit.Result, program: str) -> Any:
 
 def codes(result: preinit.Result) -> list[str]:
     return [warning.code for warning in result.report.warnings]
+
+
+@pytest.fixture(autouse=True)
+def started_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Input and output are started once, not three times, to be measured: nothing here looks at the figures.
+
+    `several_rounds` leaves it as it is.
+    """
+    if "several_rounds" not in request.keywords:
+        monkeypatch.setattr(proof, "ROUNDS", 1)
