@@ -69,11 +69,14 @@ def outline(data: bytes, sections: Iterable[Section], contents: bool = True) -> 
 def _emptied(data: bytes, section: Section) -> list[bytes]:
     """The segments of a data section with nothing in them, where they were."""
     found = []
-    for _, _, raw, start, _, _, _ in read_data(Cursor(data, section.start, section.end, section.label)):
+    at = Cursor(data, section.start, section.end, section.label)
+    for _, _, raw, start, _, _, _ in read_data(at):
         size = start - 1  # the number of bytes: only its last byte is less than 0x80, and so is the one before it
         while data[size - 1] >= 0x80:
             size -= 1
         found.append(data[raw:size] + b"\0")
+    if at.remaining:
+        found.append(b"")  # the section is not valid, and that has to show
     return found
 
 
