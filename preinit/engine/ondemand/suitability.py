@@ -99,9 +99,9 @@ def worthwhile(module: Module) -> bool:
 
 
 def validated_beside(module: Module) -> bool:
-    """Whether a module is validated while it runs, so that of its output the code needs not be.
+    """Whether validation starts with the build and goes on beside it, so that the code of the output needs none.
 
-    One with exceptions is in any case: they may be of the old kind, which is the usual reason to be refused.
+    One with exceptions is validated in any case: they may be of the old kind, which is the usual reason to be refused.
     """
     code = module.section(SectionId.CODE)
     return code is not None and (worthwhile(module) if module.tags else code.end - code.start >= MUCH)

@@ -104,13 +104,13 @@ class Attempt(NamedTuple):
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        # Most of the code will not be compiled: validating it may take as long as the rest, and goes on beside it. Of a
-        # small module with exceptions, they may be of the old kind: nothing of it is run.
+        # Most of the code will not be compiled: validating it may take as long as the rest, and goes on beside it. But
+        # exceptions may be of the old kind, the usual reason to be refused: then nothing is run.
         checked = None
-        if self.check and validated_beside(job.module):
-            checks.append(self.check())
-        elif self.check and job.module.tags:
+        if self.check and job.module.tags:
             checked = self.check()
+        elif self.check and validated_beside(job.module):
+            checks.append(self.check())
         with self.observer.stage("instrument"):
             without = self.strategy.compiler == "winch" and can_do_without(job.module) and not job.preload_code
             state, instrumented = deadline.start(lambda: instrument_state(job.module, job.bounds, not without)).result()
