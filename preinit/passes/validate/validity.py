@@ -37,6 +37,8 @@ class Validity:
         self._pays = many or self._large
         self._folder = folder_of(options.cache_dir) if options.cache and self._large else None
         self._known: list[Context] = []
+        #: Whether the input was found valid.
+        self.input_is_valid = False
 
     @cached_property
     def _input(self) -> Context:
@@ -105,7 +107,9 @@ class InputCheck:
         return self._deadline.start(self._work)
 
     def _work(self) -> None:
-        self._validity.check(self._module.data, parallel=False)
+        if not self._validity.input_is_valid:
+            self._validity.check(self._module.data, parallel=False)
+            self._validity.input_is_valid = True
         _ = self._module.sha256  # which the report has
 
     def __call__(self) -> Pending[None]:
