@@ -210,7 +210,9 @@ class LateFacts(Value):
     what it had fetched. `elsewhere`: words that held that address in one of two runs only, and are left alone.
     `argument_arrays`: addresses of the arrays that get the addresses of the instance's `argument_count` arguments.
     `texts`: words that hold the address of a text of the build in one of those arrays, outside of them, and are left
-    alone: of the variables `variables_held`, and the arguments number `arguments_held`. `environment_active`,
+    alone: of the variables `variables_held`, and the arguments number `arguments_held`. `entries_held`: the variables
+    whose entries in the build's array of the environment words or globals still point to, "" for its end.
+    `environment_globals`: indices of the globals that hold that array's address. `environment_active`,
     `arguments_active`: locals and operands of functions that are active at a pause which may point to the build's, and
     are left alone. `cause`: why what could have been bound by itself is not.
     """
@@ -228,6 +230,8 @@ class LateFacts(Value):
     arguments_held: tuple[int, ...] = ()
     environment_active: int = 0
     arguments_active: int = 0
+    entries_held: tuple[str, ...] = ()
+    environment_globals: tuple[int, ...] = ()
     cause: str | None = None
 
 

@@ -49,20 +49,38 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
             "Where a variable is missing in instances, fetch it in an entry point: docs/world.md says how, for each "
             "language.",
         )
+    if facts.environment_globals:
+        indices, many = ", ".join(map(str, facts.environment_globals)), len(facts.environment_globals) > 1
+        yield BuildWarning(
+            "late-elsewhere",
+            f"global{'s' * many} {indices} still hold{'s' * (not many)} the address of the build's environment: what "
+            f"reads the environment through {'them' if many else 'it'} sees the build's",
+            "Keep that address in memory, where it is bound, or have the program take it again when an instance "
+            "starts.",
+        )
+    if facts.entries_held:
+        places = [f"the entry of {printable(name)}" if name else "its end" for name in facts.entries_held]
+        yield BuildWarning(
+            "late-elsewhere",
+            "words of memory, or globals, still point into the build's array of the environment, to "
+            f"{', '.join(places)}: what the guest took while it was built is the build's in every instance",
+            "Have it look through `environ` again when an instance starts, and keep no place in it of before.",
+        )
     if facts.variables_held:
         names, many = ", ".join(map(printable, facts.variables_held)), len(facts.variables_held) > 1
         yield BuildWarning(
             "late-elsewhere",
-            f"words of memory still hold an address within the build's text of the environment variable{'s' * many} "
-            f"{names}: what the guest took while it was built is the build's in every instance",
+            "words of memory, or globals, still hold an address within the build's text of the environment "
+            f"variable{'s' * many} {names}: what the guest took while it was built is the build's in every instance",
             "Have it call `getenv` again when an instance starts, and keep nothing of it before.",
         )
     if facts.arguments_held:
         numbers, many = ", ".join(map(str, facts.arguments_held)), len(facts.arguments_held) > 1
         yield BuildWarning(
             "late-elsewhere",
-            f"words of memory still hold an address within the build's text of argument{'s' * many} number {numbers}: "
-            "what the guest took while it was built is the build's in every instance",
+            "words of memory, or globals, still hold an address within the build's text of "
+            f"argument{'s' * many} number {numbers}: what the guest took while it was built is the build's in every "
+            "instance",
             "Have it take arguments from `argv` again when an instance starts.",
         )
     for number, what in ((facts.environment_active, "environment"), (facts.arguments_active, "arguments")):

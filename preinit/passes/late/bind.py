@@ -13,11 +13,13 @@ from ...host import Clock, Fetches
 from ...host.imports import wasi_parameters
 from ...result import LateFacts
 from ..capture.memories import capture_memories
-from ..plan.job import LARGER, LATE_MARKER, Job, larger
+from ..plan.job import LARGER, Job, larger
 from ..run import Paused, run_again
+from ..run.observed import Observed, numbers, observe_globals
 from ..snapshot import MemoryState, Snapshot
 from . import find
 from .allocators import check_allocators
+from .fetching import fetching
 from .runtimes import GO_HINT, is_go
 from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
 
@@ -25,21 +27,24 @@ _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
 
 
 class _Agreed(NamedTuple):
-    """Arrays whose words are the same in two runs; how many words are not; the words that hold a place in a text of the
-    environment in the second run."""
+    """Arrays whose words are the same in two runs; how many words are not; what was found in the second run."""
 
     arrays: tuple[Bound, ...]
     elsewhere: int
-    taken: Mapping[int, find.Taken] = {}
+    second: _Other | None = None
 
 
 class _Other(NamedTuple):
     """A run in a larger environment: the words that hold an array's address, with that address; whether the guest made
-    an array of its own; the words that hold a place in a text."""
+    an array of its own; what holds a place in a variable's text, in an array, in an argument's text; what words that
+    may hold such a place hold there."""
 
     words: dict[int, int]
     changed: bool
     taken: dict[int, find.Taken]
+    entries: dict[int, find.Entry]
+    arguments: dict[int, find.Taken]
+    numbers: dict[int, int]
 
 
 def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
@@ -69,22 +74,7 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     """
     index = memory_index(job.module)
     state = snapshot.memories[index] if snapshot.memories else MemoryState(0, memoryview(b""))
-    agreed, environment = _Agreed((), 0), None
-    if "env" in wanted:
-        fetches = first.world.environment
-        environment = _status(first.host.environment_read, fetches)
-        if environment == "unbound":
-            check_runtime(job.module)
-        alive = find.alive(fetches.all, state)
-        if alive:
-            kept = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in alive]).result()
-            agreed = _environment(job, first, index, kept)
-            environment = "bound" if agreed.arrays else environment
-    changed = any(
-        not find.is_whole(fetch, state)
-        for fetch in first.world.environment.all
-        if any(fetch.array == one.array for one in agreed.arrays)
-    )
+    globals_ = find.changed_globals(snapshot.globals.numbers, snapshot.globals.numbers_before)
     arrays: tuple[Bound, ...] = ()
     arguments = None
     if "args" in wanted:
@@ -96,8 +86,39 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
-    variables = _texts_held(job, state, first.world.environment, agreed.arrays, agreed.taken)
-    others = _texts_held(job, state, first.world.arguments, arrays)
+    others = _texts_held(job, state, globals_, first.world.arguments, arrays, values=False)
+    unsure = [word for word, taken in others.items() if not taken.begins]
+    agreed, environment = _Agreed((), 0), None
+    if "env" in wanted:
+        fetches = first.world.environment
+        environment = _status(first.host.environment_read, fetches)
+        if environment == "unbound":
+            check_runtime(job.module)
+        alive = find.alive(fetches.all, state)
+        if alive:
+            kept = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in alive]).result()
+            agreed = _environment(job, first, index, kept, unsure)
+            environment = "bound" if agreed.arrays else environment
+    changed = any(
+        not find.is_whole(fetch, state)
+        for fetch in first.world.environment.all
+        if any(fetch.array == one.array for one in agreed.arrays)
+    )
+    second = agreed.second
+    if unsure and second is None and first.other is not None:
+        second = _other_run(job, first, index, LARGER[0], unsure)
+    here = _numbers(state, globals_, unsure)
+    others = {
+        word: taken for word, taken in others.items() if taken.begins or not _by_chance(second, word, taken, here)
+    }
+    variables = {
+        word: taken
+        for word, taken in _texts_held(
+            job, state, globals_, first.world.environment, agreed.arrays, values=True
+        ).items()
+        if taken.begins or (second is not None and second.taken.get(word) == taken)
+    }
+    entries = _entries_held(job, state, globals_, first.world.environment, agreed)
     facts = LateFacts(
         environment=environment,
         environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
@@ -108,10 +129,12 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         argument_arrays=tuple(one.array for one in arrays),
         argument_count=arrays[0].strings if arrays else 0,
         texts=len(variables.keys() | others.keys()),
-        variables_held=tuple(dict.fromkeys(variables.values())),
-        arguments_held=tuple(dict.fromkeys(map(int, others.values()))),
-        environment_active=_active(snapshot, first.world.environment, agreed.arrays, array=True),
-        arguments_active=_active(snapshot, first.world.arguments, arrays, array=False),
+        variables_held=tuple(dict.fromkeys(taken.title for taken in variables.values())),
+        arguments_held=tuple(dict.fromkeys(int(taken.title) for taken in others.values())),
+        entries_held=tuple(dict.fromkeys(entry.title for entry in entries.values())),
+        environment_globals=tuple(~key for key, value in globals_.items() if value in {a.array for a in agreed.arrays}),
+        environment_active=_active(job, snapshot, first.world.environment, agreed.arrays, array=True),
+        arguments_active=_active(job, snapshot, first.world.arguments, arrays, array=False),
     )
     check_imports(job.module, "environ", bool(agreed.arrays))
     check_imports(job.module, "args", bool(arrays))
@@ -126,26 +149,60 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
 def _texts_held(
     job: Job,
     state: MemoryState,
+    globals_: Mapping[int, int],
     fetches: Fetches,
     arrays: Sequence[Bound],
-    again: Mapping[int, find.Taken] | None = None,
-) -> dict[int, str]:
-    """The words that hold a text of those arrays, and whose it is. `again`: texts are variables, and these words held
-    such a place in a second run. A place within a text may be a number by chance: it counts if it was there, too."""
+    values: bool,
+) -> dict[int, find.Taken]:
+    """What holds a place in a text of those arrays, by its word's address, or `~index` of a global."""
     bound = {one.array for one in arrays}
     kept = [fetch for fetch in fetches.all if fetch.array in bound]
-    values = again is not None
-    held: dict[int, str] = {}
-    for found in job.deadline.start(lambda: [find.texts_held(f, state, values) for f in kept]).result() if kept else ():
-        for word, taken in found.items():
-            if (taken.begins or (again or {}).get(word) == taken) and not (values and taken.title == LATE_MARKER[0]):
-                held[word] = taken.title
+    held: dict[int, find.Taken] = {}
+    if kept:
+        for found in job.deadline.start(lambda: [find.texts_held(f, state, globals_, values) for f in kept]).result():
+            held.update(found)
     return held
 
 
-def _active(snapshot: Snapshot, fetches: Fetches, arrays: Sequence[Bound], array: bool) -> int:
+def _entries_held(
+    job: Job, state: MemoryState, globals_: Mapping[int, int], fetches: Fetches, agreed: _Agreed
+) -> dict[int, find.Entry]:
+    """What holds a place in one of those arrays, and did so in a second run: it may be a number by chance."""
+    second = agreed.second
+    bound = {one.array for one in agreed.arrays}
+    kept = [fetch for fetch in fetches.all if fetch.array in bound]
+    if not kept or second is None:
+        return {}
+    search = job.deadline.start(lambda: [find.entries_held(fetch, state, globals_) for fetch in kept])
+    return {
+        word: entry
+        for found in search.result()
+        for word, entry in found.items()
+        if entry.is_same(second.entries.get(word))
+    }
+
+
+def _by_chance(second: _Other | None, word: int, taken: find.Taken, numbers: Mapping[int, int]) -> bool:
+    """Whether what may be a place within an argument is none: it is the same number in a second run, where that
+    argument lies elsewhere. Where it lies at the same address, nothing shows that, and it is taken for a place."""
+    if second is None or second.arguments.get(word) == taken:
+        return False
+    return second.numbers.get(word) == numbers[word]
+
+
+def _numbers(state: MemoryState, globals_: Mapping[int, int], wanted: Sequence[int]) -> dict[int, int]:
+    """What those words and globals hold: keys as in `find`."""
+    return {
+        key: globals_.get(key, 0) if key < 0 else int.from_bytes(state.content[key : key + find.WORD], "little")
+        for key in wanted
+    }
+
+
+def _active(job: Job, snapshot: Snapshot, fetches: Fetches, arrays: Sequence[Bound], array: bool) -> int:
     bound = {one.array for one in arrays}
-    return sum(find.pointing(fetch, snapshot.frames, array) for fetch in fetches.all if fetch.array in bound)
+    kept = [fetch for fetch in fetches.all if fetch.array in bound]
+    own = fetching(job.module, snapshot.frames, "args_get") if kept and not array else frozenset()
+    return sum(find.pointing(fetch, snapshot.frames, array, own) for fetch in kept)
 
 
 def memory_index(module: Module) -> int:
@@ -197,11 +254,11 @@ def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
     check_allocators(module, index)
 
 
-def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) -> _Agreed:
+def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound], unsure: Sequence[int]) -> _Agreed:
     held = {word: one.array for one in found for word in one.words}
     moves = True
     for size in LARGER:
-        second = _other_run(job, first, index, size)
+        second = _other_run(job, first, index, size, unsure)
         other = second.words
         if second.changed:
             raise LateBinding(
@@ -217,7 +274,7 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
             break
         moved = {word for word in same if other[word] != held[word]}
         arrays = (one._replace(words=tuple(word for word in one.words if word in moved)) for one in found)
-        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved), second.taken)
+        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved), second)
     raise LateBinding(
         "the guest keeps its environment at an address that does not depend on its size, so nothing shows which words "
         "of memory hold that address",
@@ -225,11 +282,11 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound]) ->
     )
 
 
-def _other_run(job: Job, first: Paused, index: int, size: int) -> _Other:
-    """What is found in a run with a larger environment."""
+def _other_run(job: Job, first: Paused, index: int, size: int, unsure: Sequence[int]) -> _Other:
+    """What is found in a run with a larger environment. `unsure`: the words whose numbers there are wanted."""
     if first.other is not None and size == LARGER[0]:
         other = first.other
-        return job.deadline.start(lambda: _held(job, other, index)).result()
+        return job.deadline.start(lambda: _held(job, other, index, unsure)).result()
     try:
         other = run_again(job, first, replace(larger(job.options.host, size), quiet_guest=True), Clock())
     except (TimeLimit, UsageError):
@@ -240,18 +297,26 @@ def _other_run(job: Job, first: Paused, index: int, size: int) -> _Other:
             hint="What is bound late is found by running it twice: it must do the same in any environment.",
         ) from problem
     try:
-        return job.deadline.start(lambda: _held(job, other, index)).result()
+        return job.deadline.start(lambda: _held(job, other, index, unsure)).result()
     finally:
         other.close()
 
 
-def _held(job: Job, other: Paused, index: int) -> _Other:
+def _held(job: Job, other: Paused, index: int, unsure: Sequence[int]) -> _Other:
+    observed = observe_globals(job.module, other.instrumented, other.instance)
+    after = Observed(observed, {})
+    globals_ = find.changed_globals(numbers(job.module, after), numbers(job.module, other.before))
     state = capture_memories(job.module, other.instrumented, other.instance)[index]
     fetches = find.alive(other.world.environment.all, state)
     found = [find.bound(fetch, state) for fetch in fetches]
     words = {word: one.array for one in found for word in one.words}
     changed = any(True for fetch in fetches for copy in find.copies(fetch, state) for _ in find.words(state, copy))
     taken: dict[int, find.Taken] = {}
+    entries: dict[int, find.Entry] = {}
+    arguments: dict[int, find.Taken] = {}
     for fetch in fetches:
-        taken.update(find.texts_held(fetch, state, values=True))
-    return _Other(words, changed, taken)
+        taken.update(find.texts_held(fetch, state, globals_, values=True))
+        entries.update(find.entries_held(fetch, state, globals_))
+    for fetch in find.alive(other.world.arguments.all, state) if unsure else ():
+        arguments.update(find.texts_held(fetch, state, globals_, values=False))
+    return _Other(words, changed, taken, entries, arguments, _numbers(state, globals_, unsure))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from ...host import Fetch
-from ..snapshot import FramesState, MemoryState
+from ..snapshot import FramesState, FrameState, MemoryState
 from .value import Bound
 
 #: Bytes of an address, and where one can stand.
@@ -111,16 +111,31 @@ class Taken(NamedTuple):
     begins: bool
 
 
-def texts_held(fetch: Fetch, memory: MemoryState, values: bool) -> dict[int, Taken]:
-    """The words that hold an address within a text that this call fetched, outside of its array. Not the address at
-    which the strings begin, which is that of all of them.
+def changed_globals(after: Mapping[int, bytes], before: Mapping[int, bytes]) -> dict[int, int]:
+    """The globals of 32 bits that the guest has set, and what they hold. A global's key is `~index`, so that one map
+    can have words of memory by their addresses, and globals."""
+    return {
+        ~index: int.from_bytes(bits, "little")
+        for index, bits in after.items()
+        if len(bits) == WORD and bits != before.get(index)
+    }
+
+
+def _holding(memory: MemoryState, globals_: Mapping[int, int], low: int, high: int) -> Iterator[tuple[int, int]]:
+    """The words of memory, and those globals, whose value is one of `low` to `high`, with it."""
+    of_globals = ((key, value) for key, value in globals_.items() if low <= value <= high)
+    return chain(words_within(memory, low, high), of_globals)
+
+
+def texts_held(fetch: Fetch, memory: MemoryState, globals_: Mapping[int, int], values: bool) -> dict[int, Taken]:
+    """The words and globals that hold an address within a text that this call fetched, outside of its array.
 
     `values`: texts are `NAME=VALUE`.
     """
     held: dict[int, Taken] = {}
     array = range(fetch.array, fetch.array + WORD * len(fetch.texts))
     starts = list(accumulate(map(len, fetch.texts), initial=fetch.strings))
-    for word, value in words_within(memory, fetch.strings + 1, starts[-1] - 1):
+    for word, value in _holding(memory, globals_, fetch.strings, starts[-1] - 1):
         if word not in array:
             number = bisect_right(starts, value) - 1
             name, offset = fetch.texts[number].partition(b"=")[0], value - starts[number]
@@ -129,22 +144,57 @@ def texts_held(fetch: Fetch, memory: MemoryState, values: bool) -> dict[int, Tak
     return held
 
 
+class Entry(NamedTuple):
+    """A place in an array of the environment, behind its beginning: whose text is there, "" for the null at the end;
+    how many entries stand before it."""
+
+    title: str
+    number: int
+
+    def is_same(self, other: Entry | None) -> bool:
+        """Whether it is the same place in the array of another run, which has other variables, too."""
+        return other is not None and (self.title == other.title or self.number == other.number)
+
+
+def entries_held(fetch: Fetch, memory: MemoryState, globals_: Mapping[int, int]) -> dict[int, Entry]:
+    """The words and globals that hold the address of an entry of this array, or of its end; not of its beginning."""
+    held: dict[int, Entry] = {}
+    for word, value in _holding(memory, globals_, fetch.array + WORD, fetch.array + WORD * len(fetch.texts)):
+        number, within = divmod(value - fetch.array, WORD)
+        if not within:
+            text = fetch.texts[number] if number < len(fetch.texts) else b""
+            held[word] = Entry(text.partition(b"=")[0].decode("utf-8", "surrogateescape"), number)
+    return held
+
+
 def in_frames(frames: FramesState) -> Iterator[int]:
     """What may be an address among the locals and operands of functions that are in the middle of a call."""
     for frame in frames.frames:
-        for value in (*frame.locals.values(), *frame.operands, *frame.arguments):
-            if isinstance(value, bytes) and len(value) == WORD:
-                yield int.from_bytes(value, "little")
+        yield from _in_frame(frame)
 
 
-def pointing(fetch: Fetch, frames: FramesState, array: bool) -> int:
+def _in_frame(frame: FrameState) -> Iterator[int]:
+    for value in (*frame.locals.values(), *frame.operands, *frame.arguments):
+        if isinstance(value, bytes) and len(value) == WORD:
+            yield int.from_bytes(value, "little")
+
+
+def pointing(fetch: Fetch, frames: FramesState, array: bool, fetching: Collection[int]) -> int:
     """How many of those may point to what this call fetched: into the strings and, with `array`, to or into the array.
 
-    Without it, not what begins the strings: libc keeps that in a local while `main` runs.
+    Without it, not what begins the strings in one of the functions `fetching`: there, libc keeps the address at which
+    it had the strings put while `main` runs.
     """
-    strings = range(fetch.strings + (not array), fetch.strings + sum(map(len, fetch.texts)))
+    strings = range(fetch.strings, fetch.strings + sum(map(len, fetch.texts)))
     entries = range(fetch.array, fetch.array + WORD * len(fetch.texts) + 1 if array else fetch.array)
-    return sum(value in strings or value in entries for value in in_frames(frames))
+    number = 0
+    for frame in frames.frames:
+        own = not array and frame.body.function in fetching
+        number += sum(
+            (value in strings and not (own and value == fetch.strings)) or value in entries
+            for value in _in_frame(frame)
+        )
+    return number
 
 
 def copies(fetch: Fetch, memory: MemoryState) -> Iterator[int]:

@@ -27,8 +27,11 @@ LARGER = (200, 20_000, 400_000)
 
 
 def larger(host: Host, size: int) -> Host:
-    """The same world, with more environment variables: `size` bytes more."""
-    extra = tuple((f"{LATE_MARKER[0]}_{number}", "x" * (size // 4)) for number in range(4))
+    """The same world, with more environment variables: `size` bytes more.
+
+    Their number is odd, so that what an allocator keeps behind an array of them does not lie as far from its end.
+    """
+    extra = tuple((f"{LATE_MARKER[0]}_{number}", "x" * (size // 5)) for number in range(5))
     return dataclasses.replace(host, env=(*extra, *host.env))
 
 
