@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ...binary.module import Module
 from ...binary.types import Limits
@@ -13,7 +13,7 @@ from ...host import Clock, Fetches
 from ...host.imports import wasi_parameters
 from ...result import LateFacts
 from ..capture.memories import capture_memories
-from ..plan.job import LARGER, Job, larger
+from ..plan.job import LARGER, LATE_MARKER, Job, larger
 from ..run import Paused, run_again
 from ..run.observed import Observed, numbers, observe_globals
 from ..snapshot import MemoryState, Snapshot
@@ -21,9 +21,12 @@ from . import find
 from .allocators import check_allocators
 from .fetching import fetching
 from .runtimes import GO_HINT, is_go
+from .stack import dead_stack
 from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
 
 _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
+
+T = TypeVar("T")
 
 
 class _Agreed(NamedTuple):
@@ -108,17 +111,21 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if unsure and second is None and first.other is not None:
         second = _other_run(job, first, index, LARGER[0], unsure)
     here = _numbers(state, globals_, unsure)
+    variables = _texts_held(job, state, globals_, first.world.environment, agreed.arrays, values=True)
     others = {
         word: taken for word, taken in others.items() if taken.begins or not _by_chance(second, word, taken, here)
     }
     variables = {
         word: taken
-        for word, taken in _texts_held(
-            job, state, globals_, first.world.environment, agreed.arrays, values=True
-        ).items()
-        if taken.begins or (second is not None and second.taken.get(word) == taken)
+        for word, taken in variables.items()
+        if (taken.begins or (second is not None and second.taken.get(word) == taken))
+        and not (word >= 0 and taken.title == LATE_MARKER[0])  # what is left over of the strings' address
     }
     entries = _entries_held(job, state, globals_, first.world.environment, agreed)
+    if index == 0 and (others or variables or entries):
+        dead = dead_stack(job.module, snapshot)
+        others, variables = _outside(dead, others), _outside(dead, variables)
+        entries = _outside(dead, entries)
     facts = LateFacts(
         environment=environment,
         environment_words=tuple(sorted({word for one in agreed.arrays for word in one.words})),
@@ -180,6 +187,10 @@ def _entries_held(
         for word, entry in found.items()
         if entry.is_same(second.entries.get(word))
     }
+
+
+def _outside(dead: range, held: Mapping[int, T]) -> dict[int, T]:
+    return {word: place for word, place in held.items() if word not in dead}
 
 
 def _by_chance(second: _Other | None, word: int, taken: find.Taken, numbers: Mapping[int, int]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wasmtime
@@ -740,3 +741,174 @@ def test_locals_that_point_to_a_text_of_the_arguments_are_told() -> None:
     assert result.report.late and result.report.late.arguments_active == 1
     said = [warning.message for warning in result.report.warnings if warning.code == "late-elsewhere"]
     assert len(said) == 1 and said[0].endswith("what reads the arguments through it sees the build's")
+
+
+def elsewhere(result: Result) -> list[str]:
+    return [warning.message for warning in result.report.warnings if warning.code == "late-elsewhere"]
+
+
+def test_a_word_that_holds_the_first_argument_is_told() -> None:
+    keeps = ARGUMENTS.replace("(call $take))", "(call $take)) (i32.store (i32.const 516) (i32.load (i32.const 2048)))")
+    result = by_hand(keeps, late=["args"], args=["prog", "b"])
+    assert result.report.late and result.report.late.arguments_held == (1,)
+    assert len(elsewhere(result)) == 1 and "the build's text of argument number 1: " in elsewhere(result)[0]
+    with pytest.raises(WarningsRefused):
+        by_hand(keeps, late=["args"], args=["prog", "b"], strict=True)
+
+
+@pytest.mark.parametrize(("kept", "told"), [("(i32.load (local.get $array))", 1), ("(i32.const 7)", 0)])
+@pytest.mark.parametrize("fetch", ["(drop (call $args (i32.const 2048) (i32.const 4096)))", "(call $wrapper)"])
+def test_a_local_that_holds_the_first_argument_is_told_but_not_that_of_what_fetched_it(
+    kept: str, told: int, fetch: str
+) -> None:
+    code = f"""
+      (func $pause (export "pause"))
+      (func $wrapper (drop (call $args (i32.const 2048) (i32.const 4096))))
+      (func $main (param $array i32) (local $kept i32)
+        (local.set $kept {kept})
+        (call $pause)
+        (if (i32.ne (local.get $kept) (i32.const 7)) (then (call $line (local.get $kept))))
+        (call $print (local.get $array)))
+      (func (export "_start") (local $strings i32)
+        (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+        {fetch}
+        (local.set $strings (i32.const 4096))  ;; as libc has it
+        (call $main (i32.const 2048))
+        (if (i32.eqz (local.get $strings)) (then (unreachable))))
+    """
+    result = by_hand(code, late=None, pause_at="function:pause", rename_funcs={}, args=["a", "build"])
+    assert result.report.late and result.report.late.arguments_active == told
+    assert len(elsewhere(result)) == told
+    assert in_wasmtime(result.wasm, args=["own", "b"]).endswith("own\nb\n")
+
+
+def test_a_place_within_an_argument_is_told() -> None:
+    keeps = ARGUMENTS.replace("(call $take))", "(call $take)) {}")
+    within = "(i32.store (i32.const 516) (i32.add (i32.const 7) (i32.load (i32.const 2052))))"
+    result = by_hand(keeps.replace("{}", within), late=["args"], args=["a", "--name=bob"])
+    assert len(elsewhere(result)) == 1 and "the build's text of argument number 2: " in elsewhere(result)[0]
+
+
+#: Fetches both, the arguments behind the environment, so that they move with its size.
+BOTH = """
+  (func (export "preinit_initialize") (local $array i32)
+    (i32.store (i32.const 512) (call $fetch))
+    (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+    (local.set $array (global.get $top))
+    (drop (call $args (local.get $array) (i32.add (local.get $array) (i32.const 64))))
+    (i32.store (i32.const 520) (local.get $array))
+    (i32.store (i32.const 516) {kept}))
+  (func (export "entry") (call $print (i32.load (i32.const 512))))
+"""
+
+
+@pytest.mark.parametrize("place", [3, 5])
+def test_a_number_that_lies_within_an_argument_by_chance_is_no_address_of_it_where_a_second_run_shows_that(
+    place: int,
+) -> None:
+    given: dict[str, Any] = {"late": ["args", "env"], "args": ["a", "--name=bob"], "env": {"A": "1"}}
+    real = by_hand(BOTH.format(kept=f"(i32.add (i32.load offset=4 (local.get $array)) (i32.const {place}))"), **given)
+    assert real.report.late and real.report.late.arguments_held == (2,)
+    array = real.report.late.argument_arrays[0]
+    chance = by_hand(BOTH.format(kept=f"(i32.const {array + 64 + len('a') + 1 + place})"), **given)
+    assert chance.report.late and chance.report.late.argument_arrays == (array,)
+    assert chance.report.late.arguments_held == () and not elsewhere(chance)
+
+
+#: The end of the array: the null behind its entries.
+END = "(i32.add (i32.load (i32.const 512)) (i32.shl (i32.load (i32.const 0)) (i32.const 2)))"
+
+
+@pytest.mark.parametrize(
+    ("place", "held", "said"),
+    [
+        (END, ("",), "its end"),
+        (f"(i32.sub {END} (i32.const 4))", ("HOME",), "the entry of HOME"),
+        (f"(i32.sub {END} (i32.const 8))", ("A",), "the entry of A"),
+        ("(i32.add (i32.load (i32.const 512)) (i32.const 4))", ("A",), "the entry of A"),  # always the second
+        (f"(i32.add {END} (i32.const 4))", (), ""),  # what lies behind it
+        (f"(i32.sub {END} (i32.const 3))", (), ""),
+    ],
+)
+@pytest.mark.parametrize("holder", ["(i32.store (i32.const 516) {})", "(global.set $kept {})"])
+def test_what_holds_a_place_in_the_array_is_told_with_the_variable_whose_entry_it_is(
+    place: str, held: tuple[str, ...], said: str, holder: str
+) -> None:
+    keeps = f"""
+      (global $kept (mut i32) (i32.const 0))
+      (func (export "preinit_initialize") (i32.store (i32.const 512) (call $fetch)) {holder.format(place)}
+        (i32.store (i32.const 0) (i32.const 0)))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, env={"A": "1", "HOME": "2"})
+    assert result.report.late and result.report.late.entries_held == held
+    assert len(elsewhere(result)) == len(held)
+    assert not held or f"into the build's array of the environment, to {said}: " in elsewhere(result)[0]
+
+
+def test_a_number_that_lies_in_the_array_by_chance_is_no_place_in_it() -> None:
+    keeps = KEEPS.replace("(call $fetch))", "(call $fetch)) (i32.store (i32.const 516) (i32.const {number}))", 1)
+    plain = by_hand(KEEPS, env={"A": "1", "B": "2"})
+    # "PREINIT_LATE=build", "A=1" and "B=2" stand at 1024, the array behind them.
+    array = (1024 + 19 + 4 + 4 + 7) & -8
+    result = by_hand(keeps.replace("{number}", str(array + 8)), env={"A": "1", "B": "2"})
+    assert plain.report.late and result.report.late and result.report.late.entries_held == ()
+    assert not elsewhere(result)
+
+
+@pytest.mark.parametrize(("entry", "name"), [(0, "PREINIT_LATE"), (1, "A")])
+def test_a_global_that_holds_a_text_of_the_environment_is_told(entry: int, name: str) -> None:
+    keeps = f"""
+      (global $text (mut i32) (i32.const 0))
+      (func (export "preinit_initialize") (i32.store (i32.const 512) (call $fetch))
+        (global.set $text (i32.load offset={entry * 4} (i32.load (i32.const 512)))))
+      (func (export "entry") (call $line (global.get $text)))
+    """
+    result = by_hand(keeps, env={"A": "1"})
+    assert result.report.late and result.report.late.variables_held == (name,)
+    assert len(elsewhere(result)) == 1 and f"text of the environment variable {name}: " in elsewhere(result)[0]
+
+
+def test_a_global_that_holds_a_text_of_the_arguments_is_told() -> None:
+    keeps = ARGUMENTS.replace("(call $take))", "(call $take)) (global.set $text (i32.load (i32.const 2052)))")
+    result = by_hand("(global $text (mut i32) (i32.const 0))" + keeps, late=["args"], args=["a", "b"])
+    assert result.report.late and result.report.late.arguments_held == (2,)
+
+
+def test_a_global_that_holds_the_array_is_told_by_its_index_and_stays_as_it_is() -> None:
+    keeps = """
+      (global $array (mut i32) (i32.const 0))
+      (func (export "preinit_initialize") (i32.store (i32.const 512) (call $fetch))
+        (global.set $array (i32.load (i32.const 512))))
+      (func (export "entry") (call $print (global.get $array)) (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, env={"A": "build"})
+    assert result.report.late and result.report.late.environment_globals == (2,)
+    (said,) = elsewhere(result)
+    assert said.startswith("global 2 still holds the address of the build's environment: ")
+    assert in_wasmtime(result.wasm, {"A": "own"}) == "PREINIT_LATE=build\nA=build\nA=own\n"
+
+
+def test_an_array_that_a_global_alone_holds_is_not_bound_and_that_is_said() -> None:
+    keeps = """
+      (global $array (mut i32) (i32.const 0))
+      (func (export "preinit_initialize") (global.set $array (call $fetch)))
+      (func (export "entry") (call $print (global.get $array)))
+    """
+    result = by_hand(keeps)
+    assert [warning.code for warning in result.report.warnings] == ["late-environment"]
+
+
+def test_what_calls_that_have_returned_left_on_the_stack_is_not_told() -> None:
+    keeps = """
+      (global $__stack_pointer (export "__stack_pointer") (mut i32) (i32.const 1000))
+      (data (i32.const 1000) "data")
+      (func (export "preinit_initialize") (i32.store (i32.const 2000) (call $fetch))
+        (i32.store (i32.const {}) (i32.load offset=4 (i32.load (i32.const 2000))))
+        (i32.store (i32.const {}) (i32.add (i32.load (i32.const 2000)) (i32.const 4))))
+      (func (export "entry") (call $print (i32.load (i32.const 2000))))
+    """
+    left = by_hand(keeps.format(900, 904), env={"A": "1"})
+    kept = by_hand(keeps.format(2004, 2008), env={"A": "1"})
+    assert (len(elsewhere(left)), len(elsewhere(kept))) == (0, 2)
+    assert in_wasmtime(left.wasm, {"A": "own"}) == "A=own\n"
