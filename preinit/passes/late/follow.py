@@ -131,10 +131,13 @@ class _Function:
     def _copy(self, state: _State | None) -> _State | None:
         if state is None:
             return None
-        self._copies += len(state) + 1
+        self._count(len(state) + 1)
+        return dict(state)
+
+    def _count(self, values: int) -> None:
+        self._copies += values
         if self._copies > _MOST_COPIES:
             raise _Unknown
-        return dict(state)
 
     def _default(self, key: _Key) -> int:
         return CONSTANT if key[0] == "local" and key[1] >= len(self._type.params) else OTHER
@@ -144,7 +147,7 @@ class _Function:
             return self._copy(other if one is None else one)
         made = self._copy(one)
         assert made is not None
-        self._copies += len(other)
+        self._count(len(other))
         for key in one.keys() | other.keys():
             default = self._default(key)
             made[key] = one.get(key, default) | other.get(key, default)
@@ -217,7 +220,7 @@ class _Function:
     def _write(self, key: _Key, may: int) -> None:
         if self._state is not None:
             if key[0] == "local" and self._words:
-                self._copies += len(self._state)
+                self._count(len(self._state))
                 for word in [one for one in self._state if one[0] == "word" and one[1] == key[1]]:
                     del self._state[word]
             self._words |= key[0] == "word"
@@ -304,6 +307,7 @@ class _Function:
                 if opcode in _ORDERED and CONSTANT not in (one, other) and self.compared is None:
                     self.compared = start
             elif opcode in _EQUAL:  # the size is where memory grew: from here on it's as good as that
+                self._count(len(self._state))
                 self._state.update({key: may | GROWN for key, may in self._state.items() if may & SIZE})
             return OTHER
         if (one | other) & GROWN:

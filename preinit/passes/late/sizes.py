@@ -21,6 +21,8 @@ from .follow import GROWN, SIZE, Followed, follow
 _MOST_HELPERS = 8
 #: Bytes of a function that does little but call the one that has the memory grow.
 _LONGEST_WRAPPER = 512
+#: Functions whose calls are looked for by one pattern.
+_FEW = 32
 _CALLS = decoder(frozenset((Kind.FUNCTION,)))
 
 
@@ -67,9 +69,11 @@ def _callers(module: Module, called: Iterable[int]) -> set[int]:
     indices = {module.imported_functions + defined for defined in called}
     if section is None or not indices:
         return set()
-    calls = b"|".join(re.escape(uleb(index)) + b"|" + re.escape(_padded(index)) for index in sorted(indices))
-    hits = re.finditer(b"\x10(?:" + calls + b")", module.data[section.start : section.end], re.DOTALL)
-    maybe = {bisect_right(bodies.starts, section.start + hit.start()) - 1 for hit in hits}
+    maybe: Iterable[int] = range(len(bodies))
+    if len(indices) <= _FEW:
+        calls = b"|".join(re.escape(uleb(index)) + b"|" + re.escape(_padded(index)) for index in sorted(indices))
+        hits = re.finditer(b"\x10(?:" + calls + b")", module.data[section.start : section.end], re.DOTALL)
+        maybe = {bisect_right(bodies.starts, section.start + hit.start()) - 1 for hit in hits}
     return {defined for defined in maybe if defined >= 0 and _calls(module, defined, indices)}
 
 
