@@ -6,7 +6,7 @@ import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..binary.module import Module
 from ..binary.sections import Export, ExternKind, Import
@@ -27,6 +27,9 @@ from ..errors import (
 from ..options.hints import few_of
 from .ledger import Calls
 from .pausing import Watch
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _NAMES: dict[ValType, str] = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
 _SIZES = {"i32": 4, "i64": 8, "f32": 4, "f64": 8}
@@ -111,15 +114,22 @@ class Guest:
         """`size` bytes of the memory that is exported as `memory`. Raises `GuestTrap`."""
         return self._span(address, size).tobytes()
 
-    def write(self, address: int, data: bytes) -> None:
-        """Writes bytes there. Raises `GuestTrap`."""
-        if not isinstance(data, bytes | bytearray | memoryview):
+    def write(self, address: int, data: Buffer) -> None:
+        """Writes bytes there: those of any object that has some (bytes, array.array, mmap, memoryview, ...).
+
+        Raises `GuestTrap`, and `UsageError` for any other object.
+        """
+        try:
+            view = memoryview(data)
+        except (TypeError, ValueError, BufferError) as problem:  # no buffer, a closed one, one that it does not give
+            what = "not bytes" if isinstance(problem, TypeError) else f"whose bytes can't be had: {problem}"
             raise UsageError(
-                f"a Python function wrote a value of type {type(data).__name__} to the guest's memory, not bytes",
+                f"a Python function wrote a value of type {type(data).__name__} to the guest's memory, {what}",
                 hint="Encode it: text.encode()." if isinstance(data, str) else "Give bytes.",
-            )
-        part = memoryview(data).cast("B")
-        self._span(address, len(part))[:] = part
+            ) from None
+        with view:
+            place = self._span(address, view.nbytes)
+            place[:] = view if view.format == "B" and view.ndim == 1 else view.tobytes()
 
     def text(self, address: int) -> str:
         """The text that starts there and ends with NUL. Raises `GuestTrap`."""
