@@ -8,7 +8,7 @@ from typing import NamedTuple, overload
 from .cursor import Cursor
 
 #: Functions from which on it counts how much memory one takes.
-_MANY = 1_000
+_MANY_BODIES = 1_000
 
 
 class Body(NamedTuple):
@@ -74,7 +74,7 @@ def read_bodies(cursor: Cursor) -> BodyRanges:
 
 def _lists(count: int) -> tuple[MutableSequence[int], MutableSequence[int], MutableSequence[int]]:
     """Three empty lists of so many numbers: of many, in a fifth of the memory that lists of objects take."""
-    if count < _MANY:
+    if count < _MANY_BODIES:
         return [], [], []
     from array import array
 

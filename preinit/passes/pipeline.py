@@ -108,7 +108,7 @@ def build_source(
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
             snapshot = reserved(job.module, snapshot, late)
-        checking.finish()
+        checking.finish(observer)
         outputs = rewrite(job, snapshot, paused, late, observer)
         output = first_valid(outputs, job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)

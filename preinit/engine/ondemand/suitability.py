@@ -17,7 +17,7 @@ from ..values import EngineError
 WORTHWHILE = 1_000_000
 
 #: Bytes of code from which on validating it takes so long that it goes on beside all else.
-MUCH = 20_000_000
+MUCH_CODE = 20_000_000
 
 #: Every piece of code imports all of the module's tables, memories and tags: more of them than a compiled language has
 #: would cost more than is gained. Of many globals, it imports those that it uses.
@@ -104,4 +104,4 @@ def validated_beside(module: Module) -> bool:
     One with exceptions is validated in any case: they may be of the old kind, which is the usual reason to be refused.
     """
     code = module.section(SectionId.CODE)
-    return code is not None and (worthwhile(module) if module.tags else code.end - code.start >= MUCH)
+    return code is not None and (worthwhile(module) if module.tags else code.end - code.start >= MUCH_CODE)

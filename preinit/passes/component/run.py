@@ -111,7 +111,7 @@ def compile_component(
     known: dict[int, Profile] = {}
 
     def read(start: int) -> Profile | None:
-        stores[start] = ProfileStore(source.parts[start].module, options, interruptible(options))
+        stores[start] = ProfileStore(source.parts[start].module, options, interruptible(options), linked=True)
         profile = stores[start].read()
         if profile:
             known[start] = profile
@@ -204,7 +204,7 @@ def run_component(
             problem.with_traceback(None).__cause__ = problem.__context__ = None  # they hold the instances
             if isinstance(problem, UnsuitedModule) and problem.lasting and not problem.compiler:
                 # Other builds should know; one that ran on demand knows better.
-                store = ProfileStore(source.parts[problem.start].module, options, interruptible(options))
+                store = ProfileStore(source.parts[problem.start].module, options, interruptible(options), linked=True)
                 if not store.read():
                     store.write(Profile("", problem.reason))
             way = way.after(problem)

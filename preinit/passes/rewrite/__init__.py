@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..late import Late
 
 #: Bytes of an output from which on it is hashed beside its validation.
-_LARGE = 1_000_000
+_LARGE_OUTPUT = 1_000_000
 
 __all__ = [
     "Plan",
@@ -54,7 +54,7 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
             if runs is None:
                 runs = deadline.start(partial(memory_runs, module, snapshot, plan.memories)).result()
             output = deadline.start(partial(write_module, module, snapshot, variant, runs)).result()
-        if len(output.wasm) >= _LARGE:
+        if len(output.wasm) >= _LARGE_OUTPUT:
             output = output._replace(hashing=deadline.start(partial(_sha256, output.wasm)))
         yield output
 

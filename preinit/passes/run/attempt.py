@@ -56,10 +56,12 @@ class Attempt(NamedTuple):
         checks: list[Pending[None]] = []
         with store.running():
             guest, instrumented = self.kept.get(self.job, self.strategy, lambda: self._compile(checks))
+            self._check_before_run(checks)
         with store.running():  # of more, if it was compiled as a whole
             try:
                 paused = self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
             except TimeLimit:
+                self._wait([started for started in checks if started.ended])
                 raise
             except (PreinitError, Unsuited):
                 self._wait(checks)  # what is not valid may be why
@@ -70,6 +72,18 @@ class Attempt(NamedTuple):
             paused.instance.close()
             raise
         return paused
+
+    def _check_before_run(self, checks: list[Pending[None]]) -> None:
+        """Most code on demand is never compiled: validating it may take as long as the rest, and goes on beside it. But
+        exceptions may be of the old kind, the usual reason to be refused: then nothing is run.
+
+        What was kept of an earlier build may be of a module that is not valid.
+        """
+        if self.check and self.strategy.engine == "ondemand":
+            if self.job.module.tags:
+                self._wait([self.check()])
+            elif validated_beside(self.job.module) and not checks:
+                checks.append(self.check())
 
     def _wait(self, checks: list[Pending[None]]) -> None:
         """Raises what validating the module raises."""
@@ -104,12 +118,7 @@ class Attempt(NamedTuple):
         from ..instrument import instrument_state
 
         job, deadline = self.job, self.job.deadline
-        # Most of the code will not be compiled: validating it may take as long as the rest, and goes on beside it. But
-        # exceptions may be of the old kind, the usual reason to be refused: then nothing is run.
-        checked = None
-        if self.check and job.module.tags:
-            checked = self.check()
-        elif self.check and validated_beside(job.module):
+        if self.check and (job.module.tags or validated_beside(job.module)):
             checks.append(self.check())
         with self.observer.stage("instrument"):
             without = self.strategy.compiler == "winch" and can_do_without(job.module) and not job.preload_code
@@ -122,7 +131,7 @@ class Attempt(NamedTuple):
             settings, profile = self._settings(), self.strategy.profile
             known, code, engines = bool(keeps), job.preload_code, self.kept.engines
             prepared = deadline.start(lambda: prepare(state, settings, code, known, profile, engines)).result()
-        self._wait([checked] if checked else [started for started in checks if started.ended])
+        self._wait([started for started in checks if started.ended])
         return OnDemandGuest(prepared), instrumented
 
     def _trimmed(self, instrumented: Instrumented) -> Instrumented:

@@ -16,11 +16,14 @@ from ...version import VERSION
 
 
 class ProfileStore:
-    """Where the profile of one module is kept, for builds with such options. Without a cache, nothing is."""
+    """Where the profile of one module is kept, for builds with such options. Without a cache, nothing is.
 
-    def __init__(self, module: Module, options: Options, interruptible: bool) -> None:
+    `linked`: the module is one of a component. Its chunks have other titles, by which traces tell whose they are.
+    """
+
+    def __init__(self, module: Module, options: Options, interruptible: bool, linked: bool = False) -> None:
         self._module = module
-        self._parts = (VERSION, options.compiler, str(interruptible))
+        self._parts = (VERSION, options.compiler, str(interruptible), *(("linked",) if linked else ()))
         found = examined_of(options.cache_dir) if options.cache else ""
         self._folder = found if isinstance(found, Path) else None
         #: Why nothing is kept, in words, where something should be.

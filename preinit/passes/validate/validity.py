@@ -22,6 +22,7 @@ from ...version import VERSION
 
 if TYPE_CHECKING:
     from ...binary.outline import Context
+    from ..observer import Observer
 
 
 class Validity:
@@ -37,6 +38,8 @@ class Validity:
         self._pays = many or self._large
         self._folder = folder_of(options.cache_dir) if options.cache and self._large else None
         self._known: list[Context] = []
+        #: Whether the input was found valid.
+        self.input_is_valid = False
 
     @cached_property
     def _input(self) -> Context:
@@ -45,7 +48,7 @@ class Validity:
         return context(self._module.data, self._module.sections)
 
     def check(self, wasm: bytes, parallel: bool = True) -> None:
-        """Validates an output, or the input, on all cores if nothing else goes on.
+        """Validates an output, or the input. `parallel`: on all cores, where nothing else goes on.
 
         Raises one of `REFUSALS`, with the byte offset.
         """
@@ -99,13 +102,16 @@ class InputCheck:
 
     def __init__(self, validity: Validity, module: Module, deadline: Deadline) -> None:
         self._validity, self._module, self._deadline = validity, module, deadline
-        self._pending = self._start() if validated_beside(module) else None
+        # One with exceptions is soon waited for, see `Attempt`; beside another, the guest runs.
+        self._pending = self._start(bool(module.tags)) if validated_beside(module) else None
 
-    def _start(self) -> Pending[None]:
-        return self._deadline.start(self._work)
+    def _start(self, parallel: bool = True) -> Pending[None]:
+        return self._deadline.start(lambda: self._work(parallel))
 
-    def _work(self) -> None:
-        self._validity.check(self._module.data, parallel=False)
+    def _work(self, parallel: bool) -> None:
+        if not self._validity.input_is_valid:
+            self._validity.check(self._module.data, parallel)
+            self._validity.input_is_valid = True
         _ = self._module.sha256  # which the report has
 
     def __call__(self) -> Pending[None]:
@@ -114,7 +120,8 @@ class InputCheck:
             self._pending = self._start()
         return self._pending
 
-    def finish(self) -> None:
+    def finish(self, observer: Observer) -> None:
         """Waits for what is under way. Raises one of `REFUSALS`."""
         if self._pending:
-            self._pending.result()
+            with observer.stage("check"):
+                self._pending.result()

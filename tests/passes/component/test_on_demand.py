@@ -88,3 +88,23 @@ def test_a_trap_in_a_linked_module_says_in_which_function(engine: str) -> None:
         built(text, engine)
     assert [frame.name for frame in caught.value.frames] == ["work"]
     assert caught.value.frames[0].offset is not None
+
+
+FAILING = """(memory (export "memory") 1) (global $g (mut i32) (i32.const 0))
+  (func $deep (param i32) (result i32) (if (local.get 0) (then (unreachable))) (i32.const 7))
+  (func $middle (param i32) (result i32) (call $deep (local.get 0)))
+  (func (export "init") (global.set $g (call $middle (i32.const 0))))
+  (func (export "bad") (global.set $g (call $middle (i32.const 1))))
+  (func (export "get") (result i32) (global.get $g))"""
+
+
+def test_code_that_a_component_left_in_the_cache_hides_no_frame_of_its_module_built_alone(tmp_path: Path) -> None:
+    succeeds, fails = (Options(cache_dir=tmp_path, engine="ondemand", init_funcs=(name,)) for name in ("init", "bad"))
+    text = f"""(component (core module $m {FAILING}) (core instance $i (instantiate $m))
+      (func (export "init") (canon lift (core func $i "init"))) (func (export "bad") (canon lift (core func $i "bad")))
+      (func (export "get") (result u32) (canon lift (core func $i "get"))))"""
+    for binary in (wasm(text), wasm(f"(module {FAILING})"), wasm(text)):
+        build(binary, succeeds)
+        with pytest.raises(GuestTrap) as caught:
+            build(binary, fails)
+        assert [frame.name for frame in caught.value.frames] == ["deep", "middle", "bad"]

@@ -101,3 +101,18 @@ def test_a_builder_validates_its_module_once(checking: Checking) -> None:
         assert len({builder.build().wasm for _ in range(3)}) == 1
     assert looked.count(source) == 1
     assert sum(len(data) > 1000 for data in looked) == 1
+
+
+def test_a_builder_s_later_builds_say_too_that_the_module_is_not_valid() -> None:
+    """The first has compiled what is called: that is there for the second."""
+    wrong = wasm(CODE.format("unreachable").replace("(memory 1)", "(memory 1) (func (result i32) (i64.const 1))"))
+    with Builder(wrong, engine="ondemand", cache=False, **UNUSABLE) as builder:
+        for _ in range(3):
+            with pytest.raises(errors.InvalidModule):
+                builder.build()
+
+
+def test_a_time_limit_that_ends_a_module_that_is_not_valid_is_not_the_cause() -> None:
+    wrong = wasm(CODE.format("(loop (br 0))").replace("(memory 1)", "(memory 1) (func (result i32) (i64.const 1))"))
+    with pytest.raises(errors.InvalidModule):
+        build(wrong, engine="ondemand", cache=False, timeout=1, **UNUSABLE)
