@@ -14,6 +14,12 @@ _MOST_NAMES, _MOST_CALLERS = 5, 3
 
 #: The C library's own functions around WASI's: who called them is what one wants to know.
 _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
+#: Functions with which a guest asks for something in a folder.
+_ASKING = (
+    "path_filestat_get", "fd_readdir", "path_readlink", "path_create_directory", "path_remove_directory",
+    "path_unlink_file", "path_rename", "path_symlink", "path_link", "path_filestat_set_times", "fd_filestat_get",
+    "fd_filestat_set_times",
+)  # fmt: skip
 #: How an instance fetches its own, with functions of wasi-libc.
 _REFRESH_ENVIRONMENT = "`__wasilibc_deinitialize_environ()`, `__wasilibc_maybe_reinitialize_environ_eagerly()`"
 _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
@@ -107,8 +113,8 @@ def hazards(
     if facts.late_asked:
         yield BuildWarning(
             "late-folder-asked",
-            f"the guest asked for {_list('', facts.late_asked)}{_where(first, 'path_filestat_get', 'fd_readdir')}, "
-            "which only instances have: that there is nothing is the same in every instance",
+            f"the guest asked for {_list('', facts.late_asked)}{_where(first, *_ASKING)}, which only "
+            "instances have: the answer, that of an empty folder or a refusal, is the same in every instance",
             "Ask for it in the entry point, not in the initializer.",
         )
     if facts.open_descriptors and not reopened:
