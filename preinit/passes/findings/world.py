@@ -67,8 +67,9 @@ def hazards(
     elif facts.environment_read and not (late and late.environment):
         yield BuildWarning(
             "environment-frozen",
-            f"the guest asked for its environment{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no "
-            "variable: C libraries keep that answer, and an instance's own environment is not looked at",
+            f"the guest asked for {_size(facts, 'environment')}its environment"
+            f"{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no variable: C libraries keep that "
+            "answer, and an instance's own environment is not looked at",
             f"Build with `--late env`, or fetch it in instances (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md "
             "has the recipe), or first ask for it in the entry point.",
         )
@@ -82,8 +83,8 @@ def hazards(
     elif facts.arguments_read and not (late and late.arguments):
         yield BuildWarning(
             "arguments-frozen",
-            f"the guest asked for its arguments{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an "
-            "instance's own may not be looked at",
+            f"the guest asked for {_size(facts, 'arguments')}its arguments{_where(first, 'args_sizes_get', 'args_get')} "
+            "and was handed none: an instance's own may not be looked at",
             "Build with `--late args`, or read the arguments in the entry point, not in the initializer.",
         )
     if facts.stdin_read:
@@ -150,6 +151,11 @@ def hazards(
             "from the output",
             "Do that again when an instance starts, or give the build the function: `--preload NAME=FILE`.",
         )
+
+
+def _size(facts: HostFacts, kind: str) -> str:
+    """What a guest asked for in place of those that there were."""
+    return "the size of " if kind in facts.only_sizes else ""
 
 
 def _count(number: int, noun: str) -> str:
