@@ -270,6 +270,36 @@ class Guest:
 HostFunction = Callable[..., Number | None]
 
 
+def without_functions(
+    module: Module,
+    functions: Mapping[str, HostFunction],
+    bodies: Mapping[int, bytes | None],
+    stubs: Sequence[str],
+    preloads: Mapping[str, Module],
+) -> dict[int, bytes | None]:
+    """The bodies of stubs, by position among all imports, but for imports that a Python function provides.
+
+    `stubs`: how they were named. Raises `Misfit` where a stub of that very name, or a preloaded module, provides one.
+    """
+    left = dict(bodies)
+    for position, entry in enumerate(module.imports):
+        name = f"{entry.module}.{entry.name}"
+        if entry.kind != ExternKind.FUNC or name not in functions:
+            continue
+        if entry.module in preloads and entry.name in preloads[entry.module].exported_names:
+            raise Misfit(
+                f"the import {quoted(name)} is preloaded, and also provided by a Python function",
+                hint=f"Leave out {quoted(name)} in `functions`, or the export of the preloaded module.",
+            )
+        if name in stubs:
+            raise Misfit(
+                f"the import {quoted(name)} is stubbed, and also provided by a Python function",
+                hint=f"Leave out {quoted(name)} in `stubs`, or in `functions`.",
+            )
+        left.pop(position, None)
+    return left
+
+
 class PythonFunctions:
     """The imports for which there is a Python function, by `MODULE.NAME`. Raises `Misfit` for one that is none."""
 

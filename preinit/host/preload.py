@@ -59,6 +59,12 @@ def check_needed(module: Module, preloads: Mapping[str, Module]) -> None:
     wanted = {(entry.module, entry.name) for holder in (module, *preloads.values()) for entry in holder.imports}
     for name, preload in preloads.items():
         if not any((name, export.name) in wanted for export in preload.exports):
+            missing = {entry.name: quoted(entry.name) for entry in module.imports if entry.module == name}
+            if missing:
+                raise Misfit(
+                    f"the preloaded module {quoted(name)} exports nothing that is imported from it",
+                    hint=f"What is imported from {quoted(name)} is {few_of(missing, '')}: export that.",
+                )
             names = {entry.module: quoted(entry.module) for entry in module.imports}
             shown = few_of(names, name)
             raise Misfit(

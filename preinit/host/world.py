@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
@@ -60,7 +60,7 @@ class World:
         preloads: Mapping[str, Module] | None = None,
         must_be_fresh: bool = False,
         shown: int = 0,
-        stubs: Iterable[tuple[str, str]] = (),
+        stubs: Sequence[tuple[str, str]] = (),
         resumes: bool = False,
         watched: frozenset[str] = frozenset(),
         functions: Mapping[str, HostFunction] | None = None,
@@ -76,6 +76,10 @@ class World:
         self.calls = Calls(watched)
         self._watched = watched & ALWAYS_ASKING
         bodies, given = stub_bodies(module, stubs), Given(must_be_fresh, resumes)
+        if functions:
+            from .functions import without_functions
+
+            bodies = without_functions(module, functions, bodies, [name for name, _ in stubs], preloads or {})
         self._answered = {title(module.imports[at]) for at, body in bodies.items() if body is not None}
         self._preloads = Preloads(preloads or {}, given)
         self._wasi_imports = Wasi(module, host.wasi, bodies, self._wasi_function)

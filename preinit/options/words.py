@@ -55,7 +55,7 @@ def in_python(text: str) -> str:
             return f"{match['tick']}{option.name}{rest}"
         return f"`{said}`"
 
-    return re.sub(_OPTION, replaced, text)
+    return re.sub(_OPTION, replaced, text.replace("`--no-init-func`", "`init_funcs=[]`"))
 
 
 def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | None:

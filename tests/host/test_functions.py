@@ -345,3 +345,24 @@ def test_functions_that_do_not_run_when_they_are_called_are_refused() -> None:
         with pytest.raises(UsageError, match=r"the Python function for 'env\.f' returned .*it has not run") as caught:
             build(wasm(ONE_CALL), functions={"env.f": lambda guest, does=function: does(guest)}, cache=False)
         assert caught.value.hint and "plain function" in caught.value.hint
+
+
+NEEDY = """(module (import "env" "f" (func $f (param i32) (result i32))) (memory (export "memory") 1)
+  (func (export "preinit_initialize") (i32.store (i32.const 16) (call $f (i32.const 4)))))"""
+
+
+def test_an_import_has_one_provider() -> None:
+    given = {"functions": {"env.f": lambda guest, number: number + 1}, "cache": False}
+    with pytest.raises(Misfit, match=r"'env\.f' is stubbed, and also provided by a Python function"):
+        build(wasm(NEEDY), stubs={"env.f": "zero"}, **given)  # type: ignore[arg-type]
+    other = wasm('(module (func (export "f") (param i32) (result i32) (i32.const 9)))')
+    with pytest.raises(Misfit, match=r"'env\.f' is preloaded, and also provided by a Python function"):
+        build(wasm(NEEDY), preloads={"env": other}, **given)  # type: ignore[arg-type]
+
+
+def test_a_function_wins_over_a_stub_for_all_of_a_module_and_no_stub_is_said_to_have_answered() -> None:
+    result = build(
+        wasm(NEEDY), stubs={"env.*": "zero"}, functions={"env.f": lambda guest, number: number + 1}, cache=False
+    )
+    assert b"\x05" in result.wasm
+    assert [warning.code for warning in result.report.warnings] == ["host-function"]

@@ -184,3 +184,10 @@ def test_what_comes_from_another_module_is_named_with_its_place(held: str, fragm
         build_text(text, preloads=(("h", FOREIGN),))
     assert all(fragment in str(caught.value) for fragment in fragments), str(caught.value)
     assert caught.value.hint
+
+
+def test_a_preloaded_module_that_lacks_what_is_imported_from_it_is_told_what_that_is() -> None:
+    guest = '(module (import "env" "now" (func (result i32))) (func (export "preinit_initialize")))'
+    with pytest.raises(UsageError, match="'env' exports nothing that is imported from it") as caught:
+        build_text(guest, preloads={"env": wasm('(module (func (export "later")))')})
+    assert "'now'" in (caught.value.hint or "")

@@ -49,3 +49,7 @@ def test_a_name_with_an_option_in_it_is_said_as_it_is(tmp_path: Path, name: str)
     with pytest.raises(errors.Unreadable) as caught:
         build(tmp_path / name)
     assert f"the input '{tmp_path / name}' can't be read" in caught.value.what
+
+
+def test_running_nothing_is_an_empty_list_in_python() -> None:
+    assert in_python("Run none: `--no-init-func`.") == "Run none: `init_funcs=[]`."

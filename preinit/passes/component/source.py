@@ -145,7 +145,7 @@ _FOREIGN = (
 _FOREIGN_TO_HOST = (
     ("late_dirs", (), "--late-dir", "Leave it out: an adapter from preview 1 looks for its folders in each instance."),
     (
-        "functions", (), "--function",
+        "functions", (), "functions",
         "Compose the component with one that provides the import (`wac plug`), then build that.",
     ),
     ("writable", False, "--writable", "Have the initializer return or print what it would write."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ...binary.types import NUMERIC_SIZES, ValType, type_name
+from ...binary.types import I32, I64, NUMERIC_SIZES, ValType, type_name
 from ...errors import GuestTrap, InitializerRefused, InitializerType, MemoryLimit, quoted
 from ...options.calls import Argv, Returned, Word
 from ..plan.arguments import Allocator, Call, Data, call_text
@@ -68,20 +68,32 @@ class Caller:
             if isinstance(value, Data):
                 raw += self._data(value)
             elif isinstance(value, Word):
-                raw.append(self._read(self._returned + value.offset, 4).ljust(16, b"\0"))
+                raw.append(self._read(self._address(call, value) + value.offset, 4).ljust(16, b"\0"))
             elif isinstance(value, Returned):
                 raw.append(self._same(call, call.type.params[len(raw)]))
             else:
                 raw.append(value)
         return raw
 
+    def _address(self, call: Call, word: Word) -> int:
+        """What the call before returned, as an address."""
+        if self._types not in ((I32,), (I64,)):
+            raise InitializerType(
+                f"`*{word.offset}` in the call of {quoted(call.name)} stands for a word in memory at an address that "
+                f"the call before returned: {self._before()}, and one address is needed",
+                hint="Give it to the call right behind the one that returns the address.",
+            )
+        return int.from_bytes(self._raw[0][: NUMERIC_SIZES[self._types[0]]], "little")
+
+    def _before(self) -> str:
+        return "the call before returned " + (" ".join(map(type_name, self._types)) or "nothing")
+
     def _same(self, call: Call, wanted: ValType) -> bytes:
         """What the call before returned, for a parameter of that type."""
         if self._types != (wanted,) or not self._raw:
-            before = "the call before returned " + (" ".join(map(type_name, self._types)) or "nothing")
             raise InitializerType(
-                f"`*` in the call of {quoted(call.name)} stands for what the call before returned: {before}, and "
-                f"type {type_name(wanted)} is needed",
+                f"`*` in the call of {quoted(call.name)} stands for what the call before returned: "
+                f"{self._before()}, and type {type_name(wanted)} is needed",
                 hint="Give `*` to the call right behind the one that returns it.",
             )
         return self._raw[0]

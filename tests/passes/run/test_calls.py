@@ -270,3 +270,16 @@ def test_a_status_is_not_taken_for_a_result_that_says_that_all_is_well(returned:
         status(returned, Call("init", returns="result"))
     if returned >= 0:
         assert "no result is there" in str(caught.value)
+
+
+@pytest.mark.parametrize("results", ["i32 i32", "f32", "f64"])
+def test_a_word_in_memory_is_read_where_the_call_before_returned_one_address(results: str) -> None:
+    constants = "".join(f"({kind}.const 512)" for kind in results.split())
+    text = f"""(module (memory (export "memory") 1) (data (i32.const 516) "M")
+      (func (export "before") (result {results}) {constants})
+      (func (export "address") (result i32) (i32.const 512))
+      (func (export "take") (param i32) (i32.store (i32.const 8) (local.get 0))))"""
+    with pytest.raises(InitializerType, match=r"`\*4` .* stands for a word in memory"):
+        build_text(text, init_funcs=("before", Call("take", Word(4))))
+    result = build_text(text, init_funcs=("address", Call("take", Word(4))))
+    assert result.wasm.count(b"M") == 2
