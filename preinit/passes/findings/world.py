@@ -84,7 +84,8 @@ def hazards(
         yield BuildWarning(
             "arguments-frozen",
             f"the guest asked for {_size(facts, 'arguments')}its arguments"
-            f"{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an instance's own may not be looked at",
+            f"{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an instance's own may not be looked "
+            "at",
             "Build with `--late args`, or read the arguments in the entry point, not in the initializer.",
         )
     if facts.stdin_read:
