@@ -49,6 +49,7 @@ def test_a_frozen_environment_is_told_once_when_it_shows(tmp_path: Path) -> None
     with serving(written(tmp_path, built())) as server:
         for _ in range(3):
             assert b"QUERY_STRING" not in server.ask("/?a=1")[2]
+        assert server.logged(FROZEN)
         assert sum(FROZEN in line for line in server.log) == 1
 
 
