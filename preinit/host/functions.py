@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..binary.module import Module
 from ..binary.sections import Export, ExternKind, Import
-from ..binary.types import F32, F64, FUNCREF, I32, I64, FuncType, ValType
+from ..binary.types import FUNCREF, FuncType
 from ..engine.instance import Linkage
 from ..engine.values import Unsuited
 from ..errors import (
@@ -27,13 +26,11 @@ from ..errors import (
 from ..options.callables import check_ran
 from ..options.hints import few_of
 from .ledger import Calls
+from .numbers import Number, bits_of, number_of, plain
 from .pausing import Watch
 
-_NAMES: dict[ValType, str] = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
-_SIZES = {"i32": 4, "i64": 8, "f32": 4, "f64": 8}
-_FLOATS = {"f32": "<f", "f64": "<d"}
-
-Number = int | float
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 #: How compilers of C name the table of functions.
 _USUAL_TABLE = "__indirect_function_table"
@@ -112,15 +109,22 @@ class Guest:
         """`size` bytes of the memory that is exported as `memory`. Raises `GuestTrap`."""
         return self._span(address, size).tobytes()
 
-    def write(self, address: int, data: bytes) -> None:
-        """Writes bytes there. Raises `GuestTrap`."""
-        if not isinstance(data, bytes | bytearray | memoryview):
+    def write(self, address: int, data: Buffer) -> None:
+        """Writes bytes there: those of any object that has some (bytes, array.array, mmap, memoryview, ...).
+
+        Raises `GuestTrap`, and `UsageError` for any other object.
+        """
+        try:
+            view = memoryview(data)
+        except (TypeError, ValueError, BufferError) as problem:  # no buffer, a closed one, one that it does not give
+            what = "not bytes" if isinstance(problem, TypeError) else f"whose bytes can't be had: {problem}"
             raise UsageError(
-                f"a Python function wrote a value of type {type(data).__name__} to the guest's memory, not bytes",
+                f"a Python function wrote a value of type {type(data).__name__} to the guest's memory, {what}",
                 hint="Encode it: text.encode()." if isinstance(data, str) else "Give bytes.",
-            )
-        part = memoryview(data).cast("B")
-        self._span(address, len(part))[:] = part
+            ) from None
+        with view:
+            place = self._span(address, view.nbytes)
+            place[:] = view if view.format == "B" and view.ndim == 1 else view.tobytes()
 
     def text(self, address: int) -> str:
         """The text that starts there and ends with NUL. Raises `GuestTrap`."""
@@ -209,14 +213,14 @@ class Guest:
         arguments: Sequence[Number],
     ) -> tuple[Number, ...]:
         """Makes a call with these numbers. What must end the build is kept, whatever the function does with it."""
-        parameters, returned = _plain(signature, name)
+        parameters, returned = plain(signature, name)
         if len(arguments) != len(parameters):
             were = "was" if len(arguments) == 1 else "were"
             raise UsageError(
                 f"{name} takes {counted(len(parameters), 'argument')}, {len(arguments)} {were} given",
                 hint=f"Its type is {signature}.",
             )
-        raw = [_bits(kind, value).ljust(16, b"\0") for kind, value in zip(parameters, arguments, strict=True)]
+        raw = [bits_of(kind, value).ljust(16, b"\0") for kind, value in zip(parameters, arguments, strict=True)]
         try:
             _descend(_HEADROOM)
         except RecursionError:
@@ -233,7 +237,7 @@ class Guest:
             if not isinstance(problem, GuestTrap | UncaughtException):
                 self.ended = self.ended or problem
             raise
-        return tuple(_value(kind, bits) for kind, bits in zip(returned, results, strict=True))
+        return tuple(number_of(kind, bits) for kind, bits in zip(returned, results, strict=True))
 
     def _view(self) -> memoryview:
         self._check_there()
@@ -324,7 +328,7 @@ class PythonFunctions:
                     hint="Name it MODULE.NAME; `preinit inspect` lists what the module imports.",
                 )
             for entry in wanted:
-                _plain(self._type(entry), f"the import {quoted(name)}")
+                plain(self._type(entry), f"the import {quoted(name)}")
 
     def takes(self, position: int, entry: Import) -> bool:
         return entry.kind == ExternKind.FUNC and f"{entry.module}.{entry.name}" in self._functions
@@ -339,7 +343,7 @@ class PythonFunctions:
 
     def _define(self, linkage: Linkage, entry: Import) -> object:
         name = f"{entry.module}.{entry.name}"
-        parameters, results = _plain(self._type(entry), name)
+        parameters, results = plain(self._type(entry), name)
         function, calls, guest, watch = self._functions[name], self._calls, self._guest, self._watch
 
         def called(*raw: int) -> int | None:
@@ -347,7 +351,7 @@ class PythonFunctions:
                 return 0
             calls[name] += 1
             guest.thread = threading.get_ident()
-            values = [_value(kind, bits.to_bytes(8, "little")) for kind, bits in zip(parameters, raw, strict=True)]
+            values = [number_of(kind, bits.to_bytes(8, "little")) for kind, bits in zip(parameters, raw, strict=True)]
             returned = function(guest, *values)
             if guest.ended is not None:
                 raise guest.ended
@@ -361,36 +365,6 @@ class PythonFunctions:
                     f"and the import returns {results[0]}",
                     hint="Return a number.",
                 )
-            return int.from_bytes(_bits(results[0], returned).ljust(8, b"\0"), "little")
+            return int.from_bytes(bits_of(results[0], returned).ljust(8, b"\0"), "little")
 
         return linkage.define(parameters, results, called)
-
-
-def _plain(signature: FuncType, what: str) -> tuple[list[str], list[str]]:
-    """The names of the types of parameters and results. Raises `Misfit` for others than numbers."""
-    if len(signature.results) > 1 or any(t not in _NAMES for t in (*signature.params, *signature.results)):
-        raise Misfit(
-            f"{what} has type {signature}, which a Python function can't have",
-            hint="It may take numbers, i32, i64, f32 and f64, and return one.",
-        )
-    return [_NAMES[t] for t in signature.params], [_NAMES[t] for t in signature.results]
-
-
-def _value(kind: str, bits: bytes) -> Number:
-    if kind in _FLOATS:
-        number: float = struct.unpack(_FLOATS[kind], bits[: _SIZES[kind]])[0]
-        return number
-    return int.from_bytes(bits[: _SIZES[kind]], "little", signed=True)
-
-
-def _bits(kind: str, value: Number) -> bytes:
-    """Raises `UsageError` for a number that does not fit."""
-    size = _SIZES[kind]
-    try:
-        if kind in _FLOATS:
-            return struct.pack(_FLOATS[kind], value)
-        if isinstance(value, int) and -(1 << 8 * size - 1) <= value < 1 << 8 * size:
-            return (value & (1 << 8 * size) - 1).to_bytes(size, "little")
-    except (struct.error, OverflowError):
-        pass
-    raise UsageError(f"{value!r} is not a number of type {kind}", hint="Give one that fits.")

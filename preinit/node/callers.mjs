@@ -19,6 +19,15 @@ export function frames() {
   });
 }
 
+// Asyncify stops unwinding a stack, and later stops rewinding it. Where names are minified, those of the functions that
+// hand the exports on tell, in the first call.
+const STACKS = { asyncify_stop_unwind: 1, asyncify_stop_rewind: -1 };
+// How a call of an export changes the number of stacks that are unwound.
+export function stacksOf(name) {
+  const titles = name.length > 3 ? [name] : [name, ...frames().slice(1, 4)];
+  return titles.map((title) => STACKS[title.replace(/^_+/, "")]).find((change) => change) ?? 0;
+}
+
 // The function that makes an instance: its name, file and line.
 export function maker() {
   const stack = lines(3);

@@ -13,6 +13,7 @@ const IMPORTING = "importing it";
 const NO_INSTANCE = new Error("preinit.pause() was called, and there is no instance of the module");
 let step = IMPORTING;
 let bare = false;
+let unused = []; // see unusedOf
 
 // Programs keep their own name: it must not depend on where the script lies.
 process.argv = [process.argv[0], path.basename(script), ...settings.args];
@@ -88,19 +89,27 @@ function isNear(name, step) {
   const rests = [[at + 1, at], [at, at + 1], [at + 1, at + 1]];
   return rests.some(([a, b]) => one.slice(a) === other.slice(b));
 }
-function checkNames(steps) {
+// Functions that a script exports and nothing calls, and what each may be meant as, of what it lacks.
+function unusedOf(steps) {
   const missing = STEPS.filter((step) => steps[step] === undefined);
-  for (const name of Object.keys(steps).filter((key) => !STEPS.includes(key) && typeof steps[key] === "function")) {
-    const meant = missing.find((step) => isNear(name, step));
-    if (meant) throw new Error(`it exports ${name}, which nothing calls, and no ${meant}: is that its name?`);
-  }
+  const names = Object.keys(steps).filter((name) => !STEPS.includes(name) && typeof steps[name] === "function");
+  const near = names.map((name) => [name, missing.find((step) => isNear(name, step))]);
+  return near.filter(([, meant]) => meant);
+}
+
+// Ends the run if what a capture can't do without is there under another name; where it can, a name is the script's own.
+function checkNames(needed) {
+  const [name, meant] = unused.find(([, meant]) => needed.includes(meant)) ?? [];
+  if (!meant) return;
+  tell({ misspelt: { name, meant } });
+  ended(1);
 }
 
 const WHOLE = { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity, breakLength: Infinity, sorted: true };
 
 function finish(answer) {
   const total = spent();
-  tell({ total, ...times(), answer });
+  tell({ total, ...times(), answer, unused });
   ended();
 }
 
@@ -140,6 +149,7 @@ async function main() {
   const found = await import(pathToFileURL(script));
   // Of CommonJS, Node may know some of the names only: the whole is the default.
   const steps = [found.default, found].find((exports) => exports?.load || exports?.prepare);
+  unused = unusedOf(steps ?? { ...found.default, ...found });
   if (!steps) {
     bare = true;
     process.once("beforeExit", () => {
@@ -148,11 +158,7 @@ async function main() {
     });
     return;
   }
-  try {
-    checkNames(steps);
-  } catch (problem) {
-    fail(problem, true);
-  }
+  checkNames(everywhere().instances ? ["prepare"] : ["load", "prepare"]);
   const perform = async (name, ...given) => {
     step = `${name}()`;
     if (steps[name] !== undefined && typeof steps[name] !== "function") throw new TypeError(`${name} is no function`);
@@ -178,6 +184,7 @@ async function main() {
 
 async function finishDump() {
   step = "the pause";
+  if (!everywhere().instances) checkNames(["load", "prepare"]);
   if (!(await dumpAnywhere())) tell({ missing: true, ...everywhere() });
   ended();
 }

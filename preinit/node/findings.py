@@ -201,9 +201,10 @@ def _warnings(
             if proof.differences is not None
             else "the script exports no load(), so that the output was not loaded"
         )
+        unused = f"; it {proof.unused}" if proof.unused else ""
         yield BuildWarning(
             "glue-unproven",
-            f"{missing}: nothing shows that the output answers as the input does",
+            f"{missing}{unused}: nothing shows that the output answers as the input does",
             "Export load, prepare and answer from the script: docs/glue.md has an example.",
         )
 

@@ -7,7 +7,9 @@ import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { threadId } from "node:worker_threads";
-import { frames, maker } from "./callers.mjs";
+import { plain, pointed } from "./arguments.mjs";
+import { frames, maker, stacksOf } from "./callers.mjs";
+import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -36,8 +38,6 @@ const watches = job.mode !== "time";
 const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
 const MOST_MAKERS = 6;
-const WINDOW = 4096; // bytes above the stack pointer in which an argument is taken for an address of the stack
-const POINTED = { stack: 4096, elsewhere: 512, text: 1 << 16 }; // bytes that are kept of what an argument points to
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
@@ -47,11 +47,8 @@ const aliases = new Map(); // name of an export -> what the program that load() 
 const imports = []; // {index, module, name, kind, js, count, late}
 const calls = []; // the first two calls of each export that JavaScript made
 const called = new Map(); // export -> how often JavaScript called it, and how often while it loaded the program
-const opened = new Map(); // descriptor -> what is open there
-const wrote = new Set(); // paths of files that the program wrote
 const others = []; // sizes of other modules that were compiled
 let target = null; // the watched instance
-let descriptions = 0; // files that were opened
 let suspended = 0; // promises of exports that did not settle (JSPI), and stacks that Asyncify has unwound
 let depth = 0;
 let serving = ""; // the import that is being called
@@ -64,84 +61,7 @@ let compiled = 0; // milliseconds
 let checked = 0; // milliseconds in which bytes were compared with the job's
 
 // Glue stamps its files with the time; a program reads random numbers as a file.
-const FILES = /^_*(syscall_|fd_|path_)/;
 arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () => depth > 0 });
-
-// Asyncify stops unwinding a stack, and later stops rewinding it. Where names are minified, those of the functions that
-// hand the exports on tell, in the first call.
-const STACKS = { asyncify_stop_unwind: 1, asyncify_stop_rewind: -1 };
-function stacksOf(name) {
-  const titles = name.length > 3 ? [name] : [name, ...frames().slice(1, 4)];
-  return titles.map((title) => STACKS[title.replace(/^_+/, "")]).find((change) => change) ?? 0;
-}
-
-// A number as the call got it; text of one that JSON lacks; null for anything else.
-function plain(value) {
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "boolean") return Number(value);
-  if (typeof value === "string" && value.trim() !== "" && !isNaN(value)) return Number(value);
-  if (typeof value !== "number") return null;
-  return Object.is(value, -0) ? "-0" : Number.isFinite(value) ? value : String(value);
-}
-
-// What arguments of a call that may be made again point to: on the stack it is gone then, elsewhere it may have changed.
-function pointed(args) {
-  const memory = target?.memories[0]?.buffer;
-  if (!memory || phase !== "load") return undefined;
-  const pointer = job.pointer ? Number(target.exports[job.pointer]()) >>> 0 : Infinity;
-  const found = [];
-  for (const value of args) {
-    const address = Number(value);
-    if (!["number", "bigint"].includes(typeof value) || !Number.isInteger(address) || address <= 0) continue;
-    const least = address >= pointer && address < pointer + WINDOW ? POINTED.stack : POINTED.elsewhere;
-    const left = Math.max(0, memory.byteLength - address);
-    const end = new Uint8Array(memory, left && address, Math.min(left, POINTED.text)).indexOf(0); // of a text
-    const size = Math.min(Math.max(least, (end + 8) & ~7), left) & ~7;
-    if (size > 0) found.push([address, Buffer.from(memory, address, size).toString("hex")]);
-  }
-  return found.length ? found : undefined;
-}
-
-function textAt(address) {
-  const memory = new Uint8Array(target.memories[0].buffer);
-  const start = Number(address) >>> 0;
-  const end = memory.indexOf(0, start);
-  return Buffer.from(memory.slice(start, Math.min(end, start + 4096)));
-}
-
-const WRITES = 0o1100; // O_CREAT and O_TRUNC, as musl, and so Emscripten, numbers them
-function opens(number, address, flags) {
-  if (!target) return opened.set(number, { made: "the start function" }); // its memory is not known yet
-  const bytes = textAt(address);
-  const path = bytes.toString();
-  const raw = Buffer.from(path).equals(bytes) ? undefined : bytes.toString("hex"); // no UTF-8
-  opened.set(number, { path, raw, flags, description: ++descriptions });
-  if (flags & WRITES) wrote.add(path); // it was made, or emptied
-}
-
-// Several descriptors of one open file share its position. `places`: it got the number that was asked for.
-function duplicates(number, copy, js, places) {
-  const file = opened.get(number);
-  if (copy !== number) opened.set(copy, file?.path === undefined ? { made: js } : { ...file, made: js, places });
-}
-// Those whose file another one has, too, can't be opened by its path.
-function openNow() {
-  const all = [...opened.values()];
-  const isShared = (file) => all.some((other) => other !== file && other.description === file.description);
-  return [...opened].map(([number, file]) => [number, file.made && isShared(file) ? { made: file.made } : file]);
-}
-
-const COPIES = [0, 1030]; // F_DUPFD and F_DUPFD_CLOEXEC
-function watchFiles(js, args, result) {
-  if (/fd_p?write$/.test(js) && opened.get(args[0])?.path) wrote.add(opened.get(args[0]).path);
-  if (/fd_close$/.test(js)) opened.delete(args[0]);
-  if (typeof result !== "number" || result < 0) return; // comparing an object may call anything
-  if (/syscall_openat$/.test(js)) opens(result, args[1], args[2]);
-  else if (/syscall_open$/.test(js)) opens(result, args[0], args[1]);
-  else if (/syscall_dup[23]?$/.test(js)) duplicates(args[0], result, js, /[23]$/.test(js));
-  else if (/syscall_fcntl(64)?$/.test(js) && COPIES.includes(args[1])) duplicates(args[0], result, js, false);
-  else if (/syscall_(pipe|socket|eventfd2?)$/.test(js)) opened.set(result, { made: js });
-}
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
@@ -153,7 +73,7 @@ function wrapImport(entry, provided) {
     if (phase !== "load") entry.late++;
     const caller = target ? depth === 1 && current : depth === 0 && starting;
     if (caller) {
-      const stack = isReplayed ? pointed(args) : undefined;
+      const stack = isReplayed && target && phase === "load" ? pointed(target, job.pointer, args) : undefined;
       if (recorded++ < MOST_IMPORT_CALLS) caller.imports.push({ i: entry.index, args: args.map(plain), stack });
       else lost++;
     }
@@ -162,7 +82,7 @@ function wrapImport(entry, provided) {
     depth++;
     try {
       const result = provided.apply(this, args);
-      watchFiles(serving, args, result);
+      watchFiles(target?.memories[0], serving, args, result);
       return unwrapped.get(result) ?? result;
     } finally {
       depth--;
@@ -371,19 +291,6 @@ W.instantiateStreaming = async (source, ...rest) => {
 
 // -- state -------------------------------------------------------------------------------------------------------------
 
-// Where open files stand. The memory is written already, so that a piece of it can be scratch.
-function positions() {
-  const seek = imports.find((entry) => /fd_seek$/.test(entry.js || entry.name) && typeof entry.call === "function");
-  if (!seek) return;
-  const at = 2048;
-  const wide = job.wide.some(([from, name]) => from === seek.module && name === seek.name);
-  for (const [number, file] of opened) {
-    if (file.path === undefined) continue;
-    const code = wide ? seek.call(number, 0n, 1, at) : seek.call(number, 0, 0, 1, at);
-    if (code === 0) file.position = Number(new DataView(target.memories[0].buffer).getBigInt64(at, true));
-  }
-}
-
 function write(state) {
   const partial = path.join(folder, "state.partial");
   fs.writeFileSync(partial, JSON.stringify(state));
@@ -408,7 +315,7 @@ export function dump(more = {}) {
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(path.join(folder, `memory${index}`), memory));
-  if (depth === 0 && opened.size) positions();
+  if (depth === 0) positions(target.memories[0], imports, job.wide);
   write({ ...state, opened: openNow() });
   written = true;
   return true;

@@ -29,13 +29,14 @@ _SHOWN = 300
 
 
 class Proof(NamedTuple):
-    """See `CaptureFacts`. `opened`: what is open once the output is loaded."""
+    """See `CaptureFacts`. `opened`: what is open once the output is loaded. `unused`: see `_unused`."""
 
     answered: bool | None
     differences: tuple[LoadedDifference, ...] | None
     before: StartTimes | None
     after: StartTimes | None
     opened: tuple[OpenFile, ...] = ()
+    unused: str = ""
 
 
 def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, stage: Callable[[str], Any]) -> Proof:
@@ -52,9 +53,16 @@ def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, s
         if len(before) == 1:  # nothing has shown yet that the input answers alike each time
             before.append(run(script, "time", folder / "again", script.module.data, _drop))
             _answer(before, "input")
-        raise _differs(expected or "", answered or "")
+        raise _differs(expected or "", answered or "", _unused(before[0]))
     times = [StartTimes(_median(runs, "total"), _median(runs, "compile")) for runs in (before, after)]
-    return Proof(None if expected is None else True, differences, times[0], times[1], loaded.opened)
+    proven = None if expected is None else True
+    return Proof(proven, differences, times[0], times[1], loaded.opened, _unused(before[0]))
+
+
+def _unused(outcome: dict[str, Any]) -> str:
+    """What the script does with names that may be misspelt, in words; nothing if none may be."""
+    pairs = [(printable(str(name)), printable(str(meant))) for name, meant in outcome.get("unused", ())]
+    return ", ".join(f"exports {name}, which nothing calls, and no {meant}" for name, meant in pairs)
 
 
 def _loaded(script: Script, output: Rewritten, folder: Path) -> Recording | None:
@@ -107,13 +115,14 @@ def _median(runs: Sequence[dict[str, Any]], key: str) -> float:
     return statistics.median(float(outcome[key]) for outcome in runs) / 1000
 
 
-def _differs(expected: str, answered: str) -> AnswerDiffers:
+def _differs(expected: str, answered: str, unused: str) -> AnswerDiffers:
     at = next((i for i, pair in enumerate(zip(expected, answered, strict=False)) if pair[0] != pair[1]), 0)
     start = max(0, at - _SHOWN // 3)
     said = [printable(text[start : start + _SHOWN]) for text in (expected, answered)]
     return AnswerDiffers(
         f"the output gives another answer than the input (at character {at})\n"
         f"    the input answers: {said[0]}\n    the output answers: {said[1]}"
+        + (f"\n    the script {unused}" if unused else "")
     )
 
 

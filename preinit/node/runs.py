@@ -110,6 +110,13 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
         raise ScriptFailed(
             f"the script ended Node with code {code}{_signal(code)} before the program was paused{last}", where=where
         )
+    if misspelt := outcome.get("misspelt"):
+        name, meant = printable(str(misspelt["name"])), printable(str(misspelt["meant"]))
+        raise ScriptFailed(
+            f"the script exports {name}, which nothing calls, and no {meant}: misspelt, or {meant} is missing",
+            where=where,
+            hint=f"Name it {meant}, or export {meant}, too.",
+        )
     if failed := outcome.get("failed"):
         lines = [printable(line) for line in str(failed["said"]).splitlines()[:6]]
         shown = "\n    ".join(lines)

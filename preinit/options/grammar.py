@@ -154,7 +154,8 @@ class _Reader(Reader):
             return Part("text", start, 0, (self._quoted(_NUL_HINT),))._replace(end=self._at)
         if self._takes("@"):
             start = self._at
-            name = self._quoted("A file's name has none.") if self._next() == '"' else self._file()
+            is_quoted = self._next() == '"'
+            name = self._quoted("A file's name has none.", is_path=True) if is_quoted else self._file()
             return Part("file", start, self._at, (name,))
         if self._takes("*"):
             match = _OFFSET.match(self._text, self._at)

@@ -74,9 +74,10 @@ class Reader:
         if not self._takes(character):
             raise self._wrong(what)
 
-    def _quoted(self, no_nul: str | None = None) -> str:
+    def _quoted(self, no_nul: str | None = None, is_path: bool = False) -> str:
         """The text between quotes that begins here. `no_nul`: what to do where it has a NUL character, if that is
-        wrong."""
+        wrong. `is_path`: it names a file; such names need be no UTF-8, and Python has a surrogate for each other byte.
+        """
         opening, quote = self._at, self._text[self._at]
         self._at += 1
         found: list[str] = []
@@ -85,7 +86,7 @@ class Reader:
             self._at += 1
             if character == quote:
                 return "".join(found)
-            if ord(character) in _SURROGATES:
+            if ord(character) in _SURROGATES and not is_path:
                 raise self._wrong("this is not UTF-8, as a text has to be", start, "Give other bytes with @FILE.")
             character = self._escaped() if character == "\\" else character
             if character == "\0" and no_nul:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import ctypes
 import functools
+import mmap
 import threading
 
 import pytest
@@ -74,6 +77,48 @@ def with_log(log: object) -> None:
     build(wasm(text), functions={"env.log": log}, cache=False)  # type: ignore[dict-item]
 
 
+def mapped(content: bytes) -> mmap.mmap:
+    made = mmap.mmap(-1, len(content))
+    made[:] = content
+    return made
+
+
+def closed() -> mmap.mmap:
+    made = mapped(b"gone")
+    made.close()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("data", "written"),
+    [
+        (bytearray(b"abcd"), b"abcd"),
+        (array.array("B", b"abcd"), b"abcd"),
+        (array.array("H", [0x6261, 0x6463]), b"abcd"),
+        (mapped(b"abcd"), b"abcd"),
+        (memoryview(b"a-b-c-d-")[::2], b"abcd"),
+        (memoryview(b"dcba")[::-1], b"abcd"),
+        (memoryview(array.array("H", [0x6261, 0, 0x6463]))[::2], b"abcd"),
+        (memoryview(b"abcd").cast("B", (2, 2)), b"abcd"),
+        ((ctypes.c_uint16 * 2)(0x6261, 0x6463), b"abcd"),
+        (array.array("B"), b""),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else type(value).__name__,
+)
+def test_bytes_of_any_object_that_has_some_are_written(data: object, written: bytes) -> None:
+    seen = []
+
+    def log(guest: Guest) -> int:
+        guest.write(8, data)  # type: ignore[arg-type]
+        seen.append(guest.read(6, len(written) + 4))
+        return 0
+
+    with_log(log)
+    assert seen == [b"\0\0" + written + b"\0\0"]
+    if isinstance(data, mmap.mmap):
+        data.close()  # nothing holds it any more
+
+
 @pytest.mark.parametrize(
     ("log", "error", "said"),
     [
@@ -90,6 +135,13 @@ def with_log(log: object) -> None:
             "wrote a value of type str to the guest's memory, not bytes",
         ),
         (lambda guest: guest.write(0, 5), UsageError, "wrote a value of type int"),
+        (lambda guest: guest.write(0, [1, 2]), UsageError, "wrote a value of type list"),
+        (
+            lambda guest: guest.write(0, closed()),
+            UsageError,
+            "of type mmap to the guest's memory, whose bytes can't be",
+        ),
+        (lambda guest: guest.write(65_533, array.array("H", [1, 2])), GuestTrap, "asked for 4 bytes at 0xfffd"),
         (lambda guest: guest.call("nowhere"), UnknownExport, "no function 'nowhere'"),
         (lambda guest: guest.call("memory"), UnknownExport, "no function 'memory'"),
         (lambda guest: guest.call("many"), UsageError, "takes 1 argument, 0 were given"),

@@ -206,9 +206,6 @@ def test_a_shared_memory_is_refused(tmp_path: Path, place: str) -> None:
         ("import './nowhere.mjs';", "importing it: .*nowhere.mjs"),
         ("const a = ;", r"importing it: .*prepare.mjs:3\n"),
         ("export const prepare = () => process.kill(process.pid, 'SIGKILL');", "ended Node with code -9 .SIGKILL."),
-        ("export const prepear = () => 0;", "it exports prepear, which nothing calls, and no prepare: is that its name"),
-        ("export const prepare = () => 0; export const Answer = () => 0;", "it exports Answer, which nothing calls"),
-        ("export const prepare = () => 0; export const resum = () => 0;", "it exports resum, which nothing calls"),
         ("export const prepare = () => { process._rawDebug('FATAL ERROR: x JavaScript heap out of memory'); process.abort(); };",
          "Node has no memory left"),
     ],
@@ -216,6 +213,39 @@ def test_a_shared_memory_is_refused(tmp_path: Path, place: str) -> None:
 def test_a_script_that_fails_is_told_with_what_it_said(tmp_path: Path, more: str, said: str) -> None:
     with pytest.raises(ScriptFailed, match=said):
         captured(tmp_path, LOAD + more)
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "meant"),
+    [
+        (LOAD + "export const prepear = () => 0;", "prepear", "prepare"),
+        (SCRIPT.replace("const load", "const laod"), "laod", "load"),
+        (LOAD.replace("const load", "const lod"), "lod", "load"),
+    ],
+)
+def test_a_misspelt_export_that_a_capture_needs_is_named(tmp_path: Path, script: str, name: str, meant: str) -> None:
+    with pytest.raises(
+        ScriptFailed, match=f"^the script exports {name}, which nothing calls, and no {meant}:"
+    ) as caught:
+        captured(tmp_path, script)
+    assert caught.value.hint == f"Name it {meant}, or export {meant}, too."
+
+
+def test_an_export_with_nearly_the_name_of_what_a_script_may_leave_out_is_its_own_business(tmp_path: Path) -> None:
+    more = "export const resumes = () => 0; export const roads = () => 0;"
+    found = captured(tmp_path, SCRIPT + more)
+    assert found.wasm == captured(tmp_path).wasm
+    assert found.report.capture
+    assert found.report.capture.answered
+
+
+def test_where_nothing_is_proven_or_the_answer_differs_a_name_that_may_be_misspelt_is_told(tmp_path: Path) -> None:
+    found = captured(tmp_path, LOAD + "export const prepare = (p) => p.add(40); export const Answer = () => 0;")
+    (said,) = [warning.message for warning in found.report.warnings if warning.code == "glue-unproven"]
+    assert "it exports Answer, which nothing calls, and no answer" in said
+    state = "let now = 0; export const prepare = () => { now = 1; }; export const answer = () => now;"
+    with pytest.raises(AnswerDiffers, match="the script exports resum, which nothing calls, and no resume\n"):
+        captured(tmp_path, LOAD + state + "export const resum = () => { now = 1; };")
 
 
 def test_exports_that_have_other_names_are_the_scripts_own_business(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from ...binary.opcodes import (
 from ...binary.sections import ExternKind
 from ...binary.types import FuncType
 from ..values import Unsuited
-from .exceptions import EXCEPTIONS, THROWN, Edit, edits, without_exceptions
+from .exceptions import EXCEPTIONS, THROWN, Edit, edits, exception_types, has_exceptions, without_exceptions
 
 #: A chunk has at most so many bytes of code besides the function that is needed, and no other function of more bytes:
 #: four of five functions that are named in one that was called are called, too, but long ones cost most.
@@ -103,6 +103,7 @@ class Bodies:
         self.picks_globals = len(module.globals) > FEW_GLOBALS
         kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
         self._decoder = decoder(kinds, _OPCODES | EXCEPTIONS if erases else _OPCODES)
+        self._exception_types = exception_types(module) if erases else frozenset()
         self._searches: dict[int, Search] = {}
         self.erased: dict[int, list[Edit]] = {}  # function -> see `exceptions.edits`
         self._ranges = module.bodies
@@ -137,7 +138,7 @@ class Bodies:
                         "undeclared-function",
                         f"code names a function that nothing declares (byte offset {instruction.start:#x})",
                     )
-            if self.erases and any(instruction.opcode in EXCEPTIONS for instruction in search.found):
+            if self.erases and has_exceptions(self._module, body, search, self._exception_types):
                 self.erased[function] = list(edits(self._module, body.start, body.end))
             self._searches[function] = search
         return search

@@ -8,11 +8,13 @@ https://webassembly.github.io/spec/core/exec/instructions.html#exec-try-table
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ...binary.bodies import Body
 from ...binary.cursor import Cursor
-from ...binary.instructions import read_instruction
+from ...binary.instructions import Search, read_instruction
 from ...binary.module import Module
 from ...binary.opcodes import CALL_INDIRECT, REF_NULL, RETURN_CALL_INDIRECT, SELECT_TYPED, THROW, THROW_REF, Kind
 from ...binary.sections import ExternKind
@@ -32,6 +34,8 @@ THROWN = (THROW, 0)
 
 #: References to exceptions: any, and none.
 _KINDS_OF_EXCEPTION = frozenset((0x69, 0x74))
+#: A block of such a type, a null of it, or a choice between two such.
+_TRACE = re.compile(rb"(?:[\x02-\x04\xd0]|\x1c\x01)[\x69\x74]")
 
 
 class Edit(NamedTuple):
@@ -65,8 +69,36 @@ def without_exceptions(signature: FuncType) -> FuncType:
     return FuncType(params, results)
 
 
+def exception_types(module: Module) -> frozenset[int]:
+    """The indices of function types with references to exceptions: as other ones, they may be those of functions."""
+    signatures = enumerate(module.types.functions)
+    return frozenset(
+        index for index, signature in signatures if signature and without_exceptions(signature) != signature
+    )
+
+
+def has_exceptions(module: Module, body: Body, search: Search, types: frozenset[int]) -> bool:
+    """Whether a function body, and what was found in it, may need `edits`. `types`: see `exception_types`.
+
+    At the speed of `re`: where it has none, the answer may be yes, which only takes the time of looking for them.
+    """
+    for instruction in search.found:
+        if instruction.opcode in EXCEPTIONS:
+            return True
+        if any(r.kind == Kind.TYPE and r.target in types for r in instruction.references):
+            return True
+    if _TRACE.search(module.data, body.start, body.end):
+        return True
+    at = Cursor(module.data, body.start, body.end, "function body")
+    for _ in range(at.count(2)):
+        at.u32()
+        if _holds_exception(read_value_type(at)):
+            return True
+    return False
+
+
 def edits(module: Module, start: int, end: int) -> Iterator[Edit]:
-    """What changes in the function body at `start:end`, which has exceptions, but for indices. In order.
+    """What changes in the function body at `start:end`, which may have exceptions, but for indices. In order.
 
     Raises `Unsuited` for what only another compiler can do.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from ...binary.cursor import Cursor
@@ -17,6 +17,7 @@ from ...binary.instructions import Instruction, decoder
 from ...binary.module import Module, SectionId
 from ...binary.opcodes import CALL, MEMORY_GROW, MEMORY_SIZE, Kind
 from ...errors import LateBinding, printable
+from .sizes import compared_size
 
 _BLOCKS, _ELSE, _END = (0x02, 0x03, 0x04, 0x06, 0x1F), 0x05, 0x0B
 _LOOP = 0x03
@@ -75,7 +76,7 @@ def check_allocators(module: Module, index: int) -> None:
                     "the result of `memory.grow` is only compared",
                     place,
                 )
-    if place := _size_asked(module, index, _SIZE_COMPARED):
+    if place := _size_asked(module, index, _SIZE_COMPARED) or _size_kept(module, index, growing):
         raise _refused(
             module,
             "compares an address with the size of the memory, so it may take all of it for its own",
@@ -104,9 +105,14 @@ def _refused(module: Module, what: str, how: str, place: _Place) -> LateBinding:
 
 def _size_asked(module: Module, index: int, pattern: re.Pattern[bytes]) -> _Place | None:
     """The first place where the size of a memory is asked for, with what follows as the pattern has it."""
+    return next(_sizes_asked(module, index, pattern), None)
+
+
+def _sizes_asked(module: Module, index: int, pattern: re.Pattern[bytes]) -> Iterator[_Place]:
+    """All of these."""
     section, bodies = module.section(SectionId.CODE), module.bodies
     if section is None:
-        return None
+        return
     hits = [match.start() for match in pattern.finditer(module.data, section.start, section.end)]
     for defined in dict.fromkeys(bisect_right(bodies.starts, hit) - 1 for hit in hits):
         if defined < 0:
@@ -114,8 +120,14 @@ def _size_asked(module: Module, index: int, pattern: re.Pattern[bytes]) -> _Plac
         body = bodies[defined]
         for found in _SIZES.search(module.data, body.start, body.end).found:
             if found.references[0].target == index and pattern.match(module.data, found.start, body.end):
-                return _Place(found.start, defined)
-    return None
+                yield _Place(found.start, defined)
+
+
+def _size_kept(module: Module, index: int, growing: Collection[int]) -> _Place | None:
+    """The first place where an address is compared with a size that was kept before, or that another function gave."""
+    asking = {place.defined for place in _sizes_asked(module, index, _SIZE)}
+    found = compared_size(module, index, asking, growing) if asking else None
+    return _Place(*found) if found else None
 
 
 def _blind(module: Module, defined: int, growth: Growth) -> _Place | None:

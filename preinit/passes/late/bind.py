@@ -119,7 +119,7 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     rooms = Room(start, ENVIRONMENT_ROOM), Room(start + ENVIRONMENT_ROOM, ARGUMENTS_ROOM)
     late = Late(index, agreed.arrays, arrays, *rooms, facts)
     if late.binds:
-        check_room(job.module, job.module.memories[index], index, late.end)
+        job.deadline.start(lambda: check_room(job.module, job.module.memories[index], index, late.end)).result()
     return late
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from ...binary.module import Module
+from ...binary.sections import ExternKind
 from ...engine.runtime import Deadline
 from ...errors import UsageError, quoted
 from ...options import Options
@@ -31,22 +33,26 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
         stack = find_stack(module)
     own = entries(module, options, calls[-1].type if calls else None)
     if pause:
-        _check_beside_pause(own, {call.name for call in calls})
+        _check_beside_pause(module, own, {call.name for call in calls})
     if not own:
         check_usable(module, [] if pause else calls, exports, options)
     given = (source.preloads, source.preload_code, deadline, exports, stack)
     return Job(module, tuple(calls), options, *given, pause=pause, entries=own)
 
 
-def _check_beside_pause(own: Sequence[Entry], run: Collection[str]) -> None:
+def _check_beside_pause(module: Module, own: Sequence[Entry], run: Collection[str]) -> None:
     """Raises `UsageError` for a function of the output that can't be made of a program that is paused in a call of one
-    of the exports `run`."""
+    of the exports `run`, whatever names the same function has."""
+    functions = {export.name: export.target for export in module.exports if export.kind == ExternKind.FUNC}
+    paused = {functions[name]: name for name in sorted(run) if name in functions}
     for entry in own:
-        if entry.call.name in run:
+        named = entry.call.name
+        same = named if named in run else paused.get(functions.get(named, -1))
+        if same is not None:
             raise UsageError(
-                f"the function {quoted(entry.name)} of the output is to call {quoted(entry.call.name)}, which is "
+                f"the function {quoted(entry.name)} of the output is to call {quoted(named)}, which is "
                 "paused in the middle: it would run again from its beginning",
-                hint="Leave it out, or rename what goes on: " + option("-r", f"{entry.name}={entry.call.name}"),
+                hint="Leave it out, or rename what goes on: " + option("-r", f"{entry.name}={same}"),
             )
         if not all(isinstance(value, bytes) for value in entry.call.values):
             raise UsageError(

@@ -52,6 +52,40 @@ def test_code_that_handles_exceptions_is_compiled_by_the_baseline_compiler(name:
     assert Running(found.wasm).state().globals[0] == (7).to_bytes(4, "little")
 
 
+#: Code that holds references to exceptions, and neither handles nor throws one; it leaves 7.
+HOLDING = {
+    "a variable": "(local $x exnref) (i32.add (i32.const 6) (ref.is_null (local.get $x)))",
+    "a null": "(drop (ref.null exn)) (i32.const 7)",
+    "a block": "(i32.add (i32.const 6) (ref.is_null (block (result exnref) (ref.null exn))))",
+    "a block that takes one": "(ref.null exn) (block (param exnref) (result i32) drop (i32.const 7))",
+    "a choice": """(i32.add (i32.const 6)
+        (ref.is_null (select (result exnref) (ref.null exn) (ref.null exn) (i32.const 1))))""",
+}
+
+
+#: Calls `$holds`, and leaves what that leaves.
+CALLS = "(block $h (result i32) (try_table (result i32) (catch $e $h) (call $holds)))"
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_code_that_only_holds_exceptions_is_compiled_by_the_baseline_compiler(name: str) -> None:
+    text = handling(CALLS, more=f"(func $holds (result i32) {HOLDING[name]})")
+    with nothing_compiled_whole():
+        found = attempt(text, engine="ondemand")
+    assert found.report, found.error
+    assert found.report.engine.compiler == "winch"
+    assert found.wasm == attempt(text, engine="whole").wasm
+    assert Running(found.wasm).state().globals[0] == (7).to_bytes(4, "little")
+
+
+def test_a_function_of_another_type_is_no_function_that_gives_an_exception() -> None:
+    more = """(type $gives (func (result exnref))) (type $other (func (result funcref))) (table 1 funcref)
+        (elem (i32.const 0) $one) (func $one (type $other) (ref.null func))
+        (func $holds (result i32) (drop (call_indirect (type $gives) (i32.const 0))) (i32.const 7))"""
+    found = same(handling(CALLS, more=more))
+    assert isinstance(found.error, errors.GuestTrap)
+
+
 @pytest.mark.parametrize("thrown", ["(throw $e (i32.const 1))", "(throw $other)", "(throw_ref (ref.null exn))"])
 @pytest.mark.parametrize("name", HANDLED)
 def test_where_one_is_thrown_another_compiler_has_its_turn(name: str, thrown: str) -> None:

@@ -431,6 +431,68 @@ def test_a_function_that_compares_an_address_with_the_size_of_memory_is_refused_
     assert caught.value.where and caught.value.where.endswith("in `room`: `memory.size`")
 
 
+#: Ways on which a size gets to a comparison with `$top`; `{}` is what grows memory then, and uses the result.
+BYTES = "(i32.shl (memory.size) (i32.const 16))"
+KEPT = {
+    "in a local": f"(local.set 0 {BYTES}) (br_if 0 (i32.le_u (global.get $top) (local.get 0)))",
+    "in a local, in pages": "(local.set 0 (memory.size)) (br_if 0 (i32.le_u (i32.shr_u (i32.add (global.get $top) "
+    "(local.get 1)) (i32.const 16)) (local.get 0)))",
+    "in a local that another way sets": f"(local.set 1 (global.get $top)) (if (local.get 0) (then (local.set 1 {BYTES})))"
+    " (br_if 0 (i32.le_u (global.get $top) (local.get 1)))",
+    "in the next round of a loop": f"(local.set 1 (global.get $top)) (loop (br_if 1 (i32.le_u (global.get $top)"
+    f" (local.get 1))) (local.set 1 {BYTES}) (br_if 0 (local.get 0)))",
+    "from a function": "(local.set 0 (call $size)) (br_if 0 (i32.le_u (global.get $top) (local.get 0)))",
+    "from a function that asks another": "(br_if 0 (i32.le_u (global.get $top) (call $bytes)))",
+    "in a global": f"(global.set $size {BYTES}) (br_if 0 (i32.le_u (global.get $top) (global.get $size)))",
+    "in the function's frame": f"(i32.store offset=8 (local.get 1) {BYTES})"
+    " (br_if 0 (i32.le_u (global.get $top) (i32.load offset=8 (local.get 1))))",
+    "as what is left": f"(br_if 0 (i32.ge_u (i32.sub {BYTES} (global.get $top)) (local.get 1)))",
+    "out of a block": f"(local.set 0 (block (result i32) (drop (br_if 0 {BYTES} (local.get 1))) (i32.const 0)))"
+    " (br_if 0 (i32.le_u (global.get $top) (local.get 0)))",
+}
+GROWS = "(global.set $last (memory.grow (i32.const 1)))"
+AROUND = f"""{KEEPS} (global $size (mut i32) (i32.const 0)) (global $last (mut i32) (i32.const 0))
+  (func $size (result i32) {BYTES})
+  (func $bytes (result i32) (local i32) (local.set 0 (call $size)) (return (local.get 0)))"""
+
+
+@pytest.mark.parametrize("compares", KEPT.values(), ids=KEPT.keys())
+def test_a_size_of_memory_that_is_compared_later_is_found_wherever_it_was_kept(compares: str) -> None:
+    with pytest.raises(LateBinding, match="compares an address with the size of the memory") as caught:
+        by_hand(f'{AROUND} (func (export "room") (param i32 i32) (block {compares} {GROWS}))')
+    assert caught.value.where and caught.value.where.endswith("in `room`: `memory.size`")
+
+
+#: What allocators do that put what they have at the address at which memory grew.
+TOLD = {
+    "with where memory grew": f"""(local.set 0 (memory.grow (local.get 1))) (local.set 1 {BYTES})
+      (local.set 0 (i32.shl (local.get 0) (i32.const 16))) (br_if 0 (i32.le_u (local.get 1) (local.get 0)))
+      (br_if 0 (i32.le_u (i32.sub (local.get 1) (local.get 0)) (global.get $top))) (global.set $top (local.get 0))""",
+    "with what a function says of that": f"""(local.set 0 (call $more (local.get 1)))
+      (br_if 0 (i32.le_u (local.tee 1 {BYTES}) (local.get 0)))""",
+    "after it was the same as that": f"""(local.set 1 {BYTES})
+      (br_if 0 (i32.ne (call $more (local.get 0)) (local.get 1))) (drop (i32.lt_u (local.get 1) (global.get $top)))""",
+    "with a number": "(local.set 1 (memory.size)) (br_if 0 (i32.gt_u (local.get 1) (i32.const 1000)))",
+    "after it is another one": f"""(local.set 1 {BYTES}) (global.set $last (local.get 1))
+      (local.set 1 (local.get 0)) (br_if 0 (i32.le_u (global.get $top) (local.get 1)))""",
+    "rounded to it": f"""(local.set 0 {BYTES}) (local.set 1 (i32.sub (global.get $top) (local.get 0)))
+      (br_if 0 (i32.le_u (local.get 1) (global.get $last)))""",
+    "where a function gives either": """(local.set 0 (call $sbrk (local.get 1))) (br_if 0 (i32.ge_u (local.get 0)
+      (call $sbrk (i32.const 0))))""",
+}
+
+
+def test_a_size_of_memory_may_be_compared_with_where_it_grew() -> None:
+    functions = "".join(f"(func (param i32 i32) (block {one} {GROWS}))" for one in TOLD.values())
+    result = by_hand(f"""{AROUND} {functions}
+      (func $more (param i32) (result i32) (i32.shl (call $grow (local.get 0)) (i32.const 16)))
+      (func $grow (param i32) (result i32) (memory.grow (local.get 0)))
+      (func $sbrk (param i32) (result i32)
+        (if (i32.eqz (local.get 0)) (then (return {BYTES})))
+        (i32.shl (memory.grow (i32.shr_u (local.get 0) (i32.const 16))) (i32.const 16)))""")
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
 def test_a_module_that_asks_for_the_size_of_its_memory_and_never_grows_it_is_refused() -> None:
     code = KEEPS + '(func (export "free") (result i32) (i32.sub (memory.size) (global.get $top)))'
     head = HEAD.replace("{maximum}", "")

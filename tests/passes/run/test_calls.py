@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,22 @@ def test_the_command_reads_data_from_files(tmp_path: Path) -> None:
     assert "\x1b" not in said
     assert "can't be read" in fails("build", module, "-f", "add(@missing.txt)", "-o", tmp_path / "other.wasm", code=2)
     assert not (tmp_path / "other.wasm").exists()
+
+
+@pytest.mark.parametrize("quote", ["", '"'], ids=["bare", "quoted"])
+def test_the_name_of_a_file_of_data_need_be_no_utf8(tmp_path: Path, quote: str) -> None:
+    module, folder, out = tmp_path / "adder.wasm", tmp_path / os.fsdecode(b"dir\xff"), tmp_path / "out.wasm"
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("names of files are UTF-8 here")
+    module.write_bytes(wasm(ADDER))
+    (folder / "data.txt").write_bytes(b"abc")
+    run("build", module, "-f", f"add(@{quote}{folder}/data.txt{quote})?", "-f", "keep(*4,*8,0)", "-o", out, code=0)
+    assert seen(out.read_bytes()) == sum(b"abc") + 3
+    said = fails("build", module, "-f", f"add(@{quote}{folder}/none.txt{quote})", "-o", out, code=2)
+    assert "can't be read" in said
+    assert "not UTF-8" in fails("build", module, "-f", os.fsdecode(b'add("\xff")'), "-o", out, code=2)
 
 
 def test_the_report_has_digests_of_data_with_which_the_build_can_be_repeated(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import wasmtime
 
 from preinit import Builder, Call, Returned, build, verify
+from preinit.binary.module import parse
 from preinit.errors import (
     Misfit,
     NeverPaused,
@@ -521,6 +522,17 @@ def test_exports_that_a_paused_program_can_not_have_are_refused(
     with pytest.raises(error, match=said) as caught:
         build(binary, pause_at="stdin", rename_funcs=renamed, cache=False)
     assert hint in (caught.value.hint or "")
+
+
+def test_a_paused_export_is_not_run_again_by_another_name_either() -> None:
+    body = f"(global.set $n (i32.const 5)) {read(0)}"
+    start = parse(command(body, HANDLES)).exported("_start")
+    assert start
+    binary = command(body, f'{HANDLES} (export "too" (func {start.target}))')
+    for renamed in ({"again": "too()"}, {"again": "_start()"}):
+        with pytest.raises(UsageError, match="which is paused in the middle: it would run again") as caught:
+            build(binary, pause_at="stdin", rename_funcs=renamed, cache=False)
+        assert '{"again": "_start"}' in (caught.value.hint or "")
 
 
 def test_outputs_are_the_same_bytes_in_any_folder_and_however_they_were_compiled(tmp_path: Path) -> None:
