@@ -23,6 +23,7 @@ from ..errors import (
     counted,
     quoted,
 )
+from ..options.callables import check_ran
 from ..options.hints import few_of
 from .ledger import Calls
 from .numbers import Number, bits_of, number_of, plain
@@ -354,6 +355,8 @@ class PythonFunctions:
             returned = function(guest, *values)
             if guest.ended is not None:
                 raise guest.ended
+            if returned is not None and not isinstance(returned, int | float):
+                check_ran(f"the Python function for {quoted(name)}", returned)
             if not results:
                 return None
             if isinstance(returned, bool) or not isinstance(returned, int | float):

@@ -130,6 +130,11 @@ def settle(
             if entry.preopen is None
         ),
         functions=tuple(sorted(name for name, _ in host.functions if name in calls)),
+        only_sizes=tuple(
+            kind
+            for kind, name, texts in (("environment", "environ", host.env), ("arguments", "args", host.args))
+            if texts and f"{name}_sizes_get" in calls and f"{name}_get" not in calls
+        ),
         late_folders=tuple(guest for guest, _ in host.late_folders),
         late_opened=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.opened),
         late_asked=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.asked),

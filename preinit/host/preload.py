@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..binary import encoder as write
+from ..binary.cursor import Cursor
 from ..binary.extend import extended_section
+from ..binary.instructions import decoder
 from ..binary.module import Module, SectionId
-from ..binary.sections import ExternKind
+from ..binary.opcodes import MISC_PREFIX, code
+from ..binary.sections import ExternKind, Mode
 from ..engine.bounds import shared_with
 from ..engine.guest import GENERATED
 from ..errors import ImportedState, Misfit, printable, quoted
@@ -15,6 +18,11 @@ from ..options import Options
 from ..options.hints import few_of
 from ..result import BuildWarning
 from .lending import GUEST, borrowed_functions, borrowers, check_lent, export_type, import_type, lends
+
+#: `data.drop`, `elem.drop`.
+_DATA_DROP, _ELEM_DROP = code(MISC_PREFIX, 0x09), code(MISC_PREFIX, 0x0D)
+_SEGMENTS = {_DATA_DROP: "data segment", _ELEM_DROP: "element segment"}
+_DROPS = decoder(frozenset(), frozenset(_SEGMENTS))
 
 
 def check(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
@@ -127,6 +135,7 @@ def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[Buil
         }
         own = [f"{label} {index}" for label, (kind, indices) in kinds.items() for index in indices
                if (kind, index) not in shared]  # fmt: skip
+        own += _dropped(preload)
         if own:
             shown = ", ".join(own[:3]) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
             found.append(
@@ -138,6 +147,28 @@ def state_warnings(module: Module, preloads: Mapping[str, Module]) -> tuple[Buil
                 )
             )
     return tuple(found)
+
+
+def _dropped(module: Module) -> list[str]:
+    """Segments that a module's code may drop: it can't take anything of them after that."""
+    passive = {
+        _DATA_DROP: {n for n, one in enumerate(module.data_segments) if one.mode is Mode.PASSIVE},
+        _ELEM_DROP: {n for n, one in enumerate(module.elements) if one.mode is Mode.PASSIVE},
+    }
+    dropped: dict[int, set[int]] = {opcode: set() for opcode in passive}
+    if any(passive.values()):
+        for body in module.bodies:
+            search = _DROPS.search(module.data, body.start, body.end)
+            if search.unknown is not None:
+                return [f"{_SEGMENTS[opcode]} {n}" for opcode, indices in passive.items() for n in sorted(indices)]
+            for found in search.found:
+                at = Cursor(module.data, found.start, found.end, "function body")
+                at.byte()  # the prefix
+                at.u32()
+                dropped[found.opcode].add(at.u32())
+    return [
+        f"{_SEGMENTS[opcode]} {n}" for opcode, indices in passive.items() for n in sorted(indices & dropped[opcode])
+    ]
 
 
 def code_of(preloads: Mapping[str, Module]) -> dict[str, bytes]:

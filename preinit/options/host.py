@@ -12,6 +12,7 @@ from ..errors.reason import Reason
 from ..result.frozen import Value
 from . import hints
 from . import text as written
+from .callables import check_runs
 from .declared import Effect, Option
 from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
 from .lists import anchored_path, check_pairs, items, pairs, texts
@@ -198,6 +199,7 @@ def _sink() -> Kind:
         if value is not None and not callable(value):
             hint = f"Give what writes: {option}=file.write." if hasattr(value, "write") else None
             raise unfit(option, "a function that takes bytes", value, hint)
+        check_runs(option, value)
         return value
 
     return FLAG._replace(wanted="a function that takes bytes", check=check)
@@ -207,6 +209,7 @@ def _late() -> Kind:
     def check(option: str, value: Any) -> Any:
         if value is not None and not callable(value):
             raise unfit(option, "a function that returns bytes", value)
+        check_runs(option, value)
         return value
 
     return FLAG._replace(wanted="a function that returns bytes", check=check)
@@ -219,6 +222,7 @@ def _functions() -> Kind:
                 f"{option} gives something for an import that is no function: a value of type {type(value).__name__}",
                 hint='Give functions by the imports that they provide: functions={"MODULE.NAME": function}.',
             )
+        check_runs(option, value)
         return value
 
     def check(option: str, value: Any) -> tuple[tuple[str, Any], ...]:

@@ -74,8 +74,8 @@ def _ledger(host: HostFacts) -> Html:
             [
                 ("Random bytes", text(f"{host.random_bytes:,}")),
                 ("Readings of clocks", text(f"{host.clock_reads:,} of the time, {host.monotonic_reads:,} of others")),
-                ("Environment", _names(host.environment, host.environment_read)),
-                ("Arguments", _names(host.arguments, host.arguments_read)),
+                ("Environment", _names(host.environment, host.environment_read, "environment" in host.only_sizes)),
+                ("Arguments", _names(host.arguments, host.arguments_read, "arguments" in host.only_sizes)),
                 ("Standard input", text(counted(host.stdin_bytes, "byte") if host.stdin_read else "not asked for")),
                 ("Folders", _names(host.folders, host.folders_listed)),
             ]
@@ -98,7 +98,9 @@ def _ledger(host: HostFacts) -> Html:
     return join(parts)
 
 
-def _names(names: tuple[str, ...], asked: bool) -> Html:
+def _names(names: tuple[str, ...], asked: bool, only_size: bool = False) -> Html:
+    if only_size:
+        return text("asked for the size only")
     if not names:
         return text("asked for, and empty" if asked else "not asked for")
     more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""

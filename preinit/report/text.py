@@ -189,8 +189,11 @@ def _baked_in(host: HostFacts, late: LateFacts | None) -> list[str]:
         (len(host.open_descriptors), "open descriptor", ""),
         (sum(host.unflushed.values()), "byte", " of output in a buffer"),
     )
-    empty = ["an empty environment"] if host.environment_read and not host.environment else []
-    empty += ["no arguments"] if host.arguments_read and not host.arguments else []
+    asked = (
+        ("environment", host.environment_read and not host.environment, "an empty environment"),
+        ("arguments", host.arguments_read and not host.arguments, "no arguments"),
+    )
+    empty = [f"the size of the {kind}" if kind in host.only_sizes else none for kind, nothing, none in asked if nothing]
     empty += ["no folders"] if host.folders_listed and not (host.folders or host.late_folders) else []
     said = [f"{counted(number, noun)}{more}" for number, noun, more in taken if number]
     said += empty

@@ -139,7 +139,8 @@ class HostFacts(Value):
     was accepted, the backtraces of all such calls, each once; an empty one where there were too many. `folders_used`:
     those of `folders` in which it looked for something. `late_folders`: guest paths of folders that only instances
     have; `late_opened`, `late_asked`: paths in there that the guest opened, and that it asked for. `functions`: imports
-    that it called and that Python functions provided.
+    that it called and that Python functions provided. `only_sizes`: "environment", "arguments", of which the guest
+    asked how many and how large they are, and did not take those that there were.
     """
 
     calls: dict[str, int]
@@ -166,6 +167,7 @@ class HostFacts(Value):
     late_asked: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     folders_used: tuple[str, ...] = ()
+    only_sizes: tuple[str, ...] = ()
 
 
 @value

@@ -118,7 +118,8 @@ class Application:
         complaints: list[str] = []
         why = ""
         try:
-            answer = self._answer(environ, complaints)
+            answer, status = self._answer(environ, complaints)
+            why = f"exit code {status}" if status else ""
         except Failed as problem:
             answer = failure_answer(problem)
             why = f"{problem.reason}; {problem.detail}" if problem.detail else problem.reason
@@ -145,18 +146,22 @@ class Application:
         """Ends what instances are doing now, as if their time were over."""
         self._copies.stop()
 
-    def _answer(self, environ: Mapping[str, Any], complaints: list[str]) -> Answer:
+    def _answer(self, environ: Mapping[str, Any], complaints: list[str]) -> tuple[Answer, int]:
+        """What is answered, and the last exit code of its commands that was not 0."""
         request = read_request(environ, self.settings.env, self.settings.max_body)
         deadline = time.monotonic() + self.settings.timeout
+        status = 0
         for _ in range(_MOST_REDIRECTS + 1):
-            response = read_response(self._run(request, deadline, complaints))
+            printed, code = self._run(request, deadline, complaints)
+            status = code or status
+            response = read_response(printed)
             if isinstance(response, Answer):
-                return response
+                return response, status
             request = request.redirected(response.location)
         raise Failed(502, f"the command redirected the request more than {_MOST_REDIRECTS} times")
 
-    def _run(self, request: Request, deadline: float, complaints: list[str]) -> bytes:
-        """What a fresh instance prints for a request."""
+    def _run(self, request: Request, deadline: float, complaints: list[str]) -> tuple[bytes, int]:
+        """What a fresh instance prints for a request, and its exit code."""
         settings = self.settings
         if not self._free.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise Failed(503, "all instances are busy")
@@ -173,27 +178,30 @@ class Application:
             complete = Complete()
             guest = Guest(host, deadline, settings.max_output, complete)
             try:
-                self._call(guest, max(0.0, deadline - time.monotonic()))
+                status = self._call(guest, max(0.0, deadline - time.monotonic()))
             finally:
                 guest.close()
                 if said := self._watches.warning(guest):
                     self._log(said)
                 if guest.complaint:
                     complaints.append(guest.complaint)
-            return guest.output[: complete.length]
+            return guest.output[: complete.length], status
         finally:
             self._free.release()
 
-    def _call(self, guest: Guest, seconds: float) -> None:
+    def _call(self, guest: Guest, seconds: float) -> int:
+        """The exit code of a command that ran."""
         try:
             with self._copies.start(guest, seconds) as copy:
                 if self._has_memory:
                     guest.bind(copy.memory())
                 for name in self._calls:
                     copy.call(name)
+            return 0
         except GuestEnded as end:
             if end.code and not guest.output:
                 raise Failed(500, "the command ended with an error", f"exit code {end.code}") from None
+            return end.code
         except OutOfTime:
             raise self._late() from None
         except TooMuchOutput:

@@ -24,6 +24,10 @@ _FROZEN = (
     "warning: the module keeps the environment of its build, so it does not see the requests: build it with `--late "
     "env`, or have it fetch its own (docs/world.md)"
 )
+_UNBOUND = (
+    "warning: the module keeps the environment of its build, which could not be bound when it was built, so it does "
+    "not see the requests: have it fetch its own in the entry point (docs/world.md says how, for each language)"
+)
 
 
 def late_facts(module: Module) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def startup_lines(module: Module, settings: Settings) -> list[str]:
     if bound:
         lines.append(f"each instance fetches its own {' and '.join(bound)}")
     if facts.get("environment") == "unbound":
-        lines.append(_FROZEN)
+        lines.append(_UNBOUND)
     wanted = facts.get("folders")
     if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
         return lines
@@ -83,7 +87,7 @@ class FrozenEnvironment:
             for entry in module.imports
             if entry.module == MODULE and wasi_parameters(module, entry) is not None
         }
-        told = late_facts(module).get("environment") == "unbound"
+        told = late_facts(module).get("environment") is not None
         self._unknown = is_output(module) and not imported.isdisjoint(_FETCHES) and not told
 
     def warning(self, guest: Guest) -> str | None:

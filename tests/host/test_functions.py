@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 import ctypes
+import functools
 import mmap
 import threading
 
@@ -370,6 +371,32 @@ def test_functions_that_are_given_as_what_becomes_of_imports_are_told_where_they
     with pytest.raises(UsageError, match="imports must be a word, not dict") as caught:
         build(wasm("(module)"), imports={"env.log": print})  # type: ignore[call-overload]
     assert "given as `functions`" in (caught.value.hint or "")
+
+
+ONE_CALL = """(module (import "env" "f" (func $f)) (memory (export "memory") 1)
+  (func (export "preinit_initialize") (call $f)))"""
+
+
+def test_functions_that_do_not_run_when_they_are_called_are_refused() -> None:
+    async def waits(guest: Guest) -> None: ...
+
+    async def asynchronous(*_: object) -> object:
+        yield
+
+    def generator(*_: object) -> object:
+        yield
+
+    class Waits:
+        async def __call__(self, *_: object) -> None: ...
+
+    for function in (waits, asynchronous, generator, Waits(), functools.partial(waits)):
+        for options in ({"functions": {"env.f": function}}, {"stdout": function}, {"stderr": function}):
+            with pytest.raises(UsageError, match="which does not run when it is called"):
+                Host(**options)  # type: ignore[arg-type]
+    for function in (waits, generator):
+        with pytest.raises(UsageError, match=r"the Python function for 'env\.f' returned .*it has not run") as caught:
+            build(wasm(ONE_CALL), functions={"env.f": lambda guest, does=function: does(guest)}, cache=False)
+        assert caught.value.hint and "plain function" in caught.value.hint
 
 
 NEEDY = """(module (import "env" "f" (func $f (param i32) (result i32))) (memory (export "memory") 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -222,3 +223,23 @@ def test_the_summary_says_that_the_guest_keeps_an_empty_environment_and_no_folde
     guest.call("environ_sizes_get", guest.room(4), guest.room(4))
     guest.call("fd_prestat_get", 3, guest.room(8))
     assert "frozen: an empty environment, no folders" in summary(guest.build().report)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("environ", {"env": {"A": "1"}}, "the size of the environment"),
+        ("args", {"args": ["a"]}, "the size of the arguments"),
+        ("environ", {}, "an empty environment"),
+        ("args", {}, "no arguments"),
+    ],
+)
+def test_who_only_asks_for_sizes_is_not_said_to_have_been_given_nothing(
+    name: str, options: dict[str, Any], said: str
+) -> None:
+    guest = Guest()
+    guest.call(f"{name}_sizes_get", guest.room(4), guest.room(4))
+    report = guest.build(Host(**options)).report
+    assert f"frozen: {said}" in summary(report)
+    (message,) = [warning.message for warning in report.warnings if warning.code.endswith("-frozen")]
+    assert ("asked for the size of its" in message) == bool(options)

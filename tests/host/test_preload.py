@@ -101,6 +101,22 @@ def test_state_of_a_preloaded_module_is_warned_of(state: str, shown: str) -> Non
     assert result.report.warnings[0].hint
 
 
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ('(data "kept") (data $d "gone") (func (data.drop $d))', "data segment 1"),
+        ("(elem func 0) (func (elem.drop 0))", "element segment 0"),
+    ],
+)
+def test_segments_that_a_preloaded_module_drops_are_state_of_its_own(state: str, shown: str) -> None:
+    (warning,) = build_text(ASKS, preloads={"env": wasm(PURE[:-1] + state + ")")}).report.warnings
+    assert warning.code == "preload-state" and f"({shown})" in warning.message
+    kept = '(import "env" "memory" (memory 1))'
+    lent = PURE.replace("(module", "(module " + kept.replace('"env"', '"guest"'))
+    takes = '(data $d "kept") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 0))))'
+    assert codes(lent[:-1] + takes) == [], "it is there as often as it is wanted"
+
+
 def test_state_that_the_guest_shares_is_captured_and_not_warned_of() -> None:
     shared = PURE[:-1] + '(memory (export "m") 1))'
     text = ASKS.replace('(memory (export "memory") 1)', '(import "env" "m" (memory 1))')

@@ -49,6 +49,7 @@ def test_a_frozen_environment_is_told_once_when_it_shows(tmp_path: Path) -> None
     with serving(written(tmp_path, built())) as server:
         for _ in range(3):
             assert b"QUERY_STRING" not in server.ask("/?a=1")[2]
+        assert server.logged(FROZEN)
         assert sum(FROZEN in line for line in server.log) == 1
 
 
@@ -76,6 +77,7 @@ def test_what_could_not_be_bound_is_told_at_the_start() -> None:
     result = build(text.encode(), late=["env"], rename_funcs={"_start": "answer"}, cache=False)
     Application(result.wasm, log=said.append, cache=False).close()
     assert len(said) == 1 and FROZEN in said[0]
+    assert "could not be bound" in said[0] and "`--late env`" not in said[0], "it was built with that"
 
 
 def test_other_folders_than_the_module_was_prepared_for_are_warned_of(tmp_path: Path) -> None:
@@ -94,3 +96,22 @@ def test_any_section_of_that_name_is_survived(content: bytes) -> None:
     section = b"\0" + write.uleb(len(title) + len(content)) + title + content
     result = build(WORLD, rename_funcs={"_start": "answer"}, cache=False)
     Application(result.wasm + section, log=lambda line: None, cache=False).close()
+
+
+@pytest.mark.parametrize(("prints", "status"), [(True, 200), (False, 500)])
+def test_an_entry_that_does_not_return_what_it_should_is_logged_with_its_exit_code(
+    prints: bool, status: int, tmp_path: Path
+) -> None:
+    text = f"""(module
+      (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 0) "\\10\\00\\00\\00\\1d\\00\\00\\00")
+      (data (i32.const 16) "Content-Type: text/plain\\n\\nhi\\n")
+      (func (export "preinit_initialize"))
+      (func (export "go") (param i32) (result i32)
+        (if (i32.const {int(prints)})
+          (then (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))) (i32.const 0)))"""
+    result = build(text.encode(), rename_funcs={"_start": "go(7)=1"}, cache=False)
+    with serving(written(tmp_path, result)) as server:
+        assert server.ask("/")[0] == status
+        assert server.logged("exit code 1")

@@ -46,6 +46,7 @@ class ChangeFunctions:
         entry = self._table.any(fd)
         if not isinstance(entry, Descriptor):
             raise WasiError(Errno.BADF)
+        self._table.note_itself(fd)
         try:
             status = os.fstat(entry.host_fd)
             os.utime(entry.host_fd, ns=self._times(status, access, modification, flags))
@@ -72,7 +73,7 @@ class ChangeFunctions:
 
     def path_create_directory(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with _last(self._table.directory(fd), name) as place:
+        with _last(self._table.directory(fd, name), name) as place:
             if place.name == b".":
                 raise WasiError(Errno.EXIST)
             os.mkdir(place.name, dir_fd=place.parent_fd)
@@ -81,14 +82,14 @@ class ChangeFunctions:
         self, fd: int, lookup: int, path: int, size: int, access: int, modification: int, flags: int
     ) -> None:
         name = self._memory.path(path, size)
-        with walk(self._table.directory(fd), name, bool(lookup & SYMLINK_FOLLOW)) as place:
+        with walk(self._table.directory(fd, name), name, bool(lookup & SYMLINK_FOLLOW)) as place:
             status = os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False)
             times = self._times(status, access, modification, flags)
             os.utime(place.name, ns=times, dir_fd=place.parent_fd, follow_symlinks=False)
 
     def path_link(self, fd: int, lookup: int, old: int, old_size: int, to_fd: int, new: int, new_size: int) -> None:
         source, target = self._memory.path(old, old_size), self._memory.path(new, new_size)
-        base, to_base = self._table.directory(fd), self._table.directory(to_fd)
+        base, to_base = self._table.directory(fd, source), self._table.directory(to_fd, target)
         if target.endswith(b"/"):
             raise WasiError(Errno.NOENT)
         with walk(base, source, bool(lookup & SYMLINK_FOLLOW)) as place, _last(to_base, target) as to:
@@ -98,13 +99,13 @@ class ChangeFunctions:
 
     def path_remove_directory(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with _last(self._table.directory(fd), name) as place:
+        with _last(self._table.directory(fd, name), name) as place:
             _check_not_base(place, Errno.INVAL)
             os.rmdir(place.name, dir_fd=place.parent_fd)
 
     def path_rename(self, fd: int, old: int, old_size: int, to_fd: int, new: int, new_size: int) -> None:
         source, target = self._memory.path(old, old_size), self._memory.path(new, new_size)
-        base, to_base = self._table.directory(fd), self._table.directory(to_fd)
+        base, to_base = self._table.directory(fd, source), self._table.directory(to_fd, target)
         with _last(base, source) as place, _last(to_base, target) as to:
             _check_not_base(place, Errno.INVAL)
             _check_not_base(to, Errno.INVAL)
@@ -115,7 +116,7 @@ class ChangeFunctions:
     def path_symlink(self, old: int, old_size: int, fd: int, new: int, new_size: int) -> None:
         """A link that would lead out of the folder is refused: no guest could follow it, but others could."""
         target, name = self._memory.path(old, old_size), self._memory.path(new, new_size)
-        base = self._table.directory(fd)
+        base = self._table.directory(fd, name)
         if not target or name.endswith(b"/"):
             raise WasiError(Errno.NOENT)
         with _last(base, name) as place:
@@ -129,7 +130,7 @@ class ChangeFunctions:
 
     def path_unlink_file(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with _last(self._table.directory(fd), name) as place:
+        with _last(self._table.directory(fd, name), name) as place:
             _check_not_base(place, Errno.ISDIR)
             if name.endswith(b"/"):
                 _check_directory(place)

@@ -140,6 +140,7 @@ class DescriptorFunctions:
         if isinstance(entry, Stream):
             self._memory.write(result, FILESTAT.pack(0, fd, FileType.UNKNOWN, 1, 0, 0, 0, 0))
         else:
+            self._table.note_itself(fd)
             self._memory.write(result, pack_metadata(entry.metadata()))
 
     def _preopen_name(self, fd: int) -> bytes:

@@ -8,14 +8,13 @@ from ...engine.values import RawFrame
 from ...errors import quoted
 from ...options import Host
 from ..filesread import FilesRead, shown_path
-from .abi import Errno, WasiError
 from .changes import ChangeFunctions
 from .descriptors import DescriptorFunctions
 from .files import Descriptor, LateFolder
 from .memory import GuestMemory
 from .paths import PathFunctions
 from .process import Clock, Fetches, ProcessFunctions
-from .refused import REFUSED
+from .refused import refusing
 from .streams import Stream
 from .table import Table
 
@@ -49,6 +48,7 @@ class Functions:
         self._preopened: list[Descriptor] = []
         self.files = FilesRead(meanwhile=not host.writable)
         streams = [self.stdin, Stream(sink=output), Stream(sink=error)]
+        self._memory = memory
         self._table = Table(streams, self.files.note)
         self._given: list[Descriptor | Stream] = [*streams]
         self.late_folders: list[LateFolder] = []
@@ -136,11 +136,4 @@ class Functions:
             function: Callable[..., None] | None = getattr(part, name, None)
             if function:
                 return function
-        return _refusing(REFUSED[name])
-
-
-def _refusing(number: Errno) -> Callable[..., None]:
-    def refuse(*_arguments: int) -> None:
-        raise WasiError(number)
-
-    return refuse
+        return refusing(name, self._memory, self._table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .abi import Errno, WasiError
-from .files import Descriptor
+from .files import Descriptor, LateFolder
 from .streams import Stream
 
 #: Descriptors that a guest may have open.
@@ -51,6 +51,16 @@ class Table:
         if entry.late:
             entry.late.note(name, opens)
         return entry
+
+    def late(self, number: int) -> LateFolder | None:
+        """The folder with that number, where only instances have it."""
+        entry = self._open.get(number)
+        return entry.late if isinstance(entry, Descriptor) else None
+
+    def note_itself(self, number: int) -> None:
+        """Somebody looks at what has that number. Raises `WasiError` for a folder of which that is refused."""
+        if (late := self.late(number)) is not None:
+            late.note(b"", opens=False)
 
     def file(self, number: int) -> Descriptor:
         entry = self.any(number)

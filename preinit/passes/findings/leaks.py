@@ -14,6 +14,9 @@ from ..snapshot import Snapshot
 #: Values with fewer bytes are found in any memory, by chance.
 SHORTEST = 8
 
+#: Whether instances have what was to be theirs, by what became of that.
+_OWN: dict[str | None, str] = {"bound": "have", "unbound": "were to have"}
+
 #: Bytes that are searched at once.
 _CHUNK = 1 << 20
 
@@ -62,28 +65,30 @@ def _remains(
 ) -> Iterator[BuildWarning]:
     """What libc copied, and nothing leads to once an instance has its own: it is there to be read all the same.
 
-    Looked for are `NAME=VALUE` and an argument, each with the NUL behind it, and a value alone.
+    Looked for are `NAME=VALUE` and an argument, each with the NUL behind it, and a value alone. Who wanted to bind one
+    of them and could not has not given it to be in the output, either.
     """
-    if late.environment == "bound":
-        texts = {n: (n.encode("utf-8", "surrogateescape") + b"=" + v + b"\0", v) for n, v in _values(host).items()}
-        found = _standing({name: text for name, text in texts.items() if name not in told}, module, snapshot, runs)
+    if late.environment in _OWN:
+        values = {name: value for name, value in _values(host).items() if name not in told}
+        texts = {n: (n.encode("utf-8", "surrogateescape") + b"=" + v + b"\0", v) for n, v in values.items()}
+        found = _standing(texts, module, snapshot, runs, whole=True)
         if found:
             many = "s" if len(found) > 1 else ""
             yield BuildWarning(
                 "late-remains",
-                f"instances have an environment of their own, and the text{many} of the build's variable{many} "
-                f"{_named(found)} can still be read in the output: {_places(found)}",
+                f"instances {_OWN[late.environment]} an environment of their own, and the text{many} of the build's "
+                f"variable{many} {_named(found)} can still be read in the output: {_places(found)}",
                 _NO_SECRET,
             )
-    if late.arguments == "bound":
+    if late.arguments in _OWN:
         arguments = enumerate((text.encode("utf-8", "surrogateescape") for text in host.args), 1)
         found = _standing({str(number): (text + b"\0",) for number, text in arguments}, module, snapshot, runs)
         if found:
             many = "s" if len(found) > 1 else ""
             yield BuildWarning(
                 "late-remains",
-                f"instances have arguments of their own, and the text{many} of the build's argument{many} number "
-                f"{_named(found)} can still be read in the output: {_places(found)}",
+                f"instances {_OWN[late.arguments]} arguments of their own, and the text{many} of the build's "
+                f"argument{many} number {_named(found)} can still be read in the output: {_places(found)}",
                 _NO_SECRET,
             )
 
@@ -98,14 +103,14 @@ def _places(found: Mapping[str, Place]) -> str:
 
 
 def _standing(
-    wanted: Mapping[str, Sequence[bytes]], module: Module, snapshot: Snapshot, runs: Sequence[Run]
+    wanted: Mapping[str, Sequence[bytes]], module: Module, snapshot: Snapshot, runs: Sequence[Run], whole: bool = False
 ) -> dict[str, Place]:
     """Where one of the texts of each name stands, in the order in which they are found; none that is too short, or that
-    the input holds."""
+    the input holds. `whole`: the first text of each is not too short, whatever it has: it says whose it is."""
     left = {
         name: kept
         for name, texts in wanted.items()
-        if (kept := [text for text in dict.fromkeys(texts) if len(text) >= SHORTEST])
+        if (kept := [t for t in dict.fromkeys(texts) if len(t) >= SHORTEST or (whole and t is texts[0])])
     }
     places: dict[str, Place] = {}
     for run in runs:

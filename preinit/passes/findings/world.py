@@ -14,6 +14,12 @@ _MOST_NAMES, _MOST_CALLERS = 5, 3
 
 #: The C library's own functions around WASI's: who called them is what one wants to know.
 _WRAPPERS = ("__wasi_", "__wasilibc_", "__wrap___wasi_")
+#: Functions with which a guest asks for something in a folder.
+_ASKING = (
+    "path_filestat_get", "fd_readdir", "path_readlink", "path_create_directory", "path_remove_directory",
+    "path_unlink_file", "path_rename", "path_symlink", "path_link", "path_filestat_set_times", "fd_filestat_get",
+    "fd_filestat_set_times",
+)  # fmt: skip
 #: How an instance fetches its own, with functions of wasi-libc.
 _REFRESH_ENVIRONMENT = "`__wasilibc_deinitialize_environ()`, `__wasilibc_maybe_reinitialize_environ_eagerly()`"
 _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
@@ -61,8 +67,9 @@ def hazards(
     elif facts.environment_read and not (late and late.environment):
         yield BuildWarning(
             "environment-frozen",
-            f"the guest asked for its environment{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no "
-            "variable: C libraries keep that answer, and an instance's own environment is not looked at",
+            f"the guest asked for {_size(facts, 'environment')}its environment"
+            f"{_where(first, 'environ_sizes_get', 'environ_get')} and was handed no variable: C libraries keep that "
+            "answer, and an instance's own environment is not looked at",
             f"Build with `--late env`, or fetch it in instances (in C: {_REFRESH_ENVIRONMENT}; docs/writing.md "
             "has the recipe), or first ask for it in the entry point.",
         )
@@ -76,8 +83,9 @@ def hazards(
     elif facts.arguments_read and not (late and late.arguments):
         yield BuildWarning(
             "arguments-frozen",
-            f"the guest asked for its arguments{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an "
-            "instance's own may not be looked at",
+            f"the guest asked for {_size(facts, 'arguments')}its arguments"
+            f"{_where(first, 'args_sizes_get', 'args_get')} and was handed none: an instance's own may not be looked "
+            "at",
             "Build with `--late args`, or read the arguments in the entry point, not in the initializer.",
         )
     if facts.stdin_read:
@@ -107,8 +115,8 @@ def hazards(
     if facts.late_asked:
         yield BuildWarning(
             "late-folder-asked",
-            f"the guest asked for {_list('', facts.late_asked)}{_where(first, 'path_filestat_get', 'fd_readdir')}, "
-            "which only instances have: that there is nothing is the same in every instance",
+            f"the guest asked for {_list('', facts.late_asked)}{_where(first, *_ASKING)}, which only "
+            "instances have: the answer, that of an empty folder or a refusal, is the same in every instance",
             "Ask for it in the entry point, not in the initializer.",
         )
     if facts.open_descriptors and not reopened:
@@ -144,6 +152,11 @@ def hazards(
             "from the output",
             "Do that again when an instance starts, or give the build the function: `--preload NAME=FILE`.",
         )
+
+
+def _size(facts: HostFacts, kind: str) -> str:
+    """What a guest asked for in place of those that there were."""
+    return "the size of " if kind in facts.only_sizes else ""
 
 
 def _count(number: int, noun: str) -> str:

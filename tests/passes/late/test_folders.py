@@ -107,3 +107,36 @@ def test_what_is_no_late_folder_is_refused(text: str) -> None:
 def test_a_folder_that_is_there_twice_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=r"the guest has two folders '/(data|a)'"):
         built(**options)
+
+
+#: A call's type, its arguments where the folder is descriptor FD and a path is 4 bytes at 0, and what it asks for.
+ASKS = {
+    "path_create_directory": ("i32 i32 i32", "FD 0 4", "/data/note"),
+    "path_remove_directory": ("i32 i32 i32", "FD 0 4", "/data/note"),
+    "path_unlink_file": ("i32 i32 i32", "FD 0 4", "/data/note"),
+    "path_rename": ("i32 i32 i32 i32 i32 i32", "FD 0 4 FD 0 4", "/data/note"),
+    "path_symlink": ("i32 i32 i32 i32 i32", "0 4 FD 0 4", "/data/note"),
+    "path_link": ("i32 i32 i32 i32 i32 i32 i32", "FD 0 0 4 FD 0 4", "/data/note"),
+    "path_filestat_set_times": ("i32 i32 i32 i32 i64 i64 i32", "FD 0 0 4 0 0 0", "/data/note"),
+    "path_readlink": ("i32 i32 i32 i32 i32 i32", "FD 0 4 64 8 80", "/data/note"),
+    "fd_filestat_get": ("i32 i32", "FD 64", "/data"),
+    "fd_filestat_set_times": ("i32 i64 i64 i32", "FD 0 0 0", "/data"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("writable", [False, True])
+@pytest.mark.parametrize("name", ASKS)
+def test_whatever_asks_a_late_folder_something_is_warned_of(
+    tmp_path: Path, name: str, writable: bool, late: str
+) -> None:
+    types, arguments, path = ASKS[name]
+    pairs = zip(types.split(), arguments.replace("FD", "4" if writable else "3").split(), strict=True)
+    text = f"""(module (import "wasi_snapshot_preview1" "{name}" (func $asks (param {types}) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 0) "note")
+      (func (export "preinit_initialize")
+        (i32.store8 (i32.const 128) (call $asks {" ".join(f"({kind}.const {value})" for kind, value in pairs)}))))"""
+    dirs = {str(tmp_path): "/w"} if writable else {}
+    result = build(text.encode(), late_dirs=[late], dirs=dirs, writable=writable, cache=False)
+    asked = [warning.message for warning in result.report.warnings if warning.code == "late-folder-asked"]
+    assert len(asked) == 1 and f"asked for {path} (first in" in asked[0]
