@@ -35,6 +35,8 @@ _LARGEST = (1 << 63) - 1
 #: How long to wait for a guest to notice that its time is over, in seconds; and where nothing can stop it but a call
 #: of the host: what it was doing is worth a moment.
 _GRACE, _MOMENT = 2.0, 0.1
+#: How long a thread is waited for at once, in seconds.
+_SLICE = 0.5
 
 #: Machines on which Winch (the engine's baseline compiler) is complete.
 _WINCH_MACHINES = ("x86_64", "AMD64")
@@ -198,10 +200,19 @@ class Pending(Generic[T]):
         """Whether nothing of it runs any more."""
         return not self._thread.is_alive()
 
+    def _wait(self) -> None:
+        """Until the thread or the time is over.
+
+        In slices: a signal that another thread takes, or that comes right before this one waits, does not wake it, and
+        an interrupt would never be seen.
+        """
+        while self._thread.is_alive() and (left := self._deadline.remaining()) != 0.0:
+            self._thread.join(_SLICE if left is None else min(left, _SLICE))
+
     def result(self) -> T:
         """What the function returns; raises what it raises, or `TimeLimit` when the time is over."""
         try:
-            self._thread.join(self._deadline.remaining())
+            self._wait()
             if self._thread.is_alive():
                 problem = self._deadline.error()
                 self._deadline.cancel()

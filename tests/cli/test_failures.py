@@ -70,7 +70,10 @@ def test_an_interrupt_is_reported(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 130
+        try:
+            assert process.wait(PATIENCE) == 130
+        finally:
+            process.kill()
     assert reported(report) == "interrupted"
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
-from preinit import build, errors
+from preinit import Guest, build, errors
 from preinit.errors import GuestTrap, StackExhausted, TimeLimit
 from tests.support.command import fails
 from tests.support.modules import build_text, wasm
-from tests.support.waiting import with_time_enough
+from tests.support.waiting import PATIENCE, with_time_enough
 
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
 
@@ -116,3 +118,20 @@ def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
         if thread.name == "preinit-guest":
             thread.join(20)
             assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX systems")
+def test_an_interrupt_that_another_thread_takes_ends_a_build() -> None:
+    """As one that comes right before this thread waits: nothing wakes it."""
+    seen, gave_up = threading.Event(), threading.Event()
+
+    def interrupted(guest: Guest) -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        if not seen.wait(PATIENCE):
+            gave_up.set()
+
+    text = '(module (import "env" "f" (func $f)) (memory (export "m") 1) (func (export "wizer-initialize") (call $f)))'
+    with pytest.raises(KeyboardInterrupt):
+        build(wasm(text), functions={"env.f": interrupted}, cache=False)
+    seen.set()
+    assert not gave_up.is_set()
