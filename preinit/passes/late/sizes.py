@@ -1,7 +1,7 @@
 """Whether something compares what it knows of the size of memory with an address, wherever it kept that size before.
 
 Each function that asks for the size, or calls one that returns it, is followed. A size that was compared with the
-result of `memory.grow` is none of these: who does that looks where the new pages lie.
+result of `memory.grow` is none of these: who does that most likely looks where the new pages lie.
 """
 
 from __future__ import annotations
