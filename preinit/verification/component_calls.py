@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from ..engine.component.aggregates import Flags, List, Record, Variant
+from ..engine.component.aggregates import Flags, List, Own, Record, Variant
 from ..engine.component.values import Refused, ValueType
 from ..passes.component.plan import exported_functions, spellings
 from ..passes.component.source import ComponentSource
-from ..passes.component.wave import has_handles
+from ..passes.component.wave import types_within
 
 #: Calls of each function with parameters: so many have values at a boundary, so many random ones. The initializer runs
 #: before each of them.
@@ -44,24 +44,7 @@ def calls_of_all(source: ComponentSource, seed: int) -> Iterator[str]:
 
 
 def _is_unwritable(found: ValueType) -> bool:
-    if has_handles(found):
-        return True
-    todo, seen = [found], set[int]()
-    while todo:
-        kind = todo.pop()
-        if id(kind) in seen:
-            continue
-        seen.add(id(kind))
-        match kind:
-            case Refused():
-                return True
-            case List():
-                todo.append(kind.element)
-            case Record():
-                todo += kind.types
-            case Variant():
-                todo += [payload for payload in kind.payloads if payload]
-    return False
+    return any(isinstance(kind, (Own, Refused)) for kind in types_within(found))
 
 
 class _Values:

@@ -364,19 +364,22 @@ def _example(wanted: ValueType, depth: int, parts: list[str]) -> None:
 
 def has_handles(found: ValueType) -> bool:
     """Whether values of a type can hold handles, which can't be written."""
+    return any(isinstance(kind, Own) for kind in types_within(found))
+
+
+def types_within(found: ValueType) -> Iterator[ValueType]:
+    """A type and all that its values are made of, each once: one type may stand in very many places."""
     todo, seen = [found], set[int]()
     while todo:
         kind = todo.pop()
         if id(kind) in seen:
             continue
         seen.add(id(kind))
+        yield kind
         match kind:
-            case Own():
-                return True
             case List():
                 todo.append(kind.element)
             case Record():
                 todo += kind.types
             case Variant():
                 todo += [payload for payload in kind.payloads if payload]
-    return False
