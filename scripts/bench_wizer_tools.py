@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wizer_sizes import print_sizes
 from wizer_tools import (
     SCRIPTS,
     TREE,
@@ -83,12 +84,17 @@ def _median(runs: list[dict[str, Any]], key: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench_wizer_tools", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--sizes", action="store_true", help="how large the outputs of ten scripts are, instead")
+    given = parser.parse_args()
+    rounds = given.rounds
     if rounds < 1:
         parser.error("--rounds must be 1 or more")
     if not TREE.exists() or not shutil.which("node"):
         sys.exit("the tools are missing: install Node, then run `scripts/fetch_real wizer-tools`")
     os.environ.pop("PREINIT_CACHE_DIR", None)
+    if given.sizes:
+        print_sizes(rounds)
+        return
     print("| tool | program | step, s | CPU, s | peak, MiB | all, s | again, s | CPU, s | output, bytes | gzip -6 |")
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as temporary:

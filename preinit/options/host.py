@@ -246,8 +246,8 @@ class Host(Value):
     late_dirs: guest paths of folders that only instances have, after those of `dirs`: while the guest is built, it
         finds each of them empty; with `::refuse` behind its path, asking for something in there is refused.
     stdin: what the guest can read from standard input.
-    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by a
-        hundredth of a second after every 100 readings. "host": the clocks of the system.
+    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by
+        4 ms after every 64 readings. "host": the clocks of the system.
     random: "seed:N": a stream of random numbers that is the same in every build; "deny": asking for random numbers
         fails the build; "host": those of the system.
     writable: the folders may be written, too. What an initializer did to them stays, even if the build fails.

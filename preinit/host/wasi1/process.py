@@ -25,11 +25,11 @@ MOST_SUBSCRIPTIONS = 4096
 #: The monotonic clock stands for that many readings, then moves by a tick, in nanoseconds. Programs that measure what
 #: they do are misled by a clock that moves with every reading: a garbage collector which reads it more often than the
 #: program that it serves finds that it takes nearly all of the time. One that hardly moves misleads them, too: no
-#: collection seems to take time, so that young objects get no more room, and what is soon garbage becomes old. Measured
-#: with SpiderMonkey as componentize-js has it, on seven scripts: with 100 readings and 10 ms, outputs compress to
-#: between 33% less and 2% more than with 1,000 readings and 1 ms. From 200 readings on, or with 1 ms, little is gained.
-READINGS_PER_TICK = 100
-MONOTONIC_TICK = 10_000_000
+#: collection seems to take time, so that young objects get ever more room. And where many collections seem long, they
+#: get so little that all of them become old. The tick is the pause that SpiderMonkey's collector aims at, and falls
+#: into every third of its collections: these leave the room as it is. `scripts/bench_wizer_tools --sizes` measures it.
+READINGS_PER_TICK = 64
+MONOTONIC_TICK = 4_000_000
 #: Where it starts: some take zero for "not set", Go's runtime among them.
 MONOTONIC_START = 1_000
 _LATEST = (1 << 63) - 1

@@ -170,3 +170,16 @@ def test_merging_early_down_to_more_gives_the_same_in_the_end(
     for start in range(0, len(runs), step):
         kept = within_limit(kept + runs[start : start + step], most + spare)
     assert within_limit(kept, most) == within_limit(runs, most)
+
+
+def test_equal_structures_in_a_row_stay_together_in_the_layout_of_wizer() -> None:
+    def pieces(*parts: int) -> int:  # bytes that are not zero, zeros, and so on
+        content = bytes(1 << 20) + b"".join(bytes([1 - place % 2]) * size for place, size in enumerate(parts))
+        return len(runs_of_memory(memoryview(content), 0, False, "wizer"))
+
+    zeros = max(size for size in range(1, 40) if pieces(1, size, 1) == 1)
+    first = zeros + 110  # with what follows it is longer than 127 bytes, and so its length takes two
+    assert pieces(first, zeros, 1) == 2
+    assert pieces(1, zeros, first - zeros - 1, zeros, 1) == 1
+    assert pieces(1, zeros - 1, first - zeros, zeros, 1) == 2
+    assert pieces(1, zeros + 1, 1, zeros + 1, 1) == 3
