@@ -16,6 +16,7 @@ from ..files.cache import Kind, read_entry, remove_entry, write_entry
 from ..files.marks import died, running
 from ..version import VERSION
 from . import ffi
+from .room import check_room_to_compile
 from .values import EngineError
 
 #: The number is that of an entry's form.
@@ -55,7 +56,7 @@ class CodeCache:
                 return module
             except EngineError:
                 pass  # of a machine with other instructions
-        module = ffi.compile_module(engine, wasm)
+        module = _compiled(engine, wasm)
         try:
             code = ffi.serialize(module)
         except EngineError:  # too little memory, perhaps
@@ -87,7 +88,12 @@ class CodeCache:
 
 def compile_module(engine: ffi.Engine, wasm: bytes, settings: object, cache: CodeCache | None) -> ffi.Module:
     """See `CodeCache.compile`; without a cache, it is compiled, that is all."""
-    return cache.compile(engine, wasm, settings) if cache else ffi.compile_module(engine, wasm)
+    return cache.compile(engine, wasm, settings) if cache else _compiled(engine, wasm)
+
+
+def _compiled(engine: ffi.Engine, wasm: bytes) -> ffi.Module:
+    check_room_to_compile(wasm)
+    return ffi.compile_module(engine, wasm)
 
 
 def _digest(name: str, code: bytes, start: int) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import TimeLimit, Unsupported, as_limit
 from . import ffi
+from .room import check_room_to_run
 
 if TYPE_CHECKING:
     from .code import CodeCache
@@ -245,6 +246,7 @@ def thread_stacks(size: int) -> Iterator[None]:
 
 def _start(work: Callable[[], None]) -> threading.Thread:
     """Starts a thread with `THREAD_STACK` bytes of stack. Raises `SystemLimit`."""
+    check_room_to_run(THREAD_STACK)
     try:
         with thread_stacks(THREAD_STACK):
             thread = threading.Thread(target=work, name="preinit-guest", daemon=True)

@@ -209,32 +209,42 @@ def test_too_little_address_space_is_told_as_that(tmp_path: Path, megabytes: int
     assert not (tmp_path / "out.wasm").exists()
 
 
-#: Validates under limits of address space that leave so many megabytes, the last one being enough.
-VALIDATES = """
+#: Validates, compiles or starts a guest's thread under limits that leave so many megabytes, the last being enough.
+UNDER_LIMITS = """
 import resource, sys
 from pathlib import Path
 from preinit import PreinitError
+from preinit.engine.code import compile_module
+from preinit.engine.runtime import Deadline, EngineSettings, new_engine
 from preinit.engine.validation import check
-wasm = bytes.fromhex(sys.argv[1])
-check(wasm)
+wasm, engine = sys.stdin.buffer.read(), new_engine(EngineSettings("cranelift"))
+does = {
+    "validate": lambda: check(wasm),
+    "compile": lambda: compile_module(engine, wasm, None, None),
+    "run": lambda: Deadline(None).start(lambda: check(wasm)).result(),
+}[sys.argv[1]]
+does()
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-for megabytes in (1, 30, 600):
+for megabytes in (1, 30, 900):
     resource.setrlimit(resource.RLIMIT_AS, (used + (megabytes << 20), resource.RLIM_INFINITY))
     try:
-        check(wasm)
-        print("valid")
+        does()
+        print("done")
     except PreinitError as problem:
         print(problem.code, "ulimit -v" in problem.hint)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="nothing tells here what a process has taken")
-def test_an_engine_that_would_be_refused_memory_is_not_asked_to_validate() -> None:
+@pytest.mark.parametrize("does", ["validate", "compile", "run"])
+def test_an_engine_that_would_be_refused_memory_is_not_asked(does: str) -> None:
+    constants = "(drop (i32.const 1))" * 200
+    text = f"(module {f'(func {constants})' * 300})" if does == "compile" else GOOD
     done = subprocess.run(
-        [sys.executable, "-c", VALIDATES, wasm(GOOD).hex()],
-        capture_output=True, timeout=PATIENCE, check=True, text=True,
+        [sys.executable, "-c", UNDER_LIMITS, does],
+        capture_output=True, timeout=PATIENCE, check=True, input=wasm(text),
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["system-limit True", "system-limit True", "valid"]
+    assert done.stdout.decode().splitlines() == ["system-limit True", "system-limit True", "done"]
 
 
 @posix
