@@ -18,8 +18,8 @@ from .lists import anchored_path, items, name_kind, pairs, words
 from .pause import PAUSE, PausePoint, pause_point
 from .texts import figure, name_text, path_or_data, path_text, read_number
 
-Layout = Literal["balanced", "size", "wizer", "gzip", "few"]
-LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "wizer", "gzip", "few")
+Layout = Literal["balanced", "size", "wizer", "gzip", "few", "start"]
+LAYOUTS: tuple[Layout, ...] = ("balanced", "size", "wizer", "gzip", "few", "start")
 
 Engine = Literal["auto", "whole", "ondemand"]
 ENGINES: tuple[Engine, ...] = ("auto", "whole", "ondemand")
@@ -122,7 +122,8 @@ class Options(Value):
         import's name (as without a stub), "zero" returns zeros and null, a number that (several, with commas, for
         several results), a name of a WASI errno that errno. `MODULE.*`: all functions of a module; a longer name wins.
     layout: how memory is cut into data segments: for size and start-up time ("balanced"), smallest file ("size"),
-        of about the size that wizer gives it ("wizer"), smallest when compressed ("gzip"), "few" segments.
+        of about the size that wizer gives it ("wizer"), smallest when compressed ("gzip"), "few" segments;
+        "start" as "balanced", and with the zeros that let wasmtime map data instead of copying it at each start.
     scrub_stack: zero what calls that have returned left on the stack; only where LLVM's stack-first layout is proven.
     host: what the guest sees.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..errors import counted, printable
-from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, Report, RunFacts
+from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, MemoryFacts, Report, RunFacts
 
 
 def summary(report: Report) -> list[str]:
@@ -26,6 +26,7 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
         f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
+        *(line for memory in report.snapshot.memories for line in _image(memory)),
         *_baked_in(report.host, report.late),
         *_stubbed(report.host),
         *([f"never asked for: {', '.join(report.unused)}"] if report.unused else []),
@@ -36,6 +37,18 @@ def summary(report: Report) -> list[str]:
         *([f"compiled anew: {report.engine.compiled_anew}"] if report.engine.compiled_anew else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+def _image(memory: MemoryFacts) -> list[str]:
+    """Whether wasmtime maps the data of a large memory, or copies it at each start."""
+    if memory.zeros_added:
+        return [f"memory {memory.index}: {memory.zeros_added:,} zeros were added, with which wasmtime maps its data"]
+    if memory.zeros_missing:
+        return [
+            f"memory {memory.index}: wasmtime copies its data at each start; {memory.zeros_missing:,} zeros more, and "
+            "it would map it (--layout start)"
+        ]
+    return []
 
 
 #: Characters of what a component's function returned.

@@ -81,7 +81,11 @@ class RunFacts(Value):
 
 @value
 class MemoryFacts(Value):
-    """A memory in the snapshot: its pages before and after, and what of it the output holds, in bytes."""
+    """A memory in the snapshot: its pages before and after, and what of it the output holds, in bytes.
+
+    `zeros_added`: of that, zeros with which wasmtime maps the data as an image, instead of copying it at each start;
+    `zeros_missing`: those that an image would need, and that are not there.
+    """
 
     index: int
     pages_before: int
@@ -89,6 +93,8 @@ class MemoryFacts(Value):
     page_size: int
     segments: int
     bytes_written: int
+    zeros_added: int = 0
+    zeros_missing: int = 0
 
 
 @value

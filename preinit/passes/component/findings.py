@@ -109,9 +109,9 @@ def _snapshot_facts(captured: Captured, rewritten: dict[LinkedInstance, Rewritte
             limits, memory = module.memories[index], state.memories[index]
             runs = [run for run in output.runs if run.memory == index]
             written = sum(run.end - run.start for run in runs)
-            memories.append(
-                MemoryFacts(len(memories), limits.minimum, memory.pages, limits.page_size, len(runs), written)
-            )
+            sizes = (limits.minimum, memory.pages, limits.page_size, len(runs), written)
+            zeros = (output.zeros.added.get(index, 0), output.zeros.missing.get(index, 0))
+            memories.append(MemoryFacts(len(memories), *sizes, *zeros))
         numbers, before = state.globals.numbers, state.globals.numbers_before
         changed += [globals_ + place for place, index in enumerate(numbers) if numbers[index] != before[index]]
         globals_ += len(numbers)

@@ -21,7 +21,7 @@ MOST_SEGMENTS = 100_000
 
 #: Bytes that a segment costs in addition to its header. Wizer leaves out gaps of more than 4 bytes, which costs more
 #: than it saves for the shortest.
-PRICES: dict[Layout, int] = {"balanced": 16, "size": 0, "wizer": 4, "gzip": 256, "few": 4096}
+PRICES: dict[Layout, int] = {"balanced": 16, "size": 0, "wizer": 4, "gzip": 256, "few": 4096, "start": 16}
 
 #: The same where zeros are as many as those that were kept last: equal structures in a row, which compress to nothing
 #: as long as no header comes between them. With it, outputs of SpiderMonkey are smaller than wizer's in both respects.

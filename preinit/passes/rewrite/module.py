@@ -12,6 +12,7 @@ from ...binary.module import Module, Section, SectionId
 from ...engine.runtime import Pending
 from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
+from .images import Zeros
 from .layout import Run
 from .plan import Plan, SegmentsPlan
 from .segments import kept_data_segments
@@ -23,7 +24,7 @@ class Rewritten(NamedTuple):
     """The output, and the runs of memory that its data segments hold.
 
     `added`: the index of the first function that was appended and does something, and bytes of each of them. `hashing`:
-    its SHA-256, in hex, where that is under way.
+    its SHA-256, in hex, where that is under way. `zeros`: for images of memory.
     """
 
     wasm: bytes
@@ -31,6 +32,7 @@ class Rewritten(NamedTuple):
     segments: int
     added: tuple[int, tuple[int, ...]] = (0, ())
     hashing: Pending[str] | None = None
+    zeros: Zeros = Zeros()
 
     @property
     def sha256(self) -> str:
@@ -92,7 +94,9 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(data.segments))
     sizes = tuple(len(one.locals) + len(one.body) + len(END) for one in plan.added)
     added = (len(module.function_types) + len(plan.noops), sizes)
-    return Rewritten(write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments, added)
+    return Rewritten(
+        write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments, added, zeros=data.zeros
+    )
 
 
 def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> Iterator[write.Pieces]:

@@ -18,6 +18,7 @@ from ...engine.validation import MERGE
 from ...errors import OutputTooLarge
 from ..snapshot import SegmentsState, Snapshot
 from . import memories, tables
+from .images import Zeros, mapped
 from .layout import MOST_SEGMENTS, Run, within_limit
 from .plan import Export, Plan
 from .tables import TableRun
@@ -26,17 +27,20 @@ _EXPLICIT, _EXPRESSIONS = 2, 4
 
 
 class DataWritten(NamedTuple):
-    """The data section and its number of segments; `runs` in it; of restored memories, with their passive segments."""
+    """The data section and its number of segments; `runs` in it; of restored memories, with their passive segments;
+    zeros for images of memory."""
 
     pieces: write.Pieces
     segments: int
     runs: list[Run]
     restored: list[tuple[Run, int]]
+    zeros: Zeros
 
 
 def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> DataWritten:
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
-    runs, active, restored = _within_slots(module, plan, runs)
+    _, active, restored = _within_slots(module, plan, runs)
+    active, zeros = mapped(module, plan.memories, active)
     todo = iter(active)
     entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
     number = 0
@@ -64,7 +68,7 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
             hint="Initialize less: only memory that is not zero is written.",
         )
     pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries]
-    return DataWritten(pieces if number else [], number, runs, placed)
+    return DataWritten(pieces if number else [], number, sorted([*active, *restored]), placed, zeros)
 
 
 def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:

@@ -1,0 +1,81 @@
+"""When an engine maps data as an image of a memory: a start takes microseconds then, however much data there is.
+
+wasmtime makes such images of all memories of a module or of none (`try_static_init` in
+https://github.com/bytecodealliance/wasmtime/blob/main/crates/environ/src/compile/module_environ.rs). Otherwise each
+instance has all of its segments copied when it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .module import Module
+from .sections import Mode
+
+#: Data that spans less than this is always mapped, in bytes: `memory_guaranteed_dense_image_size` of wasmtime.
+ALWAYS = 16 << 20
+
+#: Pages of common hosts, in bytes: a memory of smaller ones is not mapped.
+HOST_PAGE = 4096
+
+#: Most bytes that an image should span: each process that compiles the module writes it once.
+LARGEST = 1 << 30
+
+#: A range of a memory that has data: its first byte, and the one after the last.
+Place = tuple[int, int]
+
+
+class Spread(NamedTuple):
+    """The data of one memory: where it begins and ends, and how many bytes the segments have together."""
+
+    first: int
+    end: int
+    data: int
+
+    @property
+    def span(self) -> int:
+        return self.end - self.first
+
+    @property
+    def missing(self) -> int:
+        """Bytes that segments would have to have in addition; 0: it can be mapped."""
+        if self.span < ALWAYS or self.span < 2 * self.data:
+            return 0
+        return self.span // 2 + 1 - self.data
+
+
+def spread_of(places: Iterable[Place]) -> Spread:
+    """Of ranges that do not overlap, and of which none is empty; there is at least one."""
+    starts, ends = zip(*places, strict=True)
+    return Spread(min(starts), max(ends), sum(ends) - sum(starts))
+
+
+def can_be_mapped(module: Module, memory: int, first_own: int) -> bool:
+    """Whether a memory with data is of a kind that engines map. Those before `first_own` are imported."""
+    limits = module.memories[memory]
+    return memory >= first_own and not limits.shared and limits.page_size >= HOST_PAGE
+
+
+def stretching(places: Sequence[Place]) -> tuple[Spread, Place] | None:
+    """What alone keeps data from being mapped: what could be, and the range of data beside it, below or above.
+
+    `places`: in order. None where no few segments at an end decide.
+    """
+    least = len(places) // 100 + 1  # of the segments, at most so many are a few
+    for low, high in ((0, 1), (1, 0)):
+        for number in range(1, min(least, len(places) - 1) + 1):
+            rest = places[low * number : len(places) - high * number]
+            spread = spread_of(rest)
+            if not spread.missing:
+                beside = places[:number] if low else places[len(places) - number :]
+                return spread, (beside[0][0], beside[-1][1])
+    return None
+
+
+def places_of(module: Module, memory: int) -> list[Place] | None:
+    """Where a memory's active segments put data, in order; None where that is not plain to see."""
+    active = [one for one in module.data_segments if one.mode is Mode.ACTIVE and one.memory == memory]
+    if any(one.offset is None for one in active):
+        return None
+    return sorted((one.offset, one.offset + one.end - one.start) for one in active if one.offset is not None)
