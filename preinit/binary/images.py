@@ -62,14 +62,20 @@ def stretching(places: Sequence[Place]) -> tuple[Spread, Place] | None:
 
     `places`: in order. None where no few segments at an end decide.
     """
-    least = len(places) // 100 + 1  # of the segments, at most so many are a few
-    for low, high in ((0, 1), (1, 0)):
-        for number in range(1, min(least, len(places) - 1) + 1):
-            rest = places[low * number : len(places) - high * number]
-            spread = spread_of(rest)
+    most = min(len(places) // 100 + 1, len(places) - 1)  # of the segments, at most so many are a few
+    first, last = 0, len(places) - 1
+    for step, end in ((-1, last), (1, first)):
+        spread = spread_of(places)
+        beside = places[end]
+        for number in range(most):
+            start, stop = place = places[end + step * number]
+            beside = min(beside[0], place[0]), max(beside[1], place[1])
+            rest = places[end + step * (number + 1)]
+            spread = Spread(
+                spread.first if step < 0 else rest[0], rest[1] if step < 0 else spread.end, spread.data - (stop - start)
+            )
             if not spread.missing:
-                beside = places[:number] if low else places[len(places) - number :]
-                return spread, (beside[0][0], beside[-1][1])
+                return spread, beside
     return None
 
 
@@ -78,4 +84,8 @@ def places_of(module: Module, memory: int) -> list[Place] | None:
     active = [one for one in module.data_segments if one.mode is Mode.ACTIVE and one.memory == memory]
     if any(one.offset is None for one in active):
         return None
-    return sorted((one.offset, one.offset + one.end - one.start) for one in active if one.offset is not None)
+    return sorted(
+        (one.offset, one.offset + one.end - one.start)
+        for one in active
+        if one.offset is not None and one.end > one.start
+    )

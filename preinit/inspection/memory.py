@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..binary.images import ALWAYS, can_be_mapped, places_of, spread_of, stretching
 from ..binary.module import Module
 from ..binary.sections import DataSegment, Mode
-from .model import MemoryMap, MemoryRun
+from .model import ImageFacts, MemoryMap, MemoryRun
 from .regions import Regions
 
 #: Most steps that a memory is shown in, and the smallest one, in bytes (there are pages of one byte).
@@ -71,7 +72,19 @@ def _map(module: Module, index: int, now: Filled, before: Filled | None, regions
         sum(set_ for set_, _ in filled.values()),
         sum(changed for _, changed in filled.values()),
         tuple(_runs(filled, index, size, step, page, regions)),
+        _mapping(module, index),
     )
+
+
+def _mapping(module: Module, index: int) -> ImageFacts | None:
+    places = places_of(module, index)
+    if not places or not can_be_mapped(module, index, module.imported_memories):
+        return None
+    spread = spread_of(places)
+    if spread.span < ALWAYS:
+        return None
+    found = stretching(places) if spread.missing else None
+    return ImageFacts(*spread, spread.missing, *(found[1] if found else (None, None)))
 
 
 def _runs(

@@ -40,10 +40,25 @@ class MemoryRun:
 
 
 @dataclass(frozen=True)
+class ImageFacts:
+    """Whether wasmtime maps the data of a memory, which begins at `first` and ends before `end`, or copies it at each
+    start: it maps where `missing` is 0; else so many bytes more would have to be data. `stray_first`, `stray_end`: the
+    few data without which it would map the rest. Addresses and sizes in bytes."""
+
+    first: int
+    end: int
+    data: int
+    missing: int
+    stray_first: int | None
+    stray_end: int | None
+
+
+@dataclass(frozen=True)
 class MemoryMap:
     """A memory as an instance starts with it. Sizes in pages of `page_size` bytes.
 
-    `runs` cover all pages in order, in steps of `step` pages: more than one where a memory has very many.
+    `runs` cover all pages in order, in steps of `step` pages: more than one where a memory has very many. `image`: None
+    where all is mapped or copied, however much data there is.
     """
 
     index: int
@@ -57,6 +72,7 @@ class MemoryMap:
     bytes_set: int
     bytes_changed: int
     runs: tuple[MemoryRun, ...]
+    image: ImageFacts | None
 
 
 @dataclass(frozen=True)

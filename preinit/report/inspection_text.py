@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TypeVar
 
 from ..errors import counted
-from ..inspection.model import Added, Inspection, MemoryMap
+from ..inspection.model import Added, ImageFacts, Inspection, MemoryMap
 from .columns import columns
 from .units import hexadecimal, kib, short, signed, sized
 
@@ -111,7 +111,21 @@ def _memory(found: Inspection, memory: MemoryMap) -> list[str]:
         "what is there",
     )
     table = columns(headings, rows, {1, 2, 4, 5} if compared else {1, 2, 4})
-    return [title, *(_few(table, len(memory.runs), len(rows)) if rows else [])]
+    return [title, *_image(memory.image), *(_few(table, len(memory.runs), len(rows)) if rows else [])]
+
+
+def _image(facts: ImageFacts | None) -> list[str]:
+    """Whether wasmtime maps the data of a large memory, and what decides that."""
+    if facts is None:
+        return []
+    where = f"{sized(facts.data)} in {sized(facts.end - facts.first)}, {facts.first:#x} to {facts.end:#x}"
+    if not facts.missing:
+        return [f"  wasmtime maps its data: {where}"]
+    if facts.stray_first is None or facts.stray_end is None:
+        decides = f"{sized(facts.missing)} of zeros more, and it would map it"
+    else:
+        decides = f"without what lies at {facts.stray_first:#x} to {facts.stray_end:#x}, it would map it"
+    return [f"  wasmtime copies its data at each start: {where}; {decides}"]
 
 
 def _largest(items: Sequence[T], size: str) -> list[T]:

@@ -17,6 +17,7 @@ from preinit.errors import ComponentInput, DynamicLibrary, InputError, Malformed
 from preinit.inspection.functions import group_of
 from preinit.inspection.memory import MOST_STEPS
 from preinit.inspection.model import Renamed
+from preinit.report.inspection_text import lines
 from tests.support.modules import build_text, wasm
 
 PAGE = 1 << 16
@@ -325,3 +326,18 @@ def test_the_json_form_has_every_field() -> None:
     assert again["version"] == 1
     assert again["memories"][0]["runs"][2]["state"] == "changed"
     assert again["against"]["exports_gone"] == ["wizer-initialize"]
+
+
+def test_what_decides_whether_a_large_memory_is_mapped_is_said() -> None:
+    def said(*places: tuple[int, int]) -> str:
+        parts = "".join(f'(data (i32.const {at}) "{"x" * size}")' for at, size in places)
+        found = preinit.inspect(wasm(f"(module (memory 1000) {parts})"))
+        assert found.memories[0].image is not None or len(places) == 1
+        return "\n".join(lines(found, "in.wasm"))
+
+    assert "wasmtime" not in said((0, 100))
+    assert "without what lies at 0x3000000 to 0x3000004, it would map it" in said((0, 100), (5000, 50), (0x3000000, 4))
+    assert "0x0 to 0x3000000" in said((0x2FFFFFF, 1), (0, 1), (0x1000000, 1))
+    spread = said(*((at << 20, 1) for at in range(40)))
+    assert "wasmtime copies its data at each start: " in spread
+    assert "19.5 MiB of zeros more, and it would map it" in spread
