@@ -36,6 +36,9 @@ T = TypeVar("T")
 #: Rounds in which the modules take turns.
 _ROUNDS = 5
 
+#: Seconds for which copies are started in a stock engine, where each may take long.
+_LONG_ENOUGH = 1.0
+
 #: Copies that are called: a slow initializer runs in each of them.
 _MOST_ANSWERS = 20
 
@@ -68,6 +71,8 @@ class Many:
         that all copies share count once for all of them.
     memory_called: the same after its calls.
     pooled: whether instances come from a pool.
+    per_second_stock: the same as `per_second` in an engine as its package sets it up: without a pool, and with the data
+        as the module has it. None for the original and the empty module.
     """
 
     name: str
@@ -77,6 +82,7 @@ class Many:
     memory: int | None
     memory_called: int | None
     pooled: bool
+    per_second_stock: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,25 @@ class _Copied:
         compiler = "winch" if options.compiler == "winch" else "cranelift"
         settings = CopySettings(compiler, cache, min(options.max_memory, _MOST_MEMORY), _MOST_KEPT)
         self.copies = Copies(module, settings, functions(module))
+        stock = settings._replace(interruptible=False, pooled=False, dense=False)
+        #: Of the output only: compiling a large module once more takes long.
+        self.stock = Copies(module, stock, functions(module)) if subject.name == "output" else None
+
+    def close(self) -> None:
+        self.copies.close()
+        if self.stock:
+            self.stock.close()
+
+    def stock_per_second(self, most: int) -> float | None:
+        """Copies a second in a stock engine, of at most so many, and for no longer than a second."""
+        if self.stock is None:
+            return None
+        self.stock.start(None, _PATIENCE).close()
+        started, number = time.perf_counter(), 0
+        while number < most and time.perf_counter() - started < _LONG_ENOUGH:
+            self.stock.start(None, _PATIENCE).close()
+            number += 1
+        return number / (time.perf_counter() - started)
 
     def spend(self, number: int) -> None:
         """Starts and frees that many copies, and notes how long each took on average."""
@@ -211,7 +236,7 @@ class _Copied:
         except (OutOfTime, TooMuchOutput, NoMemory) as problem:
             raise GuestTrap(f"a copy of the {self.name} ended: {problem.__doc__}") from problem
 
-    def facts(self) -> Many:
+    def facts(self, copies: int) -> Many:
         answers = [self.answer() for _ in range(_MOST_ANSWERS)] if self.calls else []
         return Many(
             self.name,
@@ -221,6 +246,7 @@ class _Copied:
             self.memory(False),
             self.memory(True) if self.calls else None,
             self.copies.pooled,
+            self.stock_per_second(copies),
         )
 
 
@@ -238,10 +264,10 @@ def _measure(
                 for one in copied:
                     one.spend(max(1, copies // _ROUNDS))
         with observer.stage("waiting for answers"):
-            return ManyCopies(copies, *(one.facts() for one in copied))
+            return ManyCopies(copies, *(one.facts(copies) for one in copied))
     finally:
         for one in copied:
-            one.copies.close()
+            one.close()
 
 
 def _in_deep_thread(function: Callable[[], T]) -> T:

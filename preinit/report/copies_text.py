@@ -12,6 +12,10 @@ def _memory(size: int | None) -> str:
     return NOTHING if size is None else kib(size)
 
 
+def _stock(per_second: float | None) -> str:
+    return NOTHING if per_second is None else f"{per_second:,.0f}"
+
+
 def lines(found: ManyCopies) -> list[str]:
     """The whole measurement."""
     sides = (found.original, found.output, found.empty)
@@ -25,6 +29,7 @@ def lines(found: ManyCopies) -> list[str]:
     rows = [
         row("size, KiB", [kib(side.size) for side in sides]),
         row("copies per second", [f"{side.per_second:,.0f}" for side in sides]),
+        row("  in a stock engine", [_stock(side.per_second_stock) for side in sides]),
         row("first byte, median", [answer(side) for side in sides]),
         row("memory per copy, KiB", [_memory(side.memory) for side in sides]),
         row("  after its answer", [_memory(side.memory_called) for side in sides]),

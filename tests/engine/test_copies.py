@@ -251,6 +251,8 @@ def test_many_copies_are_measured_beside_the_original_and_an_empty_module() -> N
     sides = (facts.original, facts.output, facts.empty)
     assert [many.name for many in sides] == ["original", "output", "empty"]
     assert all(many.per_second > 0 and many.pooled for many in sides)
+    assert facts.output.per_second_stock
+    assert facts.original.per_second_stock is facts.empty.per_second_stock is None
     assert facts.output.first_byte is not None
     assert facts.empty.first_byte is None
     assert facts.to_dict()["output"]["size"] == len(wasm(READY))

@@ -59,6 +59,7 @@ class CopySettings(NamedTuple):
     at_once: copies that may exist at the same time.
     interruptible: whether copies can be given a time limit: their code checks a counter in every loop and function.
     pooled: whether to set address space aside for all of them beforehand, where that is possible.
+    dense: whether the engine is given the data so that it maps it, see `dense`, or as the module has it.
     """
 
     compiler: str = "cranelift"
@@ -67,6 +68,7 @@ class CopySettings(NamedTuple):
     at_once: int = 16
     interruptible: bool = True
     pooled: bool = True
+    dense: bool = True
 
 
 class Copies:
@@ -97,7 +99,9 @@ class Copies:
         self._engine = ffi.Engine(_config(settings, pool))
         try:
             told = (settings._replace(cache=None), pool)
-            self._code = compile_module(self._engine, dense(module), told, settings.cache)
+            self._code = compile_module(
+                self._engine, dense(module) if settings.dense else module.data, told, settings.cache
+            )
         except EngineError as problem:
             raise _refusal(module, problem) from problem
         self._running = threading.local()
