@@ -25,7 +25,7 @@ FOREIGN = {
 #: The beginning of wizer's older ones, which are taken and mean nothing: `--wasm-...`.
 IGNORED = {"--wasm"}
 #: Options of scripts/, which the figures were measured with.
-OF_SCRIPTS = {"--ondemand", "--parts", "--programs", "--requests", "--rounds", "--turns"}
+OF_SCRIPTS = {"--ondemand", "--parts", "--programs", "--requests", "--rounds", "--sizes", "--turns"}
 
 #: A page of the repository.
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]*))?\)")
