@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -93,8 +94,9 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         check_imports(job.module, "args", bool(arrays))
         check_room(job.module, index, arrays)
     others = _texts_held(job, state, globals_, first.world.arguments, arrays, values=False)
-    unsure = [word for word, taken in others.items() if not taken.begins]
+    unsure = [*others]
     agreed, environment = _Agreed((), 0), None
+    variables: dict[int, find.Taken] = {}
     if "env" in wanted:
         fetches = first.world.environment
         environment = _status(first.host.environment_read, fetches)
@@ -105,6 +107,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
             kept = _found(job, alive, fetches, state)
             check_imports(job.module, "environ", any(one.words for one in kept))
             check_room(job.module, index, _with_room(kept))
+            variables = _texts_held(job, state, globals_, fetches, kept, values=True)
+            unsure = [*others, *variables]
             agreed = _own(job, state, kept) or _environment(job, first, index, kept, unsure)
             environment = "bound" if agreed.arrays else environment
     changed = any(
@@ -113,18 +117,22 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         if any(fetch.array == one.array for one in agreed.arrays)
     )
     second = agreed.second
-    if unsure and second is None and first.other is not None:
-        second = _other_run(job, first, index, 0, unsure)
+    if others and second is None:
+        with suppress(LateBinding):  # a guest that fails in that may hold addresses, or numbers
+            second = _other_run(job, first, index, 0, unsure)
     here = _numbers(state, globals_, unsure)
-    variables = _texts_held(job, state, globals_, first.world.environment, agreed.arrays, values=True)
     others = {
-        word: taken for word, taken in others.items() if taken.begins or not _by_chance(second, word, taken, here)
+        word: taken
+        for word, taken in others.items()
+        if not (second and _by_chance(second, word, second.arguments.get(word) == taken, here))
     }
     variables = {
         word: taken
         for word, taken in variables.items()
-        if (taken.begins or (second is not None and second.taken.get(word) == taken))
-        and not (word >= 0 and taken.title == LATE_MARKER[0])  # what is left over of the strings' address
+        if (second is None and taken.begins)
+        or (second is not None and second.taken.get(word) == taken)
+        or (second is not None and taken.begins and not _by_chance(second, word, False, here))
+        if not (word >= 0 and taken.title == LATE_MARKER[0])  # what is left over of the strings' address
     }
     entries = _entries_held(job, state, globals_, first.world.environment, agreed)
     if index == 0 and (others or variables or entries):
@@ -192,12 +200,10 @@ def _outside(dead: range, held: Mapping[int, T]) -> dict[int, T]:
     return {word: place for word, place in held.items() if word not in dead}
 
 
-def _by_chance(second: _Other | None, word: int, taken: find.Taken, numbers: Mapping[int, int]) -> bool:
-    """Whether what may be a place within an argument is none: it is the same number in a second run, where that
-    argument lies elsewhere. Where it lies at the same address, nothing shows that, and it is taken for a place."""
-    if second is None or second.arguments.get(word) == taken:
-        return False
-    return second.numbers.get(word) == numbers[word]
+def _by_chance(second: _Other, word: int, is_same: bool, numbers: Mapping[int, int]) -> bool:
+    """Whether what may be a place within a text is none: it is the same number in a second run, where that text lies
+    elsewhere. `is_same`: it is the same place there, and may lie at the same address, so that nothing shows it."""
+    return not is_same and second.numbers.get(word) == numbers[word]
 
 
 def _numbers(state: MemoryState, globals_: Mapping[int, int], wanted: Sequence[int]) -> dict[int, int]:
@@ -294,7 +300,7 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound], un
     held = {word: one.array for one in found for word in one.words}
     moves = True
     for step in range(LARGER_STEPS):
-        second = _other_run(job, first, index, step, unsure)
+        second = _other_run(job, first, index, step, [*unsure, *held])
         other = second.words
         if second.changed:
             raise LateBinding(
@@ -310,7 +316,8 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound], un
             break
         moved = {word for word in same if other[word] != held[word]}
         arrays = (one._replace(words=tuple(word for word in one.words if word in moved)) for one in found)
-        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved), second)
+        elsewhere = {word for word in held.keys() - moved if second.numbers[word] != held[word]}
+        return _Agreed(tuple(one for one in arrays if one.words), len(elsewhere), second)
     raise LateBinding(
         "the guest keeps its environment at an address that does not depend on its size, so nothing shows which words "
         "of memory hold that address",

@@ -27,11 +27,11 @@ LATE_MARKER = ("PREINIT_LATE", "build")
 #: some keep arguments on their stack, which may be small.
 ENVIRONMENT_ROOM, ARGUMENTS_ROOM = 128 << 10, 16 << 10
 
-#: Other environments, one after the other until what a guest keeps of it lies elsewhere: how many variables are added,
-#: bytes of each value, and whether there is to be room for more. Without that, nearly everything lies elsewhere. The
-#: numbers are odd, so that what an allocator keeps behind an array of them does not lie as far from its end. Some
-#: allocators double what they have: the last one has far more than there is room for.
-_LARGER = ((5, 40, False), (5, 4_000, True), (5, 80_000, True))
+#: Other environments, one after the other until what a guest keeps of it lies elsewhere: how many variables they begin
+#: with, in place of one, bytes of each value, and whether there is to be room for more. Without that, nearly everything
+#: lies elsewhere. They are an odd number more, so that what an allocator keeps behind an array of them does not lie as
+#: far from its end. Some allocators double what they have: the last one has far more than there is room for.
+_LARGER = ((6, 40, False), (6, 4_000, True), (6, 80_000, True))
 LARGER_STEPS = len(_LARGER)
 
 
@@ -80,7 +80,8 @@ class Job(NamedTuple):
         """The same job, whose guest sees more environment variables, and prints nothing. `step`: which of these."""
         number, size, makes_room = _LARGER[step]
         size = max(size, self.rooms[0]) if step == LARGER_STEPS - 1 else size
-        extra = tuple((f"{LATE_MARKER[0]}_{at}", "x" * size) for at in range(number))
+        # The first one is larger, too, so that no text begins where another one does in the usual environment.
+        extra = ((LATE_MARKER[0], "x" * size), *((f"{LATE_MARKER[0]}_{at}", "x" * size) for at in range(1, number)))
         host = self.options.host
         job = self.in_world(dataclasses.replace(host, env=(*extra, *host.env), quiet_guest=True))
         return job._replace(makes_room=self.makes_room and makes_room)
@@ -124,7 +125,8 @@ class Job(NamedTuple):
 def host_of(options: Options) -> Host:
     """What a guest sees that is built with these options."""
     host = options.host
-    return dataclasses.replace(host, env=(LATE_MARKER, *host.env)) if "env" in options.wants_late else host
+    marked = "env" not in options.wants_late or any(name == LATE_MARKER[0] for name, _ in host.env)
+    return host if marked else dataclasses.replace(host, env=(LATE_MARKER, *host.env))
 
 
 def interruptible(options: Options) -> bool:

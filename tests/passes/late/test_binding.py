@@ -287,9 +287,21 @@ def test_a_number_that_happens_to_be_the_address_is_left_alone() -> None:
     # "PREINIT_LATE=build" and its NUL stand at 1024, the array behind it.
     result = by_hand(lucky.replace("{number}", str((1024 + 19 + ROOM + 7) & -8)))
     facts = result.report.late
+    assert facts and (facts.environment_words, facts.elsewhere) == ((512,), 0)
+    assert not result.report.warnings
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
+def test_a_word_that_holds_the_address_in_one_of_two_runs_is_told() -> None:
+    result = by_hand("""
+      (func (export "preinit_initialize")
+        (i32.store (i32.const 512) (call $fetch))  ;; and where the number of variables says
+        (i32.store (i32.add (i32.const 516) (i32.shl (i32.load (i32.const 0)) (i32.const 2))) (i32.load (i32.const 512))))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """)
+    facts = result.report.late
     assert facts and (facts.environment_words, facts.elsewhere) == ((512,), 1)
     assert [warning.code for warning in result.report.warnings] == ["late-elsewhere"]
-    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
 
 
 def test_all_arrays_that_are_kept_are_bound_and_that_is_said() -> None:
@@ -453,12 +465,17 @@ def test_a_program_that_makes_no_room_is_built_as_it_is_where_nobody_asked_for_l
 
 @pytest.mark.parametrize(
     "changes",
-    ["(i32.store8 (i32.const 1050) (i32.const 1))", f"(i32.store8 (i32.const {1024 + 19 + ROOM - 1}) (i32.const 1))"],
+    [
+        "(i32.store8 (i32.const 1050) (i32.const 1))",
+        f"(if (i32.gt_u (memory.size) (i32.const 2)) (then (i32.store8 (i32.const {1024 + 19 + ROOM - 1}) (i32.const 1))))",
+    ],
 )
 def test_a_room_that_was_used_for_something_else_is_none(changes: str) -> None:
     with pytest.raises(LateBinding, match="or used that room for something else"):
         by_hand(KEEPS.replace("(call $fetch))", f"(call $fetch)) {changes}", 1))
-    assert by_hand(KEEPS.replace("(call $fetch))", f"(call $fetch)) {changes.replace('1)', '0)')}", 1)).wasm
+    assert by_hand(
+        KEEPS.replace("(call $fetch))", f"(call $fetch)) {changes.replace('(i32.const 1))', '(i32.const 0))')}", 1)
+    ).wasm
 
 
 @pytest.mark.parametrize("named", ['(export "__stack_pointer")', ""])
@@ -904,6 +921,30 @@ def test_a_number_that_lies_within_an_argument_by_chance_is_no_address_of_it_whe
     chance = by_hand(BOTH.format(kept=f"(i32.const {array + 64 + len('a') + 1 + place})"), **given)
     assert chance.report.late and chance.report.late.argument_arrays == (array,)
     assert chance.report.late.arguments_held == () and not elsewhere(chance)
+
+
+def test_tables_of_numbers_among_which_are_addresses_of_texts_are_no_addresses() -> None:
+    keeps = """
+      (func (export "preinit_initialize") (local $array i32) (local $at i32)
+        (i32.store (i32.const 512) (call $fetch))
+        (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+        (local.set $array (global.get $top))
+        (drop (call $args (local.get $array) (i32.add (local.get $array) (i32.const 64))))
+        (i32.store (i32.const 520) (local.get $array))
+        (drop (memory.grow (i32.const 40)))
+        (local.set $at (i32.const 2000000))  ;; each word holds its number
+        (loop
+          (i32.store (local.get $at) (i32.sub (local.get $at) (i32.const 2000000)))
+          (local.set $at (i32.add (local.get $at) (i32.const 4)))
+          (br_if 0 (i32.lt_u (local.get $at) (i32.const 2200000)))))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, late=["env", "args"], env={"HOME": "/home/of/build"}, args=["program", "argument"])
+    facts = result.report.late
+    assert facts and (facts.environment, facts.arguments) == ("bound", "bound")
+    assert (facts.variables_held, facts.arguments_held, facts.entries_held) == ((), (), ())
+    assert not elsewhere(result)
+    assert in_wasmtime(result.wasm, {"A": "1"}, args=["own", "x"]) == "A=1\n"
 
 
 #: The end of the array: the null behind its entries.
