@@ -83,8 +83,8 @@ def _remains(
             )
     if late.arguments in _OWN:
         arguments = {str(number): text for number, text in enumerate(host.args, 1) if not _is_path(text, host)}
-        texts = {number: (text.encode("utf-8", "surrogateescape") + b"\0",) for number, text in arguments.items()}
-        found = _standing(texts, module, snapshot, runs)
+        encoded = {number: (text.encode("utf-8", "surrogateescape") + b"\0",) for number, text in arguments.items()}
+        found = _standing(encoded, module, snapshot, runs)
         if found:
             many = "s" if len(found) > 1 else ""
             yield BuildWarning(

@@ -96,6 +96,7 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     others = _texts_held(job, state, globals_, first.world.arguments, arrays, values=False)
     unsure = [*others]
     agreed, environment = _Agreed((), 0), None
+    kept: Sequence[Bound] = ()
     variables: dict[int, find.Taken] = {}
     if "env" in wanted:
         fetches = first.world.environment
@@ -120,20 +121,9 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if others and second is None:
         with suppress(LateBinding):  # a guest that fails in that may hold addresses, or numbers
             second = _other_run(job, first, index, 0, unsure)
-    here = _numbers(state, globals_, unsure)
-    others = {
-        word: taken
-        for word, taken in others.items()
-        if not (second and _by_chance(second, word, second.arguments.get(word) == taken, here))
-    }
-    variables = {
-        word: taken
-        for word, taken in variables.items()
-        if (second is None and taken.begins)
-        or (second is not None and second.taken.get(word) == taken)
-        or (second is not None and taken.begins and not _by_chance(second, word, False, here))
-        if not (word >= 0 and taken.title == LATE_MARKER[0])  # what is left over of the strings' address
-    }
+    if {one.array for one in agreed.arrays} != {one.array for one in kept}:
+        variables = _texts_held(job, state, globals_, first.world.environment, agreed.arrays, values=True)
+    others, variables = _addresses(second, others, variables, _numbers(state, globals_, unsure))
     entries = _entries_held(job, state, globals_, first.world.environment, agreed)
     if index == 0 and (others or variables or entries):
         dead = dead_stack(job.module, snapshot)
@@ -155,6 +145,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         environment_globals=tuple(~key for key, value in globals_.items() if value in {a.array for a in agreed.arrays}),
         environment_active=_active(job, snapshot, first.world.environment, agreed.arrays, array=True),
         arguments_active=_active(job, snapshot, first.world.arguments, arrays, array=False),
+        environment_room=next((one.room.size for one in reversed(agreed.arrays) if one.room), 0),
+        arguments_room=min((one.room.size for one in arrays if one.room), default=0),
     )
     check_room(job.module, index, _with_room(agreed.arrays))
     return Late(index, agreed.arrays, arrays, facts)
@@ -200,10 +192,33 @@ def _outside(dead: range, held: Mapping[int, T]) -> dict[int, T]:
     return {word: place for word, place in held.items() if word not in dead}
 
 
-def _by_chance(second: _Other, word: int, is_same: bool, numbers: Mapping[int, int]) -> bool:
-    """Whether what may be a place within a text is none: it is the same number in a second run, where that text lies
-    elsewhere. `is_same`: it is the same place there, and may lie at the same address, so that nothing shows it."""
-    return not is_same and second.numbers.get(word) == numbers[word]
+def _addresses(
+    second: _Other | None,
+    others: Mapping[int, find.Taken],
+    variables: Mapping[int, find.Taken],
+    numbers: Mapping[int, int],
+) -> tuple[dict[int, find.Taken], dict[int, find.Taken]]:
+    """What of the words that may hold places in texts of arguments, and of variables, does hold such a place.
+
+    A word is none that has the same number in a second run, where that text lies elsewhere. Where nothing shows that,
+    an argument is taken for held; of a variable only its beginning, and that of its value, are.
+    """
+
+    def by_chance(word: int) -> bool:
+        return second is not None and second.numbers.get(word) == numbers[word]
+
+    held = {
+        word: taken
+        for word, taken in others.items()
+        if (second is not None and second.arguments.get(word) == taken) or not by_chance(word)
+    }
+    kept = {
+        word: taken
+        for word, taken in variables.items()
+        if (second is not None and second.taken.get(word) == taken) or (taken.begins and not by_chance(word))
+        if not (word >= 0 and taken.title == LATE_MARKER[0])  # what is left over of the strings' address
+    }
+    return held, kept
 
 
 def _numbers(state: MemoryState, globals_: Mapping[int, int], wanted: Sequence[int]) -> dict[int, int]:
