@@ -215,14 +215,16 @@ class LateFacts(Value):
     them while it was built, so it does in its instance; "unbound": it asked, and keeps nothing that could be bound;
     None: that was not wanted. `environment_words`: addresses of the words of memory that are set to the address of the
     instance's environment, in place of that of `environment_arrays` arrays; `environment_changed`: the guest changed
-    what it had fetched. `elsewhere`: words that held that address in one of two runs only, and are left alone.
+    what it had fetched. `elsewhere`: words that hold such an address, and are left alone.
     `argument_arrays`: addresses of the arrays that get the addresses of the instance's `argument_count` arguments.
     `texts`: words that hold the address of a text of the build in one of those arrays, outside of them, and are left
     alone: of the variables `variables_held`, and the arguments number `arguments_held`. `entries_held`: the variables
     whose entries in the build's array of the environment words or globals still point to, "" for its end.
     `environment_globals`: indices of the globals that hold that array's address. `environment_active`,
     `arguments_active`: locals and operands of functions that are active at a pause which may point to the build's, and
-    are left alone. `cause`: why what could have been bound by itself is not.
+    are left alone. `cause`: why what could have been bound by itself is not. `environment_room`, `arguments_room`:
+    bytes of what an instance may bring: of the environment the texts, and 4 more for each and for the end; of arguments
+    the texts.
     """
 
     environment: str | None
@@ -241,6 +243,8 @@ class LateFacts(Value):
     entries_held: tuple[str, ...] = ()
     environment_globals: tuple[int, ...] = ()
     cause: str | None = None
+    environment_room: int = 0
+    arguments_room: int = 0
 
 
 @value

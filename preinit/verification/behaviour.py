@@ -15,6 +15,7 @@ from ..host import Clock, Printed
 from ..options import Host
 from ..passes.plan.job import Job
 from ..passes.run import Paused, run_again, run_whole
+from ..passes.run.rooms import as_told
 from .calls import Call, is_nan, show
 from .state import Comparison, State, observe
 
@@ -56,14 +57,14 @@ class Side:
 
     def call(self, call: Call, name: str, host: Host, seconds: float) -> Outcome:
         """Calls the export `name` in a fresh instance; `close` before the next call: the state is a view of it."""
-        paused = self._open = run_again(self._job, self._first, self._job.options.host, Clock())
+        paused = self._open = run_again(self._job, self._first, Clock())
         if paused.engine.name != self._first.engine.name:
             self._first = paused  # what the other way does not suit now, it will not in the next call
         try:
             return self._call(paused, call, name, host, seconds)
         except Unsuited:  # it turned out in this call, and will in the next
             self.close()
-        paused = self._open = self._first = run_whole(self._job)
+        paused = self._open = self._first = run_whole(as_told(self._job, self._first))
         return self._call(paused, call, name, host, seconds)
 
     def close(self) -> None:

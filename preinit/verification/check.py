@@ -11,6 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..binary.cursor import Cursor
+from ..binary.late import SECTION as LATE
 from ..binary.module import Module
 from ..engine.runtime import Deadline
 from ..errors import Discrepancy, InputError, Mismatch, UsageError
@@ -26,10 +27,9 @@ from ..passes.plan.entries import entries, renamed
 from ..passes.plan.exports import output_exports
 from ..passes.plan.initializers import Call as Planned
 from ..passes.plan.initializers import choose
-from ..passes.plan.job import Job
+from ..passes.plan.job import Job, rooms_of
 from ..passes.plan.pause import find_pause
 from ..passes.rewrite.frames import SECTION as FRAMES
-from ..passes.rewrite.late import SECTION as LATE
 from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
@@ -240,7 +240,8 @@ def _verify(
         known_later = bool(options.wants_late or pause)
         more = bool(own or known_later)
         raise_any(structure(module, output, None if known_later else exports, options.imports, more))
-        raise_any(customs(module, output, [FRAMES] * bool(pause) + [LATE] * options.says_late))
+        appended = [FRAMES] * bool(pause) + [LATE] * options.says_late
+        raise_any(customs(module, output, appended, [LATE] * bool(chosen)))
         with of_output():
             to_make = list(calls.of(output))
     preloads, preload_code = read_preloads(module, options)
@@ -250,7 +251,8 @@ def _verify(
     stack = find_stack(module) if options.scrub_stack else None
     goes_on = bool(to_make or others)
     given = (preloads, preload_code, deadline, exports, stack, goes_on)
-    job = Job(module, tuple(chosen), options, *given, entries=own, pause=pause)
+    rooms = rooms_of(module, options)
+    job = Job(module, tuple(chosen), options, *given, entries=own, pause=pause, rooms=rooms)
     both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)

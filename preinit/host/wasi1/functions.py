@@ -83,6 +83,11 @@ class Functions:
         """Closes what is open on the host."""
         self._table.close()
 
+    def make_room(self, rooms: tuple[int, int], honest: tuple[frozenset[int], frozenset[int]]) -> None:
+        """Before the guest runs: see `World.make_room`."""
+        for fetches, room, calls in zip((self.environment, self.arguments), rooms, honest, strict=True):
+            fetches.room, fetches.honest = room, calls
+
     @property
     def random_bytes(self) -> int:
         """How many random bytes the guest took."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
+from itertools import accumulate
 from typing import NamedTuple
 
 from ...errors import GuestExit, GuestTrap, RandomDenied, UsageError
@@ -64,24 +65,113 @@ class Fetch(NamedTuple):
 
 #: Places at which a guest may have fetched its environment, or its arguments: the last of each is remembered.
 MOST_FETCHES = 1 << 16
+#: Bytes of what stood in rooms that are remembered as they are, those of the latest calls.
+_MOST_ROOM = 16 << 20
 
 
 class Fetches:
-    """What a guest fetched, the last for each place, in order. `incomplete`: it was more than is remembered."""
+    """What a guest fetched, the last for each place, in order.
+
+    `room`: bytes that the guest is told its strings take in addition to twice what they do, but for the `honest` calls,
+    by number. A guest makes that room for them, as WASI wants it, and nobody else uses it.
+    """
 
     def __init__(self) -> None:
         self.calls = 0
+        self.room = 0
+        self.honest: frozenset[int] = frozenset()
+        #: Where the strings were put that were fetched after a call which told of room, by that call's number.
+        self.made: dict[int, int] = {}
+        self._asked = 0
+        self._awaited: int | None = None
+        self._declined: set[int] = set()
         self._places: dict[int, Fetch] = {}
+        self._rooms: dict[int, _Room] = {}
+        self._remembered = 0
 
-    def note(self, fetch: Fetch) -> None:
+    def asked(self) -> bool:
+        """The guest asks how large its strings are. Whether it is told of room."""
+        number, self._asked = self._asked, self._asked + 1
+        self._decline()
+        if self.room and number not in self.honest:
+            self._awaited = number
+        return self._awaited is not None
+
+    def _decline(self) -> None:
+        if self._awaited is not None:
+            self._declined.add(self._awaited)
+        self._awaited = None
+
+    def note(self, fetch: Fetch, room: Callable[[], bytes | None]) -> None:
+        """`room`: what stands behind the strings; None where the memory ends before the room does."""
         self.calls += 1
         self._places.pop(fetch.array, None)
         if len(self._places) < MOST_FETCHES:
             self._places[fetch.array] = fetch
+        self._forget(fetch.strings)
+        content = None if self._awaited is None else room()
+        if content is None or self._awaited is None:
+            self._decline()
+            return
+        if len(self.made) < MOST_FETCHES:
+            self.made[self._awaited] = fetch.strings
+        self._remember(fetch.strings, content)
+        self._awaited = None
+
+    def _forget(self, strings: int) -> None:
+        known = self._rooms.pop(strings, None)
+        if known is not None and isinstance(known.content, bytes):
+            self._remembered -= known.size
+
+    def _remember(self, strings: int, content: bytes) -> None:
+        """Most rooms hold zeros; of other ones, of which there are too many, the hash is kept."""
+        if content == bytes(len(content)):
+            self._rooms[strings] = _Room(len(content), None)
+            return
+        self._rooms[strings] = _Room(len(content), content)
+        self._remembered += len(content)
+        for place, known in self._rooms.items():
+            if self._remembered <= _MOST_ROOM or place == strings:
+                break
+            if isinstance(known.content, bytes):
+                self._rooms[place] = _Room(known.size, hash(known.content))
+                self._remembered -= known.size
+
+    def room_of(self, fetch: Fetch, memory: memoryview) -> int:
+        """Bytes of the room behind the strings of a call in which everything is as it was then; 0 where the guest made
+        none, or used it for something else."""
+        known = self._rooms.get(fetch.strings)
+        if known is None:
+            return 0
+        end = fetch.strings + sum(map(len, fetch.texts))
+        return known.size if known.holds(memory[end : end + known.size].tobytes()) else 0
+
+    @property
+    def declined(self) -> frozenset[int]:
+        """The calls that told the guest of room, and after which it fetched nothing to there: it may have found it too
+        much."""
+        return frozenset(self._declined if self._awaited is None else {*self._declined, self._awaited})
 
     @property
     def all(self) -> tuple[Fetch, ...]:
         return tuple(self._places.values())
+
+
+class _Room(NamedTuple):
+    """What stood in a room: bytes, their hash, or None for zeros."""
+
+    size: int
+    content: bytes | int | None
+
+    def holds(self, now: bytes) -> bool:
+        if self.content is None:
+            return now == bytes(self.size)
+        return self.content == (hash(now) if isinstance(self.content, int) else now)
+
+
+def _room(strings: tuple[bytes, ...], fetches: Fetches) -> int:
+    """Bytes of room for other strings than these: as much as these take, with an array, and what was asked for."""
+    return fetches.room + sum(map(len, strings)) + 4 * (len(strings) + 1)
 
 
 class ProcessFunctions:
@@ -106,8 +196,8 @@ class ProcessFunctions:
         self._check = check
         self._noted = noted
         self._wait: Callable[[int], object] = wait or self._advance
-        self._args = [_encoded(text) for text in host.args]
-        self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
+        self._args = tuple(_encoded(text) for text in host.args)
+        self._environ = tuple(_encoded(f"{name}={value}") for name, value in host.env)
         self.arguments, self.environment = Fetches(), Fetches()
         self._realtime = host.time
         self._host_clock = host.clock == "host"
@@ -118,30 +208,37 @@ class ProcessFunctions:
 
     # -- arguments and environment
 
-    def _strings_get(self, strings: list[bytes], array: int, buffer: int, fetches: Fetches) -> None:
-        fetch = Fetch(array, buffer, tuple(strings))
-        for text in strings:
-            self._memory.write_u32(array, buffer)
-            self._memory.write(buffer, text)
-            array += 4
-            buffer += len(text)
-        fetches.note(fetch)
+    def _strings_get(self, strings: tuple[bytes, ...], array: int, buffer: int, fetches: Fetches) -> None:
+        starts = list(accumulate(map(len, strings), initial=buffer))
+        end = starts.pop()
+        addresses = struct.pack(f"<{len(starts)}I", *(start & 0xFFFFFFFF for start in starts))
+        self._memory.write(array, addresses)
+        self._memory.write(buffer, b"".join(strings))
 
-    def _sizes_get(self, strings: list[bytes], count: int, size: int) -> None:
+        def room() -> bytes | None:
+            try:
+                return self._memory.read(end, _room(strings, fetches))
+            except WasiError:
+                return None
+
+        fetches.note(Fetch(array, buffer, strings), room)
+
+    def _sizes_get(self, strings: tuple[bytes, ...], count: int, size: int, fetches: Fetches) -> None:
+        room = _room(strings, fetches) if strings and fetches.asked() else 0
         self._memory.write_u32(count, len(strings))
-        self._memory.write_u32(size, sum(map(len, strings)))
+        self._memory.write_u32(size, sum(map(len, strings)) + room)
 
     def args_get(self, array: int, buffer: int) -> None:
         self._strings_get(self._args, array, buffer, self.arguments)
 
     def args_sizes_get(self, count: int, size: int) -> None:
-        self._sizes_get(self._args, count, size)
+        self._sizes_get(self._args, count, size, self.arguments)
 
     def environ_get(self, array: int, buffer: int) -> None:
         self._strings_get(self._environ, array, buffer, self.environment)
 
     def environ_sizes_get(self, count: int, size: int) -> None:
-        self._sizes_get(self._environ, count, size)
+        self._sizes_get(self._environ, count, size, self.environment)
 
     # -- clocks and random numbers
 
