@@ -27,9 +27,9 @@ from .findings import lost_calls, report_of
 from .imports import replayed_pattern
 from .instrument import instrument, stack_pointer
 from .program import find_node
-from .proof import prove
+from .proof import load, prove
 from .recording import recording_of
-from .rewriting import plan_of, written
+from .rewriting import plan_of, ways
 from .runs import Script, run
 from .standins import stand_ins
 from .state import captured, check_fits, check_module, check_owner, check_pause
@@ -123,9 +123,10 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
             found = captured(module, recording, owners, options.max_memory)
             made = stand_ins(module, recording, stack_pointer(module), wanted)
         plan = plan_of(module, owners, options.layout, made, recording)
-        rewritten = written(module, found.snapshot, plan, program, folder, deadline, observer)
+        outputs = ways(module, found.snapshot, plan, deadline, observer)
         try:
-            proof = prove(script, found.snapshot, rewritten, folder, observer.stage)
+            rewritten, loaded = load(script, outputs, folder, observer.stage)
+            proof = prove(script, found.snapshot, rewritten, loaded, folder, observer.stage)
         except AnswerDiffers as problem:
             problem.hint = lost_calls(module, recording, made) or problem.hint
             raise

@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..engine.runtime import Deadline
@@ -67,68 +67,27 @@ def run_script(
     Its exit code, and what it printed last. Raises `TimeLimit`, `SystemLimit`, `ToolMissing`, and what `take` raises;
     then nothing of it runs any more, workers and processes of its group included.
     """
-    with started(node, arguments, variables, deadline, take) as running:
-        return running.ended()
-
-
-@contextmanager
-def started(
-    node: Node,
-    arguments: Sequence[str],
-    variables: Mapping[str, str],
-    deadline: Deadline,
-    take: Callable[[bytes], object],
-    reads: bool = False,
-) -> Iterator[Running]:
-    """The same, for something else to be done meanwhile. `reads`: it has a standard input, see `Running.send`."""
     command = [node.path, *arguments]
     environment = {**os.environ, **variables}
     try:
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE if reads else subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
     except OSError as problem:
         limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {node.path!r} can't be run: {problem}") from problem
-    running = Running(process, deadline, take)
+    reader = _Reader(process, take)
     guard = _guard(process)
     try:
-        yield running
+        code = _waited(process, deadline.remaining())
+        if code is None:
+            raise reader.problem or deadline.error()
+        reader.finish(deadline)
+        return code, reader.tail
     finally:
         _dismiss(guard)
         _end(process)
-        running.close()
-
-
-class Running:
-    """A Node that runs."""
-
-    def __init__(self, process: subprocess.Popen[bytes], deadline: Deadline, take: Callable[[bytes], object]) -> None:
-        self._process = process
-        self._deadline = deadline
-        self._reader = _Reader(process, take)
-
-    def send(self, content: bytes) -> None:
-        """Gives Node its standard input, which then ends: a few hundred bytes."""
-        with suppress(OSError):  # it has ended; its exit code tells why
-            assert self._process.stdin is not None
-            self._process.stdin.write(content)
-        self.close()
-
-    def close(self) -> None:
-        """Ends its standard input."""
-        with suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-
-    def ended(self) -> tuple[int, str]:
-        """Waits for its end: its exit code, and what it printed last. Raises as `run_script` does."""
-        code = _waited(self._process, self._deadline.remaining())
-        if code is None:
-            raise self._reader.problem or self._deadline.error()
-        self._reader.finish(self._deadline)
-        return code, self._reader.tail
 
 
 class _Reader:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..binary.module import Module
 from ..engine.runtime import Deadline
-from ..errors import CaptureRefused, RandomDenied, ScriptFailed, as_limit, printable, quoted
+from ..errors import CaptureRefused, OutputInvalid, RandomDenied, ScriptFailed, as_limit, printable, quoted
 from ..options import Host
 from .program import Node, run_script
 from .recording import read_outcome, recording_of
@@ -54,15 +54,20 @@ def run(
     take: Callable[[bytes], object],
     facts: dict[str, Any] | None = None,
     resumes: bool = False,
+    validates: bytes | None = None,
 ) -> dict[str, Any]:
     """Runs a script whose glue gets `substitute` for its module, and gives back what hook.mjs or drive.mjs told.
 
     `facts`: of an instrumented copy. `resumes`: the state is there, so that `resume` is called and not `prepare`.
+    `validates`: an output; where Node does not take it, the script is not run, and `OutputInvalid` is raised.
     Raises `ScriptFailed`, `CaptureRefused`, `RandomDenied`, `TimeLimit`, `ToolMissing`.
     """
     folder.mkdir()
     copy = folder / "module.wasm"
     copy.write_bytes(substitute)
+    output = folder / "output.wasm"
+    if validates:
+        output.write_bytes(validates)
     host, module = script.host, script.module
     seed: int | str | None = script.host.seed
     job = {
@@ -73,6 +78,7 @@ def run(
         "args": list(script.args),
         "resumes": resumes,
         "substitute": str(copy),
+        "validates": str(output) if validates else None,
         "sha256": module.sha256,
         "size": len(module.data),
         "world": {
@@ -89,6 +95,8 @@ def run(
         raise RandomDenied("the program asked for random numbers, and the capture has none (`--random deny`)")
     _check(outcome, code, said, script, folder)
     assert outcome is not None
+    if invalid := outcome.get("invalid"):
+        raise OutputInvalid(f"the output does not validate in Node {script.node.version}: {printable(str(invalid))}")
     return outcome
 
 
