@@ -182,11 +182,15 @@ def test_what_the_program_told_javascript_after_it_was_loaded_is_named(tmp_path:
     assert codes(captured(tmp_path, quiet.replace("p.now(); p.now();", ""), text)) == []
 
 
-@pytest.mark.parametrize("name", ["__syscall_chdir", "__syscall_mkdirat", "__syscall_unlinkat", "__syscall_renameat"])
-def test_changes_of_the_glues_folders_are_told(tmp_path: Path, name: str) -> None:
-    script = LOAD.replace("start()", f"start({{ {name}: () => 0 }})")
-    script += "export const prepare = (p) => p.now(); export const answer = () => 1;"
-    assert f"called `{name}` (1 call)" in said(captured(tmp_path, script, LATE.replace("NAME", name)), "glue-written")
+def test_changes_of_the_glues_folders_are_told(tmp_path: Path) -> None:
+    names = [f"__syscall_{name}" for name in ("chdir", "mkdirat", "unlinkat", "renameat")]
+    imports = "".join(f'(import "env" "{name}" (func ${name}))' for name in names)
+    calls = "".join(f"(call ${name})" for name in names)
+    text = f'(module {imports} (memory 1) (func (export "__wasm_call_ctors")) (func (export "use") {calls}))'
+    script = LOAD.replace("start()", f"start({{ {', '.join(f'{name}: () => 0' for name in names)} }})")
+    script += "export const prepare = (p) => p.use(); export const answer = () => 1;"
+    told = said(captured(tmp_path, script, text), "glue-written")
+    assert [name for name in names if f"`{name}` (1 call)" in told] == names
 
 
 THREADS = """

@@ -99,6 +99,8 @@ def captured(
 
 def in_glue(folder: Path, result: preinit.Result, program: str) -> Any:
     """What a JavaScript program prints as JSON, whose glue loads the output in the place of the input."""
+    if not (folder / "glue.mjs").exists():
+        project(folder)
     (folder / "app.wasm").write_bytes(result.wasm)
     (folder / "later.mjs").write_text(f'import {{ start }} from "./glue.mjs";\n{program}')
     assert NODE is not None
@@ -109,6 +111,14 @@ def in_glue(folder: Path, result: preinit.Result, program: str) -> Any:
 
 def codes(result: preinit.Result) -> list[str]:
     return [warning.code for warning in result.report.warnings]
+
+
+@pytest.fixture(scope="session")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> preinit.Result:
+    """The capture of the program as it stands here, by the script that stands here, made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proof, "ROUNDS", 1)
+        return captured(tmp_path_factory.mktemp("usual"))
 
 
 @pytest.fixture(autouse=True)
