@@ -119,6 +119,9 @@ def test_a_page_shows_what_the_glue_does_again(made: Made) -> None:
     page = (made.folder / "page.html").read_text()
     for said in ("In its own glue", "prepare.mjs", "__wasm_call_ctors", "by its name", "What loading wrote"):
         assert said in page
+    assert "changed by the script" in page
+    for of_a_build in ("initializer", "guest", "was built", "not asked for"):
+        assert of_a_build not in page
 
 
 def test_the_scripts_for_node_are_part_of_the_package() -> None:
