@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from ..passes.plan.job import Job
 from ..passes.plan.owners import ownership
 from ..result import Result
 from .findings import lost_calls, report_of
+from .guard import guarded_folder
 from .imports import replayed_pattern
 from .instrument import instrument, stack_pointer
 from .program import find_node
@@ -104,9 +104,8 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
             raise
         check_module(module, options)
     program = found_node.result()
-    with tempfile.TemporaryDirectory(prefix="preinit-", ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary)
-        script = Script(place, options.host.args, module, program, options.host, deadline)
+    with guarded_folder() as (folder, guard):
+        script = Script(place, options.host.args, module, program, options.host, deadline, guard)
         with observer.stage("instrument"):
             copy, facts = instrument(module)
             facts["replayed"] = replayed_pattern(wanted.replay)

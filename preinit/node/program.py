@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..engine.runtime import Deadline
 from ..errors import PreinitError, ToolMissing, as_limit, printable, quoted
+from .guard import Guard
 
 #: The first version that has what the scripts of preinit use: WASI without a flag, `--import`.
 LEAST_VERSION = 20
@@ -61,6 +62,7 @@ def run_script(
     variables: Mapping[str, str],
     deadline: Deadline,
     take: Callable[[bytes], object],
+    guard: Guard,
 ) -> tuple[int, str]:
     """Runs Node with our environment and more `variables`, without standard input; all that it prints goes to `take`.
 
@@ -78,16 +80,15 @@ def run_script(
         limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {node.path!r} can't be run: {problem}") from problem
     reader = _Reader(process, take)
-    guard = _guard(process)
-    try:
-        code = _waited(process, deadline.remaining())
-        if code is None:
-            raise reader.problem or deadline.error()
-        reader.finish(deadline)
-        return code, reader.tail
-    finally:
-        _dismiss(guard)
-        _end(process)
+    with guard.over(process.pid):
+        try:
+            code = _waited(process, deadline.remaining())
+            if code is None:
+                raise reader.problem or deadline.error()
+            reader.finish(deadline)
+            return code, reader.tail
+        finally:
+            _end(process)
 
 
 class _Reader:
@@ -121,31 +122,6 @@ class _Reader:
         self._thread.join(min(1.0, deadline.remaining() or 1.0))
         if self.problem:
             raise self.problem
-
-
-#: Waits for a line on its standard input; where that ends without one, it ends the process group of that number.
-_GUARD = 'read line || kill -9 "-$1"'
-
-
-def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:
-    """Ends Node should we be killed in a way that runs no code of ours: a script may loop for ever, so that Node itself
-    would not notice. None where there is no shell."""
-    if os.name != "posix":
-        return None
-    command = ["/bin/sh", "-c", _GUARD, "preinit-guard", str(process.pid)]
-    with suppress(OSError):
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-            start_new_session=True,
-        )  # fmt: skip
-    return None
-
-
-def _dismiss(guard: subprocess.Popen[bytes] | None) -> None:
-    if guard is None:
-        return
-    with suppress(OSError, subprocess.TimeoutExpired):
-        guard.communicate(b"\n", timeout=5)
 
 
 def _waited(process: subprocess.Popen[bytes], seconds: float | None) -> int | None:

@@ -15,6 +15,7 @@ from ..binary.module import Module
 from ..engine.runtime import Deadline
 from ..errors import CaptureRefused, OutputInvalid, RandomDenied, ScriptFailed, as_limit, printable, quoted
 from ..options import Host
+from .guard import Guard
 from .program import Node, run_script
 from .recording import read_outcome, recording_of
 from .state import check_alive
@@ -44,6 +45,7 @@ class Script(NamedTuple):
     node: Node
     host: Host
     deadline: Deadline
+    guard: Guard
 
 
 def run(
@@ -89,7 +91,7 @@ def run(
     path = folder / "job.json"
     path.write_text(json.dumps(job), encoding="utf-8")
     arguments = ["--import", _HOOK.as_uri(), str(_DRIVE)]
-    code, said = run_script(script.node, arguments, {"PREINIT_JOB": str(path)}, script.deadline, take)
+    code, said = run_script(script.node, arguments, {"PREINIT_JOB": str(path)}, script.deadline, take, script.guard)
     outcome = read_outcome(folder)
     if outcome is not None and _DENIED in str(outcome.get("failed", "")):
         raise RandomDenied("the program asked for random numbers, and the capture has none (`--random deny`)")

@@ -137,18 +137,23 @@ def test_the_command_is_listed() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="no signals that end a process")
 @pytest.mark.parametrize(("name", "code", "says"), [("SIGHUP", 129, b"ended by SIGHUP"), ("SIGKILL", -9, b"")])
 def test_what_ends_preinit_ends_node_too(tmp_path: Path, name: str, code: int, says: bytes) -> None:
-    """A closed terminal, or what no code can catch; the script of which Node runs never comes back to look."""
+    """A closed terminal, or what no code can catch; the script of which Node runs never comes back to look. Nor do
+    temporary files stay."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     started = tmp_path / "pid"
     script = f"import fs from 'node:fs'; fs.writeFileSync({str(tmp_path / 'new')!r}, String(process.pid)); fs.renameSync({str(tmp_path / 'new')!r}, {str(started)!r});"
     project(tmp_path, script + "for (;;);")
     command = [*COMMAND, "capture", "app.wasm", "prepare.mjs", "-o", "ready.wasm"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment)
     try:
         wait_for(started.exists)
+        assert list(temporary.iterdir())
         process.send_signal(getattr(signal, name))
         said = process.communicate(timeout=PATIENCE)[1]
         number = int(started.read_text())
-        wait_for(lambda: gone(number))
+        wait_for(lambda: gone(number) and not list(temporary.iterdir()))
     finally:
         process.kill()
         if started.exists() and not gone(int(started.read_text())):
