@@ -1,5 +1,5 @@
-"""What would be left should preinit be killed in a way that runs no code of ours: Node, which a script may keep for ever,
-and a folder of temporary files, as large as the program's memory. A shell waits for that: it ends Node, and removes them.
+"""What would be left should preinit be killed in a way that runs no code of ours: Node, which a script may keep for
+ever, and a folder of temporary files, as large as the program's memory. A shell waits for that, and sees to both.
 """
 
 from __future__ import annotations
