@@ -48,15 +48,15 @@ export function watchFiles(memory, js, args, result) {
 }
 
 // Where open files stand. The memory is written already, so that a piece of it can be scratch.
-// `wideOnes`: imports that take integers of 64 bits.
-export function positions(memory, imports, wideOnes) {
+// `wideOnes`: imports that take integers of 64 bits. `is64`: addresses are such.
+export function positions(memory, imports, wideOnes, is64) {
   const seek = imports.find((entry) => /fd_seek$/.test(entry.js || entry.name) && typeof entry.call === "function");
   if (!seek || !opened.size) return;
   const at = 2048;
   const wide = wideOnes.some(([from, name]) => from === seek.module && name === seek.name);
   for (const [number, file] of opened) {
     if (file.path === undefined) continue;
-    const code = wide ? seek.call(number, 0n, 1, at) : seek.call(number, 0, 0, 1, at);
+    const code = wide ? seek.call(number, 0n, 1, is64 ? BigInt(at) : at) : seek.call(number, 0, 0, 1, at);
     if (code === 0) file.position = Number(new DataView(memory.buffer).getBigInt64(at, true));
   }
 }

@@ -315,7 +315,7 @@ export function dump(more = {}) {
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(path.join(folder, `memory${index}`), memory));
-  if (depth === 0) positions(target.memories[0], imports, job.wide);
+  if (depth === 0) positions(target.memories[0], imports, job.wide, job.is64);
   write({ ...state, opened: openNow() });
   written = true;
   return true;

@@ -27,12 +27,14 @@ _HOOK, _DRIVE = _HERE / "hook.mjs", _HERE / "drive.mjs"
 _LIMIT = re.compile(r"\b(ENOSPC|EDQUOT|EFBIG|EMFILE|ENFILE): ")
 #: What Node says where its own heap is full.
 _FULL = re.compile(r"^FATAL ERROR: (.*(?:out of memory|OOM).*)$", re.MULTILINE | re.IGNORECASE)
+#: What Node says of a module that it takes only with a flag.
+_EXPERIMENTAL = re.compile(r"CompileError: .*\(enable via (--experimental-[a-z0-9-]+)\)")
 #: What world.mjs says when random numbers are denied.
 _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
 _NOTHING: dict[str, Any] = {
     "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
-    "candidates": None, "references": [], "pointer": None, "wide": [], "replayed": "(?!)",
+    "candidates": None, "references": [], "pointer": None, "is64": False, "wide": [], "replayed": "(?!)",
 }  # fmt: skip
 
 
@@ -130,7 +132,8 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
     if failed := outcome.get("failed"):
         lines = [printable(line) for line in str(failed["said"]).splitlines()[:6]]
         shown = "\n    ".join(lines)
-        raise ScriptFailed(f"the script failed in {printable(str(failed['step']))}: {shown}", where=where)
+        said = f"the script failed in {printable(str(failed['step']))}: {shown}"
+        raise ScriptFailed(said, where=where, hint=_with_flag(str(failed["said"])))
     if unfinished := outcome.get("unfinished"):
         if unfinished.get("bare"):
             raise _never(script, outcome)
@@ -150,6 +153,15 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
                 hint="Load the program in the process that runs the script. A thread must be able to take messages.",
             )
         raise _never(script, outcome)
+
+
+def _with_flag(said: str) -> str | None:
+    """What to do where Node takes a module only with a flag; None where it says nothing of that."""
+    found = _EXPERIMENTAL.search(said)
+    if not found:
+        return None
+    shell = f"""printf '#!/bin/sh\\nexec node {found[1]} "$@"\\n' > node.sh && chmod +x node.sh"""
+    return f"Use a newer Node, or one that gets this flag: `{shell}`, and `--node ./node.sh`."
 
 
 def _signal(code: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,49 @@ def test_a_file_that_is_not_there_again_is_told_and_others_keep_their_descriptor
     assert "descriptor 3 (/d) is open at the pause, and not in the output" in said(result, "glue-descriptors")
     assert "/d" in said(result, "glue-written")
     assert in_glue(tmp_path, result, SHOWN)[0] == [None, ["/b", 0]]
+
+
+def of_64_bits(text: str) -> str:
+    """The same program, whose addresses are numbers of 64 bits."""
+    text = text.replace('(memory (export "memory") 1)', '(memory (export "memory") i64 1)')
+    text = text.replace("$open (param i32 i32 i32 i32)", "$open (param i32 i64 i32 i64)")
+    text = text.replace("$seek (param i32 i64 i32 i32)", "$seek (param i32 i64 i32 i64)")
+    text = text.replace("(mut i32) (i32.const 40000)", "(mut i64) (i64.const 40000)")
+    text = text.replace("(data (i32.const 100)", "(data (i64.const 100)").replace("(i64.store (i32", "(i64.store (i64")
+    text = text.replace(
+        "(i32.add (i32.const 100) (i32.mul (local.get $name) (i32.const 4)))",
+        "(i64.extend_i32_u (i32.add (i32.const 100) (i32.mul (local.get $name) (i32.const 4))))",
+    )
+    text = text.replace("(local.get $flags) (i32.const 0)", "(local.get $flags) (i64.const 0)")
+    text = text.replace("(i32.const 0) (i32.const 8)", "(i32.const 0) (i64.const 8)")
+    return text.replace(
+        "(i32.load8_u (i32.add (i32.const 31808) (local.get 0)))",
+        "(i32.load8_u (i64.extend_i32_u (i32.add (i32.const 31808) (local.get 0))))",
+    )
+
+
+def test_a_memory_of_64_bits_is_captured_with_its_files(tmp_path: Path) -> None:
+    """Node may take it with a flag only: then that is said, and another Node can be named."""
+    script = (
+        LOAD + "export const prepare = (p) => { p.open(0, 0); p.seek(3, 7n); }; export const answer = (p) => p.get(0);"
+    )
+    glue = FILING.replace("const text = (at) =>", "const text = (big, at = Number(big)) =>").replace(
+        "setBigInt64(to,", "setBigInt64(Number(to + 0n),"
+    )
+    options: dict[str, str] = {}
+    try:
+        result = captured(tmp_path, script, of_64_bits(FILES), glue)
+    except ScriptFailed as problem:
+        assert "memory64" in problem.what
+        assert problem.hint
+        make = problem.hint.split("`")[1]
+        subprocess.run(make, shell=True, cwd=tmp_path, check=True)
+        options["node"] = str(tmp_path / "node.sh")
+        result = captured(tmp_path, script, of_64_bits(FILES), glue, **options)
+    assert codes(result) == ["glue-files"]
+    assert result.report.capture
+    assert result.report.capture.answered
+    assert in_glue(tmp_path, result, SHOWN, **options) == [[["/a", 7]], 0x53, 0x53]
 
 
 #: The same, with descriptors that are copied; names are read byte by byte.

@@ -97,14 +97,16 @@ def captured(
     return preinit.capture(folder / "app.wasm", place, **options)
 
 
-def in_glue(folder: Path, result: preinit.Result, program: str) -> Any:
+def in_glue(folder: Path, result: preinit.Result, program: str, node: str | None = None) -> Any:
     """What a JavaScript program prints as JSON, whose glue loads the output in the place of the input."""
     if not (folder / "glue.mjs").exists():
         project(folder)
     (folder / "app.wasm").write_bytes(result.wasm)
     (folder / "later.mjs").write_text(f'import {{ start }} from "./glue.mjs";\n{program}')
     assert NODE is not None
-    done = subprocess.run([NODE, "later.mjs"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [node or NODE, "later.mjs"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
