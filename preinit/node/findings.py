@@ -210,15 +210,17 @@ def _warnings(
 
 
 def _paths(one: StandIn) -> tuple[str, ...]:
-    return tuple(file.path or "" for file in one.reopened)
+    return tuple(file.title for file in one.reopened)
 
 
 def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted: Capturing) -> Iterator[BuildWarning]:
     opened = [file for one in made for file in one.reopened]
-    now = {file.number: (file.path, file.position) for file in proof.opened}
+    now = {file.number: (file.path, file.position, file.copy_of) for file in proof.opened}
     is_loaded = proof.differences is not None
-    files = [file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position)]
-    again = [f"{printable(file.path or '')} ({file.number})" for file in files]
+    files = [
+        file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position, file.copy_of)
+    ]
+    again = [f"{printable(file.path)} ({file.number})" for file in files if file.path]
     if again:
         yield BuildWarning(
             "glue-files",
@@ -228,7 +230,7 @@ def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wante
             + option("--forget-fd", str(files[0].number)),
         )
     others = [
-        f"descriptor {file.number} ({printable(file.path or file.made)})"
+        f"descriptor {file.number} ({printable(file.title or file.made)})"
         for file in recording.opened
         if file.number not in wanted.forget_fd and file not in files
     ]
