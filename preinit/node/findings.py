@@ -220,14 +220,15 @@ def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wante
     files = [
         file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position, file.copy_of)
     ]
-    again = [f"{printable(file.path)} ({file.number})" for file in files if file.path]
+    by_path = [file for file in files if file.path]
+    again = [f"{printable(file.title)} ({file.number})" for file in by_path]
     if again:
         yield BuildWarning(
             "glue-files",
             f"{_listed(again)} {'is' if len(again) == 1 else 'are'} open at the pause, and the output opens "
             f"{'it' if len(again) == 1 else 'them'} again when it is loaded: the same files must be there then",
             "Close them in prepare(program), or leave one closed with its descriptor: "
-            + option("--forget-fd", str(files[0].number)),
+            + option("--forget-fd", str(by_path[0].number)),
         )
     others = [
         f"descriptor {file.number} ({printable(file.title or file.made)})"

@@ -97,7 +97,7 @@ def reopening(
 
 def _possible(recording: Recording, calls: _Calls, forgotten: Collection[int]) -> tuple[OpenFile, ...]:
     """Files that can be opened again, in that order."""
-    wanted = [file for file in recording.opened if file.number not in forgotten and file.number < _MOST]
+    wanted = [file for file in recording.opened if file.number not in forgotten and file.number in range(_MOST)]
     files = [
         file
         for file in sorted(wanted, key=lambda file: file.places)
@@ -105,7 +105,7 @@ def _possible(recording: Recording, calls: _Calls, forgotten: Collection[int]) -
     ]
     there = {file.number for file in files}
     copies = [f for f in wanted if f.copy_of is not None and (calls.placing or (calls.copying and not f.places))]
-    of_streams = [file for file in copies if not file.path and (file.copy_of or 0) < _STREAMS]
+    of_streams = [file for file in copies if not file.path and file.copy_of in range(_STREAMS)]
     return (*of_streams, *files, *(file for file in copies if file.path and file.copy_of in there))
 
 

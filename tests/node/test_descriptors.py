@@ -180,6 +180,13 @@ def test_a_file_that_was_put_in_the_place_of_another_descriptor_is_there_again(
     assert in_glue(tmp_path, result, ALL_SHOWN) == [shown, 0x53, 0x53]
 
 
+def test_a_copy_of_a_standard_stream_alone_needs_no_file(tmp_path: Path) -> None:
+    script = REOPENED.replace("p.open(0, 0); STEPS", "p.copy(2)")
+    result = captured(tmp_path, script, COPYING, COPYING_GLUE)
+    assert codes(result) == []
+    assert in_glue(tmp_path, result, ALL_SHOWN)[0] == [["in", 0], ["out", 0], ["err", 0], ["err", 0]]
+
+
 @pytest.mark.parametrize(
     ("steps", "open_then"),
     [
