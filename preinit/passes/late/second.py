@@ -66,9 +66,10 @@ def _observed(job: Job, other: Paused, index: int, wanted: Collection[int]) -> S
     entries: dict[int, find.Entry] = {}
     arguments: dict[int, find.Taken] = {}
     for fetch in fetches:
-        variables.update(find.texts_at(fetch, held, values=True))
         entries.update(find.entries_at(fetch, held))
-    for fetch in find.alive(other.world.arguments.all, state):
+    for fetch in find.intact(other.world.environment.all, state):
+        variables.update(find.texts_at(fetch, held, values=True))
+    for fetch in find.intact(other.world.arguments.all, state):
         arguments.update(find.texts_at(fetch, held, values=False))
     return Second(
         held,
