@@ -111,10 +111,10 @@ def _memory(found: Inspection, memory: MemoryMap) -> list[str]:
         "what is there",
     )
     table = columns(headings, rows, {1, 2, 4, 5} if compared else {1, 2, 4})
-    return [title, *_image(memory.image), *(_few(table, len(memory.runs), len(rows)) if rows else [])]
+    return [title, *image_lines(memory.image), *(_few(table, len(memory.runs), len(rows)) if rows else [])]
 
 
-def _image(facts: ImageFacts | None) -> list[str]:
+def image_lines(facts: ImageFacts | None) -> list[str]:
     """Whether wasmtime maps the data of a large memory, and what decides that."""
     if facts is None:
         return []

@@ -17,6 +17,7 @@ from preinit.errors import ComponentInput, DynamicLibrary, InputError, Malformed
 from preinit.inspection.functions import group_of
 from preinit.inspection.memory import MOST_STEPS
 from preinit.inspection.model import Renamed
+from preinit.report.inspection_page import inspection_page
 from preinit.report.inspection_text import lines
 from tests.support.modules import build_text, wasm
 
@@ -341,3 +342,6 @@ def test_what_decides_whether_a_large_memory_is_mapped_is_said() -> None:
     spread = said(*((at << 20, 1) for at in range(40)))
     assert "wasmtime copies its data at each start: " in spread
     assert "19.5 MiB of zeros more, and it would map it" in spread
+    (line,) = (line.strip() for line in spread.splitlines() if "wasmtime" in line)
+    parts = "".join(f'(data (i32.const {at << 20}) "x")' for at in range(40))
+    assert f"{line}." in inspection_page(preinit.inspect(wasm(f"(module (memory 1000) {parts})")), "in.wasm")
