@@ -14,6 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from . import encoder as write
+from .bodies import BodyRanges
 from .constexpr import ConstantExpression
 from .cursor import Cursor
 from .instructions import decoder
@@ -37,6 +38,9 @@ _NAMES_DATA_OF_ARRAYS = rb"\xfb(?:[\x09\x12]|[\x89\x92]\x80*\x00)"
 #: Functions that are looked for at most.
 _MOST_DROPPED = 16
 
+#: Functions whose bodies are told apart together: a large module has some dozens of such groups.
+GROUP = 64
+
 
 class Context(NamedTuple):
     """What the validity of a module's bodies depends on.
@@ -51,19 +55,57 @@ class Context(NamedTuple):
     segments: int | None
 
 
-def outline(data: bytes, sections: Iterable[Section], contents: bool = True) -> bytes:
-    """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too."""
+def outline(
+    data: bytes,
+    sections: Iterable[Section],
+    contents: bool = True,
+    module: Module | None = None,
+    groups: Collection[int] = (),
+) -> bytes:
+    """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too.
+
+    `groups`: those of the bodies of `module`, which has the same code, that are not replaced.
+    """
     view = memoryview(data)
     pieces: list[list[bytes | memoryview]] = []
     for section in sections:
         if section.id == SectionId.CODE:
             count = Cursor(data, section.start, section.end, section.label).count(2)
-            pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
+            code = write.code_entry(_UNREACHABLE) * count
+            if module and groups:
+                code = b"".join(_in_groups(module, groups))
+            pieces.append(write.section(SectionId.CODE, write.uleb(count) + code))
         elif section.id == SectionId.DATA and not contents:
             pieces.append(write.section(SectionId.DATA, write.vector(_emptied(data, section))))
         elif section.id != SectionId.CUSTOM:
             pieces.append([view[section.header : section.end]])
     return write.assemble(pieces)
+
+
+def _group_ranges(bodies: BodyRanges) -> Iterator[range]:
+    """The bodies of each group, by their numbers."""
+    for first in range(0, len(bodies), GROUP):
+        yield range(first, min(first + GROUP, len(bodies)))
+
+
+def _in_groups(module: Module, groups: Collection[int]) -> Iterator[bytes | memoryview]:
+    """The entries of a code section: in `groups` as they are, else those that trap."""
+    view, bodies = memoryview(module.data), module.bodies
+    for number, group in enumerate(_group_ranges(bodies)):
+        if number in groups:
+            yield view[bodies[group[0]].entry : bodies[group[-1]].end]
+        else:
+            yield write.code_entry(_UNREACHABLE) * len(group)
+
+
+def group_digests(module: Module) -> list[bytes]:
+    """For each group of a module's bodies, a SHA-256 of them and of where they are in the order of functions."""
+    view, found = memoryview(module.data), []
+    for group in _group_ranges(module.bodies):
+        digest = hashlib.sha256(b"%d:" % group[0])
+        digest.update(view[module.bodies[group[0]].entry : module.bodies[group[-1]].end])
+        found.append(digest.digest())
+    return found
 
 
 def _emptied(data: bytes, section: Section) -> list[bytes]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ...binary import encoder as write
+from ...errors import PreinitError
 from .. import ffi
 from ..code import CodeCache, compile_module
 from ..guest import GuestCode, StateCode
@@ -51,11 +52,16 @@ class UnsuitedModule(Unsuited):
 
 
 def compile_linked(
-    modules: Sequence[LinkedModule], settings: EngineSettings, cache: CodeCache | None, check: Callable[[], None]
+    modules: Sequence[LinkedModule],
+    settings: EngineSettings,
+    cache: CodeCache | None,
+    check: Callable[[], None],
+    placed: Callable[[PreinitError, int, int], PreinitError],
 ) -> LinkedCode:
     """Compiles all modules with one compiler. `settings.compiler` may be "auto": the baseline compiler where it can.
 
-    `check`: raises when time is over. Raises what the engine says about a module.
+    `check`: raises when time is over. Raises what the engine says about a module, as `placed` says it of the module's
+    number and where it begins.
     """
     compilers = [settings.compiler]
     if settings.compiler == "auto":
@@ -79,7 +85,8 @@ def compile_linked(
     assert failed is not None
     code = failed[0].code
     assert isinstance(code, GuestCode)
-    raise refusal(code, failed[1], settings.compiler) from failed[1]
+    said = refusal(code, failed[1], settings.compiler)
+    raise placed(said, failed[0].number, failed[0].base) from failed[1]
 
 
 def compile_on_demand(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from preinit import Options, Result, build
-from preinit.errors import GuestTrap
+from preinit.errors import GuestTrap, InvalidModule
 from tests.support.components import RunningComponent, build_component
 from tests.support.modules import wasm
 
@@ -88,6 +88,26 @@ def test_a_trap_in_a_linked_module_says_in_which_function(engine: str) -> None:
         built(text, engine)
     assert [frame.name for frame in caught.value.frames] == ["work"]
     assert caught.value.frames[0].offset is not None
+
+
+#: A module that stays as it is, a library without memory, with a function that is not called.
+UNCHANGED = """(component
+  (core module $Main (memory (export "memory") 1) (func (export "run") (i32.store (i32.const 8) (i32.const 7))))
+  (core module $Library (import "main" "memory" (memory 1)) (func (result {result}) (i32.const 600)))
+  (core instance $main (instantiate $Main)) {library}
+  (func (export "run") (canon lift (core func $main "run"))))"""
+INSTANCE = '(core instance (instantiate $Library (with "main" (instance $main))))'
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+@pytest.mark.parametrize("library", [INSTANCE, ""], ids=["an instance", "no instance"])
+def test_a_function_that_is_not_valid_is_found_in_a_module_that_stays_as_it_is(engine: str, library: str) -> None:
+    built(UNCHANGED.format(result="i32", library=library), engine)
+    binary = wasm(UNCHANGED.format(result="i64", library=library))
+    body = binary.index(b"\x41\xd8\x04\x0b")
+    with pytest.raises(InvalidModule, match="expected i64, found i32") as caught:
+        build(binary, Options(engine=engine, cache=False, init_funcs=("run",)))
+    assert caught.value.where == f"core module 1 of the component, byte offset {body + 3:#x}"
 
 
 FAILING = """(memory (export "memory") 1) (global $g (mut i32) (i32.const 0))
