@@ -10,6 +10,7 @@ from pathlib import Path
 from ...binary import encoder as write
 from ...binary.component import Component, read_component
 from ...binary.component.recipe import CoreModule
+from ...binary.digest import sha256
 from ...binary.module import Module, parse
 from ...binary.sections import ExternKind
 from ...engine.component.cores import Dry, Extern
@@ -31,7 +32,7 @@ from ..snapshot import Snapshot
 from ..validate import first_valid
 from .capture import Captured, capture_component
 from .choice import Way
-from .findings import check_component_accepted, find_component
+from .findings import Output, check_component_accepted, find_component
 from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
@@ -62,6 +63,7 @@ def build_component(
     compiled: dict[Way, Compiled] = {}
     if options.audit:
         once = _remembered(once, compiled)
+    hashing = deadline.start(lambda: source.sha256)  # beside what holds Python's lock: the report has it
     with run_component(source, plan, options, deadline, observer, once) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()
@@ -79,13 +81,16 @@ def build_component(
         removed = frozenset() if options.keep_init_func else _removed(plan)
         with observer.stage("rewrite"):
             output = _write(source, paused, captured, rewritten, names, removed)
+        digest = deadline.start(partial(sha256, output))
         with observer.stage("validate"):
             kept = {instance.base for instance in paused.cores.instances if instance not in rewritten}
             seen = {instance.base for instance in rewritten}
             validities.check_inputs([start for start in source.parts if start in kept or start not in seen], deadline)
             written = [one.wasm for one in rewritten.values()]
             made = _check_output(output, [part.module for part in source.parts.values()], written, deadline, cache)
-        report = find_component(source, paused, captured, rewritten, made, removed, options, observer.seconds)
+        hashing.result()
+        facts = Output(made, digest.result().hex(), removed)
+        report = find_component(source, paused, captured, rewritten, facts, options, observer.seconds)
         if differences is not None:
             report = dataclasses.replace(report, audit=differences)
     check_component_accepted(report, options)

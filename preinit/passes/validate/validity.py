@@ -8,6 +8,7 @@ bodies, so that of a module of which some function changed, only its group is va
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,9 @@ class Validity:
 
     @cached_property
     def _input(self) -> Context:
-        from ...binary.outline import context
+        from ...binary.outline import context_of_input
 
-        return context(self._module.data, self._module.sections)
+        return context_of_input(self._module)
 
     def check(self, wasm: bytes, parallel: bool = True) -> None:
         """Validates an output, or the input. `parallel`: on all cores, where nothing else goes on.
@@ -61,12 +62,17 @@ class Validity:
             return
         from ...binary.outline import context_of_same_code, outline  # not every build has use for it
 
-        made = context_of_same_code(wasm, self._module.data, self._code)
+        own = wasm is self._module.data
+        made = (
+            (self._input, self._module.sections) if own else context_of_same_code(wasm, self._module.data, self._code)
+        )
         if made is None:
             check(wasm, parallel)
             return
         depends_on, sections = made
         unknown = self._unknown(depends_on)
+        if own and unknown == [] and self._rest in self._noted(depends_on):
+            return
         if unknown is not None:
             try:
                 check(outline(wasm, sections, False, self._module, unknown), parallel)
@@ -74,9 +80,9 @@ class Validity:
                 unknown = None  # the offsets are not those of the output
         if unknown is None:
             check(wasm, parallel)
-        if unknown != []:
+        if unknown != [] or own:
             self._known.append(depends_on)
-            self._note(depends_on)
+            self._note(depends_on, (self._rest,) if own else ())
 
     def check_input(self, parallel: bool = True) -> None:
         """Validates the input, unless that was done."""
@@ -93,8 +99,8 @@ class Validity:
         if self._folder is None:
             return None
         noted = set(self._noted(wanted))
-        if not noted.issuperset(self._groups) and serves(self._input, wanted, self._module):
-            noted.update(self._noted(self._input))  # whoever built another output has left that the input is valid
+        if not noted and serves(self._input, wanted, self._module):
+            noted = set(self._noted(self._input))  # whoever built another output has left that the input is valid
         unknown = [number for number, digest in enumerate(self._groups) if digest not in noted]
         if not unknown:
             self._known.append(wanted)
@@ -106,15 +112,24 @@ class Validity:
 
         return group_digests(self._module)
 
+    @cached_property
+    def _rest(self) -> bytes:
+        from ...binary.outline import rest_digest
+
+        return rest_digest(self._module)
+
     def _noted(self, depends_on: Context) -> list[bytes]:
         """Digests of the groups of bodies, of any module, that were found valid in that context."""
         noted = read_entry(self._folder, "valid", _name(depends_on)) if self._folder else None
         return [noted[at : at + _SIZE] for at in range(0, len(noted), _SIZE)] if noted else []
 
-    def _note(self, depends_on: Context) -> None:
-        """That of all of the module's bodies. What another build notes meanwhile may be lost, and is found again."""
+    def _note(self, depends_on: Context, more: Sequence[bytes]) -> None:
+        """That of all of the module's bodies. What another build notes meanwhile may be lost, and is found again.
+
+        `more`: other digests that are noted with them.
+        """
         if self._folder:
-            found = [*dict.fromkeys((*self._groups, *self._noted(depends_on)))]
+            found = [*dict.fromkeys((*more, *self._groups, *self._noted(depends_on)))]
             write_entry(self._folder, "valid", _name(depends_on), b"".join(found[:_MOST_GROUPS]))
 
 

@@ -110,6 +110,23 @@ def test_a_function_that_is_not_valid_is_found_in_a_module_that_stays_as_it_is(e
     assert caught.value.where == f"core module 1 of the component, byte offset {body + 3:#x}"
 
 
+def test_a_module_that_stays_as_it_is_is_validated_again_where_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)
+    looked: list[bytes] = []
+    monkeypatch.setattr("preinit.passes.validate.validity.check", lambda wasm, parallel=True: looked.append(wasm))
+    text = UNCHANGED.format(result="i32", library=INSTANCE)
+    options = Options(cache_dir=tmp_path / "cache", engine="ondemand", init_funcs=("run",))
+    counts = []
+    for given in (text, text, text.replace("600", "601"), text.replace("(func (result", "(start 0) (func (result")):
+        build(wasm(given.replace("(start 0)", "(func $s) (start $s)")), options)
+        counts.append(len(looked))
+        looked.clear()
+    # Of the output's other module each time; of the library all, nothing, a changed function, what is not a function.
+    assert counts == [2, 1, 2, 2]
+
+
 FAILING = """(memory (export "memory") 1) (global $g (mut i32) (i32.const 0))
   (func $deep (param i32) (result i32) (if (local.get 0) (then (unreachable))) (i32.const 7))
   (func $middle (param i32) (result i32) (call $deep (local.get 0)))

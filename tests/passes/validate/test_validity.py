@@ -10,7 +10,7 @@ import pytest
 from preinit import Options, build
 from preinit.binary import encoder as write
 from preinit.binary.module import Module, SectionId, parse
-from preinit.binary.outline import Context, context, outline, serves
+from preinit.binary.outline import Context, context, context_of_input, outline, serves
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.engine.values import EngineError
@@ -178,6 +178,7 @@ def test_bodies_depend_on(name: str) -> None:
         uses = "(func (data.drop 0))" if "(data" in fields else "(func)"
         data = wasm(f"(module {fields} (func) {uses})")
         digests.add(context(data, parse(data).sections))
+        assert context_of_input(parse(data)) in digests
     assert len(digests) == 2
 
 
@@ -249,6 +250,7 @@ SAME = {
 def test_bodies_do_not_depend_on(name: str) -> None:
     data = [wasm(f"(module {fields} (func) (func))") for fields in SAME[name]]
     assert len({context(one, parse(one).sections) for one in data}) == 1
+    assert {context_of_input(parse(one)) for one in data} == {context(one, parse(one).sections) for one in data}
 
 
 def test_an_outline_of_a_module_has_its_bugs_but_for_those_in_bodies() -> None:
