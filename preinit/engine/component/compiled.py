@@ -11,7 +11,7 @@ from ...errors import PreinitError
 from .. import ffi
 from ..code import CodeCache, compile_module
 from ..guest import GuestCode, StateCode
-from ..ondemand.prepared import Prepared, new_engines, prepare
+from ..ondemand.prepared import SMALL, Prepared, new_engines, prepare
 from ..profile import Profile
 from ..runtime import DEEP_STACK, EngineSettings, has_winch, new_engine
 from ..validation import first_line, refusal
@@ -75,7 +75,7 @@ def compile_linked(
             check()
             try:
                 wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
-                compiled[module.base] = compile_module(engine, wasm, told, cache)
+                compiled[module.base] = compile_module(engine, wasm, told, _kept(wasm, cache))
             except EngineError as problem:
                 failed = module, problem
                 break
@@ -87,6 +87,11 @@ def compile_linked(
     assert isinstance(code, GuestCode)
     said = refusal(code, failed[1], settings.compiler)
     raise placed(said, failed[0].number, failed[0].base) from failed[1]
+
+
+def _kept(wasm: bytes, cache: CodeCache | None) -> CodeCache | None:
+    """The cache, for what takes longer to compile than to find there."""
+    return cache if len(wasm) >= SMALL else None
 
 
 def compile_on_demand(
@@ -115,7 +120,7 @@ def compile_on_demand(
         try:
             wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
             # Compiled code fits one size of the stack.
-            compiled[module.base] = compile_module(engines.engine, wasm, (settings, DEEP_STACK), cache)
+            compiled[module.base] = compile_module(engines.engine, wasm, (settings, DEEP_STACK), _kept(wasm, cache))
         except EngineError as problem:
             other = "cranelift" if settings.compiler == "winch" else None
             raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}", other) from problem

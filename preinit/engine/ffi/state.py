@@ -114,8 +114,9 @@ def table_size(store: Store, extern: Any) -> int:
     return int(capi.wasmtime_table_size(store.context(), ctypes.byref(extern.of.table)))
 
 
-#: `wasmtime_table_get` with addresses as plain numbers: building a pointer object for each entry takes longer.
-TABLE_GET = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
+#: `wasmtime_table_get` with addresses as plain numbers: building a pointer object for each entry takes longer. So short
+#: that it keeps Python's lock.
+TABLE_GET = ctypes.PYFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
     ("wasmtime_table_get", capi.library)
 )
 #: Words of eight bytes of a value with a function: the store's identity, which is zero for null, and the pointer.
