@@ -110,9 +110,8 @@ class Bodies:
         self._declared = frozenset(module.references)
         self.functions = range(module.imported_functions, len(module.function_types))
 
-    @cached_property
+    @cached_property  # where all is in the cache, no body is looked at
     def _decoder(self) -> Decoder:
-        """Made for the first body that is looked at: of a module of which all is in the cache, none is."""
         kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
         return decoder(kinds, _OPCODES | EXCEPTIONS if self.erases else _OPCODES)
 
