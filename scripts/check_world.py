@@ -34,6 +34,8 @@ from tests.support.worlds import NODE, in_node, in_wasmtime
 ENVIRONMENTS = ((0, 0), (1, 1), (1, 100 << 10), (200, 20), (200, 100 << 10))
 #: Bytes of the last argument.
 SIZES = (1, 5000, 100 << 10)
+#: Room for the largest ones. An environment of 128 KiB has room in any output; tests have such.
+ROOM = "21MiB"
 CLIENTS = 4
 _PREFIX = "HTTP_NAME_"  # a request brings it as a header
 _LINE = b"a line\n"
@@ -62,7 +64,12 @@ def reactors() -> Iterator[tuple[str, Callable[[Path], Program]]]:
     for name, file in (("C", "world"), ("C++", "plus"), ("Rust", "rust"), ("Zig", "zig")):
 
         def made(folder: Path, name: str = name, file: str = file) -> Program:
-            options: dict[str, Any] = {"env": {"LEVEL": "3"}, "rename_funcs": {"_start": "answer"}, "late": ["env"]}
+            options: dict[str, Any] = {
+                "env": {"LEVEL": "3"},
+                "rename_funcs": {"_start": "answer"},
+                "late": ["env"],
+                "late_room": ROOM,
+            }
             return Program(name, build(FIXTURES / f"world/{file}.wasm", **options))
 
         yield name, made
@@ -74,14 +81,24 @@ def commands() -> Iterator[tuple[str, Callable[[Path], Program]]]:
 
         def made(folder: Path, name: str = name, file: str = file) -> Program:
             module = FIXTURES / f"world/{file}.wasm"
-            options: dict[str, Any] = {"pause_at": "stdin", "args": ["p", "build's"], "env": {"LEVEL": "3"}}
+            options: dict[str, Any] = {
+                "pause_at": "stdin",
+                "args": ["p", "build's"],
+                "env": {"LEVEL": "3"},
+                "late_room": ROOM,
+            }
             return Program(name, build(module, **options), arguments=2)
 
         yield name, made
 
 
 def rust_arguments(folder: Path) -> Program:
-    options: dict[str, Any] = {"late": ["args"], "args": ["p", "build's"], "rename_funcs": {"_start": "arguments"}}
+    options: dict[str, Any] = {
+        "late": ["args"],
+        "args": ["p", "build's"],
+        "rename_funcs": {"_start": "arguments"},
+        "late_room": ROOM,
+    }
     return Program("Rust-args", build(FIXTURES / "world/rust.wasm", **options), arguments=2, only="-")
 
 
@@ -101,7 +118,13 @@ def perl(folder: Path) -> Program:
     dirs = ((str(folder / "perl"), "/"),)
     calls = Call("zeroperl_init", returns=0), Call("zeroperl_eval", "require q(/app/all.pl)", 0, 0, 0, returns=0)
     entry = Call("zeroperl_eval", "main::run()", 0, 0, 0, returns=0)
-    options: dict[str, Any] = {"init_funcs": calls, "rename_funcs": {"_start": entry}, "late": ["env"], "dirs": dirs}
+    options: dict[str, Any] = {
+        "init_funcs": calls,
+        "rename_funcs": {"_start": entry},
+        "late": ["env"],
+        "dirs": dirs,
+        "late_room": ROOM,
+    }
     return Program("Perl", build(FOLDER / "perl/zeroperl.wasm", **options), dirs)
 
 
@@ -113,7 +136,11 @@ exit!(true)"""
 
 
 def ruby(folder: Path) -> Program:
-    options: dict[str, Any] = {"init_funcs": [Call(_RUBY, strings("ruby\0", "-EUTF-8\0", "-e_=0\0"))], "late": ["env"]}
+    options: dict[str, Any] = {
+        "init_funcs": [Call(_RUBY, strings("ruby\0", "-EUTF-8\0", "-e_=0\0"))],
+        "late": ["env"],
+        "late_room": ROOM,
+    }
     module = FOLDER / "ruby34/ruby.wasm"
     ready = build(module, **options, keep_init_func="noop")
     ready.write(folder / "ruby.wasm")
@@ -137,7 +164,12 @@ def quickjs(folder: Path) -> Program:
         "for (let name in all) print(name + '=' + std.getenv(name)); print('arg ' + scriptArgs.join(' '));\n"
     )
     dirs = ((str(folder / "app"), "/app"),)
-    options: dict[str, Any] = {"pause_at": "stdin", "args": ["qjs", "--std", "/app/all.js"], "dirs": dict(dirs)}
+    options: dict[str, Any] = {
+        "pause_at": "stdin",
+        "args": ["qjs", "--std", "/app/all.js"],
+        "dirs": dict(dirs),
+        "late_room": ROOM,
+    }
     return Program("QuickJS", build(FOLDER / "qjs/quickjs.wasm", **options), dirs)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from preinit.passes.run import strategies
+from preinit.passes.validate import validity
 from tests.support.amounts import amount
 from tests.support.command import GOOD
 from tests.support.modules import wasm
@@ -40,9 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ondemand", action="store_true", help="let small modules be compiled on demand, too")
 
 
-@pytest.fixture(autouse=True)
-def _on_demand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """With `--ondemand`, every module that can be compiled on demand is: all tests hold for both engines."""
-    if request.config.getoption("--ondemand"):
-        monkeypatch.setattr("preinit.passes.run.strategies.worthwhile", lambda module: True)
-        monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)
+    if config.getoption("--ondemand"):
+        for room in (strategies, validity):
+            vars(room)["worthwhile"] = lambda module: True

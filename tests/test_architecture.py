@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -102,37 +103,45 @@ def imported(path: Path) -> set[Path]:
     return found
 
 
-IMPORTS = {path: imported(path) for path in MODULES}
+@cache
+def imports() -> dict[Path, set[Path]]:
+    """What each file imports. To read them all takes as long as some hundred tests, so only who asks does."""
+    return {path: imported(path) for path in MODULES}
 
 
 def room_of(path: Path) -> str:
     return path.parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
-    if str(path) in DOORS:
-        return
-    room = room_of(path)
-    assert room in LEVELS, f"{room} has no place in the house"
-    for other in IMPORTS[path]:
-        if room_of(other) != room:
-            assert LEVELS[room_of(other)] < LEVELS[room], f"{path} imports {other}"
+def test_a_room_imports_only_what_lies_below_it() -> None:
+    inside = [path for path in MODULES if str(path) not in DOORS]
+    assert not {room_of(path) for path in inside} - LEVELS.keys(), "some rooms have no place in the house"
+    upwards = [
+        f"{path} imports {other}"
+        for path in inside
+        for other in imports()[path]
+        if room_of(other) != room_of(path) and LEVELS[room_of(other)] >= LEVELS[room_of(path)]
+    ]
+    assert not upwards
 
 
 def pass_of(path: Path) -> str:
     return path.parts[1].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if room_of(p) == "passes" and len(p.parts) > 1], ids=str)
-def test_a_pass_imports_only_what_comes_before_it(path: Path) -> None:
-    if pass_of(path) == "__init__":
-        assert not IMPORTS[path]
-        return
-    assert pass_of(path) in PASS_LEVELS, f"{path} is in no pass"
-    for other in IMPORTS[path]:
-        if room_of(other) == "passes" and pass_of(other) != pass_of(path):
-            assert PASS_LEVELS[pass_of(other)] < PASS_LEVELS[pass_of(path)], f"{path} imports {other}"
+def test_a_pass_imports_only_what_comes_before_it() -> None:
+    inside = [path for path in MODULES if room_of(path) == "passes" and len(path.parts) > 1]
+    assert not [path for path in inside if pass_of(path) == "__init__" and imports()[path]]
+    passes = [path for path in inside if pass_of(path) != "__init__"]
+    assert not {pass_of(path) for path in passes} - PASS_LEVELS.keys(), "some files are in no pass"
+    backwards = [
+        f"{path} imports {other}"
+        for path in passes
+        for other in imports()[path]
+        if room_of(other) == "passes" and pass_of(other) != pass_of(path)
+        if PASS_LEVELS[pass_of(other)] >= PASS_LEVELS[pass_of(path)]
+    ]
+    assert not backwards
 
 
 def cycles() -> Iterator[tuple[Path, ...]]:
@@ -144,7 +153,7 @@ def cycles() -> Iterator[tuple[Path, ...]]:
             yield trail[trail.index(path) :]
             return
         if path not in done:
-            for other in sorted(IMPORTS[path]):
+            for other in sorted(imports()[path]):
                 yield from visit(other, (*trail, path))
             done.add(path)
 
@@ -173,7 +182,7 @@ def test_no_files_import_each_other() -> None:
 
 
 def test_binary_knows_nothing_but_errors() -> None:
-    rooms = {room_of(other) for path in MODULES if room_of(path) == "binary" for other in IMPORTS[path]}
+    rooms = {room_of(other) for path in MODULES if room_of(path) == "binary" for other in imports()[path]}
     assert rooms <= {"binary", "errors"}
 
 
@@ -225,18 +234,17 @@ ROOMS = sorted(
 )
 
 
-@pytest.mark.parametrize("room", ROOMS, ids=str)
-def test_a_room_has_its_tests_in_the_folder_of_the_same_name(room: Path) -> None:
-    assert any((TESTS / room).rglob("test_*.py"))
+def test_a_room_has_its_tests_in_the_folder_of_the_same_name() -> None:
+    assert not [room for room in ROOMS if not any((TESTS / room).rglob("test_*.py"))]
 
 
-@pytest.mark.parametrize("folder", TEST_FOLDERS, ids=str)
-def test_a_folder_of_tests_is_a_room_or_says_what_it_is_for(folder: Path) -> None:
-    assert folder.parts[0] in SPANNING | {SHARED} or (PACKAGE / folder / "__init__.py").exists(), (
-        "there is no such room"
+def test_a_folder_of_tests_is_a_room_or_says_what_it_is_for() -> None:
+    rooms = [folder for folder in TEST_FOLDERS if folder.parts[0] not in SPANNING | {SHARED}]
+    assert not [folder for folder in rooms if not (PACKAGE / folder / "__init__.py").exists()], (
+        "there are no such rooms"
     )
-    tree = ast.parse((TESTS / folder / "__init__.py").read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree)
+    trees = {folder: ast.parse((TESTS / folder / "__init__.py").read_text(encoding="utf-8")) for folder in TEST_FOLDERS}
+    assert not [folder for folder, tree in trees.items() if not ast.get_docstring(tree)]
 
 
 def test_tests_of_real_modules_are_in_a_folder_of_their_own() -> None:
@@ -255,21 +263,26 @@ def test_tests_are_in_folders_and_what_they_share_is_no_test() -> None:
     assert not [str(path) for path in TEST_FILES if path.parts[0] == SHARED and path.name.startswith("test_")]
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=str)
-def test_tests_import_what_they_share_and_no_other_test(path: Path) -> None:
+def test_tests_import_what_they_share_and_no_other_test() -> None:
     """Who changes a test changes no other one; and a test can be moved."""
-    for node in ast.walk(ast.parse((TESTS / path).read_text(encoding="utf-8"))):
+    assert not [problem for path in TEST_FILES for problem in unshared(path)]
+
+
+def unshared(path: Path) -> Iterator[str]:
+    """What a file of tests imports that it should not."""
+    for node in statements(ast.parse((TESTS / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"line {node.lineno}: tests name what they import from the top"
+            if node.level:
+                yield f"{path}, line {node.lineno}: tests name what they import from the top"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
         for name in names:
             top, _, rest = name.partition(".")
-            assert not top.startswith("test_"), f"line {node.lineno} imports {name}"
-            assert top != "tests" or rest.split(".")[0] == SHARED, f"line {node.lineno} imports {name}"
+            if top.startswith("test_") or (top == "tests" and rest.split(".")[0] != SHARED):
+                yield f"{path}, line {node.lineno} imports {name}"
 
 
 # -- the checkout ------------------------------------------------------------------------------------------------------

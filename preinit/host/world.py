@@ -68,6 +68,7 @@ class World:
         replays: bool = False,
     ) -> None:
         self.watch = watch
+        self.makes_room = False
         self._module = module
         self._host = host
         self.deadline = deadline
@@ -122,6 +123,12 @@ class World:
     def set_clock(self, clock: Clock) -> None:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
+
+    def make_room(self, environment: int, arguments: int) -> None:
+        """Has a guest that has not run yet make room for that many bytes of environment and arguments in addition to
+        what it is given: it is told that they are larger."""
+        self.makes_room = bool(environment or arguments)
+        self._wasi.make_room(environment, arguments)
 
     def renew(self, host: Host, deadline: Deadline, earlier: tuple[bytes, int] = (b"", 0)) -> Printed:
         """A fresh world for a guest that goes on after its initializer, as an instance of the output has one.

@@ -12,6 +12,7 @@ from ..result.frozen import Value
 from .accepted import accepted_kind
 from .calls import Call, initializers, renamings
 from .declared import Effect, Option
+from .hints import option
 from .host import Host
 from .kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of, optional, unfit
 from .lists import anchored_path, items, name_kind, pairs, words
@@ -41,6 +42,9 @@ DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initial
 
 #: Bytes that the memories of a guest may have together: all that a 32-bit memory can address.
 DEFAULT_MAX_MEMORY = 4 << 30
+
+#: Bytes of room for an instance's environment, or arguments.
+SMALLEST_ROOM, LARGEST_ROOM = 256, 1 << 30
 
 _RUN = "What is run"
 _OUTSIDE = "What it needs from outside"
@@ -110,6 +114,9 @@ class Options(Value):
     late: what each instance brings itself when it starts, in place of what libc kept while it was built: "env", its
         environment; "args", its arguments, as many as were given to the build. None: both of a paused program, where
         that can be; else nothing.
+    late_room: bytes of room that the guest makes for each of them, in addition to what the build gives it: at least
+        256, at most 1 GiB. None: 128 KiB for the environment, 16 KiB for the arguments. An instance that brings more
+        ends with a message.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the
         names that they were imported by; "restore": they stay imports, and a start function fills them, whatever they
@@ -212,6 +219,11 @@ class Options(Value):
         "What each instance brings itself.",
         heading=_WRITTEN, metavar="env,args",
     )  # fmt: skip
+    late_room: Option[int | str | None, int | None] = Option(
+        None, optional(SIZE), Effect.OUTPUT,
+        "Room for each of them; env 128KiB, args 16KiB.",
+        heading=_WRITTEN, metavar="SIZE",
+    )  # fmt: skip
     imports: Option[Imports, Imports] = Option(
         "keep", _imports(), Effect.OUTPUT,
         "Imported state: fresh, the output's own, or filled.",
@@ -297,6 +309,12 @@ class Options(Value):
             raise UsageError(
                 f"the guest has two folders {quoted(twice)}, and would look into the first one",
                 hint="Give that one once, with `--dir` or with `--late-dir`.",
+            )
+        if self.late_room is not None and not SMALLEST_ROOM <= self.late_room <= LARGEST_ROOM:
+            raise UsageError(
+                f"late_room can't be {self.late_room:,} bytes: at least {SMALLEST_ROOM}, at most "
+                f"{LARGEST_ROOM >> 20} MiB",
+                hint=f"Leave it out, or give a size in between: {option('--late-room', '1MiB')}",
             )
         if self.late and host.writable and host.dirs:
             raise UsageError(

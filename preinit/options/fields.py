@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         )
         keep_init_func: KeepInitFunc
         late: Sequence[Late] | None
+        late_room: int | str | None
         imports: Imports
         layout: Layout
         scrub_stack: bool

@@ -26,6 +26,7 @@ _NUMBERS = re.compile(r"(.*)\(([^()]*)\)(?:(\s*=)([^()=]+))?\s*", re.DOTALL)
 
 _HINT = 'Arguments are 3, 0.5, @FILE, "text", argv["a", "b"], list["a", "b"], * and *N: docs/calls.md.'
 _END_HINT = "A call ends with its closing bracket, or with =N or ? behind it: docs/calls.md."
+_DOTS_HINT = "`...` stands for what the call is given: write its arguments there, or nothing."
 _NUL_HINT = "Give its bytes, with their length: @FILE."
 
 
@@ -170,7 +171,8 @@ class _Reader(Reader):
                 return Part(kind, start, self._at, texts)
             if self._text.startswith(f"{kind}(", self._at):
                 raise self._wrong(f'texts stand between [ and ], as in {kind}["a", "b"]', start + len(kind))
-        return Part("number", start, 0, (self._bare("an argument must stand here"),))._replace(end=self._at)
+        hint = _DOTS_HINT if self._text.startswith("...", start) else _HINT
+        return Part("number", start, 0, (self._bare("an argument must stand here", hint),))._replace(end=self._at)
 
     def _bare(self, what: str, hint: str = _HINT) -> str:
         self._next()

@@ -216,17 +216,24 @@ def _late() -> Kind:
 
 
 def _functions() -> Kind:
+    hint = 'Give functions by the imports that they provide: functions={"MODULE.NAME": function}.'
+
     def function(option: str, value: Any) -> Any:
         if not callable(value):
             raise UsageError(
                 f"{option} gives something for an import that is no function: a value of type {type(value).__name__}",
-                hint='Give functions by the imports that they provide: functions={"MODULE.NAME": function}.',
+                hint=hint,
             )
         check_runs(option, value)
         return value
 
+    def title(option: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise UsageError(f"{option} names an import by a {type(value).__name__}", hint=hint)
+        return name_text(option, value)
+
     def check(option: str, value: Any) -> tuple[tuple[str, Any], ...]:
-        found = check_pairs(option, value, name_text, function)
+        found = check_pairs(option, value, title, function)
         if len({name for name, _ in found}) < len(found):
             raise UsageError("two functions are given for one import", hint="Leave one of them out.")
         return found

@@ -25,6 +25,10 @@ _OPTION = (
     r"(?:[ =](?P<value>'[^']*'|[A-Za-z0-9_.:$=<>@#*/,-]+(?:\[[^\]\s]*\]|(?<![.:,]))))?(?P=tick)"
 )
 
+#: What the message about an import that is not there says before its option, and what Python has in addition.
+_GIVEN = "give it the function: "
+_FUNCTIONS = '`functions={"MODULE.NAME": function}`'
+
 
 @cache
 def _by_flag() -> dict[str, tuple[Option[Any, Any], bool]]:
@@ -55,7 +59,8 @@ def in_python(text: str) -> str:
             return f"{match['tick']}{option.name}{rest}"
         return f"`{said}`"
 
-    return re.sub(_OPTION, replaced, text.replace("`--no-init-func`", "`init_funcs=[]`"))
+    text = text.replace("`--no-init-func`", "`init_funcs=[]`").replace(_GIVEN, f"{_GIVEN}{_FUNCTIONS}, or ")
+    return re.sub(_OPTION, replaced, text)
 
 
 def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | None:

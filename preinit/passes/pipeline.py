@@ -102,12 +102,10 @@ def build_source(
                 differences = audit(job, paused, snapshot)
         late = None
         if options.wants_late:
-            from .late import reserved
             from .late.bind import bind
 
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
-            snapshot = reserved(job.module, snapshot, late)
         checking.finish(observer)
         outputs = rewrite(job, snapshot, paused, late, observer)
         output = first_valid(outputs, job, validity, observer)

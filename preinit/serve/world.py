@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from ..binary.cursor import Cursor
+from ..binary.late import late_facts
 from ..binary.module import Module
 from ..errors import InputError, printable
 from ..host.guest import Guest
 from ..host.imports import wasi_parameters
 from ..host.wasi1.abi import MODULE
-from ..passes.rewrite.late import SECTION
 from .settings import Settings
 
 #: The tool that wrote an output: https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md
@@ -28,18 +25,6 @@ _UNBOUND = (
     "warning: the module keeps the environment of its build, which could not be bound when it was built, so it does "
     "not see the requests: have it fetch its own in the entry point (docs/world.md says how, for each language)"
 )
-
-
-def late_facts(module: Module) -> dict[str, Any]:
-    """What a build said of what instances bring themselves; nothing where it says nothing that we know."""
-    section = module.custom(SECTION)
-    if section is None:
-        return {}
-    try:
-        said = json.loads(module.data[section.content : section.end])
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def is_output(module: Module) -> bool:

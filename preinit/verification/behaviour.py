@@ -56,7 +56,7 @@ class Side:
 
     def call(self, call: Call, name: str, host: Host, seconds: float) -> Outcome:
         """Calls the export `name` in a fresh instance; `close` before the next call: the state is a view of it."""
-        paused = self._open = run_again(self._job, self._first, self._job.options.host, Clock())
+        paused = self._open = run_again(self._job, self._first, Clock())
         if paused.engine.name != self._first.engine.name:
             self._first = paused  # what the other way does not suit now, it will not in the next call
         try:

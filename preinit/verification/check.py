@@ -11,6 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..binary.cursor import Cursor
+from ..binary.late import SECTION as LATE
 from ..binary.module import Module
 from ..engine.runtime import Deadline
 from ..errors import Discrepancy, InputError, Mismatch, UsageError
@@ -29,7 +30,6 @@ from ..passes.plan.initializers import choose
 from ..passes.plan.job import Job
 from ..passes.plan.pause import find_pause
 from ..passes.rewrite.frames import SECTION as FRAMES
-from ..passes.rewrite.late import SECTION as LATE
 from ..result import Report
 from ..symbols.stack import find_stack
 from ..version import VERSION
@@ -240,7 +240,8 @@ def _verify(
         known_later = bool(options.wants_late or pause)
         more = bool(own or known_later)
         raise_any(structure(module, output, None if known_later else exports, options.imports, more))
-        raise_any(customs(module, output, [FRAMES] * bool(pause) + [LATE] * options.says_late))
+        appended = [FRAMES] * bool(pause) + [LATE] * options.says_late
+        raise_any(customs(module, output, appended, [LATE] * bool(chosen)))
         with of_output():
             to_make = list(calls.of(output))
     preloads, preload_code = read_preloads(module, options)

@@ -20,9 +20,11 @@ _DROPPED = "reloc."
 _ADDED = ("bulk-memory", "reference-types")
 
 
-def customs(module: Module, output: Module, appended: Sequence[str] = ()) -> Iterator[Discrepancy]:
+def customs(
+    module: Module, output: Module, appended: Sequence[str] = (), left_out: Sequence[str] = ()
+) -> Iterator[Discrepancy]:
     """Where custom sections are not those of the input, or stand elsewhere. `appended`: the last ones, which the build
-    adds."""
+    adds; `left_out`: what is no longer true of an output that is built on."""
     common = {section.id for section in module.sections} & {section.id for section in output.sections}
     before = [s for s in _placed(module, common) if not s[0].title.startswith(_DROPPED)]
     after = list(_placed(output, common))
@@ -30,7 +32,7 @@ def customs(module: Module, output: Module, appended: Sequence[str] = ()) -> Ite
         if not after or after.pop()[0].title != title:
             yield Discrepancy("custom section", "the last custom sections", f"'{title}'", "another one")
             return
-    before = [found for found in before if found[0].title not in appended]  # of an output that is built on
+    before = [found for found in before if found[0].title not in {*appended, *left_out}]
     if not module.custom("producers") and after and after[-1][0].title == "producers":
         others = list(_producers(output, after.pop()[0]))
         if others:

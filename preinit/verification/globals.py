@@ -104,7 +104,7 @@ def takes_other_values(job: Job, first: Paused, others: Iterator[tuple[str, str]
         kept = [pair for pair in job.options.import_globals if pair[0] != name]
         options = dataclasses.replace(job.options, import_globals=(*kept, (name, value)))
         try:
-            run = run_again(job._replace(options=options), first, options.host, Clock())
+            run = run_again(job._replace(options=options), first, Clock())
         except GuestTrap:
             continue
         run.close()

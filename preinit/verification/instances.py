@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..options import Options
 from ..passes.capture import capture
-from ..passes.late import Late, reserved
+from ..passes.late import Late
 from ..passes.observer import Observer
 from ..passes.parse.supported import check_supported
 from ..passes.plan.entries import renamed
@@ -177,8 +177,6 @@ def _compare(job: Job, paused: Paused, snapshot: Snapshot, late: Late | None, fr
         raise_any(compare_frames(module, output, plan, snapshot.frames))
     zero_dead_stack(job, paused)
     before = deadline.start(lambda: observe(module, paused)).result()
-    if late:
-        before = before._replace(memories=reserved(module, snapshot._replace(memories=before.memories), late).memories)
     after = deadline.start(lambda: observe(output, resumed)).result()
     comparison = Comparison(module, output)
     raise_any(deadline.start(lambda: list(islice(comparison.states(before, after), MOST_DIFFERENCES))).result())

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
 import signal
 import threading
+import weakref
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from preinit import Guest, build, errors
+from preinit.engine.runtime import MOST_IDLE, Deadline
 from preinit.errors import GuestTrap, StackExhausted, TimeLimit
 from tests.support.command import fails
 from tests.support.modules import build_text, wasm
-from tests.support.waiting import PATIENCE, with_time_enough
+from tests.support.waiting import PATIENCE, wait_for, with_time_enough
 
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
 
@@ -108,16 +114,52 @@ def test_an_endless_loop_ends_at_the_time_limit() -> None:
 
 
 def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
-    import threading
-
     text = b'(module (func (export "preinit_initialize") (loop (br 0))) (func (export "go")))'
     for milliseconds in range(1, 40, 3):
         with pytest.raises(errors.TimeLimit):
             build(wasm(text.decode()), cache=False, timeout=milliseconds / 1000)
-    for thread in threading.enumerate():
-        if thread.name == "preinit-guest":
-            thread.join(20)
-            assert not thread.is_alive()
+    wait_for(lambda: len(guest_threads()) <= FEW)
+
+
+#: Those that wait for work, and one more for each that came to its end while another one did.
+FEW = 2 * MOST_IDLE
+
+
+def guest_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "preinit-guest"]
+
+
+def test_one_thread_runs_one_guest_after_the_other_and_holds_nothing_of_it() -> None:
+    class Held:
+        pass
+
+    deadline = Deadline(None)
+    deadline.start(lambda: None).result()
+    held = Held()
+    seen = weakref.ref(held)
+    names = {deadline.start(lambda held=held: threading.get_ident()).result() for _ in range(20)}  # type: ignore[misc]
+    assert len(names) <= FEW
+    del held
+    gc.collect()
+    wait_for(lambda: seen() is None)
+
+
+def test_work_that_runs_at_the_same_time_runs_in_threads_of_its_own() -> None:
+    deadline, meeting = Deadline(None), threading.Barrier(6)
+    assert len({one.result() for one in [deadline.start(lambda: meeting.wait(PATIENCE)) for _ in range(6)]}) == 6
+    wait_for(lambda: len(guest_threads()) <= FEW)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that are copies of others")
+def test_a_child_of_a_process_has_threads_of_its_own() -> None:
+    deadline = Deadline(None)
+    deadline.start(lambda: None).result()
+    with ProcessPoolExecutor(1, get_context("fork")) as pool:
+        assert pool.submit(in_thread).result(PATIENCE) == 3
+
+
+def in_thread() -> int:
+    return Deadline(PATIENCE).start(lambda: 3).result()
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX systems")

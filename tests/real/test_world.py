@@ -41,6 +41,7 @@ def perl() -> Result:
         ],
         rename_funcs={"_start": Call("zeroperl_eval", "main::run()", 0, 0, 0, returns=0)},
         late=["env"],
+        late_room="2MiB",
         dirs={str(PERL_FOLDER): "/"},
         cache=False,
     )
@@ -84,6 +85,7 @@ def test_ruby_sees_the_environment_of_its_instance(tmp_path: Path) -> None:
         fetched("ruby34", "ruby.wasm"),
         init_funcs=[Call(RUBY_INIT, strings("ruby\0", "-EUTF-8\0", "-e_=0\0"))],
         late=["env"],
+        late_room="12MiB",
         keep_init_func="noop",  # its client calls it again
         stubs={"rb-js-abi-host.rb_wasm_throw_prohibit_rewind_exception": "zero"},
     )

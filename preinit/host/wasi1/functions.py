@@ -83,6 +83,10 @@ class Functions:
         """Closes what is open on the host."""
         self._table.close()
 
+    def make_room(self, environment: int, arguments: int) -> None:
+        """Before the guest runs: bytes that its environment, and its arguments, are to have room for in addition."""
+        self._process.environment.room, self._process.arguments.room = environment, arguments
+
     @property
     def random_bytes(self) -> int:
         """How many random bytes the guest took."""

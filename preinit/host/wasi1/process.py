@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import accumulate
 from typing import NamedTuple
 
 from ...errors import GuestExit, GuestTrap, RandomDenied, UsageError
@@ -64,20 +66,43 @@ class Fetch(NamedTuple):
 
 #: Places at which a guest may have fetched its environment, or its arguments: the last of each is remembered.
 MOST_FETCHES = 1 << 16
+#: Bytes of what stood in rooms that are remembered, those of the latest calls.
+_MOST_ROOM = 16 << 20
 
 
 class Fetches:
-    """What a guest fetched, the last for each place, in order. `incomplete`: it was more than is remembered."""
+    """What a guest fetched, the last for each place, in order.
+
+    `room`: bytes by which the guest is told that its strings are larger than they are. A guest makes that room for
+    them, as WASI wants it, and nobody else uses it.
+    """
 
     def __init__(self) -> None:
         self.calls = 0
+        self.room = 0
+        #: Whether the guest was told of that room, and has not fetched anything since.
+        self.awaited = False
+        #: Whether it was told of it at all, and has made it once.
+        self.told = self.made = False
         self._places: dict[int, Fetch] = {}
+        self._rooms: dict[int, bytes] = {}
 
-    def note(self, fetch: Fetch) -> None:
+    def note(self, fetch: Fetch, room: bytes) -> None:
+        """`room`: what stands behind the strings, where the guest was told that they take as much."""
         self.calls += 1
         self._places.pop(fetch.array, None)
         if len(self._places) < MOST_FETCHES:
             self._places[fetch.array] = fetch
+        self._rooms.pop(fetch.strings, None)
+        if room:
+            self.made = True
+            self._rooms[fetch.strings] = room
+            if len(self._rooms) * len(room) > max(_MOST_ROOM, len(room)):
+                del self._rooms[next(iter(self._rooms))]
+
+    def room_of(self, fetch: Fetch) -> bytes:
+        """What stood behind the strings of a call when it was done; nothing where the guest made no room there."""
+        return self._rooms.get(fetch.strings, b"")
 
     @property
     def all(self) -> tuple[Fetch, ...]:
@@ -106,8 +131,8 @@ class ProcessFunctions:
         self._check = check
         self._noted = noted
         self._wait: Callable[[int], object] = wait or self._advance
-        self._args = [_encoded(text) for text in host.args]
-        self._environ = [_encoded(f"{name}={value}") for name, value in host.env]
+        self._args = tuple(_encoded(text) for text in host.args)
+        self._environ = tuple(_encoded(f"{name}={value}") for name, value in host.env)
         self.arguments, self.environment = Fetches(), Fetches()
         self._realtime = host.time
         self._host_clock = host.clock == "host"
@@ -118,30 +143,37 @@ class ProcessFunctions:
 
     # -- arguments and environment
 
-    def _strings_get(self, strings: list[bytes], array: int, buffer: int, fetches: Fetches) -> None:
-        fetch = Fetch(array, buffer, tuple(strings))
-        for text in strings:
-            self._memory.write_u32(array, buffer)
-            self._memory.write(buffer, text)
-            array += 4
-            buffer += len(text)
-        fetches.note(fetch)
+    def _strings_get(self, strings: tuple[bytes, ...], array: int, buffer: int, fetches: Fetches) -> None:
+        starts = list(accumulate(map(len, strings), initial=buffer))
+        end = starts.pop()
+        addresses = struct.pack(f"<{len(starts)}I", *(start & 0xFFFFFFFF for start in starts))
+        self._memory.write(array, addresses)
+        self._memory.write(buffer, b"".join(strings))
+        room = b""
+        if fetches.awaited:
+            with suppress(WasiError):  # the memory ends there: the guest has made none
+                room = self._memory.read(end, fetches.room)
+        fetches.awaited = False
+        fetches.note(Fetch(array, buffer, strings), room)
 
-    def _sizes_get(self, strings: list[bytes], count: int, size: int) -> None:
+    def _sizes_get(self, strings: tuple[bytes, ...], count: int, size: int, fetches: Fetches) -> None:
+        room = fetches.room if strings else 0
         self._memory.write_u32(count, len(strings))
-        self._memory.write_u32(size, sum(map(len, strings)))
+        self._memory.write_u32(size, sum(map(len, strings)) + room)
+        if room:
+            fetches.told = fetches.awaited = True
 
     def args_get(self, array: int, buffer: int) -> None:
         self._strings_get(self._args, array, buffer, self.arguments)
 
     def args_sizes_get(self, count: int, size: int) -> None:
-        self._sizes_get(self._args, count, size)
+        self._sizes_get(self._args, count, size, self.arguments)
 
     def environ_get(self, array: int, buffer: int) -> None:
         self._strings_get(self._environ, array, buffer, self.environment)
 
     def environ_sizes_get(self, count: int, size: int) -> None:
-        self._sizes_get(self._environ, count, size)
+        self._sizes_get(self._environ, count, size, self.environment)
 
     # -- clocks and random numbers
 

@@ -50,7 +50,7 @@ def audit(job: Job, first: Paused, snapshot: Snapshot) -> tuple[Difference, ...]
 
 def _differences(job: Job, first: Run, host: Host, clock: Clock) -> Found:
     try:
-        other = run_again(job, first.paused, host, clock)
+        other = run_again(job.in_world(host), first.paused, clock)
     except (TimeLimit, UsageError):
         raise
     except PreinitError as problem:

@@ -65,7 +65,8 @@ def _remains(
 ) -> Iterator[BuildWarning]:
     """What libc copied, and nothing leads to once an instance has its own: it is there to be read all the same.
 
-    Looked for are `NAME=VALUE` and an argument, each with the NUL behind it, and a value alone. Who wanted to bind one
+    Looked for are `NAME=VALUE` and an argument, each with the NUL behind it, and a value alone; no argument that is a
+    path in a folder. Who wanted to bind one
     of them and could not has not given it to be in the output, either.
     """
     if late.environment in _OWN:
@@ -81,8 +82,9 @@ def _remains(
                 _NO_SECRET,
             )
     if late.arguments in _OWN:
-        arguments = enumerate((text.encode("utf-8", "surrogateescape") for text in host.args), 1)
-        found = _standing({str(number): (text + b"\0",) for number, text in arguments}, module, snapshot, runs)
+        arguments = {str(number): text for number, text in enumerate(host.args, 1) if not _is_path(text, host)}
+        encoded = {number: (text.encode("utf-8", "surrogateescape") + b"\0",) for number, text in arguments.items()}
+        found = _standing(encoded, module, snapshot, runs)
         if found:
             many = "s" if len(found) > 1 else ""
             yield BuildWarning(
@@ -91,6 +93,13 @@ def _remains(
                 f"argument{many} number {_named(found)} can still be read in the output: {_places(found)}",
                 _NO_SECRET,
             )
+
+
+def _is_path(text: str, host: Host) -> bool:
+    """Whether an argument names something in the folders that the guest was given, as a script: that is no secret, and
+    instances are given the same."""
+    folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
+    return any(text.startswith(f"{folder.rstrip('/')}/") for folder in folders)
 
 
 def _named(found: Mapping[str, Place]) -> str:

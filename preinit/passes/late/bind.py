@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
+from ...binary.late import late_places
 from ...binary.module import Module
-from ...binary.types import Limits
-from ...errors import LateBinding, PreinitError, TimeLimit, UsageError, counted
-from ...host import Clock, Fetches
+from ...errors import LateBinding, PreinitError, TimeLimit, UsageError
+from ...host import Clock, Fetch, Fetches
 from ...host.imports import wasi_parameters
+from ...options.hints import option
 from ...result import LateFacts
 from ..capture.memories import capture_memories
-from ..plan.job import LARGER, LATE_MARKER, Job, larger
+from ..plan.job import LARGER_STEPS, LATE_MARKER, Job
 from ..run import Paused, run_again
 from ..run.observed import Observed, numbers, observe_globals
 from ..snapshot import MemoryState, Snapshot
 from . import find
-from .allocators import check_allocators
 from .fetching import fetching
+from .rooms import room_of
 from .runtimes import GO_HINT, is_go
 from .stack import dead_stack
-from .value import ARGUMENTS_ROOM, ENVIRONMENT_ROOM, Bound, Late, Room
+from .value import Bound, Late
 
 _WHERE = "Read it in an entry point: docs/world.md says how, for each language."
 
@@ -86,12 +88,16 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         alive = [] if is_go(job.module) else find.alive(fetches.all, state)  # Go keeps addresses and lengths
         whole = [fetch for fetch in alive if find.is_whole(fetch, state)]
         held = set(find.in_frames(snapshot.frames))  # `main` has it in a local
-        found = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in whole]).result() if whole else []
+        found = _found(job, whole, fetches, state)
         arrays = tuple(one for one in found if one.words or one.array in held)
         arguments = "bound" if arrays else arguments
+        check_imports(job.module, "args", bool(arrays))
+        check_room(job.module, index, arrays)
     others = _texts_held(job, state, globals_, first.world.arguments, arrays, values=False)
-    unsure = [word for word, taken in others.items() if not taken.begins]
+    unsure = [*others]
     agreed, environment = _Agreed((), 0), None
+    kept: Sequence[Bound] = ()
+    variables: dict[int, find.Taken] = {}
     if "env" in wanted:
         fetches = first.world.environment
         environment = _status(first.host.environment_read, fetches)
@@ -99,8 +105,12 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
             check_runtime(job.module)
         alive = find.alive(fetches.all, state)
         if alive:
-            kept = job.deadline.start(lambda: [find.bound(fetch, state) for fetch in alive]).result()
-            agreed = _environment(job, first, index, kept, unsure)
+            kept = _found(job, alive, fetches, state)
+            check_imports(job.module, "environ", any(one.words for one in kept))
+            check_room(job.module, index, _with_room(kept))
+            variables = _texts_held(job, state, globals_, fetches, kept, values=True)
+            unsure = [*others, *variables]
+            agreed = _own(job, state, kept) or _environment(job, first, index, kept, unsure)
             environment = "bound" if agreed.arrays else environment
     changed = any(
         not find.is_whole(fetch, state)
@@ -108,19 +118,12 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         if any(fetch.array == one.array for one in agreed.arrays)
     )
     second = agreed.second
-    if unsure and second is None and first.other is not None:
-        second = _other_run(job, first, index, LARGER[0], unsure)
-    here = _numbers(state, globals_, unsure)
-    variables = _texts_held(job, state, globals_, first.world.environment, agreed.arrays, values=True)
-    others = {
-        word: taken for word, taken in others.items() if taken.begins or not _by_chance(second, word, taken, here)
-    }
-    variables = {
-        word: taken
-        for word, taken in variables.items()
-        if (taken.begins or (second is not None and second.taken.get(word) == taken))
-        and not (word >= 0 and taken.title == LATE_MARKER[0])  # what is left over of the strings' address
-    }
+    if others and second is None:
+        with suppress(LateBinding):  # a guest that fails in that may hold addresses, or numbers
+            second = _other_run(job, first, index, 0, unsure)
+    if {one.array for one in agreed.arrays} != {one.array for one in kept}:
+        variables = _texts_held(job, state, globals_, first.world.environment, agreed.arrays, values=True)
+    others, variables = _addresses(second, others, variables, _numbers(state, globals_, unsure))
     entries = _entries_held(job, state, globals_, first.world.environment, agreed)
     if index == 0 and (others or variables or entries):
         dead = dead_stack(job.module, snapshot)
@@ -142,15 +145,11 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         environment_globals=tuple(~key for key, value in globals_.items() if value in {a.array for a in agreed.arrays}),
         environment_active=_active(job, snapshot, first.world.environment, agreed.arrays, array=True),
         arguments_active=_active(job, snapshot, first.world.arguments, arrays, array=False),
+        environment_room=next((one.room.size for one in reversed(agreed.arrays) if one.room), 0),
+        arguments_room=min((one.room.size for one in arrays if one.room), default=0),
     )
-    check_imports(job.module, "environ", bool(agreed.arrays))
-    check_imports(job.module, "args", bool(arrays))
-    start = state.pages * job.module.memories[index].page_size if snapshot.memories else 0
-    rooms = Room(start, ENVIRONMENT_ROOM), Room(start + ENVIRONMENT_ROOM, ARGUMENTS_ROOM)
-    late = Late(index, agreed.arrays, arrays, *rooms, facts)
-    if late.binds:
-        job.deadline.start(lambda: check_room(job.module, job.module.memories[index], index, late.end)).result()
-    return late
+    check_room(job.module, index, _with_room(agreed.arrays))
+    return Late(index, agreed.arrays, arrays, facts)
 
 
 def _texts_held(
@@ -193,12 +192,33 @@ def _outside(dead: range, held: Mapping[int, T]) -> dict[int, T]:
     return {word: place for word, place in held.items() if word not in dead}
 
 
-def _by_chance(second: _Other | None, word: int, taken: find.Taken, numbers: Mapping[int, int]) -> bool:
-    """Whether what may be a place within an argument is none: it is the same number in a second run, where that
-    argument lies elsewhere. Where it lies at the same address, nothing shows that, and it is taken for a place."""
-    if second is None or second.arguments.get(word) == taken:
-        return False
-    return second.numbers.get(word) == numbers[word]
+def _addresses(
+    second: _Other | None,
+    others: Mapping[int, find.Taken],
+    variables: Mapping[int, find.Taken],
+    numbers: Mapping[int, int],
+) -> tuple[dict[int, find.Taken], dict[int, find.Taken]]:
+    """What of the words that may hold places in texts of arguments, and of variables, does hold such a place.
+
+    A word is none that has the same number in a second run, where that text lies elsewhere. Where nothing shows that,
+    an argument is taken for held; of a variable only its beginning, and that of its value, are.
+    """
+
+    def by_chance(word: int) -> bool:
+        return second is not None and second.numbers.get(word) == numbers[word]
+
+    held = {
+        word: taken
+        for word, taken in others.items()
+        if (second is not None and second.arguments.get(word) == taken) or not by_chance(word)
+    }
+    kept = {
+        word: taken
+        for word, taken in variables.items()
+        if (second is not None and second.taken.get(word) == taken) or (taken.begins and not by_chance(word))
+        if not (word >= 0 and taken.title == LATE_MARKER[0])  # what is left over of the strings' address
+    }
+    return held, kept
 
 
 def _numbers(state: MemoryState, globals_: Mapping[int, int], wanted: Sequence[int]) -> dict[int, int]:
@@ -247,29 +267,55 @@ def check_imports(module: Module, kind: str, binds: bool) -> None:
         )
 
 
-def check_room(module: Module, memory: Limits, index: int, end: int) -> None:
-    """Raises `LateBinding` where nothing can lie behind the snapshot's memory."""
-    if memory.is_64:
+def check_room(module: Module, index: int, arrays: Sequence[Bound]) -> None:
+    """Raises `LateBinding` where there is nowhere to put what an instance brings."""
+    if not arrays:
+        return
+    if module.memories[index].is_64:
         raise LateBinding(
             f"memory {index} has 64-bit addresses, and what an instance fetches is bound with 32 bits",
             hint=_WHERE,
         )
-    pages = -(-end // memory.page_size)
-    most = memory.maximum if memory.maximum is not None else (1 << 32) // memory.page_size
-    if pages > most:
+    if any(one.room is None for one in arrays):
         raise LateBinding(
-            f"there is no room for the instance's environment: memory {index} may have {counted(most, 'page')}, and "
-            f"{pages} are needed",
-            hint="Link the module with a larger maximum: -Wl,--max-memory=BYTES.",
+            "the guest has made no room for what is larger than what it was given: it did not ask how large that is, "
+            "or did not fetch it when told of more, or has it on its stack, or used that room for something else",
+            hint=f"Where it has a buffer of its own, say how much more fits in there, as in "
+            f"`{option('--late-room', '1KiB')}`. {_WHERE}",
         )
-    check_allocators(module, index)
+
+
+def _with_room(found: Sequence[Bound]) -> Sequence[Bound]:
+    """The arrays that something holds: those that have room, or all of them where none has. One room is enough."""
+    held = [one for one in found if one.words]
+    return [one for one in held if one.room] or held
+
+
+def _found(job: Job, fetched: Sequence[Fetch], fetches: Fetches, state: MemoryState) -> list[Bound]:
+    """What the guest keeps of some calls: words, and room."""
+    made = late_places(job.module)
+
+    def find_all() -> list[Bound]:
+        return [find.bound(fetch, state, room_of(fetch, fetches, state, made)) for fetch in fetched]
+
+    return job.deadline.start(find_all).result() if fetched else []
+
+
+def _own(job: Job, state: MemoryState, found: Sequence[Bound]) -> _Agreed | None:
+    """What an output binds by itself and says so, where that is all that it keeps: it lies at the same address in all
+    environments, so that no second run shows it."""
+    made = late_places(job.module)
+    if made.environment is None or not found or any(one.array != made.environment.start for one in found):
+        return None
+    held = {word for one in found for word in one.words}
+    return _Agreed(tuple(one._replace(words=made.words) for one in found), 0) if held.issuperset(made.words) else None
 
 
 def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound], unsure: Sequence[int]) -> _Agreed:
     held = {word: one.array for one in found for word in one.words}
     moves = True
-    for size in LARGER:
-        second = _other_run(job, first, index, size, unsure)
+    for step in range(LARGER_STEPS):
+        second = _other_run(job, first, index, step, [*unsure, *held])
         other = second.words
         if second.changed:
             raise LateBinding(
@@ -285,7 +331,8 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound], un
             break
         moved = {word for word in same if other[word] != held[word]}
         arrays = (one._replace(words=tuple(word for word in one.words if word in moved)) for one in found)
-        return _Agreed(tuple(one for one in arrays if one.words), len(held.keys() - moved), second)
+        elsewhere = {word for word in held.keys() - moved if second.numbers[word] != held[word]}
+        return _Agreed(tuple(one for one in arrays if one.words), len(elsewhere), second)
     raise LateBinding(
         "the guest keeps its environment at an address that does not depend on its size, so nothing shows which words "
         "of memory hold that address",
@@ -293,13 +340,13 @@ def _environment(job: Job, first: Paused, index: int, found: Sequence[Bound], un
     )
 
 
-def _other_run(job: Job, first: Paused, index: int, size: int, unsure: Sequence[int]) -> _Other:
+def _other_run(job: Job, first: Paused, index: int, step: int, unsure: Sequence[int]) -> _Other:
     """What is found in a run with a larger environment. `unsure`: the words whose numbers there are wanted."""
-    if first.other is not None and size == LARGER[0]:
+    if first.other is not None and step == 0:
         other = first.other
         return job.deadline.start(lambda: _held(job, other, index, unsure)).result()
     try:
-        other = run_again(job, first, replace(larger(job.options.host, size), quiet_guest=True), Clock())
+        other = run_again(job.in_larger_world(step), first, Clock())
     except (TimeLimit, UsageError):
         raise
     except PreinitError as problem:

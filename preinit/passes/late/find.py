@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import accumulate, chain
 from typing import NamedTuple
 
+from ...binary.late import Room
 from ...host import Fetch
 from ..snapshot import FramesState, FrameState, MemoryState
 from .value import Bound
@@ -51,9 +52,9 @@ def is_whole(fetch: Fetch, memory: MemoryState) -> bool:
     return memory.content[fetch.array : fetch.array + len(expected)] == expected
 
 
-def bound(fetch: Fetch, memory: MemoryState) -> Bound:
-    """An array, and the words that hold its address."""
-    return Bound(fetch.array, len(fetch.texts), tuple(words(memory, fetch.array)))
+def bound(fetch: Fetch, memory: MemoryState, room: Room | None = None) -> Bound:
+    """An array, the words that hold its address, and its `room`."""
+    return Bound(fetch.array, len(fetch.texts), tuple(words(memory, fetch.array)), room)
 
 
 def words(memory: MemoryState, value: int) -> Iterator[int]:

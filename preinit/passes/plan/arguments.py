@@ -276,6 +276,8 @@ def number(value_type: ValType, text: str, where: str) -> bytes:
         hint = expected(value_type)
         if text.strip().startswith(_NO_NUMBERS):
             hint = "Text in Python passes numbers only: a `preinit.Call` passes the rest, see docs/calls.md."
+        elif text.strip().startswith("'"):
+            hint = 'Texts stand between double quotes: "text".'
         raise InitializerType(
             f"{quoted(text)} is not a number of type {type_name(value_type)}", where=where, hint=hint
         ) from None

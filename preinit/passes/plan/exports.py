@@ -11,7 +11,7 @@ from ...errors import InitializerType, Misfit, NothingLeft, UnknownExport, print
 from ...options import Options
 from .arguments import Call
 from .entries import entries, renamed
-from .initializers import COMMAND_START, REACTOR_START, constructors_exported
+from .initializers import COMMAND_START, REACTOR_START, checked_result, constructors_exported
 
 #: Name, kind and index of an export.
 Export = tuple[str, int, int]
@@ -45,7 +45,10 @@ def output_exports(
         new_names.setdefault(source, []).append(destination)
     for source in new_names:
         if source not in module.exported_names:
-            raise UnknownExport(f"there is no export {quoted(source)} to rename", hint="Write it as `-r NEW=PRESENT`.")
+            hint = checked_result(source, module.exported_names, "-r", f"{new_names[source][0]}=")
+            raise UnknownExport(
+                f"there is no export {quoted(source)} to rename", hint=hint or "Write it as `-r NEW=PRESENT`."
+            )
         if source in removed:
             raise Misfit(
                 f"the export {quoted(source)} is an initializer that was run: it is removed, not renamed",

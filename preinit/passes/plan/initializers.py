@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ...binary.instructions import decoder
 from ...binary.module import Module
@@ -13,7 +13,7 @@ from ...errors import InitializerType, NoInitializer, UnknownExport, quoted
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Call as Given
 from ...options.grammar import Written, parse, read, read_numbers
-from ...options.hints import few_of
+from ...options.hints import few_of, option
 from ...options.reading import Mistake
 from .arguments import ANY, Before, check_number, expected_result, number, with_data
 from .arguments import Call as Call
@@ -124,7 +124,8 @@ def call_of(
     if name not in functions:
         if name in module.exported_names:
             raise InitializerType(f"the export {quoted(name)} is not a function", hint=_candidates(module, functions))
-        raise UnknownExport(f"the module exports no function {quoted(name)}", hint=_candidates(module, functions, name))
+        hint = checked_result(name, functions, "-f") or _candidates(module, functions, name)
+        raise UnknownExport(f"the module exports no function {quoted(name)}", hint=hint)
     function_type = module.function_type(functions[name])
     if function_type is None:
         raise InitializerType(
@@ -154,6 +155,17 @@ def call_of(
     returned = written.returns if written else None
     expected = None if returned is None else expected_result(function_type, returned, site.result())
     return Call(name, function_type, parts, raw, expected=expected)
+
+
+def checked_result(text: str, functions: Container[str], flag: str, prefix: str = "") -> str | None:
+    """How to write a call whose result is checked, where somebody left out its arguments; None where nobody did.
+
+    `prefix`: what stands before the call.
+    """
+    name, equals, returned = text.partition("=")
+    if not equals or name not in functions:
+        return None
+    return f"To have the result checked, write the arguments, too: {option(flag, f'{prefix}{name}()={returned}')}"
 
 
 def _read(text: str, prefix: str) -> Written:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...binary.growth import Bounds, counts_together
+from ...binary.late import late_places
 from ...binary.module import Module
 from ...binary.opcodes import MEMORY_GROW
 from ...engine.bounds import bounds
@@ -22,17 +23,16 @@ from .pause import Pause
 LATE_MARKER = ("PREINIT_LATE", "build")
 
 
-#: Bytes that other environments are larger by, one after the other until what a guest keeps of it lies elsewhere.
-LARGER = (200, 20_000, 400_000)
+#: Bytes of room that a guest makes for an instance's environment, and for its arguments, where no option says how many:
+#: some keep arguments on their stack, which may be small.
+ENVIRONMENT_ROOM, ARGUMENTS_ROOM = 128 << 10, 16 << 10
 
-
-def larger(host: Host, size: int) -> Host:
-    """The same world, with more environment variables: `size` bytes more.
-
-    Their number is odd, so that what an allocator keeps behind an array of them does not lie as far from its end.
-    """
-    extra = tuple((f"{LATE_MARKER[0]}_{number}", "x" * (size // 5)) for number in range(5))
-    return dataclasses.replace(host, env=(*extra, *host.env))
+#: Other environments, one after the other until what a guest keeps of it lies elsewhere: how many variables they begin
+#: with, in place of one, bytes of each value, and whether there is to be room for more. Without that, nearly everything
+#: lies elsewhere. They are an odd number more, so that what an allocator keeps behind an array of them does not lie as
+#: far from its end. Some allocators double what they have: the last one has far more than there is room for.
+_LARGER = ((6, 40, False), (6, 4_000, True), (6, 80_000, True))
+LARGER_STEPS = len(_LARGER)
 
 
 class Job(NamedTuple):
@@ -48,6 +48,7 @@ class Job(NamedTuple):
     resumes: the module is an output.
     pause: where the guest is paused; None for the end of the last call.
     entries: functions of the output that call an export with constants.
+    makes_room: the guest is to make room for what instances bring, where they bring something.
     """
 
     module: Module
@@ -62,6 +63,28 @@ class Job(NamedTuple):
     resumes: bool = False
     pause: Pause | None = None
     entries: tuple[Entry, ...] = ()
+    makes_room: bool = True
+
+    @property
+    def rooms(self) -> tuple[int, int]:
+        """Bytes of room that the guest makes for the environment, and for the arguments, of an instance."""
+        options, bound = self.options, late_places(self.module).kinds
+        sizes = (options.late_room or ENVIRONMENT_ROOM, options.late_room or ARGUMENTS_ROOM)
+        environment, arguments = (
+            size if self.makes_room and kind in options.wants_late and kind not in bound else 0
+            for kind, size in zip(("env", "args"), sizes, strict=True)
+        )
+        return environment, arguments
+
+    def in_larger_world(self, step: int) -> Job:
+        """The same job, whose guest sees more environment variables, and prints nothing. `step`: which of these."""
+        number, size, makes_room = _LARGER[step]
+        size = max(size, self.rooms[0]) if step == LARGER_STEPS - 1 else size
+        # The first one is larger, too, so that no text begins where another one does in the usual environment.
+        extra = ((LATE_MARKER[0], "x" * size), *((f"{LATE_MARKER[0]}_{at}", "x" * size) for at in range(1, number)))
+        host = self.options.host
+        job = self.in_world(dataclasses.replace(host, env=(*extra, *host.env), quiet_guest=True))
+        return job._replace(makes_room=self.makes_room and makes_room)
 
     @property
     def interruptible(self) -> bool:
@@ -102,7 +125,8 @@ class Job(NamedTuple):
 def host_of(options: Options) -> Host:
     """What a guest sees that is built with these options."""
     host = options.host
-    return dataclasses.replace(host, env=(LATE_MARKER, *host.env)) if "env" in options.wants_late else host
+    marked = "env" not in options.wants_late or any(name == LATE_MARKER[0] for name, _ in host.env)
+    return host if marked else dataclasses.replace(host, env=(LATE_MARKER, *host.env))
 
 
 def interruptible(options: Options) -> bool:

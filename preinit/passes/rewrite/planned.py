@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...binary import assembler as code
+from ...binary.late import SECTION as LATE
 from ...errors import Misfit, quoted
 from ...options.hints import option
 from ..plan.entries import renamed
@@ -31,6 +32,8 @@ def planned(job: Job, snapshot: Snapshot, paused: Paused, fetched: Late | None) 
         plan = plan._replace(added=entry_functions(module, job.entries, paused.given))
     if snapshot.frames.run is not None:
         plan = _continued(job, snapshot, plan, job.calls[snapshot.frames.run].name)
+    if ended:  # an output that ran fetches nothing any more, unless what it is made into does
+        plan = plan._replace(replaced=(*plan.replaced, LATE))
     return _fetching(job, plan, fetched) if options.says_late else plan
 
 
@@ -44,12 +47,13 @@ def _fetching(job: Job, plan: Plan, fetched: Late | None) -> Plan:
         plan = plan._replace(added=(*plan.added, *functions), exports=exports)
     folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
     said = late.section(fetched, folders if host.late_dirs else ())
-    return plan._replace(customs=(*plan.customs, said))
+    return plan._replace(customs=(*plan.customs, said), replaced=tuple({*plan.replaced, LATE}))
 
 
 def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
     """The plan of an output that goes on in the middle of its export `name`."""
-    from . import frames, late
+    from . import frames
+    from .late import ENTRIES
     from .resuming import resuming
 
     module, state = job.module, snapshot.frames
@@ -65,7 +69,7 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
         )
     names = names or {name}
     # What a host calls first, it calls once.
-    called = None if names <= {*late.ENTRIES} else len(module.globals) + plan.globals.added
+    called = None if names <= {*ENTRIES} else len(module.globals) + plan.globals.added
     continued = frames.continuations(module, state, name, first, before, called)
     resumed = {} if continued.entry is None else {name: continued.entry}
     if called is not None and resumed:
@@ -75,5 +79,5 @@ def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:
         added=(*plan.added, *continued.functions, *(() if resumes is None else (resumes,))),
         frames=plan.frames._replace(types=continued.types, names=continued.names),
         customs=(frames.section(state, first),),
-        replaced=(frames.SECTION, late.SECTION),
+        replaced=(frames.SECTION,),
     )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from ...engine.values import Unsuited
 from ...errors import InitializerFailed, TimeLimit, counted
 from ...errors.reason import Reason
-from ...options import Host
 from ...options.accepted import watched
 from ..observer import Observer
-from ..plan.job import LARGER, Job, larger
+from ..plan.job import Job
 from ..plan.pause import Pause
 from .attempt import Attempt, Check
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
+from .rooms import makes_no_room
 from .strategies import ASKED_FOR, Strategy
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def _run_to_pause(job: Job, pause: Pause, observer: Observer, kept: Kept | None,
     """
     if "env" in job.options.wants_late:
         try:
-            other = dataclasses.replace(larger(job.options.host, LARGER[0]), quiet_guest=True)
-            return _run_twice(job, pause, observer, kept, check, other)
+            return _run_twice(job, pause, observer, kept, check, job.in_larger_world(0))
         except TimeLimit:
             raise
         except InitializerFailed as problem:
@@ -60,28 +59,27 @@ def _run_twice(
     observer: Observer,
     kept: Kept | None,
     check: Check | None,
-    other: Host | None,
+    other: Job | None,
 ) -> Paused:
-    """`other`: the world of the first run, if it is another one."""
+    """`other`: the same in the world of the first run, if it is another one."""
     from ..instrument.frames import watch
     from .pausing import checked_stack
     from .unwinding import KeptForUnwinding, compare
 
-    def copied(stack: tuple[int, ...]) -> tuple[Job, Watched]:
+    def copied(job: Job, stack: tuple[int, ...]) -> tuple[Job, Watched]:
         with observer.stage("instrument"):
             number = pause.point.number if pause.function is not None else 0
             made = job.deadline.start(lambda: watch(job.module, stack, pause.function, number)).result()
         return _for_copy(job, made), made
 
-    first_job, first_copy = copied(())
-    first_job = first_job.in_world(other) if other else first_job
+    first_job, first_copy = copied(other or job, ())
     first_kept = kept or KeptInFolder(first_job)
     first = _run(first_job, observer, first_kept, check, (pause, first_copy, False))
     try:
         assert first.pausing is not None
         stack = checked_stack(first.pausing)
         observer.note(f"paused with {counted(len(stack), 'active function')}")
-        second_job, second_copy = copied(stack)
+        second_job, second_copy = copied(job, stack)
         again = KeptForUnwinding(second_job, first, frozenset(stack))
         printed = 0 if other else first.world.printed
         second = _run(second_job, observer, again, None, (pause, second_copy, True), printed)
@@ -114,7 +112,10 @@ def _run(
     pausing: tuple[Pause, Watched, bool] | None = None,
     printed: int = 0,
 ) -> Paused:
-    """`pausing`: where, in which copy, whether it is unwound then. `printed`: bytes that an earlier run has printed."""
+    """`pausing`: where, in which copy, whether it is unwound then. `printed`: bytes that an earlier run has printed.
+
+    A guest that makes no room when it is told of a larger environment runs again, and is told what is true.
+    """
     with observer.stage("choose"):
         following = iter(list(kept.strategies(job)))
     folder = kept.store.folder
@@ -139,10 +140,22 @@ def _run(
             observer.compiled = None
             printed = max(printed, world.printed)
             world.close()
+        except InitializerFailed:
+            world.close()
+            if not makes_no_room(job.module, world):
+                raise
+            observer.note("starting again, in an environment of its own size: the guest makes no room for a larger one")
+            return _run(job._replace(makes_room=False), observer, kept, check, pausing, max(printed, world.printed))
         except BaseException:
             world.close()
             raise
         else:
+            if makes_no_room(job.module, world):
+                paused.close()
+                observer.note(
+                    "starting again, in an environment of its own size: the guest makes no room for a larger one"
+                )
+                return _run(job._replace(makes_room=False), observer, kept, check, pausing, max(printed, world.printed))
             with observer.stage("profile"):
                 kept.update(job, strategy, paused)
             return paused
@@ -157,12 +170,13 @@ def _until(pausing: tuple[Pause, Watched, bool] | None, world: World) -> Pausing
     return Pausing(*pausing[:2], world.watch, pausing[2])
 
 
-def run_again(job: Job, first: Paused, host: Host, clock: Clock) -> Paused:
+def run_again(job: Job, first: Paused, clock: Clock) -> Paused:
     """Runs the initializer in a fresh instance and in another world, with what `first` has compiled.
 
-    Raises what running raises.
+    `job`: the same in that world. Raises what running raises.
     """
-    job = job.in_world(host)
+    if not first.world.makes_room:
+        job = job._replace(makes_room=False)
     pausing = first.pausing
     if pausing is not None:
         job = _for_copy(job, pausing.watched)
@@ -213,6 +227,7 @@ def _world(job: Job, printed: int, pause: Pause | None = None) -> World:
         watch = Watch(pause.point, pause.imports)
     more = (watched(options.accept), dict(options.host.functions))
     world = World(job.module, job.host, job.deadline, *given, *more, watch, options.replay_output)
+    world.make_room(*job.rooms)
     if not options.digest_files:
         world.leave_out_digests()
     return world

@@ -186,6 +186,22 @@ def test_arguments_that_can_still_be_read_are_told_by_number() -> None:
     assert "the texts of the build's arguments number 2, 3 can still be read" in message and SECRET not in message
 
 
+def test_an_argument_that_is_a_path_in_a_folder_is_no_secret(tmp_path: Path) -> None:
+    def told(argument: str, folder: str) -> bool:
+        given = {
+            "pause_at": "stdin",
+            "args": ["p", argument],
+            "late": None,
+            "dirs": {str(tmp_path): folder},
+            "cache": False,
+        }
+        warnings = build(ROOT / "fixtures/world/command.wasm", **given).report.warnings  # type: ignore[arg-type]
+        return any(warning.code == "late-remains" for warning in warnings)
+
+    assert not told("/app/script.py", "/app") and not told("/app/script.py", "/")
+    assert told("/app/script.py", "/data") and told("/application", "/app") and told("app/script.py", "/app")
+
+
 def test_a_strict_build_refuses_what_can_still_be_read_unless_it_is_accepted(tmp_path: Path) -> None:
     options = ["--late", "env", "-e", f"TOKEN={SECRET}", "-r", "_start=answer", "--strict", "-o", tmp_path / "out.wasm"]
     done = run("build", ROOT / "fixtures/world/world.wasm", *options, code=1)

@@ -11,11 +11,13 @@ import pytest
 import wasmtime
 
 from preinit import Builder, Host, Result, build
+from preinit.binary.encoder import uleb
 from preinit.binary.module import parse
 from preinit.errors import LateBinding, TimeLimit, UsageError, WarningsRefused
 from preinit.report.text import summary
 from preinit.verification import verify
-from tests.support.modules import build_text
+from tests.support.binaries import stripped
+from tests.support.modules import build_text, wasm
 from tests.support.places import ROOT
 from tests.support.worlds import in_node, in_wasmtime
 
@@ -56,8 +58,8 @@ def test_programs_in_other_languages_see_it_too(run: Run, language: str, number:
 
 
 @pytest.mark.parametrize("language", ["world", "plus", "rust", "zig"])
-def test_an_environment_may_be_as_large_as_its_host_allows(language: str) -> None:
-    given = {"late": ["env"], "rename_funcs": {"_start": "answer"}, "cache": False}
+def test_an_environment_may_be_as_large_as_the_room_that_was_asked_for(language: str) -> None:
+    given = {"late": ["env"], "late_room": "20MiB", "rename_funcs": {"_start": "answer"}, "cache": False}
     result = build(ROOT / f"fixtures/world/{language}.wasm", **given)  # type: ignore[arg-type]
     variables = {f"NAME_{i}": chr(65 + i % 26) * 100_000 for i in range(200)}
     assert seen(in_wasmtime(result.wasm, variables))[1] == [f"{name}={value}" for name, value in variables.items()]
@@ -100,11 +102,13 @@ def test_a_paused_command_with_another_number_of_arguments_ends_at_once(tmp_path
     assert (tmp_path / "error").read_text() == "this program was prepared with 2 arguments and takes as many\n"
 
 
-def test_environments_around_the_size_of_the_room_are_whole() -> None:
-    result = built()
-    for size in range((48 << 10) - 24, (48 << 10) + 8):
+def test_environments_around_the_size_of_the_room_are_whole(tmp_path: Path) -> None:
+    result = built(late_room="4KiB")
+    for size in range(4096 - 16, 4096 - 11):
         value = "y" * size
         assert seen(in_wasmtime(result.wasm, {"A": value}))[1] == [f"A={value}"]
+    with pytest.raises(wasmtime.ExitTrap):
+        in_wasmtime(result.wasm, {"A": "y" * (4096 - 11)}, stderr=tmp_path / "error")
 
 
 @HOSTS
@@ -149,7 +153,7 @@ def test_what_the_instance_changes_in_its_environment_works() -> None:
 
 
 def test_memory_that_the_allocator_takes_later_lies_elsewhere() -> None:
-    result = built(rename_funcs={"_start": "grow"})
+    result = built(rename_funcs={"_start": "grow"}, late_room="1MiB")
     large = "z" * 300_000
     assert seen(in_wasmtime(result.wasm, {"A": "1", "LARGE": large}))[1] == ["A=1", f"LARGE={large}"]
 
@@ -281,11 +285,23 @@ def test_a_number_that_happens_to_be_the_address_is_left_alone() -> None:
         (if (i32.ne (i32.load (i32.const 516)) (i32.const {number})) (then (unreachable))))
     """
     # "PREINIT_LATE=build" and its NUL stand at 1024, the array behind it.
-    result = by_hand(lucky.replace("{number}", str((1024 + 19 + 7) & -8)))
+    result = by_hand(lucky.replace("{number}", str((1024 + 19 + ROOM + 7) & -8)))
+    facts = result.report.late
+    assert facts and (facts.environment_words, facts.elsewhere) == ((512,), 0)
+    assert not result.report.warnings
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
+def test_a_word_that_holds_the_address_in_one_of_two_runs_is_told() -> None:
+    result = by_hand("""
+      (func (export "preinit_initialize")
+        (i32.store (i32.const 512) (call $fetch))  ;; and where the number of variables says
+        (i32.store (i32.add (i32.const 516) (i32.shl (i32.load (i32.const 0)) (i32.const 2))) (i32.load (i32.const 512))))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """)
     facts = result.report.late
     assert facts and (facts.environment_words, facts.elsewhere) == ((512,), 1)
     assert [warning.code for warning in result.report.warnings] == ["late-elsewhere"]
-    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
 
 
 def test_all_arrays_that_are_kept_are_bound_and_that_is_said() -> None:
@@ -312,11 +328,15 @@ def test_nothing_that_is_kept_is_a_warning_and_an_error_of_a_strict_build() -> N
 
 def test_an_array_that_stands_in_one_place_is_no_proof() -> None:
     with pytest.raises(LateBinding, match="does not depend on its size"):
-        by_hand("""
+        by_hand(
+            """
           (func (export "preinit_initialize")
+            (drop (call $sizes (i32.const 0) (i32.const 4)))
             (drop (call $get (i32.const 2048) (i32.const 4096))) (i32.store (i32.const 512) (i32.const 2048)))
           (func (export "entry") (call $print (i32.load (i32.const 512))))
-        """)
+        """,
+            late_room=1024,
+        )
 
 
 def test_a_change_that_the_guest_made_is_said_to_be_gone() -> None:
@@ -343,171 +363,188 @@ def test_an_initializer_that_fails_in_another_environment_is_refused() -> None:
         """)
 
 
-def test_a_memory_that_can_not_grow_has_no_room() -> None:
-    with pytest.raises(LateBinding, match="memory 0 may have 2 pages, and 3 are needed"):
-        by_hand(KEEPS, maximum="2")
+#: Bytes of room for the environment, where no option says how many.
+ROOM = 128 << 10
 
-
-BLIND = {
-    "dropped": "(drop (memory.grow (i32.const 1)))",
-    "equal": "(drop (i32.eq (memory.grow (i32.const 1)) (i32.const -1)))",
-    "unequal": "(drop (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))",
-    "negative": "(drop (i32.lt_s (memory.grow (i32.const 1)) (i32.const 0)))",
-    "with -1 before it": "(drop (i32.eq (i32.const -1) (memory.grow (local.get 0))))",
-    "through a local": "(local.set 0 (memory.grow (i32.const 1))) (drop (i32.eq (local.get 0) (i32.const -1)))",
-    "through a local that is compared at once": """(if (i32.eq (local.tee 0 (memory.grow (i32.const 1)))
-      (i32.const -1)) (then (unreachable)))""",
-    "through a local, with -1 before it": """(local.set 0 (memory.grow (i32.const 1)))
-      (drop (i32.eq (i32.const -1) (local.get 0)))""",
-    "through a local that nobody reads": "(local.set 0 (memory.grow (i32.const 1)))",
-    "a local that gets another value": """(local.set 0 (memory.grow (i32.const 1)))
-      (local.set 0 (i32.const 3)) (global.set $top (local.get 0))""",
-    "a local that had another value": """(global.set $top (local.get 0))
-      (drop (i32.lt_s (local.tee 0 (memory.grow (i32.const 1))) (i32.const 0)))""",
-    "in a loop that sets it first": """(loop (local.set 0 (i32.const 8)) (global.set $top (local.get 0))
-      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1))))""",
-    "in one way of two": """(if (local.get 1) (then (local.set 0 (memory.grow (i32.const 1))))
-      (else (global.set $top (local.get 0))))""",
+#: Allocators that take all that lies behind their heap for their own, or all pages that memory grew by.
+TAKING = {
+    "grows, and looks only whether that went well": """(local.set 0 (i32.const -1))
+      (if (i32.eq (memory.grow (i32.const 2)) (local.get 0)) (then (unreachable)))
+      (global.set $end (i32.add (global.get $end) (i32.const 131072)))""",
+    "compares with the size": """(if (i32.gt_s (i32.sub (global.get $end) (i32.shl (memory.size) (i32.const 16)))
+      (i32.const 0)) (then (unreachable)))
+      (drop (memory.grow (i32.const 2))) (global.set $end (i32.shl (memory.size) (i32.const 16)))""",
+    "asks before it grows": """(local.set 0 (memory.size))
+      (if (i32.ne (memory.grow (i32.const 2)) (local.get 0)) (then (unreachable)))
+      (if (i32.ne (i32.shl (local.get 0) (i32.const 16)) (global.get $end)) (then (unreachable)))
+      (global.set $end (i32.add (global.get $end) (i32.const 131072)))""",
 }
 
 
-@pytest.mark.parametrize("growing", BLIND.values(), ids=BLIND.keys())
-def test_a_function_that_grows_memory_and_does_not_look_where_is_refused_by_name(growing: str) -> None:
-    with pytest.raises(LateBinding, match="looks only whether that went well") as caught:
-        by_hand(f'{KEEPS} (func (export "more") (param i32 i32) {growing})')
-    where = caught.value.where
-    assert where and where.startswith("byte offset 0x") and "in `more`: the result of `memory.grow`" in where
+@HOSTS
+@pytest.mark.parametrize("grows", TAKING.values(), ids=TAKING.keys())
+def test_an_allocator_that_takes_whatever_lies_behind_its_heap_leaves_the_environment_alone(
+    run: Run, grows: str
+) -> None:
+    code = f"""
+      (func (export "preinit_initialize") (local i32) (i32.store (i32.const 512) (call $fetch)) {{}}
+        (global.set $top (global.get $end)))
+      (func $more (export "more") (local i32) {grows}
+        (memory.fill (global.get $top) (i32.const 0xff) (i32.sub (global.get $end) (global.get $top)))
+        (global.set $top (global.get $end)))
+      (func (export "entry") (call $more) (call $more) (call $print (i32.load (i32.const 512))))
+    """
+    variables = {"A": "1", "LARGE": "x" * 100_000}
+    said = "".join(f"{name}={value}\n" for name, value in variables.items())
+    for before in ("", "(call $more)"):
+        assert run(by_hand(code.format(before)).wasm, variables) == said
 
 
-WRAPPED = {
-    "(func $grow (param i32) (result i32) (memory.grow (local.get 0)))": "a body",
-    "(func $grow (param i32) (result i32) (return (memory.grow (local.get 0))))": "a return",
-}
+def test_an_environment_that_is_larger_than_its_room_ends_the_instance_and_says_why(tmp_path: Path) -> None:
+    result = by_hand(KEEPS, late_room=300)
+    # "PREINIT_LATE=build" and its NUL stand at 1024, the room behind it, on addresses of words.
+    size = 1024 + 19 + 300 - 1044
+    most = size - 2 * 4 - len("A=") - 1
+    assert in_wasmtime(result.wasm, {"A": "x" * most}) == f"A={'x' * most}\n"
+    with pytest.raises(wasmtime.ExitTrap) as ended:
+        in_wasmtime(result.wasm, {"A": "x" * (most + 1)}, stderr=tmp_path / "error")
+    assert ended.value.code == 71
+    said = (tmp_path / "error").read_text()
+    assert said == f"the environment is larger than the {size} bytes that this program was prepared for\n"
 
 
-@pytest.mark.parametrize("function", WRAPPED.keys(), ids=WRAPPED.values())
-def test_a_function_that_returns_what_growing_gave_is_as_blind_as_who_calls_it(function: str) -> None:
-    calls = '(func (export "more") {}(call $grow (i32.const 1)){})'
-    for before, behind in (("(drop ", ")"), ("(drop (i32.eq ", " (i32.const -1)))")):
-        with pytest.raises(LateBinding, match="looks only whether that went well") as caught:
-            by_hand(f"{KEEPS} {function} {calls.format(before, behind)}")
-        assert caught.value.where and "in `more`: " in caught.value.where
-    uses = calls.format("(global.set $top (i32.shl ", " (i32.const 16)))")
-    assert by_hand(f"{KEEPS} {function} {uses}").wasm
+@pytest.mark.parametrize("size", [0, 255, (1 << 30) + 1])
+def test_a_room_has_at_least_256_bytes_and_at_most_a_gibibyte(size: int) -> None:
+    with pytest.raises(
+        UsageError, match=f"late_room can't be {size:,} bytes: at least 256, at most 1024 MiB"
+    ) as caught:
+        built(late_room=size)
+    assert caught.value.hint and "late_room" in caught.value.hint
+    assert built(late_room="256").report.late
 
 
-SEEING = {
-    "used": "(global.set $top (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))",
-    "compared with where it should be": "(drop (i32.eq (memory.grow (i32.const 1)) (global.get $end)))",
-    "used from a local": """(local.set 0 (memory.grow (i32.const 1))) (drop (i32.eq (local.get 0) (i32.const -1)))
-      (global.set $top (local.get 0))""",
-    "used after a block that sets it": """(block (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1)))
-      (i32.const -1))) (local.set 0 (i32.const 0))) (global.set $top (local.get 0))""",
-    "used in the next round of a loop": """(loop (global.set $top (local.get 0))
-      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1))))""",
-    "used in the next round of an inner loop": """(loop (local.set 0 (i32.const 1)) (loop (global.set $top (local.get 0))
-      (br_if 0 (i32.ne (local.tee 0 (memory.grow (i32.const 1))) (i32.const -1)))))""",
-    "a size that is returned": "(global.set $top (i32.shl (memory.size) (i32.const 16)))",
-}
+#: Has a buffer of 1,000 bytes, and looks how large the environment is before it fetches it.
+BUFFER = """
+  (func $own (result i32)
+    (drop (call $sizes (i32.const 0) (i32.const 4)))
+    (if (i32.gt_u (i32.load (i32.const 4)) (i32.const 1000)) (then {}))
+    (drop (call $get (i32.and (i32.add (i32.const 4007) (i32.load (i32.const 4))) (i32.const -8)) (i32.const 3000)))
+    (i32.and (i32.add (i32.const 4007) (i32.load (i32.const 4))) (i32.const -8)))
+  (func (export "preinit_initialize") (i32.store (i32.const 512) (call $own)))
+  (func (export "entry") (call $print (i32.load (i32.const 512))))
+"""
 
 
-@pytest.mark.parametrize("growing", SEEING.values(), ids=SEEING.keys())
-def test_a_function_that_looks_where_memory_grew_is_none_of_these(growing: str) -> None:
-    result = by_hand(f'{KEEPS} (func (export "more") (param i32 i32) {growing})')
-    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+@pytest.mark.parametrize("refuses", ["(unreachable)", "(call $exit (i32.const 3))", "(return (i32.const 2000))"])
+def test_a_buffer_that_is_too_small_for_the_room_is_refused_with_the_option_that_helps(refuses: str) -> None:
+    code = BUFFER.format(refuses)
+    with pytest.raises(LateBinding, match="the guest has made no room") as caught:
+        by_hand(code)
+    assert caught.value.hint and "late_room=" in caught.value.hint
+    result = by_hand(code, late_room=600)
+    assert in_wasmtime(result.wasm, {"A": "1", "B": "x" * 500}) == f"A=1\nB={'x' * 500}\n"
+
+
+def test_a_program_that_makes_no_room_is_built_as_it_is_where_nobody_asked_for_late_binding() -> None:
+    code = """
+      (func $pause (export "pause"))
+      (func (export "_start") (local $array i32)
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (if (i32.gt_u (i32.load (i32.const 4)) (i32.const 1000)) (then (unreachable)))
+        (local.set $array (i32.and (i32.add (i32.const 4007) (i32.load (i32.const 4))) (i32.const -8)))
+        (drop (call $get (local.get $array) (i32.const 3000)))
+        (i32.store (i32.const 512) (local.get $array))
+        (call $pause)
+        (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code, late=None, pause_at="function:pause", rename_funcs={}, env={"A": "build"})
+    assert result.report.late and result.report.late.environment == "unbound"
+    assert "the guest has made no room" in (result.report.late.cause or "")
+    assert "A=build" in in_wasmtime(result.wasm, {"A": "own"})
 
 
 @pytest.mark.parametrize(
-    "compares",
+    "changes",
     [
-        "(i32.gt_u (local.get 0) (i32.shl (memory.size) (i32.const 16)))",
-        "(i32.gt_u (i32.mul (memory.size) (i32.const 65536)) (local.get 0))",
-        "(i32.le_u (global.get $top) (memory.size))",
+        "(i32.store8 (i32.const 1050) (i32.const 1))",
+        f"(if (i32.gt_u (memory.size) (i32.const 2)) (then (i32.store8 (i32.const {1024 + 19 + ROOM - 1}) (i32.const 1))))",
     ],
 )
-def test_a_function_that_compares_an_address_with_the_size_of_memory_is_refused_by_name(compares: str) -> None:
-    grows = '(func (export "more") (param i32) (result i32) (memory.grow (i32.const 1)))'
-    with pytest.raises(LateBinding, match="compares an address with the size of the memory") as caught:
-        by_hand(f'{KEEPS} {grows} (func (export "room") (param i32) (result i32) {compares})')
-    assert caught.value.where and caught.value.where.endswith("in `room`: `memory.size`")
+def test_a_room_that_was_used_for_something_else_is_none(changes: str) -> None:
+    with pytest.raises(LateBinding, match="or used that room for something else"):
+        by_hand(KEEPS.replace("(call $fetch))", f"(call $fetch)) {changes}", 1))
+    assert by_hand(
+        KEEPS.replace("(call $fetch))", f"(call $fetch)) {changes.replace('(i32.const 1))', '(i32.const 0))')}", 1)
+    ).wasm
 
 
-#: Ways on which a size gets to a comparison with `$top`; `{}` is what grows memory then, and uses the result.
-BYTES = "(i32.shl (memory.size) (i32.const 16))"
-KEPT = {
-    "in a local": f"(local.set 0 {BYTES}) (br_if 0 (i32.le_u (global.get $top) (local.get 0)))",
-    "in a local, in pages": "(local.set 0 (memory.size)) (br_if 0 (i32.le_u (i32.shr_u (i32.add (global.get $top) "
-    "(local.get 1)) (i32.const 16)) (local.get 0)))",
-    "in a local that another way sets": f"(local.set 1 (global.get $top)) (if (local.get 0) (then (local.set 1 {BYTES})))"
-    " (br_if 0 (i32.le_u (global.get $top) (local.get 1)))",
-    "in the next round of a loop": f"(local.set 1 (global.get $top)) (loop (br_if 1 (i32.le_u (global.get $top)"
-    f" (local.get 1))) (local.set 1 {BYTES}) (br_if 0 (local.get 0)))",
-    "from a function": "(local.set 0 (call $size)) (br_if 0 (i32.le_u (global.get $top) (local.get 0)))",
-    "from a function that asks another": "(br_if 0 (i32.le_u (global.get $top) (call $bytes)))",
-    "in a global": f"(global.set $size {BYTES}) (br_if 0 (i32.le_u (global.get $top) (global.get $size)))",
-    "in the function's frame": f"(i32.store offset=8 (local.get 1) {BYTES})"
-    " (br_if 0 (i32.le_u (global.get $top) (i32.load offset=8 (local.get 1))))",
-    "as what is left": f"(br_if 0 (i32.ge_u (i32.sub {BYTES} (global.get $top)) (local.get 1)))",
-    "out of a block": f"(local.set 0 (block (result i32) (drop (br_if 0 {BYTES} (local.get 1))) (i32.const 0)))"
-    " (br_if 0 (i32.le_u (global.get $top) (local.get 0)))",
-}
-GROWS = "(global.set $last (memory.grow (i32.const 1)))"
-AROUND = f"""{KEEPS} (global $size (mut i32) (i32.const 0)) (global $last (mut i32) (i32.const 0))
-  (func $size (result i32) {BYTES})
-  (func $bytes (result i32) (local i32) (local.set 0 (call $size)) (return (local.get 0)))"""
+@pytest.mark.parametrize("named", ['(export "__stack_pointer")', ""])
+def test_what_lies_on_the_stack_has_no_room(named: str) -> None:
+    text = HEAD.replace("{maximum}", "").replace(
+        "(global $top (mut i32) (i32.const 1024))",
+        f"(global $stack {named} (mut i32) (i32.const 131072)) (global $top (mut i32) (i32.const 1024))",
+    )
+    with pytest.raises(LateBinding, match="or has it on its stack"):
+        build(stripped(wasm(f"{text}{KEEPS})")), late=["env"], late_room=1024, rename_funcs={"_start": "entry"})
 
 
-@pytest.mark.parametrize("compares", KEPT.values(), ids=KEPT.keys())
-def test_a_size_of_memory_that_is_compared_later_is_found_wherever_it_was_kept(compares: str) -> None:
-    with pytest.raises(LateBinding, match="compares an address with the size of the memory") as caught:
-        by_hand(f'{AROUND} (func (export "room") (param i32 i32) (block {compares} {GROWS}))')
-    assert caught.value.where and caught.value.where.endswith("in `room`: `memory.size`")
+def test_a_memory_that_ends_in_the_room_has_none() -> None:
+    grows = HEAD.index("(if (i32.gt_u (global.get $top)")
+    head = HEAD[:grows] + HEAD[HEAD.index("(drop (call $get", grows) :]
+    code = head.replace("{maximum}", "2") + KEEPS + ")"
+    given: dict[str, Any] = {"late": ["env"], "rename_funcs": {"_start": "entry"}}
+    with pytest.raises(LateBinding, match="the guest has made no room"):
+        build_text(code, **given)
+    assert in_wasmtime(build_text(code, **given, late_room="64KiB").wasm, {"A": "1"}) == "A=1\n"
 
 
-#: What allocators do that put what they have at the address at which memory grew.
-TOLD = {
-    "with where memory grew": f"""(local.set 0 (memory.grow (local.get 1))) (local.set 1 {BYTES})
-      (local.set 0 (i32.shl (local.get 0) (i32.const 16))) (br_if 0 (i32.le_u (local.get 1) (local.get 0)))
-      (br_if 0 (i32.le_u (i32.sub (local.get 1) (local.get 0)) (global.get $top))) (global.set $top (local.get 0))""",
-    "with what a function says of that": f"""(local.set 0 (call $more (local.get 1)))
-      (br_if 0 (i32.le_u (local.tee 1 {BYTES}) (local.get 0)))""",
-    "after it was the same as that": f"""(local.set 1 {BYTES})
-      (br_if 0 (i32.ne (call $more (local.get 0)) (local.get 1))) (drop (i32.lt_u (local.get 1) (global.get $top)))""",
-    "with a number": "(local.set 1 (memory.size)) (br_if 0 (i32.gt_u (local.get 1) (i32.const 1000)))",
-    "after it is another one": f"""(local.set 1 {BYTES}) (global.set $last (local.get 1))
-      (local.set 1 (local.get 0)) (br_if 0 (i32.le_u (global.get $top) (local.get 1)))""",
-    "rounded to it": f"""(local.set 0 {BYTES}) (local.set 1 (i32.sub (global.get $top) (local.get 0)))
-      (br_if 0 (i32.le_u (local.get 1) (global.get $last)))""",
-    "where a function gives either": """(local.set 0 (call $sbrk (local.get 1))) (br_if 0 (i32.ge_u (local.get 0)
-      (call $sbrk (i32.const 0))))""",
-}
+#: Keeps environment and arguments, and can be paused twice.
+TWICE = """
+  (func $pause (export "pause"))
+  (func $later (export "later"))
+  (func (export "_start") (local $array i32)
+    (i32.store (i32.const 512) (call $fetch))
+    (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+    (local.set $array (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
+    (drop (call $args (local.get $array) (i32.add (local.get $array) (i32.const 64))))
+    (global.set $top (i32.add (i32.add (local.get $array) (i32.const 64)) (i32.load (i32.const 4))))
+    (i32.store (i32.const 516) (local.get $array))
+    (call $pause)
+    (call $later)
+    (call $print (i32.load (i32.const 512)))
+    (call $print (i32.load (i32.const 516))))
+"""
 
 
-def test_a_size_of_memory_may_be_compared_with_where_it_grew() -> None:
-    functions = "".join(f"(func (param i32 i32) (block {one} {GROWS}))" for one in TOLD.values())
-    result = by_hand(f"""{AROUND} {functions}
-      (func $more (param i32) (result i32) (i32.shl (call $grow (local.get 0)) (i32.const 16)))
-      (func $grow (param i32) (result i32) (memory.grow (local.get 0)))
-      (func $sbrk (param i32) (result i32)
-        (if (i32.eqz (local.get 0)) (then (return {BYTES})))
-        (i32.shl (memory.grow (i32.shr_u (local.get 0) (i32.const 16))) (i32.const 16)))""")
+@HOSTS
+def test_an_output_that_fetches_late_can_be_paused_again_and_still_fetches(run: Run) -> None:
+    given: dict[str, Any] = {"env": {"B": "build"}, "args": ["p", "build"]}
+    first = by_hand(TWICE, late=None, rename_funcs={}, pause_at="function:pause", **given)
+    second = build(first.wasm, pause_at="function:later", cache=False, **given)
+    facts = second.report.late
+    assert facts and (facts.environment, facts.arguments, facts.environment_words) == ("bound", "bound", (512,))
+    for output in (first, second):
+        said = run(output.wasm, {"A": "1", "C": "x" * 100_000}, args=["q", "own"])
+        assert said == f"A=1\nC={'x' * 100_000}\nq\nown\n"
+
+
+def test_an_output_that_ran_and_fetches_no_more_does_not_say_that_it_does() -> None:
+    again = build(built(rename_funcs={}).wasm, init_funcs=["answer"], env={"B": "1"}, cache=False)
+    assert b"preinit.late" not in again.wasm
+    verify(built(rename_funcs={}).wasm, again.wasm, init_funcs=["answer"], env={"B": "1"}, cache=False)
+
+
+@pytest.mark.parametrize("said", [b"", b"{}", b"[]", b"\xff", b'{"places": 1}', b'{"places": {"env": {"room": [0, 4]}}}',
+    b'{"places": {"env": {"room": [1, 99999999], "words": [3]}, "args": [[4, [0, 1]]]}}'])  # fmt: skip
+def test_what_a_section_says_of_places_is_looked_at_before_it_is_used(said: bytes) -> None:
+    name = b"\x0cpreinit.late"
+    binary = wasm(HEAD.replace("{maximum}", "") + KEEPS + ")")
+    binary += b"\x00" + uleb(len(name) + len(said)) + name + said
+    try:
+        result = build(binary, late=["env"], rename_funcs={"_start": "entry"}, cache=False)
+    except LateBinding:
+        return
     assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
-
-
-def test_a_module_that_asks_for_the_size_of_its_memory_and_never_grows_it_is_refused() -> None:
-    code = KEEPS + '(func (export "free") (result i32) (i32.sub (memory.size) (global.get $top)))'
-    head = HEAD.replace("{maximum}", "")
-    start = head.index("(if (i32.gt_u (global.get $top)")
-    end = head.index("(drop (call $get", start)
-    with pytest.raises(LateBinding, match="which nothing grows") as caught:
-        build_text(head[:start] + head[end:] + code + ")", late=["env"], rename_funcs={"_start": "entry"})
-    assert caught.value.where and caught.value.where.endswith("in `free`: `memory.size`")
-
-
-def test_a_program_that_grows_memory_for_nothing_is_told_which_function_does() -> None:
-    with pytest.raises(LateBinding, match="a function of the module grows the memory") as caught:
-        build(ROOT / "fixtures/cgi/cgi.wasm", late=["env"], cache=False)
-    assert "allocator takes" not in str(caught.value) and "leave out what grows memory" in str(caught.value)
 
 
 def test_a_failed_call_of_the_host_ends_the_instance() -> None:
@@ -547,10 +584,17 @@ def test_as_many_arguments_as_the_build_had_are_the_instances_own(run: Run) -> N
     assert not result.report.warnings
 
 
-def test_arguments_that_need_more_room_get_it() -> None:
+def test_arguments_that_need_more_room_get_it_where_it_was_asked_for(tmp_path: Path) -> None:
     result = by_hand(ARGUMENTS, late=["args"], args=["a", "b"])
-    for size in (1, 16_379, 16_380, 16_381, 16_382, 16_384, 400_000):
+    for size in (1, 16_379, 16_380, 16_381):
         assert in_wasmtime(result.wasm, args=["p", "y" * size]) == f"p\n{'y' * size}\n"
+    with pytest.raises(wasmtime.ExitTrap) as ended:
+        in_wasmtime(result.wasm, args=["p", "y" * 16_384], stderr=tmp_path / "error")
+    assert ended.value.code == 71
+    said = (tmp_path / "error").read_text()
+    assert said == "the arguments are larger than the 16,384 bytes that this program was prepared for\n"
+    larger = by_hand(ARGUMENTS, late=["args"], args=["a", "b"], late_room="64KiB")
+    assert in_wasmtime(larger.wasm, args=["p", "y" * 60_000]) == f"p\n{'y' * 60_000}\n"
 
 
 @pytest.mark.parametrize("args", [["one"], ["one", "two", "three"]])
@@ -600,8 +644,8 @@ def test_another_memory_than_the_first_can_be_the_guests() -> None:
         (drop (call $get (local.get $array) (i32.const 1024)))
         (i32.store $own (i32.const 512) (local.get $array)))
       (func (export "first") (result i32) (i32.load8_u $own (i32.load $own (i32.load $own (i32.const 512))))))"""
-    result = build_text(text, late=["env"])
-    assert [memory.pages for memory in result.report.snapshot.memories] == [1, 2]
+    result = build_text(text, late=["env"], late_room=1024)
+    assert [memory.pages for memory in result.report.snapshot.memories] == [1, 1]
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
     wasi = wasmtime.WasiConfig()
@@ -714,10 +758,12 @@ def test_words_that_hold_the_address_of_one_variable_are_told_with_its_name(behi
 
 @pytest.mark.parametrize("value", ["", "x", "y" * 70_000, "z" * 200_000])
 def test_words_are_found_in_texts_of_any_size(value: str) -> None:
-    keeps = """
+    keeps = f"""
       (func (export "preinit_initialize") (local $last i32) (i32.store (i32.const 512) (call $fetch))
-        ;; the last byte of the last text, whose end lies before the array
-        (local.set $last (i32.sub (i32.add (i32.const 1024) (i32.load (i32.const 4))) (i32.const 2)))
+        ;; the last byte of the last text
+        (local.set $last (i32.add (i32.const {len("A=" + value)})
+          (i32.load (i32.add (i32.load (i32.const 512)) (i32.shl (i32.sub (i32.load (i32.const 0)) (i32.const 1))
+            (i32.const 2))))))
         (i32.store (i32.const 516) (local.get $last)) (i32.store (i32.const 525) (local.get $last))
         (i32.store (i32.const 4) (i32.const 0)))  ;; the size would be within these texts, too
       (func (export "entry") (call $print (i32.load (i32.const 512))))
@@ -748,7 +794,7 @@ def test_a_paused_program_that_changed_its_environment_is_told_so() -> None:
       (func $pause (export "pause"))
       (func (export "_start") (local $array i32) (local $copy i32)
         (local.set $array (call $fetch))
-        (local.set $copy (i32.const 30000))  ;; as setenv does: another array, with the same addresses and one more
+        (local.set $copy (i32.const 700))  ;; as setenv does: another array, with the same addresses and one more
         (memory.copy (local.get $copy) (local.get $array) (i32.shl (i32.load (i32.const 0)) (i32.const 2)))
         (i32.store (i32.const 512) (local.get $copy))
         (i32.store (i32.const 516) (local.get $array))
@@ -877,6 +923,30 @@ def test_a_number_that_lies_within_an_argument_by_chance_is_no_address_of_it_whe
     assert chance.report.late.arguments_held == () and not elsewhere(chance)
 
 
+def test_tables_of_numbers_among_which_are_addresses_of_texts_are_no_addresses() -> None:
+    keeps = """
+      (func (export "preinit_initialize") (local $array i32) (local $at i32)
+        (i32.store (i32.const 512) (call $fetch))
+        (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+        (local.set $array (global.get $top))
+        (drop (call $args (local.get $array) (i32.add (local.get $array) (i32.const 64))))
+        (i32.store (i32.const 520) (local.get $array))
+        (drop (memory.grow (i32.const 40)))
+        (local.set $at (i32.const 2000000))  ;; each word holds its number
+        (loop
+          (i32.store (local.get $at) (i32.sub (local.get $at) (i32.const 2000000)))
+          (local.set $at (i32.add (local.get $at) (i32.const 4)))
+          (br_if 0 (i32.lt_u (local.get $at) (i32.const 2200000)))))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(keeps, late=["env", "args"], env={"HOME": "/home/of/build"}, args=["program", "argument"])
+    facts = result.report.late
+    assert facts and (facts.environment, facts.arguments) == ("bound", "bound")
+    assert (facts.variables_held, facts.arguments_held, facts.entries_held) == ((), (), ())
+    assert not elsewhere(result)
+    assert in_wasmtime(result.wasm, {"A": "1"}, args=["own", "x"]) == "A=1\n"
+
+
 #: The end of the array: the null behind its entries.
 END = "(i32.add (i32.load (i32.const 512)) (i32.shl (i32.load (i32.const 0)) (i32.const 2)))"
 
@@ -912,7 +982,7 @@ def test_a_number_that_lies_in_the_array_by_chance_is_no_place_in_it() -> None:
     keeps = KEEPS.replace("(call $fetch))", "(call $fetch)) (i32.store (i32.const 516) (i32.const {number}))", 1)
     plain = by_hand(KEEPS, env={"A": "1", "B": "2"})
     # "PREINIT_LATE=build", "A=1" and "B=2" stand at 1024, the array behind them.
-    array = (1024 + 19 + 4 + 4 + 7) & -8
+    array = (1024 + 19 + 4 + 4 + ROOM + 7) & -8
     result = by_hand(keeps.replace("{number}", str(array + 8)), env={"A": "1", "B": "2"})
     assert plain.report.late and result.report.late and result.report.late.entries_held == ()
     assert not elsewhere(result)
@@ -965,12 +1035,12 @@ def test_what_calls_that_have_returned_left_on_the_stack_is_not_told() -> None:
     keeps = """
       (global $__stack_pointer (export "__stack_pointer") (mut i32) (i32.const 1000))
       (data (i32.const 1000) "data")
-      (func (export "preinit_initialize") (i32.store (i32.const 2000) (call $fetch))
-        (i32.store (i32.const {}) (i32.load offset=4 (i32.load (i32.const 2000))))
-        (i32.store (i32.const {}) (i32.add (i32.load (i32.const 2000)) (i32.const 4))))
-      (func (export "entry") (call $print (i32.load (i32.const 2000))))
+      (func (export "preinit_initialize") (i32.store (i32.const 1016) (call $fetch))
+        (i32.store (i32.const {}) (i32.load offset=4 (i32.load (i32.const 1016))))
+        (i32.store (i32.const {}) (i32.add (i32.load (i32.const 1016)) (i32.const 4))))
+      (func (export "entry") (call $print (i32.load (i32.const 1016))))
     """
     left = by_hand(keeps.format(900, 904), env={"A": "1"})
-    kept = by_hand(keeps.format(2004, 2008), env={"A": "1"})
+    kept = by_hand(keeps.format(1008, 1012), env={"A": "1"})
     assert (len(elsewhere(left)), len(elsewhere(kept))) == (0, 2)
     assert in_wasmtime(left.wasm, {"A": "own"}) == "A=own\n"
