@@ -20,7 +20,9 @@ class Guest:
     """Calls functions of wasi:filesystem, and of streams. `root`: the folder that it was given."""
 
     def __init__(self, folder: Path, writable: bool) -> None:
-        self.world = ComponentWorld(Host(dirs={str(folder): "/data"}, writable=writable), Deadline(None), frozenset(), True)
+        self.world = ComponentWorld(
+            Host(dirs={str(folder): "/data"}, writable=writable), Deadline(None), frozenset(), True
+        )
         ((self.root, name),) = self.world.function("wasi:filesystem/preopens", "get-directories")()
         assert name == "/data"
 

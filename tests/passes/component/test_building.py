@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from preinit import Host, Options, build, errors
+from preinit import Options, build, errors
 from preinit.binary.component import read_component
 from preinit.binary.component.recipe import CoreModule, Export, Nested
 from preinit.binary.module import parse
