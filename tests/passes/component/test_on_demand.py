@@ -90,6 +90,26 @@ def test_a_trap_in_a_linked_module_says_in_which_function(engine: str) -> None:
     assert caught.value.frames[0].offset is not None
 
 
+#: Two modules that differ in code and names only.
+ALIKE = """(component
+  (core module $A (memory (export "m") 1) (func $first (export "f") (param i32)
+    (if (local.get 0) (then (unreachable))) (i32.store (i32.const 4) (i32.const 1))))
+  (core module $B (memory (export "m") 1) (func $second (export "f") (param i32)
+    (if (i32.eqz (local.get 0)) (then (unreachable))) (i32.store (i32.const 8) (i32.const 2))))
+  (core instance $a (instantiate $A)) (core instance $b (instantiate $B))
+  (func (export "run-a") (param "x" u32) (canon lift (core func $a "f")))
+  (func (export "run-b") (param "x" u32) (canon lift (core func $b "f")))
+  (func (export "rest") (param "x" u32) (canon lift (core func $b "f"))))"""
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_a_trap_is_said_of_the_one_of_two_modules_that_differ_in_code_only(engine: str, tmp_path: Path) -> None:
+    for calls, name in ((("run-b(1)", "run-a(1)"), "first"), (("run-a(0)", "run-b(0)"), "second")) * 2:
+        with pytest.raises(GuestTrap) as caught:
+            build(wasm(ALIKE), Options(cache_dir=tmp_path, engine=engine, init_funcs=calls))
+        assert [frame.name for frame in caught.value.frames] == [name]
+
+
 #: A module that stays as it is, a library without memory, with a function that is not called.
 UNCHANGED = """(component
   (core module $Main (memory (export "memory") 1) (func (export "run") (i32.store (i32.const 8) (i32.const 7))))
