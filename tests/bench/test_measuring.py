@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from preinit.bench.model import Times
 from preinit.bench.pooled import measure_copies
 from preinit.bench.sizes import sizes
 from tests.support.modules import build_text, wasm
+from tests.support.waiting import wait_for_guests
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(not NODE, reason="needs Node")
@@ -196,10 +196,7 @@ def test_a_guest_that_never_ends_is_stopped_by_the_time_limit() -> None:
     module = wasm(text)
     with pytest.raises(errors.TimeLimit):
         measure(module, module, Options(timeout=1), rounds=3, calls=["run"])
-    for thread in threading.enumerate():
-        if thread.name == "preinit-guest":
-            thread.join(20)
-            assert not thread.is_alive()
+    wait_for_guests()
 
 
 @needs_node
@@ -280,10 +277,10 @@ def test_python_functions_serve_both_and_see_their_guest() -> None:
     options = Options(init_funcs=("load",), host=Host(functions={"env.note": note}))
     output = build(text.encode(), options).wasm
     assert said == ["hello"]
-    measure(text.encode(), output, options, rounds=3, calls=("again",))
+    measure(text.encode(), output, options, rounds=3, seconds=0.01, calls=("again",))
     assert set(said[1:]) == {"hello", "ello"}
     with pytest.raises(errors.UsageError, match="Python functions can't be called from Node"):
-        measure(text.encode(), output, options, runtime="node", rounds=3)
+        measure(text.encode(), output, options, runtime="node", rounds=3, seconds=0.01)
 
 
 #: Asks a module that needs its memory for what is there.
@@ -297,7 +294,7 @@ def test_preloaded_modules_that_need_the_guest_serve_both() -> None:
         '(module (import "guest" "memory" (memory 1)) (func (export "look") (result i32) (i32.load (i32.const 8))))'
     )
     options = Options(init_funcs=("load",), preloads={"env": wasm(serves)}, cache=False)
-    found = measure(wasm(LENT), build(wasm(LENT), options).wasm, options, rounds=3, calls=("again",))
+    found = measure(wasm(LENT), build(wasm(LENT), options).wasm, options, rounds=3, seconds=0.01, calls=("again",))
     assert found.output.functions == ("again",)
 
 
@@ -306,7 +303,7 @@ def test_an_output_without_an_export_that_a_preloaded_module_needs_is_told() -> 
     options = Options(init_funcs=("load",), preloads={"env": wasm(serves)}, cache=False)
     output = build(wasm(LENT), options).wasm
     with pytest.raises(errors.Misfit, match="imports 'load' from the guest, which exports nothing") as caught:
-        measure(wasm(LENT), output, options, rounds=3, calls=("again",))
+        measure(wasm(LENT), output, options, rounds=3, seconds=0.01, calls=("again",))
     assert "the output" in (caught.value.where or "")
 
 
@@ -315,7 +312,7 @@ def test_the_original_sees_what_a_build_sees_whose_instances_fetch_their_own_env
       (memory (export "memory") 1) (func (export "load") (drop (call $get (i32.const 8) (i32.const 12)))
         (if (i32.ne (i32.load (i32.const 8)) (i32.const 1)) (then unreachable))))"""
     options = Options(init_funcs=("load",), late=("env",), cache=False)
-    measure(wasm(text), build(wasm(text), options).wasm, options, rounds=3)
+    measure(wasm(text), build(wasm(text), options).wasm, options, rounds=3, seconds=0.01)
 
 
 PRINTS = """(module

@@ -111,9 +111,9 @@ def test_wrong_usage_is_refused_by_the_parser(good: Path, arguments: list[str]) 
 
 def test_a_module_that_is_compared_with_itself_is_noted(tmp_path: Path) -> None:
     (tmp_path / "in.wasm").write_bytes(wasm(GOOD))
-    one = run("bench", "in.wasm", "in.wasm", "--rounds", "3", cwd=tmp_path, code=0)
+    one = run("bench", "in.wasm", "in.wasm", *FEW, cwd=tmp_path, code=0)
     assert "IN and OUT hold the same bytes" in one.stderr.decode()
-    assert b"same bytes" not in run("bench", "in.wasm", "in.wasm", "--rounds", "3", "-q", cwd=tmp_path, code=0).stderr
+    assert b"same bytes" not in run("bench", "in.wasm", "in.wasm", *FEW, "-q", cwd=tmp_path, code=0).stderr
 
 
 def test_components_are_measured_in_the_runtime_for_components(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from preinit.engine.runtime import MOST_IDLE, Deadline
 from preinit.errors import GuestTrap, StackExhausted, TimeLimit
 from tests.support.command import fails
 from tests.support.modules import build_text, wasm
-from tests.support.waiting import PATIENCE, wait_for, with_time_enough
+from tests.support.waiting import PATIENCE, wait_for, wait_for_guests, with_time_enough
 
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
 
@@ -118,15 +118,7 @@ def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
     for milliseconds in range(1, 40, 3):
         with pytest.raises(errors.TimeLimit):
             build(wasm(text.decode()), cache=False, timeout=milliseconds / 1000)
-    wait_for(lambda: len(guest_threads()) <= FEW)
-
-
-#: Those that wait for work, and one more for each that came to its end while another one did.
-FEW = 2 * MOST_IDLE
-
-
-def guest_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "preinit-guest"]
+    wait_for_guests()
 
 
 def test_one_thread_runs_one_guest_after_the_other_and_holds_nothing_of_it() -> None:
@@ -138,7 +130,7 @@ def test_one_thread_runs_one_guest_after_the_other_and_holds_nothing_of_it() -> 
     held = Held()
     seen = weakref.ref(held)
     names = {deadline.start(lambda held=held: threading.get_ident()).result() for _ in range(20)}  # type: ignore[misc]
-    assert len(names) <= FEW
+    assert len(names) <= MOST_IDLE
     del held
     gc.collect()
     wait_for(lambda: seen() is None)
@@ -147,7 +139,7 @@ def test_one_thread_runs_one_guest_after_the_other_and_holds_nothing_of_it() -> 
 def test_work_that_runs_at_the_same_time_runs_in_threads_of_its_own() -> None:
     deadline, meeting = Deadline(None), threading.Barrier(6)
     assert len({one.result() for one in [deadline.start(lambda: meeting.wait(PATIENCE)) for _ in range(6)]}) == 6
-    wait_for(lambda: len(guest_threads()) <= FEW)
+    wait_for_guests()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that are copies of others")

@@ -238,7 +238,7 @@ def test_a_function_calls_through_the_guest_s_table_and_catches_what_another_one
     assert [int.from_bytes(memory[at : at + 4], "little") for at in (8, 12, 16)] == [42, 0, 33]
     assert result.report.host.calls == {"env.invoke": 2, "env.throw": 1}
     verify(wasm(CALLS_BACK), result.wasm, functions=functions, engine=engine, cache=False)
-    measure(wasm(CALLS_BACK), result.wasm, Options(host=Host(functions=functions)), rounds=3)
+    measure(wasm(CALLS_BACK), result.wasm, Options(host=Host(functions=functions)), rounds=3, seconds=0.01)
 
 
 def called_with(call: object, engine: str = "whole") -> None:
