@@ -68,7 +68,8 @@ class World:
         replays: bool = False,
     ) -> None:
         self.watch = watch
-        self.makes_room = False
+        self.rooms: tuple[int, int] = (0, 0)
+        self.honest: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
         self._module = module
         self._host = host
         self.deadline = deadline
@@ -124,11 +125,11 @@ class World:
         """Other clocks than the usual ones, for a guest that has not run yet."""
         self._wasi.set_clock(clock)
 
-    def make_room(self, environment: int, arguments: int) -> None:
-        """Has a guest that has not run yet make room for that many bytes of environment and arguments in addition to
-        what it is given: it is told that they are larger."""
-        self.makes_room = bool(environment or arguments)
-        self._wasi.make_room(environment, arguments)
+    def make_room(self, rooms: tuple[int, int], honest: tuple[frozenset[int], frozenset[int]]) -> None:
+        """Has a guest that has not run yet make room for that many bytes of environment, and of arguments, in addition
+        to what it is given: it is told that they are larger. `honest`: the numbers of calls that tell it the truth."""
+        self.rooms, self.honest = rooms, honest
+        self._wasi.make_room(rooms, honest)
 
     def renew(self, host: Host, deadline: Deadline, earlier: tuple[bytes, int] = (b"", 0)) -> Printed:
         """A fresh world for a guest that goes on after its initializer, as an instance of the output has one.

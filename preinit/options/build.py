@@ -44,7 +44,7 @@ DEFAULT_INITIALIZERS = ("wizer-initialize", "wizer.initialize", "preinit_initial
 DEFAULT_MAX_MEMORY = 4 << 30
 
 #: Bytes of room for an instance's environment, or arguments.
-SMALLEST_ROOM, LARGEST_ROOM = 256, 1 << 30
+SMALLEST_ROOM, LARGEST_ROOM = 256, 256 << 20
 
 _RUN = "What is run"
 _OUTSIDE = "What it needs from outside"
@@ -115,7 +115,7 @@ class Options(Value):
         environment; "args", its arguments, as many as were given to the build. None: both of a paused program, where
         that can be; else nothing.
     late_room: bytes of room that the guest makes for each of them, in addition to what the build gives it: at least
-        256, at most 1 GiB. None: 128 KiB for the environment, 16 KiB for the arguments. An instance that brings more
+        256, at most 256 MiB. None: 128 KiB for the environment, 16 KiB for the arguments. An instance that brings more
         ends with a message.
     imports: what becomes of imported memories, tables and globals. "keep": they stay imports, and whoever instantiates
         the output passes fresh ones, as for the input; "define": they become the output's own, exported under the

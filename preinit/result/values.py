@@ -209,7 +209,7 @@ class LateFacts(Value):
     them while it was built, so it does in its instance; "unbound": it asked, and keeps nothing that could be bound;
     None: that was not wanted. `environment_words`: addresses of the words of memory that are set to the address of the
     instance's environment, in place of that of `environment_arrays` arrays; `environment_changed`: the guest changed
-    what it had fetched. `elsewhere`: words that held that address in one of two runs only, and are left alone.
+    what it had fetched. `elsewhere`: words that hold such an address, and are left alone.
     `argument_arrays`: addresses of the arrays that get the addresses of the instance's `argument_count` arguments.
     `texts`: words that hold the address of a text of the build in one of those arrays, outside of them, and are left
     alone: of the variables `variables_held`, and the arguments number `arguments_held`. `entries_held`: the variables

@@ -15,6 +15,7 @@ from ..host import Clock, Printed
 from ..options import Host
 from ..passes.plan.job import Job
 from ..passes.run import Paused, run_again, run_whole
+from ..passes.run.rooms import as_told
 from .calls import Call, is_nan, show
 from .state import Comparison, State, observe
 
@@ -63,7 +64,7 @@ class Side:
             return self._call(paused, call, name, host, seconds)
         except Unsuited:  # it turned out in this call, and will in the next
             self.close()
-        paused = self._open = self._first = run_whole(self._job)
+        paused = self._open = self._first = run_whole(as_told(self._job, self._first))
         return self._call(paused, call, name, host, seconds)
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from ..passes.plan.entries import entries, renamed
 from ..passes.plan.exports import output_exports
 from ..passes.plan.initializers import Call as Planned
 from ..passes.plan.initializers import choose
-from ..passes.plan.job import Job
+from ..passes.plan.job import Job, rooms_of
 from ..passes.plan.pause import find_pause
 from ..passes.rewrite.frames import SECTION as FRAMES
 from ..result import Report
@@ -251,7 +251,8 @@ def _verify(
     stack = find_stack(module) if options.scrub_stack else None
     goes_on = bool(to_make or others)
     given = (preloads, preload_code, deadline, exports, stack, goes_on)
-    job = Job(module, tuple(chosen), options, *given, entries=own, pause=pause)
+    rooms = rooms_of(module, options)
+    job = Job(module, tuple(chosen), options, *given, entries=own, pause=pause, rooms=rooms)
     both = run_both(job, output, observer)
     if recorded:
         recorded.check_files(both.paused.host.files)

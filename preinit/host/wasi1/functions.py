@@ -83,9 +83,10 @@ class Functions:
         """Closes what is open on the host."""
         self._table.close()
 
-    def make_room(self, environment: int, arguments: int) -> None:
-        """Before the guest runs: bytes that its environment, and its arguments, are to have room for in addition."""
-        self._process.environment.room, self._process.arguments.room = environment, arguments
+    def make_room(self, rooms: tuple[int, int], honest: tuple[frozenset[int], frozenset[int]]) -> None:
+        """Before the guest runs: see `World.make_room`."""
+        for fetches, room, calls in zip((self.environment, self.arguments), rooms, honest, strict=True):
+            fetches.room, fetches.honest = room, calls
 
     @property
     def random_bytes(self) -> int:

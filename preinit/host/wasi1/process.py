@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -66,47 +65,113 @@ class Fetch(NamedTuple):
 
 #: Places at which a guest may have fetched its environment, or its arguments: the last of each is remembered.
 MOST_FETCHES = 1 << 16
-#: Bytes of what stood in rooms that are remembered, those of the latest calls.
+#: Bytes of what stood in rooms that are remembered as they are, those of the latest calls.
 _MOST_ROOM = 16 << 20
 
 
 class Fetches:
     """What a guest fetched, the last for each place, in order.
 
-    `room`: bytes by which the guest is told that its strings are larger than they are. A guest makes that room for
-    them, as WASI wants it, and nobody else uses it.
+    `room`: bytes that the guest is told its strings take in addition to twice what they do, but for the `honest` calls,
+    by number. A guest makes that room for them, as WASI wants it, and nobody else uses it.
     """
 
     def __init__(self) -> None:
         self.calls = 0
         self.room = 0
-        #: Whether the guest was told of that room, and has not fetched anything since.
-        self.awaited = False
-        #: Whether it was told of it at all, and has made it once.
-        self.told = self.made = False
+        self.honest: frozenset[int] = frozenset()
+        #: Where the strings were put that were fetched after a call which told of room, by that call's number.
+        self.made: dict[int, int] = {}
+        self._asked = 0
+        self._awaited: int | None = None
+        self._declined: set[int] = set()
         self._places: dict[int, Fetch] = {}
-        self._rooms: dict[int, bytes] = {}
+        self._rooms: dict[int, _Room] = {}
+        self._remembered = 0
 
-    def note(self, fetch: Fetch, room: bytes) -> None:
-        """`room`: what stands behind the strings, where the guest was told that they take as much."""
+    def asked(self) -> bool:
+        """The guest asks how large its strings are. Whether it is told of room."""
+        number, self._asked = self._asked, self._asked + 1
+        self._decline()
+        if self.room and number not in self.honest:
+            self._awaited = number
+        return self._awaited is not None
+
+    def _decline(self) -> None:
+        if self._awaited is not None:
+            self._declined.add(self._awaited)
+        self._awaited = None
+
+    def note(self, fetch: Fetch, room: Callable[[], bytes | None]) -> None:
+        """`room`: what stands behind the strings; None where the memory ends before the room does."""
         self.calls += 1
         self._places.pop(fetch.array, None)
         if len(self._places) < MOST_FETCHES:
             self._places[fetch.array] = fetch
-        self._rooms.pop(fetch.strings, None)
-        if room:
-            self.made = True
-            self._rooms[fetch.strings] = room
-            if len(self._rooms) * len(room) > max(_MOST_ROOM, len(room)):
-                del self._rooms[next(iter(self._rooms))]
+        self._forget(fetch.strings)
+        content = None if self._awaited is None else room()
+        if content is None or self._awaited is None:
+            self._decline()
+            return
+        if len(self.made) < MOST_FETCHES:
+            self.made[self._awaited] = fetch.strings
+        self._remember(fetch.strings, content)
+        self._awaited = None
 
-    def room_of(self, fetch: Fetch) -> bytes:
-        """What stood behind the strings of a call when it was done; nothing where the guest made no room there."""
-        return self._rooms.get(fetch.strings, b"")
+    def _forget(self, strings: int) -> None:
+        known = self._rooms.pop(strings, None)
+        if known is not None and isinstance(known.content, bytes):
+            self._remembered -= known.size
+
+    def _remember(self, strings: int, content: bytes) -> None:
+        """Most rooms hold zeros; of other ones, of which there are too many, the hash is kept."""
+        if content == bytes(len(content)):
+            self._rooms[strings] = _Room(len(content), None)
+            return
+        self._rooms[strings] = _Room(len(content), content)
+        self._remembered += len(content)
+        for place, known in self._rooms.items():
+            if self._remembered <= _MOST_ROOM or place == strings:
+                break
+            if isinstance(known.content, bytes):
+                self._rooms[place] = _Room(known.size, hash(known.content))
+                self._remembered -= known.size
+
+    def room_of(self, fetch: Fetch, memory: memoryview) -> int:
+        """Bytes of the room behind the strings of a call in which everything is as it was then; 0 where the guest made
+        none, or used it for something else."""
+        known = self._rooms.get(fetch.strings)
+        if known is None:
+            return 0
+        end = fetch.strings + sum(map(len, fetch.texts))
+        return known.size if known.holds(memory[end : end + known.size].tobytes()) else 0
+
+    @property
+    def declined(self) -> frozenset[int]:
+        """The calls that told the guest of room, and after which it fetched nothing to there: it may have found it too
+        much."""
+        return frozenset(self._declined if self._awaited is None else {*self._declined, self._awaited})
 
     @property
     def all(self) -> tuple[Fetch, ...]:
         return tuple(self._places.values())
+
+
+class _Room(NamedTuple):
+    """What stood in a room: bytes, their hash, or None for zeros."""
+
+    size: int
+    content: bytes | int | None
+
+    def holds(self, now: bytes) -> bool:
+        if self.content is None:
+            return now == bytes(self.size)
+        return self.content == (hash(now) if isinstance(self.content, int) else now)
+
+
+def _room(strings: tuple[bytes, ...], fetches: Fetches) -> int:
+    """Bytes of room for other strings than these: as much as these take, with an array, and what was asked for."""
+    return fetches.room + sum(map(len, strings)) + 4 * (len(strings) + 1)
 
 
 class ProcessFunctions:
@@ -149,19 +214,19 @@ class ProcessFunctions:
         addresses = struct.pack(f"<{len(starts)}I", *(start & 0xFFFFFFFF for start in starts))
         self._memory.write(array, addresses)
         self._memory.write(buffer, b"".join(strings))
-        room = b""
-        if fetches.awaited:
-            with suppress(WasiError):  # the memory ends there: the guest has made none
-                room = self._memory.read(end, fetches.room)
-        fetches.awaited = False
+
+        def room() -> bytes | None:
+            try:
+                return self._memory.read(end, _room(strings, fetches))
+            except WasiError:
+                return None
+
         fetches.note(Fetch(array, buffer, strings), room)
 
     def _sizes_get(self, strings: tuple[bytes, ...], count: int, size: int, fetches: Fetches) -> None:
-        room = fetches.room if strings else 0
+        room = _room(strings, fetches) if strings and fetches.asked() else 0
         self._memory.write_u32(count, len(strings))
         self._memory.write_u32(size, sum(map(len, strings)) + room)
-        if room:
-            fetches.told = fetches.awaited = True
 
     def args_get(self, array: int, buffer: int) -> None:
         self._strings_get(self._args, array, buffer, self.arguments)

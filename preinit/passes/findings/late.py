@@ -43,8 +43,8 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
     if facts.elsewhere and facts.environment_arrays:
         yield BuildWarning(
             "late-elsewhere",
-            f"{facts.elsewhere} more word{'s' * (facts.elsewhere != 1)} of memory held the environment's address in "
-            "one of two runs only: what reads the environment through "
+            f"{facts.elsewhere} more word{'s' * (facts.elsewhere != 1)} of memory hold{'s' * (facts.elsewhere == 1)} "
+            "the address of an array of the build's environment and can't be bound: what reads the environment through "
             f"{'it' if facts.elsewhere == 1 else 'them'} sees the build's",
             "Where a variable is missing in instances, fetch it in an entry point: docs/world.md says how, for each "
             "language.",

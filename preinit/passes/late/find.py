@@ -52,9 +52,10 @@ def is_whole(fetch: Fetch, memory: MemoryState) -> bool:
     return memory.content[fetch.array : fetch.array + len(expected)] == expected
 
 
-def bound(fetch: Fetch, memory: MemoryState, room: Room | None = None) -> Bound:
-    """An array, the words that hold its address, and its `room`."""
-    return Bound(fetch.array, len(fetch.texts), tuple(words(memory, fetch.array)), room)
+def bound(fetch: Fetch, memory: MemoryState, room: Room | None, dead: range) -> Bound:
+    """An array, the words that hold its address, but for those in memory that is `dead`, and its `room`."""
+    held = (word for word in words(memory, fetch.array) if word not in dead)
+    return Bound(fetch.array, len(fetch.texts), tuple(held), room)
 
 
 def words(memory: MemoryState, value: int) -> Iterator[int]:
@@ -137,15 +138,22 @@ def texts_held(fetch: Fetch, memory: MemoryState, globals_: Mapping[int, int], v
 
     `values`: texts are `NAME=VALUE`.
     """
+    last = fetch.strings + sum(map(len, fetch.texts)) - 1
+    return texts_at(fetch, dict(_holding(memory, globals_, fetch.strings, last)), values)
+
+
+def texts_at(fetch: Fetch, numbers: Mapping[int, int], values: bool) -> dict[int, Taken]:
+    """Which of some words and globals, of which `numbers` says what they hold, hold such an address."""
     held: dict[int, Taken] = {}
     array = range(fetch.array, fetch.array + WORD * len(fetch.texts))
     starts = list(accumulate(map(len, fetch.texts), initial=fetch.strings))
-    for word, value in _holding(memory, globals_, fetch.strings, starts[-1] - 1):
-        if word not in array:
-            number = bisect_right(starts, value) - 1
-            name, offset = fetch.texts[number].partition(b"=")[0], value - starts[number]
-            title = name.decode("utf-8", "surrogateescape") if values else str(number + 1)
-            held[word] = Taken(title, offset, offset == 0 or (values and offset == len(name) + 1))
+    for word, value in numbers.items():
+        if word in array or not fetch.strings <= value < starts[-1]:
+            continue
+        number = bisect_right(starts, value) - 1
+        name, offset = fetch.texts[number].partition(b"=")[0], value - starts[number]
+        title = name.decode("utf-8", "surrogateescape") if values else str(number + 1)
+        held[word] = Taken(title, offset, offset == 0 or (values and offset == len(name) + 1))
     return held
 
 
@@ -163,10 +171,16 @@ class Entry(NamedTuple):
 
 def entries_held(fetch: Fetch, memory: MemoryState, globals_: Mapping[int, int]) -> dict[int, Entry]:
     """The words and globals that hold the address of an entry of this array, or of its end; not of its beginning."""
+    last = fetch.array + WORD * len(fetch.texts)
+    return entries_at(fetch, dict(_holding(memory, globals_, fetch.array + WORD, last)))
+
+
+def entries_at(fetch: Fetch, numbers: Mapping[int, int]) -> dict[int, Entry]:
+    """Which of some words and globals, of which `numbers` says what they hold, hold such an address."""
     held: dict[int, Entry] = {}
-    for word, value in _holding(memory, globals_, fetch.array + WORD, fetch.array + WORD * len(fetch.texts)):
+    for word, value in numbers.items():
         number, within = divmod(value - fetch.array, WORD)
-        if not within:
+        if not within and 0 < number <= len(fetch.texts):
             text = fetch.texts[number] if number < len(fetch.texts) else b""
             held[word] = Entry(text.partition(b"=")[0].decode("utf-8", "surrogateescape"), number)
     return held

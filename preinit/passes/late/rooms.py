@@ -15,18 +15,17 @@ def room_of(fetch: Fetch, fetches: Fetches, memory: MemoryState, made: Places) -
 
     `made`: what the guest fetches by itself, being an output.
     """
-    if made.environment is not None and fetch.array == made.environment.start:
-        return _within(made.environment, memory)
-    if fetch.array in made.arguments:
-        return _within(made.arguments[fetch.array], memory)
-    content = fetches.room_of(fetch)
-    end = fetch.strings + sum(map(len, fetch.texts))
-    if not content or memory.content[end : end + len(content)] != content:
+    own = [room for room in made.environments if room.start == fetch.array]
+    own += [room for array, room in made.arguments.items() if array == fetch.array]
+    if own:
+        return own[0] if _is_sound(own[0], memory) else None
+    size = fetches.room_of(fetch, memory.content)
+    if not size:
         return None
+    end = fetch.strings + sum(map(len, fetch.texts))
     start = -(-end // WORD) * WORD
-    return Room(start, end + len(content) - start)
+    return Room(start, end + size - start)
 
 
-def _within(room: Room, memory: MemoryState) -> Room | None:
-    fits = room.start % WORD == 0 and room.size > SMALLEST_ROOM - WORD and room.end <= len(memory.content)
-    return room if fits else None
+def _is_sound(room: Room, memory: MemoryState) -> bool:
+    return room.start % WORD == 0 and room.size >= SMALLEST_ROOM and room.end <= len(memory.content)

@@ -31,9 +31,11 @@ class Late(NamedTuple):
     Parameters
     ----------
     memory: the index of the memory in which all of this is.
-    environment: each array that is to be another one; none: the environment is left alone. At least one has room.
-    arguments: arrays whose strings are to be other ones. Each has room.
+    environment: each array that is to be another one; none: the environment is left alone.
+    arguments: arrays whose strings are to be other ones.
     facts: the same for the report, and why nothing is bound, where that is so.
+
+    All of these have room.
     """
 
     memory: int
@@ -43,11 +45,9 @@ class Late(NamedTuple):
 
     @property
     def places(self) -> Places:
-        """Where all of it is put: the environment in the latest room that there is for one."""
-        rooms = [bound.room for bound in self.environment if bound.room]
-        words = tuple(sorted({word for bound in self.environment for word in bound.words}))
-        arguments = {bound.array: bound.room for bound in self.arguments if bound.room}
-        return Places(rooms[-1] if rooms else None, words, arguments)
+        """Where all of it is put: each array has its own room, since one of them may be of no use any more."""
+        environments = {bound.room: bound.words for bound in self.environment if bound.room}
+        return Places(environments, {bound.array: bound.room for bound in self.arguments if bound.room})
 
     @property
     def binds(self) -> bool:

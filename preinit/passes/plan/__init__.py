@@ -14,7 +14,7 @@ from ..parse.source import Source
 from .entries import Entry, entries
 from .exports import check_usable, output_exports
 from .initializers import choose
-from .job import Job
+from .job import Job, rooms_of
 from .pause import find_pause
 
 __all__ = ["Job", "make_job"]
@@ -37,7 +37,7 @@ def make_job(source: Source, options: Options, deadline: Deadline) -> Job:
     if not own:
         check_usable(module, [] if pause else calls, exports, options)
     given = (source.preloads, source.preload_code, deadline, exports, stack)
-    return Job(module, tuple(calls), options, *given, pause=pause, entries=own)
+    return Job(module, tuple(calls), options, *given, pause=pause, entries=own, rooms=rooms_of(module, options))
 
 
 def _check_beside_pause(module: Module, own: Sequence[Entry], run: Collection[str]) -> None:

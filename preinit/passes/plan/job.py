@@ -48,7 +48,8 @@ class Job(NamedTuple):
     resumes: the module is an output.
     pause: where the guest is paused; None for the end of the last call.
     entries: functions of the output that call an export with constants.
-    makes_room: the guest is to make room for what instances bring, where they bring something.
+    rooms: bytes of room that the guest makes for the environment, and for the arguments, of an instance; `honest`: the
+        numbers of the calls that don't tell it of that room.
     """
 
     module: Module
@@ -63,18 +64,8 @@ class Job(NamedTuple):
     resumes: bool = False
     pause: Pause | None = None
     entries: tuple[Entry, ...] = ()
-    makes_room: bool = True
-
-    @property
-    def rooms(self) -> tuple[int, int]:
-        """Bytes of room that the guest makes for the environment, and for the arguments, of an instance."""
-        options, bound = self.options, late_places(self.module).kinds
-        sizes = (options.late_room or ENVIRONMENT_ROOM, options.late_room or ARGUMENTS_ROOM)
-        environment, arguments = (
-            size if self.makes_room and kind in options.wants_late and kind not in bound else 0
-            for kind, size in zip(("env", "args"), sizes, strict=True)
-        )
-        return environment, arguments
+    rooms: tuple[int, int] = (0, 0)
+    honest: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
     def in_larger_world(self, step: int) -> Job:
         """The same job, whose guest sees more environment variables, and prints nothing. `step`: which of these."""
@@ -84,7 +75,7 @@ class Job(NamedTuple):
         extra = ((LATE_MARKER[0], "x" * size), *((f"{LATE_MARKER[0]}_{at}", "x" * size) for at in range(1, number)))
         host = self.options.host
         job = self.in_world(dataclasses.replace(host, env=(*extra, *host.env), quiet_guest=True))
-        return job._replace(makes_room=self.makes_room and makes_room)
+        return job if makes_room else job._replace(rooms=(0, 0))
 
     @property
     def interruptible(self) -> bool:
@@ -120,6 +111,20 @@ class Job(NamedTuple):
     def in_world(self, host: Host) -> Job:
         """The same job, whose guest sees another world."""
         return self._replace(options=dataclasses.replace(self.options, host=host))
+
+
+def rooms_of(module: Module, options: Options) -> tuple[int, int]:
+    """Bytes of room for the environment, and for the arguments, where instances bring them: none for what the module,
+    an output, fetches by itself."""
+    if not options.wants_late:
+        return 0, 0
+    fetched = late_places(module).kinds
+    sizes = (options.late_room or ENVIRONMENT_ROOM, options.late_room or ARGUMENTS_ROOM)
+    environment, arguments = (
+        size if kind in options.wants_late and kind not in fetched else 0
+        for kind, size in zip(("env", "args"), sizes, strict=True)
+    )
+    return environment, arguments
 
 
 def host_of(options: Options) -> Host:

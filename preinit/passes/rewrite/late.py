@@ -87,10 +87,15 @@ class _Calls:
         self._module = module
 
     def environment(self, late: Late) -> bytes:
-        """Puts the array into the room, null behind it, then the strings."""
-        places, ops, wide = late.places, code.I64_OPS, code.I64_EXTEND_I32_U
-        assert places.environment is not None
-        start, size = places.environment
+        """Fetches it for each array, into the room of each."""
+        body = b""
+        for (start, size), words in late.places.environments.items():
+            body += self._one_environment(start, size, words)
+        return body
+
+    def _one_environment(self, start: int, size: int, words: Sequence[int]) -> bytes:
+        """Puts the array into a room, null behind it, then the strings."""
+        ops, wide = code.I64_OPS, code.I64_EXTEND_I32_U
         body = self._sizes("environ_sizes_get", start)
         strings = code.i32_const(start) + code.local_get(_COUNT) + code.i32_const(1) + code.I32_OPS.add
         strings += code.i32_const(2) + code.I32_OPS.shl + code.I32_OPS.add
@@ -103,7 +108,7 @@ class _Calls:
         body += code.local_get(_COUNT) + code.if_(fetched)
         end = code.i32_const(start) + code.local_get(_COUNT) + code.i32_const(2) + code.I32_OPS.shl + code.I32_OPS.add
         body += end + code.i32_const(0) + code.i32_store(0, self._memory)
-        for word in places.words:
+        for word in words:
             body += code.i32_const(word) + code.i32_const(start) + code.i32_store(0, self._memory)
         return body
 

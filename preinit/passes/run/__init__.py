@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
-from ...errors import InitializerFailed, TimeLimit, counted
+from ...errors import InitializerFailed, LateBinding, TimeLimit, counted
 from ...errors.reason import Reason
 from ...options.accepted import watched
 from ..observer import Observer
@@ -15,7 +15,7 @@ from ..plan.pause import Pause
 from .attempt import Attempt, Check
 from .kept import Kept, KeptInFolder, KeptInMemory
 from .paused import Paused
-from .rooms import makes_no_room
+from .rooms import NoRoom, as_told, check_room, without_room
 from .strategies import ASKED_FOR, Strategy
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _run_twice(
         assert first.pausing is not None
         stack = checked_stack(first.pausing)
         observer.note(f"paused with {counted(len(stack), 'active function')}")
-        second_job, second_copy = copied(job, stack)
+        second_job, second_copy = copied(job if other else as_told(job, first), stack)
         again = KeptForUnwinding(second_job, first, frozenset(stack))
         printed = 0 if other else first.world.printed
         second = _run(second_job, observer, again, None, (pause, second_copy, True), printed)
@@ -114,8 +114,34 @@ def _run(
 ) -> Paused:
     """`pausing`: where, in which copy, whether it is unwound then. `printed`: bytes that an earlier run has printed.
 
-    A guest that makes no room when it is told of a larger environment runs again, and is told what is true.
+    A guest that makes no room when it is told of a larger environment runs again, and is told what is true. Raises
+    `LateBinding` where it can't.
     """
+    while True:
+        try:
+            return _run_with_room(job, observer, kept, check, pausing, printed)
+        except NoRoom as found:
+            job = without_room(job, found.calls)
+        reason = job.options.host.irreversible
+        if reason:
+            raise LateBinding(
+                "the guest makes no room for a larger environment, or larger arguments, so it would have to run again, "
+                f"and {reason}",
+                hint="Leave out one of both, that or `--late`.",
+            )
+        # What it printed may be about that size: it prints again.
+        observer.note("starting again: the guest makes no room for as much as it was told that it has")
+
+
+def _run_with_room(
+    job: Job,
+    observer: Observer,
+    kept: Kept,
+    check: Check | None,
+    pausing: tuple[Pause, Watched, bool] | None,
+    printed: int,
+) -> Paused:
+    """The same; raises `NoRoom` where the guest has to run again."""
     with observer.stage("choose"):
         following = iter(list(kept.strategies(job)))
     folder = kept.store.folder
@@ -140,22 +166,17 @@ def _run(
             observer.compiled = None
             printed = max(printed, world.printed)
             world.close()
-        except InitializerFailed:
+        except BaseException as failure:
             world.close()
-            if not makes_no_room(job.module, world):
-                raise
-            observer.note("starting again, in an environment of its own size: the guest makes no room for a larger one")
-            return _run(job._replace(makes_room=False), observer, kept, check, pausing, max(printed, world.printed))
-        except BaseException:
-            world.close()
+            if isinstance(failure, InitializerFailed):
+                check_room(job.module, world)
             raise
         else:
-            if makes_no_room(job.module, world):
+            try:
+                check_room(job.module, world)
+            except NoRoom:
                 paused.close()
-                observer.note(
-                    "starting again, in an environment of its own size: the guest makes no room for a larger one"
-                )
-                return _run(job._replace(makes_room=False), observer, kept, check, pausing, max(printed, world.printed))
+                raise
             with observer.stage("profile"):
                 kept.update(job, strategy, paused)
             return paused
@@ -175,8 +196,7 @@ def run_again(job: Job, first: Paused, clock: Clock) -> Paused:
 
     `job`: the same in that world. Raises what running raises.
     """
-    if not first.world.makes_room:
-        job = job._replace(makes_room=False)
+    job = as_told(job, first)
     pausing = first.pausing
     if pausing is not None:
         job = _for_copy(job, pausing.watched)
@@ -227,7 +247,7 @@ def _world(job: Job, printed: int, pause: Pause | None = None) -> World:
         watch = Watch(pause.point, pause.imports)
     more = (watched(options.accept), dict(options.host.functions))
     world = World(job.module, job.host, job.deadline, *given, *more, watch, options.replay_output)
-    world.make_room(*job.rooms)
+    world.make_room(job.rooms, job.honest)
     if not options.digest_files:
         world.leave_out_digests()
     return world

@@ -104,11 +104,13 @@ def test_a_paused_command_with_another_number_of_arguments_ends_at_once(tmp_path
 
 def test_environments_around_the_size_of_the_room_are_whole(tmp_path: Path) -> None:
     result = built(late_room="4KiB")
-    for size in range(4096 - 16, 4096 - 11):
+    assert result.report.late and result.report.late.environment_room >= 4096
+    most = result.report.late.environment_room - 2 * 4 - len("A=") - 1
+    for size in (most - 1, most):
         value = "y" * size
         assert seen(in_wasmtime(result.wasm, {"A": value}))[1] == [f"A={value}"]
     with pytest.raises(wasmtime.ExitTrap):
-        in_wasmtime(result.wasm, {"A": "y" * (4096 - 11)}, stderr=tmp_path / "error")
+        in_wasmtime(result.wasm, {"A": "y" * (most + 1)}, stderr=tmp_path / "error")
 
 
 @HOSTS
@@ -402,8 +404,9 @@ def test_an_allocator_that_takes_whatever_lies_behind_its_heap_leaves_the_enviro
 
 def test_an_environment_that_is_larger_than_its_room_ends_the_instance_and_says_why(tmp_path: Path) -> None:
     result = by_hand(KEEPS, late_room=300)
-    # "PREINIT_LATE=build" and its NUL stand at 1024, the room behind it, on addresses of words.
-    size = 1024 + 19 + 300 - 1044
+    assert result.report.late
+    size = result.report.late.environment_room
+    assert size >= 300
     most = size - 2 * 4 - len("A=") - 1
     assert in_wasmtime(result.wasm, {"A": "x" * most}) == f"A={'x' * most}\n"
     with pytest.raises(wasmtime.ExitTrap) as ended:
@@ -413,11 +416,9 @@ def test_an_environment_that_is_larger_than_its_room_ends_the_instance_and_says_
     assert said == f"the environment is larger than the {size} bytes that this program was prepared for\n"
 
 
-@pytest.mark.parametrize("size", [0, 255, (1 << 30) + 1])
-def test_a_room_has_at_least_256_bytes_and_at_most_a_gibibyte(size: int) -> None:
-    with pytest.raises(
-        UsageError, match=f"late_room can't be {size:,} bytes: at least 256, at most 1024 MiB"
-    ) as caught:
+@pytest.mark.parametrize("size", [0, 255, (256 << 20) + 1])
+def test_a_room_has_at_least_256_bytes_and_at_most_256_mib(size: int) -> None:
+    with pytest.raises(UsageError, match=f"late_room can't be {size:,} bytes: at least 256, at most 256 MiB") as caught:
         built(late_room=size)
     assert caught.value.hint and "late_room" in caught.value.hint
     assert built(late_room="256").report.late
@@ -488,6 +489,90 @@ def test_what_lies_on_the_stack_has_no_room(named: str) -> None:
         build(stripped(wasm(f"{text}{KEEPS})")), late=["env"], late_room=1024, rename_funcs={"_start": "entry"})
 
 
+def test_what_the_build_was_given_fits_in_any_case() -> None:
+    arguments, variables = ["p", "x" * 40_000], {"A": "y" * 300_000}
+    given: dict[str, Any] = {"late": ["env", "args"], "args": arguments, "env": variables}
+    keeps = KEEPS.replace(
+        "(call $fetch))",
+        """(call $fetch)) (drop (call $arg_sizes (i32.const 0) (i32.const 4)))
+        (drop (memory.grow (i32.const 4)))
+        (drop (call $args (i32.const 600) (global.get $top))) (i32.store (i32.const 516) (i32.const 600))""",
+        1,
+    )
+    result = by_hand(keeps.replace('"entry")', '"entry") (call $print (i32.load (i32.const 516)))'), **given)
+    said = in_wasmtime(result.wasm, variables, args=arguments)
+    assert said == f"p\n{'x' * 40_000}\nA={'y' * 300_000}\n"
+
+
+def test_each_array_that_is_kept_has_its_own_room_since_one_of_them_may_have_been_freed() -> None:
+    result = by_hand("""
+      (func (export "preinit_initialize") (local $top i32)
+        (i32.store (i32.const 512) (call $fetch))
+        (local.set $top (global.get $top))
+        (i32.store (i32.const 600) (call $fetch))  ;; what has this address is never used again
+        (global.set $top (local.get $top)))
+      (func (export "entry")
+        (memory.fill (global.get $top) (i32.const 0xff) (i32.sub (global.get $end) (global.get $top)))
+        (call $print (i32.load (i32.const 512))))
+    """)
+    assert result.report.late and result.report.late.environment_words == (512, 600)
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+
+
+#: Fetches its environment as libc does, and then asks how large it is: if too large, it says so, and does without it.
+GIVES_UP = """
+  (global $gave_up (mut i32) (i32.const 0))
+  (data (i32.const 800) "too large\\00small\\00") (data (i32.const 820) "too large\\00small\\00")
+  (func (export "preinit_initialize")
+    (i32.store (i32.const 512) (call $fetch))
+    (drop (call $sizes (i32.const 0) (i32.const 4)))
+    (if (i32.gt_u (i32.load (i32.const 4)) (i32.const 1000)) (then (global.set $gave_up (i32.const 1)) {then}))
+    (call $line (select (i32.const 800) (i32.const 810) (global.get $gave_up))))
+  (func (export "entry")
+    (call $line (select (i32.const 820) (i32.const 830) (global.get $gave_up))) (call $print (i32.load (i32.const 512))))
+"""
+
+
+@pytest.mark.parametrize("then", ["", "(unreachable)", "(call $exit (i32.const 5))"])
+def test_who_only_asks_how_large_the_environment_is_is_told_the_truth(then: str) -> None:
+    printed: list[bytes] = []
+    text = HEAD.replace("{maximum}", "") + GIVES_UP.format(then=then) + ")"
+    host = Host(env={"B": "build"}, stdout=printed.append)
+    result = build_text(text, late=["env"], rename_funcs={"_start": "entry"}, host=host)
+    assert result.report.late and result.report.late.environment == "bound"
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "small\nA=1\n"
+    assert b"".join(printed).endswith(b"small\n")  # not what is left of it behind what was printed first
+
+
+def test_a_kind_that_has_no_room_takes_none_from_the_other() -> None:
+    keeps = KEEPS.replace("(call $fetch))", "(call $fetch)) (drop (call $arg_sizes (i32.const 0) (i32.const 4)))", 1)
+    result = by_hand(keeps, late=["env", "args"], args=["a", "b"])
+    assert result.report.late and result.report.late.environment == "bound"
+    assert in_wasmtime(result.wasm, {"A": "1"}, args=["own", "b"]) == "A=1\n"
+
+
+def test_a_guest_that_has_to_run_again_and_can_not_is_refused() -> None:
+    code = KEEPS.replace("(call $fetch))", "(call $fetch)) (drop (call $arg_sizes (i32.const 0) (i32.const 4)))", 1)
+    with pytest.raises(LateBinding, match="it would have to run again, and it may read the host's clock"):
+        build_text(f"{HEAD.replace('{maximum}', '')}{code})", late=["args"], host=Host(args=["a"], clock="host"))
+
+
+def test_a_guest_that_fetches_again_and_again_keeps_the_room_that_it_made_first() -> None:
+    code = """
+      (func (export "preinit_initialize") (local $top i32) (local $left i32)
+        (i32.store (i32.const 512) (call $fetch))
+        (local.set $left (i32.const 40))
+        (loop
+          (memory.fill (i32.add (global.get $top) (i32.const 1000)) (local.get $left) (i32.const 1000))
+          (local.set $top (global.get $top)) (drop (call $fetch)) (global.set $top (local.get $top))
+          (global.set $top (i32.add (global.get $top) (i32.const 1024)))
+          (br_if 0 (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code, late_room="1MiB")
+    assert in_wasmtime(result.wasm, {"A": "1", "B": "x" * 1_000_000}).startswith("A=1\nB=xxx")
+
+
 def test_a_memory_that_ends_in_the_room_has_none() -> None:
     grows = HEAD.index("(if (i32.gt_u (global.get $top)")
     head = HEAD[:grows] + HEAD[HEAD.index("(drop (call $get", grows) :]
@@ -520,12 +605,14 @@ TWICE = """
 def test_an_output_that_fetches_late_can_be_paused_again_and_still_fetches(run: Run) -> None:
     given: dict[str, Any] = {"env": {"B": "build"}, "args": ["p", "build"]}
     first = by_hand(TWICE, late=None, rename_funcs={}, pause_at="function:pause", **given)
-    second = build(first.wasm, pause_at="function:later", cache=False, **given)
+    said: list[bytes] = []
+    second = build(first.wasm, pause_at="function:later", cache=False, stdout=said.append, stderr=said.append, **given)
+    assert not said
     facts = second.report.late
     assert facts and (facts.environment, facts.arguments, facts.environment_words) == ("bound", "bound", (512,))
     for output in (first, second):
-        said = run(output.wasm, {"A": "1", "C": "x" * 100_000}, args=["q", "own"])
-        assert said == f"A=1\nC={'x' * 100_000}\nq\nown\n"
+        printed = run(output.wasm, {"A": "1", "C": "x" * 100_000}, args=["q", "own"])
+        assert printed == f"A=1\nC={'x' * 100_000}\nq\nown\n"
 
 
 def test_an_output_that_ran_and_fetches_no_more_does_not_say_that_it_does() -> None:
@@ -586,13 +673,16 @@ def test_as_many_arguments_as_the_build_had_are_the_instances_own(run: Run) -> N
 
 def test_arguments_that_need_more_room_get_it_where_it_was_asked_for(tmp_path: Path) -> None:
     result = by_hand(ARGUMENTS, late=["args"], args=["a", "b"])
-    for size in (1, 16_379, 16_380, 16_381):
+    assert result.report.late
+    room = result.report.late.arguments_room
+    assert room >= 16_384
+    for size in (1, room - 4, room - 3):
         assert in_wasmtime(result.wasm, args=["p", "y" * size]) == f"p\n{'y' * size}\n"
     with pytest.raises(wasmtime.ExitTrap) as ended:
-        in_wasmtime(result.wasm, args=["p", "y" * 16_384], stderr=tmp_path / "error")
+        in_wasmtime(result.wasm, args=["p", "y" * (room - 2)], stderr=tmp_path / "error")
     assert ended.value.code == 71
     said = (tmp_path / "error").read_text()
-    assert said == "the arguments are larger than the 16,384 bytes that this program was prepared for\n"
+    assert said == f"the arguments are larger than the {room:,} bytes that this program was prepared for\n"
     larger = by_hand(ARGUMENTS, late=["args"], args=["a", "b"], late_room="64KiB")
     assert in_wasmtime(larger.wasm, args=["p", "y" * 60_000]) == f"p\n{'y' * 60_000}\n"
 
