@@ -1,6 +1,7 @@
 // node bench_capture.mjs SCRIPT prepare|resume|stop [ARGS]: times a script of tests/real/glue in plain Node, from its import
-// to its first answer, compiling apart. `stop`: it is prepared, and asked nothing. The environment may name a module and its
-// output, MODULE and HELD: glue that compiles the one gets the other, which is read before the time begins.
+// to its first answer, compiling apart. `stop`: it is prepared, and asked nothing. The environment names the module, MODULE,
+// whose compiling is meant; other modules, as that of Node's own fetch, are the program's. It may name an output, HELD: glue
+// that compiles the module gets it; it is read before the time begins.
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -14,21 +15,21 @@ const since = (began) => (result) => {
   return result;
 };
 const { MODULE, HELD } = process.env;
-const [module, held] = [MODULE, HELD].map((name) => name && fs.readFileSync(name));
+const module = fs.readFileSync(MODULE);
+const held = HELD && fs.readFileSync(HELD);
 let swapped = 0;
 const tail = (bytes) => bytes.subarray(-4096);
-// What to compile in the place of some bytes.
-const compiled = (bytes) => {
-  if (bytes.byteLength !== module?.length) return bytes;
+// Whether it is the module that is meant.
+const isMeant = (bytes) => {
+  if (bytes.byteLength !== module.length) return false;
   const view = ArrayBuffer.isView(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) : Buffer.from(bytes);
-  if (!tail(view).equals(tail(module))) return bytes;
-  swapped++;
-  return held;
+  return tail(view).equals(tail(module));
 };
 W.compile = (bytes, ...given) => {
-  const wanted = compiled(bytes);
+  if (!isMeant(bytes)) return real.compile(bytes, ...given);
+  swapped++;
   const took = since(now());
-  return real.compile(wanted, ...given).then(took);
+  return real.compile(HELD ? held : bytes, ...given).then(took);
 };
 W.instantiate = async (what, ...given) => {
   if (what instanceof real.Module) return real.instantiate(what, ...given);
@@ -37,9 +38,10 @@ W.instantiate = async (what, ...given) => {
 };
 W.Module = new Proxy(real.Module, {
   construct(made, [bytes, ...given]) {
-    const wanted = compiled(bytes);
+    if (!isMeant(bytes)) return new made(bytes, ...given);
+    swapped++;
     const took = since(now());
-    return took(new made(wanted, ...given));
+    return took(new made(HELD ? held : bytes, ...given));
   },
 });
 W.compileStreaming = async (source) => W.compile(await (await source).arrayBuffer());

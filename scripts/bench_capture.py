@@ -80,14 +80,14 @@ def programs() -> list[Program]:
 def start(node: str, program: Program, package: Path, notes: Path, how: str, held: Path | None = None) -> Start:
     """`held`: an output whose bytes the glue gets when it compiles the package's own module."""
     command = [node, str(HERE / "bench_capture.mjs"), str(program.script), how, str(package), str(notes), *program.more]
-    more = {"MODULE": str(package / program.module), "HELD": str(held)} if held else {}
+    more = {"MODULE": str(package / program.module), "HELD": str(held or "")}
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=600, check=False, env={**os.environ, **more}
     )  # fmt: skip
     if done.returncode:
         sys.exit(f"{program.name}: {done.stderr[-2000:]}")
     found = Start(**json.loads(done.stdout.splitlines()[-1]))
-    if found.swapped != bool(held):
+    if found.swapped != 1:
         sys.exit(f"{program.name}: the glue compiled its module {found.swapped} times")
     return found
 
@@ -115,16 +115,19 @@ def measure(program: Program, node: str, rounds: int, folder: Path) -> tuple[lis
     (other / program.module).write_bytes(result.wasm)
     found: dict[str, list[Start]] = {"prepare": [], "resume": [], "held": []}
     plain, whole, alone = [], [], []
+    other_notes = folder / "other.json"
     for _ in range(rounds):
-        found["prepare"].append(start(node, program, program.package, folder / "other.json", "prepare"))
+        other_notes.unlink(missing_ok=True)  # some file systems wait for the disk where a file is written over
+        found["prepare"].append(start(node, program, program.package, other_notes, "prepare"))
         if kept:
             notes.write_bytes(kept)
         found["resume"].append(start(node, program, other, notes, "resume"))
         held = other / program.module
         found["held"].append(start(node, program, program.package, notes, "resume", held))
     for _ in range(min(rounds, 3)):
+        other_notes.unlink(missing_ok=True)
         began = time.perf_counter()
-        start(node, program, program.package, folder / "other.json", "stop")
+        start(node, program, program.package, other_notes, "stop")
         plain.append(time.perf_counter() - began)
         took, again = captured()
         if again.wasm != result.wasm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from tests.support.modules import wasm
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Node would read all these certificates at each start, which takes longer than the rest of it; no test needs them.
+os.environ.pop("NODE_EXTRA_CA_CERTS", None)
 
 # Examples start an engine: a deadline would only measure the machine.
 settings.register_profile(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +23,13 @@ from ..passes.plan.job import Job
 from ..passes.plan.owners import ownership
 from ..result import Result
 from .findings import lost_calls, report_of
+from .guard import guarded_folder
 from .imports import replayed_pattern
 from .instrument import instrument, stack_pointer
 from .program import find_node
-from .proof import prove
+from .proof import load, prove
 from .recording import recording_of
-from .rewriting import plan_of, written
+from .rewriting import plan_of, ways
 from .runs import Script, run
 from .standins import stand_ins
 from .state import captured, check_fits, check_module, check_owner, check_pause
@@ -104,9 +104,8 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
             raise
         check_module(module, options)
     program = found_node.result()
-    with tempfile.TemporaryDirectory(prefix="preinit-", ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary)
-        script = Script(place, options.host.args, module, program, options.host, deadline)
+    with guarded_folder() as (folder, guard):
+        script = Script(place, options.host.args, module, program, options.host, deadline, guard)
         with observer.stage("instrument"):
             copy, facts = instrument(module)
             facts["replayed"] = replayed_pattern(wanted.replay)
@@ -123,9 +122,10 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
             found = captured(module, recording, owners, options.max_memory)
             made = stand_ins(module, recording, stack_pointer(module), wanted)
         plan = plan_of(module, owners, options.layout, made, recording)
-        rewritten = written(module, found.snapshot, plan, program, folder, deadline, observer)
+        outputs = ways(module, found.snapshot, plan, deadline, observer)
         try:
-            proof = prove(script, found.snapshot, rewritten, folder, observer.stage)
+            rewritten, loaded = load(script, outputs, folder, observer.stage)
+            proof = prove(script, found.snapshot, rewritten, loaded, folder, observer.stage)
         except AnswerDiffers as problem:
             problem.hint = lost_calls(module, recording, made) or problem.hint
             raise

@@ -2,7 +2,7 @@
 //
 // A script exports load(), prepare(program), and maybe resume(program) and answer(program). One that exports neither of
 // the first two is paused where it calls preinit.pause(), or at its end.
-import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
@@ -60,6 +60,7 @@ globalThis.preinit = {
 // Where the script is no JavaScript: only Node itself tells the place.
 function misspelt(problem) {
   if (!(problem instanceof SyntaxError) || step !== IMPORTING) return "";
+  const { spawnSync } = createRequire(import.meta.url)("node:child_process"); // which takes time to load
   const env = { ...process.env, NODE_NO_WARNINGS: "1" };
   return spawnSync(process.execPath, ["--check", script], { encoding: "utf8", env }).stderr;
 }

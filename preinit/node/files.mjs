@@ -4,6 +4,7 @@ export const FILES = /^_*(syscall_|fd_|path_)/; // imports that deal with files
 const opened = new Map(); // descriptor -> what is open there
 export const wrote = new Set(); // paths of files that the program wrote
 let descriptions = 0; // files that were opened
+const STREAMS = 3; // standard input, output, error
 
 function textAt({ buffer }, address) {
   const memory = new Uint8Array(buffer);
@@ -24,14 +25,22 @@ function opens(memory, number, address, flags) {
 
 // Several descriptors of one open file share its position. `places`: it got the number that was asked for.
 function duplicates(number, copy, js, places) {
-  const file = opened.get(number);
-  if (copy !== number) opened.set(copy, file?.path === undefined ? { made: js } : { ...file, made: js, places });
+  const file = opened.get(number) ?? (number < STREAMS ? { stream: number } : undefined);
+  if (copy === number) return;
+  const known = file && (file.path !== undefined || file.stream !== undefined);
+  if (known && file.stream === copy) opened.delete(copy); // the stream that it was at the start
+  else opened.set(copy, known ? { ...file, made: js, places } : { made: js });
 }
-// Those whose file another one has, too, can't be opened by its path.
+// Of those that share a file, one is opened by its path: the lowest, as they get their numbers in that order, of those
+// that were not put where they are. The others are copies of it.
 export function openNow() {
-  const all = [...opened.values()];
-  const isShared = (file) => all.some((other) => other !== file && other.description === file.description);
-  return [...opened].map(([number, file]) => [number, file.made && isShared(file) ? { made: file.made } : file]);
+  const places = ([, file]) => (file.places ? 1 : 0);
+  const ranked = [...opened].sort((a, b) => places(a) - places(b) || a[0] - b[0]);
+  const first = (file) => ranked.find(([, other]) => other.description === file.description)[0];
+  return [...opened].map(([number, file]) => {
+    const copy = file.path === undefined ? file.stream : first(file);
+    return [number, copy === number ? file : { ...file, copy }];
+  });
 }
 
 const COPIES = [0, 1030]; // F_DUPFD and F_DUPFD_CLOEXEC
@@ -48,15 +57,15 @@ export function watchFiles(memory, js, args, result) {
 }
 
 // Where open files stand. The memory is written already, so that a piece of it can be scratch.
-// `wideOnes`: imports that take integers of 64 bits.
-export function positions(memory, imports, wideOnes) {
+// `wideOnes`: imports that take integers of 64 bits. `is64`: addresses are such.
+export function positions(memory, imports, wideOnes, is64) {
   const seek = imports.find((entry) => /fd_seek$/.test(entry.js || entry.name) && typeof entry.call === "function");
   if (!seek || !opened.size) return;
   const at = 2048;
   const wide = wideOnes.some(([from, name]) => from === seek.module && name === seek.name);
   for (const [number, file] of opened) {
     if (file.path === undefined) continue;
-    const code = wide ? seek.call(number, 0n, 1, at) : seek.call(number, 0, 0, 1, at);
+    const code = wide ? seek.call(number, 0n, 1, is64 ? BigInt(at) : at) : seek.call(number, 0, 0, 1, at);
     if (code === 0) file.position = Number(new DataView(memory.buffer).getBigInt64(at, true));
   }
 }

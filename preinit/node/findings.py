@@ -210,25 +210,28 @@ def _warnings(
 
 
 def _paths(one: StandIn) -> tuple[str, ...]:
-    return tuple(file.path or "" for file in one.reopened)
+    return tuple(file.title for file in one.reopened)
 
 
 def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted: Capturing) -> Iterator[BuildWarning]:
     opened = [file for one in made for file in one.reopened]
-    now = {file.number: (file.path, file.position) for file in proof.opened}
+    now = {file.number: (file.path, file.position, file.copy_of) for file in proof.opened}
     is_loaded = proof.differences is not None
-    files = [file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position)]
-    again = [f"{printable(file.path or '')} ({file.number})" for file in files]
+    files = [
+        file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position, file.copy_of)
+    ]
+    by_path = [file for file in files if file.path]
+    again = [f"{printable(file.title)} ({file.number})" for file in by_path]
     if again:
         yield BuildWarning(
             "glue-files",
             f"{_listed(again)} {'is' if len(again) == 1 else 'are'} open at the pause, and the output opens "
             f"{'it' if len(again) == 1 else 'them'} again when it is loaded: the same files must be there then",
             "Close them in prepare(program), or leave one closed with its descriptor: "
-            + option("--forget-fd", str(files[0].number)),
+            + option("--forget-fd", str(by_path[0].number)),
         )
     others = [
-        f"descriptor {file.number} ({printable(file.path or file.made)})"
+        f"descriptor {file.number} ({printable(file.title or file.made)})"
         for file in recording.opened
         if file.number not in wanted.forget_fd and file not in files
     ]

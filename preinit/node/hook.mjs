@@ -6,7 +6,7 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { threadId } from "node:worker_threads";
+import { isMainThread, threadId } from "node:worker_threads";
 import { plain, pointed } from "./arguments.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
@@ -315,7 +315,7 @@ export function dump(more = {}) {
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(path.join(folder, `memory${index}`), memory));
-  if (depth === 0) positions(target.memories[0], imports, job.wide);
+  if (depth === 0) positions(target.memories[0], imports, job.wide, job.is64);
   write({ ...state, opened: openNow() });
   written = true;
   return true;
@@ -337,6 +337,8 @@ export const settings = job;
 
 // The program may run in a worker: the main thread asks all of them, and waits for the one that has the module.
 const PATIENCE = 3_000; // milliseconds
+let threads = 0;
+process.on("worker", () => threads++);
 const channel = new BroadcastChannel("preinit");
 channel.unref?.();
 channel.onmessage = ({ data }) => {
@@ -362,6 +364,7 @@ export function loaded(program) {
 }
 export function dumpAnywhere() {
   if (target) return Promise.resolve(dump());
+  if (!threads) return Promise.resolve(false);
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), PATIENCE);
     channel.onmessage = ({ data }) => {
@@ -372,4 +375,21 @@ export function dumpAnywhere() {
     };
     channel.postMessage("pause");
   });
+}
+
+// -- the output itself --------------------------------------------------------------------------------------------------
+
+// Before the script runs: what is wrong with the output whose instrumented copy it gets.
+if (job.validates && isMainThread) {
+  const bytes = fs.readFileSync(job.validates);
+  if (!W.validate(bytes)) {
+    let invalid = "WebAssembly.validate says no more";
+    try {
+      new real.Module(bytes); // which says why
+    } catch (problem) {
+      invalid = problem.message;
+    }
+    tell({ invalid });
+    process.exit(1);
+  }
 }

@@ -49,6 +49,7 @@ def instrument(module: Module) -> tuple[bytes, dict[str, Any]]:
         "candidates": add_candidates(add),
         "references": list(module.references),
         "pointer": numbers[pointer]["readers"][0] if pointer in numbers else None,
+        "is64": any(memory.is_64 for memory in module.memories[:1]),
         "wide": [
             (e.module, e.name)
             for e in module.imports

@@ -8,12 +8,13 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..engine.runtime import Deadline
 from ..errors import PreinitError, ToolMissing, as_limit, printable, quoted
+from .guard import Guard
 
 #: The first version that has what the scripts of preinit use: WASI without a flag, `--import`.
 LEAST_VERSION = 20
@@ -61,74 +62,33 @@ def run_script(
     variables: Mapping[str, str],
     deadline: Deadline,
     take: Callable[[bytes], object],
+    guard: Guard,
 ) -> tuple[int, str]:
     """Runs Node with our environment and more `variables`, without standard input; all that it prints goes to `take`.
 
     Its exit code, and what it printed last. Raises `TimeLimit`, `SystemLimit`, `ToolMissing`, and what `take` raises;
     then nothing of it runs any more, workers and processes of its group included.
     """
-    with started(node, arguments, variables, deadline, take) as running:
-        return running.ended()
-
-
-@contextmanager
-def started(
-    node: Node,
-    arguments: Sequence[str],
-    variables: Mapping[str, str],
-    deadline: Deadline,
-    take: Callable[[bytes], object],
-    reads: bool = False,
-) -> Iterator[Running]:
-    """The same, for something else to be done meanwhile. `reads`: it has a standard input, see `Running.send`."""
     command = [node.path, *arguments]
     environment = {**os.environ, **variables}
     try:
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE if reads else subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
     except OSError as problem:
         limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {node.path!r} can't be run: {problem}") from problem
-    running = Running(process, deadline, take)
-    guard = _guard(process)
-    try:
-        yield running
-    finally:
-        _dismiss(guard)
-        _end(process)
-        running.close()
-
-
-class Running:
-    """A Node that runs."""
-
-    def __init__(self, process: subprocess.Popen[bytes], deadline: Deadline, take: Callable[[bytes], object]) -> None:
-        self._process = process
-        self._deadline = deadline
-        self._reader = _Reader(process, take)
-
-    def send(self, content: bytes) -> None:
-        """Gives Node its standard input, which then ends: a few hundred bytes."""
-        with suppress(OSError):  # it has ended; its exit code tells why
-            assert self._process.stdin is not None
-            self._process.stdin.write(content)
-        self.close()
-
-    def close(self) -> None:
-        """Ends its standard input."""
-        with suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-
-    def ended(self) -> tuple[int, str]:
-        """Waits for its end: its exit code, and what it printed last. Raises as `run_script` does."""
-        code = _waited(self._process, self._deadline.remaining())
-        if code is None:
-            raise self._reader.problem or self._deadline.error()
-        self._reader.finish(self._deadline)
-        return code, self._reader.tail
+    reader = _Reader(process, take)
+    with guard.over(process.pid):
+        try:
+            code = _waited(process, deadline.remaining())
+            if code is None:
+                raise reader.problem or deadline.error()
+            reader.finish(deadline)
+            return code, reader.tail
+        finally:
+            _end(process)
 
 
 class _Reader:
@@ -162,31 +122,6 @@ class _Reader:
         self._thread.join(min(1.0, deadline.remaining() or 1.0))
         if self.problem:
             raise self.problem
-
-
-#: Waits for a line on its standard input; where that ends without one, it ends the process group of that number.
-_GUARD = 'read line || kill -9 "-$1"'
-
-
-def _guard(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:
-    """Ends Node should we be killed in a way that runs no code of ours: a script may loop for ever, so that Node itself
-    would not notice. None where there is no shell."""
-    if os.name != "posix":
-        return None
-    command = ["/bin/sh", "-c", _GUARD, "preinit-guard", str(process.pid)]
-    with suppress(OSError):
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-            start_new_session=True,
-        )  # fmt: skip
-    return None
-
-
-def _dismiss(guard: subprocess.Popen[bytes] | None) -> None:
-    if guard is None:
-        return
-    with suppress(OSError, subprocess.TimeoutExpired):
-        guard.communicate(b"\n", timeout=5)
 
 
 def _waited(process: subprocess.Popen[bytes], seconds: float | None) -> int | None:

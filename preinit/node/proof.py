@@ -6,12 +6,21 @@ Before and after are measured at the same time.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..binary.module import Module, parse
-from ..errors import AnswerDiffers, CaptureRefused, PreinitError, ScriptFailed, TimeLimit, Unsupported, printable
+from ..errors import (
+    AnswerDiffers,
+    CaptureRefused,
+    OutputInvalid,
+    PreinitError,
+    ScriptFailed,
+    TimeLimit,
+    Unsupported,
+    printable,
+)
 from ..passes.audit.ranges import differing_ranges
 from ..passes.rewrite.module import Rewritten
 from ..passes.snapshot import MemoryState, Snapshot
@@ -39,10 +48,34 @@ class Proof(NamedTuple):
     unused: str = ""
 
 
-def prove(script: Script, snapshot: Snapshot, output: Rewritten, folder: Path, stage: Callable[[str], Any]) -> Proof:
-    """Raises `AnswerDiffers` where the output fails in its own glue, or does not answer as the input does."""
-    with stage("load"):
-        loaded = _loaded(script, output, folder)
+def load(
+    script: Script, outputs: Iterable[Rewritten], folder: Path, stage: Callable[[str], Any]
+) -> tuple[Rewritten, Recording | None]:
+    """The first of the outputs that Node takes, and what it holds once its glue has loaded it; None where no part of a
+    bare script says that it is loaded.
+
+    Raises `OutputInvalid` if Node takes none, `AnswerDiffers` if it can't be loaded.
+    """
+    invalid: OutputInvalid | None = None
+    for number, output in enumerate(outputs):
+        with stage("load"):
+            try:
+                return output, _loaded(script, output, folder / f"load{number}")
+            except OutputInvalid as problem:
+                invalid = problem
+    assert invalid is not None
+    raise invalid
+
+
+def prove(
+    script: Script,
+    snapshot: Snapshot,
+    output: Rewritten,
+    loaded: Recording | None,
+    folder: Path,
+    stage: Callable[[str], Any],
+) -> Proof:
+    """`loaded`: see `load`. Raises `AnswerDiffers` where the output does not answer as the input does, or fails."""
     if loaded is None:  # no part of a bare script is what prepares the program, so nothing else can be compared
         return Proof(None, None, None, None)
     differences = tuple(_differences(script.module, snapshot, loaded))
@@ -65,11 +98,10 @@ def _unused(outcome: dict[str, Any]) -> str:
     return ", ".join(f"exports {name}, which nothing calls, and no {meant}" for name, meant in pairs)
 
 
-def _loaded(script: Script, output: Rewritten, folder: Path) -> Recording | None:
+def _loaded(script: Script, output: Rewritten, place: Path) -> Recording | None:
     copy, facts = instrument(parse(output.wasm, libraries=True))
-    place = folder / "load"
     try:
-        outcome = run(script, "load", place, copy, _drop, facts)
+        outcome = run(script, "load", place, copy, _drop, facts, validates=output.wasm)
     except CaptureRefused:
         return None
     except ScriptFailed as problem:

@@ -63,7 +63,8 @@ class ImportUse(NamedTuple):
 
 class OpenFile(NamedTuple):
     """A descriptor that is open. `path`: None where it was made otherwise than by opening one, as `made` says; `raw`:
-    its bytes, which need be no UTF-8; `places`: it was opened as another one, and put where it is (dup3, freopen)."""
+    its bytes, which need be no UTF-8; `places`: it was opened as another one, and put where it is (dup3, freopen);
+    `copy_of`: another descriptor, with which it shares the file and its position."""
 
     number: int
     path: str | None
@@ -72,6 +73,12 @@ class OpenFile(NamedTuple):
     made: str
     raw: bytes
     places: bool
+    copy_of: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What is open there, for a message."""
+        return self.path or ("" if self.copy_of is None else f"a copy of descriptor {self.copy_of}")
 
 
 class Given(NamedTuple):
@@ -229,5 +236,5 @@ def _file(number: int, facts: dict[str, Any]) -> OpenFile:
     return OpenFile(
         number, None if path is None else str(path), int(facts.get("flags") or 0), int(facts.get("position") or 0),
         str(facts.get("made") or ""), str(path or "").encode("utf-8", "replace") if raw is None else bytes.fromhex(raw),
-        bool(facts.get("places")),
+        bool(facts.get("places")), None if (copied := facts.get("copy")) is None else int(copied),
     )  # fmt: skip

@@ -1,16 +1,13 @@
-"""From a snapshot and stand-ins to the output, which that Node validates."""
+"""From a snapshot and stand-ins to the output."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import I32, FuncType
 from ..engine.runtime import Deadline
-from ..errors import OutputInvalid, printable
 from ..options import Layout
 from ..passes.observer import Observer
 from ..passes.plan.owners import Ownership
@@ -19,11 +16,8 @@ from ..passes.rewrite.module import Rewritten, variants, write_module
 from ..passes.rewrite.plan import Plan, make_plan
 from ..passes.snapshot import Snapshot
 from .imports import RESIZE, numbered
-from .program import Node, started
 from .recording import Recording
 from .standins import StandIn
-
-_VALIDATE = Path(__file__).with_name("validate.mjs")
 
 
 def plan_of(module: Module, owners: Ownership, layout: Layout, made: Sequence[StandIn], recording: Recording) -> Plan:
@@ -54,23 +48,15 @@ def _resize(module: Module, recording: Recording) -> int | None:
 _RESIZE_TYPE = FuncType((I32,), (I32,))
 
 
-def written(
-    module: Module, snapshot: Snapshot, plan: Plan, node: Node, folder: Path, deadline: Deadline, observer: Observer
-) -> Rewritten:
-    """The first way to write the output that is valid. Raises `OutputInvalid`, `OutputTooLarge`, `TimeLimit`."""
-    said = ""
+def ways(module: Module, snapshot: Snapshot, plan: Plan, deadline: Deadline, observer: Observer) -> Iterator[Rewritten]:
+    """The ways to write the output, best first: the first that Node takes is right.
+
+    Raises `OutputTooLarge`, `TimeLimit`.
+    """
     runs = None
     for variant in variants(module, snapshot, plan):
         deadline.check_time()
-        with started(node, [str(_VALIDATE)], {}, deadline, lambda piece: None, reads=True) as validating:
-            with observer.stage("rewrite"):
-                runs = runs or memory_runs(module, snapshot, plan.memories)
-                output = write_module(module, snapshot, variant, runs)
-            with observer.stage("validate"):
-                path = folder / "output.wasm"
-                path.write_bytes(output.wasm)
-                validating.send(os.fsencode(path))
-                code, said = validating.ended()
-        if code == 0:
-            return output
-    raise OutputInvalid(f"the output does not validate in Node {node.version}: {printable(said.strip())}")
+        with observer.stage("rewrite"):
+            runs = runs or memory_runs(module, snapshot, plan.memories)
+            output = write_module(module, snapshot, variant, runs)
+        yield output

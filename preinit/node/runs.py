@@ -13,8 +13,9 @@ from typing import Any, Literal, NamedTuple
 
 from ..binary.module import Module
 from ..engine.runtime import Deadline
-from ..errors import CaptureRefused, RandomDenied, ScriptFailed, as_limit, printable, quoted
+from ..errors import CaptureRefused, OutputInvalid, RandomDenied, ScriptFailed, as_limit, printable, quoted
 from ..options import Host
+from .guard import Guard
 from .program import Node, run_script
 from .recording import read_outcome, recording_of
 from .state import check_alive
@@ -26,12 +27,14 @@ _HOOK, _DRIVE = _HERE / "hook.mjs", _HERE / "drive.mjs"
 _LIMIT = re.compile(r"\b(ENOSPC|EDQUOT|EFBIG|EMFILE|ENFILE): ")
 #: What Node says where its own heap is full.
 _FULL = re.compile(r"^FATAL ERROR: (.*(?:out of memory|OOM).*)$", re.MULTILINE | re.IGNORECASE)
+#: What Node says of a module that it takes only with a flag.
+_EXPERIMENTAL = re.compile(r"CompileError: .*\(enable via (--experimental-[a-z0-9-]+)\)")
 #: What world.mjs says when random numbers are denied.
 _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
 _NOTHING: dict[str, Any] = {
     "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
-    "candidates": None, "references": [], "pointer": None, "wide": [], "replayed": "(?!)",
+    "candidates": None, "references": [], "pointer": None, "is64": False, "wide": [], "replayed": "(?!)",
 }  # fmt: skip
 
 
@@ -44,6 +47,7 @@ class Script(NamedTuple):
     node: Node
     host: Host
     deadline: Deadline
+    guard: Guard
 
 
 def run(
@@ -54,15 +58,20 @@ def run(
     take: Callable[[bytes], object],
     facts: dict[str, Any] | None = None,
     resumes: bool = False,
+    validates: bytes | None = None,
 ) -> dict[str, Any]:
     """Runs a script whose glue gets `substitute` for its module, and gives back what hook.mjs or drive.mjs told.
 
     `facts`: of an instrumented copy. `resumes`: the state is there, so that `resume` is called and not `prepare`.
+    `validates`: an output; where Node does not take it, the script is not run, and `OutputInvalid` is raised.
     Raises `ScriptFailed`, `CaptureRefused`, `RandomDenied`, `TimeLimit`, `ToolMissing`.
     """
     folder.mkdir()
     copy = folder / "module.wasm"
     copy.write_bytes(substitute)
+    output = folder / "output.wasm"
+    if validates:
+        output.write_bytes(validates)
     host, module = script.host, script.module
     seed: int | str | None = script.host.seed
     job = {
@@ -73,6 +82,7 @@ def run(
         "args": list(script.args),
         "resumes": resumes,
         "substitute": str(copy),
+        "validates": str(output) if validates else None,
         "sha256": module.sha256,
         "size": len(module.data),
         "world": {
@@ -83,12 +93,14 @@ def run(
     path = folder / "job.json"
     path.write_text(json.dumps(job), encoding="utf-8")
     arguments = ["--import", _HOOK.as_uri(), str(_DRIVE)]
-    code, said = run_script(script.node, arguments, {"PREINIT_JOB": str(path)}, script.deadline, take)
+    code, said = run_script(script.node, arguments, {"PREINIT_JOB": str(path)}, script.deadline, take, script.guard)
     outcome = read_outcome(folder)
     if outcome is not None and _DENIED in str(outcome.get("failed", "")):
         raise RandomDenied("the program asked for random numbers, and the capture has none (`--random deny`)")
     _check(outcome, code, said, script, folder)
     assert outcome is not None
+    if invalid := outcome.get("invalid"):
+        raise OutputInvalid(f"the output does not validate in Node {script.node.version}: {printable(str(invalid))}")
     return outcome
 
 
@@ -120,7 +132,8 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
     if failed := outcome.get("failed"):
         lines = [printable(line) for line in str(failed["said"]).splitlines()[:6]]
         shown = "\n    ".join(lines)
-        raise ScriptFailed(f"the script failed in {printable(str(failed['step']))}: {shown}", where=where)
+        said = f"the script failed in {printable(str(failed['step']))}: {shown}"
+        raise ScriptFailed(said, where=where, hint=_with_flag(str(failed["said"])))
     if unfinished := outcome.get("unfinished"):
         if unfinished.get("bare"):
             raise _never(script, outcome)
@@ -140,6 +153,15 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
                 hint="Load the program in the process that runs the script. A thread must be able to take messages.",
             )
         raise _never(script, outcome)
+
+
+def _with_flag(said: str) -> str | None:
+    """What to do where Node takes a module only with a flag; None where it says nothing of that."""
+    found = _EXPERIMENTAL.search(said)
+    if not found:
+        return None
+    shell = f"""printf '#!/bin/sh\\nexec node {found[1]} "$@"\\n' > node.sh && chmod +x node.sh"""
+    return f"Use a newer Node, or one that gets this flag: `{shell}`, and `--node ./node.sh`."
 
 
 def _signal(code: int) -> str:

@@ -221,7 +221,7 @@ class Options(Value):
     )  # fmt: skip
     late_room: Option[int | str | None, int | None] = Option(
         None, optional(SIZE), Effect.OUTPUT,
-        "Room for each of them; env 128KiB, args 16KiB.",
+        "Room for each: env 128KiB, args 16KiB.",
         heading=_WRITTEN, metavar="SIZE",
     )  # fmt: skip
     imports: Option[Imports, Imports] = Option(

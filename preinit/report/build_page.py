@@ -18,12 +18,25 @@ def sections(report: Report) -> list[Section]:
     """The parts of a page that only a build can fill."""
     number = len(report.warnings)
     return [
-        Section("build", "What was run", _runs(report)),
-        *([capture_page.section(report.capture)] if report.capture else ()),
+        *_made(report),
         Section("warnings", f"Warnings ({number:,})" if number else "Warnings", _warnings(report)),
-        Section("ledger", "What the guest was given", _ledger(report.host)),
+        Section("ledger", f"What the {'program' if report.capture else 'guest'} was given", _ledger(report)),
         *([Section("audit", "What depends on the world", _audit(report.audit))] if report.audit is not None else ()),
         Section("timings", "Timings", _timings(report)),
+    ]
+
+
+def _made(report: Report) -> list[Section]:
+    if report.capture:  # its glue ran it, in Node
+        return [capture_page.section(report.capture), Section("build", "Input and output", facts(_sizes(report)))]
+    return [Section("build", "What was run", _runs(report))]
+
+
+def _sizes(report: Report) -> list[tuple[str, Html]]:
+    return [
+        ("Layout", text(report.layout)),
+        ("Input", text(sized(report.input.size))),
+        ("Output", text(sized(report.output.size) + _gzipped(report))),
     ]
 
 
@@ -43,9 +56,7 @@ def _runs(report: Report) -> Html:
         ("Compiler", text(f"{engine.compiler}, {'on demand' if engine.name == 'ondemand' else engine.name}")),
         ("Compiled", text(f"{compiled}: {sized(engine.bytes_compiled)} of code")),
         *([("Why so", text(engine.reason))] if engine.reason else []),
-        ("Layout", text(report.layout)),
-        ("Input", text(sized(report.input.size))),
-        ("Output", text(sized(report.output.size) + _gzipped(report))),
+        *_sizes(report),
     ]
     return join([table(("Function", "Arguments", "Results", "ms"), rows, {3}), facts(said)])
 
@@ -68,19 +79,15 @@ def _warnings(report: Report) -> Html:
     )
 
 
-def _ledger(host: HostFacts) -> Html:
-    parts = [
-        facts(
-            [
-                ("Random bytes", text(f"{host.random_bytes:,}")),
-                ("Readings of clocks", text(f"{host.clock_reads:,} of the time, {host.monotonic_reads:,} of others")),
-                ("Environment", _names(host.environment, host.environment_read, "environment" in host.only_sizes)),
-                ("Arguments", _names(host.arguments, host.arguments_read, "arguments" in host.only_sizes)),
-                ("Standard input", text(counted(host.stdin_bytes, "byte") if host.stdin_read else "not asked for")),
-                ("Folders", _names(host.folders, host.folders_listed)),
-            ]
-        )
+def _ledger(report: Report) -> Html:
+    host = report.host
+    said = [
+        ("Random bytes", text(f"{host.random_bytes:,}")),
+        ("Readings of clocks", text(f"{host.clock_reads:,} of the time, {host.monotonic_reads:,} of others")),
     ]
+    if not report.capture:  # what a program asks of its glue, nobody sees
+        said += _asked(host)
+    parts = [facts(said)]
     if host.files:
         rows = [(code(short(file.path)), text(kib(file.size)), code(file.sha256 or "")) for file in host.files[:_FEW]]
         parts += [subheading("Files that it read"), table(("Path", "KiB", "SHA-256"), rows, {1}), _more(host.files)]
@@ -96,6 +103,15 @@ def _ledger(host: HostFacts) -> Html:
         headings = ("Function", "Calls", "First called from")
         parts += [subheading("Calls of the host"), table(headings, rows, {1}), _more(called)]
     return join(parts)
+
+
+def _asked(host: HostFacts) -> list[tuple[str, Html]]:
+    return [
+        ("Environment", _names(host.environment, host.environment_read, "environment" in host.only_sizes)),
+        ("Arguments", _names(host.arguments, host.arguments_read, "arguments" in host.only_sizes)),
+        ("Standard input", text(counted(host.stdin_bytes, "byte") if host.stdin_read else "not asked for")),
+        ("Folders", _names(host.folders, host.folders_listed)),
+    ]
 
 
 def _names(names: tuple[str, ...], asked: bool, only_size: bool = False) -> Html:

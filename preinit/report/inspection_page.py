@@ -38,18 +38,20 @@ _UNFOLDED = 15
 
 def inspection_page(found: Inspection, name: str, report: Report | None = None) -> str:
     """The page of a module called `name`. `report`: of the build that wrote it."""
+    captured = report is not None and report.capture is not None
+    changer = "script" if captured else "initializer"
     said = [
         "What is in the module",
         *(["what the snapshot added to the original"] if found.against else []),
-        *(["how it was built"] if report else []),
+        *(["how it was captured" if captured else "how it was built"] if report else []),
     ]
     intro = f"{', '.join(said[:-1])} and {said[-1]}." if said[1:] else f"{said[0]}."
     parts = [
-        Section("overview", "Overview", _overview(found, report)),
+        Section("overview", "Overview", _overview(found, report, changer)),
         *(build_page.sections(report) if report else ()),
         *([Section("added", "Beyond the original", _added(found, found.against))] if found.against else ()),
         *([Section("frames", "The paused stack", _frames(found))] if found.frames else ()),
-        Section("memory", "Memory map", _memories(found)),
+        Section("memory", "Memory map", _memories(found, changer)),
         Section("sizes", "Where the bytes are", sizes.drawing(found)),
         Section("sections", "Sections", _sections(found)),
         Section("data", "Data segments", _data(found)),
@@ -64,7 +66,7 @@ def inspection_page(found: Inspection, name: str, report: Report | None = None) 
 
 def overview(found: Inspection) -> Html:
     """The figures of a module that matter most."""
-    return _overview(found, None)
+    return _overview(found)
 
 
 def parts_of(found: Inspection) -> list[tuple[str, Html]]:
@@ -95,7 +97,7 @@ def _rows(
     return join(parts)
 
 
-def _overview(found: Inspection, report: Report | None) -> Html:
+def _overview(found: Inspection, report: Report | None = None, changer: str = "initializer") -> Html:
     added = found.against
     defined = found.counts["functions"] - found.counts["imported_functions"]
     segments = counted(found.counts["data_segments"], "data segment")
@@ -109,9 +111,10 @@ def _overview(found: Inspection, report: Report | None) -> Html:
         shown.insert(1, Card("Memory", sized(first.pages * first.page_size), counted(first.pages, "page")))
     if first and added:
         changed = sum(memory.bytes_changed for memory in found.memories)
-        shown.append(Card("Changed", sized(changed), "of memory, by the initializer"))
+        shown.append(Card("Changed", sized(changed), f"of memory, by the {changer}"))
     if report:
-        shown.append(Card("Build", f"{sum(report.passes.values()):.2f} s", report.engine.compiler))
+        title = "Capture" if report.capture else "Build"
+        shown.append(Card(title, f"{sum(report.passes.values()):.2f} s", report.engine.compiler))
     return join([cards(shown), facts([("SHA-256", code(found.sha256))])])
 
 
@@ -135,14 +138,14 @@ def _added(found: Inspection, added: Added) -> Html:
     )
 
 
-def _memories(found: Inspection) -> Html:
+def _memories(found: Inspection, changer: str = "initializer") -> Html:
     if not found.memories:
         return paragraph("The module has no memory.", "muted")
     compared = found.against is not None
     known = [("zero", "zero"), ("data", "data of the original" if compared else "data of the module")]
-    parts = [legend([*known, *([("changed", "changed by the initializer")] if compared else [])])]
+    parts = [legend([*known, *([("changed", f"changed by the {changer}")] if compared else [])])]
     if not compared:
-        said = "Give the original (--against) to see which pages the initializer changed."
+        said = f"Give the original (--against) to see which pages the {changer} changed."
         parts.append(paragraph(said, "muted"))
     for memory in found.memories[:_MOST_MAPS]:
         a_cell = counted(memory.step, "page")
@@ -153,7 +156,7 @@ def _memories(found: Inspection) -> Html:
                 + (f", {sized(memory.bytes_changed)} differ from the original." if compared else "."),
                 "muted",
             ),
-            memorymap.drawing(memory, compared),
+            memorymap.drawing(memory, compared, changer),
         ]
     if len(found.memories) > _MOST_MAPS:
         parts.append(paragraph(f"... and {len(found.memories) - _MOST_MAPS} more memories.", "muted"))

@@ -19,11 +19,12 @@ _MOST_WITH_LINES = 4096
 #: Width of a cell, at most, in rem.
 _WIDEST = 1.25
 
-_WORDS = {"zero": "zero", "data": "data of the module", "changed": "changed by the initializer"}
+_WORDS = {"zero": "zero", "data": "data of the module", "changed": "changed by the "}
 
 
-def drawing(memory: MemoryMap, compared: bool) -> Html:
-    """The map of one memory; nothing for one without pages. `compared`: data is the original's."""
+def drawing(memory: MemoryMap, compared: bool, changer: str) -> Html:
+    """The map of one memory; nothing for one without pages. `compared`: data is the original's. `changer`: what changed
+    pages, in a word."""
     cells = -(-memory.pages // memory.step)
     if not cells:
         return EMPTY
@@ -44,7 +45,7 @@ def drawing(memory: MemoryMap, compared: bool) -> Html:
         "pages": str(memory.pages),  # more than a number holds in JavaScript, perhaps
         "step": str(memory.step),
         "size": str(memory.page_size),
-        "runs": [[run.first_page // memory.step, _said(run, compared)] for run in memory.runs],
+        "runs": [[run.first_page // memory.step, _said(run, compared, changer)] for run in memory.runs],
     }
     data = json.dumps(told, separators=(",", ":")).replace("<", "\\u003c")
     return Html(
@@ -74,9 +75,10 @@ def _lines(columns: int, rows: int) -> Html:
     return Html(f'<path class="lines" d="{upright}{level}"/>')
 
 
-def _said(run: MemoryRun, compared: bool) -> str:
+def _said(run: MemoryRun, compared: bool, changer: str) -> str:
     """What the tip says below the range: state, how much of the run it is, and what is there."""
     words = "data of the original" if compared and run.state == "data" else _WORDS[run.state]
+    words += changer * (run.state == "changed")
     if run.state != "zero":
         of = f" in these {run.pages:,} pages" if run.pages > 1 else ""
         size = run.bytes_changed if run.state == "changed" else run.bytes_set

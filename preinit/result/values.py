@@ -216,9 +216,9 @@ class LateFacts(Value):
     whose entries in the build's array of the environment words or globals still point to, "" for its end.
     `environment_globals`: indices of the globals that hold that array's address. `environment_active`,
     `arguments_active`: locals and operands of functions that are active at a pause which may point to the build's, and
-    are left alone. `cause`: why what could have been bound by itself is not. `environment_room`, `arguments_room`:
-    bytes of what an instance may bring: of the environment the texts, and 4 more for each and for the end; of arguments
-    the texts.
+    are left alone. `cause`, `arguments_cause`: why what could have been bound by itself is not. `environment_room`,
+    `arguments_room`: bytes of what an instance may bring: of the environment the texts, and 4 more for each and for the
+    end; of arguments the texts.
     """
 
     environment: str | None
@@ -237,6 +237,7 @@ class LateFacts(Value):
     entries_held: tuple[str, ...] = ()
     environment_globals: tuple[int, ...] = ()
     cause: str | None = None
+    arguments_cause: str | None = None
     environment_room: int = 0
     arguments_room: int = 0
 

@@ -199,4 +199,5 @@ def test_of_each_option_that_is_named_in_a_hint_the_python_library_says_the_fiel
     from preinit.options.words import in_python
 
     assert in_python("Give it: --import-global 'a b.g=VALUE'") == 'Give it: `import_globals={"a b.g": "VALUE"}`'
-    assert in_python("give it the function: --preload lib=FILE") == 'give it the function: `preloads={"lib": "FILE"}`'
+    given = 'give it the function: `functions={"MODULE.NAME": function}`, or `preloads={"lib": "FILE"}`'
+    assert in_python("give it the function: --preload lib=FILE") == given

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.glue import started_once
+from tests.support.glue import started_once, usual
 
-__all__ = ["started_once"]
+__all__ = ["started_once", "usual"]

@@ -8,36 +8,37 @@ import pytest
 
 import preinit
 from preinit.binary.module import parse
-from preinit.errors import UsageError
+from preinit.errors import OutputInvalid, UsageError
+from preinit.node import rewriting
+from preinit.passes.rewrite.module import Rewritten
 from tests.support.glue import GLUE, LOAD, SCRIPT, captured, codes, in_glue, needs_node, project
 from tests.support.modules import wasm
 
 pytestmark = needs_node
 
 
-def test_an_output_starts_in_its_own_glue_where_the_script_left_it(tmp_path: Path) -> None:
-    result = captured(tmp_path)
-    facts = result.report.capture
+def test_an_output_starts_in_its_own_glue_where_the_script_left_it(tmp_path: Path, usual: preinit.Result) -> None:
+    facts = usual.report.capture
     assert facts is not None
     assert facts.answered
     assert facts.differences == ()
     later = "const p = await start(); console.log(JSON.stringify([p.add(2), p.constructed(), p.take(2)]));"
-    assert in_glue(tmp_path, result, later) == [42, 1, 2]
+    assert in_glue(tmp_path, usual, later) == [42, 1, 2]
 
 
-def test_constructors_run_once_however_often_the_glue_calls_them(tmp_path: Path) -> None:
-    result = captured(tmp_path)
+def test_constructors_run_once_however_often_the_glue_calls_them(tmp_path: Path, usual: preinit.Result) -> None:
     later = "const p = await start(); p.__wasm_call_ctors(); console.log(JSON.stringify([p.constructed(), p.things]));"
-    assert in_glue(tmp_path, result, later) == [1, ["7 hi"]]
+    assert in_glue(tmp_path, usual, later) == [1, ["7 hi"]]
 
 
-def test_import_calls_that_javascript_keeps_are_made_again_with_what_they_pointed_to(tmp_path: Path) -> None:
+def test_import_calls_that_javascript_keeps_are_made_again_with_what_they_pointed_to(
+    tmp_path: Path, usual: preinit.Result
+) -> None:
     """The text lay on the stack, and is gone at the pause."""
-    result = captured(tmp_path)
-    assert result.report.capture is not None
-    (stand_in,) = result.report.capture.stand_ins
+    assert usual.report.capture is not None
+    (stand_in,) = usual.report.capture.stand_ins
     assert (stand_in.export, stand_in.replayed, stand_in.unknown) == ("__wasm_call_ctors", 1, {})
-    assert in_glue(tmp_path, result, "console.log(JSON.stringify((await start()).things))") == ["7 hi"]
+    assert in_glue(tmp_path, usual, "console.log(JSON.stringify((await start()).things))") == ["7 hi"]
 
 
 def test_a_memory_that_grew_and_a_table_that_changed_are_as_they_were(tmp_path: Path) -> None:
@@ -195,6 +196,30 @@ def test_a_start_function_and_data_segments_are_run_while_recording_and_not_agai
     assert in_glue(tmp_path, result, "console.log(JSON.stringify((await start()).get(4)))") == 5
 
 
+DECLARED = """(module
+  (table (export "table") 1 funcref)
+  (func $ctors (export "__wasm_call_ctors"))
+  (func (export "fill") (table.set 0 (i32.const 0) (ref.func $ctors)))
+  (func (export "filled") (result i32) (ref.is_null (table.get 0 (i32.const 0)))))"""
+
+
+def test_what_only_an_export_declared_can_still_be_referred_to(tmp_path: Path) -> None:
+    """Something else stands in the place of that export: Node tells that code takes a reference to what is left."""
+    script = LOAD + "export const prepare = () => 0; export const answer = (p) => (p.fill(), p.filled());"
+    result = captured(tmp_path, script, DECLARED)
+    assert result.report.capture
+    assert result.report.capture.answered
+
+
+def test_an_output_that_node_does_not_take_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    invalid = Rewritten(wasm('(module (func (export "__wasm_call_ctors") (drop (i32.eqz (i64.const 1)))))'), (), 0)
+    monkeypatch.setattr(rewriting, "write_module", lambda *_: invalid)
+    script = SCRIPT + "import fs from 'node:fs'; fs.appendFileSync(new URL('runs', import.meta.url), 'x');"
+    with pytest.raises(OutputInvalid, match=r"does not validate in Node \d+.*function #0.*type"):
+        captured(tmp_path, script)
+    assert (tmp_path / "runs").read_text() == "x"
+
+
 def test_two_captures_in_two_folders_give_the_same_bytes(tmp_path: Path) -> None:
     script = SCRIPT.replace("p.add(40)", "p.put(64, p.now() / 1000); p.put(68, Math.random() * 1e6); p.add(40)")
     one, other = captured(tmp_path / "one", script), captured(tmp_path / "some other place", script)
@@ -237,9 +262,9 @@ const seconds = [p.now() / 1000, new Date().getTime() / 1000, performance.now(),
     assert said.decode().splitlines() == ["another day: undefined", "another day: true"]
 
 
-def test_a_module_given_as_bytes_is_the_one_of_the_file(tmp_path: Path) -> None:
+def test_a_module_given_as_bytes_is_the_one_of_the_file(tmp_path: Path, usual: preinit.Result) -> None:
     script = project(tmp_path)
-    assert preinit.capture((tmp_path / "app.wasm").read_bytes(), str(script)).wasm == captured(tmp_path).wasm
+    assert preinit.capture((tmp_path / "app.wasm").read_bytes(), str(script)).wasm == usual.wasm
 
 
 @pytest.mark.parametrize(
@@ -298,9 +323,8 @@ def test_the_glue_sees_no_export_that_was_added(tmp_path: Path) -> None:
     assert in_glue(tmp_path, result, later) == 0
 
 
-def test_the_report_says_what_was_done_and_can_be_read_again(tmp_path: Path) -> None:
-    result = captured(tmp_path)
-    report = result.report
+def test_the_report_says_what_was_done_and_can_be_read_again(usual: preinit.Result) -> None:
+    report = usual.report
     assert report.capture is not None
     assert report.capture.script == "prepare.mjs"
     assert report.capture.before is not None
@@ -308,7 +332,7 @@ def test_the_report_says_what_was_done_and_can_be_read_again(tmp_path: Path) -> 
     assert report.options["capture"] == {"once": [], "replay": [], "drop": [], "forget_fd": []}
     assert report.host.calls == {"env._embind_register_thing": 1}
     assert preinit.Report.from_json(report.to_json()) == report
-    assert codes(result) == []
+    assert codes(usual) == []
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import preinit
 from preinit.cli.group import COMMANDS
 from tests.support.command import COMMAND, fails, run
-from tests.support.glue import GLUE, LOAD, SCRIPT, in_glue, needs_node, project
+from tests.support.glue import GLUE, LOAD, SCRIPT, needs_node, project
 from tests.support.places import PACKAGE, ROOT
 from tests.support.processes import gone
 from tests.support.waiting import PATIENCE, wait_for
@@ -22,15 +23,23 @@ from tests.support.waiting import PATIENCE, wait_for
 pytestmark = needs_node
 
 
-def test_the_command_writes_what_the_library_does_and_says_what_it_did(tmp_path: Path) -> None:
-    project(tmp_path)
-    done = run(
-        "capture", "app.wasm", "prepare.mjs", "-o", "ready.wasm", "--report", "report.json", cwd=tmp_path, code=0
-    )
-    output = (tmp_path / "ready.wasm").read_bytes()
-    result = preinit.capture(tmp_path / "app.wasm", tmp_path / "prepare.mjs")
-    assert output == result.wasm
-    said = done.stderr.decode()
+class Made(NamedTuple):
+    folder: Path
+    done: subprocess.CompletedProcess[bytes]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """What the command makes of the usual program, with its report and its page."""
+    folder = tmp_path_factory.mktemp("made")
+    project(folder)
+    more = ["-o", "ready.wasm", "--report", "report.json", "--html", "page.html"]
+    return Made(folder, run("capture", "app.wasm", "prepare.mjs", *more, cwd=folder, code=0))
+
+
+def test_the_command_writes_what_the_library_does_and_says_what_it_did(made: Made, usual: preinit.Result) -> None:
+    assert (made.folder / "ready.wasm").read_bytes() == usual.wasm
+    said = made.done.stderr.decode()
     for line in (
         "ran prepare.mjs in Node ",
         "does not run again: __wasm_call_ctors; 1 import call is made again",
@@ -40,11 +49,10 @@ def test_the_command_writes_what_the_library_does_and_says_what_it_did(tmp_path:
         "compiling takes ",
     ):
         assert line in said
-    assert done.stdout == b""
-    report = preinit.Report.from_json((tmp_path / "report.json").read_bytes())
+    assert made.done.stdout == b""
+    report = preinit.Report.from_json((made.folder / "report.json").read_bytes())
     assert report.capture is not None
-    assert report.capture.stand_ins == (result.report.capture and result.report.capture.stand_ins)
-    assert in_glue(tmp_path, result, "console.log((await start()).add(2))") == 42
+    assert report.capture.stand_ins == (usual.report.capture and usual.report.capture.stand_ins)
 
 
 def test_the_module_may_go_to_standard_output_and_what_the_script_prints_to_standard_error(tmp_path: Path) -> None:
@@ -94,11 +102,10 @@ def test_a_failure_is_reported_as_json(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report.json").read_text())["error"]["code"] == "capture-refused"
 
 
-def test_verify_refuses_the_report_of_a_capture(tmp_path: Path) -> None:
+def test_verify_refuses_the_report_of_a_capture(made: Made) -> None:
     """The initializer that it would run is not there: the program's own glue ran it."""
-    project(tmp_path)
-    run("capture", "app.wasm", "prepare.mjs", "-o", "ready.wasm", "--report", "r.json", "-q", cwd=tmp_path, code=0)
-    said = fails("verify", tmp_path / "app.wasm", tmp_path / "ready.wasm", "--from-report", tmp_path / "r.json")
+    folder = made.folder
+    said = fails("verify", folder / "app.wasm", folder / "ready.wasm", "--from-report", folder / "report.json")
     assert "of a capture" in said
 
 
@@ -108,12 +115,13 @@ def test_javascript_that_holds_its_module_is_told_what_to_do(tmp_path: Path) -> 
     assert "SINGLE_FILE" in said
 
 
-def test_a_page_shows_what_the_glue_does_again(tmp_path: Path) -> None:
-    project(tmp_path)
-    run("capture", "app.wasm", "prepare.mjs", "-o", "ready.wasm", "--html", "page.html", "-q", cwd=tmp_path, code=0)
-    page = (tmp_path / "page.html").read_text()
+def test_a_page_shows_what_the_glue_does_again(made: Made) -> None:
+    page = (made.folder / "page.html").read_text()
     for said in ("In its own glue", "prepare.mjs", "__wasm_call_ctors", "by its name", "What loading wrote"):
         assert said in page
+    assert "changed by the script" in page
+    for of_a_build in ("initializer", "guest", "was built", "not asked for"):
+        assert of_a_build not in page
 
 
 def test_the_scripts_for_node_are_part_of_the_package() -> None:
@@ -129,18 +137,23 @@ def test_the_command_is_listed() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="no signals that end a process")
 @pytest.mark.parametrize(("name", "code", "says"), [("SIGHUP", 129, b"ended by SIGHUP"), ("SIGKILL", -9, b"")])
 def test_what_ends_preinit_ends_node_too(tmp_path: Path, name: str, code: int, says: bytes) -> None:
-    """A closed terminal, or what no code can catch; the script of which Node runs never comes back to look."""
+    """A closed terminal, or what no code can catch; the script of which Node runs never comes back to look. Nor do
+    temporary files stay."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     started = tmp_path / "pid"
     script = f"import fs from 'node:fs'; fs.writeFileSync({str(tmp_path / 'new')!r}, String(process.pid)); fs.renameSync({str(tmp_path / 'new')!r}, {str(started)!r});"
     project(tmp_path, script + "for (;;);")
     command = [*COMMAND, "capture", "app.wasm", "prepare.mjs", "-o", "ready.wasm"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, env=environment)
     try:
         wait_for(started.exists)
+        assert list(temporary.iterdir())
         process.send_signal(getattr(signal, name))
         said = process.communicate(timeout=PATIENCE)[1]
         number = int(started.read_text())
-        wait_for(lambda: gone(number))
+        wait_for(lambda: gone(number) and not list(temporary.iterdir()))
     finally:
         process.kill()
         if started.exists() and not gone(int(started.read_text())):

@@ -231,10 +231,12 @@ def test_a_misspelt_export_that_a_capture_needs_is_named(tmp_path: Path, script:
     assert caught.value.hint == f"Name it {meant}, or export {meant}, too."
 
 
-def test_an_export_with_nearly_the_name_of_what_a_script_may_leave_out_is_its_own_business(tmp_path: Path) -> None:
-    more = "export const resumes = () => 0; export const roads = () => 0;"
-    found = captured(tmp_path, SCRIPT + more)
-    assert found.wasm == captured(tmp_path).wasm
+def test_names_that_are_no_steps_are_the_scripts_own_business(tmp_path: Path, usual: preinit.Result) -> None:
+    """Also nearly those of steps that a script may leave out."""
+    near = "export const resumes = () => 0; export const roads = () => 0;"
+    other = "export const reload = () => 0; export const helper = () => 0; export const prepared = 1;"
+    found = captured(tmp_path, SCRIPT + near + other)
+    assert found.wasm == usual.wasm
     assert found.report.capture
     assert found.report.capture.answered
 
@@ -246,11 +248,6 @@ def test_where_nothing_is_proven_or_the_answer_differs_a_name_that_may_be_misspe
     state = "let now = 0; export const prepare = () => { now = 1; }; export const answer = () => now;"
     with pytest.raises(AnswerDiffers, match="the script exports resum, which nothing calls, and no resume\n"):
         captured(tmp_path, LOAD + state + "export const resum = () => { now = 1; };")
-
-
-def test_exports_that_have_other_names_are_the_scripts_own_business(tmp_path: Path) -> None:
-    own = "export const reload = () => 0; export const helper = () => 0; export const prepared = 1;"
-    assert captured(tmp_path, SCRIPT + own).wasm == captured(tmp_path).wasm
 
 
 def test_what_a_script_failed_with_shows_no_line_of_ours(tmp_path: Path) -> None:
@@ -387,13 +384,13 @@ def test_a_node_that_is_too_old_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no links")
-def test_a_node_of_another_path_can_be_named(tmp_path: Path) -> None:
+def test_a_node_of_another_path_can_be_named(tmp_path: Path, usual: preinit.Result) -> None:
     import shutil
 
     node = shutil.which("node")
     assert node is not None
     (tmp_path / "my-node").symlink_to(node)
-    assert captured(tmp_path / "p", node=tmp_path / "my-node").wasm == captured(tmp_path / "q").wasm
+    assert captured(tmp_path / "p", node=tmp_path / "my-node").wasm == usual.wasm
 
 
 # -- names that fit nothing --------------------------------------------------------------------------------------------

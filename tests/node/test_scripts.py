@@ -79,7 +79,7 @@ def test_a_script_may_be_common_javascript(tmp_path: Path, form: str) -> None:
     assert in_glue(tmp_path, result, LATER) == [42, 1]
 
 
-def test_glue_may_be_common_javascript(tmp_path: Path) -> None:
+def test_glue_may_be_common_javascript(tmp_path: Path, usual: preinit.Result) -> None:
     project(tmp_path)
     glue = GLUE.replace("export async function", "exports.start = async function").replace(
         "import.meta.url", '"file://" + __filename'
@@ -91,7 +91,7 @@ def test_glue_may_be_common_javascript(tmp_path: Path) -> None:
         'import { start } from "./glue.mjs"', 'import glue from "./glue.cjs"; const { start } = glue'
     )
     (tmp_path / "prepare.mjs").write_text(script)
-    assert preinit.capture(tmp_path / "app.wasm", tmp_path / "prepare.mjs").wasm == captured(tmp_path / "esm").wasm
+    assert preinit.capture(tmp_path / "app.wasm", tmp_path / "prepare.mjs").wasm == usual.wasm
 
 
 WORKER = """

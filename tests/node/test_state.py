@@ -1,4 +1,4 @@
-"""What JavaScript holds of a program that was prepared: files, threads, tables, and what was told to it."""
+"""What JavaScript holds of a program that was prepared: threads, tables, and what was told to it."""
 
 from __future__ import annotations
 
@@ -20,155 +20,6 @@ def said(result: preinit.Result, code: str) -> str:
     return warning.message
 
 
-FILES = """(module
-  (import "env" "__syscall_openat" (func $open (param i32 i32 i32 i32) (result i32)))
-  (import "env" "fd_close" (func $close (param i32) (result i32)))
-  (import "env" "fd_seek" (func $seek (param i32 i64 i32 i32) (result i32)))
-  (memory (export "memory") 1)
-  (global $__stack_pointer (mut i32) (i32.const 40000))
-  (data (i32.const 100) "/a\\00\\00/b\\00\\00/c\\00\\00/d\\00\\00")
-  (func (export "__wasm_call_ctors") (i64.store (i32.const 31808) (i64.const 0x5353535353535353)))
-  (func (export "open") (param $name i32) (param $flags i32) (result i32)
-    (call $open (i32.const -100) (i32.add (i32.const 100) (i32.mul (local.get $name) (i32.const 4))) (local.get $flags) (i32.const 0)))
-  (func (export "close") (param i32) (drop (call $close (local.get 0))))
-  (func (export "seek") (param i32 i64) (drop (call $seek (local.get 0) (local.get 1) (i32.const 0) (i32.const 8))))
-  (func (export "get") (param i32) (result i32) (i32.load8_u (i32.add (i32.const 31808) (local.get 0)))))"""
-FILING = """
-import { readFileSync } from "node:fs";
-export async function start() {
-  const open = ["in", "out", "err"].map((path) => ({ path, at: 0 }));
-  const memory = () => Buffer.from(instance.exports.memory.buffer);
-  const text = (at) => memory().subarray(at, memory().indexOf(0, at)).toString();
-  const env = {
-    __syscall_openat(folder, path, flags) {
-      const free = [...open.keys(), open.length].find((i) => !open[i]);
-      if (text(path) === "/d" && !(flags & 64)) return -44;
-      open[free] = { path: text(path), at: 0 };
-      return free;
-    },
-    fd_close(i) { open[i] = undefined; return 0; },
-    fd_seek(i, by, from, to) {
-      if (from === 0) open[i].at = 0;
-      open[i].at += Number(by);
-      new DataView(instance.exports.memory.buffer).setBigInt64(to, BigInt(open[i].at), true);
-      return 0;
-    },
-  };
-  const { instance } = await WebAssembly.instantiate(readFileSync(new URL("app.wasm", import.meta.url)), { env });
-  instance.exports.__wasm_call_ctors();
-  return { open_files: open, ...instance.exports };
-}
-"""
-SHOWN = "const p = await start(); console.log(JSON.stringify([p.open_files.map((f) => f && [f.path, f.at]).slice(3), p.get(0), p.get(7)]));"
-
-
-def test_each_file_is_opened_again_as_the_descriptor_that_it_was(tmp_path: Path) -> None:
-    """Lower ones were closed since; and what is written to memory meanwhile, is put back."""
-    script = (
-        LOAD
-        + """
-export const prepare = (p) => {
-  [0, 1, 2, 0, 1].map((name) => p.open(name, 0));
-  [3, 5].map(p.close);
-  p.seek(7, 70000n);
-};
-export const answer = (p) => [p.get(0), p.get(7)];
-"""
-    )
-    result = captured(tmp_path, script, FILES, FILING)
-    assert codes(result) == ["glue-files"]
-    assert "/b (4), /a (6), /b (7) are open" in said(result, "glue-files")
-    assert in_glue(tmp_path, result, SHOWN) == [
-        [None, ["/b", 0], None, ["/a", 0], ["/b", 70000]], 0x53, 0x53,
-    ]  # fmt: skip
-
-
-def test_a_file_that_is_not_there_again_is_told_and_others_keep_their_descriptors(tmp_path: Path) -> None:
-    script = (
-        LOAD + "export const prepare = (p) => { p.open(3, 64); p.open(1, 0); }; export const answer = (p) => p.get(0);"
-    )
-    result = captured(tmp_path, script, FILES, FILING)
-    assert "descriptor 3 (/d) is open at the pause, and not in the output" in said(result, "glue-descriptors")
-    assert "/d" in said(result, "glue-written")
-    assert in_glue(tmp_path, result, SHOWN)[0] == [None, ["/b", 0]]
-
-
-#: The same, with descriptors that are copied; names are read byte by byte.
-COPYING = (
-    FILES.replace(
-        '(import "env" "fd_close"',
-        """(import "env" "__syscall_dup3" (func $dup3 (param i32 i32 i32) (result i32)))
-  (import "env" "__syscall_fcntl64" (func $fcntl (param i32 i32 i32) (result i32)))
-  (import "env" "fd_close\"""",
-    )
-    .replace(
-        '(func (export "close")',
-        """(func (export "dup3") (param i32 i32) (drop (call $dup3 (local.get 0) (local.get 1) (i32.const 0))))
-  (func (export "copy") (param i32) (result i32) (call $fcntl (local.get 0) (i32.const 0) (i32.const 0)))
-  (func (export "close")""",
-    )
-    .replace('"/a\\00\\00', '"/\\ff\\00\\00')
-)
-COPYING_GLUE = FILING.replace(".toString();", '.toString("latin1");').replace(
-    "fd_close(i)",
-    """__syscall_dup3(from, to) { open[to] = open[from]; return to; },
-    __syscall_fcntl64(from) { return open.push(open[from]) - 1; },
-    fd_close(i)""",
-)
-REOPENED = LOAD + "export const prepare = (p) => { p.open(0, 0); STEPS }; export const answer = (p) => p.get(0);"
-ALL_SHOWN = SHOWN.replace(".slice(3)", "")
-
-
-@pytest.mark.parametrize(
-    ("steps", "open_then"),
-    [
-        ("p.dup3(3, 1); p.close(3); p.seek(1, 7n);", ["in", ["/\xff", 7], "err", None]),  # as freopen does
-        ("p.dup3(3, 9); p.close(3); p.open(1, 0);", ["in", "out", "err", ["/b", 0], *[None] * 5, ["/\xff", 0]]),
-        ("p.copy(3); p.close(3); p.seek(4, 5n);", ["in", "out", "err", None, ["/\xff", 5]]),
-    ],
-)
-def test_a_file_that_was_put_in_the_place_of_another_descriptor_is_there_again(
-    tmp_path: Path, steps: str, open_then: list[object]
-) -> None:
-    """Whatever its name is: no UTF-8 here."""
-    result = captured(tmp_path, REOPENED.replace("STEPS", steps), COPYING, COPYING_GLUE)
-    assert codes(result) == ["glue-files"]
-    shown = [[one, 0] if isinstance(one, str) else one for one in open_then]
-    assert in_glue(tmp_path, result, ALL_SHOWN) == [shown, 0x53, 0x53]
-
-
-def test_descriptors_that_share_a_file_are_told(tmp_path: Path) -> None:
-    """Each would have a position of its own."""
-    result = captured(tmp_path, REOPENED.replace("STEPS", "p.dup3(3, 1); p.copy(3);"), COPYING, COPYING_GLUE)
-    assert "descriptor 1 (__syscall_dup3), descriptor 4 (__syscall_fcntl64) are open" in said(
-        result, "glue-descriptors"
-    )
-    assert "(3) is open" in said(result, "glue-files")
-
-
-MINIFIED_FILES = FILES.replace('(func (export "__wasm_call_ctors")', '(func (export "qe")) (func $ctors (export "ba")')
-MINIFIED_FILING = (
-    FILING.replace("if (text(path)", "if (!there || text(path)")
-    .replace(
-        "instance.exports.__wasm_call_ctors();",
-        """const stackCheckInit = () => instance.exports.qe();
-  const initRuntime = () => instance.exports.ba();
-  stackCheckInit();
-  there = true;
-  initRuntime();""",
-    )
-    .replace("const open =", "let there = false;\n  const open =")
-)
-
-
-def test_files_are_opened_again_when_the_glue_has_made_its_files(tmp_path: Path) -> None:
-    """Glue calls the program before, to tell it of its stack."""
-    script = LOAD + "export const prepare = (p) => { p.open(0, 0); }; export const answer = (p) => p.get(0);"
-    result = captured(tmp_path, script, MINIFIED_FILES, MINIFIED_FILING)
-    assert codes(result) == ["glue-files"]
-    assert in_glue(tmp_path, result, SHOWN)[0] == [["/a", 0]]
-
-
 LATE = PROGRAM.replace("emscripten_date_now", "NAME")
 
 
@@ -182,11 +33,15 @@ def test_what_the_program_told_javascript_after_it_was_loaded_is_named(tmp_path:
     assert codes(captured(tmp_path, quiet.replace("p.now(); p.now();", ""), text)) == []
 
 
-@pytest.mark.parametrize("name", ["__syscall_chdir", "__syscall_mkdirat", "__syscall_unlinkat", "__syscall_renameat"])
-def test_changes_of_the_glues_folders_are_told(tmp_path: Path, name: str) -> None:
-    script = LOAD.replace("start()", f"start({{ {name}: () => 0 }})")
-    script += "export const prepare = (p) => p.now(); export const answer = () => 1;"
-    assert f"called `{name}` (1 call)" in said(captured(tmp_path, script, LATE.replace("NAME", name)), "glue-written")
+def test_changes_of_the_glues_folders_are_told(tmp_path: Path) -> None:
+    names = [f"__syscall_{name}" for name in ("chdir", "mkdirat", "unlinkat", "renameat")]
+    imports = "".join(f'(import "env" "{name}" (func ${name}))' for name in names)
+    calls = "".join(f"(call ${name})" for name in names)
+    text = f'(module {imports} (memory 1) (func (export "__wasm_call_ctors")) (func (export "use") {calls}))'
+    script = LOAD.replace("start()", f"start({{ {', '.join(f'{name}: () => 0' for name in names)} }})")
+    script += "export const prepare = (p) => p.use(); export const answer = () => 1;"
+    told = said(captured(tmp_path, script, text), "glue-written")
+    assert [name for name in names if f"`{name}` (1 call)" in told] == names
 
 
 THREADS = """

@@ -85,10 +85,10 @@ TOLD = {
     "micropython": {"glue-start"},
     "lua": {"clock-frozen", "glue-slots"},
     "prolog": {"clock-frozen", "glue-files", "glue-start"},
-    # Its random numbers come from a file of its glue; other descriptors take the place of its streams.
+    # Its random numbers come from a file of its glue. Other descriptors took the place of its streams, which are back.
     "php": {
-        "entropy-frozen", "clock-frozen", "glue-files", "glue-descriptors", "glue-written", "glue-start", "glue-once",
-        "glue-late", "glue-slots",
+        "entropy-frozen", "clock-frozen", "glue-files", "glue-written", "glue-start", "glue-once", "glue-late",
+        "glue-slots",
     },
 }  # fmt: skip
 

@@ -97,18 +97,30 @@ def captured(
     return preinit.capture(folder / "app.wasm", place, **options)
 
 
-def in_glue(folder: Path, result: preinit.Result, program: str) -> Any:
+def in_glue(folder: Path, result: preinit.Result, program: str, node: str | None = None) -> Any:
     """What a JavaScript program prints as JSON, whose glue loads the output in the place of the input."""
+    if not (folder / "glue.mjs").exists():
+        project(folder)
     (folder / "app.wasm").write_bytes(result.wasm)
     (folder / "later.mjs").write_text(f'import {{ start }} from "./glue.mjs";\n{program}')
     assert NODE is not None
-    done = subprocess.run([NODE, "later.mjs"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [node or NODE, "later.mjs"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def codes(result: preinit.Result) -> list[str]:
     return [warning.code for warning in result.report.warnings]
+
+
+@pytest.fixture(scope="session")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> preinit.Result:
+    """The capture of the program as it stands here, by the script that stands here, made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proof, "ROUNDS", 1)
+        return captured(tmp_path_factory.mktemp("usual"))
 
 
 @pytest.fixture(autouse=True)

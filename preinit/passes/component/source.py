@@ -139,6 +139,7 @@ _FOREIGN = (
         "Leave it out: a component's exports are those of its world. Name them in its WIT.",
     ),
     ("late", None, "--late", "Ask for the environment and arguments in a function that instances call."),
+    ("late_room", None, "--late-room", "Leave it out: components have no `--late`."),
     ("imports", "keep", "--imports", "Leave it out: core modules import only what the component gives them."),
     ("scrub_stack", False, "--scrub-stack", "Leave it out: it is made for one module with one stack."),
 )  # fmt: skip

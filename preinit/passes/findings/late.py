@@ -93,7 +93,13 @@ def late_warnings(late: Late) -> Iterator[BuildWarning]:
                 f"{'it' if one else 'them'} sees the build's",
                 "Pause before the program takes it from `environ` or `argv`, or have it take it again after the pause.",
             )
-    if facts.arguments == "unbound":
+    if facts.arguments == "unbound" and facts.arguments_cause:
+        yield BuildWarning(
+            "late-arguments",
+            f"the arguments are those of the build in every instance: {facts.arguments_cause}",
+            "Fetch them in an entry point: docs/world.md.",
+        )
+    elif facts.arguments == "unbound":
         yield BuildWarning(
             "late-arguments",
             "the guest fetched its arguments and keeps no array of them that could be bound when an instance starts "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ...binary.module import Module
 from ...errors import printable
@@ -27,16 +27,22 @@ Place = tuple[int, int]
 
 
 def leaks(
-    module: Module, host: Host, snapshot: Snapshot, runs: Sequence[Run], late: LateFacts | None = None
+    module: Module,
+    host: Host,
+    snapshot: Snapshot,
+    runs: Sequence[Run],
+    late: LateFacts | None = None,
+    read: Collection[str] = (),
 ) -> tuple[BuildWarning, ...]:
     """A warning of environment variables whose values stand verbatim in memory that the output holds, and one for each
     of environment and arguments that instances bring themselves, with what of the build's is still there.
 
-    `runs`: those parts. What the input holds already is no secret. None of them has the values.
+    `runs`: those parts. What the input holds already is no secret, and neither is an argument that is the path of a
+    file which the guest `read`, as a script is. None of them has the values.
     """
     values = _values(host)
     found = _standing({n: (v,) for n, v in values.items() if n not in host.public_env}, module, snapshot, runs)
-    return (*_leaked(found), *(_remains(module, host, snapshot, runs, late, found) if late else ()))
+    return (*_leaked(found), *(_remains(module, host, snapshot, runs, late, read, found) if late else ()))
 
 
 def _values(host: Host) -> dict[str, bytes]:
@@ -61,12 +67,12 @@ def _remains(
     snapshot: Snapshot,
     runs: Sequence[Run],
     late: LateFacts,
+    read: Collection[str],
     told: Mapping[str, Place],
 ) -> Iterator[BuildWarning]:
     """What libc copied, and nothing leads to once an instance has its own: it is there to be read all the same.
 
-    Looked for are `NAME=VALUE` and an argument, each with the NUL behind it, and a value alone; no argument that is a
-    path in a folder. Who wanted to bind one
+    Looked for are `NAME=VALUE` and an argument, each with the NUL behind it, and a value alone. Who wanted to bind one
     of them and could not has not given it to be in the output, either.
     """
     if late.environment in _OWN:
@@ -82,7 +88,7 @@ def _remains(
                 _NO_SECRET,
             )
     if late.arguments in _OWN:
-        arguments = {str(number): text for number, text in enumerate(host.args, 1) if not _is_path(text, host)}
+        arguments = {str(number): text for number, text in enumerate(host.args, 1) if text not in read}
         encoded = {number: (text.encode("utf-8", "surrogateescape") + b"\0",) for number, text in arguments.items()}
         found = _standing(encoded, module, snapshot, runs)
         if found:
@@ -93,13 +99,6 @@ def _remains(
                 f"argument{many} number {_named(found)} can still be read in the output: {_places(found)}",
                 _NO_SECRET,
             )
-
-
-def _is_path(text: str, host: Host) -> bool:
-    """Whether an argument names something in the folders that the guest was given, as a script: that is no secret, and
-    instances are given the same."""
-    folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
-    return any(text.startswith(f"{folder.rstrip('/')}/") for folder in folders)
 
 
 def _named(found: Mapping[str, Place]) -> str:

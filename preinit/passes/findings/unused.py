@@ -26,6 +26,8 @@ def _unused(job: Job, options: Options, facts: HostFacts) -> Iterator[str]:
         yield from (option("--env", name) for name, _ in host.env)
     if not facts.arguments_read:
         yield from (option("--arg", text) for text in host.args)
+    if options.late_room is not None and not any(job.rooms):
+        yield option("--late-room", str(options.late_room))
     if host.stdin and not facts.stdin_read:
         yield "--stdin"
     called = {name for name, number in facts.calls.items() if number}

@@ -12,6 +12,7 @@ from ...binary.module import Module
 from ...errors import LateBinding
 from ...host import Fetch, Fetches
 from ...host.imports import wasi_parameters
+from ...options.build import LATE
 from ...options.hints import option
 from ...result import LateFacts
 from ..plan.job import LARGER_STEPS, LATE_MARKER, Job
@@ -21,7 +22,7 @@ from . import find
 from .fetching import fetching
 from .rooms import room_of
 from .runtimes import GO_HINT, is_go
-from .second import Second, numbers_of, second_run
+from .second import Second, has_replaced, numbers_of, second_run
 from .stack import dead_stack
 from .value import Bound, Late
 
@@ -53,16 +54,23 @@ def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
     """
     if job.options.late is not None:
         return _bind(job, first, snapshot, job.options.late)
-    cause = None
-    for wanted in (job.options.wants_late, ("args",)):
+    problems: dict[tuple[str, ...], str] = {}
+    for wanted in (LATE, ("env",), ("args",), ()):
         try:
             late = _bind(job, first, snapshot, wanted)
         except LateBinding as problem:
-            cause = cause or problem.what
+            problems[wanted] = problem.what
             continue
-        return late._replace(facts=replace(late.facts, environment=late.facts.environment or "unbound", cause=cause))
-    late = _bind(job, first, snapshot, ())
-    return late._replace(facts=replace(late.facts, environment="unbound", arguments="unbound", cause=cause))
+        # Where one of them is bound alone, what went wrong with both is about the other one.
+        facts = replace(
+            late.facts,
+            environment=late.facts.environment or "unbound",
+            arguments=late.facts.arguments or "unbound",
+            cause=problems.get(("env",)),
+            arguments_cause=problems.get(("args",), problems.get(LATE) if wanted == ("env",) else None),
+        )
+        return late._replace(facts=facts)
+    raise AssertionError("nothing can be wrong where nothing is wanted")
 
 
 def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) -> Late:
@@ -79,9 +87,9 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
         dead_stack(job.module, snapshot) if index == 0 and snapshot.memories else range(0),
     )
     arrays, arguments = _arguments(job, first, snapshot, places) if "args" in wanted else ((), None)
-    others = _texts_held(job, places, first.world.arguments, arrays, values=False)
+    others = _texts_held(job, places, first.world.arguments, values=False) if arrays else {}
     kept, environment = _kept(job, first, places) if "env" in wanted else ((), None)
-    variables = _texts_held(job, places, first.world.environment, kept, values=True)
+    variables = _texts_held(job, places, first.world.environment, values=True) if kept else {}
     entries = _entries_held(job, places, first.world.environment, kept)
     agreed = _Agreed()
     if kept:
@@ -92,9 +100,8 @@ def _bind(job: Job, first: Paused, snapshot: Snapshot, wanted: Sequence[str]) ->
     if others and second is None:
         with suppress(LateBinding):  # a guest that fails in that may hold addresses, or numbers
             second = second_run(job, first, index, 0, others)
-    if {one.array for one in agreed.arrays} != {one.array for one in kept}:
-        variables = _texts_held(job, places, first.world.environment, agreed.arrays, values=True)
-        entries = _entries_held(job, places, first.world.environment, agreed.arrays)
+    if not agreed.arrays:
+        variables, entries = {}, {}
     others, variables = _addresses(second, others, variables, places)
     entries = {w: entry for w, entry in entries.items() if second and entry.is_same(second.entries.get(w))}
     bound = tuple(one for one in agreed.arrays if one.room)
@@ -149,12 +156,14 @@ def _kept(job: Job, first: Paused, places: _Places) -> tuple[tuple[Bound, ...], 
     if status == "unbound":
         check_runtime(job.module)
     alive = find.alive(fetches.all, places.memory)
-    if alive and job.deadline.start(lambda: _is_replaced(alive, places)).result():
-        raise LateBinding(
-            "the guest added variables to its environment while it was built (as setenv does), so the one that libc "
-            "keeps is no longer the one that it fetched",
-            hint=f"Set them when an instance starts. {_WHERE}",
-        )
+    memory, dead = places.memory, places.dead
+    if alive and job.deadline.start(lambda: has_replaced(alive, memory, dead)).result():
+        if second_run(job, first, places.number, 0, (), may_change=True).changed:
+            raise LateBinding(
+                "the guest added variables to its environment while it was built (as setenv does), so the one that "
+                "libc keeps is no longer the one that it fetched",
+                hint=f"Set them when an instance starts. {_WHERE}",
+            )
     found = _found(job, alive, fetches, places)
     held = tuple(one for one in found if one.words)
     check_imports(job.module, "environ", bool(held))
@@ -162,23 +171,19 @@ def _kept(job: Job, first: Paused, places: _Places) -> tuple[tuple[Bound, ...], 
     return held, status
 
 
-def _is_replaced(fetched: Sequence[Fetch], places: _Places) -> bool:
-    """Whether something holds the address of an array that the guest made of such a one."""
-    copies = (copy for fetch in fetched for copy in find.copies(fetch, places.memory))
-    return any(word not in places.dead for copy in copies for word in find.words(places.memory, copy))
-
-
-def _texts_held(
-    job: Job, places: _Places, fetches: Fetches, arrays: Sequence[Bound], values: bool
-) -> dict[int, find.Taken]:
-    """What holds a place in a text of those arrays, by its word's address, or `~index` of a global."""
-    kept = _fetched(fetches, arrays)
+def _texts_held(job: Job, places: _Places, fetches: Fetches, values: bool) -> dict[int, find.Taken]:
+    """What holds a place in a text that was fetched, by its word's address, or `~index` of a global: whatever became of
+    the array, as who sorts it takes its beginning for another."""
 
     def search() -> dict[int, find.Taken]:
-        found = (find.texts_held(fetch, places.memory, places.globals, values) for fetch in kept)
-        return {word: taken for one in found for word, taken in one.items() if word not in places.dead}
+        arrays = {fetch.array + find.WORD * number for fetch in fetches.all for number in range(len(fetch.texts))}
+        found = (
+            find.texts_held(fetch, places.memory, places.globals, values)
+            for fetch in find.intact(fetches.all, places.memory)
+        )
+        return {w: taken for one in found for w, taken in one.items() if w not in places.dead and w not in arrays}
 
-    return job.deadline.start(search).result() if kept else {}
+    return job.deadline.start(search).result()
 
 
 def _entries_held(job: Job, places: _Places, fetches: Fetches, arrays: Sequence[Bound]) -> dict[int, find.Entry]:

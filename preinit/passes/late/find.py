@@ -42,6 +42,18 @@ def _stands(fetch: Fetch, content: memoryview) -> bool:
     )
 
 
+def intact(fetches: Iterable[Fetch], memory: MemoryState) -> list[Fetch]:
+    """The calls whose strings all stand where they had them put, whatever became of the array; the last one for each
+    place."""
+    places = {fetch.strings: fetch for fetch in fetches if fetch.texts}
+    return [fetch for fetch in list(places.values())[-MOST_ARRAYS:] if _has_strings(fetch, memory.content)]
+
+
+def _has_strings(fetch: Fetch, content: memoryview) -> bool:
+    strings = b"".join(fetch.texts)
+    return content[fetch.strings : fetch.strings + len(strings)] == strings
+
+
 def is_whole(fetch: Fetch, memory: MemoryState) -> bool:
     """Whether all of the array is as the call wrote it, with null behind it, as libc has it."""
     addresses, at = [], fetch.strings
@@ -134,7 +146,7 @@ def _holding(memory: MemoryState, globals_: Mapping[int, int], low: int, high: i
 
 
 def texts_held(fetch: Fetch, memory: MemoryState, globals_: Mapping[int, int], values: bool) -> dict[int, Taken]:
-    """The words and globals that hold an address within a text that this call fetched, outside of its array.
+    """The words and globals that hold an address within a text that this call fetched.
 
     `values`: texts are `NAME=VALUE`.
     """
@@ -145,10 +157,9 @@ def texts_held(fetch: Fetch, memory: MemoryState, globals_: Mapping[int, int], v
 def texts_at(fetch: Fetch, numbers: Mapping[int, int], values: bool) -> dict[int, Taken]:
     """Which of some words and globals, of which `numbers` says what they hold, hold such an address."""
     held: dict[int, Taken] = {}
-    array = range(fetch.array, fetch.array + WORD * len(fetch.texts))
     starts = list(accumulate(map(len, fetch.texts), initial=fetch.strings))
     for word, value in numbers.items():
-        if word in array or not fetch.strings <= value < starts[-1]:
+        if not fetch.strings <= value < starts[-1]:
             continue
         number = bisect_right(starts, value) - 1
         name, offset = fetch.texts[number].partition(b"=")[0], value - starts[number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
@@ -41,16 +42,31 @@ def _run_to_pause(job: Job, pause: Pause, observer: Observer, kept: Kept | None,
     """The same up to a pause: see `pausing`. Raises `PauseRefused`, `PauseDiffers` and `NeverPaused`, too.
 
     Where instances bring their own environment, the first run is one in a larger environment: what holds its address
-    there is known then, too. What depends on its size besides shows, and then both are in the same.
+    there is known then, too. What depends on its size besides shows, and then both are in the same. Where only the run
+    fails that makes room for what instances bring, there is no room: memory may be short.
     """
+    paused_once = False
     if "env" in job.options.wants_late:
+
+        def came_by() -> None:
+            nonlocal paused_once
+            paused_once = True
+
         try:
-            return _run_twice(job, pause, observer, kept, check, job.in_larger_world(0))
+            return _run_twice(job, pause, observer, kept, check, job.in_larger_world(0), came_by)
         except TimeLimit:
             raise
         except InitializerFailed as problem:
             observer.note(f"starting again, in the same environment: {problem.what}")
-    return _run_twice(job, pause, observer, kept, check, None)
+    try:
+        return _run_twice(job, pause, observer, kept, check)
+    except TimeLimit:
+        raise
+    except InitializerFailed as problem:
+        if not (paused_once and any(job.rooms)):
+            raise
+        observer.note(f"starting again, without room for what instances bring: {problem.what}")
+    return _run_twice(job._replace(rooms=(0, 0)), pause, observer, kept, check)
 
 
 def _run_twice(
@@ -59,9 +75,11 @@ def _run_twice(
     observer: Observer,
     kept: Kept | None,
     check: Check | None,
-    other: Job | None,
+    other: Job | None = None,
+    came_by: Callable[[], None] = lambda: None,
 ) -> Paused:
-    """`other`: the same in the world of the first run, if it is another one."""
+    """`other`: the same in the world of the first run, if it is another one; `came_by` is called when that one has come
+    to the pause."""
     from ..instrument.frames import watch
     from .pausing import checked_stack
     from .unwinding import KeptForUnwinding, compare
@@ -78,6 +96,7 @@ def _run_twice(
     try:
         assert first.pausing is not None
         stack = checked_stack(first.pausing)
+        came_by()
         observer.note(f"paused with {counted(len(stack), 'active function')}")
         second_job, second_copy = copied(job if other else as_told(job, first), stack)
         again = KeptForUnwinding(second_job, first, frozenset(stack))

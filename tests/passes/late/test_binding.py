@@ -544,6 +544,44 @@ def test_who_only_asks_how_large_the_environment_is_is_told_the_truth(then: str)
     assert b"".join(printed).endswith(b"small\n")  # not what is left of it behind what was printed first
 
 
+def test_a_program_that_has_not_enough_memory_for_the_room_is_built_without_it() -> None:
+    code = """
+      (func $pause (export "pause"))
+      (func (export "_start")
+        (i32.store (i32.const 512) (call $fetch))
+        (if (i32.gt_u (global.get $top) (i32.const 100000)) (then (call $exit (i32.const 5))))  ;; out of memory
+        (call $pause)
+        (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code, late=None, pause_at="function:pause", rename_funcs={}, env={"A": "build"})
+    assert result.report.late and result.report.late.environment == "unbound"
+    assert "A=build" in in_wasmtime(result.wasm, {"A": "own"})
+    small = by_hand(code, late=None, pause_at="function:pause", rename_funcs={}, late_room="4KiB")
+    assert in_wasmtime(small.wasm, {"A": "own"}) == "A=own\n"
+
+
+def test_who_keeps_the_texts_in_another_order_is_told_to_see_the_builds() -> None:
+    code = """
+      (func (export "preinit_initialize") (local $array i32) (local $first i32)
+        (i32.store (i32.const 512) (call $fetch))
+        (local.set $array (call $fetch))
+        (local.set $first (i32.load (local.get $array)))  ;; changes places with the last one
+        (i32.store (local.get $array) (i32.load offset=8 (local.get $array)))
+        (i32.store offset=8 (local.get $array) (local.get $first))
+        (i32.store (i32.const 600) (local.get $array))
+        (i32.store (i32.const 604) (i32.load (local.get $array))))
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code, env={"A": "1", "HOME": "2"})
+    assert result.report.late and result.report.late.variables_held == ("HOME",)
+    assert in_wasmtime(result.wasm, {"A": "own"}) == "A=own\n"
+
+
+def test_a_room_that_nothing_is_put_in_was_never_asked_for() -> None:
+    assert build(WORLD, late_room="1MiB", cache=False).report.unused == ("--late-room 1048576",)
+    assert built(late_room="1MiB").report.unused == ()
+
+
 def test_a_kind_that_has_no_room_takes_none_from_the_other() -> None:
     keeps = KEEPS.replace("(call $fetch))", "(call $fetch)) (drop (call $arg_sizes (i32.const 0) (i32.const 4)))", 1)
     result = by_hand(keeps, late=["env", "args"], args=["a", "b"])
