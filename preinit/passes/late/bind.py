@@ -157,13 +157,16 @@ def _kept(job: Job, first: Paused, places: _Places) -> tuple[tuple[Bound, ...], 
         check_runtime(job.module)
     alive = find.alive(fetches.all, places.memory)
     memory, dead = places.memory, places.dead
-    if alive and job.deadline.start(lambda: has_replaced(alive, memory, dead)).result():
-        if second_run(job, first, places.number, 0, (), may_change=True).changed:
-            raise LateBinding(
-                "the guest added variables to its environment while it was built (as setenv does), so the one that "
-                "libc keeps is no longer the one that it fetched",
-                hint=f"Set them when an instance starts. {_WHERE}",
-            )
+    if (
+        alive
+        and job.deadline.start(lambda: has_replaced(alive, memory, dead)).result()
+        and second_run(job, first, places.number, 0, (), may_change=True).changed
+    ):
+        raise LateBinding(
+            "the guest added variables to its environment while it was built (as setenv does), so the one that "
+            "libc keeps is no longer the one that it fetched",
+            hint=f"Set them when an instance starts. {_WHERE}",
+        )
     found = _found(job, alive, fetches, places)
     held = tuple(one for one in found if one.words)
     check_imports(job.module, "environ", bool(held))

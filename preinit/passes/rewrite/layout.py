@@ -32,6 +32,10 @@ _SHORTEST_HEADER = 5
 #: Flags, memory, opcode, ten bytes of offset, `end`, ten bytes of length: no header is longer.
 _LONGEST_HEADER = 28
 
+#: Bytes of a LEB128 of a number, by how many bits that has; of a signed one, the number itself or its complement.
+_ULEB = tuple(uleb_size((1 << bits) - 1) for bits in range(65))
+_SLEB = tuple(sleb_size((1 << bits) - 1) for bits in range(65))
+
 _NON_ZERO = re.compile(rb"[^\0]")
 
 
@@ -66,18 +70,22 @@ def runs_of_memory(
     # Zeros fewer than this never pay, so the pattern leaves them inside a part.
     gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
     wide = _LONGEST_HEADER + price  # more zeros always pay
+    fixed = header_size(memory, 0, 0, is_64) - 2 + price  # but for the offset and the length
+    sign = 1 << (63 if is_64 else 31)
     runs: list[Run] = []
     start = end = -1  # of the run that may still grow
-    for part_start, part_end in _parts(content, gap, touched):
-        if start >= 0 and part_start - end <= wide:
-            split = header_size(memory, part_start, part_end - part_start, is_64) + price
-            merged = part_start - end + uleb_size(part_end - start) - uleb_size(end - start)
-            if merged <= split:
-                end = part_end
-                continue
+    for part_start, part_end in _parts(content, gap, touched):  # tens of thousands: what `header_size` does, inline
         if start >= 0:
+            if part_start - end <= wide:
+                signed = part_start if part_start < sign else 2 * sign - 1 - part_start
+                split = fixed + _SLEB[signed.bit_length()] + _ULEB[(part_end - part_start).bit_length()]
+                merged = part_start - end + _ULEB[(part_end - start).bit_length()] - _ULEB[(end - start).bit_length()]
+                if merged <= split:
+                    end = part_end
+                    continue
             runs.append(Run(memory, start, end))
-            runs = trimmed(runs)
+            if len(runs) >= 2 * _KEPT:
+                runs = trimmed(runs)
         start, end = part_start, part_end
     if start >= 0:
         runs.append(Run(memory, start, end))

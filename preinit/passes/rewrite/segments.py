@@ -37,7 +37,7 @@ class DataWritten(NamedTuple):
 def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> DataWritten:
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
     runs, active, restored = _within_slots(module, plan, runs)
-    todo = iter(active)
+    todo = memories.active_entries(module, snapshot.memories, active)
     entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
     number = 0
     empty = {index: _empty(module, index) for index in range(len(module.memories))}
@@ -46,11 +46,10 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
             if segment.mode is Mode.PASSIVE:
                 entries += _kept(module, snapshot.segments, index, segment)
             else:
-                run = next(todo, None)
-                entries += memories.active_entry(module, snapshot.memories, run) if run else empty[segment.memory]
+                entries += next(todo, empty[segment.memory])
         number = len(module.data_segments)
-    for run in todo:
-        entries += memories.active_entry(module, snapshot.memories, run)
+    for entry in todo:
+        entries += entry
         number += 1
     placed = list(zip(restored, range(number, number + len(restored)), strict=True))
     for run in restored:
