@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from . import errors as errors
     from .errors import Frame, PreinitError
     from .host.functions import Guest
-    from .inspection import Inspection, inspect
+    from .inspection import ComponentInspection, Inspection, inspect
     from .node import capture
     from .options import Host, Options
     from .options.calls import Call, Returned, Word, argv, strings
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Builder": "passes.builder",
     "Call": "options.calls",
+    "ComponentInspection": "inspection",
     "Event": "passes.observer",
     "Frame": "errors",
     "Guest": "host.functions",
@@ -53,6 +54,7 @@ __all__ = [
     "BuildWarning",
     "Builder",
     "Call",
+    "ComponentInspection",
     "Event",
     "Frame",
     "Guest",

@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..binary.types import Limits
 from ..engine.component.aggregates import Flags, List, Record, Variant
 from ..engine.component.cores import Dry
 from ..engine.component.handles import ResourceType
 from ..engine.component.machine import Machine
 from ..engine.component.values import ValueType
+from ..engine.copies.pool import CopyNeeds
+from ..engine.ffi import Pool
 from ..engine.ffi.components import (
     RECORD,
     VARIANT,
@@ -41,12 +44,14 @@ from ..passes.component.source import ComponentSource, check_parts
 
 class ComponentSubject(NamedTuple):
     """A component that is to be started many times. `calls`: what is called in each instance, with values; `outside`:
-    what it imports besides WASI."""
+    what it imports besides WASI; `needs`, `memories`: what an instance has, and which memories of its own."""
 
     name: str
     data: bytes
     calls: tuple[tuple[ComponentCall, tuple[Any, ...]], ...]
-    outside: tuple[Outside, ...] = ()
+    outside: tuple[Outside, ...]
+    needs: CopyNeeds
+    memories: tuple[Limits, ...]
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -69,7 +74,11 @@ def component_subject(
         calls += make_component_plan(source, dataclasses.replace(options, init_funcs=tuple(afterwards))).calls
     types = parameter_types(source)
     given = ((call, tuple(map(_value, types[call.path], call.values))) for call in calls)
-    return ComponentSubject(name, data, tuple(given), _outside(source))
+    modules = [source.parts[start].module for start in plan.instances]
+    memories = [memory for module in modules for memory in module.memories[module.imported_memories :]]
+    tables = [table.limits.minimum for module in modules for table in module.tables[module.imported_tables :]]
+    needs = CopyNeeds(len(modules), len(memories), len(tables), max(tables, default=0))
+    return ComponentSubject(name, data, tuple(given), _outside(source), needs, tuple(memories))
 
 
 class _Imports(Names):
@@ -115,11 +124,11 @@ class ComponentCopies:
             self._compiled = CompiledComponent(engine, subject.data, subject.outside)
         self.compile_seconds = time.perf_counter() - began
 
-    def start(self) -> tuple[float, Callable[[], float]]:
-        """See `run.Runner`."""
+    def start(self, called: bool = True) -> tuple[float, Callable[[], float]]:
+        """See `run.Runner`. `called`: or else nothing is called in it."""
         self._deadline.check()
         with _problems(self._deadline):
-            took, store = self._compiled.start(self._world, self._calls)
+            took, store = self._compiled.start(self._world, self._calls if called else [])
 
         def free() -> float:
             began = time.perf_counter()
@@ -129,12 +138,12 @@ class ComponentCopies:
         return took, free
 
 
-def component_engine(options: Options, deadline: Deadline) -> tuple[ComponentEngine, str]:
-    """One for both components, and its compiler. Raises `Unsupported`: there is no such compiler."""
+def component_engine(options: Options, deadline: Deadline, pool: Pool | None = None) -> tuple[ComponentEngine, str]:
+    """One for all components, and its compiler. Raises `Unsupported`: there is no such compiler."""
     if options.compiler == "winch" and not has_winch():
         raise Unsupported("the compiler winch is not available on this machine", hint="Use `--compiler cranelift`.")
     compiler = "winch" if options.compiler == "winch" else "cranelift"
-    engine = ComponentEngine(compiler == "winch", options.timeout is not None and not options.process_ends)
+    engine = ComponentEngine(compiler == "winch", options.timeout is not None and not options.process_ends, pool)
     deadline.watch(engine)
     return engine, compiler
 

@@ -113,3 +113,46 @@ class Bench:
             "original": self.original.to_dict(),
             "output": self.output.to_dict(),
         }
+
+
+@dataclass(frozen=True)
+class Many:
+    """Copies of one module.
+
+    Parameters
+    ----------
+    name: "output", "original" or "empty".
+    size: bytes of the module.
+    per_second: fresh instances in a second, one after the other in one thread: started, not called, and freed.
+    first_byte: seconds (median) from asking for a copy to the first byte that it prints; to the end of its calls where
+        it prints nothing; None where nothing is called.
+    memory: bytes that one more copy takes, before it is called; None where the operating system does not tell. Pages
+        that all copies share count once for all of them.
+    memory_called: the same after its calls.
+    pooled: whether instances come from a pool.
+    per_second_stock: the same as `per_second` in an engine as its package sets it up: without a pool, and with the data
+        as the module has it. None for the original and the empty module, and for components.
+    """
+
+    name: str
+    size: int
+    per_second: float
+    first_byte: float | None
+    memory: int | None
+    memory_called: int | None
+    pooled: bool
+    per_second_stock: float | None = None
+
+
+@dataclass(frozen=True)
+class ManyCopies:
+    """A pre-initialized module, the same one without pre-initialization, and one of equal size that holds nothing."""
+
+    copies: int
+    output: Many
+    original: Many
+    empty: Many
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"version": BENCH_VERSION, **dataclasses.asdict(self)}

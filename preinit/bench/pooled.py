@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..binary import encoder as write
 from ..binary.module import Module, SectionId, parse
@@ -23,13 +22,13 @@ from ..errors import GuestTrap, UsageError
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
 from ..options import Options
 from ..passes.observer import Observer
-from ..passes.parse.source import Wasm
+from ..passes.parse.source import Wasm, binary
 from ..passes.plan.initializers import Call
 from ..passes.run.calls import Caller
 from ..passes.run.profiles import ProfileStore
 from .memory import usage
-from .model import BENCH_VERSION
-from .subject import Subject, subjects
+from .model import Many, ManyCopies
+from .subject import Subject, are_components, subjects
 
 T = TypeVar("T")
 
@@ -56,49 +55,6 @@ _MOST_MEMORY = 4 << 30
 MOST_COPIES = 10_000_000
 
 
-@dataclass(frozen=True)
-class Many:
-    """Copies of one module.
-
-    Parameters
-    ----------
-    name: "output", "original" or "empty".
-    size: bytes of the module.
-    per_second: fresh instances in a second, one after the other in one thread: started, not called, and freed.
-    first_byte: seconds (median) from asking for a copy to the first byte that it prints; to the end of its calls where
-        it prints nothing; None where nothing is called.
-    memory: bytes that one more copy takes, before it is called; None where the operating system does not tell. Pages
-        that all copies share count once for all of them.
-    memory_called: the same after its calls.
-    pooled: whether instances come from a pool.
-    per_second_stock: the same as `per_second` in an engine as its package sets it up: without a pool, and with the data
-        as the module has it. None for the original and the empty module.
-    """
-
-    name: str
-    size: int
-    per_second: float
-    first_byte: float | None
-    memory: int | None
-    memory_called: int | None
-    pooled: bool
-    per_second_stock: float | None = None
-
-
-@dataclass(frozen=True)
-class ManyCopies:
-    """A pre-initialized module, the same one without pre-initialization, and one of equal size that holds nothing."""
-
-    copies: int
-    output: Many
-    original: Many
-    empty: Many
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {"version": BENCH_VERSION, **asdict(self)}
-
-
 def measure_copies(
     original: Wasm,
     output: Wasm,
@@ -108,7 +64,7 @@ def measure_copies(
     calls: Sequence[str] = (),
     observer: Observer | None = None,
 ) -> ManyCopies:
-    """Starts `copies` copies of a pre-initialized module, of its original, and of an empty module, in turn.
+    """Starts `copies` copies of a pre-initialized module or component, of its original, and of an empty one, in turn.
 
     Parameters
     ----------
@@ -123,8 +79,13 @@ def measure_copies(
     if not 1 <= copies <= MOST_COPIES:
         raise UsageError(f"from 1 to {MOST_COPIES:,} copies can be measured, not {copies:,}")
     options, observer = options or Options(), observer or Observer()
+    given = binary(original), binary(output)
+    if are_components(*given):
+        from .pooled_components import measure_component_copies
+
+        return measure_component_copies(*given, options, copies, calls, observer)
     with observer.stage("reading the modules"):
-        before, after = subjects(original, output, options, calls)
+        before, after = subjects(*given, options, calls)
     cache = ProfileStore(after.module, options, True).code
     empty = parse(empty_module(after.module))
     nothing = after._replace(name="empty", module=empty, wasm=empty.data, start=None, calls=())

@@ -15,11 +15,11 @@ from ..options import Options
 from ..options.fields import given
 from ..options.words import for_python
 from ..passes.observer import Listener, Observer
-from ..passes.parse.source import Wasm, binary, is_component
+from ..passes.parse.source import Wasm, binary
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
-from .subject import Subject, about, hermetic, subjects
+from .subject import Subject, about, are_components, hermetic, subjects
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -104,7 +104,7 @@ def measure_modules(
     if rounds < LEAST_ROUNDS or not seconds > 0:
         raise UsageError(f"at least {LEAST_ROUNDS} rounds and more than 0 seconds are needed to measure anything")
     deadline = Deadline(options.timeout, grace=not options.process_ends, what="the measurement")
-    if is_component(binary(original)) or is_component(binary(output)):
+    if are_components(binary(original), binary(output)):
         if runtime != "wasmtime":
             raise UsageError("components are measured in wasmtime only", hint="Leave out `--runtime`.")
         work = partial(_measure_components, original, output, options, rounds, seconds, calls, observer, deadline)
@@ -172,12 +172,13 @@ def _measure_components(
     try:
         times = _rounds(pair, runners, rounds, seconds, observer, deadline)
         rates = [_rate(subject, runner, seconds, observer) for subject, runner in zip(pair, runners, strict=True)]
+        memories = [_alive(subject, runner, seconds, observer) for subject, runner in zip(pair, runners, strict=True)]
     finally:
         if collecting:
             gc.enable()
     sides = [
-        Side(sizes(subject.data), subject.functions, runner.compile_seconds, start, stop, rate, None)
-        for subject, runner, (start, stop), rate in zip(pair, runners, times, rates, strict=True)
+        Side(sizes(subject.data), subject.functions, runner.compile_seconds, start, stop, rate, memory)
+        for subject, runner, (start, stop), rate, memory in zip(pair, runners, times, rates, memories, strict=True)
     ]
     return Bench(engine_name(), compiler, *sides)
 
@@ -227,7 +228,7 @@ def _rate(subject: Named, runner: Runner, seconds: float, observer: Observer) ->
     return copies / spent
 
 
-def _alive(subject: Subject, runner: Runner, seconds: float, observer: Observer) -> MemoryPerCopy | None:
+def _alive(subject: Named, runner: Runner, seconds: float, observer: Observer) -> MemoryPerCopy | None:
     """What each of some copies takes that are alive at the same time."""
     from .memory import usage
 

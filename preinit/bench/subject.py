@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..binary.module import Module, parse
-from ..errors import ComponentInput, Misfit, PreinitError, UsageError, quoted
+from ..errors import Misfit, PreinitError, UsageError, quoted
 from ..options import Options
 from ..passes.instrument.start import exported_start
-from ..passes.parse.source import Wasm, binary, read_preloads
+from ..passes.parse.source import Wasm, binary, is_component, read_preloads
 from ..passes.parse.supported import check_supported
 from ..passes.plan.initializers import REACTOR_START, Call, choose
 from ..passes.plan.job import host_of
@@ -66,6 +66,15 @@ def subjects(original: Wasm, output: Wasm, options: Options, afterwards: Sequenc
     )
 
 
+def are_components(original: bytes, output: bytes) -> bool:
+    """Whether both are components. Raises `Misfit` where one is."""
+    found = is_component(original), is_component(output)
+    if found[0] != found[1]:
+        one, other = ("original", "output") if found[0] else ("output", "original")
+        raise Misfit(f"the {one} is a component, and the {other} is none", hint="Give what the output was made from.")
+    return found[0]
+
+
 def _goes_on(output: Module, paused: Call) -> tuple[Call, ...]:
     """The call that goes on from the pause: what it was given is in the output. Raises `Misfit`."""
     if paused.name not in output.exported_names:
@@ -74,13 +83,7 @@ def _goes_on(output: Module, paused: Call) -> tuple[Call, ...]:
 
 
 def _read(wasm: Wasm, options: Options) -> Module:
-    try:
-        module = parse(binary(wasm))
-    except ComponentInput as problem:
-        raise ComponentInput(
-            "it is a component, and copies out of a pool are those of core modules",
-            hint="Leave out `--copies`: then the table says how fast instances of both start.",
-        ) from problem
+    module = parse(binary(wasm))
     check_supported(module, options)
     return module
 

@@ -90,6 +90,9 @@ class Cursor:
             if byte < 0x80:
                 self.position = position + 1
                 return byte
+            if position + 1 < self.end and (second := self.buffer[position + 1]) < 0x80:
+                self.position = position + 2
+                return byte & 0x7F | second << 7
         return self._unsigned(32)
 
     def u64(self) -> int:
@@ -144,10 +147,15 @@ class Cursor:
 
     def name(self) -> str:
         """A name: UTF-8 with its length in bytes before it."""
-        size = self.u32()
-        start = self.skip(size)
+        start, buffer = self.position + 1, self.buffer
+        size = buffer[start - 1] if start <= self.end else 0x80
+        if size < 0x80 and size <= self.end - start:  # of thousands of imports and exports
+            self.position = start + size
+        else:
+            size = self.u32()
+            start = self.skip(size)
         try:
-            return str(self.buffer[start : start + size], "utf-8")
+            return str(buffer[start : start + size], "utf-8")
         except UnicodeDecodeError as problem:
             raise self.fail("a name that is not UTF-8", start + problem.start) from None
 

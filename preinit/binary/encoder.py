@@ -37,7 +37,11 @@ def uleb(number: int) -> bytes:
 
 def sleb(number: int) -> bytes:
     """`number` as signed LEB128, in as few bytes as it needs."""
-    if -(1 << 27) <= number < 1 << 27:  # offsets of data segments are many
+    if 1 << 20 <= number < 1 << 27:  # offsets of data segments are many
+        return (
+            number & 0x7F | (number & 0x3F80) << 1 | (number & 0x1FC000) << 2 | (number & 0xFE00000) << 3 | 0x808080
+        ).to_bytes(4, "little")
+    if -(1 << 27) <= number < 1 << 27:
         if -(1 << 6) <= number < 1 << 6:
             return _SMALL[number & 0x7F]
         if -(1 << 13) <= number < 1 << 13:

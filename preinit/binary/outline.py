@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import encoder as write
+from .bodies import BodyRanges
 from .constexpr import ConstantExpression
 from .cursor import Cursor
 from .instructions import decoder
@@ -37,6 +38,9 @@ _NAMES_DATA_OF_ARRAYS = rb"\xfb(?:[\x09\x12]|[\x89\x92]\x80*\x00)"
 #: Functions that are looked for at most.
 _MOST_DROPPED = 16
 
+#: Functions whose bodies are told apart together: a large module has some dozens of such groups.
+GROUP = 64
+
 
 class Context(NamedTuple):
     """What the validity of a module's bodies depends on.
@@ -51,19 +55,57 @@ class Context(NamedTuple):
     segments: int | None
 
 
-def outline(data: bytes, sections: Iterable[Section], contents: bool = True) -> bytes:
-    """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too."""
+def outline(
+    data: bytes,
+    sections: Iterable[Section],
+    contents: bool = True,
+    module: Module | None = None,
+    groups: Collection[int] = (),
+) -> bytes:
+    """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too.
+
+    `groups`: those of the bodies of `module`, which has the same code, that are not replaced.
+    """
     view = memoryview(data)
     pieces: list[list[bytes | memoryview]] = []
     for section in sections:
         if section.id == SectionId.CODE:
             count = Cursor(data, section.start, section.end, section.label).count(2)
-            pieces.append(write.section(SectionId.CODE, write.uleb(count) + write.code_entry(_UNREACHABLE) * count))
+            code = write.code_entry(_UNREACHABLE) * count
+            if module and groups:
+                code = b"".join(_in_groups(module, groups))
+            pieces.append(write.section(SectionId.CODE, write.uleb(count) + code))
         elif section.id == SectionId.DATA and not contents:
             pieces.append(write.section(SectionId.DATA, write.vector(_emptied(data, section))))
         elif section.id != SectionId.CUSTOM:
             pieces.append([view[section.header : section.end]])
     return write.assemble(pieces)
+
+
+def _group_ranges(bodies: BodyRanges) -> Iterator[range]:
+    """The bodies of each group, by their numbers."""
+    for first in range(0, len(bodies), GROUP):
+        yield range(first, min(first + GROUP, len(bodies)))
+
+
+def _in_groups(module: Module, groups: Collection[int]) -> Iterator[bytes | memoryview]:
+    """The entries of a code section: in `groups` as they are, else those that trap."""
+    view, bodies = memoryview(module.data), module.bodies
+    for number, group in enumerate(_group_ranges(bodies)):
+        if number in groups:
+            yield view[bodies[group[0]].entry : bodies[group[-1]].end]
+        else:
+            yield write.code_entry(_UNREACHABLE) * len(group)
+
+
+def group_digests(module: Module) -> list[bytes]:
+    """For each group of a module's bodies, a SHA-256 of them and of where they are in the order of functions."""
+    view, found = memoryview(module.data), []
+    for group in _group_ranges(module.bodies):
+        digest = hashlib.sha256(b"%d:" % group[0])
+        digest.update(view[module.bodies[group[0]].entry : module.bodies[group[-1]].end])
+        found.append(digest.digest())
+    return found
 
 
 def _emptied(data: bytes, section: Section) -> list[bytes]:
@@ -80,8 +122,17 @@ def _emptied(data: bytes, section: Section) -> list[bytes]:
     return found
 
 
-def context(data: bytes, sections: Iterable[Section]) -> Context:
+#: What reads the entries of sections of which something counts.
+_READ: dict[int, Callable[[Cursor], Sequence[Any]]] = {
+    SectionId.TABLE: read_tables, SectionId.MEMORY: read_memories, SectionId.GLOBAL: read_globals,
+    SectionId.EXPORT: read_exports, SectionId.ELEMENT: read_elements,
+}  # fmt: skip
+
+
+def context(data: bytes, sections: Iterable[Section], known: Mapping[int, Sequence[Any]] | None = None) -> Context:
     """All that the validity of a module's bodies depends on. Raises what reading its sections raises.
+
+    `known`: the entries of the sections in `_READ`, where they were read.
 
     Of a global, that is its type and the functions that it declares; of a memory, its address type and page size; of
     a table, its types; of an element segment, its type and what it declares.
@@ -91,32 +142,54 @@ def context(data: bytes, sections: Iterable[Section]) -> Context:
     segments = None
     for section in sections:
         at = Cursor(data, section.start, section.end, section.label)
+        entries: Sequence[Any] = ()
+        if section.id in _READ:
+            entries = known[section.id] if known else _READ[section.id](at)
         initializers: list[ConstantExpression | None] = []
         if section.id in _WHOLE:
             said: object = hashlib.sha256(memoryview(data)[section.start : section.end]).digest()
         elif section.id == SectionId.GLOBAL:
-            globals_ = read_globals(at)
-            initializers = [entry.initializer for entry in globals_]
-            said = [(entry.type, entry.mutable) for entry in globals_]
+            initializers = [entry.initializer for entry in entries]
+            said = [(entry.type, entry.mutable) for entry in entries]
         elif section.id == SectionId.TABLE:
-            tables = read_tables(at)
-            initializers = [table.initializer for table in tables]
-            said = [(table.type, table.limits.is_64, table.limits.shared) for table in tables]
+            initializers = [table.initializer for table in entries]
+            said = [(table.type, table.limits.is_64, table.limits.shared) for table in entries]
         elif section.id == SectionId.MEMORY:
-            said = [(m.shared, m.is_64, m.page_size_log2) for m in read_memories(at)]
+            said = [(m.shared, m.is_64, m.page_size_log2) for m in entries]
         elif section.id == SectionId.ELEMENT:
-            elements = read_elements(at)
-            declared.update(*(segment.functions for segment in elements))
-            said = [segment.type for segment in elements]
+            declared.update(*(segment.functions for segment in entries))
+            said = [segment.type for segment in entries]
         else:
             if section.id == SectionId.EXPORT:
-                declared.update(export.target for export in read_exports(at) if export.kind == ExternKind.FUNC)
+                declared.update(export.target for export in entries if export.kind == ExternKind.FUNC)
             elif section.id == SectionId.DATA_COUNT:
                 segments = at.u32()
             continue
         declared.update(*(expression.functions for expression in initializers if expression))
         digest.update(repr((int(section.id), said)).encode())
     return Context(digest.digest(), frozenset(declared), segments)
+
+
+def context_of_input(module: Module) -> Context:
+    """The same of a module that was parsed."""
+    known: dict[int, Sequence[Any]] = {
+        SectionId.TABLE: module.tables[module.imported_tables :],
+        SectionId.MEMORY: module.memories[module.imported_memories :],
+        SectionId.GLOBAL: module.globals[module.imported_globals :],
+        SectionId.EXPORT: module.exports,
+        SectionId.ELEMENT: module.elements,
+    }
+    return context(module.data, module.sections, known)
+
+
+def rest_digest(module: Module) -> bytes:
+    """A SHA-256 of all that is validated of a module, but for its functions' bodies."""
+    found = hashlib.sha256(b"rest:")
+    for section in module.sections:
+        if section.id not in (SectionId.CUSTOM, SectionId.CODE):
+            found.update(b"%d:%d:" % (section.id, section.end - section.start))
+            found.update(module.payload(section))
+    return found.digest()
 
 
 def serves(known: Context, wanted: Context, module: Module) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum, IntEnum
 from typing import NamedTuple, TypeVar
 
-from .constexpr import ConstantExpression, constant_value, integer_of, read_constant_expression
+from .constexpr import ConstantExpression, integer_of, read_constant_expression
 from .cursor import MOST_ELEMENTS, MOST_ITEMS, Cursor
 from .types import DESCRIPTORS, FUNCREF, SHARED_EVERYTHING, Limits, ValType, read_limits, read_value_type
 
@@ -257,8 +257,8 @@ def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:
     return tuple(_read_element(cursor) for _ in range(cursor.count(2)))
 
 
-#: An active segment of memory 0 with a constant offset, up to its content: nearly all are of this form.
-_PLAIN_DATA = re.compile(rb"\x00([\x41\x42][\x80-\xff]{0,9}+[\x00-\x7f])\x0b([\x80-\xff]{0,3}[\x00-\x7f])")
+#: An active segment of memory 0 up to its content, with a constant offset below 2^27: nearly all are of this form.
+_PLAIN_DATA = re.compile(rb"\x00\x41([\x80-\xff]{0,3}[\x00-\x3f])\x0b([\x80-\xff]{0,3}[\x00-\x7f])")
 
 
 _I64_CONST = 0x42
@@ -284,21 +284,20 @@ def _read_data_segment(cursor: Cursor) -> DataSegment:
 def read_data(cursor: Cursor) -> tuple[DataSegment, ...]:
     count = cursor.count(2)
     found: list[DataSegment] = []
-    plainly, data, position, end = _PLAIN_DATA.match, cursor.buffer, cursor.position, cursor.end
+    plainly, from_bytes, active = _PLAIN_DATA.match, int.from_bytes, Mode.ACTIVE
+    data, position, end = cursor.buffer, cursor.position, cursor.end
     for _ in range(count):  # tens of thousands in a module that was pre-initialized
         plain = plainly(data, position, end)
         if plain:
             offset, length = plain.groups()
-            size = shift = 0
-            for byte in length:
-                size |= (byte & 0x7F) << shift
-                shift += 7
+            at, size = from_bytes(offset, "little"), from_bytes(length, "little")  # seven bits of each byte count
+            at = at & 0x7F | at >> 1 & 0x3F80 | at >> 2 & 0x1FC000 | at >> 3 & 0xFE00000
+            size = size & 0x7F | size >> 1 & 0x3F80 | size >> 2 & 0x1FC000 | size >> 3 & 0xFE00000
             start = plain.end()
             if size <= end - start:
-                is_64 = offset[0] == _I64_CONST
-                value = constant_value(offset)
-                found.append(DataSegment(Mode.ACTIVE, 0, position, start, start + size, value, is_64))
-                position = start + size
+                following = start + size
+                found.append(DataSegment(active, 0, position, start, following, at, False))
+                position = following
                 continue
         cursor.position = position
         found.append(_read_data_segment(cursor))

@@ -18,7 +18,7 @@ from .progress import shown
 from .wizer import Command
 
 if TYPE_CHECKING:
-    from ..bench.pooled import ManyCopies
+    from ..bench.model import ManyCopies
 
 
 @click.command(

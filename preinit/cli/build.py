@@ -156,15 +156,10 @@ def _view(option: str, data: bytes, result: Result, output: str) -> str:
 
         return dumps(result.report)
     name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)  # noqa: PTH119
-    if result.report.component:
-        from ..inspection.component import inspect_component
-        from ..report.component_page import component_page
-
-        return component_page(inspect_component(result.wasm), name, result.report)
     from ..inspection import inspect
-    from ..report.inspection_page import inspection_page
+    from ..report.inspected import page_of
 
-    return inspection_page(inspect(result.wasm, data), name, result.report)
+    return page_of(inspect(result.wasm, data), name, result.report)
 
 
 def _check_targets(

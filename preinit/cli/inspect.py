@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..binary.encoder import COMPONENT_PREAMBLE
-from ..errors import PreinitError, UsageError, locate_input, printable
+from ..errors import PreinitError, UsageError, locate_input
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..passes.observer import Observer
 from .arguments import File, read
@@ -19,7 +18,7 @@ from .manual import Command, messages
 from .progress import shown
 
 if TYPE_CHECKING:
-    from ..inspection import Inspection
+    from ..inspection import ComponentInspection, Inspection
     from ..result import Report
 
 
@@ -79,9 +78,6 @@ def command(
     with explained(debug):
         _check_names(source, against, from_report, json, html)
         data = _binary(source)
-        if data.startswith(COMPONENT_PREAMBLE):
-            _show_component(data, source, against, _report(from_report), json, html)
-            leave(0)
         observer = Observer()
         with shown(observer, quiet, verbose), observer.stage("looking at the module"):
             found, built = _inspected(data, source, against), _report(from_report)
@@ -93,13 +89,13 @@ def command(
 
             write_output(json, dumps(found).encode(), "--json")
         if html:
-            from ..report.inspection_page import inspection_page
+            from ..report.inspected import page_of
 
-            write_output(html, inspection_page(found, name, built).encode(), "--html")
+            write_output(html, page_of(found, name, built).encode(), "--html")
         if not json and not html:
-            from ..report.inspection_text import lines
+            from ..report.inspected import text_of
 
-            write_output(STANDARD_OUTPUT, ("\n".join(lines(found, name)) + "\n").encode())
+            write_output(STANDARD_OUTPUT, "".join(f"{line}\n" for line in text_of(found, name)).encode())
     leave(0)
 
 
@@ -134,42 +130,7 @@ def _binary(source: str) -> bytes:
         raise
 
 
-def _show_component(
-    data: bytes, source: str, against: str | None, built: Report | None, json: str | None, html: str | None
-) -> None:
-    """Shows what is in a component, and what it has beyond the one that it was made from."""
-    from ..inspection.component import inspect_component
-    from ..passes.parse.source import binary
-
-    name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
-    original = None
-    if against is not None:
-        try:
-            original = binary(read(against))
-        except PreinitError as problem:
-            locate_input(problem, "standard input" if against == STANDARD_OUTPUT else against)
-            raise
-    try:
-        found = inspect_component(data, original)
-    except PreinitError as problem:
-        if not (problem.where or "").startswith("the original"):
-            locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
-        raise
-    if json:
-        from ..report.json import dumps
-
-        write_output(json, dumps(found).encode(), "--json")
-    if html:
-        from ..report.component_page import component_page
-
-        write_output(html, component_page(found, name, built).encode(), "--html")
-    if not json and not html:
-        from ..report.component_text import component_lines
-
-        write_output(STANDARD_OUTPUT, "".join(f"{printable(line)}\n" for line in component_lines(found, name)).encode())
-
-
-def _inspected(data: bytes, source: str, against: str | None) -> Inspection:
+def _inspected(data: bytes, source: str, against: str | None) -> Inspection | ComponentInspection:
     from ..inspection import inspect
 
     original = None if against is None else read(against)

@@ -22,7 +22,6 @@ from .lending import GUEST, borrowed_functions, borrowers, check_lent, export_ty
 #: `data.drop`, `elem.drop`.
 _DATA_DROP, _ELEM_DROP = code(MISC_PREFIX, 0x09), code(MISC_PREFIX, 0x0D)
 _SEGMENTS = {_DATA_DROP: "data segment", _ELEM_DROP: "element segment"}
-_DROPS = decoder(frozenset(), frozenset(_SEGMENTS))
 
 
 def check(module: Module, preloads: Mapping[str, Module], options: Options) -> None:
@@ -158,7 +157,7 @@ def _dropped(module: Module) -> list[str]:
     dropped: dict[int, set[int]] = {opcode: set() for opcode in passive}
     if any(passive.values()):
         for body in module.bodies:
-            search = _DROPS.search(module.data, body.start, body.end)
+            search = decoder(frozenset(), frozenset(_SEGMENTS)).search(module.data, body.start, body.end)
             if search.unknown is not None:
                 return [f"{_SEGMENTS[opcode]} {n}" for opcode, indices in passive.items() for n in sorted(indices)]
             for found in search.found:

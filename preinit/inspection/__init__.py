@@ -1,79 +1,57 @@
-"""What is in a module, and what a snapshot added to it. Nothing is run, and the engine isn't needed."""
+"""What is in a module or a component, and what a snapshot added to it. Nothing is run, and the engine isn't needed."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
-from ..binary.module import Module, parse
-from ..errors import ComponentInput, PreinitError
+from ..binary.encoder import COMPONENT_PREAMBLE
+from ..binary.module import parse
+from ..errors import Misfit, PreinitError
 from ..passes.parse.source import binary
-from ..version import VERSION
-from . import describe
-from .added import added
-from .frames import paused_frames
-from .functions import function_groups
-from .memory import memory_maps
-from .model import INSPECTION_VERSION, Inspection
+from .component import ComponentInspection, inspect_component
+from .model import Inspection
+from .modules import inspect_module
 
-__all__ = ["Inspection", "inspect", "inspect_module"]
+__all__ = ["ComponentInspection", "Inspection", "inspect", "inspect_module"]
+
+T = TypeVar("T")
 
 Source = bytes | str | os.PathLike[str]
 
 
-def inspect(wasm: Source, against: Source | None = None) -> Inspection:
+def inspect(wasm: Source, against: Source | None = None) -> Inspection | ComponentInspection:
     """What is in a module: sections, memory map, segments, tables, globals, code by groups of functions, producers.
 
     Parameters
     ----------
-    wasm: a module's bytes, binary or text, or the path of a file that holds them. It is not validated.
+    wasm: a module's bytes, binary or text, or the path of a file that holds them. It is not validated. Of a component,
+        a `ComponentInspection` tells the imports and exports, and has an `Inspection` of each core module.
     against: the module that it was made from, given likewise: then the memory map says what the initializer changed,
         and `Inspection.against` what else differs.
 
         found = preinit.inspect("ready.wasm", against="engine.wasm")
         print(found.memories[0].bytes_changed, found.against.exports_gone)
 
-    Raises an `InputError`, or `UsageError` for what is neither bytes nor a path.
+    Raises an `InputError`, `Misfit` where one is a component and the other is none, or `UsageError` for what is
+    neither bytes nor a path.
     """
-    module = _parsed(wasm, "the module")
-    original = None if against is None else _parsed(against, "the original")
-    return inspect_module(module, original)
+    data = binary(wasm)
+    original = None if against is None else _of_original(lambda: binary(against))
+    if data.startswith(COMPONENT_PREAMBLE):
+        return inspect_component(data, original)
+    module = parse(data)
+    if original is not None and original.startswith(COMPONENT_PREAMBLE):
+        raise Misfit(
+            "the original is a component, and the module is none", hint="Give the core module that it was made from."
+        )
+    return inspect_module(module, None if original is None else _of_original(lambda: parse(original)))
 
 
-def _parsed(source: Source, noun: str) -> Module:
+def _of_original(read: Callable[[], T]) -> T:
     try:
-        return parse(binary(source))
-    except ComponentInput as problem:
-        hint = "Take the core modules out of it: `wasm-tools component unbundle IN --module-dir FOLDER -o REST`."
-        raise ComponentInput(problem.what.replace("the input", noun), hint=hint) from None
+        return read()
     except PreinitError as problem:
-        if noun == "the original":
-            problem.where = f"{noun}, {problem.where}" if problem.where else noun
+        problem.where = f"the original, {problem.where}" if problem.where else "the original"
         raise
-
-
-def inspect_module(module: Module, original: Module | None = None) -> Inspection:
-    """The same of parsed modules. Raises `Malformed` where the code section is."""
-    groups, largest = function_groups(module)
-    return Inspection(
-        version=INSPECTION_VERSION,
-        preinit=VERSION,
-        size=len(module.data),
-        sha256=module.sha256,
-        counts=describe.counts(module),
-        sections=describe.sections(module),
-        memories=memory_maps(module, original),
-        data_segments=describe.data_segments(module),
-        data_bytes=sum(segment.end - segment.start for segment in module.data_segments),
-        tables=describe.tables(module),
-        element_segments=describe.element_segments(module),
-        globals=describe.globals_(module),
-        imports=describe.imports(module),
-        exports=describe.exports(module),
-        start=module.start,
-        producers=describe.producers(module),
-        features=describe.features(module),
-        groups=groups,
-        largest_functions=largest,
-        frames=paused_frames(module),
-        against=added(module, original) if original else None,
-    )

@@ -14,8 +14,8 @@ from ..binary.encoder import COMPONENT_PREAMBLE
 from ..binary.module import Module, parse
 from ..errors import Misfit, PreinitError
 from ..version import VERSION
-from . import inspect_module
 from .model import INSPECTION_VERSION, Inspection
+from .modules import inspect_module
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..bench.pooled import Many, ManyCopies
+from ..bench.model import Many, ManyCopies
 from .bench_text import NOTHING
 from .columns import columns
 from .units import kib, seconds

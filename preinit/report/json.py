@@ -10,8 +10,7 @@ from ..result.write import text
 from ..version import VERSION
 
 if TYPE_CHECKING:
-    from ..bench.model import Bench
-    from ..bench.pooled import ManyCopies
+    from ..bench.model import Bench, ManyCopies
     from ..inspection.component import ComponentInspection
     from ..inspection.model import Inspection
 

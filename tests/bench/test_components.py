@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+import preinit
 from preinit import errors
 from preinit.bench import Bench, measure
+from preinit.bench.pooled import measure_copies
 from tests.support.modules import wasm
 
 #: A component whose `get` calls an import: `{name}` of the interface `{interface}`.
@@ -71,3 +73,39 @@ def test_what_goes_wrong_in_a_call_is_a_trap_in_a_function(name: str) -> None:
     given: dict[str, object] = {"before": "", "core": "", "type": "", "address": 64, **fields}
     with pytest.raises(errors.GuestTrap, match=said):
         measured(GET.format(**given), 'get("x")' if "param" in str(given["type"]) else "get")
+
+
+#: A component whose initializer writes to memory, and prints nothing.
+FILLED = """(component
+  (core module $M (memory (export "m") 20) (func (export "run") (memory.fill (i32.const 0) (i32.const 7) (i32.const 700000)))
+    (func (export "get") (result i32) (i32.load8_u (i32.const 9))))
+  (core instance $m (instantiate $M)) (core instance $n (instantiate $M))
+  (func (export "run") (canon lift (core func $m "run")))
+  (func (export "get") (result u32) (canon lift (core func $m "get"))))"""
+
+
+def test_copies_of_a_component_out_of_a_pool_are_compared_with_an_empty_one() -> None:
+    output = preinit.build(wasm(FILLED), init_funcs=["run"], cache=False).wasm
+    found = measure_copies(wasm(FILLED), output, preinit.Options(init_funcs=("run",)), copies=5, calls=("get",))
+    sides = (found.original, found.output, found.empty)
+    assert [found.original.size, found.output.size] == [len(wasm(FILLED)), len(output)]
+    assert found.empty.size == pytest.approx(len(output), abs=16)
+    assert all(side.pooled and side.per_second > 0 for side in sides)
+    assert (found.original.first_byte, found.output.first_byte) > (0, 0)
+    assert found.empty.first_byte is None
+    if found.original.memory_called is not None and found.output.memory_called is not None:
+        assert found.original.memory_called > 600_000 > found.output.memory_called
+
+
+def test_what_one_more_copy_of_a_component_takes_is_measured() -> None:
+    output = preinit.build(wasm(FILLED), init_funcs=["run"], cache=False).wasm
+    found = measure(wasm(FILLED), output, rounds=3, seconds=0.1, init_funcs=["run"])
+    if found.original.memory is not None:
+        assert found.original.memory.resident > 600_000
+
+
+@pytest.mark.parametrize(("original", "output"), [(FILLED, "(module)"), ("(module)", FILLED)])
+def test_a_module_is_not_measured_against_a_component(original: str, output: str) -> None:
+    for function in (measure, measure_copies):
+        with pytest.raises(errors.Misfit, match="is a component, and the"):
+            function(wasm(original), wasm(output))

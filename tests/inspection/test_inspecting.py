@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import preinit
 from preinit.binary.encoder import custom_section
 from preinit.binary.module import parse
-from preinit.errors import ComponentInput, DynamicLibrary, InputError, Malformed, NotWasm, Truncated, UsageError
+from preinit.errors import DynamicLibrary, InputError, Malformed, Misfit, NotWasm, Truncated, UsageError
 from preinit.inspection.functions import group_of
 from preinit.inspection.memory import MOST_STEPS
 from preinit.inspection.model import Renamed
@@ -302,7 +302,7 @@ def test_malformed_custom_sections_say_nothing(title: str, content: bytes) -> No
         (b"MZ\x90\0", NotWasm),
         (b"\0asm\1\0\0\0\1\x7f", Truncated),
         (b"\0asm\1\0\0\0\x0a\2\5\0", Malformed),
-        (b"\0asm\x0d\0\1\0", ComponentInput),
+        (b"\0asm\x0d\0\1\0\1\x7f", Truncated),
         (b"\0asm\1\0\0\0\0\x09\x08dylink.0", DynamicLibrary),
         (Path("/nonexistent.wasm"), InputError),
         (5, UsageError),
@@ -345,3 +345,29 @@ def test_what_decides_whether_a_large_memory_is_mapped_is_said() -> None:
     (line,) = (line.strip() for line in spread.splitlines() if "wasmtime" in line)
     parts = "".join(f'(data (i32.const {at << 20}) "x")' for at in range(40))
     assert f"{line}." in inspection_page(preinit.inspect(wasm(f"(module (memory 1000) {parts})")), "in.wasm")
+
+
+# -- components --------------------------------------------------------------------------------------------------------
+
+COMPONENT = """(component
+  (core module $m (memory 1) (func (export "run") (i32.store (i32.const 8) (i32.const 7))) (func (export "get")))
+  (core instance $i (instantiate $m))
+  (func (export "run") (canon lift (core func $i "run")))
+  (func (export "get") (canon lift (core func $i "get"))))"""
+
+
+def test_of_a_component_the_core_modules_are_inspected_and_compared() -> None:
+    ready = preinit.build(wasm(COMPONENT), init_funcs=["run"], cache=False).wasm
+    found = preinit.inspect(ready, against=COMPONENT.encode())
+    assert isinstance(found, preinit.ComponentInspection)
+    assert found.exports == (("func", "get"),)
+    assert found.against is not None
+    assert found.against.exports_gone == (("func", "run"),)
+    assert found.modules[0].memories[0].bytes_changed == 1
+    assert preinit.inspect(COMPONENT.encode()).size == len(wasm(COMPONENT))
+
+
+@pytest.mark.parametrize(("given", "against"), [(COMPONENT, "(module)"), ("(module)", COMPONENT)])
+def test_a_module_is_not_compared_with_a_component(given: str, against: str) -> None:
+    with pytest.raises(Misfit):
+        preinit.inspect(wasm(given), against=wasm(against))

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ...binary import encoder as write
+from ...errors import PreinitError
 from .. import ffi
 from ..code import CodeCache, compile_module
 from ..guest import GuestCode, StateCode
-from ..ondemand.prepared import Prepared, new_engines, prepare
+from ..ondemand.prepared import SMALL, Prepared, new_engines, prepare
 from ..profile import Profile
 from ..runtime import DEEP_STACK, EngineSettings, has_winch, new_engine
 from ..validation import first_line, refusal
@@ -51,11 +52,16 @@ class UnsuitedModule(Unsuited):
 
 
 def compile_linked(
-    modules: Sequence[LinkedModule], settings: EngineSettings, cache: CodeCache | None, check: Callable[[], None]
+    modules: Sequence[LinkedModule],
+    settings: EngineSettings,
+    cache: CodeCache | None,
+    check: Callable[[], None],
+    placed: Callable[[PreinitError, int, int], PreinitError],
 ) -> LinkedCode:
     """Compiles all modules with one compiler. `settings.compiler` may be "auto": the baseline compiler where it can.
 
-    `check`: raises when time is over. Raises what the engine says about a module.
+    `check`: raises when time is over. Raises what the engine says about a module, as `placed` says it of the module's
+    number and where it begins.
     """
     compilers = [settings.compiler]
     if settings.compiler == "auto":
@@ -69,7 +75,7 @@ def compile_linked(
             check()
             try:
                 wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
-                compiled[module.base] = compile_module(engine, wasm, told, cache)
+                compiled[module.base] = compile_module(engine, wasm, told, _kept(wasm, cache))
             except EngineError as problem:
                 failed = module, problem
                 break
@@ -79,7 +85,13 @@ def compile_linked(
     assert failed is not None
     code = failed[0].code
     assert isinstance(code, GuestCode)
-    raise refusal(code, failed[1], settings.compiler) from failed[1]
+    said = refusal(code, failed[1], settings.compiler)
+    raise placed(said, failed[0].number, failed[0].base) from failed[1]
+
+
+def _kept(wasm: bytes, cache: CodeCache | None) -> CodeCache | None:
+    """The cache, for what takes longer to compile than to find there."""
+    return cache if len(wasm) >= SMALL else None
 
 
 def compile_on_demand(
@@ -108,7 +120,7 @@ def compile_on_demand(
         try:
             wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
             # Compiled code fits one size of the stack.
-            compiled[module.base] = compile_module(engines.engine, wasm, (settings, DEEP_STACK), cache)
+            compiled[module.base] = compile_module(engines.engine, wasm, (settings, DEEP_STACK), _kept(wasm, cache))
         except EngineError as problem:
             other = "cranelift" if settings.compiler == "winch" else None
             raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}", other) from problem

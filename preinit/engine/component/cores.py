@@ -20,6 +20,9 @@ KINDS = {
     "core tag": ExternKind.TAG,
 }
 
+#: By their numbers: asking the enumeration takes longer.
+_KINDS = tuple(ExternKind)
+
 
 class Extern:
     """Something that a core instance defines, or a canonical function: `owner` is then None, `index` its number.
@@ -38,6 +41,11 @@ class Extern:
     ) -> None:
         self.kind, self.owner, self.index, self.signature = kind, owner, index, signature
         self._raw = raw
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the engine's extern is there."""
+        return self._raw is not None
 
     def raw(self, _wanted: FuncType | None = None) -> Any:
         """The engine's extern."""
@@ -85,7 +93,7 @@ class CoreInstance(ABC):
         found = self._exports.get(name)
         if found is None or found.kind != KINDS.get(sort):
             raise InvalidModule(f"the component is not valid: a core module exports no {sort[5:]} {quoted(name)}")
-        return self.extern(ExternKind(found.kind), found.target)
+        return self.extern(_KINDS[found.kind], found.target)
 
     def extern(self, kind: ExternKind, index: int) -> Extern:
         """What has that index in this instance."""

@@ -6,7 +6,8 @@ while another one is called. The copies that run are named, so that a trap's fra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...binary.module import Module
@@ -174,6 +175,12 @@ class LinkedOnDemand(OnDemandInstance):
         }
         return self._export(names[kind][index])
 
+    def prepare(self, functions: Iterable[int]) -> None:
+        """Makes the stubs of functions that `raw` will be asked for, at once."""
+        first = self._module.imported_functions
+        own = dict.fromkeys(function for function in functions if function >= first)
+        self._stubs.prepare([function for function in own if function not in self._loaded], every_type=True)
+
     def functions_by_pointer(self) -> dict[bytes, int]:
         """The functions that references can name, by identity; their index."""
         return self._functions_by_pointer
@@ -232,6 +239,7 @@ class Linked(Cores):
         module = linked.code.original
         given = [lookup(entry) for entry in module.imports]
         self.watcher.before(module, given)
+        self._prepare(given)
         externs = [
             extern.raw(module.types.functions[entry.type_index] if entry.kind == ExternKind.FUNC else None)
             for extern, entry in zip(given, module.imports, strict=True)
@@ -249,6 +257,17 @@ class Linked(Cores):
             guest.call(linked.start, (), 0)
             self.watcher.started(made)
         return made
+
+    def _prepare(self, given: Sequence[Extern]) -> None:
+        """Makes the stubs of functions of other instances that this one is given."""
+        wanted: defaultdict[LinkedOnDemand, list[int]] = defaultdict(list)
+        for extern in given:
+            if extern.kind == ExternKind.FUNC and not extern.is_made and isinstance(extern.owner, LinkedInstance):
+                guest = extern.owner.guest
+                if isinstance(guest, LinkedOnDemand):
+                    wanted[guest].append(extern.index)
+        for guest, functions in wanted.items():
+            guest.prepare(functions)
 
     def define(self, signature: FuncType, function: Callable[..., int | None]) -> Any:
         parameters, results = named(signature.params), named(signature.results)

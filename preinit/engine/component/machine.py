@@ -152,7 +152,7 @@ class Machine:
             source = sources.get(entry.module)
             if source is None:
                 raise InvalidModule(f"the component is not valid: it gives a core module no {quoted(entry.module)}")
-            return source.export(_SORTS[ExternKind(entry.kind)], entry.name)
+            return source.export(_SORTS[entry.kind], entry.name)
 
         made = self._cores.instantiate(scope.get("core module", module), lookup)
         scope.cores[made] = scope.size("core instance")

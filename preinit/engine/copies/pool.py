@@ -249,19 +249,37 @@ def _config(settings: CopySettings, pool: ffi.Pool | None) -> ffi.Config:
 
 
 def _pool(module: Module, settings: CopySettings) -> ffi.Pool | None:
-    """The pool for a module; None where it can't have one. The engine aborts on a pool that does not fit."""
+    """The pool for a module; None where it can't have one."""
     if not settings.pooled or any(memory.shared for memory in module.memories):
         return None
-    memories, tables = max(1, len(module.memories)), max(1, len(module.tables))
-    elements = max((TABLE_ELEMENTS, *(table.limits.minimum for table in module.tables)))
-    size = -(-settings.max_memory // _PAGE) * _PAGE
-    # One memory more for each copy, where the engine keeps objects of its heap.
+    elements = max((0, *(table.limits.minimum for table in module.tables)))
+    needs = CopyNeeds(1, len(module.memories), len(module.tables), elements)
+    return pool_for(needs, settings.at_once, settings.max_memory)
+
+
+class CopyNeeds(NamedTuple):
+    """What a copy has: so many core instances, memories and tables; the elements that its largest table starts with."""
+
+    instances: int
+    memories: int
+    tables: int
+    elements: int
+
+
+def pool_for(needs: CopyNeeds, at_once: int, max_memory: int) -> ffi.Pool | None:
+    """The pool for so many copies at once, each memory of at most `max_memory` bytes; None where there is no room.
+
+    The engine aborts on a pool that does not fit.
+    """
+    memories, tables = max(1, needs.memories), max(1, needs.tables)
+    elements = max(TABLE_ELEMENTS, needs.elements)
+    size = -(-max_memory // _PAGE) * _PAGE
+    # One memory more for each instance, where the engine keeps objects of its heap.
     slot = max(_RESERVATION, size + (64 << 20))
-    space = settings.at_once * ((memories + 1) * slot + tables * elements * _ELEMENT)
-    if not _has_room(space):
+    total = at_once * (memories + needs.instances)
+    if not _has_room(total * slot + at_once * tables * elements * _ELEMENT):
         return None
-    total = settings.at_once * (memories + 1)
-    return ffi.Pool(settings.at_once, total, settings.at_once * tables, size, elements)
+    return ffi.Pool(at_once * needs.instances, total, at_once * tables, size, elements, at_once)
 
 
 def _has_room(size: int) -> bool:

@@ -16,6 +16,7 @@ from wasmtime import component as runtime
 
 from ..values import EngineError
 from .config import STRATEGY_WINCH
+from .copies import Pool, use_pool
 
 #: Proposals that are not on by themselves.
 _PROPOSALS = ("wasm_exceptions", "wasm_memory64", "wasm_multi_memory", "wasm_function_references")
@@ -65,9 +66,9 @@ def variant(label: str, payload: Any) -> Any:
 
 
 class ComponentEngine:
-    """An engine for components. `interruptible`: it can be stopped."""
+    """An engine for components. `interruptible`: it can be stopped. `pool`: instances come from it."""
 
-    def __init__(self, winch: bool, interruptible: bool) -> None:
+    def __init__(self, winch: bool, interruptible: bool, pool: Pool | None = None) -> None:
         self.interruptible = interruptible
         config = wasmtime.Config()
         if winch:
@@ -76,6 +77,8 @@ class ComponentEngine:
             for name in _PROPOSALS:
                 setattr(config, name, True)
         config.epoch_interruption = interruptible
+        if pool:
+            use_pool(config, pool)
         self.engine = wasmtime.Engine(config)
 
     def increment_epoch(self) -> None:

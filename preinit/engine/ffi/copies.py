@@ -5,16 +5,24 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from . import capi
 from .errors import raise_error, raise_trap
 from .host import CALLBACK, PACKED, RESULT, SLOT
-from .objects import Config, Linker, Module, Store
+from .objects import Linker, Module, Store
+
+
+class Configured(Protocol):
+    """What has the engine's settings."""
+
+    def ptr(self) -> Any:
+        """Where they are."""
 
 
 class Pool(NamedTuple):
-    """What is set aside: how many instances, memories and tables, the largest memory in bytes, elements of a table.
+    """What is set aside: how many core instances, memories and tables, the largest memory in bytes, elements of a
+    table, instances of components.
 
     Address space only; memory is taken when it is used. An engine for which there is no address space aborts.
     """
@@ -24,14 +32,15 @@ class Pool(NamedTuple):
     tables: int
     memory_size: int
     table_elements: int
+    components: int = 1
 
 
 #: Bytes of the engine's own data for an instance: a limit only, a pointer or two for each function of a module.
 _INSTANCE_SIZE = 1 << 30
 
 
-def use_pool(config: Config, pool: Pool) -> None:
-    """Instances come from a pool."""
+def use_pool(config: Configured, pool: Pool) -> None:
+    """Instances come from a pool. `config`: ours, or that of wasmtime-py."""
     settings = capi.wasmtime_pooling_allocation_config_new()
     values = {
         "total_core_instances": pool.instances,
@@ -44,6 +53,8 @@ def use_pool(config: Config, pool: Pool) -> None:
         "max_core_instance_size": _INSTANCE_SIZE,
         "max_memory_size": pool.memory_size,
         "table_elements": pool.table_elements,
+        "total_component_instances": pool.components,
+        "max_component_instance_size": _INSTANCE_SIZE,
     }
     try:
         for name, value in values.items():

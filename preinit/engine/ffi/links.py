@@ -15,7 +15,7 @@ from .state import TABLE_GET, function_pointer, table_size
 _MUTABLE = 1
 
 #: `wasmtime_table_set` with addresses as plain numbers, see `TABLE_GET`.
-_TABLE_SET = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
+_TABLE_SET = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
     ("wasmtime_table_set", capi.library)
 )
 
@@ -50,7 +50,7 @@ def new_counter(store: Store) -> Any:
 def get_function(store: Store, table: Any, index: int) -> Any:
     """An extern: a function that is there in a table."""
     value = capi.Value()
-    capi.wasmtime_table_get(store.context(), ctypes.byref(table.of.table), index, ctypes.byref(value))
+    TABLE_GET(store.context(), ctypes.addressof(table.of.table), index, ctypes.addressof(value))
     extern = capi.Extern()
     extern.kind = capi.EXTERN_FUNC
     extern.of.func = value.of.funcref

@@ -54,17 +54,18 @@ def instantiation(store: Store, module: Module, externs: Sequence[Any]) -> Calla
     return instantiate_now
 
 
+#: `wasmtime_instance_export_get` with addresses as plain numbers; so short that it keeps Python's lock.
+_EXPORT_GET = ctypes.PYFUNCTYPE(
+    ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p
+)(("wasmtime_instance_export_get", capi.library))
+
+
 def export(store: Store, instance: Any, name: str) -> Any:
     """An export, as an extern. `KeyError` if missing."""
     extern = capi.Extern()
     encoded = name.encode()
-    if not capi.wasmtime_instance_export_get(
-        store.context(),
-        ctypes.byref(instance),
-        encoded,
-        len(encoded),
-        ctypes.byref(extern),
-    ):
+    place, found = ctypes.addressof(instance), ctypes.addressof(extern)
+    if not _EXPORT_GET(store.context(), place, encoded, len(encoded), found):
         raise KeyError(name)
     return extern
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
+from ..values import RawValue
 from . import capi
 
 
@@ -101,6 +102,8 @@ class Store(_Owned):
         super().__init__(capi.wasmtime_store_new(engine.ptr(), None, None))
         self._inside: int = capi.wasmtime_store_context(self.ptr())
         self.engine = engine
+        #: Functions that were read from tables, by identity: one object for each, so that what is equal is the same.
+        self.functions: dict[int, RawValue] = {}
 
     def context(self) -> int:
         """Address of its context. Raises `ValueError` once it is closed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import struct
+import sys
 from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
@@ -114,12 +114,13 @@ def table_size(store: Store, extern: Any) -> int:
     return int(capi.wasmtime_table_size(store.context(), ctypes.byref(extern.of.table)))
 
 
-#: `wasmtime_table_get` with addresses as plain numbers: building a pointer object for each entry takes longer.
-TABLE_GET = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
+#: `wasmtime_table_get` with addresses as plain numbers: building a pointer object for each entry takes longer. So short
+#: that it keeps Python's lock.
+TABLE_GET = ctypes.PYFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
     ("wasmtime_table_get", capi.library)
 )
-#: Kind, store identity and function pointer of a value.
-_FUNCREF = struct.Struct(f"<B7x8s8s{ctypes.sizeof(capi.Value) - 24}x")
+#: Words of eight bytes of a value with a function: the store's identity, which is zero for null, and the pointer.
+_IDENTITY, _POINTER = 1, 2
 _NULL = RawValue("null", b"")
 
 
@@ -129,23 +130,25 @@ def table_values(store: Store, extern: Any, places: range | None = None) -> list
     `places`: which entries to read, one after the other, if not all. Raises `IndexError`.
     """
     places = range(table_size(store, extern)) if places is None else places
+    if not places:
+        return []
     values = (capi.Value * len(places))()
     context = store.context()
     table, first, step = ctypes.addressof(extern.of.table), ctypes.addressof(values), ctypes.sizeof(capi.Value)
     targets = range(first, first + len(places) * step, step)
     if not all(map(TABLE_GET, repeat(context), repeat(table), places, targets)):
         raise IndexError(f"a table has {table_size(store, extern)} entries, not {places.stop}")
-    result = []
-    null = bytes(8)
-    functions: dict[bytes, RawValue] = {}  # one object for each, however often it stands in the table
-    for index, (kind, identity, pointer) in enumerate(_FUNCREF.iter_unpack(values)):
-        if identity == null:
-            result.append(_NULL)
-        elif kind == capi.VAL_FUNCREF:
-            known = functions.get(pointer)
-            if known is None:
-                known = functions[pointer] = RawValue("func", pointer)
-            result.append(known)
-        else:
-            result.append(_read_value(store, values[index], 0))
-    return result
+    words = memoryview(values).cast("B").cast("Q")
+    identities, pointers = (words[word :: step // 8].tolist() for word in (_IDENTITY, _POINTER))
+    kinds = bytes(memoryview(values).cast("B")[::step])
+    known = store.functions
+    if kinds.count(capi.VAL_FUNCREF) != len(kinds):
+        return [_entry(store, value) for value in values]
+    for pointer in {*pointers} - known.keys():
+        known[pointer] = RawValue("func", pointer.to_bytes(8, sys.byteorder))
+    return [known[pointer] if identity else _NULL for identity, pointer in zip(identities, pointers, strict=True)]
+
+
+def _entry(store: Store, value: Any) -> RawValue:
+    found = _read_value(store, value, 0)
+    return _NULL if found.kind == "null" else found

@@ -9,13 +9,14 @@ uses.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary import externs
 from ...binary.bodies import Body
 from ...binary.growth import GROWTH, guard
-from ...binary.instructions import MOST_FOUND, Search, decoder
+from ...binary.instructions import MOST_FOUND, Decoder, Search, decoder
 from ...binary.module import Module, SectionId
 from ...binary.opcodes import (
     CALL,
@@ -101,8 +102,6 @@ class Bodies:
         self.erases = erases
         #: Whether a chunk imports the globals that it uses, not all.
         self.picks_globals = len(module.globals) > FEW_GLOBALS
-        kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
-        self._decoder = decoder(kinds, _OPCODES | EXCEPTIONS if erases else _OPCODES)
         self._exception_types = exception_types(module) if erases else frozenset()
         self._searches: dict[int, Search] = {}
         self.erased: dict[int, list[Edit]] = {}  # function -> see `exceptions.edits`
@@ -110,6 +109,11 @@ class Bodies:
         self._first = module.imported_functions
         self._declared = frozenset(module.references)
         self.functions = range(module.imported_functions, len(module.function_types))
+
+    @cached_property  # where all is in the cache, no body is looked at
+    def _decoder(self) -> Decoder:
+        kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
+        return decoder(kinds, _OPCODES | EXCEPTIONS if self.erases else _OPCODES)
 
     def size(self, function: int) -> int:
         return self._ranges.size(function - self._first)

@@ -31,7 +31,7 @@ class StubTable:
         self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
         self._modules: list[ffi.Module] = []
         self._filled: dict[int, tuple[tuple[Any, int], ...]] = {}  # function -> tables, and where in them it was put
-        self._stub_of: dict[bytes, bytes] = {}
+        self._stub_of: dict[bytes, RawValue] = {}  # what took the place of a stub in a table -> the stub
         self.compiled: list[StoredStubs] = []  # what no earlier build had
         capacity = self._stubs.capacity
         if capacity > TABLE_ELEMENTS:
@@ -62,11 +62,11 @@ class StubTable:
         for table, place in places:
             # The guest may have put something else there. What the table holds now is the same function to it.
             if stub and ffi.replace_function(self._store, table, place, stub, extern):
-                self._stub_of[ffi.function_pointer(extern) or b""] = stub
+                self._stub_of[ffi.function_pointer(extern) or b""] = RawValue("func", stub)
 
-    def prepare(self, functions: Iterable[int]) -> None:
-        """Makes stubs for all these functions at once."""
-        self._make([function for function in functions if function not in self._stubs.slot_of], every_type=False)
+    def prepare(self, functions: Iterable[int], every_type: bool = False) -> None:
+        """Makes stubs for all these functions at once. `every_type`: what must be compiled for it serves all types."""
+        self._make([function for function in functions if function not in self._stubs.slot_of], every_type)
 
     def fill(self, table: Any, is_64: bool, start: int, functions: Sequence[int]) -> None:
         """Puts the stubs of `functions`, which are prepared, into a table, from `start` on."""
@@ -88,13 +88,12 @@ class StubTable:
         functions = self._stubs.functions
         values = ffi.table_values(self._store, self._table, range(len(functions)))
         stubs = {v.bits: f for v, f in zip(values, functions, strict=True) if f >= 0}
-        return stubs | {direct: stubs[stub] for direct, stub in self._stub_of.items()}
+        return stubs | {direct: stubs[stub.bits] for direct, stub in self._stub_of.items()}
 
     def as_filled(self, values: list[RawValue]) -> list[RawValue]:
         """A table's entries, with the stubs that functions took the place of: so a table that did not change shows."""
-        filled = {direct: RawValue("func", stub) for direct, stub in self._stub_of.items()}
-        known = filled.get
-        return [known(value.bits, value) for value in values] if filled else values
+        known = self._stub_of.get
+        return [known(value.bits, value) for value in values] if self._stub_of else values
 
     def _slot(self, function: int) -> int:
         slot_of = self._stubs.slot_of
@@ -103,7 +102,7 @@ class StubTable:
         return slot_of[function]
 
     def _make(self, functions: Sequence[int], every_type: bool) -> None:
-        """Makes stubs for functions that have none. `every_type`: what must be compiled for it serves all types."""
+        """Makes stubs for functions that have none."""
         by_type, unknown, instances = self._stubs.lacking(functions)
         if unknown:
             self._add_module(None if every_type else unknown)

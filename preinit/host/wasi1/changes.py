@@ -37,21 +37,17 @@ class ChangeFunctions:
         if not size or (offset | size) >> 63:
             raise WasiError(Errno.INVAL)
         if offset + size > entry.metadata().size:
-            _set_size(entry, offset + size)
+            set_size(entry, offset + size)
 
     def fd_filestat_set_size(self, fd: int, size: int) -> None:
-        _set_size(self._written(fd), size)
+        set_size(self._written(fd), size)
 
     def fd_filestat_set_times(self, fd: int, access: int, modification: int, flags: int) -> None:
         entry = self._table.any(fd)
         if not isinstance(entry, Descriptor):
             raise WasiError(Errno.BADF)
         self._table.note_itself(fd)
-        try:
-            status = os.fstat(entry.host_fd)
-            os.utime(entry.host_fd, ns=self._times(status, access, modification, flags))
-        except OSError as problem:
-            raise from_host(problem) from problem
+        set_own_times(entry, lambda was: self._times(was, access, modification, flags))
 
     def _written(self, fd: int) -> Descriptor:
         entry = self._table.file(fd)
@@ -73,70 +69,109 @@ class ChangeFunctions:
 
     def path_create_directory(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with _last(self._table.directory(fd, name), name) as place:
-            if place.name == b".":
-                raise WasiError(Errno.EXIST)
-            os.mkdir(place.name, dir_fd=place.parent_fd)
+        create_directory(self._table.directory(fd, name), name)
 
     def path_filestat_set_times(
         self, fd: int, lookup: int, path: int, size: int, access: int, modification: int, flags: int
     ) -> None:
         name = self._memory.path(path, size)
-        with walk(self._table.directory(fd, name), name, bool(lookup & SYMLINK_FOLLOW)) as place:
-            status = os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False)
-            times = self._times(status, access, modification, flags)
-            os.utime(place.name, ns=times, dir_fd=place.parent_fd, follow_symlinks=False)
+        base = self._table.directory(fd, name)
+        set_times(base, name, bool(lookup & SYMLINK_FOLLOW), lambda was: self._times(was, access, modification, flags))
 
     def path_link(self, fd: int, lookup: int, old: int, old_size: int, to_fd: int, new: int, new_size: int) -> None:
         source, target = self._memory.path(old, old_size), self._memory.path(new, new_size)
         base, to_base = self._table.directory(fd, source), self._table.directory(to_fd, target)
-        if target.endswith(b"/"):
-            raise WasiError(Errno.NOENT)
-        with walk(base, source, bool(lookup & SYMLINK_FOLLOW)) as place, _last(to_base, target) as to:
-            _check_not_base(place, Errno.PERM)
-            _check_not_base(to, Errno.EXIST)
-            os.link(place.name, to.name, src_dir_fd=place.parent_fd, dst_dir_fd=to.parent_fd, follow_symlinks=False)
+        link(base, source, bool(lookup & SYMLINK_FOLLOW), to_base, target)
 
     def path_remove_directory(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with _last(self._table.directory(fd, name), name) as place:
-            _check_not_base(place, Errno.INVAL)
-            os.rmdir(place.name, dir_fd=place.parent_fd)
+        remove_directory(self._table.directory(fd, name), name)
 
     def path_rename(self, fd: int, old: int, old_size: int, to_fd: int, new: int, new_size: int) -> None:
         source, target = self._memory.path(old, old_size), self._memory.path(new, new_size)
         base, to_base = self._table.directory(fd, source), self._table.directory(to_fd, target)
-        with _last(base, source) as place, _last(to_base, target) as to:
-            _check_not_base(place, Errno.INVAL)
-            _check_not_base(to, Errno.INVAL)
-            if source.endswith(b"/") or target.endswith(b"/"):
-                _check_directory(place)
-            os.rename(place.name, to.name, src_dir_fd=place.parent_fd, dst_dir_fd=to.parent_fd)
+        rename(base, source, to_base, target)
 
     def path_symlink(self, old: int, old_size: int, fd: int, new: int, new_size: int) -> None:
-        """A link that would lead out of the folder is refused: no guest could follow it, but others could."""
         target, name = self._memory.path(old, old_size), self._memory.path(new, new_size)
-        base = self._table.directory(fd, name)
-        if not target or name.endswith(b"/"):
-            raise WasiError(Errno.NOENT)
-        with _last(base, name) as place:
-            _check_not_base(place, Errno.EXIST)
-            depth = place.depth
-            for part in target.split(b"/"):
-                depth += -1 if part == b".." else 0 if part in (b"", b".") else 1
-                if depth < 0 or target.startswith(b"/"):
-                    raise WasiError(Errno.PERM)
-            os.symlink(target, place.name, dir_fd=place.parent_fd)
+        symlink(target, self._table.directory(fd, name), name)
 
     def path_unlink_file(self, fd: int, path: int, size: int) -> None:
         name = self._memory.path(path, size)
-        with _last(self._table.directory(fd, name), name) as place:
-            _check_not_base(place, Errno.ISDIR)
-            if name.endswith(b"/"):
-                _check_directory(place)
-            if stat.S_ISDIR(os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False).st_mode):
-                raise WasiError(Errno.ISDIR)
-            os.unlink(place.name, dir_fd=place.parent_fd)
+        unlink_file(self._table.directory(fd, name), name)
+
+
+# -- what they do, for both versions of WASI; each raises `WasiError`
+
+
+def create_directory(base: Descriptor, name: bytes) -> None:
+    with _last(base, name) as place:
+        if place.name == b".":
+            raise WasiError(Errno.EXIST)
+        os.mkdir(place.name, dir_fd=place.parent_fd)
+
+
+def set_times(base: Descriptor, name: bytes, follow: bool, times: Callable[[os.stat_result], tuple[int, int]]) -> None:
+    """`times`: of access and modification, in nanoseconds, by what they are."""
+    with walk(base, name, follow) as place:
+        status = os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False)
+        os.utime(place.name, ns=times(status), dir_fd=place.parent_fd, follow_symlinks=False)
+
+
+def set_own_times(entry: Descriptor, times: Callable[[os.stat_result], tuple[int, int]]) -> None:
+    """The same of what is open."""
+    try:
+        os.utime(entry.host_fd, ns=times(os.fstat(entry.host_fd)))
+    except OSError as problem:
+        raise from_host(problem) from problem
+
+
+def link(base: Descriptor, source: bytes, follow: bool, to_base: Descriptor, target: bytes) -> None:
+    if target.endswith(b"/"):
+        raise WasiError(Errno.NOENT)
+    with walk(base, source, follow) as place, _last(to_base, target) as to:
+        _check_not_base(place, Errno.PERM)
+        _check_not_base(to, Errno.EXIST)
+        os.link(place.name, to.name, src_dir_fd=place.parent_fd, dst_dir_fd=to.parent_fd, follow_symlinks=False)
+
+
+def remove_directory(base: Descriptor, name: bytes) -> None:
+    with _last(base, name) as place:
+        _check_not_base(place, Errno.INVAL)
+        os.rmdir(place.name, dir_fd=place.parent_fd)
+
+
+def rename(base: Descriptor, source: bytes, to_base: Descriptor, target: bytes) -> None:
+    with _last(base, source) as place, _last(to_base, target) as to:
+        _check_not_base(place, Errno.INVAL)
+        _check_not_base(to, Errno.INVAL)
+        if source.endswith(b"/") or target.endswith(b"/"):
+            _check_directory(place)
+        os.rename(place.name, to.name, src_dir_fd=place.parent_fd, dst_dir_fd=to.parent_fd)
+
+
+def symlink(target: bytes, base: Descriptor, name: bytes) -> None:
+    """A link that would lead out of the folder is refused: no guest could follow it, but others could."""
+    if not target or name.endswith(b"/"):
+        raise WasiError(Errno.NOENT)
+    with _last(base, name) as place:
+        _check_not_base(place, Errno.EXIST)
+        depth = place.depth
+        for part in target.split(b"/"):
+            depth += -1 if part == b".." else 0 if part in (b"", b".") else 1
+            if depth < 0 or target.startswith(b"/"):
+                raise WasiError(Errno.PERM)
+        os.symlink(target, place.name, dir_fd=place.parent_fd)
+
+
+def unlink_file(base: Descriptor, name: bytes) -> None:
+    with _last(base, name) as place:
+        _check_not_base(place, Errno.ISDIR)
+        if name.endswith(b"/"):
+            _check_directory(place)
+        if stat.S_ISDIR(os.stat(place.name, dir_fd=place.parent_fd, follow_symlinks=False).st_mode):
+            raise WasiError(Errno.ISDIR)
+        os.unlink(place.name, dir_fd=place.parent_fd)
 
 
 def _last(base: Descriptor, path: bytes, follow: bool = False) -> AbstractContextManager[Place]:
@@ -154,7 +189,8 @@ def _check_directory(place: Place) -> None:
         raise WasiError(Errno.NOTDIR)
 
 
-def _set_size(entry: Descriptor, size: int) -> None:
+def set_size(entry: Descriptor, size: int) -> None:
+    """Of a file that was opened to be written. Raises `WasiError`."""
     if size >> 63:
         raise WasiError(Errno.INVAL)
     try:

@@ -79,7 +79,7 @@ class DescriptorFunctions:
                 raise WasiError(Errno.BADF)
             self._memory.span(result, 4)  # nothing is written by a call that fails
             place = entry.metadata().size if entry.appends else entry.position
-            size = _write_at(entry, data, place)
+            size = write_at(entry, data, place)
             entry.position = place + size
         self._memory.write_u32(result, size)
 
@@ -91,7 +91,7 @@ class DescriptorFunctions:
             raise WasiError(Errno.BADF)
         data = b"".join(self._memory.vectors(vectors, count))
         self._memory.span(result, 4)
-        self._memory.write_u32(result, _write_at(entry, data, offset))
+        self._memory.write_u32(result, write_at(entry, data, offset))
 
     def fd_seek(self, fd: int, offset: int, whence: int, result: int) -> None:
         entry = self._table.file(fd)
@@ -184,11 +184,8 @@ class DescriptorFunctions:
 
     def fd_sync(self, fd: int) -> None:
         entry = self._table.any(fd)
-        if isinstance(entry, Descriptor) and entry.writes:
-            try:
-                os.fsync(entry.host_fd)
-            except OSError as problem:
-                raise from_host(problem) from problem
+        if isinstance(entry, Descriptor):
+            sync(entry)
 
     # -- what only changes things that a build can't show
 
@@ -220,13 +217,23 @@ def read_at(entry: Descriptor, size: int, offset: int) -> bytes:
         raise from_host(problem) from problem
 
 
-def _write_at(entry: Descriptor, data: bytes, offset: int) -> int:
+def write_at(entry: Descriptor, data: bytes, offset: int) -> int:
+    """Writes to a file that was opened for that; returns how many bytes. Raises `WasiError`."""
     if (offset + len(data)) >> 63:
         raise WasiError(Errno.INVAL if offset >> 63 else Errno.FBIG)
     try:
         return os.pwrite(entry.host_fd, data, offset) if data else 0
     except OSError as problem:
         raise from_host(problem) from problem
+
+
+def sync(entry: Descriptor) -> None:
+    """Has the disk hold what was written. Raises `WasiError`."""
+    if entry.writes:
+        try:
+            os.fsync(entry.host_fd)
+        except OSError as problem:
+            raise from_host(problem) from problem
 
 
 def _scatter(data: bytes, spans: list[memoryview]) -> None:

@@ -1,4 +1,4 @@
-"""wasi:filesystem: folders that the guest may read. https://github.com/WebAssembly/wasi-filesystem"""
+"""wasi:filesystem: folders that the guest may use. https://github.com/WebAssembly/wasi-filesystem"""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any
 from ...errors import EngineLimit, in_words
 from ..filesread import FilesRead
 from ..wasi1.abi import Errno, FileType, WasiError, from_host
+from ..wasi1.changes import open_to_change
 from ..wasi1.descriptors import read_at
 from ..wasi1.files import Descriptor, Metadata, link_target, open_path, path_metadata
 from ..wasi1.table import MOST_DESCRIPTORS
+from .changes import Changes
+from .paths import FOLLOW, check_directory, check_file, name_of
 from .streams import Failure, InputStream, stream_of_file
 
 _CODES = {
@@ -20,7 +23,8 @@ _CODES = {
     Errno.ILSEQ: "illegal-byte-sequence", Errno.INVAL: "invalid", Errno.IO: "io", Errno.ISDIR: "is-directory",
     Errno.LOOP: "loop", Errno.MLINK: "too-many-links", Errno.NAMETOOLONG: "name-too-long", Errno.NOENT: "no-entry",
     Errno.NOTDIR: "not-directory", Errno.NOTEMPTY: "not-empty", Errno.PERM: "not-permitted", Errno.ROFS: "read-only",
-    Errno.SPIPE: "invalid-seek", Errno.TXTBSY: "text-file-busy", Errno.XDEV: "cross-device", Errno.MFILE: "quota",
+    Errno.SPIPE: "invalid-seek", Errno.NOSPC: "insufficient-space", Errno.BUSY: "busy", Errno.OVERFLOW: "overflow",
+    Errno.TXTBSY: "text-file-busy", Errno.XDEV: "cross-device", Errno.MFILE: "quota",
 }  # fmt: skip
 _TYPES = {
     FileType.UNKNOWN: "unknown",
@@ -29,17 +33,10 @@ _TYPES = {
     FileType.SYMBOLIC_LINK: "symbolic-link",
 }
 
-#: Bits of `path-flags`, `open-flags` and `descriptor-flags`.
-_FOLLOW = 1
+#: Bits of `open-flags`, as preview 1 has them, and of `descriptor-flags`.
 _CREATE, _DIRECTORY, _EXCLUSIVE, _TRUNCATE = 1, 2, 4, 8
-_READ, _WRITE = 1, 2
+_READ, _WRITE, _MUTATE_DIRECTORY = 1, 2, 32
 _READ_AT_MOST = 1 << 24
-
-#: What would change a file or folder, and is refused: no folder can be written by a component.
-_CHANGES = (
-    "write", "write-via-stream", "append-via-stream", "set-size", "set-times", "set-times-at", "create-directory-at",
-    "link-at", "remove-directory-at", "rename-at", "symlink-at", "unlink-file-at",
-)  # fmt: skip
 
 
 def code_of(problem: WasiError) -> str:
@@ -55,16 +52,24 @@ class Entries:
 
 
 class FileFunctions:
-    """`preopened`: the folders that were given. `noted`: is told that the guest asked which they are.
+    """`preopened`: the folders that were given. `noted`: is told that the guest asked which they are. `now`: what the
+    wall clock shows, in nanoseconds.
 
-    `opened`: descriptors that are open, and those that streams read from. `used`: guest paths of the folders in which
-    the guest looked for something.
+    `opened`: descriptors that are open, and those of streams. `used`: guest paths of the folders in which the guest
+    looked for something.
     """
 
-    def __init__(self, preopened: Iterable[Descriptor], files: FilesRead, noted: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        preopened: Iterable[Descriptor],
+        files: FilesRead,
+        noted: Callable[[str], None],
+        now: Callable[[], int],
+    ) -> None:
         self._preopened = list(preopened)
         self._files = files
         self._noted = noted
+        self._changes = Changes(now, self._opened_again)
         self.opened: dict[int, Descriptor] = {}
         self._of_streams: set[int] = set()
         self.used: set[bytes] = set()
@@ -127,12 +132,16 @@ class FileFunctions:
     # -- descriptors
 
     def _open(self, base: Descriptor, follow: int, path: str, how: int, flags: int) -> Descriptor:
-        _check_directory(base)
-        name = _name(path)
-        if how & (_CREATE | _EXCLUSIVE | _TRUNCATE) or flags & ~_READ:
-            self._refuse_changes(base, name, bool(follow & _FOLLOW), how, flags)
+        check_directory(base)
+        name = name_of(path)
+        follows, writes = bool(follow & FOLLOW), bool(flags & _WRITE)
+        changes = writes or bool(how & (_CREATE | _TRUNCATE))
+        if not base.policy.writable and (how & (_CREATE | _EXCLUSIVE | _TRUNCATE) or flags & ~_READ):
+            self._refuse_changes(base, name, follows, how, flags)
         self._check_room()
-        return self._add(open_path(base, name, bool(follow & _FOLLOW), bool(how & _DIRECTORY)))
+        if changes and base.policy.writable:
+            return self._add(open_to_change(base, name, follows, how, writes, False))
+        return self._add(open_path(base, name, follows, bool(how & _DIRECTORY)))
 
     def _refuse_changes(self, base: Descriptor, name: bytes, follow: bool, how: int, flags: int) -> None:
         """The error of a file system that is read-only; none where nothing would change."""
@@ -155,19 +164,23 @@ class FileFunctions:
         return seen.inode, 1
 
     def _read(self, entry: Descriptor, size: int, offset: int) -> tuple[bytes, bool]:
-        _check_file(entry)
+        check_file(entry)
         data = read_at(entry, min(size, _READ_AT_MOST), offset)
         return data, offset + len(data) >= entry.metadata().size
 
     def _stream(self, entry: Descriptor, offset: int) -> InputStream:
-        _check_file(entry)
+        check_file(entry)
+        return stream_of_file(*self._opened_again(entry), offset)
+
+    def _opened_again(self, entry: Descriptor) -> tuple[Descriptor, Callable[[], None]]:
+        """For a stream, which may outlive the descriptor."""
         self._check_room()
         copy = self._copy(entry)
         self._of_streams.add(id(copy))
-        return stream_of_file(copy, offset, lambda: self.drop(copy))
+        return copy, lambda: self.drop(copy)
 
     def _entries(self, entry: Descriptor) -> Entries:
-        _check_directory(entry)
+        check_directory(entry)
         return Entries(iter(entry.listing()[2:]))  # WASI 0.2 has no `.` and `..`
 
     def _next(self, entries: Entries) -> Any:
@@ -176,13 +189,14 @@ class FileFunctions:
 
     def table(self) -> dict[str, Callable[..., Any]]:
         types = "wasi:filesystem/types#"
-        refuse = _answering(_read_only)
-        found: dict[str, Callable[..., Any]] = {f"[method]descriptor.{name}": refuse for name in _CHANGES}
+        found: dict[str, Callable[..., Any]] = {
+            f"[method]descriptor.{name}": _answering(function) for name, function in self._changes.table().items()
+        }
         found |= {
             "[method]descriptor.open-at": _answering(self._open),
             "[method]descriptor.stat": _answering(lambda entry: self._stat(entry.metadata())),
             "[method]descriptor.stat-at": _answering(lambda entry, flags, path: self._stat(_seen(entry, flags, path))),
-            "[method]descriptor.get-flags": _answering(lambda entry: _READ),
+            "[method]descriptor.get-flags": _answering(_flags),
             "[method]descriptor.get-type": _answering(lambda entry: _TYPES[entry.metadata().type]),
             "[method]descriptor.read": _answering(self._read),
             "[method]descriptor.read-via-stream": _answering(self._stream),
@@ -194,8 +208,6 @@ class FileFunctions:
             "[method]descriptor.readlink-at": _answering(_target),
             "[method]descriptor.is-same-object": lambda one, other: one.guest_path == other.guest_path,
             "[method]descriptor.advise": _answering(lambda *_: None),
-            "[method]descriptor.sync": _answering(lambda *_: None),
-            "[method]descriptor.sync-data": _answering(lambda *_: None),
             "[method]directory-entry-stream.read-directory-entry": _answering(self._next),
             "filesystem-error-code": lambda failure: (failure.code,) if isinstance(failure, Failure) else None,
         }
@@ -219,31 +231,17 @@ def _answering(function: Callable[..., Any]) -> Callable[..., tuple[str, Any]]:
     return call
 
 
-def _read_only(*_values: Any) -> None:
-    raise WasiError(Errno.ROFS)
+def _flags(entry: Descriptor) -> int:
+    if entry.is_directory:
+        return _READ | (_MUTATE_DIRECTORY if entry.policy.writable else 0)
+    return _READ | (_WRITE if entry.writes else 0)
 
 
 def _seen(entry: Descriptor, flags: int, path: str) -> Metadata:
-    _check_directory(entry)
-    return path_metadata(entry, _name(path), bool(flags & _FOLLOW))
+    check_directory(entry)
+    return path_metadata(entry, name_of(path), bool(flags & FOLLOW))
 
 
 def _target(entry: Descriptor, path: str) -> str:
-    _check_directory(entry)
-    return link_target(entry, _name(path)).decode("utf-8", "replace")
-
-
-def _name(path: str) -> bytes:
-    if "\0" in path:
-        raise WasiError(Errno.INVAL)
-    return path.encode()
-
-
-def _check_directory(entry: Descriptor) -> None:
-    if not entry.is_directory:
-        raise WasiError(Errno.NOTDIR)
-
-
-def _check_file(entry: Descriptor) -> None:
-    if entry.is_directory:
-        raise WasiError(Errno.ISDIR)
+    check_directory(entry)
+    return link_target(entry, name_of(path)).decode("utf-8", "replace")

@@ -27,8 +27,11 @@ class InputStream:
 
 
 class OutputStream:
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    """Standard output or error, or a file. `write` may raise `WasiError`; `close` is called when it is dropped."""
+
+    def __init__(self, write: Callable[[bytes], None], close: Callable[[], None] = lambda: None) -> None:
         self.write = write
+        self.close = close
 
 
 class Failure:
@@ -54,7 +57,7 @@ def stream_of_input(stdin: Stream, noted: Callable[[str], None]) -> InputStream:
     return InputStream(read)
 
 
-def stream_of_file(entry: Descriptor, offset: int, close: Callable[[], None]) -> InputStream:
+def stream_of_file(entry: Descriptor, close: Callable[[], None], offset: int) -> InputStream:
     """Reads a file that stays open until the stream is closed."""
     at = offset
 
@@ -88,7 +91,10 @@ class StreamFunctions:
         return ("ok", len(found[1])) if found[0] == "ok" else found
 
     def _write(self, stream: OutputStream, data: bytes) -> tuple[str, Any]:
-        stream.write(data)
+        try:
+            stream.write(data)
+        except WasiError as problem:
+            return "err", ("last-operation-failed", Failure(self._code(problem)))
         return "ok", None
 
     def _zeroes(self, stream: OutputStream, size: int) -> tuple[str, Any]:
@@ -100,8 +106,8 @@ class StreamFunctions:
         found = self._read(source, size)
         if found[0] != "ok":
             return found
-        stream.write(found[1])
-        return "ok", len(found[1])
+        written = self._write(stream, found[1])
+        return written if written[0] == "err" else ("ok", len(found[1]))
 
     def _poll(self, pollables: list[Pollable]) -> list[int]:
         if not pollables:

@@ -47,13 +47,13 @@ class ComponentWorld(Names):
         self.calls = Calls(watched)
         self._output = Output(host, shown)
         self._stdin = Stream(data=host.stdin, late=host.late_stdin)
-        self._files_read = FilesRead()
+        self._files_read = FilesRead(meanwhile=not host.writable)
         self._files_read.digests = digests
         memory = GuestMemory(lambda: memoryview(b""))
         self._process = ProcessFunctions(
             host, memory, Table((), self._files_read.note), deadline.check, self.calls.mark
         )
-        self._files = FileFunctions(preopens(host), self._files_read, self.calls.mark)
+        self._files = FileFunctions(preopens(host), self._files_read, self.calls.mark, self._process.wall_clock)
         self._asked: set[str] = set()
         self._functions = self._table()
 
@@ -97,7 +97,7 @@ class ComponentWorld(Names):
         """A resource of the host is dropped."""
         if isinstance(entry, Descriptor):
             self._files.drop(entry)
-        elif isinstance(entry, InputStream):
+        elif isinstance(entry, InputStream | OutputStream):
             entry.close()
 
     def set_clock(self, clock: Clock) -> None:

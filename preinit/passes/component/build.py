@@ -10,6 +10,7 @@ from pathlib import Path
 from ...binary import encoder as write
 from ...binary.component import Component, read_component
 from ...binary.component.recipe import CoreModule
+from ...binary.digest import sha256
 from ...binary.module import Module, parse
 from ...binary.sections import ExternKind
 from ...engine.component.cores import Dry, Extern
@@ -28,16 +29,17 @@ from ..plan.job import Job
 from ..rewrite import Rewritten, make_plan, memory_runs, write_module
 from ..rewrite.module import variants
 from ..snapshot import Snapshot
-from ..validate import Validity, first_valid
+from ..validate import first_valid
 from .capture import Captured, capture_component
 from .choice import Way
-from .findings import check_component_accepted, find_component
+from .findings import Output, check_component_accepted, find_component
 from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
 from .run import Compiled, Once, PausedComponent, run_component
 from .shell import check_shell, hollow
 from .source import ComponentSource, check_parts, placed
+from .validity import Validities
 
 
 def build_component(
@@ -46,8 +48,13 @@ def build_component(
     deadline: Deadline,
     observer: Observer,
     once: Once = lambda _way, compile_it: compile_it(),
+    validities: Validities | None = None,
 ) -> Result:
-    """The passes after parsing. `once`: gives what other builds have compiled. Raises a `PreinitError`."""
+    """The passes after parsing. `once`: gives what other builds have compiled; `validities`: what they found valid.
+
+    Raises a `PreinitError`.
+    """
+    validities = validities or Validities(source, options)
     with observer.stage("plan"):
         cache = folder_of(options.cache_dir) if options.cache else None
         check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline, cache)
@@ -56,6 +63,7 @@ def build_component(
     compiled: dict[Way, Compiled] = {}
     if options.audit:
         once = _remembered(once, compiled)
+    hashing = deadline.start(lambda: source.sha256)  # beside what holds Python's lock: the report has it
     with run_component(source, plan, options, deadline, observer, once) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()
@@ -67,16 +75,22 @@ def build_component(
                 differences = audit_component(source, plan, options, deadline, once, paused, captured)
         names = _names(captured)
         rewritten = {
-            instance: _rewrite(source, instance, state, names, options, deadline, observer)
+            instance: _rewrite(source, instance, state, names, options, deadline, validities, observer)
             for instance, state in captured.states.items()
         }
         removed = frozenset() if options.keep_init_func else _removed(plan)
         with observer.stage("rewrite"):
             output = _write(source, paused, captured, rewritten, names, removed)
+        digest = deadline.start(partial(sha256, output))
         with observer.stage("validate"):
+            kept = {instance.base for instance in paused.cores.instances if instance not in rewritten}
+            seen = {instance.base for instance in rewritten}
+            validities.check_inputs([start for start in source.parts if start in kept or start not in seen], deadline)
             written = [one.wasm for one in rewritten.values()]
             made = _check_output(output, [part.module for part in source.parts.values()], written, deadline, cache)
-        report = find_component(source, paused, captured, rewritten, made, removed, options, observer.seconds)
+        hashing.result()
+        facts = Output(made, digest.result().hex(), removed)
+        report = find_component(source, paused, captured, rewritten, facts, options, observer.seconds)
         if differences is not None:
             report = dataclasses.replace(report, audit=differences)
     check_component_accepted(report, options)
@@ -134,6 +148,7 @@ def _rewrite(
     names: Mapping[Extern, str],
     options: Options,
     deadline: Deadline,
+    validities: Validities,
     observer: Observer,
 ) -> Rewritten:
     """The core module that holds what one instance held."""
@@ -148,7 +163,7 @@ def _rewrite(
             deadline.start(partial(write_module, module, state, variant, runs)).result()
             for variant in variants(module, state, plan)
         )
-        return first_valid(outputs, job, Validity(module, options), observer)
+        return first_valid(outputs, job, validities[instance.base], observer)
     except PreinitError as problem:
         part = source.parts[instance.base]
         raise placed(problem, part.number, part.start) from None

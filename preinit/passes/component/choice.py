@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ...binary.module import Module, SectionId
 from ...engine.component.compiled import UnsuitedModule
+from ...engine.ondemand.chunk import title_prefix
 from ...engine.ondemand.suitability import WORTHWHILE, unsuitable
 from ...engine.profile import Profile
 from ...engine.runtime import has_winch
@@ -95,9 +96,9 @@ def _unsuited(
     """Why a module is not compiled on demand."""
     if plan.instances.count(start) > 1:
         return Reason("several-instances", "a core module has several instances")
-    own = modules[start].surroundings_sha256
-    if sum(module.surroundings_sha256 == own for module in modules.values()) > 1:
-        return Reason("several-instances", "two core modules have the same functions")  # which frames name them by
+    own = title_prefix(modules[start])  # which frames name them by
+    if sum(title_prefix(module) == own for module in modules.values()) > 1:
+        return Reason("several-instances", "two core modules differ in nothing but code and data")
     profile = read(start)
     if profile and profile.whole:
         return profile.whole

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from ...binary.component import Component
 from ...binary.component.reader import CUSTOM
@@ -51,20 +51,28 @@ _HINTS = {
 }
 
 
+class Output(NamedTuple):
+    """What was written, as it was read again; its SHA-256, in hex; exports that it lacks."""
+
+    component: Component
+    sha256: str
+    removed: frozenset[str]
+
+
 def find_component(
     source: ComponentSource,
     paused: PausedComponent,
     captured: Captured,
     rewritten: dict[LinkedInstance, Rewritten],
-    output: Component,
-    removed: frozenset[str],
+    output: Output,
     options: Options,
     passes: dict[str, float],
 ) -> Report:
-    """The report of a build. `output`: as it was read."""
+    """The report of a build."""
     compressed = options.measure_gzip or options.max_gzip is not None
     handles = tuple(_lost_handles(source, paused))
     instances = tuple(_instance_facts(source, paused, captured, rewritten))
+    facts = ComponentFacts(instances, sum(map(len, captured.fixes.values())), tuple(sorted(output.removed)), handles)
     warnings = list(hinted(hazards(paused.host), _HINTS))
     for instance, state in captured.states.items():
         if instance in rewritten:
@@ -77,14 +85,14 @@ def find_component(
         layout=options.layout,
         engine=paused.engine,
         input=_facts(source.component, source.sha256, options.measure_gzip),
-        output=_facts(output, hashlib.sha256(output.data).hexdigest(), compressed),
+        output=_facts(output.component, output.sha256, compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(captured, rewritten),
         host=paused.host,
         options=record(options, {}),
         warnings=(*warnings, *_handle_warnings(handles)),
-        component=ComponentFacts(instances, sum(map(len, captured.fixes.values())), tuple(sorted(removed)), handles),
+        component=facts,
         unused=tuple(_unused(options, paused)),
     )
 

@@ -14,6 +14,7 @@ from .build import build_component
 from .choice import Way
 from .run import Compiled
 from .source import check_options, read_component_source
+from .validity import Validities
 
 
 class ManyOfComponent:
@@ -21,6 +22,7 @@ class ManyOfComponent:
 
     def __init__(self, data: bytes, options: Options, deadline: Deadline) -> None:
         self._source = read_component_source(data, options, deadline)
+        self._validities = Validities(self._source, options, many=True)
         self._compiled: dict[tuple[bool, Way], Compiled] = {}
         self._lock = threading.Lock()
 
@@ -35,7 +37,7 @@ class ManyOfComponent:
                     self._compiled[key] = compile_it()
                 return self._compiled[key]
 
-        return build_component(self._source, options, deadline, observer, once)
+        return build_component(self._source, options, deadline, observer, once, self._validities)
 
     def close(self) -> None:
         """Lets go of what was compiled."""

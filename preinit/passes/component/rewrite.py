@@ -6,7 +6,7 @@ is defined once more in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ...binary import encoder as write
@@ -137,9 +137,7 @@ class _Writer:
             owners: Sequence[T] = ()
             if isinstance(placed.definition, CoreModule | Nested):
                 owners = kind.instances(placed)
-                contents = self._copies(
-                    placed, kind.sort, kind.numbers.before, dict.fromkeys(map(kind.content, owners))
-                )
+                contents = self._copies(placed, kind.sort, kind.numbers.before, distinct(map(kind.content, owners)))
                 self._written_here[placed.start] = contents
             if len(contents) > 1 and not (
                 all(one in kind.made for one in owners) and self._only_instances_name(kind.sort)
@@ -190,14 +188,17 @@ class _Writer:
             self._instances.texts[scope] = b"".join(pieces)
         return self._instances.texts[scope]
 
-    def _copies(self, placed: Placed, sort: str, number: int, contents: Collection[bytes]) -> list[bytes]:
+    def _copies(self, placed: Placed, sort: str, number: int, contents: list[bytes]) -> list[bytes]:
         """What a definition becomes. What is exported stays: who instantiates that wants no state of ours."""
-        original = self._data[placed.start : placed.end]
-        if not contents or list(contents) == [original]:
-            return [original]
-        if sort not in self._exported:
-            self._exported[sort] = exported(self._component, sort)
-        return list(dict.fromkeys((original, *contents))) if number in self._exported[sort] else list(contents)
+        _, start, end = placed
+        if len(contents) == 1 and len(contents[0]) == end - start and self._data.startswith(contents[0], start):
+            return contents
+        if contents:
+            if sort not in self._exported:
+                self._exported[sort] = exported(self._component, sort)
+            if number not in self._exported[sort]:
+                return contents
+        return distinct((self._data[start:end], *contents))
 
     def _only_instances_name(self, sort: str) -> bool:
         """Whether nothing but instances of this component names its core modules, or components."""
@@ -318,6 +319,12 @@ class _Writer:
                 exported = isinstance(placed.definition, Export)
                 found.append(found[placed.definition.number] if exported else placed)  # type: ignore[union-attr]
         return found
+
+
+def distinct(contents: Iterable[bytes]) -> list[bytes]:
+    """Each once, in their order. The hash of one is not asked for: it may be megabytes."""
+    found = list(contents)
+    return found if len(found) < 2 else list(dict.fromkeys(found))
 
 
 def with_exports(module: Module, entries: Sequence[bytes]) -> bytes:

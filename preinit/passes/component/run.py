@@ -135,7 +135,7 @@ def compile_component(
     profiles = {start: stores[start] for start in chosen}
     with observer.stage("compile"):
         if not chosen:
-            compile_all = partial(compile_linked, modules, settings, cache, deadline.check_time)
+            compile_all = partial(compile_linked, modules, settings, cache, deadline.check_time, placed)
         else:
             compiler = compiler_for((module.code.original for module in modules), way.compiler)
             settings = settings._replace(compiler=compiler)

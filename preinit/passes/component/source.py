@@ -149,7 +149,6 @@ _FOREIGN_TO_HOST = (
         "functions", (), "functions",
         "Compose the component with one that provides the import (`wac plug`), then build that.",
     ),
-    ("writable", False, "--writable", "Have the initializer return or print what it would write."),
 )  # fmt: skip
 
 

@@ -122,8 +122,10 @@ def _standing(
     }
     places: dict[str, Place] = {}
     for run in runs:
+        if not left:
+            break
         overlap = max((len(text) for texts in left.values() for text in texts), default=1) - 1
-        for start, part in _chunks(snapshot.memories[run.memory].content, run, overlap) if left else ():
+        for start, part in _chunks(snapshot.memories[run.memory].content, run, overlap):
             for name, texts in list(left.items()):
                 for text in list(texts):
                     place = part.find(text)

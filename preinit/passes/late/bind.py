@@ -22,7 +22,7 @@ from . import find
 from .fetching import fetching
 from .rooms import room_of
 from .runtimes import GO_HINT, is_go
-from .second import Second, numbers_of, second_run
+from .second import Second, has_replaced, numbers_of, second_run
 from .stack import dead_stack
 from .value import Bound, Late
 
@@ -156,10 +156,15 @@ def _kept(job: Job, first: Paused, places: _Places) -> tuple[tuple[Bound, ...], 
     if status == "unbound":
         check_runtime(job.module)
     alive = find.alive(fetches.all, places.memory)
-    if alive and job.deadline.start(lambda: _is_replaced(alive, places)).result():
+    memory, dead = places.memory, places.dead
+    if (
+        alive
+        and job.deadline.start(lambda: has_replaced(alive, memory, dead)).result()
+        and second_run(job, first, places.number, 0, (), may_change=True).changed
+    ):
         raise LateBinding(
-            "the guest added variables to its environment while it was built (as setenv does), so the one that libc "
-            "keeps is no longer the one that it fetched",
+            "the guest added variables to its environment while it was built (as setenv does), so the one that "
+            "libc keeps is no longer the one that it fetched",
             hint=f"Set them when an instance starts. {_WHERE}",
         )
     found = _found(job, alive, fetches, places)
@@ -167,12 +172,6 @@ def _kept(job: Job, first: Paused, places: _Places) -> tuple[tuple[Bound, ...], 
     check_imports(job.module, "environ", bool(held))
     check_room(job.module, places.number, held, any(one.room for one in held))
     return held, status
-
-
-def _is_replaced(fetched: Sequence[Fetch], places: _Places) -> bool:
-    """Whether something holds the address of an array that the guest made of such a one."""
-    copies = (copy for fetch in fetched for copy in find.copies(fetch, places.memory))
-    return any(word not in places.dead for copy in copies for word in find.words(places.memory, copy))
 
 
 def _texts_held(job: Job, places: _Places, fetches: Fetches, values: bool) -> dict[int, find.Taken]:

@@ -36,6 +36,10 @@ _SHORTEST_HEADER = 5
 #: Flags, memory, opcode, ten bytes of offset, `end`, ten bytes of length: no header is longer.
 _LONGEST_HEADER = 28
 
+#: Bytes of a LEB128 of a number, by how many bits that has; of a signed one, the number itself or its complement.
+_ULEB = tuple(uleb_size((1 << bits) - 1) for bits in range(65))
+_SLEB = tuple(sleb_size((1 << bits) - 1) for bits in range(65))
+
 _NON_ZERO = re.compile(rb"[^\0]")
 
 
@@ -71,20 +75,24 @@ def runs_of_memory(
     # Zeros fewer than this never pay, so the pattern leaves them inside a part.
     gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
     wide = _LONGEST_HEADER + in_a_row  # more zeros always pay
+    fixed = header_size(memory, 0, 0, is_64) - 2  # but for the offset and the length
+    sign = 1 << (63 if is_64 else 31)
     runs: list[Run] = []
     start = end = -1  # of the run that may still grow
     kept = -1  # zeros that it kept last
-    for part_start, part_end in _parts(content, gap, touched):
-        if start >= 0 and part_start - end <= wide:
-            zeros = part_start - end
-            split = header_size(memory, part_start, part_end - part_start, is_64)
-            merged = zeros + uleb_size(part_end - start) - uleb_size(end - start)
-            if merged <= split + (in_a_row if zeros == kept else price):
-                end, kept = part_end, zeros
-                continue
+    for part_start, part_end in _parts(content, gap, touched):  # tens of thousands: what `header_size` does, inline
         if start >= 0:
+            zeros = part_start - end
+            if zeros <= wide:
+                signed = part_start if part_start < sign else 2 * sign - 1 - part_start
+                split = fixed + _SLEB[signed.bit_length()] + _ULEB[(part_end - part_start).bit_length()]
+                merged = zeros + _ULEB[(part_end - start).bit_length()] - _ULEB[(end - start).bit_length()]
+                if merged <= split + (in_a_row if zeros == kept else price):
+                    end, kept = part_end, zeros
+                    continue
             runs.append(Run(memory, start, end))
-            runs = trimmed(runs)
+            if len(runs) >= 2 * _KEPT:
+                runs = trimmed(runs)
         start, end, kept = part_start, part_end, -1
     if start >= 0:
         runs.append(Run(memory, start, end))

@@ -6,11 +6,12 @@ One that is larger than it was stays larger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...binary import assembler as code
 from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
+from ...binary.encoder import uleb
 from ...binary.module import Module, SectionId
 from ...binary.types import I32, I64, Limits
 from ..plan.owners import Owners
@@ -46,11 +47,15 @@ def imported_limits(limits: Limits, index: int, states: Sequence[MemoryState], o
     return limits if owners.restores(index) else limits._replace(minimum=states[index].pages)
 
 
-def active_entry(module: Module, states: Sequence[MemoryState], run: Run) -> write.Pieces:
-    """The data segment that puts a run where it belongs."""
-    memory, start, end = run  # of tens of thousands
-    offset = offset_constant(start, module.memories[memory].is_64)
-    return [active_head(memory) + offset + write.uleb(end - start), states[memory].content[start:end]]
+def active_entries(
+    module: Module, states: Sequence[MemoryState], runs: Iterable[Run]
+) -> Iterator[tuple[bytes, memoryview]]:
+    """The data segment that puts each run where it belongs: what comes before its content, and that."""
+    heads = [active_head(memory) for memory in range(len(states))]
+    is_64 = [limits.is_64 for limits in module.memories]
+    contents = [state.content for state in states]
+    for memory, start, end in runs:  # of tens of thousands
+        yield heads[memory] + offset_constant(start, is_64[memory]) + uleb(end - start), contents[memory][start:end]
 
 
 def active_head(memory: int) -> bytes:

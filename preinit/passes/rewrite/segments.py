@@ -41,7 +41,7 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
     _, active, restored = _within_slots(module, plan, runs)
     active, zeros = mapped(module, plan.memories, active)
-    todo = iter(active)
+    todo = memories.active_entries(module, snapshot.memories, active)
     entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
     number = 0
     empty = {index: _empty(module, index) for index in range(len(module.memories))}
@@ -50,11 +50,10 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
             if segment.mode is Mode.PASSIVE:
                 entries += _kept(module, snapshot.segments, index, segment)
             else:
-                run = next(todo, None)
-                entries += memories.active_entry(module, snapshot.memories, run) if run else empty[segment.memory]
+                entries += next(todo, empty[segment.memory])
         number = len(module.data_segments)
-    for run in todo:
-        entries += memories.active_entry(module, snapshot.memories, run)
+    for entry in todo:
+        entries += entry
         number += 1
     placed = list(zip(restored, range(number, number + len(restored)), strict=True))
     for run in restored:

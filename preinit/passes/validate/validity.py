@@ -2,11 +2,13 @@
 
 Every output has the input's code section, byte for byte, and that is nearly all that validation takes time for. So
 a large input is validated while it runs; of an output with the same bodies, and the same of what their validity
-depends on, only the rest is validated then. Between builds, what was found valid is noted in the cache.
+depends on, only the rest is validated then. Between builds, what was found valid is noted in the cache: groups of
+bodies, so that of a module of which some function changed, only its group is validated again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,13 +18,16 @@ from ...engine import ffi
 from ...engine.ondemand.suitability import validated_beside, worthwhile
 from ...engine.runtime import Deadline, Pending
 from ...engine.validation import REFUSALS, check
-from ...files.cache import folder_of, has_entry, write_entry
+from ...files.cache import folder_of, read_entry, write_entry
 from ...options import Options
 from ...version import VERSION
 
 if TYPE_CHECKING:
     from ...binary.outline import Context
     from ..observer import Observer
+
+#: Groups of bodies that are noted for one context, those that were found valid last; and bytes of a digest.
+_MOST_GROUPS, _SIZE = 4_000, 32
 
 
 class Validity:
@@ -43,9 +48,9 @@ class Validity:
 
     @cached_property
     def _input(self) -> Context:
-        from ...binary.outline import context
+        from ...binary.outline import context_of_input
 
-        return context(self._module.data, self._module.sections)
+        return context_of_input(self._module)
 
     def check(self, wasm: bytes, parallel: bool = True) -> None:
         """Validates an output, or the input. `parallel`: on all cores, where nothing else goes on.
@@ -57,44 +62,82 @@ class Validity:
             return
         from ...binary.outline import context_of_same_code, outline  # not every build has use for it
 
-        made = context_of_same_code(wasm, self._module.data, self._code)
+        own = wasm is self._module.data
+        made = (
+            (self._input, self._module.sections) if own else context_of_same_code(wasm, self._module.data, self._code)
+        )
         if made is None:
             check(wasm, parallel)
             return
         depends_on, sections = made
-        if self._is_known(depends_on):
+        unknown = self._unknown(depends_on)
+        if own and unknown == [] and self._rest in self._noted(depends_on):
+            return
+        if unknown is not None:
             try:
-                check(outline(wasm, sections, contents=False))
-                return
+                check(outline(wasm, sections, False, self._module, unknown), parallel)
             except REFUSALS:
-                pass  # the offsets are not those of the output
-        check(wasm, parallel)
-        self._known.append(depends_on)
-        if self._folder:
-            write_entry(self._folder, "valid", self._name(depends_on), b"")
+                unknown = None  # the offsets are not those of the output
+        if unknown is None:
+            check(wasm, parallel)
+        if unknown != [] or own:
+            self._known.append(depends_on)
+            self._note(depends_on, (self._rest,) if own else ())
 
-    def _is_known(self, wanted: Context) -> bool:
-        """Whether the bodies are known to be valid there."""
+    def check_input(self, parallel: bool = True) -> None:
+        """Validates the input, unless that was done."""
+        if not self.input_is_valid:
+            self.check(self._module.data, parallel)
+            self.input_is_valid = True
+
+    def _unknown(self, wanted: Context) -> list[int] | None:
+        """The groups of the module's bodies that are not known to be valid there; None where none is known to be."""
         from ...binary.outline import serves
 
         if any(serves(known, wanted, self._module) for known in self._known):
-            return True
-        folder = self._folder
-        if folder is None:
-            return False
-        if has_entry(folder, "valid", self._name(wanted)):
-            return True
-        # Whoever built another output has left that the input is valid.
-        noted = serves(self._input, wanted, self._module) and has_entry(folder, "valid", self._name(self._input))
-        if noted:
-            self._known.append(self._input)
-        return noted
+            return []
+        if self._folder is None:
+            return None
+        noted = set(self._noted(wanted))
+        if not noted and serves(self._input, wanted, self._module):
+            noted = set(self._noted(self._input))  # whoever built another output has left that the input is valid
+        unknown = [number for number, digest in enumerate(self._groups) if digest not in noted]
+        if not unknown:
+            self._known.append(wanted)
+        return unknown if len(unknown) < len(self._groups) else None
 
-    def _name(self, depends_on: Context) -> str:
-        fixed, declared, segments = depends_on
-        named = sha256(repr((fixed, sorted(declared), segments)).encode()).hex()
-        parts = (VERSION, ffi.build(), self._module.code_sha256, named)
-        return sha256("\n".join(parts).encode()).hex()
+    @cached_property
+    def _groups(self) -> list[bytes]:
+        from ...binary.outline import group_digests
+
+        return group_digests(self._module)
+
+    @cached_property
+    def _rest(self) -> bytes:
+        from ...binary.outline import rest_digest
+
+        return rest_digest(self._module)
+
+    def _noted(self, depends_on: Context) -> list[bytes]:
+        """Digests of the groups of bodies, of any module, that were found valid in that context."""
+        noted = read_entry(self._folder, "valid", _name(depends_on)) if self._folder else None
+        return [noted[at : at + _SIZE] for at in range(0, len(noted), _SIZE)] if noted else []
+
+    def _note(self, depends_on: Context, more: Sequence[bytes]) -> None:
+        """That of all of the module's bodies. What another build notes meanwhile may be lost, and is found again.
+
+        `more`: other digests that are noted with them.
+        """
+        if self._folder:
+            found = [*dict.fromkeys((*more, *self._groups, *self._noted(depends_on)))]
+            write_entry(self._folder, "valid", _name(depends_on), b"".join(found[:_MOST_GROUPS]))
+
+
+def _name(depends_on: Context) -> str:
+    """Bodies are told apart by digests: whatever else an entry holds, by accident, is no body's."""
+    fixed, declared, segments = depends_on
+    named = sha256(repr((fixed, sorted(declared), segments)).encode()).hex()
+    return sha256("\n".join((VERSION, ffi.build(), "bodies", named)).encode()).hex()
 
 
 class InputCheck:
@@ -109,9 +152,7 @@ class InputCheck:
         return self._deadline.start(lambda: self._work(parallel))
 
     def _work(self, parallel: bool) -> None:
-        if not self._validity.input_is_valid:
-            self._validity.check(self._module.data, parallel)
-            self._validity.input_is_valid = True
+        self._validity.check_input(parallel)
         _ = self._module.sha256  # which the report has
 
     def __call__(self) -> Pending[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from preinit import Host, Options, build, errors
+from preinit import Options, build, errors
 from preinit.binary.component import read_component
 from preinit.binary.component.recipe import CoreModule, Export, Nested
 from preinit.binary.module import parse
@@ -485,7 +485,6 @@ def test_a_failed_growth_ends_the_build(engine: str) -> None:
         ({"imports": "define"}, "imports", "what the component gives them"),
         ({"late": ("env",)}, "late", "in a function that instances call"),
         ({"stubs": (("a.b", "zero"),)}, "stub", "wac plug"),
-        ({"host": Host(writable=True)}, "writable", "return or print"),
         ({"keep_init_func": "noop"}, "keep_init_func", "stays as it is"),
     ],
 )

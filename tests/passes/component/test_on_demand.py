@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from preinit import Options, Result, build
-from preinit.errors import GuestTrap
+from preinit.errors import GuestTrap, InvalidModule
 from tests.support.components import RunningComponent, build_component
 from tests.support.modules import wasm
 
@@ -88,6 +88,63 @@ def test_a_trap_in_a_linked_module_says_in_which_function(engine: str) -> None:
         built(text, engine)
     assert [frame.name for frame in caught.value.frames] == ["work"]
     assert caught.value.frames[0].offset is not None
+
+
+#: Two modules that differ in code and names only.
+ALIKE = """(component
+  (core module $A (memory (export "m") 1) (func $first (export "f") (param i32)
+    (if (local.get 0) (then (unreachable))) (i32.store (i32.const 4) (i32.const 1))))
+  (core module $B (memory (export "m") 1) (func $second (export "f") (param i32)
+    (if (i32.eqz (local.get 0)) (then (unreachable))) (i32.store (i32.const 8) (i32.const 2))))
+  (core instance $a (instantiate $A)) (core instance $b (instantiate $B))
+  (func (export "run-a") (param "x" u32) (canon lift (core func $a "f")))
+  (func (export "run-b") (param "x" u32) (canon lift (core func $b "f")))
+  (func (export "rest") (param "x" u32) (canon lift (core func $b "f"))))"""
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_a_trap_is_said_of_the_one_of_two_modules_that_differ_in_code_only(engine: str, tmp_path: Path) -> None:
+    for calls, name in ((("run-b(1)", "run-a(1)"), "first"), (("run-a(0)", "run-b(0)"), "second")) * 2:
+        with pytest.raises(GuestTrap) as caught:
+            build(wasm(ALIKE), Options(cache_dir=tmp_path, engine=engine, init_funcs=calls))
+        assert [frame.name for frame in caught.value.frames] == [name]
+
+
+#: A module that stays as it is, a library without memory, with a function that is not called.
+UNCHANGED = """(component
+  (core module $Main (memory (export "memory") 1) (func (export "run") (i32.store (i32.const 8) (i32.const 7))))
+  (core module $Library (import "main" "memory" (memory 1)) (func (result {result}) (i32.const 600)))
+  (core instance $main (instantiate $Main)) {library}
+  (func (export "run") (canon lift (core func $main "run"))))"""
+INSTANCE = '(core instance (instantiate $Library (with "main" (instance $main))))'
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+@pytest.mark.parametrize("library", [INSTANCE, ""], ids=["an instance", "no instance"])
+def test_a_function_that_is_not_valid_is_found_in_a_module_that_stays_as_it_is(engine: str, library: str) -> None:
+    built(UNCHANGED.format(result="i32", library=library), engine)
+    binary = wasm(UNCHANGED.format(result="i64", library=library))
+    body = binary.index(b"\x41\xd8\x04\x0b")
+    with pytest.raises(InvalidModule, match="expected i64, found i32") as caught:
+        build(binary, Options(engine=engine, cache=False, init_funcs=("run",)))
+    assert caught.value.where == f"core module 1 of the component, byte offset {body + 3:#x}"
+
+
+def test_a_module_that_stays_as_it_is_is_validated_again_where_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.passes.validate.validity.worthwhile", lambda module: True)
+    looked: list[bytes] = []
+    monkeypatch.setattr("preinit.passes.validate.validity.check", lambda wasm, parallel=True: looked.append(wasm))
+    text = UNCHANGED.format(result="i32", library=INSTANCE)
+    options = Options(cache_dir=tmp_path / "cache", engine="ondemand", init_funcs=("run",))
+    counts = []
+    for given in (text, text, text.replace("600", "601"), text.replace("(func (result", "(start 0) (func (result")):
+        build(wasm(given.replace("(start 0)", "(func $s) (start $s)")), options)
+        counts.append(len(looked))
+        looked.clear()
+    # Of the output's other module each time; of the library all, nothing, a changed function, what is not a function.
+    assert counts == [2, 1, 2, 2]
 
 
 FAILING = """(memory (export "memory") 1) (global $g (mut i32) (i32.const 0))

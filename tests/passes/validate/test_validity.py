@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from preinit import Options, build
 from preinit.binary import encoder as write
 from preinit.binary.module import Module, SectionId, parse
-from preinit.binary.outline import Context, context, outline, serves
+from preinit.binary.outline import Context, context, context_of_input, outline, serves
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.engine.values import EngineError
@@ -56,6 +57,57 @@ def test_bodies_are_validated_once(tmp_path: Path, looked: list[int]) -> None:
     looked.clear()
     assert built(tmp_path / "cache", COUNTER) == first
     assert looked and max(looked) < 300
+
+
+def test_of_a_module_of_which_one_function_changed_its_group_is_validated(
+    tmp_path: Path, looked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.binary.outline.GROUP", 1)
+    source = COUNTER.replace("(i32.const 70)", "(i32.const 71)")
+    built(tmp_path / "cache", COUNTER)
+    looked.clear()
+    second = built(tmp_path / "cache", source)
+    assert looked and max(looked) < 300
+    assert second == attempt(source, engine="whole").wasm
+    looked.clear()
+    built(tmp_path / "cache", COUNTER)  # what was noted first is there still
+    assert looked and max(looked) < 300
+
+
+def test_a_changed_function_that_is_not_valid_is_found_beside_those_that_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.binary.outline.GROUP", 1)
+    built(tmp_path / "cache", COUNTER)
+    data = wasm(COUNTER)
+    place = data.index(b"\x41\x01\x40\x00\x1a")  # i32.const 1, memory.grow, drop
+    wrong = data[:place] + b"\x42" + data[place + 1 :]
+    for _ in range(2):
+        with pytest.raises(InvalidModule) as caught:
+            build(wrong, Options(cache_dir=tmp_path / "cache", engine="ondemand"))
+        assert caught.value.where == f"byte offset {place + 2:#x}"
+
+
+def test_a_function_that_is_valid_at_one_place_may_not_be_at_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.binary.outline.GROUP", 1)
+    text = f'(module (memory (export "m") 1) {LONG} (func (result i32) (i32.const 5)) (func (result i64) (i64.const 5)) (func {INIT}))'
+    built(tmp_path / "cache", text)
+    data = wasm(text)
+    one, other = b"\x04\x00\x41\x05\x0b", b"\x04\x00\x42\x05\x0b"
+    assert one + other in data
+    with pytest.raises(InvalidModule):
+        build(data.replace(one + other, other + one), Options(cache_dir=tmp_path / "cache", engine="ondemand"))
+
+
+def test_what_is_left_of_a_note_that_was_damaged_is_not_taken_for_more(tmp_path: Path, looked: list[int]) -> None:
+    first = built(tmp_path / "cache", COUNTER)
+    for note in (tmp_path / "cache" / "valid").iterdir():
+        note.write_bytes(note.read_bytes()[:-1])
+    looked.clear()
+    assert built(tmp_path / "cache", COUNTER) == first
+    assert max(looked) > len(LONG) // 10
 
 
 @pytest.mark.parametrize("engine", ["whole", "ondemand"])
@@ -126,6 +178,7 @@ def test_bodies_depend_on(name: str) -> None:
         uses = "(func (data.drop 0))" if "(data" in fields else "(func)"
         data = wasm(f"(module {fields} (func) {uses})")
         digests.add(context(data, parse(data).sections))
+        assert context_of_input(parse(data)) in digests
     assert len(digests) == 2
 
 
@@ -197,6 +250,7 @@ SAME = {
 def test_bodies_do_not_depend_on(name: str) -> None:
     data = [wasm(f"(module {fields} (func) (func))") for fields in SAME[name]]
     assert len({context(one, parse(one).sections) for one in data}) == 1
+    assert {context_of_input(parse(one)) for one in data} == {context(one, parse(one).sections) for one in data}
 
 
 def test_an_outline_of_a_module_has_its_bugs_but_for_those_in_bodies() -> None:

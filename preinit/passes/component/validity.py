@@ -1,0 +1,39 @@
+"""Validating a component's core modules: those that are written, and those that stay as they are.
+
+Of a module that is compiled on demand, nobody has looked at the functions that were not called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...engine.runtime import Deadline
+from ...errors import PreinitError
+from ...options import Options
+from ..validate import Validity
+from .source import ComponentSource, placed
+
+
+class Validities:
+    """What is known about outputs of each core module of a component, by where it begins. `many`: see `Validity`."""
+
+    def __init__(self, source: ComponentSource, options: Options, many: bool = False) -> None:
+        self._source = source
+        self._options = options
+        self._many = many
+        self._made: dict[int, Validity] = {}
+
+    def __getitem__(self, start: int) -> Validity:
+        if start not in self._made:
+            made = Validity(self._source.parts[start].module, self._options, self._many)
+            self._made.setdefault(start, made)  # for any thread
+        return self._made[start]
+
+    def check_inputs(self, starts: Iterable[int], deadline: Deadline) -> None:
+        """Validates modules of the input. Raises one of `REFUSALS`, with the byte offset in the component."""
+        for start in starts:
+            try:
+                deadline.start(self[start].check_input).result()
+            except PreinitError as problem:
+                part = self._source.parts[start]
+                raise placed(problem, part.number, part.start) from None
