@@ -113,7 +113,7 @@ class Options(Value):
         the run returned (null for a reference), for a host that calls them.
     late: what each instance brings itself when it starts, in place of what libc kept while it was built: "env", its
         environment; "args", its arguments, as many as were given to the build. None: both of a paused program, where
-        that can be; else nothing.
+        that can be; else nothing. On the command line, "none" is an empty list.
     late_room: bytes of room that the guest makes for each of them, in addition to what the build gives it: at least
         256, at most 256 MiB. None: 128 KiB for the environment, 16 KiB for the arguments. An instance that brings more
         ends with a message.

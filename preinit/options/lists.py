@@ -100,6 +100,10 @@ def texts(check: Callable[[str, Any], Any] = guest_text, pattern: str = ANY_TEXT
     )
 
 
+#: What the command line has for an empty list of words.
+_NONE = "none"
+
+
 def words(*choices: str) -> Kind:
     """Some of a few words: a list of them; on the command line with commas between them, or one each time."""
     shown = ", ".join(choices)
@@ -123,11 +127,13 @@ def words(*choices: str) -> Kind:
 
     def parse(text: str, flag: str) -> list[str]:
         found = [part.strip() for part in text.split(",")]
+        if found == [_NONE]:
+            return []
         unknown = next((part for part in found if part not in choices), None)
         if unknown is not None:
             raise UsageError(
                 f"{quoted(unknown)} is not what `{flag}` takes",
-                hint=f"One of {shown}, or several: {','.join(choices)}.",
+                hint=f"One of {shown}, or several: {','.join(choices)}; or {_NONE}.",
             )
         return found
 

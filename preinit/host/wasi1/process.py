@@ -83,7 +83,9 @@ class Fetches:
         #: Where the strings were put that were fetched after a call which told of room, by that call's number.
         self.made: dict[int, int] = {}
         self._asked = 0
-        self._awaited: int | None = None
+        #: The calls since the guest last fetched something: how many there were, and those that told of room.
+        self._since = 0
+        self._told: set[int] = set()
         self._declined: set[int] = set()
         self._places: dict[int, Fetch] = {}
         self._rooms: dict[int, _Room] = {}
@@ -92,31 +94,31 @@ class Fetches:
     def asked(self) -> bool:
         """The guest asks how large its strings are. Whether it is told of room."""
         number, self._asked = self._asked, self._asked + 1
-        self._decline()
-        if self.room and number not in self.honest:
-            self._awaited = number
-        return self._awaited is not None
-
-    def _decline(self) -> None:
-        if self._awaited is not None:
-            self._declined.add(self._awaited)
-        self._awaited = None
+        self._since += 1
+        tells = bool(self.room) and number not in self.honest
+        if tells and len(self._told) < MOST_FETCHES:
+            self._told.add(number)
+        return tells
 
     def note(self, fetch: Fetch, room: Callable[[], bytes | None]) -> None:
-        """`room`: what stands behind the strings; None where the memory ends before the room does."""
+        """`room`: what stands behind the strings; None where the memory ends before the room does.
+
+        Who asked several times may not have made room for what it was told each time.
+        """
         self.calls += 1
         self._places.pop(fetch.array, None)
         if len(self._places) < MOST_FETCHES:
             self._places[fetch.array] = fetch
         self._forget(fetch.strings)
-        content = None if self._awaited is None else room()
-        if content is None or self._awaited is None:
-            self._decline()
-            return
-        if len(self.made) < MOST_FETCHES:
-            self.made[self._awaited] = fetch.strings
-        self._remember(fetch.strings, content)
-        self._awaited = None
+        content = room() if self._told and self._since == 1 else None
+        if content is None:
+            self._declined |= self._told
+        else:
+            (call,) = self._told
+            if len(self.made) < MOST_FETCHES:
+                self.made[call] = fetch.strings
+            self._remember(fetch.strings, content)
+        self._since, self._told = 0, set()
 
     def _forget(self, strings: int) -> None:
         known = self._rooms.pop(strings, None)
@@ -150,7 +152,7 @@ class Fetches:
     def declined(self) -> frozenset[int]:
         """The calls that told the guest of room, and after which it fetched nothing to there: it may have found it too
         much."""
-        return frozenset(self._declined if self._awaited is None else {*self._declined, self._awaited})
+        return frozenset(self._declined | self._told)
 
     @property
     def all(self) -> tuple[Fetch, ...]:

@@ -17,6 +17,7 @@ from ...options.hints import option
 from ...result import LateFacts
 from ..plan.job import LARGER_STEPS, LATE_MARKER, Job
 from ..run import Paused
+from ..run.rooms import stack_top
 from ..snapshot import MemoryState, Snapshot
 from . import find
 from .fetching import fetching
@@ -142,7 +143,7 @@ def _arguments(job: Job, first: Paused, snapshot: Snapshot, places: _Places) -> 
     held = set(find.in_frames(snapshot.frames))  # `main` has it in a local
     arrays = tuple(one for one in _found(job, whole, fetches, places) if one.words or one.array in held)
     check_imports(job.module, "args", bool(arrays))
-    check_room(job.module, places.number, arrays, bool(arrays) and all(one.room for one in arrays))
+    check_room(job.module, places.number, arrays, whole, all(one.room for one in arrays))
     return arrays, "bound" if arrays else _status(first.host.arguments_read, fetches)
 
 
@@ -170,7 +171,7 @@ def _kept(job: Job, first: Paused, places: _Places) -> tuple[tuple[Bound, ...], 
     found = _found(job, alive, fetches, places)
     held = tuple(one for one in found if one.words)
     check_imports(job.module, "environ", bool(held))
-    check_room(job.module, places.number, held, any(one.room for one in held))
+    check_room(job.module, places.number, held, alive, any(one.room for one in held))
     return held, status
 
 
@@ -179,7 +180,7 @@ def _texts_held(job: Job, places: _Places, fetches: Fetches, values: bool) -> di
     the array, as who sorts it takes its beginning for another."""
 
     def search() -> dict[int, find.Taken]:
-        arrays = {fetch.array + find.WORD * number for fetch in fetches.all for number in range(len(fetch.texts))}
+        arrays = find.as_fetched(fetches.all, places.memory)
         found = (
             find.texts_held(fetch, places.memory, places.globals, values)
             for fetch in find.intact(fetches.all, places.memory)
@@ -272,8 +273,9 @@ def check_imports(module: Module, kind: str, binds: bool) -> None:
         )
 
 
-def check_room(module: Module, index: int, arrays: Sequence[Bound], is_there: bool) -> None:
-    """Raises `LateBinding` where there is nowhere to put what an instance brings. `is_there`: whether there is room."""
+def check_room(module: Module, index: int, arrays: Sequence[Bound], fetched: Sequence[Fetch], is_there: bool) -> None:
+    """Raises `LateBinding` where there is nowhere to put what an instance brings. `fetched`: what was fetched to those
+    arrays, among others; `is_there`: whether there is room."""
     if not arrays:
         return
     if module.memories[index].is_64:
@@ -281,13 +283,20 @@ def check_room(module: Module, index: int, arrays: Sequence[Bound], is_there: bo
             f"memory {index} has 64-bit addresses, and what an instance fetches is bound with 32 bits",
             hint=_WHERE,
         )
-    if not is_there:
+    if is_there:
+        return
+    held, top = {one.array for one in arrays}, stack_top(module)
+    if top is not None and any(fetch.strings < top for fetch in fetched if fetch.array in held):
         raise LateBinding(
-            "the guest has made no room for what is larger than what it was given: it did not ask how large that is, "
-            "or did not fetch it when told of more, or has it on its stack, or used that room for something else",
-            hint=f"Where it always allocates a buffer of the same size, say how much more fits in there, as in "
-            f"`{option('--late-room', '1KiB')}`. {_WHERE}",
+            "the guest has what it was given below where its stack begins, where nothing shows how much room there is",
+            hint=_WHERE,
         )
+    raise LateBinding(
+        "the guest has made no room for what is larger than what it was given: it did not ask how large that is, or "
+        "asked several times, or did not fetch it when told of more, or used that room for something else",
+        hint=f"Where it always allocates a buffer of the same size, say how much more fits in there, as in "
+        f"`{option('--late-room', '1KiB')}`. {_WHERE}",
+    )
 
 
 def _found(job: Job, fetched: Sequence[Fetch], fetches: Fetches, places: _Places) -> list[Bound]:

@@ -54,6 +54,18 @@ def _has_strings(fetch: Fetch, content: memoryview) -> bool:
     return content[fetch.strings : fetch.strings + len(strings)] == strings
 
 
+def as_fetched(fetches: Iterable[Fetch], memory: MemoryState) -> set[int]:
+    """The words of arrays that hold what a call wrote there: not those of an array that was sorted."""
+    kept: set[int] = set()
+    for fetch in fetches:
+        starts = accumulate(map(len, fetch.texts), initial=fetch.strings)
+        for number, start in zip(range(len(fetch.texts)), starts, strict=False):
+            word = fetch.array + WORD * number
+            if memory.content[word : word + WORD] == struct.pack("<I", start):
+                kept.add(word)
+    return kept
+
+
 def is_whole(fetch: Fetch, memory: MemoryState) -> bool:
     """Whether all of the array is as the call wrote it, with null behind it, as libc has it."""
     addresses, at = [], fetch.strings

@@ -31,7 +31,7 @@ class NoRoom(Exception):
 def check_room(module: Module, world: World) -> None:
     """Raises `NoRoom` where a guest did not fetch, to where so much has room, what it was told of; or has it on its
     stack, which is used by others then, and may be too small."""
-    top = _stack_top(module) if any(world.rooms) else None
+    top = stack_top(module) if any(world.rooms) else None
     environment, arguments = (
         fetches.declined | {call for call, strings in fetches.made.items() if top is not None and strings < top}
         for fetches in (world.environment, world.arguments)
@@ -40,7 +40,7 @@ def check_room(module: Module, world: World) -> None:
         raise NoRoom((environment, arguments))
 
 
-def _stack_top(module: Module) -> int | None:
+def stack_top(module: Module) -> int | None:
     """Below that lies the stack, or what the stack could overflow into; None where nothing tells."""
     named = stack_pointers(module)
     pointer = next(iter(named)) if len(named) == 1 else likely_stack_pointer(module)

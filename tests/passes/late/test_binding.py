@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from preinit.errors import LateBinding, TimeLimit, UsageError, WarningsRefused
 from preinit.report.text import summary
 from preinit.verification import verify
 from tests.support.binaries import stripped
+from tests.support.command import fails
+from tests.support.command import run as run_command
 from tests.support.modules import build_text, wasm
 from tests.support.places import ROOT
 from tests.support.worlds import in_node, in_wasmtime
@@ -485,7 +488,7 @@ def test_what_lies_on_the_stack_has_no_room(named: str) -> None:
         "(global $top (mut i32) (i32.const 1024))",
         f"(global $stack {named} (mut i32) (i32.const 131072)) (global $top (mut i32) (i32.const 1024))",
     )
-    with pytest.raises(LateBinding, match="or has it on its stack"):
+    with pytest.raises(LateBinding, match="below where its stack begins"):
         build(stripped(wasm(f"{text}{KEEPS})")), late=["env"], late_room=1024, rename_funcs={"_start": "entry"})
 
 
@@ -568,8 +571,7 @@ def test_who_keeps_the_texts_in_another_order_is_told_to_see_the_builds() -> Non
         (local.set $first (i32.load (local.get $array)))  ;; changes places with the last one
         (i32.store (local.get $array) (i32.load offset=8 (local.get $array)))
         (i32.store offset=8 (local.get $array) (local.get $first))
-        (i32.store (i32.const 600) (local.get $array))
-        (i32.store (i32.const 604) (i32.load (local.get $array))))
+        (i32.store (i32.const 600) (local.get $array)))
       (func (export "entry") (call $print (i32.load (i32.const 512))))
     """
     result = by_hand(code, env={"A": "1", "HOME": "2"})
@@ -580,6 +582,78 @@ def test_who_keeps_the_texts_in_another_order_is_told_to_see_the_builds() -> Non
 def test_a_room_that_nothing_is_put_in_was_never_asked_for() -> None:
     assert build(WORLD, late_room="1MiB", cache=False).report.unused == ("--late-room 1048576",)
     assert built(late_room="1MiB").report.unused == ()
+
+
+def test_who_asks_for_count_and_size_apart_is_told_the_truth() -> None:
+    code = """
+      (func (export "preinit_initialize") (local $strings i32) (local $array i32) (local $table i32)
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (local.set $strings (global.get $top))  ;; as large as it was told the first time
+        (local.set $table (i32.and (i32.add (i32.add (local.get $strings) (i32.load (i32.const 4))) (i32.const 7))
+          (i32.const -8)))
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (local.set $array (i32.add (local.get $table) (i32.const 64)))
+        (global.set $top (i32.add (local.get $array) (i32.const 64)))
+        (if (i32.gt_u (global.get $top) (global.get $end)) (then (drop (memory.grow (i32.const 8)))))
+        (drop (call $get (local.get $array) (local.get $strings)))
+        (i32.store (i32.const 512) (local.get $array)) (i32.store (i32.const 516) (local.get $table)))
+      (func (export "entry")
+        (if (i32.load (i32.load (i32.const 516))) (then (unreachable)))
+        (call $print (i32.load (i32.const 512))))
+    """
+    with pytest.raises(LateBinding, match="or asked several times"):
+        by_hand(code)
+    assert by_hand(code, late=[]).wasm
+
+
+def test_each_part_that_gives_up_is_told_the_truth_whichever_comes_first() -> None:
+    ask = """(drop (call $sizes (i32.const 0) (i32.const 4)))
+        (if (i32.gt_u (i32.load (i32.const 4)) (i32.const 1000)) (then (unreachable)))"""
+    code = f"""
+      (func (export "preinit_initialize")
+        {ask} (drop (call $get (i32.const 700) (i32.const 720))) {ask}
+        (drop (call $get (i32.const 700) (i32.const 720)))
+        (i32.store (i32.const 512) (call $fetch)) {ask})
+      (func (export "entry") (call $print (i32.load (i32.const 512))))
+    """
+    result = by_hand(code)
+    assert result.report.late and result.report.late.environment == "bound"
+    assert in_wasmtime(result.wasm, {"A": "1"}) == "A=1\n"
+    given: dict[str, Any] = {"late": ["env"], "rename_funcs": {"_start": "entry"}, "cache": False}
+    verify(wasm(HEAD.replace("{maximum}", "") + code + ")"), result.wasm, call_all=True, **given)
+
+
+def test_who_fetches_to_the_same_place_without_asking_has_no_room_there_any_more() -> None:
+    with pytest.raises(LateBinding, match="the guest has made no room"):
+        by_hand(
+            KEEPS.replace(
+                "(call $fetch))", "(call $fetch)) (drop (call $get (i32.load (i32.const 512)) (i32.const 1024)))", 1
+            )
+        )
+
+
+def test_what_a_section_says_of_a_room_that_does_not_fit_is_not_used() -> None:
+    array = (1024 + 19 + 7) & -8  # nothing is told of room where a section says that there is some
+
+    def built_with(room: list[int]) -> Result:
+        said = json.dumps({"places": {"env": [[room, [512]]]}}).encode()
+        name = b"\x0cpreinit.late"
+        section = b"\x00" + uleb(len(name) + len(said)) + name + said
+        module = wasm(HEAD.replace("{maximum}", "") + KEEPS + ")")
+        return build(module + section, late=["env"], rename_funcs={"_start": "entry"}, cache=False)
+
+    assert in_wasmtime(built_with([array, 4096]).wasm, {"A": "1"}) == "A=1\n"
+    for room in ([array, 100], [array, 10**8], [array + 1, 4096], [array - 8, 4096]):
+        with pytest.raises(LateBinding):
+            built_with(room)
+
+
+def test_late_none_leaves_a_paused_program_alone(tmp_path: Path) -> None:
+    module = ROOT / "fixtures/world/command.wasm"
+    out = tmp_path / "out.wasm"
+    run_command("build", module, "--pause-at", "stdin", "--late", "none", "--arg", "p", "-o", out, code=0)
+    assert b"preinit.late" not in out.read_bytes()
+    assert "One of env, args" in fails("build", module, "--late", "none,env", code=2)
 
 
 def test_a_kind_that_has_no_room_takes_none_from_the_other() -> None:
@@ -1168,6 +1242,9 @@ def test_what_calls_that_have_returned_left_on_the_stack_is_not_told() -> None:
         (i32.store (i32.const {}) (i32.add (i32.load (i32.const 1016)) (i32.const 4))))
       (func (export "entry") (call $print (i32.load (i32.const 1016))))
     """
+    array = keeps.replace("(i32.add (i32.load (i32.const 1016)) (i32.const 4))", "(i32.load (i32.const 1016))")
+    dead = by_hand(array.format(900, 904), env={"A": "1"})
+    assert dead.report.late and dead.report.late.environment_words == (1016,)
     left = by_hand(keeps.format(900, 904), env={"A": "1"})
     kept = by_hand(keeps.format(1008, 1012), env={"A": "1"})
     assert (len(elsewhere(left)), len(elsewhere(kept))) == (0, 2)
