@@ -197,13 +197,15 @@ class _Line:
             sys.stderr.flush()
 
     def interrupted(self, problem: PreinitError) -> PreinitError:
-        """The error of an interrupt: it says what was written before."""
+        """The error of an interrupt: it says what is known to have been written before."""
         built = self._counts["built"]
+        ended = problem.what.partition(";")[0]
         if built:
             were = "was" if built == 1 else "were"
-            ended = problem.what.partition(";")[0]
             problem.what = f"{ended}; {built:,} of {counted(self._jobs, 'output')} {were} written before"
-            problem.hint = "Do the rest with `--resume`."
+        else:  # an output may be there whose process had not said so yet
+            problem.what = f"{ended} before the first job was done"
+        problem.hint = "Do the rest with `--resume`."
         return problem
 
     def clear(self) -> None:

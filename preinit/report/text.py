@@ -26,7 +26,7 @@ def summary(report: Report) -> list[str]:
         + (f" ({report.output.gzip_size:,} gzipped)" if report.output.gzip_size is not None else ""),
         f"{pages or 'no memory'}; {counted(report.snapshot.data_segments, 'data segment')}; "
         f"{counted(len(report.snapshot.globals_changed), 'global')} changed",
-        *(line for memory in report.snapshot.memories for line in _image(memory)),
+        *(line for memory in report.snapshot.memories for line in _image(memory) if report.capture is None),
         *_baked_in(report.host, report.late),
         *_stubbed(report.host),
         *([f"never asked for: {', '.join(report.unused)}"] if report.unused else []),
