@@ -204,7 +204,7 @@ class _Line:
             were = "was" if built == 1 else "were"
             problem.what = f"{ended}; {built:,} of {counted(self._jobs, 'output')} {were} written before"
         else:  # an output may be there whose process had not said so yet
-            problem.what = f"{ended} before the first job was done"
+            problem.what = f"{ended}; no output is known to have been written before"
         problem.hint = "Do the rest with `--resume`."
         return problem
 

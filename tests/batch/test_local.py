@@ -254,7 +254,7 @@ def test_an_interrupt_leaves_whole_outputs_and_no_process(
     assert not list((tmp_path / "out").glob(".preinit-*.partial"))
     first, *hints = said.decode().splitlines()
     counted = re.fullmatch(rf"error\[interrupted\]: {word}; (\d+) of 16 outputs (?:was|were) written before", first)
-    assert counted or first == f"error[interrupted]: {word} before the first job was done", said
+    assert counted or first == f"error[interrupted]: {word}; no output is known to have been written before", said
     number = int(counted[1]) if counted else 0
     assert len(found) - 2 <= number <= len(found)  # of each process one may have been written, and not counted yet
     assert hints == ["  what to do: Do the rest with `--resume`."]
