@@ -100,18 +100,19 @@ class Decoder:
             while True:
                 match = following(data, position, end)
                 assert match is not None  # the pattern matches nothing, too
-                position = match.end()
-                if len(found) >= MOST_FOUND:
-                    return Search(found, types, begin)
                 if match.lastindex:
-                    index_start = match.start(2)
+                    index_start, position = match.span(2)
                     begin = index_start - 1
+                    if len(found) >= MOST_FOUND:
+                        return Search(found, types, begin)
                     opcode = data[begin]
                     index = data[index_start] if position - index_start == 1 else _u32(data, index_start, position)
                     reference = new(Reference, (kind_of[opcode], index_start, position, index))
                     add(new(Instruction, (opcode, begin, position, (reference,))))
                     continue
-                begin = position
+                begin = position = match.end()
+                if len(found) >= MOST_FOUND:
+                    return Search(found, types, begin)
                 if begin >= end:
                     return Search(found, types, None)
                 at.position = begin

@@ -299,10 +299,14 @@ class _Spilling:
         return code.locals_(*locals_) + b"".join(pieces)
 
     def _points(self) -> list[tuple[int, Scope | Call]]:
-        needed: set[int] = set()
-        for number in {call.scope for call in self._body.calls}:
-            needed.update(scope.number for scope in self._body.chain(number)[1:] if scope.below)
-        scopes = [self._body.scopes[number] for number in sorted(needed)]
+        around: set[int] = set()  # calls, each once: an interpreter has thousands, hundreds of blocks deep
+        for scope_number in {call.scope for call in self._body.calls}:
+            at: int | None = scope_number
+            while at is not None and at not in around:
+                around.add(at)
+                at = self._body.scopes[at].parent
+        found = (self._body.scopes[number] for number in sorted(around))
+        scopes = [scope for scope in found if scope.below and scope.parent is not None]
         for scope in scopes:
             self._kept[scope.number] = [self._local(t) for t in scope.below]
         points: list[tuple[int, Scope | Call]] = [(scope.start, scope) for scope in scopes]
@@ -355,10 +359,15 @@ class _Spilling:
 
     def _scope(self, number: int) -> tuple[int, list[int]]:
         """How many operands lie below what a scope can reach, and the locals that hold them."""
-        if number not in self._reached:
-            chain = self._body.chain(number)
-            outer = [place for scope in chain[1:] for place in self._kept.get(scope.number, ())]
-            self._reached[number] = chain[-1].height, outer
+        inner: list[Scope] = []
+        at: int | None = number
+        while at is not None and at not in self._reached:
+            inner.append(self._body.scopes[at])
+            at = inner[-1].parent
+        outer = [] if at is None else self._reached[at][1]
+        for scope in reversed(inner):
+            outer = [*outer, *self._kept.get(scope.number, ())] if scope.number in self._kept else outer
+            self._reached[scope.number] = scope.height, outer
         return self._reached[number]
 
     def _locals(self, unset: frozenset[int]) -> tuple[tuple[int, ...], _Saved]:
