@@ -118,7 +118,7 @@ class ComponentCopies:
         self._stdin.flush()
         environment = [(_text(name), _text(value)) for name, value in host.env]
         folders = [(str(Path(folder)), guest_path) for folder, guest_path in host.dirs]
-        self._world = World(environment, list(map(_text, host.args)), folders, self._stdin.name)
+        self._world = World(environment, list(map(_text, host.args)), folders, self._stdin.name, host.writable)
         began = time.perf_counter()
         with _problems(deadline):
             self._compiled = CompiledComponent(engine, subject.data, subject.outside)

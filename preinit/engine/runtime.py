@@ -181,57 +181,43 @@ class Deadline:
 
 
 class Pending(Generic[T]):
-    """A function that runs in another thread."""
+    """A function that runs in a thread of its own."""
 
     def __init__(self, deadline: Deadline, function: Callable[[], T]) -> None:
         self._deadline = deadline
-        self._function: Callable[[], T] | None = function
+        self._function = function
         self._outcome: list[T] = []
         self._failure: list[BaseException] = []
-        self._is_over = False
-        self._running = threading.Lock()
-        self._running.acquire()
-        _start(self._work, self._end)
+        self._thread = _start(self._work)
 
     def _work(self) -> None:
-        function, self._function = self._function, None
-        assert function is not None
         try:
-            self._outcome.append(function())
+            self._outcome.append(self._function())
         except BaseException as problem:
             self._failure.append(problem)
-
-    def _end(self) -> None:
-        self._is_over = True
-        self._running.release()
 
     @property
     def ended(self) -> bool:
         """Whether nothing of it runs any more."""
-        return self._is_over
-
-    def _join(self, seconds: float) -> None:
-        """Waits until it is over, so long at most."""
-        if not self._is_over and self._running.acquire(timeout=seconds):
-            self._running.release()  # for who else waits
+        return not self._thread.is_alive()
 
     def _wait(self) -> None:
-        """Until the function or the time is over.
+        """Until the thread or the time is over.
 
         In slices: a signal that another thread takes, or that comes right before this one waits, does not wake it, and
         an interrupt would never be seen.
         """
-        while not self._is_over and (left := self._deadline.remaining()) != 0.0:
-            self._join(_SLICE if left is None else min(left, _SLICE))
+        while self._thread.is_alive() and (left := self._deadline.remaining()) != 0.0:
+            self._thread.join(_SLICE if left is None else min(left, _SLICE))
 
     def result(self) -> T:
         """What the function returns; raises what it raises, or `TimeLimit` when the time is over."""
         try:
             self._wait()
-            if not self._is_over:
+            if self._thread.is_alive():
                 problem = self._deadline.error()
                 self._deadline.cancel()
-                self._join(_GRACE if self._deadline.grace else _MOMENT)
+                self._thread.join(_GRACE if self._deadline.grace else _MOMENT)
                 if self._failure and isinstance(self._failure[0], TimeLimit):
                     problem.frames, problem.cut = self._failure[0].frames, self._failure[0].cut
                     self._failure.clear()
@@ -258,52 +244,13 @@ def thread_stacks(size: int) -> Iterator[None]:
             threading.stack_size(before)
 
 
-class _Worker:
-    """A thread that does one piece of work after the other, and waits in between: to start one takes 0.1 ms, and its
-    stack has to be touched anew."""
-
-    def __init__(self) -> None:
-        self._given = threading.Lock()  # free where there is work
-        self._given.acquire()
-        self._work: list[Callable[[], None]] = []
-
-    def give(self, work: Callable[[], None], end: Callable[[], None]) -> None:
-        """Has a worker that does nothing call `work`, then `end`."""
-        self._work = [work, end]
-        self._given.release()
-
-    def run(self) -> None:
-        stays = True
-        while stays:
-            self._given.acquire()
-            work, end = self._work
-            self._work = []
-            work()
-            stays = len(_idle) < MOST_IDLE
-            del work  # while it waits, it holds nothing
-            if stays:
-                _idle.append(self)
-            end()
-            del end
-
-
-#: Threads that have nothing to do.
-_idle: list[_Worker] = []
-MOST_IDLE = 2
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)  # a child has no threads
-
-
-def _start(work: Callable[[], None], end: Callable[[], None]) -> None:
-    """Calls `work`, then `end`, in a thread with `THREAD_STACK` bytes of stack. Raises `SystemLimit`."""
+def _start(work: Callable[[], None]) -> threading.Thread:
+    """Starts a thread with `THREAD_STACK` bytes of stack. Raises `SystemLimit`."""
+    check_room_to_run(THREAD_STACK)
     try:
-        worker = _idle.pop()
-    except IndexError:
-        check_room_to_run(THREAD_STACK)
-        worker = _Worker()
-        try:
-            with thread_stacks(THREAD_STACK):
-                threading.Thread(target=worker.run, name="preinit-guest", daemon=True).start()
-        except RuntimeError as problem:
-            raise as_limit(problem, "the guest can't be run") or problem from problem
-    worker.give(work, end)
+        with thread_stacks(THREAD_STACK):
+            thread = threading.Thread(target=work, name="preinit-guest", daemon=True)
+            thread.start()
+    except RuntimeError as problem:
+        raise as_limit(problem, "the guest can't be run") or problem from problem
+    return thread

@@ -96,8 +96,9 @@ def reopening(
 
 
 def _possible(recording: Recording, calls: _Calls, forgotten: Collection[int]) -> tuple[OpenFile, ...]:
-    """Files that can be opened again, in that order."""
+    """Files that can be opened again, in that order: what a stream is copied to comes before what replaces it."""
     wanted = [file for file in recording.opened if file.number not in forgotten and file.number in range(_MOST)]
+    wanted.sort(key=lambda file: file.number in range(_STREAMS))
     files = [
         file
         for file in sorted(wanted, key=lambda file: file.places)

@@ -131,6 +131,45 @@ def test_components_are_measured_in_the_runtime_for_components(tmp_path: Path) -
     assert "2 copies of each" in said
 
 
+#: Makes a folder in the one that it is given.
+MAKES = """(component
+  (import "wasi:filesystem/types@0.2.0" (instance $t
+    (export "descriptor" (type $d (sub resource)))
+    (type $ec (enum "access" "would-block" "already" "bad-descriptor" "busy" "deadlock" "quota" "exist" "file-too-large" "illegal-byte-sequence" "in-progress" "interrupted" "invalid" "io" "is-directory" "loop" "too-many-links" "message-size" "name-too-long" "no-device" "no-entry" "no-lock" "insufficient-memory" "insufficient-space" "not-directory" "not-empty" "not-recoverable" "unsupported" "no-tty" "no-such-device" "overflow" "not-permitted" "pipe" "read-only" "invalid-seek" "text-file-busy" "cross-device"))
+    (export "error-code" (type $ec2 (eq $ec)))
+    (export "[method]descriptor.create-directory-at" (func (param "self" (borrow $d)) (param "path" string) (result (result (error $ec2)))))))
+  (alias export $t "descriptor" (type $desc))
+  (import "wasi:filesystem/preopens@0.2.0" (instance $p
+    (alias outer 1 $desc (type $dd)) (export "descriptor" (type $d (eq $dd)))
+    (export "get-directories" (func (result (list (tuple (own $d) string)))))))
+  (core module $M (memory (export "m") 1)
+    (global $at (mut i32) (i32.const 1024))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local i32)
+      (local.set 4 (i32.and (i32.add (global.get $at) (i32.const 7)) (i32.const -8)))
+      (global.set $at (i32.add (local.get 4) (local.get 3))) (local.get 4)))
+  (core instance $m (instantiate $M))
+  (core func $mk (canon lower (func $t "[method]descriptor.create-directory-at") (memory (core memory $m "m")) (realloc (core func $m "realloc"))))
+  (core func $gd (canon lower (func $p "get-directories") (memory (core memory $m "m")) (realloc (core func $m "realloc"))))
+  (core module $N (import "h" "m" (memory 1)) (import "h" "mk" (func $mk (param i32 i32 i32 i32))) (import "h" "gd" (func $gd (param i32)))
+    (data (i32.const 100) "made")
+    (func (export "run") (call $gd (i32.const 16))
+      (call $mk (i32.load (i32.load (i32.const 16))) (i32.const 100) (i32.const 4) (i32.const 32)))
+    (func (export "get") (result i32) (i32.load (i32.const 32))))
+  (core instance $n (instantiate $N (with "h" (instance (export "m" (memory $m "m")) (export "mk" (func $mk)) (export "gd" (func $gd))))))
+  (func (export "run") (canon lift (core func $n "run")))
+  (func (export "get") (result u32) (canon lift (core func $n "get"))))"""
+
+
+def test_a_component_that_is_measured_changes_no_folder(tmp_path: Path) -> None:
+    component, ready, folder = tmp_path / "in.wat", tmp_path / "out.wasm", tmp_path / "data"
+    component.write_text(MAKES)
+    folder.mkdir()
+    given = ("-f", "run", "--dir", f"{folder}::/data")
+    run("build", component, *given, "-o", ready, code=0)
+    run("bench", component, ready, *given, *FEW, code=0)
+    assert not list(folder.iterdir())
+
+
 @pytest.mark.parametrize("path", COMPONENTS, ids=lambda path: path.stem)
 def test_values_of_every_type_reach_the_runtime(path: Path) -> None:
     text = path.read_text()

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import os
 import re
 import signal
 import threading
-import weakref
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from preinit import Guest, build, errors
-from preinit.engine.runtime import MOST_IDLE, Deadline
 from preinit.errors import GuestTrap, StackExhausted, TimeLimit
 from tests.support.command import fails
 from tests.support.modules import build_text, wasm
-from tests.support.waiting import PATIENCE, wait_for, wait_for_guests, with_time_enough
+from tests.support.waiting import PATIENCE, wait_for_guests, with_time_enough
 
 ENGINES = pytest.mark.parametrize("engine", ["whole", "ondemand"])
 
@@ -119,39 +113,6 @@ def test_a_guest_that_outlives_its_time_is_stopped_wherever_it_was() -> None:
         with pytest.raises(errors.TimeLimit):
             build(wasm(text.decode()), cache=False, timeout=milliseconds / 1000)
     wait_for_guests()
-
-
-def test_one_thread_runs_one_guest_after_the_other_and_holds_nothing_of_it() -> None:
-    class Held:
-        pass
-
-    deadline = Deadline(None)
-    deadline.start(lambda: None).result()
-    held = Held()
-    seen = weakref.ref(held)
-    names = {deadline.start(lambda held=held: threading.get_ident()).result() for _ in range(20)}  # type: ignore[misc]
-    assert len(names) <= MOST_IDLE
-    del held
-    gc.collect()
-    wait_for(lambda: seen() is None)
-
-
-def test_work_that_runs_at_the_same_time_runs_in_threads_of_its_own() -> None:
-    deadline, meeting = Deadline(None), threading.Barrier(6)
-    assert len({one.result() for one in [deadline.start(lambda: meeting.wait(PATIENCE)) for _ in range(6)]}) == 6
-    wait_for_guests()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that are copies of others")
-def test_a_child_of_a_process_has_threads_of_its_own() -> None:
-    deadline = Deadline(None)
-    deadline.start(lambda: None).result()
-    with ProcessPoolExecutor(1, get_context("fork")) as pool:
-        assert pool.submit(in_thread).result(PATIENCE) == 3
-
-
-def in_thread() -> int:
-    return Deadline(PATIENCE).start(lambda: 3).result()
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX systems")

@@ -170,8 +170,6 @@ import preinit, preinit.options.tables
 module = bytes.fromhex(sys.argv[1])
 preinit.build(module, cache=False)  # what it imports is imported
 import difflib, threading  # another user may not be able to read these
-from preinit.engine import runtime
-runtime._idle.clear()  # a thread that waits for work would do
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 if os.geteuid() == 0:
     os.setuid(65534)  # for root there is no such limit

@@ -192,6 +192,7 @@ def test_a_copy_of_a_standard_stream_alone_needs_no_file(tmp_path: Path) -> None
     [
         ("p.dup3(3, 1); p.copy(3); p.seek(4, 7n);", ["in", ["/\xff", 7], "err", ["/\xff", 7], ["/\xff", 7]]),
         # Standard output is kept, a file takes its place; or standard error goes where standard output goes.
+        ("p.copy(1); p.dup3(2, 1);", ["in", "err", "err", ["/\xff", 0], "out"]),
         ("p.copy(1); p.dup3(3, 1);", ["in", ["/\xff", 0], "err", ["/\xff", 0], "out"]),
         ("p.dup3(1, 2);", ["in", "out", "out", ["/\xff", 0]]),
         # What was kept is put back.

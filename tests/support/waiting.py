@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 import pytest
 
-from preinit.engine.runtime import MOST_IDLE
-
 #: Seconds that anything may take before a test fails; nothing is measured.
 PATIENCE = 120
 
@@ -26,9 +24,8 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 def wait_for_guests() -> None:
-    """Returns as soon as no guest runs any more, but in threads that wait for other work."""
-    few = 2 * MOST_IDLE  # and one more for each that came to its end while another one did
-    wait_for(lambda: len([one for one in threading.enumerate() if one.name == "preinit-guest"]) <= few)
+    """Returns as soon as no guest runs any more."""
+    wait_for(lambda: not [one for one in threading.enumerate() if one.name == "preinit-guest"])
 
 
 def with_time_enough(check: Callable[[float], None]) -> None:

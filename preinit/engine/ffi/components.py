@@ -45,13 +45,14 @@ class Outside(NamedTuple):
 class World(NamedTuple):
     """What instances see, but for clocks and random numbers, which are the host's. They print nowhere.
 
-    `folders`: folder and guest path of each. `stdin`: a file.
+    `folders`: folder and guest path of each; `writable`: whether something may be changed in there. `stdin`: a file.
     """
 
     environment: Sequence[tuple[str, str]]
     arguments: Sequence[str]
     folders: Sequence[tuple[str, str]]
     stdin: str
+    writable: bool = False
 
 
 def record(names: Sequence[str], values: Sequence[Any]) -> Any:
@@ -152,7 +153,7 @@ def _wasi(world: World) -> wasmtime.WasiConfig:
     found.argv = list(world.arguments)
     found.stdin_file = world.stdin
     for folder, guest_path in world.folders:
-        found.preopen_dir(folder, guest_path)
+        found.preopen_dir(folder, guest_path, fs_mutable=world.writable)
     return found
 
 

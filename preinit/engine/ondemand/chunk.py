@@ -43,7 +43,7 @@ LONGEST = 4_000
 #: there are so many, one that stayed small is filled with the neighbours of the function that is needed.
 FEW = 64
 #: With four times as many chunks, a chunk is filled up to twice this: most of what is put in there is not called.
-WINDOW = 1_000
+WINDOW = 400
 #: What having one more function in a chunk costs, in bytes of code.
 ENTRY = 100
 

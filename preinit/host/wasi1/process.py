@@ -214,8 +214,9 @@ class ProcessFunctions:
         starts = list(accumulate(map(len, strings), initial=buffer))
         end = starts.pop()
         addresses = struct.pack(f"<{len(starts)}I", *(start & 0xFFFFFFFF for start in starts))
-        self._memory.write(array, addresses)
-        self._memory.write(buffer, b"".join(strings))
+        if strings:  # nothing is written where there is nothing, wherever that would be
+            self._memory.write(array, addresses)
+            self._memory.write(buffer, b"".join(strings))
 
         def room() -> bytes | None:
             try:

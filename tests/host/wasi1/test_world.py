@@ -39,6 +39,13 @@ def test_environment_and_arguments_are_empty_by_default(kind: str) -> None:
     assert strings(kind, Host()) == ([], 0)
 
 
+@pytest.mark.parametrize("kind", ["environ", "args"])
+def test_where_there_is_nothing_to_get_it_does_not_matter_where_it_would_be_put(kind: str) -> None:
+    guest = Guest()
+    guest.call(f"{kind}_get", HUGE, HUGE)
+    assert set(guest.run(Host()).errnos) == {Errno.SUCCESS}
+
+
 def test_the_environment_holds_what_was_given_in_that_order() -> None:
     host = Host(env=(("Z", "1"), ("A", ""), ("NAME", "väl=ue")))
     assert strings("environ", host) == ([b"Z=1", b"A=", "NAME=väl=ue".encode()], 4 + 3 + 13)
