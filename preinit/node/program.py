@@ -21,6 +21,9 @@ LEAST_VERSION = 20
 
 #: Bytes of what Node printed last that an error may show.
 _TAIL = 4000
+#: What programs see of the machine through dates and texts, so that two machines give the same bytes: no time zone, and
+#: no language.
+_WORLD = {"TZ": "UTC", "LANG": "C", "LC_ALL": "C"}
 #: Bytes that are read of its output at once.
 _PIECE = 1 << 16
 
@@ -64,13 +67,14 @@ def run_script(
     take: Callable[[bytes], object],
     guard: Guard,
 ) -> tuple[int, str]:
-    """Runs Node with our environment and more `variables`, without standard input; all that it prints goes to `take`.
+    """Runs Node with our environment, but for time zone and language, and more `variables`, without standard input; all
+    that it prints goes to `take`.
 
     Its exit code, and what it printed last. Raises `TimeLimit`, `SystemLimit`, `ToolMissing`, and what `take` raises;
     then nothing of it runs any more, workers and processes of its group included.
     """
     command = [node.path, *arguments]
-    environment = {**os.environ, **variables}
+    environment = {**os.environ, **_WORLD, **variables}
     try:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

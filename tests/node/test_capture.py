@@ -262,6 +262,21 @@ const seconds = [p.now() / 1000, new Date().getTime() / 1000, performance.now(),
     assert said.decode().splitlines() == ["another day: undefined", "another day: true"]
 
 
+def test_time_zone_and_language_of_the_machine_are_not_in_the_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = LOAD + (
+        "export const prepare = (p) => p.put(64, new Date(0).getTimezoneOffset() * 1000"
+        " + Intl.DateTimeFormat().resolvedOptions().locale.length);"
+    )
+    outputs = []
+    for folder, zone, language in (("one", "Asia/Tokyo", "de_DE.UTF-8"), ("two", "America/New_York", "en_US.UTF-8")):
+        monkeypatch.setenv("TZ", zone)
+        monkeypatch.setenv("LC_ALL", language)
+        outputs.append(captured(tmp_path / folder, script).wasm)
+    assert outputs[0] == outputs[1]
+
+
 def test_a_module_given_as_bytes_is_the_one_of_the_file(tmp_path: Path, usual: preinit.Result) -> None:
     script = project(tmp_path)
     assert preinit.capture((tmp_path / "app.wasm").read_bytes(), str(script)).wasm == usual.wasm
