@@ -111,16 +111,26 @@ def _memory(found: Inspection, memory: MemoryMap) -> list[str]:
         "what is there",
     )
     table = columns(headings, rows, {1, 2, 4, 5} if compared else {1, 2, 4})
-    return [title, *image_lines(memory.image), *(_few(table, len(memory.runs), len(rows)) if rows else [])]
+    return [
+        title,
+        *image_lines(memory.image, copies(found)),
+        *(_few(table, len(memory.runs), len(rows)) if rows else []),
+    ]
 
 
-def image_lines(facts: ImageFacts | None) -> list[str]:
-    """Whether wasmtime maps the data of a large memory, and what decides that."""
+def copies(found: Inspection) -> bool:
+    """Whether wasmtime copies data at each start: of all memories, where it can't map that of one."""
+    return any(memory.image is not None and memory.image.missing for memory in found.memories)
+
+
+def image_lines(facts: ImageFacts | None, copied: bool) -> list[str]:
+    """Whether wasmtime maps the data of a large memory, and what decides that. `copied`: see `copies`."""
     if facts is None:
         return []
     where = f"{sized(facts.data)} in {sized(facts.end - facts.first)}, {facts.first:#x} to {facts.end:#x}"
     if not facts.missing:
-        return [f"  wasmtime maps its data: {where}"]
+        other = "would map its data, if it mapped that of another memory, too" if copied else "maps its data"
+        return [f"  wasmtime {other}: {where}"]
     if facts.stray_first is None or facts.stray_end is None:
         decides = f"{sized(facts.missing)} of zeros more, and it would map it"
     else:

@@ -39,14 +39,19 @@ def summary(report: Report) -> list[str]:
     ]
 
 
+#: Zeros that nobody is told to add: such a file would be of no use.
+_MOST_ZEROS = 64 << 20
+
+
 def _image(memory: MemoryFacts) -> list[str]:
     """Whether wasmtime maps the data of a large memory, or copies it at each start."""
     if memory.zeros_added:
         return [f"memory {memory.index}: {memory.zeros_added:,} zeros were added, with which wasmtime maps its data"]
     if memory.zeros_missing:
+        hint = " (--layout start)" if memory.zeros_missing <= _MOST_ZEROS else ""
         return [
             f"memory {memory.index}: wasmtime copies its data at each start; {memory.zeros_missing:,} zeros more, and "
-            "it would map it (--layout start)"
+            f"it would map it{hint}"
         ]
     return []
 

@@ -16,9 +16,9 @@ from preinit.binary.module import parse
 from preinit.errors import DynamicLibrary, InputError, Malformed, Misfit, NotWasm, Truncated, UsageError
 from preinit.inspection.functions import group_of
 from preinit.inspection.memory import MOST_STEPS
-from preinit.inspection.model import Renamed
+from preinit.inspection.model import ImageFacts, Renamed
 from preinit.report.inspection_page import inspection_page
-from preinit.report.inspection_text import lines
+from preinit.report.inspection_text import copies, image_lines, lines
 from tests.support.modules import build_text, wasm
 
 PAGE = 1 << 16
@@ -345,6 +345,16 @@ def test_what_decides_whether_a_large_memory_is_mapped_is_said() -> None:
     (line,) = (line.strip() for line in spread.splitlines() if "wasmtime" in line)
     parts = "".join(f'(data (i32.const {at << 20}) "x")' for at in range(40))
     assert f"{line}." in inspection_page(preinit.inspect(wasm(f"(module (memory 1000) {parts})")), "in.wasm")
+
+
+def test_a_memory_whose_data_is_copied_since_that_of_another_one_is_is_not_said_to_be_mapped() -> None:
+    parts = "".join(f'(data (i32.const {at << 20}) "x")' for at in range(40))
+    found = preinit.inspect(wasm(f"(module (memory 1000) {parts})"))
+    dense = ImageFacts(0, 20 << 20, 12 << 20, 0, None, None)
+    (line,) = image_lines(dense, copies(found))
+    assert "if it mapped that of another memory, too: 12.0 MiB in 20.0 MiB" in line
+    (line,) = image_lines(dense, copies(preinit.inspect(wasm("(module (memory 1000))"))))
+    assert line.startswith("  wasmtime maps its data: 12.0 MiB in 20.0 MiB")
 
 
 # -- components --------------------------------------------------------------------------------------------------------

@@ -32,7 +32,9 @@ def planned(job: Job, snapshot: Snapshot, paused: Paused, fetched: Late | None) 
         plan = plan._replace(added=entry_functions(module, job.entries, paused.given))
     if snapshot.frames.run is not None:
         plan = _continued(job, snapshot, plan, job.calls[snapshot.frames.run].name)
-    if ended:  # an output that ran fetches nothing any more, unless what it is made into does
+    if (
+        ended or snapshot.frames.run is not None
+    ):  # an output that ran fetches nothing any more, unless what it is made into does
         plan = plan._replace(replaced=(*plan.replaced, LATE))
     return _fetching(job, plan, fetched) if options.says_late else plan
 
@@ -47,7 +49,7 @@ def _fetching(job: Job, plan: Plan, fetched: Late | None) -> Plan:
         plan = plan._replace(added=(*plan.added, *functions), exports=exports)
     folders = [*(guest for _, guest in host.dirs), *(guest for guest, _ in host.late_folders)]
     said = late.section(fetched, folders if host.late_dirs else ())
-    return plan._replace(customs=(*plan.customs, said), replaced=tuple({*plan.replaced, LATE}))
+    return plan._replace(customs=(*plan.customs, said), replaced=(*plan.replaced, LATE))
 
 
 def _continued(job: Job, snapshot: Snapshot, plan: Plan, name: str) -> Plan:

@@ -727,6 +727,14 @@ def test_an_output_that_fetches_late_can_be_paused_again_and_still_fetches(run: 
         assert printed == f"A=1\nC={'x' * 100_000}\nq\nown\n"
 
 
+def test_an_output_that_is_paused_again_and_is_to_fetch_nothing_does_not_say_that_it_does() -> None:
+    given: dict[str, Any] = {"env": {"B": "build"}, "args": ["p", "build"]}
+    first = by_hand(TWICE, late=None, rename_funcs={}, pause_at="function:pause", **given)
+    second = build(first.wasm, pause_at="function:later", late=[], cache=False, **given)
+    assert b"preinit.late" not in second.wasm
+    assert in_wasmtime(second.wasm, {"A": "own"}, args=["q", "own"]) == "B=build\np\nbuild\n"
+
+
 def test_an_output_that_ran_and_fetches_no_more_does_not_say_that_it_does() -> None:
     again = build(built(rename_funcs={}).wasm, init_funcs=["answer"], env={"B": "1"}, cache=False)
     assert b"preinit.late" not in again.wasm

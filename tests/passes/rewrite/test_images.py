@@ -54,6 +54,11 @@ def test_sparse_data_is_left_as_it_is_and_said_to_be_copied(layout: Layout) -> N
     ]
 
 
+def test_nobody_is_told_to_add_so_many_zeros_that_the_file_would_be_of_no_use() -> None:
+    *_, said = facts(SPARSE.format(pages=8000), "balanced")
+    assert len(said) == 1 and said[0].endswith("zeros more, and it would map it")
+
+
 def test_the_layout_start_adds_as_many_zeros_as_an_image_needs_and_not_one_more() -> None:
     lacks, added, missing, said = facts(SPARSE.format(pages=257), "start")
     assert (lacks, added, missing) == (0, 8388352, 0)
