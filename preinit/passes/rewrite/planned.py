@@ -32,9 +32,8 @@ def planned(job: Job, snapshot: Snapshot, paused: Paused, fetched: Late | None) 
         plan = plan._replace(added=entry_functions(module, job.entries, paused.given))
     if snapshot.frames.run is not None:
         plan = _continued(job, snapshot, plan, job.calls[snapshot.frames.run].name)
-    if (
-        ended or snapshot.frames.run is not None
-    ):  # an output that ran fetches nothing any more, unless what it is made into does
+    # An output that ran fetches nothing any more, unless what it is made into does.
+    if ended or snapshot.frames.run is not None:
         plan = plan._replace(replaced=(*plan.replaced, LATE))
     return _fetching(job, plan, fetched) if options.says_late else plan
 
