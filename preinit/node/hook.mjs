@@ -9,7 +9,8 @@ import path from "node:path";
 import { isMainThread, threadId } from "node:worker_threads";
 import { plain, pointed } from "./arguments.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
-import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
+import { describe, lookForFiles } from "./descriptors.mjs";
+import { FILES, watchFiles, wrote } from "./files.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -315,8 +316,8 @@ export function dump(more = {}) {
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(path.join(folder, `memory${index}`), memory));
-  if (depth === 0) positions(target.memories[0], imports, job.wide, job.is64);
-  write({ ...state, opened: openNow() });
+  const files = depth === 0 && target.memories[0] ? describe(target.memories[0], imports, job.wide, job.is64) : {};
+  write({ ...state, files });
   written = true;
   return true;
 }
@@ -356,6 +357,7 @@ function claims() {
 }
 export function loaded(program) {
   phase = "prepare";
+  lookForFiles(program);
   for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);
