@@ -1,7 +1,7 @@
 // Descriptors, current folder and begun lines at the pause: as the glue has them, where it can be asked. JavaScript may
 // have changed them.
 import path from "node:path";
-import { STREAMS, begun, folder, opened, shut } from "./files.mjs";
+import { STREAMS, begun, folder, glue, opened, shut, synced } from "./files.mjs";
 
 // The file system of Emscripten's glue, if what load() gave has it: it knows all.
 let system = null;
@@ -61,12 +61,14 @@ function askSystem() {
   const terminals = new Map(); // of streams, by name: other devices keep nothing
   for (const stream of streams) if (stream?.tty) terminals.set(stream.node?.name === "tty1" ? 2 : 1, stream.tty);
   begun.clear();
+  synced.clear();
   for (const [number, { output }] of terminals) if (output?.length) begun.set(number, Buffer.from(output));
 }
 
 // -- through imports ---------------------------------------------------------------------------------------------------
 
 const AT = 2048; // the memory is written already, so that a piece of it can be scratch
+const LONGEST = 1024; // bytes of a path
 const BAD = 8; // EBADF
 const NEVER = 4095; // a descriptor that no program has
 const MOST = 64; // see reopening.py
@@ -98,10 +100,13 @@ function asking(memory, imports, wideOnes, is64) {
       return code === 0 ? true : code === BAD ? false : undefined;
     },
     current() {
-      const length = called(folderIs, address, is64 ? 1024n : 1024);
-      if (!(Number(length) > 0)) return undefined;
-      const bytes = Buffer.from(memory.buffer, AT, 1024);
-      return bytes.subarray(0, bytes.indexOf(0)).toString();
+      if (!folderIs) return undefined;
+      const piece = Buffer.from(memory.buffer, AT, LONGEST);
+      const kept = Buffer.from(piece);
+      const length = called(folderIs, address, is64 ? BigInt(LONGEST) : LONGEST);
+      const bytes = Number(length) > 0 ? piece.toString("utf8", 0, piece.indexOf(0)) : undefined;
+      kept.copy(piece);
+      return bytes;
     },
   };
 }
@@ -121,9 +126,9 @@ function askImports(ask) {
   for (const [number, file] of opened) if (file.bytes) file.position = ask.seeks ? (ask.position(number) ?? 0) : told(file);
 }
 // What was read and written tells the position, too, of most files.
-function told({ bytes, shared: { moved, copied } }) {
+function told({ bytes, unsure, shared: { moved } }) {
   if (/^\/(dev|proc)\//.test(bytes)) return 0;
-  return moved && copied ? null : moved;
+  return unsure ? null : moved;
 }
 
 // Some glue opens a file again for a copy of its descriptor: each has a position of its own then.
@@ -166,6 +171,11 @@ function text(bytes) {
   return { path, raw: Buffer.from(path).equals(bytes) ? undefined : bytes.toString("hex") };
 }
 
+// For who asks while the program runs, whose memory stays as it is.
+export function tellFolders(memory, imports, is64) {
+  glue.current = () => current() ?? (memory && asking(memory, imports, [], is64).current());
+}
+
 // All of that. `wideOnes`: imports that take integers of 64 bits. `is64`: addresses are such.
 export function describe(memory, imports, wideOnes, is64) {
   const ask = asking(memory, imports, wideOnes, is64);
@@ -180,6 +190,7 @@ export function describe(memory, imports, wideOnes, is64) {
     folder: now ?? folder.path?.toString() ?? null,
     moved: isMoved,
     begun: Object.fromEntries([...begun].filter(([, bytes]) => bytes.length).map(([n, bytes]) => [n, bytes.toString("hex")])),
+    synced: [...synced].filter((stream) => stream),
     asked: Boolean(system),
   };
 }

@@ -8,6 +8,7 @@ export const opened = new Map(); // descriptor -> what is open there
 export const shut = new Set(); // standard streams that are closed, and in whose place is nothing
 export const wrote = new Set(); // paths of files that the program wrote
 export const begun = new Map(); // 1 or 2 -> what was written there behind the last end of a line
+export const synced = new Set(); // 1 or 2, if some glue shows that at once as it stands: after fsync
 export const folder = { path: null }; // the current folder, as bytes, from the one of the start on; null: it is that one
 let descriptions = 0; // files that were opened
 
@@ -18,6 +19,14 @@ function textAt({ buffer }, address) {
   return Buffer.from(memory.slice(start, Math.min(end, start + 4096)));
 }
 
+// The current folder as the glue has it; undefined where it does not tell. hook.mjs sets it.
+export const glue = { current: () => undefined };
+const FIRST = process.cwd(); // in glue that takes the files of the machine
+function currentFolder() {
+  const now = glue.current();
+  if (now === undefined || (!folder.path && (now === "/" || now === FIRST))) return folder.path;
+  return Buffer.from(now);
+}
 // A path that is relative to a folder, of which null is the one of the start.
 const SLASH = 47;
 function within(base, bytes) {
@@ -28,7 +37,8 @@ const AT_FDCWD = -100;
 // The path that a call names; undefined where it is relative to a descriptor of which no path is known.
 function named(memory, number, address) {
   const bytes = textAt(memory, address);
-  if (number === AT_FDCWD || bytes[0] === SLASH) return within(folder.path, bytes);
+  if (bytes[0] === SLASH) return bytes;
+  if (number === AT_FDCWD) return within(currentFolder(), bytes);
   const base = opened.get(number)?.bytes;
   return base && within(base, bytes);
 }
@@ -45,25 +55,41 @@ function opens(memory, number, at, address, flags, js) {
   if (flags & WRITES) wrote.add(bytes.toString()); // it was made, or emptied
 }
 
+// Standard output or error, if that is where a descriptor leads: standard input is the same terminal as output.
+const TERMINALS = { "/dev/stdin": 1, "/dev/stdout": 1, "/dev/tty": 1, "/dev/stderr": 2, "/dev/tty1": 2 };
+function terminal(number) {
+  const file = opened.get(number);
+  if (file?.bytes) return TERMINALS[file.bytes];
+  const stream = file ? file.stream : number < STREAMS && !shut.has(number) ? number : undefined;
+  return stream === 0 ? 1 : stream;
+}
+// Glue shows what it has of a line when a descriptor of the terminal is closed.
+const ends = (number) => begun.delete(terminal(number));
+
 function closes(number) {
+  ends(number);
   opened.delete(number);
   if (number < STREAMS) shut.add(number);
 }
 
-// Several descriptors of one open file share its position. `places`: it got the number that was asked for.
+// Several descriptors of one open file share its position; some glue opens it again for a copy: then it is `unsure`.
+// `places`: it got the number that was asked for.
 function duplicates(number, copy, js, places) {
   if (copy === number) return;
   const file = opened.get(number) ?? (number < STREAMS ? { stream: number } : undefined);
+  if (places) ends(copy);
   shut.delete(copy);
   const known = file && (file.bytes !== undefined || file.stream !== undefined);
-  if (file?.shared?.moved !== undefined) file.shared.copied = true;
   if (known && file.stream === copy) opened.delete(copy); // the stream that it was at the start
-  else opened.set(copy, known ? { ...file, made: js, places } : { made: js });
+  else opened.set(copy, known ? { ...file, made: js, places, unsure: file.unsure || file.shared?.moved !== 0 } : { made: js });
 }
 
-const moving = (shared, by) => {
-  if (shared && shared.moved !== null) shared.moved += by;
-};
+function moving(file, by) {
+  if (!file?.shared || !by) return;
+  const isShared = [...opened.values()].some((other) => other !== file && other.shared === file.shared);
+  if (isShared) file.shared.moved = null;
+  else if (file.shared.moved !== null) file.shared.moved += by;
+}
 // What was written to a terminal shows when its line ends. `parts`: where the pieces are, and how many.
 const LONGEST_LINE = 4096;
 function writes(memory, number, parts, written) {
@@ -71,12 +97,13 @@ function writes(memory, number, parts, written) {
   if (file?.bytes) {
     wrote.add(file.bytes.toString());
     if (file.flags & APPENDS) file.shared.moved = null;
-    return moving(file.shared, written);
+    return moving(file, written);
   }
-  const stream = file ? file.stream : number;
-  if (stream !== 1 && stream !== 2) return;
+  const stream = terminal(number);
+  if (stream === undefined) return;
   const pieces = parts.map(([start, size]) => Buffer.from(memory.buffer, start, size));
   const bytes = Buffer.concat([begun.get(stream) ?? Buffer.alloc(0), ...pieces].map((piece) => Buffer.from(piece)));
+  synced.delete(stream);
   begun.set(stream, bytes.subarray(bytes.lastIndexOf(10) + 1).subarray(0, LONGEST_LINE + 1));
 }
 // Numbers behind an address: `wide` ones have 64 bits.
@@ -88,7 +115,7 @@ function numbersAt(memory, address, count, wide) {
 function transfers(memory, js, [number, parts, count, ...rest]) {
   const wide = typeof parts === "bigint";
   const [done] = numbersAt(memory, rest.at(-1), 1, wide);
-  if (/fd_read$/.test(js)) return moving(opened.get(number)?.shared, done);
+  if (/fd_read$/.test(js)) return moving(opened.get(number), done);
   if (/fd_pwrite$/.test(js)) return opened.get(number)?.bytes && wrote.add(opened.get(number).bytes.toString());
   if (!/fd_write$/.test(js)) return;
   const pairs = numbersAt(memory, parts, 2 * Math.min(Number(count), 1024), wide);
@@ -122,7 +149,7 @@ export function watchFiles(memory, js, args, result) {
     opened.set(result, { made: js });
   else if (!memory || result !== 0) watchLength(js, args, result);
   else if (/fd_(read|write|pwrite)$/.test(js)) transfers(memory, js, args);
-  else if (/fd_sync$/.test(js)) begun.delete(opened.has(first) ? opened.get(first).stream : first); // which ends its line
+  else if (/fd_sync$/.test(js)) synced.add(terminal(first));
   else if (/syscall_pipe2?$/.test(js)) numbersAt(memory, first, 2, false).forEach((end) => opened.set(end, { made: js }));
   else if (/path_open$/.test(js)) opened.set(numbersAt(memory, args[8], 1, false)[0], { made: js });
   else if (/syscall_chdir$/.test(js)) folder.path = within(folder.path, textAt(memory, first));
@@ -137,8 +164,8 @@ export function watchFiles(memory, js, args, result) {
 
 // How far a folder was listed.
 function watchLength(js, [number], result) {
-  const shared = /syscall_getdents64$/.test(js) && opened.get(number)?.shared;
-  if (!shared) return;
-  shared.listed = true;
-  moving(shared, result);
+  const file = /syscall_getdents64$/.test(js) && opened.get(number);
+  if (!file?.shared) return;
+  file.shared.listed = true;
+  moving(file, result);
 }

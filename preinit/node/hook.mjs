@@ -9,7 +9,7 @@ import path from "node:path";
 import { isMainThread, threadId } from "node:worker_threads";
 import { plain, pointed } from "./arguments.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
-import { describe, lookForFiles } from "./descriptors.mjs";
+import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
 import { FILES, watchFiles, wrote } from "./files.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
@@ -166,6 +166,7 @@ function watched(instance, where) {
   const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
   if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
+  tellFolders(target.memories[0], imports, job.is64);
   target.before = { globals: readGlobals(target, job), tables: readTables(target) };
   const shown = {};
   for (const [name, value] of Object.entries(e)) {

@@ -23,8 +23,8 @@ _MASKED = 64
 
 
 class Calls(NamedTuple):
-    """Imports, by index; None where there is none. `open`: whether it takes a folder's descriptor; `placing`, which puts a
-    descriptor where another one is: whether it takes flags."""
+    """Imports, by index; None where there is none. Of `open`, also whether it takes a folder's descriptor; of
+    `placing`, which puts a descriptor where another one is, also whether it takes flags."""
 
     open: tuple[int, bool] | None
     close: int | None

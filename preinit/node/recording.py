@@ -94,7 +94,8 @@ class Files(NamedTuple):
 
     `opened`: descriptors; `shut`: standard streams that are closed; `folder`: the current one, None where it is not
     known; `moved`: it is not the one of the start; `begun`: what was written to standard output (1) and error (2)
-    behind the last end of a line, and `certain`: the glue itself says what it keeps of that.
+    behind the last end of a line; `certain`: the glue itself says what it keeps of that; `synced`: streams of which it
+    may have shown that already.
     """
 
     opened: tuple[OpenFile, ...] = ()
@@ -103,6 +104,7 @@ class Files(NamedTuple):
     moved: bool = False
     begun: dict[int, bytes] = {}
     certain: bool = True
+    synced: tuple[int, ...] = ()
 
 
 class Given(NamedTuple):
@@ -265,6 +267,7 @@ def _files(facts: dict[str, Any]) -> Files:
         bool(facts["moved"]),
         {int(number): bytes.fromhex(line) for number, line in facts["begun"].items()},
         bool(facts["asked"]),
+        tuple(map(int, facts["synced"])),
     )
 
 

@@ -71,8 +71,8 @@ def reopening(
     The glue gives the lowest descriptor that is free. Where that is another one, the file is opened once more, which
     gives each its number if lower ones come first; what was too much is closed. Only then are descriptors put where
     others may be, as those of standard streams: first copies of these, which may be about to be replaced, then files,
-    then copies of files. Begun lines come before all that, as their streams may be replaced; the current folder, and
-    streams that are closed, come last.
+    then copies of files. Streams that are closed come then, and the current folder; begun lines last, since glue ends
+    them where a descriptor of their terminal is closed.
     """
     calls = _calls(module, recording)
     memory = recording.memories.get(0, memoryview(b""))
@@ -81,16 +81,20 @@ def reopening(
         return NOTHING
     wanted = kept(recording.files, forgotten)
     files = _possible(wanted, calls)
-    begun = {n: line for n, line in wanted.begun.items() if calls.write is not None and len(line) <= _LONGEST_LINE}
     shut = wanted.shut if calls.close is not None else ()
     folder = (wanted.folder or "").encode("utf-8", "replace") if wanted.moved and calls.chdir is not None else b""
+    begun = {
+        stream: (number, line)
+        for stream, line in wanted.begun.items()
+        if stream not in wanted.synced and len(line) <= _LONGEST_LINE and calls.write is not None
+        for number in _leading_to(stream, shut, files)[:1]
+    }
     if not (files or begun or shut or folder):
         return NOTHING
     writer = Writer(module, memory, calls, at, parameters)
-    pieces = [writer.line(number, line) for number, line in begun.items()]
     looped = [file for file in files if not file.places and (file.copy_of is None or calls.placing is None)]
     placed = [file for file in files if file not in looped]
-    pieces += [writer.loop(file, file.number < _STREAMS) for file in sorted(looped, key=lambda file: file.number)]
+    pieces = [writer.loop(file, file.number < _STREAMS) for file in sorted(looped, key=lambda file: file.number)]
     if looped:
         pieces.append(writer.close_rest())
     saved = _overwritten(placed)
@@ -100,8 +104,10 @@ def reopening(
     pieces += [writer.close(number) for number in shut]
     if folder and len(folder) < _LONGEST:
         pieces.append(writer.enter(folder))
+    pieces += [writer.line(number, line) for number, line in begun.values()]
     there = wanted._replace(
-        opened=tuple(file._replace(position=writer.reaches(file)) for file in files), shut=shut, begun=begun,
+        opened=tuple(file._replace(position=writer.reaches(file)) for file in files), shut=shut,
+        begun={stream: line for stream, (_, line) in begun.items()},
         moved=bool(folder), folder=wanted.folder if folder else None,
     )  # fmt: skip
     return Reopening(there, writer.locals(), b"".join(pieces))
@@ -129,6 +135,13 @@ def _possible(wanted: Files, calls: Calls) -> tuple[OpenFile, ...]:
         f for f in copies if not f.path and f.copy_of in range(_STREAMS) and (places or f.copy_of not in there)
     ]
     return (*of_streams, *by_path, *(file for file in copies if file.path and file.copy_of in there))
+
+
+def _leading_to(stream: int, shut: Collection[int], files: Collection[OpenFile]) -> list[int]:
+    """Descriptors that lead to a standard stream, once files are open."""
+    other = {file.number for file in files if file.copy_of != file.number}
+    own = [] if stream in other or stream in shut else [stream]
+    return own + [file.number for file in files if not file.path and file.copy_of == stream]
 
 
 def _overwritten(placed: list[OpenFile]) -> list[int]:
