@@ -38,6 +38,8 @@ from .exceptions import EXCEPTIONS, THROWN, Edit, edits, exception_types, has_ex
 #: four of five functions that are named in one that was called are called, too, but long ones cost most.
 CHUNK = 128_000
 LONGEST = 4_000
+#: A longer one that is named may be compiled ahead, up to so many bytes: half of these are called.
+LONGEST_AHEAD = 200_000
 
 #: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
 #: there are so many, one that stayed small is filled with the neighbours of the function that is needed.
@@ -162,7 +164,14 @@ class Bodies:
             self.erased.pop(function, None)
 
 
-def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> list[int]:
+class Choice(NamedTuple):
+    """The `functions` of a chunk, and those that they call and that are too `long` for it."""
+
+    functions: list[int]
+    long: list[int]
+
+
+def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> Choice:
     """The functions to load when `function` is called: itself, and what is likely to be called next, unless `taken`.
 
     `made`: how many chunks there are already; the more, the more of its neighbours come with it.
@@ -170,6 +179,7 @@ def choose(module: Module, bodies: Bodies, function: int, taken: Container[int],
     Raises `Unsuited` if no chunk can hold the first.
     """
     chosen = [function]
+    long: list[int] = []
     seen = {function}
     room = CHUNK
     for caller in chosen:  # grows meanwhile: the nearest come first
@@ -185,7 +195,9 @@ def choose(module: Module, bodies: Bodies, function: int, taken: Container[int],
                 if size <= min(LONGEST, room) and bodies.is_known(callee):
                     room -= size
                     chosen.append(callee)
-    return chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen
+                elif LONGEST < size <= LONGEST_AHEAD:
+                    long.append(callee)
+    return Choice(chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen, long)
 
 
 def window(made: int) -> int:

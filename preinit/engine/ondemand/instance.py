@@ -26,6 +26,7 @@ from ..profile import Profile, StoredChunk
 from ..runtime import Deadline, new_store
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
+from .ahead import Ahead
 from .chunk import PREFIX, Bodies, Chunk, assemble, choose, moved, shared_imports
 from .exceptions import THROWN, thrown
 from .guards import GUARD, guard_module
@@ -72,6 +73,8 @@ class OnDemandInstance(EngineInstance):
         self._new_chunks: list[StoredChunk] = []
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
         self._taken = set(prepared.stored_chunks)  # functions that are loaded, or need not be compiled
+        self._ahead = Ahead(prepared.compile)
+        self._long: dict[int, list[int]] = {}  # number of a chunk that is compiled ahead -> see `chunk.Choice`
         self._bytes = 0  # of code that is loaded
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
         self._lends_tables = False
@@ -99,6 +102,7 @@ class OnDemandInstance(EngineInstance):
         self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
         self._fill_tables()
         self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
+        self._order(prepared.expected)
 
     def _title_prefix(self) -> str:
         """How the names of chunks begin: those of the store's other modules begin with something else."""
@@ -212,19 +216,45 @@ class OnDemandInstance(EngineInstance):
         return Chunk(b"", title, *stored[1:7]), module
 
     def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
-        number = self._next_number
-        self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._taken, len(self._new_chunks))
-        chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
-        module = self._prepared.compile(chunk.wasm)
+        ready = self._ahead.take(function)
+        if ready is None:
+            number, chunk, long = self._assemble(function)
+            self._order(long)
+            module = self._prepared.compile(chunk.wasm)
+        else:
+            number, chunk, module = ready
+            self._order(self._long.pop(number))
         code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
         live = (self._prepared.engine, module) if code else None
-        bodies = self._module.bodies_sha256(chosen)
+        bodies = self._module.bodies_sha256(chunk.functions)
         self._new_chunks.append(StoredChunk(number, *chunk[2:], bodies, code, live))
         return chunk._replace(wasm=b""), module
 
+    def _assemble(self, function: int) -> tuple[int, Chunk, list[int]]:
+        """A chunk with that function, its number, and functions that it calls and that are too long for it."""
+        number = self._next_number
+        self._next_number += 1
+        chosen, long = choose(self._module, self._bodies, function, self._taken, len(self._new_chunks))
+        chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
+        self._taken.update(chosen)
+        self._bodies.forget(chosen)
+        return number, chunk, long
+
+    def _order(self, functions: Sequence[int]) -> None:
+        """Has those compiled ahead that no chunk has yet."""
+        for function in functions:
+            if function in self._taken or not self._bodies.is_known(function):
+                continue
+            try:
+                number, chunk, long = self._assemble(function)
+            except Unsuited:
+                continue  # that matters once it is called
+            self._long[number] = long
+            self._ahead.order(number, chunk)
+
     def profile(self) -> Profile | None:
-        """What to keep for the next build of this module; None if there is nothing new."""
+        """What to keep for the next build of this module; None if there is nothing new. The guest has ended."""
+        self._ahead.end()
         if not self._prepared.keeps_code or not (self._new_chunks or self._stubs.compiled):
             return None
         stored = self._prepared.stored
