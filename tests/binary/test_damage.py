@@ -13,7 +13,8 @@ from preinit.binary.instructions import Decoder, decoder
 from preinit.binary.module import Module, parse
 from preinit.binary.opcodes import Kind
 from preinit.binary.types import read_types
-from preinit.engine.ondemand.chunk import Bodies, assemble, choose, shared_imports
+from preinit.engine.ondemand.bodies import Bodies
+from preinit.engine.ondemand.chunk import assemble, choose, shared_imports
 from preinit.engine.ondemand.exceptions import can_do_without
 from preinit.engine.ondemand.suitability import unsuitable
 from preinit.engine.values import Unsuited

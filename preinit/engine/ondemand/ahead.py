@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .. import ffi
+from ..room import has_limit
 from .chunk import Chunk
 
 
@@ -34,17 +35,22 @@ class Ahead:
         self._waiting: deque[_Order] = deque()
         self._lock = threading.Lock()
         self._works = False
+        # A thread takes address space, and the engine ends the process where there is none left.
+        self._may_work = not has_limit()
 
     def order(self, number: int, chunk: Chunk) -> None:
-        """Has it compiled."""
+        """Has it compiled: at the latest when it is taken."""
         order = _Order(number, chunk)
         self._orders.update(dict.fromkeys(chunk.functions, order))
         with self._lock:
             self._waiting.append(order)
-            if self._works:
+            if self._works or not self._may_work:
                 return
             self._works = True
-        threading.Thread(target=self._work, name="preinit-ahead", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="preinit-ahead", daemon=True).start()
+        except RuntimeError:  # too many threads
+            self._works = self._may_work = False
 
     def take(self, function: int) -> tuple[int, Chunk, ffi.Module] | None:
         """The chunk with a function, and its number, once it is compiled; None where none was ordered.

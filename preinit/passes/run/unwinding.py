@@ -44,7 +44,7 @@ class KeptForUnwinding:
         self.runs_again = False
         self._engine = first.engine
         self.engines = first.guest.engines
-        self.expected = tuple(dict.fromkeys(reversed(stack)))
+        self.expected: Sequence[int] = tuple(dict.fromkeys(reversed(stack)))
         known = first.known
         self._profile = (
             known._replace(chunks=tuple(chunk for chunk in known.chunks if active.isdisjoint(chunk.functions)))
