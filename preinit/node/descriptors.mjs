@@ -1,13 +1,18 @@
 // Descriptors, current folder and begun lines at the pause: as the glue has them, where it can be asked. JavaScript may
 // have changed them.
 import path from "node:path";
+import { types } from "node:util";
 import { STREAMS, begun, folder, glue, opened, shut, synced } from "./files.mjs";
 
 // The file system of Emscripten's glue, if what load() gave has it: it knows all.
 let system = null;
 let before; // the current folder when the program was loaded
-const own = (holder, key) => Object.getOwnPropertyDescriptor(Object(holder), key)?.value; // a getter might abort
+// Nothing of the program's runs: a getter might abort.
+function own(holder, key) {
+  return types.isProxy(holder) ? undefined : Object.getOwnPropertyDescriptor(Object(holder), key)?.value;
+}
 export function lookForFiles(program) {
+  if (types.isProxy(program)) return;
   const held = Object.values(Object.getOwnPropertyDescriptors(Object(program))).map(({ value }) => value);
   const found = [program, ...held].map((holder) => own(holder, "FS")).find((fs) => Array.isArray(own(fs, "streams")));
   if (!found) return;
@@ -60,8 +65,13 @@ function askSystem() {
   });
   const terminals = new Map(); // of streams, by name: other devices keep nothing
   for (const stream of streams) if (stream?.tty) terminals.set(stream.node?.name === "tty1" ? 2 : 1, stream.tty);
-  begun.clear();
-  synced.clear();
+  for (const number of [1, 2]) {
+    const stream = streams[number];
+    // A device of JavaScript's own may keep lines; a file of the machine does not.
+    if (terminals.has(number) || !stream || stream.nfd !== undefined) begun.delete(number);
+    if (begun.has(number)) synced.add(number);
+    else synced.delete(number);
+  }
   for (const [number, { output }] of terminals) if (output?.length) begun.set(number, Buffer.from(output));
 }
 
@@ -109,6 +119,13 @@ function asking(memory, imports, wideOnes, is64) {
       return bytes;
     },
   };
+}
+
+// Whether it is the file system of this program.
+function isOurs(ask) {
+  if (ask.isOpen(NEVER) !== false) return true; // nothing tells
+  const numbers = Array.from({ length: MOST }, (_, number) => number);
+  return numbers.every((number) => [undefined, Boolean(system.streams[number])].includes(ask.isOpen(number)));
 }
 
 function askImports(ask) {
@@ -179,6 +196,7 @@ export function tellFolders(memory, imports, is64) {
 // All of that. `wideOnes`: imports that take integers of 64 bits. `is64`: addresses are such.
 export function describe(memory, imports, wideOnes, is64) {
   const ask = asking(memory, imports, wideOnes, is64);
+  if (system && !isOurs(ask)) system = null;
   if (system) askSystem();
   else askImports(ask);
   const now = current() ?? ask.current();

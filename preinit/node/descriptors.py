@@ -10,7 +10,6 @@ from ..options.capture import Capturing
 from ..options.hints import option
 from ..result import BuildWarning
 from .imports import CHANGES
-from .proof import Proof
 from .recording import Files, OpenFile, Recording
 from .reopening import kept
 from .standins import StandIn, described
@@ -32,11 +31,14 @@ def paths(files: Files) -> tuple[str, ...]:
     return tuple(file.title for file in files.opened)
 
 
-def of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted: Capturing) -> Iterator[BuildWarning]:
-    """What the output does not have of them, or has only where things are as they were."""
+def of_files(
+    recording: Recording, made: Sequence[StandIn], loaded: Files | None, wanted: Capturing
+) -> Iterator[BuildWarning]:
+    """What the output does not have of them, or has only where things are as they were. `loaded`: what it has once its
+    glue has loaded it; None where that is not known."""
     then = kept(recording.files, wanted.forget_fd)
-    now = proof.files
-    if proof.differences is None:  # it was not loaded: what the stand-ins were written to do
+    now = loaded
+    if now is None:  # what the stand-ins were written to do
         now = next((one.reopened for one in made if one.reopened != Files()), Files())
     yield from _of_descriptors(then, now, wanted)
     yield from _of_lines(then, now)
@@ -50,6 +52,13 @@ def of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted
     yield from _of_changes(recording)
 
 
+def lost_files(
+    recording: Recording, made: Sequence[StandIn], loaded: Files | None, wanted: Capturing
+) -> list[BuildWarning]:
+    """Warnings that may say why an output answers otherwise."""
+    return [one for one in of_files(recording, made, loaded, wanted) if one.code not in ("glue-files", "glue-written")]
+
+
 def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[BuildWarning]:
     present = {file.number: file for file in now.opened}
     files = [file for file in then.opened if _is_there(file, present.get(file.number))]
@@ -57,7 +66,10 @@ def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[Buil
     strays = [file for file in files if file.own_position != present[file.number].own_position]
     by_path = [file for file in files if file.path and file not in strays]
     if by_path:
-        again = [f"{printable(file.title)} ({file.number})" for file in by_path]
+        start = "" if then.certain or then.folder is not None else ", from the folder that the glue starts in"
+        again = [
+            f"{printable(file.title)} ({file.number}{'' if file.raw.startswith(b'/') else start})" for file in by_path
+        ]
         yield BuildWarning(
             "glue-files",
             f"{listed(again)} {'is' if len(again) == 1 else 'are'} open at the pause, and the output opens "
@@ -70,7 +82,7 @@ def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[Buil
         yield BuildWarning(
             "glue-descriptors",
             f"{listed(names)} {'is' if len(others) == 1 else 'are'} open at the pause, and not in the output",
-            "Close them in prepare(program), or open them in resume(program), in the same order.",
+            f"Close them in prepare(program), or open them in resume(program), in the same order{_way(others)}.",
         )
     if strays:
         places = [_place(file, present[file.number].own_position) for file in strays]
@@ -91,6 +103,15 @@ def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[Buil
             f"{listed(names)} {'is' if len(names) == 1 else 'are'} closed at the pause, and open in the output",
             "Close them in resume(program), too.",
         )
+
+
+def _way(files: Sequence[OpenFile]) -> str:
+    """How to open the first of them that has a path."""
+    for file in files:
+        if file.path:
+            opened = f"program.FS.open({json.dumps(file.path)}, {json.dumps('r+' if file.flags & 3 else 'r')})"
+            return f": `{f'program.FS.llseek({opened}, {file.position}, 0)' if file.position else opened}`"
+    return ""
 
 
 def _is_there(file: OpenFile, found: OpenFile | None) -> bool:
@@ -115,7 +136,7 @@ def _of_lines(then: Files, now: Files) -> Iterator[BuildWarning]:
         if now.begun.get(number) != line:
             yield BuildWarning(
                 "glue-output",
-                f"{what}: what the glue keeps of it until it ends is not in the output",
+                f"{what}: what JavaScript keeps of it until it ends is not in the output",
                 "End the line in prepare(program), or write it in resume(program).",
             )
         elif not then.certain:

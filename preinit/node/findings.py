@@ -27,7 +27,7 @@ from ..result import (
     StandInFacts,
 )
 from ..version import VERSION
-from .descriptors import listed, of_files, paths
+from .descriptors import listed, lost_files, of_files, paths
 from .imports import HANDLES
 from .program import Node
 from .proof import Proof
@@ -125,12 +125,16 @@ def _host_facts(recording: Recording) -> HostFacts:
     )
 
 
-def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) -> str | None:
-    """What to do about an output that answers otherwise: import calls of start-up that it does not make, exports that
-    its glue calls again; None where there is none of both."""
+def lost(
+    module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None, wanted: Capturing
+) -> str | None:
+    """What to do about an output that answers otherwise: files that it does not have as they were, import calls of
+    start-up that it does not make, exports that its glue calls again; None where there is none of all."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
     again = may_run_once(module, recording, made)
     said = []
+    for one in lost_files(recording, made, loaded.files if loaded else None, wanted):
+        said.append(f"{one.message[0].upper()}{one.message[1:]}: {one.hint[0].lower()}{one.hint[1:]}")
     if unknown:
         options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
         said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
@@ -152,7 +156,7 @@ def _warnings(
     proof: Proof,
     wanted: Capturing,
 ) -> Iterator[BuildWarning]:
-    yield from of_files(recording, made, proof, wanted)
+    yield from of_files(recording, made, None if proof.differences is None else proof.files, wanted)
     yield from _of_start(module, recording, made)
     for index, number in captured.foreign.items():
         yield BuildWarning(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import preinit
+from preinit.errors import AnswerDiffers
 from tests.support.glue import codes, needs_node
 from tests.support.places import ROOT
 
@@ -45,13 +46,19 @@ BOTH_WAYS = pytest.mark.parametrize("given", [True, False])
 
 
 def captured(
-    folder: Path, given: bool, steps: str, found: str = "", expected: object = (), **options: Any
+    folder: Path,
+    given: bool,
+    steps: str,
+    found: str = "",
+    expected: object = (),
+    resume: str = "",
+    **options: Any,
 ) -> preinit.Result:
     """The capture of a program that took some steps, after which input and output find what is expected."""
     for name in ("files.js", "files.wasm"):
         shutil.copy(ROOT / "fixtures/glue" / name, folder)
     script = SCRIPT.replace("GIVEN", json.dumps(given)).replace("STEPS", steps).replace("FOUND", found)
-    (folder / "prepare.cjs").write_text(script.replace("EXPECTED", json.dumps(expected)))
+    (folder / "prepare.cjs").write_text(script.replace("EXPECTED", json.dumps(expected)) + resume)
     result = preinit.capture(folder / "files.wasm", folder / "prepare.cjs", **options)
     assert result.report.capture
     assert result.report.capture.answered
@@ -118,14 +125,27 @@ def test_what_can_not_be_as_it_was_is_told_with_what_it_is(tmp_path: Path, given
     for said in (
         f"descriptor 3 (/d, which is not there any more), descriptor 5 ({opened}), descriptor 6 (___syscall_pipe), "
         "descriptor 7 (___syscall_pipe), descriptor 8 (/w/other) are open at the pause, and not in the output",
+        'in the same order: `program.FS.open("/w/other", "r")`',
         "descriptor 4 (/e) stands at byte 1 at the pause, and in the output at 0",
         "forget_fd=[4]",
         "the current folder of the program is /new at the pause, and in the output ",
         'program.FS.chdir("/new")',
-        f"on standard output (4,096 bytes: {'x' * 40}...): what the glue keeps of it until it ends is not in the output",
+        f"on standard output (4,096 bytes: {'x' * 40}...): what JavaScript keeps of it until it ends is not in the output",
     ):
         assert said in told(result)
     assert codes(result) == ["glue-descriptors", "glue-positions", "glue-output", "glue-folder", "glue-written"]
+
+
+def test_an_answer_that_differs_for_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    """What is to be done in `resume` can be copied."""
+    steps = 'FS.writeFile("/made", "abc"); call("open", "/made", READ); read("read", 3, 1);'
+    with pytest.raises(AnswerDiffers) as caught:
+        captured(tmp_path, True, steps, 'read("read", 3, 1)', ["b"])
+    assert caught.value.hint
+    assert "Descriptor 3 (/made) is open at the pause, and not in the output" in caught.value.hint
+    opening = caught.value.hint.split("`")[1]
+    resume = f'exports.resume = (program) => {{ FS.writeFile("/made", "abc"); {opening}; }};'
+    captured(tmp_path, True, steps, 'read("read", 3, 1)', ["b"], resume)
 
 
 COPIED = 'call("open", "/d", READ); call("dup", 3); read("read", 3, 3); read("read", 4, 5);'
@@ -154,6 +174,6 @@ def test_begun_lines_and_closed_streams_can_be_left_out(tmp_path: Path) -> None:
     steps = 'call("close", 0); call("write", 1, "half "); call("write", 2, "half "); call("sync", 2);'
     result = captured(tmp_path, False, steps, forget_fd=[0, 1])
     assert codes(result) == ["glue-output"]  # some glue shows on fsync what it keeps
-    assert "standard error (5 bytes: half ): what the glue keeps of it until it ends is not in the output" in told(
+    assert "standard error (5 bytes: half ): what JavaScript keeps of it until it ends is not in the output" in told(
         result
     )
