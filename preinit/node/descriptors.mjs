@@ -93,7 +93,8 @@ function asking(memory, imports, wideOnes, is64) {
       return undefined;
     }
   };
-  const [seek, transfer, folderIs] = [find(/fd_seek$/), find(/fd_write$/) ?? find(/fd_read$/), find(/syscall_getcwd$/)];
+  const [seek, folderIs] = [find(/fd_seek$/), find(/syscall_getcwd$/)];
+  const transfers = [find(/fd_write$/), find(/fd_read$/)].filter(Boolean);
   const wide = seek && wideOnes.some(([from, name]) => from === seek.module && name === seek.name);
   const move = (number, by, whence) =>
     wide ? called(seek, number, BigInt(by), whence, address) : called(seek, number, by, 0, whence, AT);
@@ -106,8 +107,13 @@ function asking(memory, imports, wideOnes, is64) {
     place: (number, position) => move(number, position, 0),
     // Nothing is read or written. Undefined where the glue does not say.
     isOpen(number) {
-      const code = called(transfer, number, address, is64 ? 0n : 0, address);
-      return code === 0 ? true : code === BAD ? false : undefined;
+      let closed = transfers.length > 0;
+      for (const entry of transfers) {
+        const code = called(entry, number, address, is64 ? 0n : 0, address);
+        if (code === 0) return true;
+        closed &&= code === BAD;
+      }
+      return closed ? false : undefined;
     },
     current() {
       if (!folderIs) return undefined;
