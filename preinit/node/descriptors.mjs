@@ -66,11 +66,11 @@ function askSystem() {
   const terminals = new Map(); // of streams, by name: other devices keep nothing
   for (const stream of streams) if (stream?.tty) terminals.set(stream.node?.name === "tty1" ? 2 : 1, stream.tty);
   for (const number of [1, 2]) {
-    const stream = streams[number];
-    // A device of JavaScript's own may keep lines; a file of the machine does not.
-    if (terminals.has(number) || !stream || stream.nfd !== undefined) begun.delete(number);
-    if (begun.has(number)) synced.add(number);
-    else synced.delete(number);
+    const device = opened.has(number) ? undefined : streams[number];
+    // One of JavaScript's own may keep lines; a file of the machine does not.
+    if (device && !device.tty && device.nfd === undefined) synced.add(number);
+    else begun.delete(number);
+    if (!begun.has(number)) synced.delete(number);
   }
   for (const [number, { output }] of terminals) if (output?.length) begun.set(number, Buffer.from(output));
 }
@@ -116,7 +116,7 @@ function asking(memory, imports, wideOnes, is64) {
       return closed ? false : undefined;
     },
     current() {
-      if (!folderIs) return undefined;
+      if (!folderIs || memory.buffer.byteLength < AT + LONGEST) return undefined;
       const piece = Buffer.from(memory.buffer, AT, LONGEST);
       const kept = Buffer.from(piece);
       const length = called(folderIs, address, is64 ? BigInt(LONGEST) : LONGEST);

@@ -101,15 +101,17 @@ function writes(memory, number, parts, written) {
   }
   const stream = terminal(number);
   if (stream === undefined) return;
-  const pieces = parts.map(([start, size]) => Buffer.from(memory.buffer, start, size));
+  const pieces = parts.map(([start, size]) => new Uint8Array(memory.buffer).subarray(start, start + size));
   const bytes = Buffer.concat([begun.get(stream) ?? Buffer.alloc(0), ...pieces].map((piece) => Buffer.from(piece)));
   synced.delete(stream);
   begun.set(stream, bytes.subarray(bytes.lastIndexOf(10) + 1).subarray(0, LONGEST_LINE + 1));
 }
-// Numbers behind an address: `wide` ones have 64 bits.
+// Numbers behind an address: `wide` ones have 64 bits. Zeros, where there are none.
 function numbersAt(memory, address, count, wide) {
   const view = new DataView(memory.buffer);
-  const at = (i) => Number(address) + i * (wide ? 8 : 4);
+  const size = wide ? 8 : 4;
+  const at = (i) => Number(address) + i * size;
+  if (!(at(0) >= 0 && at(count) <= view.byteLength)) return Array(count).fill(0);
   return Array.from({ length: count }, (_, i) => (wide ? Number(view.getBigUint64(at(i), true)) : view.getUint32(at(i), true)));
 }
 function transfers(memory, js, [number, parts, count, ...rest]) {
@@ -122,14 +124,17 @@ function transfers(memory, js, [number, parts, count, ...rest]) {
   writes(memory, number, Array.from({ length: pairs.length / 2 }, (_, i) => pairs.slice(2 * i, 2 * i + 2)), done);
 }
 
-const same = (one, other) => path.posix.normalize(`${one}`) === path.posix.normalize(`${other}`);
-// A file is no more, or somewhere else: what is open stays so.
+// A file, or the folder that it is in, is no more, or somewhere else: what is open stays so.
+const normal = (bytes) => path.posix.normalize(bytes.toString("latin1")).replace(/(?<=.)\/$/, "");
 function moves(from, to) {
+  if (!from) return;
+  const [old, now] = [normal(from), to && normal(to)];
   for (const file of opened.values()) {
-    if (!file.bytes || !from) continue;
-    if (to && same(file.bytes, to)) file.gone = true;
-    else if (same(file.bytes, from) && to) file.bytes = to;
-    else if (same(file.bytes, from)) file.gone = true;
+    if (!file.bytes) continue;
+    const here = normal(file.bytes);
+    const isMoved = here === old || here.startsWith(`${old}/`);
+    if (here === now || (isMoved && !to)) file.gone = true;
+    else if (isMoved) file.bytes = Buffer.from(now + here.slice(old.length), "latin1");
   }
 }
 

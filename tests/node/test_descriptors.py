@@ -303,8 +303,8 @@ def test_descriptors_that_share_a_file_share_it_again(tmp_path: Path, steps: str
 
 
 def test_descriptors_are_copied_where_the_glue_chooses_their_numbers(tmp_path: Path) -> None:
-    """Or, where nothing can copy one to its number, told."""
-    copy = "p.copy(3); p.copy(1); p.close(4); p.copy(2)"
+    """A file in the place of a closed stream gets its number. Or, where nothing can copy one to its number, told."""
+    copy = "p.close(0); p.open(1, 0); p.copy(3); p.copy(1); p.close(4); p.copy(2)"
     dup = COPYING.replace("__syscall_dup3", "other").replace(
         '"__syscall_fcntl64" (func $fcntl (param i32 i32 i32)', '"__syscall_dup" (func $fcntl (param i32)'
     )
@@ -323,7 +323,7 @@ def test_descriptors_are_copied_where_the_glue_chooses_their_numbers(tmp_path: P
     )
     result = captured(tmp_path, REOPENED.replace("STEPS", copy), dup, glue)
     assert codes(result) == ["glue-files"]
-    open_then = [["in", 0], ["out", 0], ["err", 0], ["/\xff", 0], ["err", 0], ["out", 0]]
+    open_then = [["/b", 0], ["out", 0], ["err", 0], ["/\xff", 0], ["err", 0], ["out", 0]]
     assert in_glue(tmp_path, result, ALL_SHOWN) == [open_then, 0x53, 0x53]
     told = captured(tmp_path, REOPENED.replace("STEPS", copy), COPYING.replace("__syscall_dup3", "other"), glue)
     assert "descriptor 4 (a copy of descriptor 2), descriptor 5 (a copy of descriptor 1) are open" in said(

@@ -27,10 +27,10 @@ const out = [];
 const [READ, WRITE, BOTH] = [0, 1, 2];
 let FS, call, read;
 exports.load = async () => {
-  const files = { "/d": "0123456789abcdefghij", "/e": "EEEE", "/w/d": "in w" };
+  const files = { "/d": "0123456789abcdefghij", "/e": "EEEE", "/old/e": "EEEE", "/moved/e": "EEEE", "/w/d": "in w" };
   const options = { print: (line) => out.push(line), printErr: (line) => out.push(`error: ${line}`) };
   options.preRun = [() => {
-    for (const folder of ["/w", "/many"]) options.FS.mkdir(folder);
+    for (const folder of ["/w", "/many", "/old", "/moved"]) options.FS.mkdir(folder);
     for (let i = 10; i < 30; i++) files[`/many/${i}`] = "";
     for (const [path, content] of Object.entries(files)) options.FS.writeFile(path, content);
   }];
@@ -75,22 +75,23 @@ def test_a_program_goes_on_in_its_files_folders_and_lines_where_it_was(tmp_path:
       call("chdir", "/w"); call("open", "d", READ); read("read", 3, 1);
       call("opendir", "/many"); for (let i = 0; i < 9; i++) read("readdir");
       call("openat", call("open", "/w", 0x10000), "d"); call("close", 5); read("read", 6, 2);
-      call("open", "/e", BOTH); call("append", 5);
+      call("open", "/old/e", BOTH); call("append", 5);
+      FS.unlink("/moved/e"); FS.rmdir("/moved"); call("rename", "/old", "/moved");
       call("write", 1, "shown"); call("close", 0); call("open", "/d", READ); read("read", 0, 4);
       call("write", 1, "shown\\nhalf a "); call("write", 2, "h\\u00e9");
     """
     found = """
       read("read", 3, 9), Array.from({ length: 14 }, () => read("readdir")).join(), read("read", 6, 9),
       (call("write", 1, "line\\n"), call("write", 2, "h\\n"), out.slice(-2)), read("read", 0, 3),
-      (call("write", 5, "ZZ"), read("read", call("open", "../e", READ), 9)), call("open", "d", READ)
+      (call("write", 5, "ZZ"), read("read", call("open", "../moved/e", READ), 9)), call("open", "d", READ)
     """
     rest = ",".join(map(str, range(17, 30))) + ","
     result = captured(
         tmp_path, given, steps, found, ["n w", rest, " w", ["half a line", "error: h\u00e9h"], "456", "EEEEZZ", 8]
     )
     # Without asking the glue it is not certain that it keeps begun lines.
-    assert codes(result) == ["glue-files", *([] if given else ["glue-output", "glue-output"])]
-    assert "/d (0), /w/d (3), /many (4), /e (5), /w/d (6) are open" in told(result)
+    assert codes(result) == ["glue-files", *([] if given else ["glue-output", "glue-output"]), "glue-written"]
+    assert "/d (0), /w/d (3), /many (4), /moved/e (5), /w/d (6) are open" in told(result)
     if not given:
         assert "a line on standard output (7 bytes: half a ): the output writes that again" in told(result)
         assert "forget_fd=[1]" in told(result)
