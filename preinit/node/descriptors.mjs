@@ -49,6 +49,7 @@ function locate(file, stream) {
   } else file.gone = true;
 }
 
+const APPENDS_ONLY = 0o2001; // O_APPEND and O_WRONLY
 const CREATES = 0o1300; // O_CREAT, O_EXCL and O_TRUNC: the glue forgets them
 function askSystem() {
   const { streams } = system;
@@ -60,7 +61,8 @@ function askSystem() {
     if (!file) return opened.set(number, { made: `${stream.path}, opened by JavaScript` });
     if (!file.bytes) return;
     file.flags = (stream.flags & ~CREATES) | (file.flags & CREATES);
-    file.position = stream.seekable === false ? 0 : stream.position;
+    const seeks = stream.seekable !== false && (!stream.stream_ops || stream.stream_ops.llseek);
+    file.position = seeks ? stream.position : 0;
     locate(file, stream);
   });
   const terminals = new Map(); // of streams, by name: other devices keep nothing
@@ -179,10 +181,12 @@ function described(ask) {
     }
     const copy = first(file);
     const isCopy = copy !== number;
+    // Where it writes, that tells: nobody can ask where it stands.
+    const matters = ask.seeks || (flags & (APPENDS_ONLY | 2)) !== APPENDS_ONLY;
     return [
       number,
       {
-        ...text(bytes), flags, position, made, places: file.places, listed: file.shared.listed,
+        ...text(bytes), flags, position: matters ? position : 0, made, places: file.places, listed: file.shared.listed,
         ...(isCopy ? { copy, apart: isApart(number, copy, ask) } : {}),
       },
     ];
