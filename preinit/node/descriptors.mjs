@@ -148,7 +148,9 @@ function askImports(ask) {
       }
     }
   }
-  for (const [number, file] of opened) if (file.bytes) file.position = ask.seeks ? (ask.position(number) ?? 0) : told(file);
+  for (const [number, file] of opened) {
+    if (file.bytes) file.position = ask.seeks ? (ask.position(number) ?? 0) : told(file);
+  }
 }
 // What was read and written tells the position, too, of most files.
 function told({ bytes, unsure, shared: { moved } }) {
@@ -177,7 +179,8 @@ function described(ask) {
   return [...opened].map(([number, file]) => {
     const { bytes, flags, position, made, stream } = file;
     if (!bytes || file.gone) {
-      return [number, { made: file.gone ? `${bytes}, which is not there any more` : made, copy: stream, places: file.places }];
+      const what = file.gone ? `${bytes}, which is not there any more` : made;
+      return [number, { made: what, copy: stream, places: file.places }];
     }
     const copy = first(file);
     const isCopy = copy !== number;
@@ -217,7 +220,7 @@ export function describe(memory, imports, wideOnes, is64) {
     // Where it is, if that is known; and whether something of the program's brought it there.
     folder: now ?? folder.path?.toString() ?? null,
     moved: isMoved,
-    begun: Object.fromEntries([...begun].filter(([, bytes]) => bytes.length).map(([n, bytes]) => [n, bytes.toString("hex")])),
+    begun: Object.fromEntries([...begun].flatMap(([n, line]) => (line.length ? [[n, line.toString("hex")]] : []))),
     synced: [...synced].filter((stream) => stream),
     asked: Boolean(system),
   };

@@ -89,7 +89,8 @@ def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[Buil
         yield BuildWarning(
             "glue-positions",
             f"{listed(places)}: the program can't go on there where it was",
-            "Close them in prepare(program), or open them there again in resume(program) and not before: "
+            "Close them in prepare(program), or leave them closed, and open them in resume(program), in the same order"
+            + f"{_way(strays)}; "
             + option("--forget-fd", str(strays[0].number)),
         )
     closed = [number for number in then.shut if number not in now.shut]
@@ -98,10 +99,11 @@ def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[Buil
     if closed or extra:
         names = [f"descriptor {number} ({_STREAM_NAMES[number]})" for number in closed]
         names += [f"descriptor {file.number} ({printable(file.title or file.made)})" for file in extra]
+        first = [*closed, *(file.number for file in extra)][0]
         yield BuildWarning(
             "glue-descriptors",
             f"{listed(names)} {'is' if len(names) == 1 else 'are'} closed at the pause, and open in the output",
-            "Close them in resume(program), too.",
+            f"Close them in resume(program), too: `program.FS.close(program.FS.streams[{first}])`.",
         )
 
 

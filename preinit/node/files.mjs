@@ -9,7 +9,7 @@ export const shut = new Set(); // standard streams that are closed, and in whose
 export const wrote = new Set(); // paths of files that the program wrote
 export const begun = new Map(); // 1 or 2 -> what was written there behind the last end of a line
 export const synced = new Set(); // 1 or 2, if some glue shows that at once as it stands: after fsync
-export const folder = { path: null }; // the current folder, as bytes, from the one of the start on; null: it is that one
+export const folder = { path: null }; // the current one, as bytes, from that of the start on; null: it is that one
 let descriptions = 0; // files that were opened
 
 function textAt({ buffer }, address) {
@@ -81,7 +81,8 @@ function duplicates(number, copy, js, places) {
   shut.delete(copy);
   const known = file && (file.bytes !== undefined || file.stream !== undefined);
   if (known && file.stream === copy) opened.delete(copy); // the stream that it was at the start
-  else opened.set(copy, known ? { ...file, made: js, places, unsure: file.unsure || file.shared?.moved !== 0 } : { made: js });
+  else if (!known) opened.set(copy, { made: js });
+  else opened.set(copy, { ...file, made: js, places, unsure: file.unsure || file.shared?.moved !== 0 });
 }
 
 function moving(file, by) {
@@ -112,7 +113,8 @@ function numbersAt(memory, address, count, wide) {
   const size = wide ? 8 : 4;
   const at = (i) => Number(address) + i * size;
   if (!(at(0) >= 0 && at(count) <= view.byteLength)) return Array(count).fill(0);
-  return Array.from({ length: count }, (_, i) => (wide ? Number(view.getBigUint64(at(i), true)) : view.getUint32(at(i), true)));
+  const one = (place) => (wide ? Number(view.getBigUint64(place, true)) : view.getUint32(place, true));
+  return Array.from({ length: count }, (_, i) => one(at(i)));
 }
 function transfers(memory, js, [number, parts, count, ...rest]) {
   const wide = typeof parts === "bigint";
@@ -155,7 +157,7 @@ export function watchFiles(memory, js, args, result) {
   else if (!memory || result !== 0) watchLength(js, args, result);
   else if (/fd_(read|write|pwrite)$/.test(js)) transfers(memory, js, args);
   else if (/fd_sync$/.test(js)) synced.add(terminal(first));
-  else if (/syscall_pipe2?$/.test(js)) numbersAt(memory, first, 2, false).forEach((end) => opened.set(end, { made: js }));
+  else if (/syscall_pipe2?$/.test(js)) for (const end of numbersAt(memory, first, 2, false)) opened.set(end, { made: js });
   else if (/path_open$/.test(js)) opened.set(numbersAt(memory, args[8], 1, false)[0], { made: js });
   else if (/syscall_chdir$/.test(js)) folder.path = within(folder.path, textAt(memory, first));
   else if (/syscall_fchdir$/.test(js)) folder.path = opened.get(first)?.bytes ?? folder.path;

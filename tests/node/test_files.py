@@ -128,7 +128,7 @@ def test_what_can_not_be_as_it_was_is_told_with_what_it_is(tmp_path: Path, given
         "descriptor 7 (___syscall_pipe), descriptor 8 (/w/other) are open at the pause, and not in the output",
         'in the same order: `program.FS.open("/w/other", "r")`',
         "descriptor 4 (/e) stands at byte 1 at the pause, and in the output at 0",
-        "forget_fd=[4]",
+        'in the same order: `program.FS.llseek(program.FS.open("/e", "r+"), 1, 0)`; `forget_fd=[4]`',
         "the current folder of the program is /new at the pause, and in the output ",
         'program.FS.chdir("/new")',
         f"on standard output (4,096 bytes: {'x' * 40}...): what JavaScript keeps of it until it ends is not in the output",
