@@ -260,6 +260,8 @@ def _files(facts: dict[str, Any]) -> Files:
     if not facts:  # the program is paused inside of a call
         return Files()
     folder = facts["folder"]
+    if not {*map(int, facts["shut"]), *map(int, facts["begun"])} <= {0, 1, 2}:
+        raise ValueError("a standard stream that there is not")
     return Files(
         tuple(_file(int(number), entry) for number, entry in sorted(facts["opened"], key=lambda pair: int(pair[0]))),
         tuple(map(int, facts["shut"])),
@@ -275,6 +277,8 @@ def _file(number: int, facts: dict[str, Any]) -> OpenFile:
     path = facts.get("path")
     raw = facts.get("raw")
     position = facts.get("position") if path is not None else 0
+    if position is not None and not 0 <= position < 1 << 63:
+        raise ValueError(f"a file stands at {position!r}")
     return OpenFile(
         number, None if path is None else str(path), int(facts.get("flags") or 0),
         None if position is None else int(position), str(facts.get("made") or ""),
