@@ -11,6 +11,7 @@ export const begun = new Map(); // 1 or 2 -> what was written there behind the l
 export const synced = new Set(); // 1 or 2, if some glue shows that at once as it stands: after fsync
 export const folder = { path: null }; // the current one, as bytes, from that of the start on; null: it is that one
 let descriptions = 0; // files that were opened
+const isStream = (number) => number >= 0 && number < STREAMS;
 
 function textAt({ buffer }, address) {
   const memory = new Uint8Array(buffer);
@@ -60,7 +61,7 @@ const TERMINALS = { "/dev/stdin": 1, "/dev/stdout": 1, "/dev/tty": 1, "/dev/stde
 function terminal(number) {
   const file = opened.get(number);
   if (file?.bytes) return TERMINALS[file.bytes];
-  const stream = file ? file.stream : number < STREAMS && !shut.has(number) ? number : undefined;
+  const stream = file ? file.stream : isStream(number) && !shut.has(number) ? number : undefined;
   return stream === 0 ? 1 : stream;
 }
 // Glue shows what it has of a line when a descriptor of the terminal is closed.
@@ -69,14 +70,14 @@ const ends = (number) => begun.delete(terminal(number));
 function closes(number) {
   ends(number);
   opened.delete(number);
-  if (number < STREAMS) shut.add(number);
+  if (isStream(number)) shut.add(number);
 }
 
 // Several descriptors of one open file share its position; some glue opens it again for a copy: then it is `unsure`.
 // `places`: it got the number that was asked for.
 function duplicates(number, copy, js, places) {
   if (copy === number) return;
-  const file = opened.get(number) ?? (number < STREAMS ? { stream: number } : undefined);
+  const file = opened.get(number) ?? (isStream(number) ? { stream: number } : undefined);
   if (places) ends(copy);
   shut.delete(copy);
   const known = file && (file.bytes !== undefined || file.stream !== undefined);

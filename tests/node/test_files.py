@@ -102,7 +102,7 @@ def test_streams_that_were_swapped_or_closed_and_what_javascript_closed_are_so_a
     tmp_path: Path, given: bool
 ) -> None:
     steps = """
-      call("open", "/d", READ); call("open", "/e", READ); FS.close(FS.streams[3]);
+      call("open", "/d", READ); call("open", "/e", READ); FS.close(FS.streams[3]); call("close", -1);
       call("dup2", 1, 9); call("dup2", 2, 1); call("dup2", 9, 2); call("close", 9); call("close", 0);
     """
     found = """
