@@ -10,6 +10,7 @@ from ..binary.encoder import PREAMBLE
 from ..errors import AnswerDiffers, NotWasm, Unreadable, UsageError, quoted
 from ..host.output import Output
 from ..options import Options
+from ..options.accepted import watched
 from ..options.capture import SHARED, Capturing
 from ..options.declared import Effect, declared
 from ..options.fields import given
@@ -109,6 +110,7 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
         with observer.stage("instrument"):
             copy, facts = instrument(module)
             facts["replayed"] = replayed_pattern(wanted.replay)
+            facts["callers"] = sorted(watched(options.accept))
         with observer.stage("script", place.name):
             output = Output(options.host, 0)
             outcome = run(script, "record", folder / "record", copy, output.to_error, facts)

@@ -6,7 +6,8 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
-import { dump, dumpAnywhere, everywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
+import { dump, dumpAnywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
+import { everywhere } from "./instances.mjs";
 
 const { mode, script } = settings;
 const IMPORTING = "importing it";

@@ -14,7 +14,7 @@ from ..options.record import record
 from ..options.words import in_capture
 from ..passes.findings.module import custom_warnings, stack_pointer_warnings
 from ..passes.findings.report import code_offset, module_facts, snapshot_facts
-from ..passes.findings.world import hazards, hinted
+from ..passes.findings.world import callers_text, hazards, hinted
 from ..passes.plan.job import Job
 from ..passes.rewrite.module import Rewritten
 from ..result import (
@@ -27,6 +27,7 @@ from ..result import (
     StandInFacts,
 )
 from ..version import VERSION
+from .asked import host_facts
 from .imports import CHANGES, HANDLES
 from .program import Node
 from .proof import Proof
@@ -38,8 +39,11 @@ from .state import Captured
 _STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
 #: What to do about what a program keeps, where that is something else than for a module without JavaScript.
 _HINTS = {
-    "environment-frozen": "Ask for it where instances do, not while the program is loaded; never give a secret.",
-    "arguments-frozen": "Read the arguments where instances do, not while the program is loaded.",
+    "environment-frozen": "Have resume(program) hand over what instances are to have, by a function that the program "
+    "exports (in C, one that calls setenv): what the glue is given is not looked at. Never give a secret.",
+    "arguments-frozen": "Have resume(program) hand them over, by a function that the program exports: what the glue is "
+    "given is not looked at.",
+    "stdin-consumed": "Read standard input where instances do, not in prepare(program).",
 }
 #: Names that a message lists.
 _FEW = 6
@@ -62,7 +66,7 @@ def report_of(
     found = read_sections(output.wasm)
     compressed = options.measure_gzip or options.max_gzip is not None
     moved = code_offset(module.sections) != code_offset(found)
-    host = _host_facts(recording)
+    host = host_facts(module, recording, made)
     functions = len(module.bodies)
     reason = "it is captured in Node, in its own JavaScript glue"
     stand_ins = tuple(
@@ -85,6 +89,7 @@ def report_of(
             *_in_capture(custom_warnings(module, moved)),
             *_in_capture(stack_pointer_warnings(module, captured.snapshot)),
             *_in_capture(hinted(hazards(host), _HINTS)),
+            *_of_zone(host),
             *_warnings(module, recording, captured, made, proof, wanted),
         ),
         capture=CaptureFacts(
@@ -98,30 +103,17 @@ def _in_capture(warnings: Iterable[BuildWarning]) -> Iterator[BuildWarning]:
         yield dataclasses.replace(one, message=in_capture(one.message), hint=in_capture(one.hint))
 
 
-def _host_facts(recording: Recording) -> HostFacts:
-    calls: dict[str, int] = {}
-    for entry in recording.imports:
-        if entry.times:
-            name = f"{entry.module}.{entry.name}"
-            calls[name] = calls.get(name, 0) + entry.times
-    given = recording.given
-    return HostFacts(
-        calls=calls,
-        first_calls={},
-        random_bytes=given.random,
-        clock_reads=given.clock,
-        monotonic_reads=given.monotonic,
-        environment_read=False,
-        environment=(),
-        arguments_read=False,
-        arguments=(),
-        stdin_read=False,
-        stdin_bytes=0,
-        folders=(),
-        folders_listed=False,
-        files=(),
-        open_descriptors=(),
-    )
+def _of_zone(host: HostFacts) -> Iterator[BuildWarning]:
+    for name in ("tzset_js", "tzset"):
+        if name in host.causes:
+            where = callers_text(host.causes[name], "first in")
+            yield BuildWarning(
+                "environment-frozen",
+                f"the program asked for the time zone{f' ({where})' if where else ''} and was told that of a capture, "
+                "UTC: C libraries keep that answer",
+                "Use local times (localtime, mktime, tzset) in instances only, or UTC everywhere.",
+            )
+            return
 
 
 def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) -> str | None:

@@ -6,10 +6,12 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { isMainThread, threadId } from "node:worker_threads";
+import { isMainThread } from "node:worker_threads";
 import { plain, pointed } from "./arguments.mjs";
+import { asked, note as noteAsked, settleAsked, watchAsked, watchMain } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
+import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -37,7 +39,6 @@ const watches = job.mode !== "time";
 
 const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
-const MOST_MAKERS = 6;
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
@@ -65,6 +66,7 @@ arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () 
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
+  const names = [entry.js, entry.name];
   // They catch what is thrown through them, and call straight back.
   if (/^invoke_/.test(title) || /^invoke_/.test(entry.name)) return provided;
   const isReplayed = REPLAYED.test(entry.js) || REPLAYED.test(entry.name);
@@ -78,13 +80,17 @@ function wrapImport(entry, provided) {
       else lost++;
     }
     const before = serving;
+    const { clock, random } = given;
     serving = title;
     depth++;
     try {
       const result = provided.apply(this, args);
       watchFiles(target?.memories[0], serving, args, result);
+      watchAsked(target?.memories[0], names, args, result, job.callers);
       return unwrapped.get(result) ?? result;
     } finally {
+      if (given.clock !== clock) noteAsked("clock_time_get", job.callers);
+      if (given.random !== random) noteAsked("random_get", job.callers);
       depth--;
       serving = before;
     }
@@ -106,6 +112,7 @@ function wrapExport(name, actual) {
       called.set(name, [times, loading + (phase === "load" ? 1 : 0)]);
       if (times <= 2 && job.mode === "record") {
         note = { name, phase, args: args.map(plain), frames: frames(), imports: [] };
+        note.texts = watchMain(target?.memories[0], name, note.frames, args);
         if (calls.length < MOST_CALLS) calls.push(note);
         else lost++;
       }
@@ -147,24 +154,13 @@ function watchedImports(module, provided) {
   return made;
 }
 
-// Each instance of any thread or process leaves a file.
-const INSTANCE = "instance-";
-function tellInstance(where) {
-  const name = `${INSTANCE}${process.pid}-${threadId}-${real.now()}`;
-  fs.writeFileSync(path.join(folder, name), where);
-}
-export function everywhere() {
-  const files = fs.readdirSync(folder).filter((name) => name.startsWith(INSTANCE)).sort();
-  const makers = files.slice(0, MOST_MAKERS).map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
-  return { instances: files.length, makers };
-}
-
 function watched(instance, where) {
-  tellInstance(where);
+  tellInstance(where, real.now());
   const e = instance.exports;
   const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
   if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
+  settleAsked(target.memories[0]);
   target.before = { globals: readGlobals(target, job), tables: readTables(target) };
   const shown = {};
   for (const [name, value] of Object.entries(e)) {
@@ -311,6 +307,7 @@ export function dump(more = {}) {
     droppedElements: trapping(target, job.probes.elements),
     called: [...called].map(([name, [times, loading]]) => [name, times, loading]),
     wrote: [...wrote],
+    asked: asked(),
     aliases: Object.fromEntries(aliases),
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
@@ -345,15 +342,6 @@ channel.onmessage = ({ data }) => {
   if (data === "loaded") phase = "prepare";
   if (data === "pause" && target && claims() && dump()) channel.postMessage("paused");
 };
-// One thread writes the state: several would write over each other.
-function claims() {
-  try {
-    fs.closeSync(fs.openSync(path.join(folder, "claimed"), "wx"));
-    return true;
-  } catch {
-    return false;
-  }
-}
 export function loaded(program) {
   phase = "prepare";
   for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {

@@ -34,7 +34,7 @@ _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
 _NOTHING: dict[str, Any] = {
     "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
-    "candidates": None, "references": [], "pointer": None, "is64": False, "wide": [], "replayed": "(?!)",
+    "candidates": None, "references": [], "pointer": None, "is64": False, "wide": [], "replayed": "(?!)", "callers": [],
 }  # fmt: skip
 
 

@@ -95,6 +95,7 @@ def _quoted(value: object) -> str:
 #: A build's words, and what they are in a capture.
 _OF_A_BUILD = (
     (r"(?<=[Tt]he )initializer(?= (?:took|read|called)\b)", "program"),
+    (r"(?<=[Tt]he )guest(?= (?:was|asked|noted)\b)", "program"),
     (r"\bAn initializer\b", "A script"),
     (r"\ban initializer\b", "a script"),
     (r"\binitializer\b", "script"),

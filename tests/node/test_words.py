@@ -21,7 +21,7 @@ def test_warnings_that_builds_give_too_speak_of_the_script_and_the_program(tmp_p
     )
     assert codes(result) == ["clock-frozen"]
     (warning,) = result.report.warnings
-    assert warning.message.startswith("the program read the time of day: ")
+    assert warning.message.startswith("the program read the time of day (first in `now`): ")
     assert warning.hint == "Read the clock when an instance starts, not in the script."
 
 

@@ -1,0 +1,96 @@
+// What the program asked of the world, and which of its functions did: C libraries keep the answers, an empty one, too.
+import { guestFrames } from "./callers.mjs";
+
+const ASKING = /^_*(environ_sizes_get|environ_get|args_sizes_get|args_get|tzset(?:_js)?)$/;
+const READING = /^_*fd_read$/;
+const MAIN = /^_*(main|__main_argc_argv)$/;
+const MOST_TEXTS = 10_000; // variables, or arguments
+const LONGEST_TEXT = 1 << 17;
+const MOST_WAYS = 1000; // backtraces of one function that are told apart
+
+const texts = { environment: null, arguments: null }; // what was handed over; null for what nobody took
+const sizes = new Map(); // how many there are, by the function that gives them
+const first = {}; // name of a function as WASI has it -> who called it first
+const ways = {}; // the same, each way to it once, where those are wanted; null of too many
+let waiting = []; // calls of the start function, whose memory is not known yet
+let input = null; // bytes of standard input
+
+// The program called a function that WASI calls `name`. `wanted`: those of which each caller must be known.
+export function note(name, wanted) {
+  const each = wanted.includes(name);
+  if (first[name] && !each) return;
+  const frames = guestFrames();
+  first[name] ??= frames;
+  if (!each || ways[name] === null) return;
+  const known = (ways[name] ??= new Map());
+  known.set(frames.join(), frames);
+  if (known.size > MOST_WAYS) ways[name] = null;
+}
+
+// A call of an import has ended. `memory`: none while the start function runs. `names`: of the import, and of what
+// provides it.
+export function watchAsked(memory, names, args, result, wanted) {
+  const found = ASKING.exec(names[0]) ?? ASKING.exec(names[1]);
+  if (found) {
+    note(found[1], wanted);
+    if (memory) take(memory, found[1], args);
+    else waiting.push([found[1], args]);
+  } else if (args[0] === 0 && names.some((name) => READING.test(name)) && result === 0) {
+    note("fd_read", wanted);
+    const at = Number(args[3]);
+    input = (input ?? 0) + (memory && at + 4 <= memory.buffer.byteLength ? new DataView(memory.buffer).getUint32(at, true) : 0);
+  }
+}
+
+// The start function has ended: what it asked for lies in this memory.
+export function settleAsked(memory) {
+  for (const [name, args] of waiting) if (memory) take(memory, name, args);
+  waiting = [];
+}
+
+function take(memory, name, args) {
+  const kind = name.startsWith("environ") ? "environment" : "arguments";
+  const view = new DataView(memory.buffer);
+  const wide = typeof args[0] === "bigint";
+  const read = (at) => (wide ? Number(view.getBigUint64(at, true)) : view.getUint32(at, true));
+  try {
+    if (/_sizes_get$/.test(name)) sizes.set(kind, read(Number(args[0])));
+    else if (/_get$/.test(name)) texts[kind] = listed(memory, read, Number(args[0]), sizes.get(kind) ?? 0, wide ? 8 : 4);
+  } catch (problem) {
+    if (!(problem instanceof RangeError)) throw problem; // no addresses: the program's own fault
+  }
+}
+
+// Texts to which addresses point that lie one behind the other.
+function listed(memory, read, at, count, size) {
+  const bytes = Buffer.from(memory.buffer);
+  return Array.from({ length: Math.min(count, MOST_TEXTS) }, (_, i) => {
+    const start = read(at + i * size);
+    const end = bytes.indexOf(0, start);
+    return bytes.toString("utf8", start, Math.min(end < 0 ? bytes.length : end, start + LONGEST_TEXT));
+  });
+}
+
+// JavaScript calls an export, by these of its functions. Of main: what it is handed.
+export function watchMain(memory, name, frames, args) {
+  if (args.length !== 2 || !memory || !(MAIN.test(name) || frames.slice(0, 3).includes("callMain"))) return undefined;
+  try {
+    const view = new DataView(memory.buffer);
+    const wide = typeof args[1] === "bigint";
+    const read = (at) => (wide ? Number(view.getBigUint64(at, true)) : view.getUint32(at, true));
+    return listed(memory, read, Number(args[1]), Number(args[0]), wide ? 8 : 4);
+  } catch (problem) {
+    if (!(problem instanceof RangeError)) throw problem;
+    return undefined;
+  }
+}
+
+// Of the environment names only: values are nobody's business.
+export const asked = () => ({
+  environment: texts.environment?.map((text) => text.split("=", 1)[0]) ?? null,
+  arguments: texts.arguments,
+  counts: Object.fromEntries(sizes),
+  input,
+  first,
+  ways: Object.entries(ways).map(([name, known]) => [name, known && [...known.values()]]),
+});
