@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..binary.instructions import decoder
 from ..binary.module import Module
-from ..binary.opcodes import LOCAL_GET
+from ..binary.opcodes import LOCAL_GET, LOCAL_SET, LOCAL_TEE
 from ..binary.sections import ExternKind
 from ..errors import Frame
 from ..result import HostFacts
@@ -15,7 +15,7 @@ from .standins import StandIn
 
 #: Variables that Emscripten's glue gives each program.
 _GLUES = frozenset(("USER", "LOGNAME", "PATH", "PWD", "HOME", "LANG", "_"))
-_READS = decoder(frozenset(), frozenset((LOCAL_GET,)))
+_LOCALS = decoder(frozenset(), frozenset((LOCAL_GET, LOCAL_SET, LOCAL_TEE)))
 
 
 def host_facts(module: Module, recording: Recording, made: Sequence[StandIn]) -> HostFacts:
@@ -74,14 +74,20 @@ def _main(module: Module, recording: Recording, made: Sequence[StandIn]) -> tupl
     for call in recording.calls:
         if call.name in replaced and call.texts is not None:
             target = next(e.target for e in module.exports if e.kind == ExternKind.FUNC and e.name == call.name)
-            if any(index < 2 for index in _locals_read(module, target)):
+            if _reads_parameters(module, target, len(call.arguments)):
                 return target, call.texts
     return None
 
 
-def _locals_read(module: Module, function: int) -> Iterator[int]:
+def _reads_parameters(module: Module, function: int, number: int) -> bool:
+    """Whether a function takes what one of its parameters was, before it puts something else there."""
     if function < module.imported_functions:
-        return
+        return False
     at = function - module.imported_functions
-    for found in _READS.search(module.data, module.bodies.starts[at], module.bodies.ends[at]).found:
-        yield module.data[found.start + 1]  # a small index is one byte
+    written = set()
+    for found in _LOCALS.search(module.data, module.bodies.starts[at], module.bodies.ends[at]).found:
+        index = module.data[found.start + 1]  # a small one is one byte
+        if index < number and index not in written and found.opcode == LOCAL_GET:
+            return True
+        written.add(index)
+    return False
