@@ -4,6 +4,8 @@ import { guestFrames } from "./callers.mjs";
 const ASKING = /^_*(environ_sizes_get|environ_get|args_sizes_get|args_get|tzset(?:_js)?)$/;
 const READING = /^_*fd_read$/;
 const MAIN = /^_*(main|__main_argc_argv)$/;
+const VARIABLE = /^[^=]+=/;
+const MINIFIED = 3; // characters of the longest name that a minifier gives
 const MOST_TEXTS = 10_000; // variables, or arguments
 const LONGEST_TEXT = 1 << 17;
 const MOST_WAYS = 1000; // backtraces of one function that are told apart
@@ -27,11 +29,14 @@ export function note(name, wanted) {
   if (known.size > MOST_WAYS) ways[name] = null;
 }
 
-// A call of an import has ended. `memory`: none while the start function runs. `names`: of the import, and of what
-// provides it.
-export function watchAsked(memory, names, args, result, wanted) {
+// A call of an import has ended. `memory`: none while the start function runs. `entry`: with the names of the import, and
+// of what provides it.
+export function watchAsked(memory, entry, args, result, wanted) {
+  const names = [entry.js, entry.name];
   const found = ASKING.exec(names[0]) ?? ASKING.exec(names[1]);
-  if (found) {
+  if (!found && memory && args.length === 2 && result === 0 && names.every((name) => name.length <= MINIFIED)) {
+    recognize(memory, entry, args, wanted);
+  } else if (found) {
     note(found[1], wanted);
     if (memory) take(memory, found[1], args);
     else waiting.push([found[1], args]);
@@ -40,6 +45,33 @@ export function watchAsked(memory, names, args, result, wanted) {
     const at = Number(args[3]);
     input = (input ?? 0) + (memory && at + 4 <= memory.buffer.byteLength ? new DataView(memory.buffer).getUint32(at, true) : 0);
   }
+}
+
+// Where all names are minified, the environment is known by what its functions leave in the memory: variables that lie one
+// behind the other, to which addresses point, as many and as long as was said before.
+let last = null; // the call before, which may have told how many there are
+function recognize(memory, entry, args, wanted) {
+  const before = last;
+  last = { entry, args, frames: guestFrames() };
+  if (!before || before.entry === entry || typeof args[0] !== "number") return;
+  const view = new DataView(memory.buffer);
+  const numbers = [args[0], args[1], ...before.args];
+  if (numbers.some((at) => typeof at !== "number" || at <= 0 || at + 4 > view.byteLength)) return;
+  const [count, size] = before.args.map((at) => view.getUint32(at, true));
+  if (count === 0 || count > MOST_TEXTS || args[0] + 4 * count > view.byteLength || args[1] + size > view.byteLength) return;
+  let place = args[1];
+  for (let i = 0; i < count; i++) {
+    if (view.getUint32(args[0] + 4 * i, true) !== place) return;
+    const end = Buffer.from(memory.buffer).indexOf(0, place);
+    if (!VARIABLE.test(Buffer.from(memory.buffer).toString("utf8", place, Math.min(end, place + LONGEST_TEXT)))) return;
+    place = end + 1;
+  }
+  if (place !== args[1] + size) return;
+  first.environ_sizes_get ??= before.frames;
+  [before.entry.js, entry.js] = ["environ_sizes_get", "environ_get"];
+  sizes.set("environment", count);
+  note("environ_get", wanted);
+  take(memory, "environ_get", args);
 }
 
 // The start function has ended: what it asked for lies in this memory.

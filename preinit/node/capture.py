@@ -124,12 +124,15 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
             found = captured(module, recording, owners, options.max_memory)
             made = stand_ins(module, recording, stack_pointer(module), wanted)
         plan = plan_of(module, owners, options.layout, made, recording)
+        loaded = None
         outputs = ways(module, found.snapshot, plan, deadline, observer)
         try:
             rewritten, loaded = load(script, outputs, folder, observer.stage)
             proof = prove(script, found.snapshot, rewritten, loaded, folder, observer.stage)
         except AnswerDiffers as problem:
-            problem.hint = lost_calls(module, recording, made) or problem.hint
+            own = vars(problem).get("hint")
+            lost = lost_calls(module, recording, made, loaded)
+            problem.hint = " ".join(filter(None, (own, lost))) or problem.hint
             raise
         job = Job(module, (), options, {}, {}, deadline, plan.exports)
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)

@@ -29,8 +29,11 @@ from ..result import (
 from ..version import VERSION
 from .asked import host_facts
 from .imports import CHANGES, HANDLES
+from .instrument import stack_pointer
+from .loading import KEEP_ADDRESSES, in_words, loading_warnings, moved
 from .program import Node
-from .proof import Proof
+from .proof import SET_AGAIN, Proof
+from .proof import in_words as left_in_words
 from .recording import Recording
 from .standins import StandIn, described, is_helper, is_known, left_of_start, may_run_once
 from .state import Captured
@@ -47,6 +50,8 @@ _HINTS = {
 }
 #: Names that a message lists.
 _FEW = 6
+#: Names that a hint lists, so that it can be copied.
+_MOST_NAMED = 40
 
 
 def report_of(
@@ -116,15 +121,30 @@ def _of_zone(host: HostFacts) -> Iterator[BuildWarning]:
             return
 
 
-def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) -> str | None:
-    """What to do about an output that answers otherwise: import calls of start-up that it does not make, exports that
-    its glue calls again; None where there is none of both."""
+def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None) -> str | None:
+    """What to do about an output that answers otherwise: import calls of start-up, and after it, that it does not make,
+    exports that its glue calls again; None where there is nothing of all that."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
     again = may_run_once(module, recording, made)
     said = []
+    calls = [
+        in_words(one)
+        for one in moved(recording, loaded, resting_of(module, recording))
+        if one.export not in {one.export for one in made}
+    ]
+    if calls:
+        said.append(f"Of what load() called, {', '.join(calls[:_FEW])}. {KEEP_ADDRESSES}")
     if unknown:
-        options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
+        options = _named("--replay", unknown)
         said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
+    late = {entry.title: entry.late for entry in recording.imports if entry.late and not is_known(entry)}
+    if late or recording.written:
+        wrote = f"wrote {_listed([printable(path) for path in recording.written])}" if recording.written else ""
+        called = f"called {described(late)}" if late else ""
+        said.append(
+            f"After it was loaded, the program {' and '.join(filter(None, (wrote, called)))}: what JavaScript keeps of "
+            "that, files in its memory, say, is not in the output."
+        )
     if again:
         said.append(
             "Some of what has run already may run again. If one of these, or more, must not, say so: "
@@ -144,7 +164,10 @@ def _warnings(
     wanted: Capturing,
 ) -> Iterator[BuildWarning]:
     yield from _of_files(recording, made, proof, wanted)
-    yield from _of_start(module, recording, made)
+    yield from _of_start(module, recording, made, proof.loaded)
+    yield from loading_warnings(
+        recording, proof.loaded, called_again(module, recording, made), made, resting_of(module, recording)
+    )
     for index, number in captured.foreign.items():
         yield BuildWarning(
             "glue-slots",
@@ -163,7 +186,8 @@ def _warnings(
             "glue-late",
             f"the program called {described(others)} after it was loaded: what JavaScript keeps of that is not in the "
             "output",
-            "If it keeps something, do the same in resume(program); if not, say so (--drop IMPORT).",
+            f"If it keeps something, files in its memory, say, do the same in resume(program); if not, say so: "
+            f"{_named('--drop', others)} .",
         )
     if late:
         yield BuildWarning(
@@ -180,6 +204,8 @@ def _warnings(
             "the output",
             "End them in prepare(program), and start them again in resume(program).",
         )
+    if proof.left:
+        yield BuildWarning("glue-left", f"{left_in_words(proof.left)}: no instance has it", f"{SET_AGAIN}.")
     if recording.lost:
         yield BuildWarning(
             "glue-lost",
@@ -248,14 +274,17 @@ def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wante
         )
 
 
-def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> Iterator[BuildWarning]:
+def _of_start(
+    module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None
+) -> Iterator[BuildWarning]:
     for one in made:
         if one.unknown:
             yield BuildWarning(
                 "glue-import-dropped",
                 f"when the output is loaded, {printable(one.export)} does not call again {described(one.unknown)}: "
                 "nobody knows whether JavaScript keeps something of that",
-                "If it does, have the calls made again (--replay IMPORT); if not, say so (--drop IMPORT).",
+                f"If it does, have the calls made again: {_named('--replay', one.unknown)} ; if not, say so: "
+                f"{_named('--drop', one.unknown)} .",
             )
         if one.threw:
             yield BuildWarning(
@@ -276,25 +305,41 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
             f"the start function called {described(left)}, and no export of the output could do that again",
             "Do it in resume(program), if JavaScript keeps something of that.",
         )
-    again = _called_again(module, recording, made)
-    if again and recording.loaded:
+    again = called_again(module, recording, made)
+    if again:
+        other = [
+            in_words(one) for one in moved(recording, loaded, resting_of(module, recording)) if one.export in again
+        ]
         once = [name for name in may_run_once(module, recording, made) if name in again]
         yield BuildWarning(
             "glue-start",
             f"the glue calls {_listed(again)} when it loads the program, and will again in the output, on a memory "
-            "that is prepared already",
-            "Where one must not run again, say so: "
-            + (option("--once", once[0] if once else "EXPORT"))
-            + ". What allocates memory must.",
+            f"that is prepared already{': ' * bool(other)}{', '.join(other[:_FEW])}",
+            f"Where one must not run again, say so: {option('--once', once[0])} . What allocates memory must."
+            if once
+            else "Those that take arguments do what they are told: check with answer(program) that it is right.",
         )
 
 
-def _called_again(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
-    """Exports that glue calls when it loads the output, and that do there what they did."""
+def _named(flag: str, imports: Iterable[str]) -> str:
+    return " ".join(option(flag, name) for name in list(imports)[:_MOST_NAMED])
+
+
+def called_again(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
+    """Exports that glue calls when it loads the output, and that do there what they did; none where nothing says when
+    the program was loaded."""
+    if not recording.loaded:
+        return []
     replaced = {one.export for one in made}
     functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
     first = {call.name: call for call in reversed(recording.calls) if call.loading}
     return [name for name, call in first.items() if name in functions - replaced and not is_helper(call)][::-1]
+
+
+def resting_of(module: Module, recording: Recording) -> int:
+    """The stack pointer at the pause; 0 where nothing tells which global it is."""
+    pointer = stack_pointer(module)
+    return int.from_bytes(recording.state.numbers.get(-1 if pointer is None else pointer, b""), "little")
 
 
 def _listed(names: Sequence[str]) -> str:

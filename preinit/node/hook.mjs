@@ -12,11 +12,13 @@ import { asked, note as noteAsked, settleAsked, watchAsked, watchMain } from "./
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
 import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
+import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
 const job = JSON.parse(fs.readFileSync(process.env.PREINIT_JOB, "utf8"));
 const folder = path.dirname(process.env.PREINIT_JOB);
+fs.writeFileSync(path.join(folder, "begun"), "");
 const substitute = fs.readFileSync(job.substitute);
 const W = WebAssembly;
 const real = {
@@ -66,7 +68,6 @@ arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () 
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
-  const names = [entry.js, entry.name];
   // They catch what is thrown through them, and call straight back.
   if (/^invoke_/.test(title) || /^invoke_/.test(entry.name)) return provided;
   const isReplayed = REPLAYED.test(entry.js) || REPLAYED.test(entry.name);
@@ -86,7 +87,7 @@ function wrapImport(entry, provided) {
     try {
       const result = provided.apply(this, args);
       watchFiles(target?.memories[0], serving, args, result);
-      watchAsked(target?.memories[0], names, args, result, job.callers);
+      watchAsked(target?.memories[0], entry, args, result, job.callers);
       return unwrapped.get(result) ?? result;
     } finally {
       if (given.clock !== clock) noteAsked("clock_time_get", job.callers);
@@ -118,16 +119,19 @@ function wrapExport(name, actual) {
       }
       current = note;
     }
+    const tell = depth === 0 && phase === "load" ? began(target?.memories[0], name, args) : null;
     depth++;
     try {
       const result = actual(...bare(args));
       if (note) note.result = Array.isArray(result) ? result.map(plain) : plain(result);
+      tell?.(result);
       return result;
     } catch (problem) {
       if (note) note.threw = true;
       throw problem;
     } finally {
       [depth, current, serving] = before;
+      if (tell) ended(target?.memories[0]);
     }
   };
   Object.defineProperty(wrapper, "name", { value: actual.name });
@@ -161,6 +165,7 @@ function watched(instance, where) {
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
   if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
   settleAsked(target.memories[0]);
+  if (job.mode === "load") watchMemory(target.memories[0]);
   target.before = { globals: readGlobals(target, job), tables: readTables(target) };
   const shown = {};
   for (const [name, value] of Object.entries(e)) {
@@ -308,6 +313,7 @@ export function dump(more = {}) {
     called: [...called].map(([name, [times, loading]]) => [name, times, loading]),
     wrote: [...wrote],
     asked: asked(),
+    ...loadedBy(),
     aliases: Object.fromEntries(aliases),
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
@@ -318,10 +324,10 @@ export function dump(more = {}) {
   return true;
 }
 
-// What became of a run that wrote no state of the program; the first word counts.
-export function tell(outcome) {
+// What became of a run that wrote no state of the program; the first word counts. `unless`: unless it goes on.
+export function tell(outcome, unless = false) {
   if (written) return;
-  written = true;
+  written = !unless;
   write({ ...outcome, others });
 }
 
@@ -343,6 +349,7 @@ channel.onmessage = ({ data }) => {
   if (data === "pause" && target && claims() && dump()) channel.postMessage("paused");
 };
 export function loaded(program) {
+  if (phase === "load") look(target?.memories[0]);
   phase = "prepare";
   for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {
     const name = titles.get(value);

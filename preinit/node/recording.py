@@ -90,6 +90,14 @@ class Given(NamedTuple):
     monotonic: int
 
 
+class LoadCall(NamedTuple):
+    """A call that JavaScript made while it loaded the program. `result`: a list of several."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    result: Any
+
+
 class Asked(NamedTuple):
     """What it asked of the world, and by which of its functions.
 
@@ -120,7 +128,9 @@ class Recording(NamedTuple):
 
     `makers`: JavaScript functions that made the first instances; `before`: right after instantiation; `called`: how
     often JavaScript called each export, `loading`: before the program was loaded; `written`: paths of files that the
-    program wrote; `lost`: calls that were too many to be kept; `resources`: what keeps Node alive.
+    program wrote; `loads`: calls of exports until the program was loaded, the first ones where they are many;
+    `overwritten`: where JavaScript, while it loaded an output, wrote over what was not zero; `lost`: calls that were
+    too many to be kept; `resources`: what keeps Node alive.
     """
 
     instances: int
@@ -137,6 +147,8 @@ class Recording(NamedTuple):
     written: tuple[str, ...]
     given: Given
     asked: Asked
+    loads: tuple[LoadCall, ...]
+    overwritten: tuple[tuple[int, int], ...]
     state: State
     before: State
     memories: dict[int, memoryview]
@@ -198,6 +210,8 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         tuple(map(str, outcome["wrote"])),
         Given(int(given["random"]), int(given["clock"]), int(given["monotonic"])),
         _asked(outcome["asked"]),
+        tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result")) for e in outcome["loads"]),
+        tuple((int(start), int(end)) for start, end in outcome["overwritten"]),
         _state(outcome),
         _state(outcome["before"]),
         _memories(folder),

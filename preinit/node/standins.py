@@ -46,7 +46,7 @@ _HELPERS = re.compile(
     r"|stdio_exit|fflush|strerror)"
 )
 #: Calls of an export that are recorded: what the second one did stands for all later ones.
-_KEPT = 2
+KEPT = 2
 #: Characters of the longest name that a minifier gives.
 _MINIFIED = 3
 _IS_MINIFIED = "its name is minified"
@@ -157,7 +157,7 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
             if name.lstrip("_") not in names_of:
                 raise Misfit(
                     f"the module imports no function {quoted(name)}, which `{option}` names",
-                    hint=f"It imports {few_of(known, name)}.",
+                    hint=f"It imports {few_of(known, name)}." if known else f"It imports none: leave `{option}` out.",
                 )
     numbers = [file.number for file in recording.opened]
     for number in wanted.forget_fd:
@@ -228,7 +228,7 @@ class _Maker:
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
         index, kind = self._exports[call.name], self._type(call.name)
-        calls = [one for one in self._recording.calls if one.name == call.name][:_KEPT]
+        calls = [one for one in self._recording.calls if one.name == call.name][:KEPT]
         if self._start:  # nothing of the output runs before the first stand-in
             calls[0] = calls[0]._replace(imports=self._start.imports + calls[0].imports)
             self._start = None

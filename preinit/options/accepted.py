@@ -26,6 +26,8 @@ WARNINGS = (
     "glue-handles",
     "glue-import-dropped",
     "glue-late",
+    "glue-left",
+    "glue-load",
     "glue-lost",
     "glue-once",
     "glue-slots",
