@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,13 @@ from ..errors import counted, printable
 from ..options.hints import option
 from ..result import BuildWarning
 from .recording import ExportCall, LoadCall, Recording
-from .standins import KEPT, StandIn, is_helper
+from .standins import KEPT, StandIn, helper_name
 
 #: They give places on the stack, which nobody keeps.
 _STACK = re.compile(r"_*(stack(Save|Alloc|Restore)|emscripten_stack_\w+|[gs]etTempRet0|dynCall_\w+|asyncify_\w+)")
-#: Bytes around the stack pointer that glue uses while it loads a program: for arguments, say.
-_USED = 4096
+#: Bytes below the stack pointer that glue uses while it loads a program: for arguments, say. How near it an address is
+#: that is one of the stack.
+_USED, _AROUND = 4096, 1024
 #: Calls that a message lists.
 _FEW = 3
 
@@ -49,7 +51,7 @@ def moved(recording: Recording, loaded: Recording | None, resting: int) -> list[
         differing = [pair for pair in results if not all(_is_near(result, resting) for result in pair)]
         if differing:
             may_repeat = all(kept) and recording.loading.get(name, 0) <= KEPT
-            title = first[name].alias or next(iter(first[name].frames), "") * is_helper(first[name]) or name
+            title = first[name].alias or helper_name(first[name]) or name
             found.append(Moved(name, title, *differing[0], may_repeat))
     return found
 
@@ -66,7 +68,7 @@ def _is_stack(call: ExportCall) -> bool:
 
 
 def _is_near(result: Any, resting: int) -> bool:
-    return bool(resting) and isinstance(result, int) and abs(result - resting) <= _USED
+    return bool(resting) and isinstance(result, int) and abs(result - resting) <= _AROUND
 
 
 def _is_freed(calls: Sequence[LoadCall], place: int, call: LoadCall) -> bool:
@@ -127,7 +129,17 @@ def overwritten(recording: Recording, loaded: Recording | None, resting: int) ->
     if loaded is None or not loaded.overwritten:
         return
     before, now = recording.memories[0], loaded.memories[0]
+    own = [(resting - _USED, resting), *_allocated(loaded.loads)]
     for start, end in loaded.overwritten:
         for at in range(start, min(end, len(before), len(now))):
-            if before[at] and before[at] != now[at] and not resting - _USED <= at < resting:
+            if before[at] and before[at] != now[at] and not any(low <= at < high for low, high in own):
                 yield at
+
+
+def _allocated(calls: Sequence[LoadCall]) -> Iterator[tuple[int, int]]:
+    """What functions may have allocated: from what one returned, as many bytes as one of its arguments, or all of them
+    multiplied."""
+    for call in calls:
+        sizes = [size for size in call.arguments if isinstance(size, int) and size > 0]
+        if isinstance(call.result, int) and call.result > 0 and sizes:
+            yield call.result, call.result + max(*sizes, math.prod(sizes))

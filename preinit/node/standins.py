@@ -77,7 +77,13 @@ class StandIn(NamedTuple):
 def is_helper(call: ExportCall) -> bool:
     """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on, or
     by what JavaScript calls it."""
-    return any(map(_HELPERS.fullmatch, (call.name, "".join(call.frames[:1]), call.alias)))
+    return helper_name(call) is not None
+
+
+def helper_name(call: ExportCall) -> str | None:
+    """The name that tells so."""
+    names = (call.name, "".join(call.frames[:1]), call.alias)
+    return next((name for name in names if _HELPERS.fullmatch(name)), None)
 
 
 def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
