@@ -154,3 +154,16 @@ def test_clocks_and_random_numbers_are_told_with_who_took_them_the_hosts_own_too
     first, second = (warning.message for warning in result.report.warnings)
     assert "took 12 random bytes (first in `now`)" in first
     assert "read the time of day 2 times (first in `now`)" in second
+
+
+def test_an_environment_is_known_by_what_it_leaves_where_all_names_are_minified(tmp_path: Path) -> None:
+    """As a closure compiler leaves them. Other imports that take two numbers are no environment."""
+    given = "{ ENV: { WORD: 'one', HOME: '' } }"
+    text = ASKING.replace("environ_sizes_get", "G").replace("environ_get", "H").replace("MAIN", "")
+    glue = GLUE.replace("environ_sizes_get(", "G(").replace("environ_get(", "H(")
+    script = SCRIPT.replace("start()", f"start({given})").replace("PREPARES", "0")
+    result = captured(tmp_path, script, text.replace("CONSTRUCTORS", "(call $init_environ)"), glue)
+    assert "the environment variables WORD, HOME (first in `init_environ`" in told(result)
+    once = "(drop (call $sizes (i32.const 64) (i32.const 68)))(drop (call $sizes (i32.const 64) (i32.const 68)))"
+    found = captured(tmp_path, script, text.replace("CONSTRUCTORS", once), glue)
+    assert codes(found) == ["glue-import-dropped"]
