@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
+import { textOf } from "./answers.mjs";
 import { dump, dumpAnywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
 import { everywhere } from "./instances.mjs";
 
@@ -125,8 +126,6 @@ function checkNames(needed) {
   ended(1);
 }
 
-const WHOLE = { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity, breakLength: Infinity, sorted: true };
-
 // Names of what an object holds, but for those whose value is nothing. No getter is called.
 const MOST_NAMES = 1000;
 function holds(program) {
@@ -141,19 +140,6 @@ function finish(answer) {
   const total = spent();
   tell({ total, ...times(), answer, unused, has, left });
   ended();
-}
-
-// What stands in a value that is no plain one, as text; undefined if all is plain.
-function notPlain(value, place, seen = new Set()) {
-  if (typeof value === "function" || typeof value === "symbol") return `${place} is a ${typeof value}`;
-  if (typeof value?.then === "function") return `${place} is a promise`;
-  if (value === null || typeof value !== "object" || seen.has(value)) return undefined;
-  seen.add(value);
-  if (ArrayBuffer.isView(value)) return undefined;
-  for (const [key, held] of Object.entries(value)) {
-    const found = notPlain(held, `${place}.${key}`, seen);
-    if (found) return found;
-  }
 }
 
 // Else Node would say that it ended in a step that waits. The glue may have caught it, and go on.
@@ -239,9 +225,7 @@ async function prepared(prepare) {
 
 function conclude(answer) {
   if (answer === undefined || answer === null) return finish(); // it proves nothing
-  const unlike = notPlain(answer, "answer(program)");
-  if (unlike) throw new TypeError(`${unlike}, which can't be compared: return numbers, texts, and lists or objects of them`);
-  finish(typeof answer === "string" ? answer : inspect(answer, WHOLE));
+  finish(textOf(answer));
 }
 
 async function finishDump() {

@@ -76,5 +76,10 @@ def test_a_hint_to_name_imports_names_them_all(tmp_path: Path) -> None:
 
 def test_a_module_that_imports_nothing_has_nothing_to_name(tmp_path: Path) -> None:
     with pytest.raises(Misfit) as caught:
-        captured(tmp_path, text='(module (memory 1) (func (export "__wasm_call_ctors")))', drop=["fetch"])
+        captured(
+            tmp_path,
+            LOAD + "export const prepare = () => 0;",
+            '(module (memory 1) (func (export "__wasm_call_ctors")))',
+            drop=["fetch"],
+        )
     assert caught.value.hint == "It imports none: leave `drop` out."
