@@ -47,6 +47,8 @@ _HELPERS = re.compile(
 )
 #: Calls of an export that are recorded: what the second one did stands for all later ones.
 KEPT = 2
+#: Of more calls while the program was loaded, so many results are kept.
+_MOST_LATER = 1000
 #: Characters of the longest name that a minifier gives.
 _MINIFIED = 3
 _IS_MINIFIED = "its name is minified"
@@ -260,7 +262,7 @@ class _Maker:
                 found.update({name: found.get(name, 0) + times for name, times in part.items()})
             count = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.add + code.global_set(counter)
             second = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.eq + code.if_(more)
-            swallow = second + count + _result(kind, calls[-1]) + code.RETURN
+            swallow = second + count + self._later(kind, calls[-1], counter) + _result(kind, calls[-1]) + code.RETURN
             again = code.global_get(counter) + code.i32_const(swallowed) + code.I32_OPS.lt_u + code.if_(swallow) + again
         first = code.i32_const(1) + code.global_set(counter) + replayed + files.body + result + code.RETURN
         body = code.global_get(counter) + code.I32_OPS.eqz + code.if_(first) + again
@@ -268,6 +270,16 @@ class _Maker:
             call.name, why, total, swallowed, number, dropped, unknown, call.threw, files.files,
             Added(kind, files.locals, body),
         )  # fmt: skip
+
+    def _later(self, kind: FuncType, second: ExportCall, counter: int) -> bytes:
+        """Instructions that return what calls after the second one returned, where that is something else."""
+        loads = [call for call in self._recording.loads if call.name == second.name]
+        again = b""
+        for number, call in enumerate(loads[KEPT : KEPT + _MOST_LATER], KEPT + 1):
+            if call.result != second.result:
+                is_it = code.global_get(counter) + code.i32_const(number) + code.I32_OPS.eq
+                again += is_it + code.if_(_result(kind, second._replace(result=call.result)) + code.RETURN)
+        return again
 
     def _is_replayed(self, entry: ImportUse) -> bool:
         names = _names(entry)
