@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import counted, printable
@@ -107,7 +107,7 @@ def loading_warnings(
                 else ""
             ),
         )
-    places = list(overwritten(recording, loaded, resting))
+    places = list(overwritten(recording, loaded, replaced, resting))
     if places:
         yield BuildWarning(
             "glue-load",
@@ -124,12 +124,15 @@ KEEP_ADDRESSES = (
 )
 
 
-def overwritten(recording: Recording, loaded: Recording | None, resting: int) -> Iterator[int]:
-    """Addresses in memory 0 of what was not zero when it was captured, and where JavaScript wrote something else."""
+def overwritten(
+    recording: Recording, loaded: Recording | None, replaced: Collection[str], resting: int
+) -> Iterator[int]:
+    """Addresses in memory 0 of what was not zero when it was captured, and where JavaScript wrote something else; but
+    for what it was given just now. `replaced`: exports that give again what they gave."""
     if loaded is None or not loaded.overwritten:
         return
     before, now = recording.memories[0], loaded.memories[0]
-    own = [(resting - _USED, resting), *_allocated(loaded.loads)]
+    own = [(resting - _USED, resting), *_allocated([call for call in loaded.loads if call.name not in replaced])]
     for start, end in loaded.overwritten:
         for at in range(start, min(end, len(before), len(now))):
             if before[at] and before[at] != now[at] and not any(low <= at < high for low, high in own):

@@ -46,6 +46,8 @@ def test_an_address_that_load_gets_elsewhere_in_the_output_is_told_with_a_way_ou
     result = made(tmp_path, "p.at = p.malloc(32)", once=["malloc"])
     assert codes(result) == []
     assert in_glue(tmp_path, result, later) == [8192, 8288]
+    writes = "p.at = p.malloc(32); p.put8 = (n) => new DataView(p.memory.buffer).setUint8(p.at, n); p.put8(1)"
+    assert "it writes over 1 byte" in told(made(tmp_path, writes, "p.put8(7)", once=["malloc"]))
 
 
 def test_what_load_gives_back_at_once_may_lie_elsewhere(tmp_path: Path) -> None:
