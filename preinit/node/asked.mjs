@@ -6,6 +6,7 @@ const READING = /^_*fd_read$/;
 const MAIN = /^_*(main|__main_argc_argv)$/;
 const VARIABLE = /^[^=]+=/;
 const MINIFIED = 3; // characters of the longest name that a minifier gives
+const MOST_TRIED = 3; // calls of an import of such a name that are looked at
 const MOST_TEXTS = 10_000; // variables, or arguments
 const LONGEST_TEXT = 1 << 17;
 const MOST_WAYS = 1000; // backtraces of one function that are told apart
@@ -29,22 +30,31 @@ export function note(name, wanted) {
   if (known.size > MOST_WAYS) ways[name] = null;
 }
 
-// A call of an import has ended. `memory`: none while the start function runs. `entry`: with the names of the import, and
-// of what provides it.
-export function watchAsked(memory, entry, args, result, wanted) {
+// What is to be done when a call of an import has ended; undefined if it asks for nothing. `entry`: with the names of the
+// import, and of what provides it. It is given the memory (none while the start function runs), arguments and result.
+export function watcherOf(entry, wanted) {
   const names = [entry.js, entry.name];
   const found = ASKING.exec(names[0]) ?? ASKING.exec(names[1]);
-  if (!found && memory && args.length === 2 && result === 0 && names.every((name) => name.length <= MINIFIED)) {
-    recognize(memory, entry, args, wanted);
-  } else if (found) {
-    note(found[1], wanted);
-    if (memory) take(memory, found[1], args);
-    else waiting.push([found[1], args]);
-  } else if (args[0] === 0 && names.some((name) => READING.test(name)) && result === 0) {
-    note("fd_read", wanted);
-    const at = Number(args[3]);
-    input = (input ?? 0) + (memory && at + 4 <= memory.buffer.byteLength ? new DataView(memory.buffer).getUint32(at, true) : 0);
+  if (found) {
+    return (memory, args) => {
+      note(found[1], wanted);
+      if (memory) take(memory, found[1], args);
+      else waiting.push([found[1], args]);
+    };
   }
+  if (names.some((name) => READING.test(name))) {
+    return (memory, args, result) => {
+      if (args[0] !== 0 || result !== 0) return;
+      note("fd_read", wanted);
+      const at = Number(args[3]);
+      const isThere = memory && at + 4 <= memory.buffer.byteLength;
+      input = (input ?? 0) + (isThere ? new DataView(memory.buffer).getUint32(at, true) : 0);
+    };
+  }
+  if (names.some((name) => name.length > MINIFIED)) return undefined;
+  return (memory, args, result) => {
+    if (memory && args.length === 2 && result === 0 && entry.count <= MOST_TRIED) recognize(memory, entry, args, wanted);
+  };
 }
 
 // Where all names are minified, the environment is known by what its functions leave in the memory: variables that lie one

@@ -7,6 +7,7 @@ import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
 import { textOf } from "./answers.mjs";
+import { propertiesOf } from "./arguments.mjs";
 import { dump, dumpAnywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
 import { everywhere } from "./instances.mjs";
 
@@ -130,8 +131,7 @@ function checkNames(needed) {
 const MOST_NAMES = 1000;
 function holds(program) {
   if (ArrayBuffer.isView(program) || Array.isArray(program)) return [];
-  const all = Object.entries(Object.getOwnPropertyDescriptors(Object(program)));
-  return all.filter(([, { value }]) => value !== undefined && value !== null).map(([name]) => name).slice(0, MOST_NAMES);
+  return propertiesOf(program).filter(([, { value }]) => value !== undefined && value !== null).map(([name]) => name).slice(0, MOST_NAMES);
 }
 let has = []; // of the program, once it is prepared, or resumed
 let left = []; // those of them that it had not when it was loaded

@@ -4,11 +4,11 @@
 // calls are watched, and whose state is written when the program is paused; in "load" an instrumented copy of the
 // output, whose state is written once its glue is loaded; in "time", what is to be timed. Worker threads do the same.
 import crypto from "node:crypto";
-import fs from "node:fs";
+import * as fs from "node:fs"; // as it is now: a script may put others in the places of its functions
 import path from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { plain, pointed } from "./arguments.mjs";
-import { asked, note as noteAsked, settleAsked, watchAsked, watchMain } from "./asked.mjs";
+import { plain, pointed, propertiesOf } from "./arguments.mjs";
+import { asked, note as noteAsked, settleAsked, watchMain, watcherOf } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
 import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
@@ -21,6 +21,7 @@ const folder = path.dirname(process.env.PREINIT_JOB);
 fs.writeFileSync(path.join(folder, "begun"), "");
 const substitute = fs.readFileSync(job.substitute);
 const W = WebAssembly;
+const { stringify } = JSON;
 const real = {
   Module: W.Module,
   Instance: W.Instance,
@@ -70,6 +71,7 @@ function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
   // They catch what is thrown through them, and call straight back.
   if (/^invoke_/.test(title) || /^invoke_/.test(entry.name)) return provided;
+  const watch = watcherOf(entry, job.callers);
   const isReplayed = REPLAYED.test(entry.js) || REPLAYED.test(entry.name);
   return function (...args) {
     entry.count++;
@@ -87,7 +89,7 @@ function wrapImport(entry, provided) {
     try {
       const result = provided.apply(this, args);
       watchFiles(target?.memories[0], serving, args, result);
-      watchAsked(target?.memories[0], entry, args, result, job.callers);
+      watch?.(target?.memories[0], args, result);
       return unwrapped.get(result) ?? result;
     } finally {
       if (given.clock !== clock) noteAsked("clock_time_get", job.callers);
@@ -294,7 +296,7 @@ W.instantiateStreaming = async (source, ...rest) => {
 
 function write(state) {
   const partial = path.join(folder, "state.partial");
-  fs.writeFileSync(partial, JSON.stringify(state));
+  fs.writeFileSync(partial, stringify(state));
   fs.renameSync(partial, path.join(folder, "state.json"));
 }
 
@@ -351,7 +353,7 @@ channel.onmessage = ({ data }) => {
 export function loaded(program) {
   if (phase === "load") look(target?.memories[0]);
   phase = "prepare";
-  for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {
+  for (const [key, { value }] of propertiesOf(program)) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);
   }

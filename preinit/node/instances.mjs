@@ -1,5 +1,5 @@
 // Each instance of any thread or process leaves a file in the folder of the job.
-import fs from "node:fs";
+import * as fs from "node:fs";
 import path from "node:path";
 import { threadId } from "node:worker_threads";
 

@@ -45,6 +45,25 @@ const thrown = () => new Promise((resolve) => setTimeout(() => { setTimeout(reso
     assert captured(tmp_path, script).wasm == usual.wasm
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "JSON.stringify = () => 'other'; fs.writeFileSync = fs.renameSync = fs.openSync = () => 0;",
+        "process.exitCode = 7; process.chdir('/'); delete process.env.PREINIT_JOB;",
+    ],
+)
+def test_what_a_script_changes_in_node_does_not_change_what_is_captured(
+    tmp_path: Path, usual: preinit.Result, more: str
+) -> None:
+    script = SCRIPT.replace("p.add(40);", f"p.add(40); {more}")
+    assert captured(tmp_path, 'import fs from "node:fs";\n' + script).wasm == usual.wasm
+
+
+def test_a_program_that_does_not_let_itself_be_looked_at_is_captured(tmp_path: Path, usual: preinit.Result) -> None:
+    shy = "new Proxy(p, { getOwnPropertyDescriptor() { throw new Error('shy'); } })"
+    assert captured(tmp_path, SCRIPT.replace("start();", f"start().then((p) => {shy});")).wasm == usual.wasm
+
+
 CATCHES = """
 export const prepare = (p) => { p.add(40); try { preinit.pause(); } catch {} finally { p.add(1000); } };
 """
