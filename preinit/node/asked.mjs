@@ -1,5 +1,6 @@
 // What the program asked of the world, and which of its functions did: C libraries keep the answers, an empty one, too.
 import { guestFrames } from "./callers.mjs";
+import { opened } from "./files.mjs";
 
 const ASKING = /^_*(environ_sizes_get|environ_get|args_sizes_get|args_get|tzset(?:_js)?)$/;
 const READING = /^_*fd_read$/;
@@ -44,7 +45,8 @@ export function watcherOf(entry, wanted) {
   }
   if (names.some((name) => READING.test(name))) {
     return (memory, args, result) => {
-      if (args[0] !== 0 || result !== 0) return;
+      const file = opened.get(args[0]); // in the place of the stream, or a copy of it
+      if (result !== 0 || (file ? file.stream !== 0 : args[0] !== 0)) return;
       note("fd_read", wanted);
       const at = Number(args[3]);
       const isThere = memory && at + 4 <= memory.buffer.byteLength;

@@ -28,7 +28,8 @@ from ..result import (
 )
 from ..version import VERSION
 from .asked import host_facts
-from .imports import CHANGES, HANDLES
+from .descriptors import listed, lost_files, of_files, paths
+from .imports import HANDLES
 from .instrument import stack_pointer
 from .loading import KEEP_ADDRESSES, in_words, loading_warnings, moved
 from .program import Node
@@ -75,7 +76,7 @@ def report_of(
     functions = len(module.bodies)
     reason = "it is captured in Node, in its own JavaScript glue"
     stand_ins = tuple(
-        StandInFacts(o.export, o.why, o.called, o.replayed, _paths(o), o.dropped, o.unknown) for o in made
+        StandInFacts(o.export, o.why, o.called, o.replayed, paths(o.reopened), o.dropped, o.unknown) for o in made
     )
     chosen = {name: list(getattr(wanted, name)) for name in ("once", "replay", "drop", "forget_fd")}
     return Report(
@@ -121,12 +122,16 @@ def _of_zone(host: HostFacts) -> Iterator[BuildWarning]:
             return
 
 
-def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None) -> str | None:
-    """What to do about an output that answers otherwise: import calls of start-up, and after it, that it does not make,
-    exports that its glue calls again; None where there is nothing of all that."""
+def lost(
+    module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None, wanted: Capturing
+) -> str | None:
+    """What to do about an output that answers otherwise: files that it does not have as they were, import calls of
+    start-up, and after it, that it does not make, exports that its glue calls again; None where there is none."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
     again = may_run_once(module, recording, made)
     said = []
+    for one in lost_files(recording, made, loaded.files if loaded else None, wanted):
+        said.append(f"{one.message[0].upper()}{one.message[1:]}: {one.hint[0].lower()}{one.hint[1:]}")
     calls = [
         in_words(one)
         for one in moved(recording, loaded, resting_of(module, recording))
@@ -138,12 +143,10 @@ def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn], lo
         options = _named("--replay", unknown)
         said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
     late = {entry.title: entry.late for entry in recording.imports if entry.late and not is_known(entry)}
-    if late or recording.written:
-        wrote = f"wrote {_listed([printable(path) for path in recording.written])}" if recording.written else ""
-        called = f"called {described(late)}" if late else ""
+    if late:
         said.append(
-            f"After it was loaded, the program {' and '.join(filter(None, (wrote, called)))}: what JavaScript keeps of "
-            "that, files in its memory, say, is not in the output."
+            f"After it was loaded, the program called {described(late)}: what JavaScript keeps of that, files in its "
+            "memory, say, is not in the output."
         )
     if again:
         said.append(
@@ -163,7 +166,8 @@ def _warnings(
     proof: Proof,
     wanted: Capturing,
 ) -> Iterator[BuildWarning]:
-    yield from _of_files(recording, made, proof, wanted)
+    files = proof.loaded.files if proof.loaded else None
+    yield from of_files(recording, made, files, wanted)
     yield from _of_start(module, recording, made, proof.loaded)
     yield from loading_warnings(
         recording, proof.loaded, called_again(module, recording, made), made, resting_of(module, recording)
@@ -192,7 +196,7 @@ def _warnings(
     if late:
         yield BuildWarning(
             "glue-handles",
-            f"the program made or used objects of JavaScript after it was loaded ({_listed(late)}): what its "
+            f"the program made or used objects of JavaScript after it was loaded ({listed(late)}): what its "
             "handles name then is lost",
             "Make them again in resume(program), in the same order, or keep them out of prepare(program).",
         )
@@ -200,7 +204,7 @@ def _warnings(
     if alive:
         yield BuildWarning(
             "glue-alive",
-            f"something of JavaScript is alive at the pause ({_listed(alive)}): timers, workers and sockets are not in "
+            f"something of JavaScript is alive at the pause ({listed(alive)}): timers, workers and sockets are not in "
             "the output",
             "End them in prepare(program), and start them again in resume(program).",
         )
@@ -224,53 +228,6 @@ def _warnings(
             "glue-unproven",
             f"{missing}{unused}: nothing shows that the output answers as the input does",
             "Export load, prepare and answer from the script: docs/glue.md has an example.",
-        )
-
-
-def _paths(one: StandIn) -> tuple[str, ...]:
-    return tuple(file.title for file in one.reopened)
-
-
-def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted: Capturing) -> Iterator[BuildWarning]:
-    opened = [file for one in made for file in one.reopened]
-    now = {file.number: (file.path, file.position, file.copy_of) for file in proof.opened}
-    is_loaded = proof.differences is not None
-    files = [
-        file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position, file.copy_of)
-    ]
-    by_path = [file for file in files if file.path]
-    again = [f"{printable(file.title)} ({file.number})" for file in by_path]
-    if again:
-        yield BuildWarning(
-            "glue-files",
-            f"{_listed(again)} {'is' if len(again) == 1 else 'are'} open at the pause, and the output opens "
-            f"{'it' if len(again) == 1 else 'them'} again when it is loaded: the same files must be there then",
-            "Close them in prepare(program), or leave one closed with its descriptor: "
-            + option("--forget-fd", str(by_path[0].number)),
-        )
-    others = [
-        f"descriptor {file.number} ({printable(file.title or file.made)})"
-        for file in recording.opened
-        if file.number not in wanted.forget_fd and file not in files
-    ]
-    if others:
-        yield BuildWarning(
-            "glue-descriptors",
-            f"{_listed(others)} {'is' if len(others) == 1 else 'are'} open at the pause, and not in the output",
-            "Close them in prepare(program), or open them in resume(program), in the same order.",
-        )
-    changes = {
-        entry.title: entry.times
-        for entry in recording.imports
-        if entry.times and any(map(CHANGES.fullmatch, (entry.name, entry.provider)))
-    }
-    if recording.written or changes:
-        wrote = [f"wrote {_listed([printable(path) for path in recording.written])}"] if recording.written else []
-        called = [f"called {described(changes)}"] if changes else []
-        yield BuildWarning(
-            "glue-written",
-            f"the program {' and '.join(wrote + called)}: files and folders of the glue are not in the output",
-            "Write them again in resume(program), or keep what they say in the program's memory.",
         )
 
 
@@ -313,7 +270,7 @@ def _of_start(
         once = [name for name in may_run_once(module, recording, made) if name in again]
         yield BuildWarning(
             "glue-start",
-            f"the glue calls {_listed(again)} when it loads the program, and will again in the output, on a memory "
+            f"the glue calls {listed(again)} when it loads the program, and will again in the output, on a memory "
             f"that is prepared already{': ' * bool(other)}{', '.join(other[:_FEW])}",
             f"Where one must not run again, say so: {option('--once', once[0])} . What allocates memory must."
             if once
@@ -340,7 +297,3 @@ def resting_of(module: Module, recording: Recording) -> int:
     """The stack pointer at the pause; 0 where nothing tells which global it is."""
     pointer = stack_pointer(module)
     return int.from_bytes(recording.state.numbers.get(-1 if pointer is None else pointer, b""), "little")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")

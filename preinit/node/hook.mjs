@@ -10,7 +10,8 @@ import { isMainThread } from "node:worker_threads";
 import { plain, pointed, propertiesOf } from "./arguments.mjs";
 import { asked, note as noteAsked, settleAsked, watchMain, watcherOf } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
-import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
+import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
+import { FILES, watchFiles, wrote } from "./files.mjs";
 import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
 import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
@@ -168,6 +169,7 @@ function watched(instance, where) {
   if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
   settleAsked(target.memories[0]);
   if (job.mode === "load") watchMemory(target.memories[0]);
+  tellFolders(target.memories[0], imports, job.is64);
   target.before = { globals: readGlobals(target, job), tables: readTables(target) };
   const shown = {};
   for (const [name, value] of Object.entries(e)) {
@@ -320,8 +322,8 @@ export function dump(more = {}) {
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(path.join(folder, `memory${index}`), memory));
-  if (depth === 0) positions(target.memories[0], imports, job.wide, job.is64);
-  write({ ...state, opened: openNow() });
+  const files = depth === 0 && target.memories[0] ? describe(target.memories[0], imports, job.wide, job.is64) : {};
+  write({ ...state, files });
   written = true;
   return true;
 }
@@ -353,6 +355,7 @@ channel.onmessage = ({ data }) => {
 export function loaded(program) {
   if (phase === "load") look(target?.memories[0]);
   phase = "prepare";
+  lookForFiles(program);
   for (const [key, { value }] of propertiesOf(program)) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);

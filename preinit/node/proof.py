@@ -26,7 +26,7 @@ from ..passes.rewrite.module import Rewritten
 from ..passes.snapshot import MemoryState, Snapshot
 from ..result import LoadedDifference, StartTimes
 from .instrument import instrument
-from .recording import OpenFile, Recording, read_outcome, recording_of
+from .recording import Recording, read_outcome, recording_of
 from .runs import Script, run
 
 #: How often each is started where that takes less than so many seconds, otherwise once.
@@ -50,11 +50,6 @@ class Proof(NamedTuple):
     loaded: Recording | None = None
     unused: str = ""
     left: tuple[str, ...] = ()
-
-    @property
-    def opened(self) -> tuple[OpenFile, ...]:
-        """What is open once the output is loaded."""
-        return self.loaded.opened if self.loaded else ()
 
 
 def load(
