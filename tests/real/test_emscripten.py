@@ -116,7 +116,7 @@ exports.answer = (m) => [m.ccall("next_line", "string", [], []), m.FS.open("/lin
 def test_a_file_that_is_open_is_opened_again_where_it_stood(tmp_path: Path) -> None:
     result = capture(tmp_path, "words-O3", LINES)
     assert codes(result) == ["arguments-frozen", "glue-files"]
-    (warning,) = result.report.warnings
+    (_, warning) = result.report.warnings
     assert "/lines.txt (3)" in warning.message
     (tmp_path / "words-O3.wasm").write_bytes(result.wasm)
     assert answers(tmp_path) == ["two\n", 4]
