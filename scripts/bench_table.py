@@ -21,7 +21,7 @@ Tables = dict[str, list[dict[str, Any]]]
 UNITS = {"s": "s", "ms": "ms", "us": "us", "mb": "MB", "mib": "MiB", "kib": "KiB", "bytes": "bytes", "percent": "%"}
 
 #: Seconds in which we look who else uses the processors, and the cores that others may take of a quiet machine.
-LOOK, QUIET = 1.0, 0.25
+LOOK, QUIET = 0.5, 0.25
 
 
 def show(rows: Sequence[Row]) -> None:
