@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+SCRIPTS = Path(__file__).resolve().parent
 
 #: The code that builds run through, and what starts of their outputs do.
 BUILDS = tuple(f"preinit/{room}" for room in ("binary", "cli", "engine", "files", "host", "options", "passes"))
@@ -31,8 +34,9 @@ class Benchmark:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The code, and the script that measures it."""
-        return (*self.code, f"scripts/{self.script}.py")
+        """The code, and the script that measures it; those that only it has begin with its name, as bench_peers_tools."""
+        scripts = sorted(path.name for path in SCRIPTS.glob(f"{self.script}*.py"))
+        return (*self.code, *(f"scripts/{name}" for name in scripts or [f"{self.script}.py"]))
 
 
 BENCHMARKS: dict[str, Benchmark] = {
