@@ -24,7 +24,7 @@ INIT = '(export "preinit_initialize")'
 #: `(type $v ...)`: the type of most functions in these modules.
 V = "(type $v (func (result i32)))"
 
-#: How much a chunk holds: with 0, one function, so that all calls go from one chunk to another.
+#: How much a chunk holds: with 0, one function, so that all calls go from one chunk to another, compiled ahead.
 SIZES = (chunk.CHUNK, 0)
 
 #: Frames that the engine tells of: with the baseline compiler, those of stubs are among them.
@@ -71,6 +71,7 @@ def attempt(source: str | bytes, **fields: Any) -> Outcome:
 def chunks_of(size: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk, "CHUNK", size)
+        patch.setattr(chunk, "LONGEST", min(chunk.LONGEST, size))
         yield
 
 
