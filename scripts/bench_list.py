@@ -34,7 +34,7 @@ class Benchmark:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The code, and the script that measures it; those that only it has begin with its name, as bench_peers_tools."""
+        """The code, and the script that measures it; what only that one has begins with its name: bench_peers_tools."""
         scripts = sorted(path.name for path in SCRIPTS.glob(f"{self.script}*.py"))
         return (*self.code, *(f"scripts/{name}" for name in scripts or [f"{self.script}.py"]))
 

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scripts.figures_file import Figures, MissingFigure
-from scripts.figures_tables import (
-    BINARYEN,
-    OURS,
-    SUCCESSOR,
-    WIZER,
-    megabytes,
-    milliseconds,
-    percent,
-    right,
-    seconds,
-    whole,
-)
+from scripts.figures_format import megabytes, milliseconds, percent, seconds, whole
+from scripts.figures_tables import BINARYEN, OURS, SUCCESSOR, WIZER, right
 
 Word = Callable[[Figures], str]
 
