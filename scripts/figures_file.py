@@ -19,8 +19,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs/figures.json"
 
-Row = Mapping[str, Any]
-Tables = Mapping[str, Sequence[Row]]
+#: As benchmarks give them: rows by name.
+Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 #: Digits that a measurement has: the rest is noise, and would only make differences between two files longer.
 DIGITS = 6
@@ -28,6 +28,21 @@ DIGITS = 6
 
 class MissingFigure(LookupError):
     """A page shows a figure that the file does not have."""
+
+
+class Row(dict[str, Any]):
+    """A row of a benchmark's table; what it does not have is a figure that is missing."""
+
+    def __init__(self, benchmark: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._benchmark = benchmark
+
+    def __missing__(self, name: str) -> Any:
+        raise MissingFigure(f"{self._benchmark} has no {name!r} in the row {dict(self)}: {again(self._benchmark)}")
+
+
+def again(benchmark: str) -> str:
+    return f"run scripts/bench_all {benchmark}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +86,7 @@ class Figures:
     def result(self, benchmark: str) -> Result:
         self.used.add(benchmark)
         if benchmark not in self.results:
-            raise MissingFigure(f"there are no figures of {benchmark}: run scripts/bench_all {benchmark}")
+            raise MissingFigure(f"there are no figures of {benchmark}: {again(benchmark)}")
         return self.results[benchmark]
 
     def measured(self, benchmark: str) -> Measured:
@@ -84,17 +99,14 @@ class Figures:
         if not found:
             named = ", ".join(f"{name} {value!r}" for name, value in wanted.items())
             what = f"{table!r}{' with ' if named else ''}{named}"
-            raise MissingFigure(f"{benchmark} has no row of {what}: run scripts/bench_all {benchmark}")
-        return found
+            raise MissingFigure(f"{benchmark} has no row of {what}: {again(benchmark)}")
+        return [Row(benchmark, row) for row in found]
 
     def row(self, benchmark: str, table: str, **wanted: object) -> Row:
         return self.rows(benchmark, table, **wanted)[0]
 
     def value(self, benchmark: str, table: str, column: str, **wanted: object) -> Any:
-        row = self.row(benchmark, table, **wanted)
-        if column not in row:
-            raise MissingFigure(f"{benchmark} has no {column!r} in {table!r}: run scripts/bench_all {benchmark}")
-        return row[column]
+        return self.row(benchmark, table, **wanted)[column]
 
 
 def load(path: Path = FIGURES) -> Figures:
@@ -139,7 +151,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _rounded(row: Row) -> dict[str, Any]:
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for name, value in row.items()}
 
 

@@ -164,30 +164,32 @@ def component_builds(figures: Figures) -> str:
     return table(["component", "tool", "CPU, s", "peak, MiB"], lines, words=2)
 
 
+def with_and_without(figures: Figures, tool: str) -> tuple[Row, Row]:
+    """A tool that calls wizer: with preinit-wizer in its place, and as it is."""
+    rows = figures.rows("wizer_tools", "tools", tool=tool)
+    ours = figures.row("wizer_tools", "tools", tool=tool, program="preinit-wizer")
+    theirs = [row for row in rows if row["program"] != ours["program"]]
+    if not theirs:
+        raise MissingFigure(f"wizer_tools has nothing of {tool} with wizer: run scripts/bench_all wizer_tools")
+    return ours, theirs[0]
+
+
 def wizer_tools(figures: Figures) -> str:
-    head = [
-        "tool",
-        "program",
-        "step, s",
-        "CPU, s",
-        "peak, MiB",
-        "all, s",
-        "again, s",
-        "CPU, s",
-        "output, bytes",
-        "gzip -6",
-    ]
+    columns = {
+        "wall_s": "step, s", "cpu_s": "CPU, s", "peak_mib": "peak, MiB", "whole_s": "all, s", "again_s": "again, s",
+        "again_cpu_s": "CPU, s", "output_bytes": "output, bytes", "gzip_bytes": "gzip -6",
+    }  # fmt: skip
     lines = []
     for tool in ("componentize-js", "js-compute"):
-        rows = sorted(figures.rows("wizer_tools", "tools", tool=tool), key=lambda row: row["program"])
-        columns = []
-        for name in ("wall_s", "cpu_s", "peak_mib", "whole_s", "again_s", "again_cpu_s", "output_bytes", "gzip_bytes"):
-            columns.append(best([f"{row[name]:.1f}" if name.endswith("_s") else whole(row[name]) for row in rows]))
+        rows = with_and_without(figures, tool)
+        cells = [
+            best([f"{row[name]:.1f}" if name.endswith("_s") else whole(row[name]) for row in rows]) for name in columns
+        ]
         names = [row["program"] for row in rows]
-        names[0] = f"**{names[0]}**" if columns[1][0].startswith("**") else names[0]
-        labels = [f"{tool} {rows[0]['version']}", *[""] * (len(rows) - 1)]
-        lines += [list(line) for line in zip(labels, names, *columns, strict=True)]
-    return table(head, lines, words=2)
+        names[0] = f"**{names[0]}**" if cells[1][0].startswith("**") else names[0]
+        labels = [f"{tool} {rows[0]['version']}", ""]
+        lines += [list(line) for line in zip(labels, names, *cells, strict=True)]
+    return table(["tool", "program", *columns.values()], lines, words=2)
 
 
 def wizer_sizes(figures: Figures) -> str:
@@ -322,7 +324,7 @@ def glue_starts(figures: Figures) -> str:
     lines = []
     for row in figures.rows("capture", "starts"):
         times = [f"{row['before_ms']:.0f} ms", f"{row['after_ms']:.1f} ms", f"{row['times']:.1f}"]
-        lines.append([PROGRAMS.get(row["program"], row["program"]), *times, f"{row['times_at_hand']:.1f}"])
+        lines.append([PROGRAMS.get(row["program"], str(row["program"])), *times, f"{row['times_at_hand']:.1f}"])
     return table(["program", "prepared in Node", "captured", "times faster", "bytes at hand"], lines)
 
 

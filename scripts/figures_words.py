@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from scripts.figures_file import Figures, MissingFigure
 from scripts.figures_format import megabytes, milliseconds, percent, seconds, whole
-from scripts.figures_tables import BINARYEN, OURS, SUCCESSOR, WIZER, right
+from scripts.figures_tables import BINARYEN, OURS, SUCCESSOR, WIZER, right, with_and_without
 
 Word = Callable[[Figures], str]
 
@@ -91,7 +91,7 @@ def step(column: str) -> Word:
     def written(figures: Figures) -> str:
         parts = []
         for tool in ("componentize-js", "js-compute"):
-            ours, theirs = sorted(figures.rows("wizer_tools", "tools", tool=tool), key=lambda row: row["program"])
+            ours, theirs = with_and_without(figures, tool)
             parts.append(ours[column] / theirs[column])
         return f"{max(parts):.2f}"
 
