@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.bench_list import BENCHMARKS, Benchmark
+from scripts.chart import chart
 from scripts.figures_file import FIGURES, ROOT, Figures, Measured, MissingFigure, Result, Tables, digest, load, merge
 from scripts.figures_tables import TABLES
 from scripts.figures_words import WORDS
@@ -118,7 +119,7 @@ def keep(result: Result, name: str, path: Path) -> str | None:
 def missing(figures: Figures) -> dict[str, str]:
     """What can't be written for want of a figure, and why."""
     found = {}
-    for shown, write in {**TABLES, **WORDS}.items():
+    for shown, write in {**TABLES, **WORDS, "chart": chart}.items():
         try:
             write(figures)
         except MissingFigure as problem:

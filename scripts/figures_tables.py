@@ -31,6 +31,10 @@ PROGRAMS = {
     "sqlite": "SQLite (sql.js)",
     "oniguruma": "Oniguruma",
     "jq": "jq",
+    "C++ -O1": "C++ -O1",
+    "C++ -O3": "C++ -O3",
+    "C++ IMPORTED_MEMORY": "C++ IMPORTED_MEMORY",
+    "C++ MAIN_MODULE=2": "C++ MAIN_MODULE=2",
 }
 
 #: Of the shapes that scripts/bench_segments measures, those that show something, as (data, span, segments).
@@ -228,7 +232,7 @@ def right(rows: Sequence[Row], tool: str) -> int:
 def first_answers(figures: Figures) -> str:
     lines = [
         [row["module"], f"{row['before_ms']:.2f} ms", f"{row['after_ms']:.2f} ms", whole(row["times"])]
-        for row in figures.rows("start", "first answer")
+        for row in (figures.row("start", "first answer", module=module) for module in ("primes", "javy"))
     ]
     return table(["module", "from start to first answer, as it was", "pre-initialized", "times faster"], lines)
 
@@ -279,7 +283,8 @@ def runtimes(figures: Figures) -> str:
 
 def copies(figures: Figures) -> str:
     lines = []
-    for row in figures.rows("copies", "copies"):
+    shown = [(module, what) for module in ("cgi", "lisp", "javy", "ruby") for what in ("original", "output", "empty")]
+    for row in (figures.row("copies", "copies", module=module, what=what) for module, what in shown):
         first = "" if row["first_byte_ms"] is None else f"{row['first_byte_ms']:.2f} ms"
         memory = ["" if row[name] is None else f"{whole(row[name])} KiB" for name in ("copy_kib", "called_kib")]
         lines.append(
@@ -322,9 +327,10 @@ def segments(figures: Figures) -> str:
 
 def glue_starts(figures: Figures) -> str:
     lines = []
-    for row in figures.rows("capture", "starts"):
+    for program, name in PROGRAMS.items():
+        row = figures.row("capture", "starts", program=program)
         times = [f"{row['before_ms']:.0f} ms", f"{row['after_ms']:.1f} ms", f"{row['times']:.1f}"]
-        lines.append([PROGRAMS.get(row["program"], str(row["program"])), *times, f"{row['times_at_hand']:.1f}"])
+        lines.append([name, *times, f"{row['times_at_hand']:.1f}"])
     return table(["program", "prepared in Node", "captured", "times faster", "bytes at hand"], lines)
 
 

@@ -15,6 +15,7 @@ from scripts.figures_file import FIGURES, Figures, Measured, MissingFigure, Resu
 from tests.support.places import ROOT
 
 START = {"module": "primes", "before_ms": 76.63, "after_ms": 0.36, "times": 215}
+JAVY = START | {"module": "javy"}
 MARKED = "<!-- figures: start.table -->\n\n<!-- end -->\n"
 
 
@@ -23,7 +24,7 @@ def result(date: str = "2026-11-27", **tables: list[dict[str, object]]) -> Resul
 
 
 def started(row: dict[str, object] = START) -> Figures:
-    return Figures({"start": result(**{"first answer": [row]})})
+    return Figures({"start": result(**{"first answer": [row, JAVY]})})
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_a_page_gets_its_tables_and_the_figures_in_its_sentences() -> None:
     page = f"One.\n\n{MARKED}\nOf <!-- figures: start.setting.rounds -->7<!-- end --> starts, <!-- figures: start.about --><!-- end -->.\n"
     text, places = figures.filled(started(), "page.md", page)
-    assert "| primes | 76.63 ms | 0.36 ms | 215 |\n<!-- end -->" in text
+    assert "| primes | 76.63 ms | 0.36 ms | 215 |\n| javy | 76.63 ms | 0.36 ms | 215 |\n<!-- end -->" in text
     assert (
         "Of <!-- figures: start.setting.rounds -->1,000<!-- end --> starts, <!-- figures: start.about -->2 cores"
         in text
@@ -74,7 +75,11 @@ def test_a_wrong_mark_is_named(page: str, said: str) -> None:
     ("present", "page", "said"),
     [
         ({}, MARKED, "page.md, line 1: there are no figures of start: run scripts/bench_all start"),
-        ({"start": result()}, MARKED, "start has no row of 'first answer': run scripts/bench_all start"),
+        (
+            {"start": result()},
+            MARKED,
+            "start has no row of 'first answer' with module 'primes': run scripts/bench_all start",
+        ),
         ({"start": result(**{"first answer": [{"module": "primes"}]})}, MARKED, "start has no 'before_ms' in the row"),
         ({"start": result()}, "x <!-- figures: start.setting.turns --><!-- end -->", "start has no setting 'turns'"),
         (
@@ -212,9 +217,10 @@ def test_a_benchmark_that_fails_loses_no_other_result(tmp_path: Path) -> None:
 def test_a_result_that_lacks_what_pages_show_does_not_replace_one_that_has_it(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     store(started(), path)
-    assert "start has no row of 'first answer'" in str(bench_all.keep(result(), "start", path))
-    assert load(path).rows("start", "first answer") == [START]
-    newer = result(**{"first answer": [START | {"times": 300}]})
+    lacking = result(**{"first answer": [START]})
+    assert "start has no row of 'first answer' with module 'javy'" in str(bench_all.keep(lacking, "start", path))
+    assert load(path).rows("start", "first answer") == [START, JAVY]
+    newer = result(**{"first answer": [START | {"times": 300}, JAVY]})
     assert bench_all.keep(newer, "start", path) is None
     assert load(path).value("start", "first answer", "times") == 300
 
