@@ -12,6 +12,9 @@ from .bodies import Bodies
 from .chunk import Chunk, assemble, choose, shared_imports
 from .prepared import Prepared
 
+#: Of so many chunks that an instance needed anew, nothing is compiled ahead: the guest may end before it comes to that.
+SOME = 8
+
 
 class ChunkMaker:
     """Makes chunks of `prepared`'s guest; `new` are those that no earlier build had and that were needed.
@@ -67,7 +70,8 @@ class ChunkMaker:
         ready = self._ahead.take(function)
         if ready is None:
             number, chunk, long = self._assemble(function)
-            self.expect(long)
+            if len(self.new) >= SOME:
+                self.expect(long)
             module = self._prepared.compile(chunk.wasm)
         else:
             number, chunk, module = ready

@@ -10,12 +10,18 @@ import pytest
 
 from preinit.binary import encoder as write
 from preinit.engine import ffi
+from preinit.engine.ondemand import maker
 from preinit.engine.ondemand.ahead import Ahead
 from preinit.engine.ondemand.chunk import LONGEST, Chunk
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.errors import GuestTrap
 from tests.support.both_engines import INIT, attempt, built, chunks, compiled, same
 from tests.support.modules import wasm
+
+
+@pytest.fixture(autouse=True)
+def from_the_first_chunk_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maker, "SOME", 0)
 
 
 def long(work: str = "(global.set $n (i32.add (global.get $n) (i32.const 1)))", size: int = LONGEST) -> str:
@@ -48,6 +54,15 @@ def test_what_was_compiled_ahead_and_never_called_does_not_count() -> None:
         (4, 3),
         (1, 1),
     ]
+
+
+def test_the_first_chunks_have_nothing_compiled_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+    for some in (0, 1):
+        monkeypatch.setattr(maker, "SOME", some)
+        with compiled() as given[some]:
+            attempt(calling("(drop (memory.grow (i32.const 1)))" + NEITHER), engine="ondemand")
+    assert chunks(given[1]) == 1
 
 
 def test_each_is_compiled_once() -> None:
