@@ -98,6 +98,13 @@ def test_all_figures_of_the_file_can_be_written_and_are_shown() -> None:
     assert set(bench_list.BENCHMARKS) == {name for place in places for name in place.benchmarks}
 
 
+def test_the_functions_that_cpython_needs_are_those_that_its_recipe_shows() -> None:
+    """What the recipe shows is compared with a build."""
+    row = figures_file.load().row("functions", "functions", module="cpython")
+    shown = f"{row['compiled']:,} of {row['functions']:,} functions compiled"
+    assert shown in TEXTS["docs/recipes/cpython.md"], "run scripts/bench_all functions, then scripts/figures"
+
+
 @pytest.mark.parametrize("page", TEXTS)
 def test_no_figure_that_was_measured_is_typed(page: str) -> None:
     """Days, short durations and ratios of them stand only where scripts/figures writes them."""
