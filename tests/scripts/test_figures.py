@@ -155,11 +155,14 @@ def test_the_code_of_every_benchmark_is_there() -> None:
         assert [path for path in benchmark.paths if not (ROOT / path).exists()] == [], name
 
 
-def test_the_file_is_what_was_stored() -> None:
-    text = FIGURES.read_text(encoding="utf-8")
+def test_the_file_is_as_it_would_be_stored_and_names_no_place(tmp_path: Path) -> None:
     known = load()
-    assert str(ROOT) not in text
+    store(known, tmp_path / "figures.json")
+    assert (tmp_path / "figures.json").read_text(encoding="utf-8") == FIGURES.read_text(encoding="utf-8")
     assert set(known.results) == set(bench_list.BENCHMARKS)
+    for name, one in known.results.items():
+        assert re.fullmatch(r"\d+ cores? of an? [\w ()-]+", one.measured.machine), name
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", one.measured.date), name
 
 
 def test_one_result_takes_the_place_of_its_last_one_alone(tmp_path: Path) -> None:
