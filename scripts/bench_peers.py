@@ -120,22 +120,24 @@ def ratio_rows(subject: Subject, samples: Mapping[Contender, Samples]) -> Iterat
                 yield row | {name: mine[name] / peers[name] if peers[name] else None for name in mine}
 
 
-def layout_rows(subject: Subject, peers: Mapping[str, Path], ours: Contender, folder: Path) -> Iterator[Row]:
-    """Sizes of each layout, those of the peers' outputs, and the one by the other; of the data section alone, too."""
-    theirs = {peer: (*sizes(output), data_gzip(output)) for peer, output in peers.items()}
-    for peer, (raw, compressed, data) in theirs.items():
-        row: Row = {"module": subject.name, "layout": peer, "peer": peer, "output_bytes": raw}
-        yield row | {"gzip_bytes": compressed, "data_gzip_bytes": data}
+def sizes_of(output: Path) -> Row:
+    """Of an output, and of its data section alone."""
+    raw, compressed = sizes(output)
+    return {"output_bytes": raw, "gzip_bytes": compressed, "data_gzip_bytes": data_gzip(output)}
+
+
+def layout_rows(subject: Subject, peers: Mapping[str, Row], ours: Contender, folder: Path) -> Iterator[Row]:
+    """Sizes of each layout, and what they are divided by those of the peers' outputs."""
     output = folder / "out.wasm"
     for layout in LAYOUTS:
         measured = run(ours.command(subject, output, layout), ours.env(), folder / "said")
         if measured.complaint:
             sys.exit(f"{subject.name}, layout {layout}: {measured.complaint}")
-        mine = sizes(output)
-        for peer, other in theirs.items():
-            row = {"module": subject.name, "layout": layout, "peer": peer, "output_bytes": mine[0]}
-            row |= {"gzip_bytes": mine[1], "data_gzip_bytes": data_gzip(output)}
-            yield row | {"raw": mine[0] / other[0], "gzip": mine[1] / other[1]}
+        mine = sizes_of(output)
+        for peer, theirs in peers.items():
+            row: Row = {"module": subject.name, "layout": layout, "peer": peer} | mine
+            raw, compressed = (mine[name] / theirs[name] for name in ("output_bytes", "gzip_bytes"))
+            yield row | {"raw": raw, "gzip": compressed}
 
 
 def data_gzip(path: Path) -> int:
@@ -216,18 +218,19 @@ def layouts(modules: Sequence[str] = ("javy", "ruby", "cpython")) -> Tables:
     fetch("fetch_real", *modules)
     fetch("fetch_peers")
     rows: list[Row] = []
+    others: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="preinit-bench-") as temporary:
         folder = Path(temporary)
         for subject in subjects(modules, folder):
-            peers = {}
-            for number, tool in enumerate(tools()[1:]):
-                output = folder / f"peer-{number}.wasm"
+            peers, output = {}, folder / "peer.wasm"
+            for tool in tools()[1:]:
                 if not run(Contender(tool).command(subject, output), Contender(tool).env(), folder / "said").complaint:
-                    peers[tool] = output
+                    peers[tool] = sizes_of(output)
+            others += [{"module": subject.name, "tool": tool} | found for tool, found in peers.items()]
             cache = folder / "cache"
             cache.mkdir(mode=0o700, exist_ok=True)
             rows += layout_rows(subject, peers, Contender("preinit", cache), folder)
-    return {"layouts": rows}
+    return {"layouts": rows, "peers": others}
 
 
 def bench(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -272,7 +275,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="preinit-bench-") as folder:
         results = bench(arguments, Path(folder))
     if arguments.layouts:
-        show(layouts([name for name in arguments.modules if name != "tiny"])["layouts"])
+        for rows in layouts([name for name in arguments.modules if name != "tiny"]).values():
+            show(rows)
     print(f"Peak: resident memory of all processes, seen every {INTERVAL * 1e3:.0f} ms. Ratios are of medians.")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

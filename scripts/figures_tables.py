@@ -125,7 +125,7 @@ def peers_ratios(figures: Figures) -> str:
 
 
 def layouts(figures: Figures) -> str:
-    rows = [row for row in figures.rows("layouts", "layouts") if "raw" in row]
+    rows = figures.rows("layouts", "layouts")
     names = list(dict.fromkeys(row["layout"] for row in rows))
     lines = []
     for layout in names:

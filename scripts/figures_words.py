@@ -62,27 +62,25 @@ def more_compressed(figures: Figures) -> str:
     return f"{percent(abs(change))} {'larger' if change >= 0 else 'smaller'}"
 
 
-def data_of(layout: str) -> Word:
-    """Of CPython's output, the data section alone, with gzip."""
-    return lambda figures: whole(
-        figures.value("layouts", "layouts", "data_gzip_bytes", module="cpython", layout=layout)
-    )
+def our_data(figures: Figures) -> int:
+    """Of CPython's output with the layout `gzip`: bytes of the data section alone, with gzip."""
+    return int(figures.value("layouts", "layouts", "data_gzip_bytes", module="cpython", layout="gzip"))
+
+
+def their_data(figures: Figures) -> int:
+    """The same of `wasmtime wizer`."""
+    return int(figures.value("layouts", "peers", "data_gzip_bytes", module="cpython", tool=SUCCESSOR))
 
 
 def data_less(figures: Figures) -> str:
-    ours, theirs = (
-        figures.value("layouts", "layouts", "data_gzip_bytes", module="cpython", layout=layout)
-        for layout in ("gzip", SUCCESSOR)
-    )
-    change = 100 * (1 - ours / theirs)
+    change = 100 * (1 - our_data(figures) / their_data(figures))
     return f"{percent(abs(change))} {'less' if change >= 0 else 'more'}"
 
 
 def code_and_names(figures: Figures) -> str:
     """The part of CPython's compressed output that is no data."""
     whole_file = figures.value("peers", "builds", "gzip_bytes", module="cpython", tool=SUCCESSOR, cache="cold")
-    data = figures.value("layouts", "layouts", "data_gzip_bytes", module="cpython", layout=SUCCESSOR)
-    return f"{100 * (1 - data / whole_file):.0f}%"
+    return f"{100 * (1 - their_data(figures) / whole_file):.0f}%"
 
 
 def step(column: str) -> Word:
@@ -154,8 +152,8 @@ WORDS: dict[str, Word] = {
     "peers.javy.wizer.again": build("wall_s", "javy", SUCCESSOR, "warm"),
     "peers.cpython.gzip": more_compressed,
     "peers.cpython.again": second_build,
-    "layouts.gzip": data_of("gzip"),
-    "layouts.wizer": data_of(SUCCESSOR),
+    "layouts.gzip": lambda figures: whole(our_data(figures)),
+    "layouts.wizer": lambda figures: whole(their_data(figures)),
     "layouts.less": data_less,
     "layouts.code": code_and_names,
     "shapes.right": right_of_all,
