@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import io
 import os
-import platform
 import re
 import statistics
 import tempfile
 from pathlib import Path
+
+from bench_table import Tables, footer, show
 
 from preinit import bench, build
 
@@ -44,12 +44,8 @@ def by_hand(source: str, ready: Path) -> tuple[float, float]:
     return numbers[0], numbers[1]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench_by_hand", description=__doc__)
-    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=15, help="1 or more; 15 if left out")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        parser.error("ROUNDS must be 1 or more")
+def tables(rounds: int = 15) -> Tables:
+    """Milliseconds of a start, the medians, of both sides, by both ways."""
     hands: list[tuple[float, float]] = []
     tools: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -60,14 +56,23 @@ def main() -> None:
             hands.append(by_hand(source, ready))
             found = bench.measure(str(MODULE), ready, seconds=2)
             tools.append((found.original.start.median * 1000, found.output.start.median * 1000))
-    print("| start of | by hand | preinit bench | ratio |")
-    print("|---|---:|---:|---:|")
-    agree = True
-    for side, name in enumerate(("the original", "the output")):
+    rows = []
+    for side, name in enumerate(("original", "output")):
         hand, tool = (statistics.median(pair[side] for pair in pairs) for pairs in (hands, tools))
-        agree = agree and abs(tool / hand - 1) <= TOLERANCE
-        print(f"| {name} | {hand:.3f} ms | {tool:.3f} ms | {tool / hand:.2f} |")
-    print(f"\n{platform.processor() or platform.machine()}, medians of {rounds} turns, {datetime.date.today()}")
+        rows.append({"start": name, "by_hand_ms": hand, "tool_ms": tool, "ratio": tool / hand})
+    return {"start": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_by_hand", description=__doc__)
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=15, help="1 or more; 15 if left out")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("ROUNDS must be 1 or more")
+    rows = tables(rounds)["start"]
+    show(rows)
+    print(footer(f"medians of {rounds} turns"))
+    agree = all(abs(row["ratio"] - 1) <= TOLERANCE for row in rows)
     print(f"they {'agree' if agree else 'do NOT agree'} within {TOLERANCE:.0%}")
     raise SystemExit(not agree)
 

@@ -9,10 +9,8 @@ And the capture itself: beside the time that a plain Node takes to load and prep
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,13 +18,17 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench_table import Tables, footer, show
 from real import FIXTURES, FOLDER
 
 import preinit
 from preinit.node.program import find_node
+
+Row = dict[str, Any]
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE.parent / "tests/real/glue"
@@ -96,8 +98,8 @@ def median(starts: list[Start], field: str) -> float:
     return statistics.median(float(getattr(one, field)) for one in starts)
 
 
-def measure(program: Program, node: str, rounds: int, folder: Path) -> tuple[list[str], float]:
-    """Rows of both tables, and how much faster it is with its bytes at hand."""
+def measure(program: Program, node: str, rounds: int, folder: Path) -> tuple[Row, Row]:
+    """A row of both tables."""
     notes = folder / "notes.json"
     other = folder / "package"
     shutil.copytree(program.package, other)
@@ -140,12 +142,37 @@ def measure(program: Program, node: str, rounds: int, folder: Path) -> tuple[lis
     before, after, alone_after = (median(starts, "rest") for starts in found.values())
     compiling = [median(found[how], "compile") for how in ("prepare", "resume")]
     loaded, capture, proved = (min(part) for part in (plain, alone, whole))  # what else runs only adds to them
-    rows = [
-        f"| {program.name} | {before:.0f} ms | {after:.1f} ms | {before / after:.1f} | "
-        f"{before / alone_after:.1f} | {compiling[0]:.1f} ms, {compiling[1]:.1f} ms |",
-        f"| {program.name} | {loaded:.2f} s | {capture:.2f} s | {capture / loaded:.1f} | {proved:.2f} s |",
-    ]
-    return rows, before / alone_after
+    starts = {"program": program.name, "before_ms": before, "after_ms": after, "times": before / after}
+    starts["times_at_hand"] = before / alone_after
+    starts |= {"compile_before_ms": compiling[0], "compile_after_ms": compiling[1]}
+    whole_row = {"program": program.name, "loaded_s": loaded, "capture_s": capture, "times_as_long": capture / loaded}
+    return starts, whole_row | {"with_proof_s": proved, "proof_times_as_long": proved / loaded}
+
+
+def tables(rounds: int = 7, names: Sequence[str] = ()) -> Tables:
+    """The programs that are there, or those of them that are named."""
+    node = find_node(None)
+    starts, captures = [], []
+    for program in programs():
+        if names and program.name not in names:
+            continue
+        if not (program.package / program.module).exists():
+            print(f"{program.name} is missing: `scripts/fetch_real glue` fetches it", file=sys.stderr)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            start_row, capture_row = measure(program, node.path, rounds, Path(folder))
+        starts.append(start_row)
+        captures.append(capture_row)
+    return {"starts": starts, "captures": captures, "range": [ranges(captures)] if captures else []}
+
+
+def ranges(captures: Sequence[Row]) -> Row:
+    """How many times as long as loading and preparing in plain Node captures take, the least and the most."""
+    found: Row = {}
+    for name, column in (("capture", "times_as_long"), ("proof", "proof_times_as_long")):
+        values = [row[column] for row in captures]
+        found |= {f"{name}_least": min(values), f"{name}_most": max(values)}
+    return found
 
 
 def main() -> None:
@@ -158,29 +185,15 @@ def main() -> None:
     )  # fmt: skip
     given = parser.parse_args()
     wanted = {name: float(ratio) for name, _, ratio in (text.rpartition("=") for text in given.at_least)}
-    node = find_node(None)
-    tables: tuple[list[str], list[str]] = ([], [])
-    slow = []
-    for program in programs():
-        if given.programs and program.name not in given.programs.split(","):
-            continue
-        if not (program.package / program.module).exists():
-            print(f"{program.name} is missing: `scripts/fetch_real glue` fetches it", file=sys.stderr)
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            rows, ratio = measure(program, node.path, given.rounds, Path(folder))
-        for table, row in zip(tables, rows, strict=True):
-            table.append(row)
-        if ratio < wanted.get(program.name, 0):
-            slow.append(f"{program.name}: {ratio:.1f} times faster, at least {wanted[program.name]:g} were wanted")
-    print("| program | prepared in Node | captured | times faster | bytes at hand | compiling, before and after |")
-    print("|---|---:|---:|---:|---:|---:|")
-    print("\n".join(tables[0]))
-    print("\n| program | loaded and prepared in plain Node | its capture | times as long | with the proof |")
-    print("|---|---:|---:|---:|---:|")
-    print("\n".join(tables[1]))
-    print(f"\n{platform.processor() or platform.machine()}, Node {node.version}, {given.rounds} rounds in turn, "
-          f"{datetime.date.today()}")  # fmt: skip
+    found = tables(given.rounds, given.programs.split(",") if given.programs else ())
+    for rows in found.values():
+        show(rows)
+    print(footer(f"Node {find_node(None).version}, {given.rounds} rounds in turn"))
+    slow = [
+        f"{row['program']}: {row['times_at_hand']:.1f} times faster, at least {wanted[row['program']]:g} were wanted"
+        for row in found["starts"]
+        if row["times_at_hand"] < wanted.get(row["program"], 0)
+    ]
     if slow:
         sys.exit("\n".join(slow))
 

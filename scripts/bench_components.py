@@ -11,13 +11,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench_peers import Samples, fetch, machine, show
+from bench_peers import Samples, facts, fetch
 from bench_peers_measure import run
 from bench_peers_tools import child_env, versions
+from bench_table import Tables, show
 from fetch_peers import PEERS_FOLDER, installed
 
 from preinit.binary.component import read_component
@@ -165,21 +166,22 @@ def figure(taken: Samples, column: str) -> float:
     return min(values) if column == "peak" else statistics.median(values)
 
 
-def rows(samples: dict[Entrant, Samples]) -> Iterator[list[str]]:
-    yield ["tool", "cache", "wall s", "CPU s", "peak MiB", "output bytes"]
+def rows(language: str, path: Path, samples: dict[Entrant, Samples]) -> Iterator[dict[str, Any]]:
+    size = path.stat().st_size
+    modules = len(list(read_component(path.read_bytes()).core_modules()))
     for entrant, taken in samples.items():
+        row: dict[str, Any] = {"component": language, "tool": entrant.name, "cache": entrant.cache}
+        row |= {"input_bytes": size, "core_modules": modules}
         if taken.refusal:
-            yield [entrant.name, entrant.cache, taken.refusal, "", "", ""]
+            yield row | {"refused": taken.refusal}
             continue
         m = taken.medians()
-        peak = figure(taken, "peak") / 2**20
-        numbers = f"{m['wall']:.2f}", f"{m['cpu']:.2f}", f"{peak:,.0f}", f"{m['size']:,.0f}"
-        yield [entrant.name, entrant.cache, *numbers]
+        row |= {"wall_s": m["wall"], "cpu_s": m["cpu"], "peak_mib": figure(taken, "peak") / 2**20}
+        yield row | {"output_bytes": round(m["output"])}
 
 
-def target_rows(results: dict[str, dict[Entrant, Samples]]) -> Iterator[list[str]]:
+def target_rows(results: dict[str, dict[Entrant, Samples]]) -> Iterator[dict[str, Any]]:
     """The ratio of medians, and the median of the ratios within each round: what else the machine does weighs less."""
-    yield ["component", "preinit / other", "of", "at most", "medians", "rounds", "CPU"]
     for target in TARGETS:
         if target.language not in results:
             continue
@@ -192,7 +194,30 @@ def target_rows(results: dict[str, dict[Entrant, Samples]]) -> Iterator[list[str
         each = statistics.median(getattr(a, target.column) / getattr(b, target.column) for a, b in pairs)
         label = f"{' '.join(target.ours)} / {' '.join(target.theirs)}"
         cpu = figure(ours, "cpu") / figure(theirs, "cpu")
-        yield [target.language, label, target.column, f"{target.most}", f"{ratio:.2f}", f"{each:.2f}", f"{cpu:.2f}"]
+        row = {"component": target.language, "preinit / other": label, "of": target.column, "at most": target.most}
+        yield row | {"medians": ratio, "rounds": each, "CPU": cpu}
+
+
+def tables(rounds: int = 5, languages: Sequence[str] = LANGUAGES) -> Tables:
+    fetch("fetch_real", "wizer-tools", "componentize-py")
+    fetch("fetch_peers", "wasmtime")
+    if not installed("wasmtime"):
+        sys.exit("scripts/fetch_peers wasmtime could not install what preinit is compared with")
+    subprocess.run([sys.executable, "-m", "compileall", "-q", Path(__file__).parent.parent / "preinit"], check=False)
+    results: dict[str, dict[Entrant, Samples]] = {}
+    found: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="preinit-bench-") as temporary:
+        for language in languages:
+            try:
+                path = make(language)
+            except RuntimeError as problem:
+                print(f"skipped {language}: {problem}\n", flush=True)
+                continue
+            folder = Path(temporary) / language
+            folder.mkdir()
+            results[language] = measure(path, rounds, ENTRANTS, folder)
+            found += rows(language, path, results[language])
+    return {"builds": found, "targets": list(target_rows(results))}
 
 
 def main() -> None:
@@ -202,27 +227,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("there must be one round at least")
-    fetch("fetch_real", "wizer-tools", "componentize-py")
-    fetch("fetch_peers", "wasmtime")
-    if not installed("wasmtime"):
-        sys.exit("scripts/fetch_peers wasmtime could not install what preinit is compared with")
-    subprocess.run([sys.executable, "-m", "compileall", "-q", Path(__file__).parent.parent / "preinit"], check=False)
-    results: dict[str, dict[Entrant, Samples]] = {}
-    with tempfile.TemporaryDirectory(prefix="preinit-bench-") as temporary:
-        for language in [arguments.only] if arguments.only else LANGUAGES:
-            try:
-                path = make(language)
-            except RuntimeError as problem:
-                print(f"skipped {language}: {problem}\n", flush=True)
-                continue
-            folder = Path(temporary) / language
-            folder.mkdir()
-            results[language] = measure(path, arguments.rounds, ENTRANTS, folder)
-            print(f"**{language}**: {path.stat().st_size:,} bytes; medians of {arguments.rounds}\n")
-            show(list(rows(results[language])), left=2)
-    show(list(target_rows(results)), left=3)
-    about = (machine(), versions())
-    show([["what", "which"], *([k, v] for facts in about for k, v in facts.items())], left=2)
+    for part in tables(arguments.rounds, [arguments.only] if arguments.only else LANGUAGES).values():
+        show(part)
+    show([{"what": k, "which": v} for part in (facts(), versions()) for k, v in part.items()])
 
 
 if __name__ == "__main__":

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+from bench_table import Tables, footer, show
 from real import real_modules
 
 PREINIT = [sys.executable, "-m", "preinit"]
@@ -28,14 +28,9 @@ def measure(arguments: list[str]) -> tuple[float, float, float]:
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench_inspect", description=__doc__)
-    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=5, help="1 or more; 5 if left out")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        parser.error("ROUNDS must be 1 or more")
-    print("| module | what | seconds | CPU, s | peak, MiB | page, bytes |")
-    print("|---|---|---:|---:|---:|---:|")
+def tables(rounds: int = 5) -> Tables:
+    """Of each real module and its output: medians of whole processes."""
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         out, page = Path(folder, "out.wasm"), Path(folder, "page.html")
         for real in real_modules():
@@ -50,9 +45,20 @@ def main() -> None:
             ):
                 found = [measure(arguments) for _ in range(rounds)]
                 seconds, cpu, peak = (statistics.median(part) for part in zip(*found, strict=True))
-                size = f"{page.stat().st_size:,}" if "--html" in arguments else ""
-                print(f"| {real.name} | {what} | {seconds:.2f} | {cpu:.2f} | {peak:.0f} | {size} |")
-    print(f"\n{platform.processor() or platform.machine()}, medians of {rounds} rounds, {datetime.date.today()}")
+                size = page.stat().st_size if "--html" in arguments else None
+                row = {"module": real.name, "what": what, "bytes": Path(arguments[0]).stat().st_size}
+                rows.append(row | {"wall_s": seconds, "cpu_s": cpu, "peak_mib": peak, "page_bytes": size})
+    return {"inspect": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_inspect", description=__doc__)
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=5, help="1 or more; 5 if left out")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("ROUNDS must be 1 or more")
+    show(tables(rounds)["inspect"])
+    print(footer(f"medians of {rounds} rounds"))
 
 
 if __name__ == "__main__":

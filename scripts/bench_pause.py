@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import wasmtime
+from bench_table import Tables, footer, show
 from real import FOLDER
 
 import preinit
@@ -47,17 +48,13 @@ def start(engine: wasmtime.Engine, module: wasmtime.Module, app: str) -> float:
     return time.perf_counter() - begun
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench_pause", description=__doc__)
-    parser.add_argument("rounds", metavar="ROUNDS", type=int, nargs="?", default=11)
-    parser.add_argument("--requests", type=int, default=200, help="to the output; 200 if left out")
-    parser.add_argument("--rows", type=int, default=2000, help="of the table that the script builds; 2000 if left out")
-    given = parser.parse_args()
+def tables(rounds: int = 11, requests: int = 200, rows: int = 2000) -> Tables:
+    """`rows`: of the table that the script builds."""
     path = FOLDER / "python" / "python.wasm"
     if not path.exists():
         sys.exit("scripts/fetch_real python fetches the module")
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "cgi.py").write_text(SCRIPT.replace("ROWS", str(given.rows)))
+        (Path(folder) / "cgi.py").write_text(SCRIPT.replace("ROWS", str(rows)))
         dirs = {folder: "/app"}
         begun = time.perf_counter()
         result = preinit.build(path, pause_at="stdin", args=ARGUMENTS, dirs=dirs, cache=False)
@@ -65,33 +62,50 @@ def main() -> None:
         facts = result.report.pause
         assert facts is not None
         code, more = (sum(getattr(frame, name) for frame in facts.frames) for name in ("code", "continuation"))
-        print(f"build: {took:.1f} s, {peak} MB; {len(facts.frames)} active functions; {more / code:.2f} x their code")
+        built = {"wall_s": took, "peak_mib": peak, "active_functions": len(facts.frames), "of_their_code": more / code}
         config = wasmtime.Config()
         config.cache = True
         engine = wasmtime.Engine(config)
         modules = [wasmtime.Module(engine, binary) for binary in (path.read_bytes(), result.wasm)]
-        times = [[start(engine, module, folder) for module in modules] for _ in range(given.rounds)]
-        before, after = (statistics.median(column) for column in zip(*times, strict=True))
-        print(f"start to end: {before * 1000:.0f} ms, paused {after * 1000:.1f} ms: {before / after:.0f} x faster")
+        times = [[start(engine, module, folder) for module in modules] for _ in range(rounds)]
+        before, after = (statistics.median(column) * 1000 for column in zip(*times, strict=True))
         ready = Path(folder) / "ready.wasm"
         ready.write_bytes(result.wasm)
-        application = Application(str(ready), Settings(args=ARGUMENTS, dirs=dirs))
-        seconds, memory = [], []
-        for number in range(given.requests):
-            environ = {
-                "REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": f"n={number}", "SERVER_PROTOCOL": "HTTP/1.1",
-                "wsgi.input": io.BytesIO(),
-            }  # fmt: skip
-            begun = time.perf_counter()
-            body = b"".join(application(environ, lambda status, fields: None))
-            seconds.append(time.perf_counter() - begun)
-            assert f"['{number}']".encode() in body
-            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
-        application.close()
-        print(
-            f"request: median {statistics.median(seconds) * 1000:.2f} ms of {given.requests:,}; memory at most "
-            f"{memory[len(memory) // 10]} MB after a tenth of them, {memory[-1]} MB in the end"
-        )
+        answered = answer(Application(str(ready), Settings(args=ARGUMENTS, dirs=dirs)), requests)
+    return {
+        "build": [built],
+        "start": [{"rows": rows, "before_ms": before, "after_ms": after, "times": before / after}],
+        "request": [answered],
+    }
+
+
+def answer(application: Application, requests: int) -> dict[str, float]:
+    """The median of so many requests, and the most memory after a tenth of them and after all."""
+    seconds, memory = [], []
+    for number in range(requests):
+        environ = {
+            "REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": f"n={number}", "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.input": io.BytesIO(),
+        }  # fmt: skip
+        begun = time.perf_counter()
+        body = b"".join(application(environ, lambda status, fields: None))
+        seconds.append(time.perf_counter() - begun)
+        assert f"['{number}']".encode() in body
+        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+    application.close()
+    median = statistics.median(seconds) * 1000
+    return {"requests": requests, "median_ms": median, "tenth_mib": memory[len(memory) // 10], "end_mib": memory[-1]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_pause", description=__doc__)
+    parser.add_argument("rounds", metavar="ROUNDS", type=int, nargs="?", default=11)
+    parser.add_argument("--requests", type=int, default=200, help="to the output; 200 if left out")
+    parser.add_argument("--rows", type=int, default=2000, help="of the table that the script builds; 2000 if left out")
+    given = parser.parse_args()
+    for rows in tables(given.rounds, given.requests, given.rows).values():
+        show(rows)
+    print(footer(f"medians of {given.rounds} rounds in turn"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gzip
 import json
 import os
 import platform
@@ -12,17 +13,21 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import bench_peers_library as library
 from bench_peers_measure import INTERVAL, Measurement, run
 from bench_peers_tools import ROOT, ROUNDS, Contender, Subject, subjects, tools, versions
+from bench_table import Tables, show
 
+from preinit.binary.module import SectionId, parse
 from preinit.options import LAYOUTS
 
 _CHUNK = 1 << 20
+
+Row = dict[str, Any]
 
 
 class Samples:
@@ -41,11 +46,11 @@ class Samples:
             self.sizes.append(sizes(output))
 
     def medians(self) -> dict[str, float]:
-        columns = {
+        columns: dict[str, list[float]] = {
             "wall": [run.wall for run in self.runs],
             "cpu": [run.cpu for run in self.runs],
             "peak": [run.peak for run in self.runs],
-            "size": [size for size, _ in self.sizes],
+            "output": [size for size, _ in self.sizes],
             "gzip": [compressed for _, compressed in self.sizes],
         }
         return {name: statistics.median(values) for name, values in columns.items()} if self.runs else {}
@@ -60,17 +65,6 @@ def sizes(path: Path) -> tuple[int, int]:
             raw += len(chunk)
             compressed += len(squeeze.compress(chunk))
     return raw, compressed + len(squeeze.flush())
-
-
-def show(rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    """A Markdown table that is also easy to read as text; the first row is its head, `left` columns are words."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for index, row in enumerate(rows):
-        cells = [text.ljust(widths[i]) if i < left else text.rjust(widths[i]) for i, text in enumerate(row)]
-        print(f"| {' | '.join(cells)} |")
-        if index == 0:
-            print(f"| {' | '.join('-' * w if i < left else '-' * (w - 1) + ':' for i, w in enumerate(widths))} |")
-    print(flush=True)
 
 
 def contenders(found: Sequence[str], folder: Path) -> list[Contender]:
@@ -96,47 +90,66 @@ def measure(subject: Subject, rounds: int, entrants: Sequence[Contender], folder
     return samples
 
 
-def median_rows(samples: dict[Contender, Samples]) -> Iterator[list[str]]:
-    yield ["tool", "cache", "wall s", "CPU s", "peak MiB", "output bytes", "gzip -6 bytes"]
+def build_rows(subject: Subject, samples: Mapping[Contender, Samples]) -> Iterator[Row]:
+    """Medians; of a contender that refuses, only that it does."""
     for entrant, taken in samples.items():
-        if not taken.refusal:
-            m = taken.medians()
-            times = [f"{m['wall']:.3f}", f"{m['cpu']:.3f}", f"{m['peak'] / 2**20:,.1f}"]
-            yield [entrant.tool, entrant.temperature, *times, f"{m['size']:,.0f}", f"{m['gzip']:,.0f}"]
-        else:
-            yield [entrant.tool, entrant.temperature, "refuses", "", "", "", ""]
+        row: Row = {"module": subject.name, "tool": entrant.tool, "cache": entrant.temperature}
+        row["input_bytes"] = subject.path.stat().st_size
+        if taken.refusal:
+            yield row | {"refused": True}
+            continue
+        m = taken.medians()
+        row |= {
+            "wall_s": m["wall"],
+            "cpu_s": m["cpu"],
+            "peak_mib": m["peak"] / 2**20,
+            "output_bytes": round(m["output"]),
+        }
+        yield row | {"gzip_bytes": round(m["gzip"]), "rounds": len(taken.runs)}
 
 
-def ratio_rows(samples: dict[Contender, Samples]) -> Iterator[list[str]]:
+def ratio_rows(subject: Subject, samples: Mapping[Contender, Samples]) -> Iterator[Row]:
     """preinit / peer: like with like, and for a peer without a cache preinit's second build, too."""
-    yield ["preinit / peer", "wall", "CPU", "peak", "output", "gzip -6"]
     for ours, taken in samples.items():
         for theirs, others in samples.items():
             alike = ours.temperature == theirs.temperature or theirs.tool == "wizer"
             if ours.tool == "preinit" and theirs.tool != "preinit" and alike and taken.runs and others.runs:
                 mine, peers = taken.medians(), others.medians()
-                label = f"{ours.temperature} / {theirs.tool}, {theirs.temperature}"
-                yield [label, *(f"{mine[name] / peers[name]:.3f}" if peers[name] else "?" for name in mine)]
+                row: Row = {"module": subject.name, "preinit": ours.temperature, "peer": theirs.tool}
+                row["peer_cache"] = theirs.temperature
+                yield row | {name: mine[name] / peers[name] if peers[name] else None for name in mine}
 
 
-def layout_rows(
-    subject: Subject, samples: dict[Contender, Samples], ours: Contender, folder: Path
-) -> Iterator[list[str]]:
-    peers = {e.tool: s.sizes[-1] for e, s in samples.items() if e.tool != "preinit" and s.sizes}
-    heads = (f"{what} / {peer}" for peer in peers for what in ("bytes", "gzip"))
-    yield ["layout", "output bytes", "gzip -6 bytes", *heads]
+def sizes_of(output: Path) -> Row:
+    """Of an output, and of its data section alone."""
+    raw, compressed = sizes(output)
+    return {"output_bytes": raw, "gzip_bytes": compressed, "data_gzip_bytes": data_gzip(output)}
+
+
+def layout_rows(subject: Subject, peers: Mapping[str, Row], ours: Contender, folder: Path) -> Iterator[Row]:
+    """Sizes of each layout, and what they are divided by those of the peers' outputs."""
     output = folder / "out.wasm"
     for layout in LAYOUTS:
         measured = run(ours.command(subject, output, layout), ours.env(), folder / "said")
         if measured.complaint:
             sys.exit(f"{subject.name}, layout {layout}: {measured.complaint}")
-        mine = sizes(output)
-        ratios = (f"{a / b:.3f}" for theirs in peers.values() for a, b in zip(mine, theirs, strict=True))
-        yield [layout, f"{mine[0]:,}", f"{mine[1]:,}", *ratios]
+        mine = sizes_of(output)
+        for peer, theirs in peers.items():
+            row: Row = {"module": subject.name, "layout": layout, "peer": peer} | mine
+            raw, compressed = (mine[name] / theirs[name] for name in ("output_bytes", "gzip_bytes"))
+            yield row | {"raw": raw, "gzip": compressed}
 
 
-def machine() -> dict[str, str]:
-    facts = {
+def data_gzip(path: Path) -> int:
+    """Bytes of a module's data section with gzip -6."""
+    module = parse(path.read_bytes())
+    section = module.section(SectionId.DATA)
+    return len(gzip.compress(module.payload(section), 6, mtime=0)) if section else 0
+
+
+def facts() -> dict[str, str]:
+    """Of the machine, all that may matter; docs/figures.json has less."""
+    found = {
         "CPU": _field("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -144,7 +157,7 @@ def machine() -> dict[str, str]:
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     memory = _field("/proc/meminfo", "MemTotal").split()
-    return facts | ({"memory": f"{int(memory[0]) / 2**20:.1f} GiB"} if memory else {})
+    return found | ({"memory": f"{int(memory[0]) / 2**20:.1f} GiB"} if memory else {})
 
 
 def _field(path: str, name: str) -> str:
@@ -169,43 +182,81 @@ def warm_up(found: Sequence[str], folder: Path) -> None:
         run(Contender(tool).command(tiny, folder / "out.wasm"), Contender(tool).env(), folder / "said")
 
 
-def bench(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    about = {"machine": machine(), "versions": versions()}
+def measured(modules: Sequence[str], rounds: int, folder: Path) -> Iterator[tuple[Subject, dict[Contender, Samples]]]:
+    """Fetches what is missing, and measures a module after the other; no `rounds`: as many as are usual for each."""
+    if real := [name for name in modules if name != "tiny"]:
+        fetch("fetch_real", *real)
+    fetch("fetch_peers")
     found = tools()
     for peer in ("wizer", "wasmtime wizer"):
         if peer not in found:
             print(f"skipped {peer}: scripts/fetch_peers could not install it\n", flush=True)
     warm_up(found, folder)
-    results: dict[str, Any] = {}
-    for subject in subjects(arguments.modules, folder):
-        rounds = arguments.rounds or ROUNDS[subject.name]
-        raw, compressed = sizes(subject.path)
-        print(f"**{subject.name}**: {raw:,} bytes ({compressed:,} with gzip -6); medians of {rounds}\n", flush=True)
+    for subject in subjects(modules, folder):
         entrants = contenders(found, folder / subject.name)
-        samples = measure(subject, rounds, entrants, folder)
-        show(list(median_rows(samples)), left=2)
+        yield subject, measure(subject, rounds or ROUNDS[subject.name], entrants, folder)
+
+
+def library_rows(folder: Path) -> list[Row]:
+    tiny = next(subjects(["tiny"], folder)).path
+    return library.rows(library.imports(folder), library.builds(tiny, folder))
+
+
+def tables(rounds: int = 0, modules: Sequence[str] = tuple(ROUNDS)) -> Tables:
+    """Builds, ratios, and what preinit's library takes in a program."""
+    found: Tables = {"builds": [], "ratios": []}
+    with tempfile.TemporaryDirectory(prefix="preinit-bench-") as temporary:
+        folder = Path(temporary)
+        for subject, samples in measured(modules, rounds, folder):
+            found["builds"] += build_rows(subject, samples)
+            found["ratios"] += ratio_rows(subject, samples)
+        return found | {"library": library_rows(folder)}
+
+
+def layouts(modules: Sequence[str] = ("javy", "ruby", "cpython")) -> Tables:
+    """Sizes are the same in each run: every tool builds once."""
+    fetch("fetch_real", *modules)
+    fetch("fetch_peers")
+    rows: list[Row] = []
+    others: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="preinit-bench-") as temporary:
+        folder = Path(temporary)
+        for subject in subjects(modules, folder):
+            peers, output = {}, folder / "peer.wasm"
+            for tool in tools()[1:]:
+                if not run(Contender(tool).command(subject, output), Contender(tool).env(), folder / "said").complaint:
+                    peers[tool] = sizes_of(output)
+            others += [{"module": subject.name, "tool": tool} | found for tool, found in peers.items()]
+            cache = folder / "cache"
+            cache.mkdir(mode=0o700, exist_ok=True)
+            rows += layout_rows(subject, peers, Contender("preinit", cache), folder)
+    return {"layouts": rows, "peers": others}
+
+
+def bench(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    about = {"machine": facts(), "versions": versions()}
+    results: dict[str, Any] = {}
+    for subject, samples in measured(arguments.modules, arguments.rounds or 0, folder):
+        raw, compressed = sizes(subject.path)
+        print(f"**{subject.name}**: {raw:,} bytes ({compressed:,} with gzip -6)\n", flush=True)
+        show(list(build_rows(subject, samples)))
         for tool, refusal in {e.tool: s.refusal for e, s in samples.items() if s.refusal}.items():
             print(f"{tool} refuses {subject.name}: {refusal}\n")
-        ratios = list(ratio_rows(samples))
-        if len(ratios) > 1:
-            show(ratios)
-        if arguments.layouts:
-            show(list(layout_rows(subject, samples, next(e for e in entrants if e.cache), folder)))
+        show(list(ratio_rows(subject, samples)))
         results[subject.name] = {
             f"{e.tool}, {e.temperature}": {
                 "command": e.command(subject, Path("OUT")),
-                "runs": [measured._asdict() for measured in s.runs],
+                "runs": [one._asdict() for one in s.runs],
                 "sizes": s.sizes,
                 "refusal": s.refusal,
             }
             for e, s in samples.items()
         }
-    starts = library.imports(folder)
-    warm = library.builds(next(subjects(["tiny"], folder)).path, folder)
     print(f"**library**: medians of {library.STARTS} starts and {library.BUILDS} builds\n")
-    show(library.table(starts, warm))
-    show([["what", "which"], *([k, v] for facts in about.values() for k, v in facts.items())], left=2)
-    return about | {"modules": results, "library": {"starts": starts, "builds": warm}}
+    in_program = library_rows(folder)
+    show(in_program)
+    show([{"what": k, "which": v} for part in about.values() for k, v in part.items()])
+    return about | {"modules": results, "library": in_program}
 
 
 def main() -> None:
@@ -221,12 +272,11 @@ def main() -> None:
         parser.error(f"there is no module {unknown[0]!r}; one of {', '.join(ROUNDS)}")
     if arguments.rounds is not None and arguments.rounds < 1:
         parser.error("there must be one round at least")
-    real = [name for name in arguments.modules if name != "tiny"]
-    if real:
-        fetch("fetch_real", *real)
-    fetch("fetch_peers")
     with tempfile.TemporaryDirectory(prefix="preinit-bench-") as folder:
         results = bench(arguments, Path(folder))
+    if arguments.layouts:
+        for rows in layouts([name for name in arguments.modules if name != "tiny"]).values():
+            show(rows)
     print(f"Peak: resident memory of all processes, seen every {INTERVAL * 1e3:.0f} ms. Ratios are of medians.")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

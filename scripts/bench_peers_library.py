@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from bench_peers_measure import run
 from bench_peers_tools import child_env
@@ -53,12 +54,18 @@ def builds(tiny: Path, folder: Path) -> dict[str, list[float]]:
     return seconds
 
 
-def table(starts: dict[str, list[float]], warm: dict[str, list[float]]) -> list[list[str]]:
+def rows(starts: dict[str, list[float]], warm: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Milliseconds: of a Python that starts, and of a build of `tiny` in one that has built, by its cache."""
     medians = {name: statistics.median(values) * 1e3 for name, values in starts.items()}
-    rows = [["what", "median ms", "more than `pass`, ms"]]
-    for name, value in medians.items():
-        rows.append([f"python -c '{_STARTS[name]}'", f"{value:.1f}", f"{value - medians['pass']:+.1f}"])
-    for cached, values in warm.items():
-        label = f"preinit.build of tiny, in a warm process, cache {cached}"
-        rows.append([label, f"{statistics.median(values) * 1e3:.2f}", ""])
-    return rows
+    found: list[dict[str, Any]] = [
+        {"what": f"python -c '{_STARTS[name]}'", "median_ms": value, "more_ms": value - medians["pass"]}
+        for name, value in medians.items()
+    ]
+    return found + [
+        {
+            "what": "preinit.build of tiny, in a warm process",
+            "cache": cached,
+            "median_ms": statistics.median(values) * 1e3,
+        }
+        for cached, values in warm.items()
+    ]

@@ -7,24 +7,22 @@ initializes the engine: less than what it would have to do. The two take turns.
 from __future__ import annotations
 
 import argparse
-import datetime
 import hashlib
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench_peers_measure import run
 from bench_peers_tools import child_env, peer
 from bench_steady import SCRIPT
+from bench_table import Tables, footer, show
 from real import real_modules
 
 from preinit import Builder, Call, build
-from preinit.passes.observer import Observer
 
 
 class Round(NamedTuple):
@@ -56,12 +54,11 @@ def snapshots(path: Path, initializer: str, count: int) -> Round:
     wall, cpu = time.perf_counter(), time.process_time()
     with Builder(wasm, cache=False) as builder:
         for number, source in enumerate(sources(count)):
-            observer = Observer()
-            result = builder.build(init_funcs=calls(initializer, source), observer=observer)
+            result = builder.build(init_funcs=calls(initializer, source))
             if number == 0:
                 first = time.perf_counter() - wall
             else:
-                for name, seconds in observer.seconds.items():
+                for name, seconds in result.report.passes.items():
                     passes[name] = passes.get(name, 0) + seconds
             digests.add(result.report.output.sha256)
             size += len(result.wasm)
@@ -72,14 +69,8 @@ def snapshots(path: Path, initializer: str, count: int) -> Round:
     return Round(wall, cpu, first, size // count, passes)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench_scale --parts builder", description=__doc__)
-    parser.add_argument("--scripts", type=int, default=200, metavar="N", help="default: 200")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
-    arguments, _ = parser.parse_known_args()
-    count, rounds = arguments.scripts, arguments.rounds
-    if count < 2 or rounds < 1:
-        parser.error("at least 2 scripts and 1 round")
+def tables(rounds: int = 5, scripts: int = 200) -> Tables:
+    """Medians; without wizer, only ours."""
     found = [entry for entry in real_modules() if entry.name == "javy"]
     if not found:
         sys.exit("javy is missing: `scripts/fetch_real javy` fetches it")
@@ -92,7 +83,7 @@ def main() -> None:
         output, said = Path(folder, "out.wasm"), Path(folder, "said")
         for turn in range(rounds):
             print(f"round {turn + 1} of {rounds}", file=sys.stderr)
-            ours.append(snapshots(path, initializer, count))
+            ours.append(snapshots(path, initializer, scripts))
             if wizer:
                 command = [str(wizer), "--allow-wasi", str(path), "-f", initializer, "-o", str(output)]
                 measured = run(command, child_env(), said)
@@ -100,19 +91,32 @@ def main() -> None:
                     sys.exit(f"wizer: {measured.complaint}")
                 walls.append(measured.wall)
                 cpus.append(measured.cpu)
-    wall, cpu = (statistics.median(part) / count for part in ([r.wall for r in ours], [r.cpu for r in ours]))
-    print("| tool | s a snapshot | CPU s a snapshot | snapshots a second and core |")
-    print("|---|---:|---:|---:|")
-    print(f"| preinit.Builder, {count} scripts | {wall:.4f} | {cpu:.4f} | {1 / cpu:.1f} |")
+    wall, cpu = (statistics.median(part) / scripts for part in ([r.wall for r in ours], [r.cpu for r in ours]))
+    rows: list[dict[str, Any]] = [
+        {"tool": "preinit.Builder", "wall_s": wall, "cpu_s": cpu, "a_second_and_core": 1 / cpu}
+    ]
+    ratios = []
     if wizer:
-        peer_wall, peer_cpu = statistics.median(walls), statistics.median(cpus)
-        print(f"| wizer, a process for each | {peer_wall:.4f} | {peer_cpu:.4f} | {1 / peer_cpu:.1f} |")
-        print(f"\nwizer / preinit: {peer_wall / wall:.0f} of the time, {peer_cpu / cpu:.0f} of the CPU time")
-    passes = {name: sum(r.passes.get(name, 0) for r in ours) / rounds / (count - 1) for name in ours[0].passes}
-    shown = ", ".join(f"{name} {seconds * 1000:.1f}" for name, seconds in passes.items() if seconds >= 0.00005)
-    first = statistics.median(r.first for r in ours)
-    print(f"\nfirst snapshot {first:.2f} s; of the others, ms: {shown}; {ours[0].size:,} bytes each")
-    print(f"{platform.processor() or platform.machine()}, medians of {rounds} rounds in turn, {datetime.date.today()}")
+        theirs, theirs_cpu = statistics.median(walls), statistics.median(cpus)
+        rows.append({"tool": "wizer", "wall_s": theirs, "cpu_s": theirs_cpu, "a_second_and_core": 1 / theirs_cpu})
+        ratios.append({"wizer / preinit": "", "wall": theirs / wall, "cpu": theirs_cpu / cpu})
+    passes = {name: sum(r.passes.get(name, 0) for r in ours) / rounds / (scripts - 1) for name in ours[0].passes}
+    first = {"first_s": statistics.median(r.first for r in ours), "output_bytes": ours[0].size}
+    shown = [{"pass": name, "time_ms": taken * 1000} for name, taken in passes.items() if taken >= 0.00005]
+    return {"a snapshot": rows, "ratios": ratios, "first": [first], "passes of the others": shown}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_scale --parts builder", description=__doc__)
+    parser.add_argument("--scripts", type=int, default=200, metavar="N", help="default: 200")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    arguments, _ = parser.parse_known_args()
+    count, rounds = arguments.scripts, arguments.rounds
+    if count < 2 or rounds < 1:
+        parser.error("at least 2 scripts and 1 round")
+    for rows in tables(rounds, count).values():
+        show(rows)
+    print(footer(f"{count} scripts, medians of {rounds} rounds in turn"))
 
 
 if __name__ == "__main__":

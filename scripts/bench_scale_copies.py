@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
-import sys
+from typing import Any
 
+from bench_table import Tables, footer, show
 from real import FIXTURES, real_modules
 
 from preinit import Host, Options, build
-from preinit.bench.pooled import Many, measure_copies
+from preinit.bench.pooled import measure_copies
 
 #: Name, input, options of its build, what answers.
 Case = tuple[str, str, Options, tuple[str, ...]]
@@ -29,30 +28,25 @@ def cases() -> list[Case]:
     return found
 
 
-def row(name: str, many: Many) -> str:
-    answer = f"{many.first_byte * 1000:.2f} ms" if many.first_byte is not None else ""
-    memory = f"{many.memory / 1024:,.0f} KiB" if many.memory is not None else ""
-    called = f"{many.memory_called / 1024:,.0f} KiB" if many.memory_called is not None else ""
-    return f"| {name} | {many.name} | {many.size:,} | {many.per_second:,.0f} | {answer} | {memory} | {called} |"
-
-
-def run(copies: int) -> None:
-    """Prints the table."""
-    print("| module | | bytes | copies a second | first byte | memory of a copy | after its answer |")
-    print("|---|---|---:|---:|---:|---:|---:|")
+def tables(copies: int = 5000) -> Tables:
+    rows: list[dict[str, Any]] = []
     for name, path, options, calls in cases():
         found = measure_copies(path, build(path, options).wasm, options, copies=copies, calls=calls)
         for many in (found.original, found.output, found.empty):
-            print(row(name, many), flush=True)
-        ratio = found.original.per_second / found.output.per_second
-        print(f"{name}: starting the output takes {ratio:.2f} of starting the original", file=sys.stderr)
-    print(f"\n{platform.processor() or platform.machine()}, {copies} copies, {datetime.date.today()}")
+            row = {"module": name, "what": many.name, "size_bytes": many.size, "copies_a_second": many.per_second}
+            row["first_byte_ms"] = many.first_byte * 1000 if many.first_byte is not None else None
+            row["copy_kib"] = many.memory / 1024 if many.memory is not None else None
+            row["called_kib"] = many.memory_called / 1024 if many.memory_called is not None else None
+            rows.append(row)
+    return {"copies": rows}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench_scale --parts copies", description=__doc__)
     parser.add_argument("--copies", type=int, default=5000, metavar="N", help="of each module; 5000 if left out")
-    run(parser.parse_args().copies)
+    copies = parser.parse_args().copies
+    show(tables(copies)["copies"])
+    print(footer(f"{copies} copies"))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
 import http.client
-import platform
 import re
 import statistics
 import subprocess
@@ -14,12 +12,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import wasmtime
+from bench_table import Tables, footer, show
 from real import FIXTURES, FOLDER
 
 from preinit import Call, Host, Options, build, strings
@@ -174,18 +173,22 @@ def initialized(case: Case, output: bytes, rounds: int) -> float:
     return found.original.start.median
 
 
-def run(names: list[str], rounds: int, requests: int, clients: int) -> None:
-    """Prints the tables."""
-    lines = []
-    print("| program | median, un-initialised | median, snapshot | times faster |")
-    print("|---|---:|---:|---:|")
-    noted = ""
+def tables(
+    rounds: int = 51, requests: int = 10_000, clients: int = 4, names: Sequence[str] = ("cgi", "lisp", "perl", "ruby")
+) -> Tables:
+    """What a request takes, in turn; what many take at the same time; and what it costs that an environment is late.
+
+    `before`: what was measured in place of a request to a program that is not pre-initialized, where it can't be served
+    so: initializing it in a fresh instance, without HTTP and without the request's own work.
+    """
+    asked: list[dict[str, Any]] = []
+    loaded: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for case in cases():
             if case.name not in names:
                 continue
             if not case.module.exists():
-                print(f"| {case.name} | scripts/fetch_real fetches it | | |", flush=True)
+                print(f"{case.name} is missing: scripts/fetch_real fetches it", file=sys.stderr)
                 continue
             ready = Path(folder) / f"{case.name}.wasm"
             output = build(str(case.module), case.options).wasm
@@ -198,31 +201,25 @@ def run(names: list[str], rounds: int, requests: int, clients: int) -> None:
                     client = Client(fast, case.path)
                     client.ask()
                     second = statistics.median(client.ask()[0] for _ in range(rounds))
-                noted = "\n* initializing it in a fresh instance, without HTTP and without the request's own work"
-            mark = "" if case.entry else " *"
-            print(
-                f"| {case.name} | {first * 1000:.1f} ms{mark} | {second * 1000:.2f} ms | {first / second:.0f} |",
-                flush=True,
-            )
+            row: dict[str, Any] = {"program": case.name, "before": "a request" if case.entry else "initializing"}
+            asked.append(row | {"before_ms": first * 1000, "after_ms": second * 1000, "times": first / second})
             with served(ready, *case.arguments) as fast:
                 load(fast, case.path, 10 * clients, clients)
                 warm = resident(fast)
                 took, whole = load(fast, case.path, requests, clients)
                 after_all = resident(fast)
             took.sort()
-            lines.append(
-                f"| {case.name} | {len(took):,} | {len(took) / whole:,.0f} | {took[len(took) // 2] * 1000:.2f} ms | "
-                f"{took[int(len(took) * 0.99)] * 1000:.1f} ms | {warm / 1e6:.1f} MB | {after_all / 1e6:.1f} MB |"
-            )
-    print(noted)
-    print(f"\n| snapshot, {clients} clients | requests | a second | median | 99% | memory before | after |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    print("\n".join(lines))
-    print(f"\n{platform.processor() or platform.machine()}, {rounds} rounds in turn, {datetime.date.today()}")
+            row = {"program": case.name, "clients": clients, "requests": len(took), "a_second": len(took) / whole}
+            row |= {
+                "median_ms": took[len(took) // 2] * 1000,
+                "slowest_hundredth_ms": took[int(len(took) * 0.99)] * 1000,
+            }
+            loaded.append(row | {"memory_before_mb": warm / 1e6, "memory_after_mb": after_all / 1e6})
+    return {"a request": asked, "many requests": loaded, "late env": [binding(rounds)]}
 
 
-def binding(rounds: int) -> None:
-    """Prints what it costs a start that an instance fetches its environment of 20 variables."""
+def binding(rounds: int) -> dict[str, Any]:
+    """What it costs a start of fixtures/world in wasmtime that the instance fetches its environment of 20 variables."""
     engine = wasmtime.Engine()
     world = str(FIXTURES / "world/world.wasm")
     kept = Options(init_funcs=("_initialize", "preinit_initialize"), keep_init_func="noop")  # what is called in both
@@ -244,10 +241,12 @@ def binding(rounds: int) -> None:
             initialize(store)
             taken.append(time.perf_counter() - started)
     without, with_it = (statistics.median(part) for part in times)
-    print(
-        f"\nstarting fixtures/world in wasmtime, 20 variables, median: {without * 1e6:.1f} us, with `--late env` "
-        f"{with_it * 1e6:.1f} us: binding costs {(with_it - without) * 1e6:.1f} us"
-    )
+    return {
+        "variables": 20,
+        "without_us": without * 1e6,
+        "with_us": with_it * 1e6,
+        "more_us": (with_it - without) * 1e6,
+    }
 
 
 def main() -> None:
@@ -257,8 +256,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4, metavar="N", help="at the same time; 4 if left out")
     parser.add_argument("--programs", default="cgi,lisp,perl,ruby", metavar="NAME,...", help="all if left out")
     given = parser.parse_args()
-    run(given.programs.split(","), given.rounds, given.requests, given.clients)
-    binding(given.rounds)
+    for rows in tables(given.rounds, given.requests, given.clients, given.programs.split(",")).values():
+        show(rows)
+    print(footer(f"{given.rounds} rounds in turn"))
 
 
 if __name__ == "__main__":

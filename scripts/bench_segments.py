@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import platform
 import shutil
 import statistics
 import subprocess
@@ -14,9 +12,10 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import wasmtime
+from bench_table import Tables, footer, show
 
 from preinit.binary import encoder as write
 from preinit.binary.constexpr import offset_constant
@@ -56,13 +55,13 @@ def module_of(shape: Shape) -> bytes:
     return write.assemble(parts)
 
 
-def in_wasmtime(wasm: bytes) -> float:
+def in_wasmtime(wasm: bytes, most: int) -> float:
     """Milliseconds that a start takes with the engine's own settings, median."""
     engine = wasmtime.Engine()
     module = wasmtime.Module(engine, wasm)
-    taken = []
+    taken: list[float] = []
     ended = time.perf_counter() + 2
-    while len(taken) < 200 and (len(taken) < 3 or time.perf_counter() < ended):
+    while len(taken) < most and (len(taken) < 3 or time.perf_counter() < ended):
         store = wasmtime.Store(engine)
         began = time.perf_counter()
         wasmtime.Instance(store, module, [])
@@ -71,12 +70,11 @@ def in_wasmtime(wasm: bytes) -> float:
     return statistics.median(taken) * 1000
 
 
-def main() -> None:
-    argparse.ArgumentParser(prog="scripts/bench_segments", description=__doc__).parse_args()
+def tables(rounds: int = 200) -> Tables:
+    """Milliseconds of each shape, the medians of at most so many starts in wasmtime."""
     if not shutil.which("node"):
         sys.exit("Node is missing")
-    print("| data, MiB | of, MiB | segments | V8: compile, ms | V8: start, ms | wasmtime: start, ms |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "module.wasm"
         for shape in SHAPES:
@@ -84,12 +82,16 @@ def main() -> None:
             path.write_bytes(wasm)
             done = subprocess.run(["node", NODE, path], capture_output=True, text=True, check=True)
             found = json.loads(done.stdout)
-            print(
-                f"| {shape.data >> 20} | {shape.span >> 20} | {shape.segments:,} | {found['compile']:.2f} "
-                f"| {found['start']:.3f} | {in_wasmtime(wasm):.3f} |",
-                flush=True,
-            )
-    print(f"\n{platform.processor() or platform.machine()}, wasmtime {version('wasmtime')}, {datetime.date.today()}")
+            row: dict[str, Any] = {"data_mib": shape.data >> 20, "of_mib": shape.span >> 20, "segments": shape.segments}
+            row |= {"v8_compile_ms": found["compile"], "v8_start_ms": found["start"]}
+            rows.append(row | {"wasmtime_start_ms": in_wasmtime(wasm, rounds)})
+    return {"starts": rows}
+
+
+def main() -> None:
+    argparse.ArgumentParser(prog="scripts/bench_segments", description=__doc__).parse_args()
+    show(tables()["starts"])
+    print(footer(f"wasmtime {version('wasmtime')}"))
 
 
 if __name__ == "__main__":

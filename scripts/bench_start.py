@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 import statistics
 import sys
 import time
@@ -12,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import wasmtime
+from bench_table import Tables, footer, show
 from real import FIXTURES, real_modules
 
 from preinit import Host, Options, build
@@ -56,12 +55,8 @@ def measure(linker: wasmtime.Linker, module: wasmtime.Module, scenario: Scenario
     return time.perf_counter() - started, answer
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench_start", description=__doc__)
-    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=41, help="1 or more; 41 if left out")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        parser.error("ROUNDS must be 1 or more")
+def tables(rounds: int = 41) -> Tables:
+    """Milliseconds from a compiled module to the first answer, the medians, as it was and pre-initialized."""
     cases: list[tuple[str, str, Options, Scenario]] = [
         ("primes", str(FIXTURES / "primes/primes.wasm"), Options(), primes),
     ]
@@ -70,8 +65,7 @@ def main() -> None:
             cases.append((real.name, real.path, Options(init_funcs=real.init_funcs, host=Host(dirs=real.dirs)), javy))
     if len(cases) == 1:
         print("javy is missing: `scripts/fetch_real javy` fetches it", file=sys.stderr)
-    print("| module | from start to first answer, as it was | pre-initialized | times faster |")
-    print("|---|---:|---:|---:|")
+    rows = []
     for name, path, options, scenario in cases:
         engine = wasmtime.Engine()
         with open(path, "rb") as stream:  # noqa: PTH123
@@ -85,8 +79,18 @@ def main() -> None:
             times[0].append(first)
             times[1].append(second)
         slow, fast = (statistics.median(part) * 1000 for part in times)
-        print(f"| {name} | {slow:.2f} ms | {fast:.2f} ms | {slow / fast:.0f} |")
-    print(f"\n{platform.processor() or platform.machine()}, {rounds} rounds in turn, {datetime.date.today()}")
+        rows.append({"module": name, "before_ms": slow, "after_ms": fast, "times": slow / fast})
+    return {"first answer": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_start", description=__doc__)
+    parser.add_argument("rounds", metavar="ROUNDS", nargs="?", type=int, default=41, help="1 or more; 41 if left out")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("ROUNDS must be 1 or more")
+    show(tables(rounds)["first answer"])
+    print(footer(f"{rounds} rounds in turn"))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 import statistics
 import struct
 import sys
@@ -13,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench_table import Tables, footer, show
 from real import FIXTURES, real_modules
 
 from preinit.binary.module import parse
@@ -119,38 +118,40 @@ def seconds(subject: Subject, engine: str) -> tuple[float, object]:
     return time.perf_counter() - started, answer
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench_steady", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
-    parser.add_argument("--turns", type=int, default=200, metavar="N", help="of the JavaScript program; default: 200")
-    arguments = parser.parse_args()
+def tables(rounds: int = 5, turns: int = 200) -> Tables:
+    """Seconds of each work, the medians; `turns`: of the JavaScript program."""
     path = FIXTURES / "steady/steady.wasm"
     found = [
-        Subject(f"{name} (C)", path, "_initialize", one_call(name, turns))
-        for name, turns in (("sort", 150), ("dispatch", 200), ("large", 200), ("recursion", 38))
+        Subject(f"{name} (C)", path, "_initialize", one_call(name, count))
+        for name, count in (("sort", 150), ("dispatch", 200), ("large", 200), ("recursion", 38))
     ]
     for real in real_modules():
         if real.name == "javy":
-            found.append(
-                Subject("JavaScript in Javy", Path(real.path), real.init_funcs[0], run_script(arguments.turns))
-            )
+            found.append(Subject("JavaScript in Javy", Path(real.path), real.init_funcs[0], run_script(turns)))
     if len(found) == 4:
         print("javy is missing: `scripts/fetch_real javy` fetches it", file=sys.stderr)
-    print("| work | whole, s | on demand, s | on demand / whole |")
-    print("|---|---:|---:|---:|")
+    rows = []
     for subject in found:
         times: dict[str, list[float]] = {"whole": [], "ondemand": []}
         answers = set()
-        for _ in range(arguments.rounds):
+        for _ in range(rounds):
             for engine, taken in times.items():
                 value, answer = seconds(subject, engine)
                 taken.append(value)
                 answers.add(answer)
         assert len(answers) == 1, f"{subject.name}: different answers"
         whole, lazy = (statistics.median(taken) for taken in times.values())
-        print(f"| {subject.name} | {whole:.2f} | {lazy:.2f} | {lazy / whole:.2f} |", flush=True)
-    machine = platform.processor() or platform.machine()
-    print(f"\n{COMPILER}, {machine}, medians of {arguments.rounds} rounds in turn, {datetime.date.today()}")
+        rows.append({"work": subject.name, "whole_s": whole, "on_demand_s": lazy, "ratio": lazy / whole})
+    return {"work": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_steady", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--turns", type=int, default=200, metavar="N", help="of the JavaScript program; default: 200")
+    arguments = parser.parse_args()
+    show(tables(arguments.rounds, arguments.turns)["work"])
+    print(footer(f"{COMPILER}, medians of {arguments.rounds} rounds in turn"))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import gzip
 import json
 import os
-import platform
 import shutil
 import statistics
 import sys
@@ -17,9 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wizer_sizes import print_sizes
+import wizer_sizes
+from bench_table import Tables, footer, show
 from wizer_tools import (
     SCRIPTS,
+    TOOLS,
     TREE,
     WIZERS,
     answer_request,
@@ -28,6 +28,7 @@ from wizer_tools import (
     js_compute,
     preinit_wizer,
     program,
+    version_of,
 )
 
 WORLD = """package local:app;
@@ -81,22 +82,12 @@ def _median(runs: list[dict[str, Any]], key: str) -> float:
     return statistics.median(run[key] for run in runs)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench_wizer_tools", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
-    parser.add_argument("--sizes", action="store_true", help="how large the outputs of ten scripts are, instead")
-    given = parser.parse_args()
-    rounds = given.rounds
-    if rounds < 1:
-        parser.error("--rounds must be 1 or more")
+def tables(rounds: int = 3) -> Tables:
+    """Medians: first without compiled code in a cache, then with it."""
     if not TREE.exists() or not shutil.which("node"):
         sys.exit("the tools are missing: install Node, then run `scripts/fetch_real wizer-tools`")
     os.environ.pop("PREINIT_CACHE_DIR", None)
-    if given.sizes:
-        print_sizes(rounds)
-        return
-    print("| tool | program | step, s | CPU, s | peak, MiB | all, s | again, s | CPU, s | output, bytes | gzip -6 |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         ours, record = preinit_wizer(folder / "preinit-wizer"), folder / "record"
@@ -117,17 +108,31 @@ def main() -> None:
             answers = [tool.ask(output) for output in outputs.values()]
             if answers[0] != answers[1]:
                 sys.exit(f"{tool.name} answers {answers[1]}, and with wizer {answers[0]}")
+            versions = {"wizer": f"wizer {version_of(WIZERS[tool.name])}", "preinit-wizer": "preinit-wizer"}
             for name, output in outputs.items():
                 cold, warm = ({key: _median(runs[name], key) for key in runs[name][0]} for runs in (found, again))
                 data = output.read_bytes()
-                print(
-                    f"| {tool.name} | {name} | {cold['wall']:.1f} | {cold['cpu']:.1f} | {cold['peak'] / 2**20:.0f} "
-                    f"| {cold['whole']:.1f} | {warm['wall']:.1f} | {warm['cpu']:.1f} "
-                    f"| {len(data):,} | {len(gzip.compress(data, 6)):,} |",
-                    flush=True,
-                )
-    print(f"\nThe answers are equal. {platform.processor() or platform.machine()}, medians of {rounds} rounds in turn: "
-          f"first without compiled code in a cache, then with it, {datetime.date.today()}")  # fmt: skip
+                row: dict[str, Any] = {
+                    "tool": tool.name,
+                    "version": version_of(TOOLS[tool.name]),
+                    "program": versions[name],
+                }
+                row |= {"wall_s": cold["wall"], "cpu_s": cold["cpu"], "peak_mib": cold["peak"] / 2**20}
+                row |= {"whole_s": cold["whole"], "again_s": warm["wall"], "again_cpu_s": warm["cpu"]}
+                rows.append(row | {"output_bytes": len(data), "gzip_bytes": len(gzip.compress(data, 6))})
+    return {"tools": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench_wizer_tools", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--sizes", action="store_true", help="how large the outputs of ten scripts are, instead")
+    given = parser.parse_args()
+    if given.rounds < 1:
+        parser.error("--rounds must be 1 or more")
+    for rows in (wizer_sizes.tables(given.rounds) if given.sizes else tables(given.rounds)).values():
+        show(rows)
+    print(footer(f"medians of {given.rounds} rounds in turn"))
 
 
 if __name__ == "__main__":

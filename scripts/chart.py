@@ -1,4 +1,4 @@
-"""Draws docs/start.svg, the README's chart, from docs/figures.toml: a line from before to after, on a scale of ratios.
+"""Draws docs/start.svg, the README's chart, from docs/figures.json: a line from before to after, on a scale of ratios.
 
 A logarithmic scale has no place for bars, whose lengths would mean nothing: so there are dots.
 """
@@ -6,14 +6,13 @@ A logarithmic scale has no place for bars, whose lengths would mean nothing: so 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-FIGURES, CHART = DOCS / "figures.toml", DOCS / "start.svg"
+from scripts.figures_file import ROOT, Figures
+
+CHART = ROOT / "docs/start.svg"
 
 #: Pixels of the drawing.
 WIDTH, LEFT, RIGHT = 760, 280, 80
@@ -43,6 +42,31 @@ STYLE = """
 """
 
 
+#: Benchmark, table and row of each line, and what it shows.
+SHOWN = (
+    ("start", "first answer", "module", "primes", "C: sieve, then an answer"),
+    ("start", "first answer", "module", "javy", "JavaScript engine: compile a script"),
+    ("serve", "a request", "program", "cgi", "C: an HTTP request"),
+    ("serve", "a request", "program", "lisp", "script language: an HTTP request"),
+)
+
+
+class Entry(NamedTuple):
+    """A line: milliseconds before and after."""
+
+    name: str
+    what: str
+    before: float
+    after: float
+    times: float
+
+
+def entries(figures: Figures) -> Iterator[Entry]:
+    for benchmark, table, column, name, what in SHOWN:
+        row = figures.row(benchmark, table, **{column: name})
+        yield Entry(name, what, row["before_ms"], row["after_ms"], row["times"])
+
+
 def across(milliseconds: float) -> float:
     """Where a time is, in pixels from the left."""
     part = math.log(milliseconds / FIRST) / math.log(LAST / FIRST)
@@ -63,21 +87,22 @@ def number(milliseconds: float) -> str:
     return f"{milliseconds:.1f}" if milliseconds >= 100 else f"{milliseconds:.2f}"
 
 
-def row(entry: dict[str, Any], y: float) -> Iterator[str]:
-    before, after = entry["before_ms"], entry["after_ms"]
-    yield text(16, y - 3, entry["name"])
-    yield text(16, y + 13, entry["what"], "muted")
+def row(entry: Entry, y: float) -> Iterator[str]:
+    before, after = entry.before, entry.after
+    yield text(16, y - 3, entry.name)
+    yield text(16, y + 13, entry.what, "muted")
     yield f'<line x1="{across(after):.1f}" y1="{y:.1f}" x2="{across(before):.1f}" y2="{y:.1f}" class="span"/>'
     yield dot(across(before), y, "before")
     yield dot(across(after), y, "after")
     yield text(across(after) - 10, y + 4, number(after), anchor="end")
     yield text(across(before) + 10, y + 4, number(before))
-    yield text(WIDTH - 16, y + 4, f"{entry['times']}\u00d7", "ratio", "end")
+    yield text(WIDTH - 16, y + 4, f"{entry.times:.0f}\u00d7", "ratio", "end")
 
 
-def chart(figures: dict[str, Any]) -> str:
-    entries = figures["start"]
-    height = TOP + ROW * len(entries) + BOTTOM
+def chart(figures: Figures) -> str:
+    shown = list(entries(figures))
+    about = " and ".join(dict.fromkeys(figures.measured(benchmark).about for benchmark, *_ in SHOWN))
+    height = TOP + ROW * len(shown) + BOTTOM
     foot = height - BOTTOM
     parts = [text(16, 24, "Time to the first answer, in milliseconds", "title")]
     x = float(LEFT)
@@ -89,10 +114,10 @@ def chart(figures: dict[str, Any]) -> str:
         at = across(tick)
         parts.append(f'<line x1="{at:.1f}" y1="{TOP}" x2="{at:.1f}" y2="{foot}" class="grid"/>')
         parts.append(text(at, foot + 16, f"{tick:g} ms", "muted", "middle"))
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(shown):
         parts += row(entry, TOP + ROW * index + ROW / 2)
-    parts.append(text(16, height - 8, f"{figures['machine']}, {figures['date']}; logarithmic scale", "muted"))
-    said = "; ".join(f"{e['name']} {number(e['before_ms'])} ms, then {number(e['after_ms'])} ms" for e in entries)
+    parts.append(text(16, height - 8, f"{about}; logarithmic scale", "muted"))
+    said = "; ".join(f"{e.name} {number(e.before)} ms, then {number(e.after)} ms" for e in shown)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     return "\n".join(
         [
@@ -103,7 +128,3 @@ def chart(figures: dict[str, Any]) -> str:
             "</svg>\n",
         ]
     )
-
-
-if __name__ == "__main__":
-    CHART.write_text(chart(tomllib.loads(FIGURES.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -11,10 +11,10 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import wasmtime
 from bench_peers_tools import Contender, Subject, child_env, peer, tools, versions
@@ -221,15 +221,17 @@ def judge_component(tool: str, path: Path, binary: bytes, checks: list[str], rig
     return Verdict(RIGHT)
 
 
-def compare_components(wanted: list[str]) -> bool:
-    """Prints the table of components; says whether preinit is right on all of them."""
-    columns = ["preinit", *(["wasmtime wizer"] if peer("wasmtime") else [])]
-    notes: list[str] = []
-    totals = dict.fromkeys(columns, 0)
-    shapes = [path for path in sorted(COMPONENTS.glob("*.wat")) if not wanted or path.stem in wanted]
-    print(f"| what a component has to capture | {' | '.join(columns)} |")
-    print("|---" * (len(columns) + 1) + "|")
-    for path in shapes:
+# --- All shapes
+
+#: What each tool made of a shape, by the shape's name.
+Judged = Iterator[tuple[str, dict[str, Verdict]]]
+
+
+def judged_components(wanted: Sequence[str] = ()) -> Judged:
+    """All of them if none is wanted."""
+    for path in sorted(COMPONENTS.glob("*.wat")):
+        if wanted and path.stem not in wanted:
+            continue
         binary = parse_text(path.read_bytes())
         _, values = initializer(path.read_text())
         instance = Instance(binary)
@@ -237,63 +239,73 @@ def compare_components(wanted: list[str]) -> bool:
         right = component_answers(binary, checks, values)
         if right == component_answers(binary, checks):
             sys.exit(f"{path.name}: the checks don't tell whether the initializer ran")
-        cells = []
-        for tool in columns:
-            verdict = judge_component(tool, path, binary, checks, right)
-            totals[tool] += verdict.word == RIGHT
-            if verdict.why and verdict.why not in notes:
-                notes.append(verdict.why)
-            cells.append(verdict.word + (f" ({notes.index(verdict.why) + 1})" if verdict.why else ""))
-        print(f"| {path.stem.replace('-', ' ')} | {' | '.join(cells)} |", flush=True)
-    print(f"| **right, of {len(shapes)}** | {' | '.join(str(totals[tool]) for tool in columns)} |\n")
-    for number, why in enumerate(notes, 1):
-        print(f"{number}. {why}")
-    print()
-    return totals["preinit"] == len(shapes)
+        columns = ["preinit", *(["wasmtime wizer"] if peer("wasmtime") else [])]
+        verdicts = {tool: judge_component(tool, path, binary, checks, right) for tool in columns}
+        yield path.stem.replace("-", " "), verdicts
 
 
-def main() -> None:
-    texts = sorted(SHAPES.glob("*.wat"))
-    known = [path.stem for path in (*texts, *sorted(COMPONENTS.glob("*.wat")))]
-    if unknown := [name for name in sys.argv[1:] if name not in known]:
-        sys.exit(f"there is no shape {unknown[0]!r}; one of {', '.join(known)}")
-    right_on_components = compare_components(sys.argv[1:])
+def judged_modules(wanted: Sequence[str] = ()) -> Judged:
+    """All of them if none is wanted."""
     engine = new_engine()
     columns = [*tools(), *([BINARYEN] if peer(BINARYEN) else [])]
-    notes: dict[str, list[str]] = {}
-    totals = dict.fromkeys(columns, 0)
-    shapes = 0
-    print(f"| what there is to capture | {' | '.join(columns)} |")
-    print("|---" * (len(columns) + 1) + "|")
-    for path in texts:
-        if sys.argv[1:] and path.stem not in sys.argv[1:]:
+    for path in sorted(SHAPES.glob("*.wat")):
+        if wanted and path.stem not in wanted:
             continue
-        shapes += 1
         original = parse_text(path.read_bytes())
         exports = exported(engine, original)
         checks = list(takewhile(exports.__contains__, (f"check{i}" for i in count())))
         right = answers(engine, original, checks, initialize=True)
         if right == answers(engine, original, checks, initialize=False):
             sys.exit(f"{path.name}: the checks don't tell whether the initializer ran")
+        verdicts = {tool: judge(engine, tool, path.stem, original, checks, right) for tool in columns}
+        yield path.stem.replace("-", " "), verdicts
+
+
+def tables(kind: str = "modules") -> dict[str, list[dict[str, Any]]]:
+    """What each tool made of each shape, in one word."""
+    judged = judged_modules() if kind == "modules" else judged_components()
+    rows = [{"shape": shape} | {tool: verdict.word for tool, verdict in verdicts.items()} for shape, verdicts in judged]
+    return {"shapes": rows}
+
+
+def print_table(heading: str, judged: Judged) -> bool:
+    """Each reason is told once, below; says whether preinit is right on all."""
+    notes: dict[str, list[str]] = {}
+    totals: dict[str, int] = {}
+    shapes = 0
+    for shape, verdicts in judged:
+        if not shapes:
+            print(f"| {heading} | {' | '.join(verdicts)} |")
+            print("|---" * (len(verdicts) + 1) + "|")
+        shapes += 1
         cells = []
-        for tool in columns:
-            verdict = judge(engine, tool, path.stem, original, checks, right)
-            totals[tool] += verdict.word == RIGHT
+        for tool, verdict in verdicts.items():
+            totals[tool] = totals.get(tool, 0) + (verdict.word == RIGHT)
             if verdict.why and tool not in notes.setdefault(verdict.why, []):
                 notes[verdict.why].append(tool)
             cells.append(verdict.word + (f" ({[*notes].index(verdict.why) + 1})" if verdict.why else ""))
-        print(f"| {path.stem.replace('-', ' ')} | {' | '.join(cells)} |", flush=True)
-    print(f"| **right, of {shapes}** | {' | '.join(str(totals[tool]) for tool in columns)} |")
-    if notes:
-        print()
+        print(f"| {shape} | {' | '.join(cells)} |", flush=True)
+    if shapes:
+        print(f"| **right, of {shapes}** | {' | '.join(str(total) for total in totals.values())} |\n")
     for number, (why, said_by) in enumerate(notes.items(), 1):
         print(f"{number}. {', '.join(said_by)}: {why}")
-    named = {tool: text for tool, text in versions().items() if tool in (*columns, "engine of preinit")}
-    if BINARYEN in columns:
+    print()
+    return totals.get("preinit", 0) == shapes
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    known = [path.stem for folder in (SHAPES, COMPONENTS) for path in sorted(folder.glob("*.wat"))]
+    if unknown := [name for name in wanted if name not in known]:
+        sys.exit(f"there is no shape {unknown[0]!r}; one of {', '.join(known)}")
+    right = print_table("what a component has to capture", judged_components(wanted))
+    right = print_table("what there is to capture", judged_modules(wanted)) and right
+    named = {tool: text for tool, text in versions().items() if tool in (*tools(), "engine of preinit")}
+    if peer(BINARYEN):
         node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
         named[BINARYEN] = f"npm {package_name(BINARYEN)}, node {node}"
-    print("\n" + "; ".join(f"{tool}: {text}" for tool, text in named.items()))
-    sys.exit(totals["preinit"] < shapes or not right_on_components)
+    print("; ".join(f"{tool}: {text}" for tool, text in named.items()))
+    sys.exit(not right)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import gzip
 import statistics
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wizer_tools import WIZERS, componentize, preinit_wizer
 
@@ -82,15 +82,15 @@ def _sizes(source: Path, world: Path, wizer: Path | None, output: Path) -> Sizes
     return Sizes(len(data), len(gzip.compress(data, 6)))
 
 
-def _cell(ours: int, theirs: list[int]) -> str:
+def _columns(what: str, ours: int, theirs: list[int]) -> dict[str, float]:
     median = statistics.median(theirs)
-    return f"{ours:,} | {median:,.0f} | {min(theirs):,} to {max(theirs):,} | {100 * (ours / median - 1):+.1f}%"
+    found = {f"{what}_bytes": ours, f"{what}_wizer_bytes": round(median), f"{what}_least_bytes": min(theirs)}
+    return found | {f"{what}_most_bytes": max(theirs), f"{what}_larger_percent": 100 * (ours / median - 1)}
 
 
-def print_sizes(rounds: int) -> None:
-    """A table: our sizes, wizer's medians and ranges of so many runs, and by how much ours is larger."""
-    head = "output, bytes | wizer, median | wizer, range | larger | gzip -6 | wizer, median | wizer, range | larger"
-    print(f"| script | {head} |\n|---|{'---:|' * 8}")
+def tables(rounds: int = 3) -> dict[str, list[dict[str, Any]]]:
+    """Our sizes, wizer's medians and ranges of so many runs, and by how much ours is larger."""
+    rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         ours, world, source = preinit_wizer(folder / "preinit-wizer"), folder / "app.wit", folder / "app.js"
@@ -99,5 +99,8 @@ def print_sizes(rounds: int) -> None:
             source.write_text(text.strip() + ANSWER)
             own = _sizes(source, world, ours, folder / "ours.wasm")
             runs = [_sizes(source, world, WIZERS["componentize-js"], folder / "theirs.wasm") for _ in range(rounds)]
-            cells = (_cell(mine, list(theirs)) for mine, theirs in zip(own, zip(*runs, strict=True), strict=True))
-            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            row: dict[str, Any] = {"script": name}
+            for what, mine, theirs in zip(("raw", "gzip"), own, zip(*runs, strict=True), strict=True):
+                row |= _columns(what, mine, list(theirs))
+            rows.append(row)
+    return {"sizes": rows}

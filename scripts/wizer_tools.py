@@ -25,8 +25,20 @@ WIZERS = {
     "newest": PACKAGES / "@bytecodealliance/wizer-linux-x64/wizer",
 }
 
+#: Their packages.
+TOOLS = {
+    "componentize-js": PACKAGES / "@bytecodealliance/componentize-js",
+    "js-compute": PACKAGES / "@fastly/js-compute",
+}
+
 #: Seconds that a tool may take.
 PATIENCE = 900
+
+
+def version_of(path: Path) -> str:
+    """The version of the npm package that a file or folder belongs to."""
+    manifest = next(folder / "package.json" for folder in (path, *path.parents) if (folder / "package.json").exists())
+    return str(json.loads(manifest.read_text(encoding="utf-8"))["version"])
 
 
 def program(path: Path, command: Sequence[str | Path]) -> Path:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 
 import click
 import pytest
 
 from preinit.cli.group import group
-from scripts import chart, code_tables
+from scripts import bench_list, code_tables, figures, figures_file, figures_tables, figures_words
 from tests.support.pages import PAGES
 from tests.support.places import PACKAGE, ROOT
 
@@ -25,7 +24,25 @@ FOREIGN = {
 #: The beginning of wizer's older ones, which are taken and mean nothing: `--wasm-...`.
 IGNORED = {"--wasm"}
 #: Options of scripts/, which the figures were measured with.
-OF_SCRIPTS = {"--ondemand", "--parts", "--programs", "--requests", "--rounds", "--sizes", "--turns"}
+OF_SCRIPTS = {
+    "--check",
+    "--json",
+    "--layouts",
+    "--ondemand",
+    "--parts",
+    "--programs",
+    "--requests",
+    "--rounds",
+    "--sizes",
+    "--turns",
+}
+
+#: What only a measurement can have said.
+MEASURED = re.compile(
+    r"\b20\d\d-\d\d-\d\d\b|\d (?:ms|us|microseconds?|milliseconds?)\b|\d times (?:as|faster|less|more)\b"
+)
+#: How lines begin that tell such a figure and are no measurement.
+NOT_MEASURED = ("- a wall clock that stands at 0, and a monotonic clock",)
 
 #: A page of the repository.
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -69,17 +86,32 @@ def test_warnings_that_are_explained_exist() -> None:
     assert explained <= {warning.code for warning in code_tables.warnings()}
 
 
-def test_the_chart_shows_the_figures() -> None:
-    figures = tomllib.loads(chart.FIGURES.read_text(encoding="utf-8"))
-    assert chart.CHART.read_text(encoding="utf-8") == chart.chart(figures), "run scripts/chart"
+def test_pages_and_the_chart_show_the_figures_of_the_file() -> None:
+    texts, places = figures.written(figures_file.load())
+    assert {place.page for place in places} >= {"README.md", "docs/comparison.md", "docs/start.svg"}
+    assert not figures.different(texts), "run scripts/figures"
 
 
-def test_the_figures_of_the_chart_are_in_the_tables() -> None:
-    figures = tomllib.loads(chart.FIGURES.read_text(encoding="utf-8"))
-    rows = "\n".join(TEXTS.values())
-    for entry in figures["start"]:
-        before, after = chart.number(entry["before_ms"]), chart.number(entry["after_ms"])
-        assert f"| {entry['name']} | {before} ms | {after} ms | {entry['times']} |" in rows
+def test_all_figures_of_the_file_can_be_written_and_are_shown() -> None:
+    _, places = figures.written(figures_file.load())
+    assert {*figures_tables.TABLES, *figures_words.WORDS} <= {place.name for place in places}
+    assert set(bench_list.BENCHMARKS) == {name for place in places for name in place.benchmarks}
+
+
+def test_the_functions_that_cpython_needs_are_those_that_its_recipe_shows() -> None:
+    """What the recipe shows is compared with a build."""
+    row = figures_file.load().row("functions", "functions", module="cpython")
+    shown = f"{row['compiled']:,} of {row['functions']:,} functions compiled"
+    assert shown in TEXTS["docs/recipes/cpython.md"], "run scripts/bench_all functions, then scripts/figures"
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_no_figure_that_was_measured_is_typed(page: str) -> None:
+    """Days, short durations and ratios of them stand only where scripts/figures writes them."""
+    text = figures.MARK.sub("", TEXTS[page])
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    typed = {line.strip() for line in text.splitlines() if MEASURED.search(line)}
+    assert {line for line in typed if not any(line.startswith(known) for known in NOT_MEASURED)} == set()
 
 
 @pytest.mark.parametrize("page", ALL_TEXTS)

@@ -33,6 +33,9 @@ def test_a_script_finds_its_checkout_through_links(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("script", "argument", "code"),
     [
+        ("bench_all", "nosuch", 2),
+        ("bench_all", "--help", 0),
+        ("figures", "--help", 0),
         ("bench_start", "0", 2),
         ("bench_start", "abc", 2),
         ("bench_start", "--help", 0),
