@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PreinitError, WorkerVersion
 from ..files.outputs import to_stderr
@@ -20,6 +20,7 @@ from ..options import Options
 from ..options.fields import changed_for_build
 from ..passes.builder import Prepared
 from ..passes.observer import Observer
+from ..tuples import NamedTuple
 from ..version import VERSION
 from .folders import Entry, unpack
 

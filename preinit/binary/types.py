@@ -7,9 +7,9 @@ nothing is lost that this version doesn't know, and it can be written back as it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from ..errors import UnsupportedProposal
+from ..tuples import NamedTuple
 from .cursor import MOST_ITEMS, Cursor
 
 ValType = bytes

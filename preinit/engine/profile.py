@@ -7,12 +7,13 @@ profile is taken only from a folder that nobody else can write to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW, THROW
 from ..errors.reason import Reason
+from ..tuples import NamedTuple
 from . import ffi
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple
 
 from ..binary import assembler as code
 from ..binary.module import Module
 from ..binary.types import I32, I64, FuncType
+from ..tuples import NamedTuple
 from .arguments import borrowed
 from .imports import numbered
 from .recording import OpenFile, Recording

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...errors import PreinitError
+from ...tuples import NamedTuple
 from .. import ffi
 from ..code import CodeCache, compile_module
 from ..guest import GuestCode, StateCode

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...binary.constexpr import ConstantExpression, evaluate
 from ...binary.growth import counts_together
@@ -19,6 +19,7 @@ from ...binary.opcodes import MEMORY_GROW
 from ...binary.sections import Export, ExternKind, Mode
 from ...binary.types import I32, I64, NUMERIC_SIZES
 from ...errors import Frame, StackExhausted
+from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
 from ..instance import EngineInstance, Linkage, Linker

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from ...binary import assembler as code
 from ...binary import encoder as write
@@ -20,6 +19,7 @@ from ...binary import externs
 from ...binary.module import Module, SectionId
 from ...binary.sections import Global, Table
 from ...binary.types import FUNCREF, I32, FuncType, Limits
+from ...tuples import NamedTuple
 from ..guest import GENERATED
 from ..runtime import TABLE_ELEMENTS
 

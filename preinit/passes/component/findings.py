@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ...binary.component import Component
 from ...binary.component.reader import CUSTOM
@@ -24,6 +23,7 @@ from ...result import (
     Report,
     SnapshotFacts,
 )
+from ...tuples import NamedTuple
 from ...version import VERSION
 from ..findings.accepted import refused_warnings
 from ..findings.budgets import pages

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...binary.growth import Bounds
 from ...engine.code import CodeCache
@@ -32,6 +32,7 @@ from ...host import Clock
 from ...host.wasi2 import ComponentWorld
 from ...options import Options
 from ...options.accepted import watched
+from ...tuples import NamedTuple
 from ..instrument import Instrumented, instrument, instrument_state
 from ..observer import Observer
 from ..plan.job import interruptible

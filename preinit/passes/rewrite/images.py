@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from types import MappingProxyType
-from typing import NamedTuple
 
 from ...binary.images import LARGEST, Spread, can_be_mapped, spread_of
 from ...binary.module import Module, SectionId
 from ...options import Layout
+from ...tuples import NamedTuple
 from .layout import Run, header_size
 from .plan import MemoriesPlan
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from ...binary.encoder import sleb_size, uleb_size
 from ...options import Layout
+from ...tuples import NamedTuple
 
 #: Most data segments that engines take:
 #: https://github.com/WebAssembly/spec/blob/main/document/js-api/index.bs (implementation-defined limits).

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary.assembler import END
 from ...binary.digest import sha256
 from ...binary.module import Module, Section, SectionId
 from ...engine.runtime import Pending
+from ...tuples import NamedTuple
 from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
 from .images import Zeros

@@ -8,7 +8,6 @@ was dropped. Element segments of changed tables are emptied in place, since code
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
@@ -16,6 +15,7 @@ from ...binary.module import Module, SectionId
 from ...binary.sections import DataSegment, ElementSegment, ExternKind, Mode
 from ...engine.validation import MERGE
 from ...errors import OutputTooLarge
+from ...tuples import NamedTuple
 from ..snapshot import SegmentsState, Snapshot
 from . import memories, tables
 from .images import Zeros, mapped
