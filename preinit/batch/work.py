@@ -98,7 +98,9 @@ def perform(order: Order, pickled: bytes, *folders: Travelling) -> Outcome:
         if "dirs" in changes:
             changes["dirs"] = [_placed(host, guest, folders) for host, guest in changes["dirs"]]
         prepared = _prepared(order)
-        options = changed_for_build(prepared.options, {**changes, "measure_gzip": request.report})
+        options = changed_for_build(
+            prepared.options, {**changes, "measure_gzip": request.report, "digest_modules": request.report}
+        )
         result = prepared.build(options, Observer())
         if request.verify is not None:
             from ..verification import Calls, verify_calls

@@ -102,7 +102,7 @@ def command(
             raise UsageError("a binary is not written to a terminal", hint="Name a file: `-o OUT`.")
         check_writable(output)
         seen = bool(report or html)
-        options = options_of(given, measure_gzip=seen, digest_files=seen)
+        options = options_of(given, measure_gzip=seen, digest_files=seen, digest_modules=seen)
         if verify:
             from ..verification import check_repeatable, verify_calls
 

@@ -52,10 +52,11 @@ _HINTS = {
 
 
 class Output(NamedTuple):
-    """What was written, as it was read again; its SHA-256, in hex; exports that it lacks."""
+    """What was written, as it was read again; SHA-256 of the input and of it, in hex, where they were asked for;
+    exports that it lacks."""
 
     component: Component
-    sha256: str
+    digests: tuple[str, str]
     removed: frozenset[str]
 
 
@@ -84,8 +85,8 @@ def find_component(
         preinit=VERSION,
         layout=options.layout,
         engine=paused.engine,
-        input=_facts(source.component, source.sha256, options.measure_gzip),
-        output=_facts(output.component, output.sha256, compressed),
+        input=_facts(source.component, output.digests[0], options.measure_gzip),
+        output=_facts(output.component, output.digests[1], compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(captured, rewritten),

@@ -99,15 +99,15 @@ def find(
     module, options = job.module, job.options
     written = read_sections(output.wasm)
     pause = pause_facts(job, paused, snapshot.frames, output)
-    compressed = options.measure_gzip or options.max_gzip is not None
+    compressed, digests = options.measure_gzip or options.max_gzip is not None, options.digest_modules
     moved = code_offset(module.sections) != code_offset(written)
     return Report(
         version=REPORT_VERSION,
         preinit=VERSION,
         layout=options.layout,
         engine=paused.engine,
-        input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(output.wasm, output.sha256, written, compressed),
+        input=module_facts(module.data, module.sha256 if digests else "", module.sections, options.measure_gzip),
+        output=module_facts(output.wasm, output.sha256 if digests else "", written, compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=snapshot_facts(module, snapshot, output),
