@@ -124,15 +124,17 @@ def prepare(
     keeps_code: bool = False,
     stored: Profile | None = None,
     engines: Engines | None = None,
+    state: ffi.Module | None = None,
 ) -> Prepared:
     """Compiles what is needed before the guest runs, see `Prepared`.
 
-    `engines`: `new_engines`, which are used if they have the same `settings`. Raises `Unsuited`.
+    `engines`: `new_engines`, which are used if they have the same `settings`; `state`: what those compiled of the
+    guest's state, if they did. Raises `Unsuited`.
     """
     if engines is None or engines.settings != settings:
-        engines = new_engines(settings)
+        engines, state = new_engines(settings), None
     engine = engines.engine
-    state = _compile(engine, settings.compiler, code.wasm)
+    state = state or _compile(engine, settings.compiler, code.wasm)
     preload_code = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler)
     if stored and stored.compiler == settings.compiler and _fits(engine, stored):
