@@ -16,14 +16,10 @@ from typing import Any
 from real import FIXTURES, real_modules
 
 import preinit
-
-try:
-    from preinit.passes.parse.text import parse_text, wasm_tools
-except ImportError:  # a revision before the rooms
-    from preinit.passes.parse.text import parse_text, wasm_tools  # type: ignore[import-not-found,no-redef]
+from preinit.options import LAYOUTS
+from preinit.passes.parse.text import parse_text, wasm_tools
 
 ENGINES = ("whole", "ondemand")
-LAYOUTS = ("balanced", "size", "gzip", "few")
 
 #: Seed -> what the generator may use: bytes of the seed are what it makes a module of.
 GENERATED = 150

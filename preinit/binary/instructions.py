@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from functools import cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from ..errors import InputError
@@ -61,8 +62,28 @@ class Search(NamedTuple):
     unknown: int | None
 
 
+class Simple(NamedTuple):
+    """An instruction with an opcode of one byte and nothing but an index, which stands at `start:end` in the file."""
+
+    opcode: int
+    start: int
+    end: int
+    target: int
+
+
+class Scan(NamedTuple):
+    """The same as a `Search`, with `simple` instructions apart: most are calls."""
+
+    simple: list[Simple]
+    others: list[Instruction]
+    types: list[Reference]
+    unknown: int | None
+
+
 #: Most instructions that one search finds: each takes some hundred bytes.
 MOST_FOUND = 500_000
+
+_START = itemgetter(Instruction._fields.index("start"))
 
 #: A 32-bit integer.
 _INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
@@ -86,12 +107,25 @@ class Decoder:
 
     def search(self, data: bytes, start: int, end: int) -> Search:
         """What the function body `data[start:end]`, locals and expression, holds."""
+        simple, found, types, unknown = self.scan(data, start, end)
+        kind_of = self._kind_of
+        found += [
+            Instruction(opcode, start - 1, end, (Reference(kind_of[opcode], start, end, target),))
+            for opcode, start, end, target in simple
+        ]
+        found.sort(key=_START)
+        return Search(found, types, unknown)
+
+    def scan(self, data: bytes, start: int, end: int) -> Scan:
+        """The same, as it is found."""
         at = Cursor(data, start, end, "function body")
+        simple: list[Simple] = []
         found: list[Instruction] = []
         types: list[Reference] = []
         begin = start
-        following, kind_of = self._next, self._kind_of
-        new, add = tuple.__new__, found.append  # tens of thousands: a named tuple's own way takes twice as long
+        following = self._next
+        new, add = tuple.__new__, simple.append  # tens of thousands: a named tuple's own way takes twice as long
+        left = MOST_FOUND
         try:
             for _ in range(at.count(2)):  # locals
                 at.u32()
@@ -101,33 +135,38 @@ class Decoder:
                 match = following(data, position, end)
                 assert match is not None  # the pattern matches nothing, too
                 if match.lastindex:
-                    index_start, position = match.span(2)
-                    begin = index_start - 1
-                    if len(found) >= MOST_FOUND:
-                        return Search(found, types, begin)
-                    opcode = data[begin]
-                    index = data[index_start] if position - index_start == 1 else _u32(data, index_start, position)
-                    reference = new(Reference, (kind_of[opcode], index_start, position, index))
-                    add(new(Instruction, (opcode, begin, position, (reference,))))
+                    first, position = match.span(2)
+                    begin = first - 1
+                    if not left:
+                        return Scan(simple, found, types, begin)
+                    left -= 1
+                    length = position - first
+                    if length == 2:
+                        index = data[first] & 0x7F | data[first + 1] << 7
+                    else:
+                        index = data[first] if length == 1 else _u32(data, first, position)
+                    add(new(Simple, (data[begin], first, position, index)))
                     continue
                 begin = position = match.end()
-                if len(found) >= MOST_FOUND:
-                    return Search(found, types, begin)
+                if not left:
+                    return Scan(simple, found, types, begin)
                 if begin >= end:
-                    return Search(found, types, None)
+                    return Scan(simple, found, types, None)
                 at.position = begin
                 instruction = read_instruction(at)
                 if instruction is None:
-                    return Search(found, types, begin)
+                    return Scan(simple, found, types, begin)
                 if instruction.opcode in self._opcodes:
                     found.append(instruction)
+                    left -= 1
                 elif instruction.references:
                     wanted = tuple(r for r in instruction.references if r.kind in self._kinds)
                     if wanted:
                         found.append(instruction._replace(references=wanted))
+                        left -= 1
                 position = at.position
         except InputError:
-            return Search(found, types, begin)
+            return Scan(simple, found, types, begin)
 
 
 def read_instruction(at: Cursor) -> Instruction | None:
@@ -222,8 +261,6 @@ def decoder(kinds: frozenset[Kind], opcodes: frozenset[int] = frozenset()) -> De
 
 def _u32(data: bytes, start: int, end: int) -> int:
     """An integer of several bytes that is known to end there. Raises `Malformed` if it has more than 32 bits."""
-    if end - start == 2:
-        return data[start] & 0x7F | data[start + 1] << 7
     return Cursor(data, start, end, "function body").u32()
 
 

@@ -46,6 +46,11 @@ def check_room_to_run(stack: int) -> None:
         _check(left, stack + _BESIDE, "the guest can't be run")
 
 
+def has_limit() -> bool:
+    """Whether there is such a limit."""
+    return _left() is not None
+
+
 def _check(left: int, needed: int, what: str) -> None:
     if left < needed:
         limit = system_limit(errno.ENOMEM)

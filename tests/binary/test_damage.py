@@ -13,7 +13,8 @@ from preinit.binary.instructions import Decoder, decoder
 from preinit.binary.module import Module, parse
 from preinit.binary.opcodes import Kind
 from preinit.binary.types import read_types
-from preinit.engine.ondemand.chunk import Bodies, assemble, choose, shared_imports
+from preinit.engine.ondemand.bodies import Bodies
+from preinit.engine.ondemand.chunk import assemble, choose, shared_imports
 from preinit.engine.ondemand.exceptions import can_do_without
 from preinit.engine.ondemand.suitability import unsuitable
 from preinit.engine.values import Unsuited
@@ -58,7 +59,7 @@ def take_apart(module: Module) -> None:
     shared = shared_imports(module, without)
     for function in range(module.imported_functions, min(len(module.function_types), 20)):
         if function - module.imported_functions < len(module.bodies):
-            assemble(module, bodies, choose(module, bodies, function, ()), "title", shared)
+            assemble(module, bodies, choose(module, bodies, function, ()).functions, "title", shared)
 
 
 @st.composite

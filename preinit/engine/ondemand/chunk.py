@@ -8,20 +8,17 @@ uses.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary import externs
-from ...binary.bodies import Body
 from ...binary.growth import GROWTH, guard
-from ...binary.instructions import MOST_FOUND, Decoder, Search, decoder
 from ...binary.module import Module, SectionId
 from ...binary.opcodes import (
     CALL,
+    IMMEDIATES,
     MEMORY_GROW,
-    REF_FUNC,
     TABLE_CHANGES,
     TABLE_GROW,
     THROW,
@@ -32,12 +29,15 @@ from ...binary.opcodes import (
 from ...binary.sections import ExternKind
 from ...binary.types import FuncType
 from ..values import Unsuited
-from .exceptions import EXCEPTIONS, THROWN, Edit, edits, exception_types, has_exceptions, without_exceptions
+from .bodies import Bodies, Named
+from .exceptions import THROWN, without_exceptions
 
 #: A chunk has at most so many bytes of code besides the function that is needed, and no other function of more bytes:
 #: four of five functions that are named in one that was called are called, too, but long ones cost most.
 CHUNK = 128_000
 LONGEST = 4_000
+#: A longer one that is named may be compiled ahead, up to so many bytes: half of these are called.
+LONGEST_AHEAD = 200_000
 
 #: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
 #: there are so many, one that stayed small is filled with the neighbours of the function that is needed.
@@ -55,12 +55,6 @@ def title_prefix(module: Module) -> str:
     """How the names of all chunks of a module begin where one store has those of several modules."""
     return f"{PREFIX}{module.surroundings_sha256[:16]}:"
 
-
-_KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
-
-#: Globals up to which a chunk imports all: instructions with a global are many, and need not be looked at then.
-FEW_GLOBALS = 16
-_OPCODES = GROWTH | TABLE_CHANGES
 
 _NOTHING = FuncType((), ())
 
@@ -93,76 +87,14 @@ class SharedImports(NamedTuple):
     after: bytes
 
 
-class Bodies:
-    """The guest's function bodies, decoded once, when they are looked at."""
+class Choice(NamedTuple):
+    """The `functions` of a chunk, and those that they call and that are too `long` for it."""
 
-    def __init__(self, module: Module, erases: bool = False) -> None:
-        """`erases`: whether code is compiled without exceptions, see `exceptions`; then chunks have no tags."""
-        self._module = module
-        self.erases = erases
-        #: Whether a chunk imports the globals that it uses, not all.
-        self.picks_globals = len(module.globals) > FEW_GLOBALS
-        self._exception_types = exception_types(module) if erases else frozenset()
-        self._searches: dict[int, Search] = {}
-        self.erased: dict[int, list[Edit]] = {}  # function -> see `exceptions.edits`
-        self._ranges = module.bodies
-        self._first = module.imported_functions
-        self._declared = frozenset(module.references)
-        self.functions = range(module.imported_functions, len(module.function_types))
-
-    @cached_property  # where all is in the cache, no body is looked at
-    def _decoder(self) -> Decoder:
-        kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
-        return decoder(kinds, _OPCODES | EXCEPTIONS if self.erases else _OPCODES)
-
-    def size(self, function: int) -> int:
-        return self._ranges.size(function - self._first)
-
-    def range(self, function: int) -> Body:
-        return self._ranges[function - self._first]
-
-    def __getitem__(self, function: int) -> Search:
-        """What a function's body refers to. Raises `Unsuited` where that isn't known, or nothing for a chunk."""
-        search = self._searches.get(function)
-        if search is None:
-            body = self.range(function)
-            search = self._decoder.search(self._module.data, body.start, body.end)
-            if len(search.found) >= MOST_FOUND:
-                raise Unsuited("large-function", f"a function names more than {MOST_FOUND} others")
-            if search.unknown is not None:
-                raise Unsuited("unknown-instruction", f"an instruction is not known (byte offset {search.unknown:#x})")
-            for instruction in search.found:
-                if instruction.opcode == CALL:
-                    continue
-                if any(r.kind in (Kind.DATA, Kind.ELEMENT) for r in instruction.references):
-                    raise Unsuited("code-names-segment", f"code names a segment (byte offset {instruction.start:#x})")
-                if instruction.opcode == REF_FUNC and instruction.references[0].target not in self._declared:
-                    # A chunk exports its functions, and that declares them.
-                    raise Unsuited(
-                        "undeclared-function",
-                        f"code names a function that nothing declares (byte offset {instruction.start:#x})",
-                    )
-            if self.erases and has_exceptions(self._module, body, search, self._exception_types):
-                self.erased[function] = list(edits(self._module, body.start, body.end))
-            self._searches[function] = search
-        return search
-
-    def is_known(self, function: int) -> bool:
-        """Whether a chunk can hold that function."""
-        try:
-            self[function]
-        except Unsuited:
-            return False
-        return True
-
-    def forget(self, functions: Sequence[int]) -> None:
-        """Drops what is kept about functions that are loaded."""
-        for function in functions:
-            self._searches.pop(function, None)
-            self.erased.pop(function, None)
+    functions: list[int]
+    long: list[int]
 
 
-def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> list[int]:
+def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> Choice:
     """The functions to load when `function` is called: itself, and what is likely to be called next, unless `taken`.
 
     `made`: how many chunks there are already; the more, the more of its neighbours come with it.
@@ -170,22 +102,23 @@ def choose(module: Module, bodies: Bodies, function: int, taken: Container[int],
     Raises `Unsuited` if no chunk can hold the first.
     """
     chosen = [function]
+    long: list[int] = []
     seen = {function}
     room = CHUNK
     for caller in chosen:  # grows meanwhile: the nearest come first
-        for instruction in bodies[caller].found:
-            for reference in instruction.references:
-                callee = reference.target
-                if reference.kind != Kind.FUNCTION or callee in seen or instruction.opcode == REF_FUNC:
-                    continue
-                seen.add(callee)
-                if callee in taken or not module.imported_functions <= callee < len(module.function_types):
-                    continue
-                size = bodies.size(callee)
-                if size <= min(LONGEST, room) and bodies.is_known(callee):
-                    room -= size
-                    chosen.append(callee)
-    return chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen
+        for callee in bodies[caller].callees:
+            if callee in seen:
+                continue
+            seen.add(callee)
+            if callee in taken or not module.imported_functions <= callee < len(module.function_types):
+                continue
+            size = bodies.size(callee)
+            if size <= min(LONGEST, room) and bodies.is_known(callee):
+                room -= size
+                chosen.append(callee)
+            elif LONGEST < size <= LONGEST_AHEAD:
+                long.append(callee)
+    return Choice(chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen, long)
 
 
 def window(made: int) -> int:
@@ -296,13 +229,19 @@ class _Needs:
         self.types = {} if bodies.erases else _tag_types(module)
         for function in functions:
             self._type(module.function_types[function])
-            search = bodies[function]
-            for reference in search.types:
+            names = bodies[function]
+            for reference in names.types:
                 self._type(reference.target)
-            for instruction in search.found:
-                if instruction.opcode == CALL:
-                    self._function(instruction.references[0].target, False, inside)
-                    continue
+            for callee in names.callees:
+                self._function(callee, False, inside)
+            for callee in names.references:
+                self._function(callee, True, inside)
+            for each in names.indices:
+                if IMMEDIATES[each.opcode] == Kind.GLOBAL:
+                    self._global(each.target)
+                else:
+                    self._type(each.target)
+            for instruction in names.others:
                 if instruction.opcode in GROWTH:
                     self._growth(instruction.opcode, instruction.references[0].target)
                     continue
@@ -313,13 +252,9 @@ class _Needs:
                     self.guards[THROWN] = None
                     continue
                 for reference in instruction.references:
-                    if reference.kind == Kind.TAG:
-                        continue
                     if reference.kind == Kind.GLOBAL:
                         self._global(reference.target)
-                    elif reference.kind == Kind.FUNCTION:
-                        self._function(reference.target, instruction.opcode == REF_FUNC, inside)
-                    else:
+                    elif reference.kind == Kind.TYPE:
                         self._type(reference.target)
         for function in self.imports:
             self._type(module.function_types[function])
@@ -330,10 +265,8 @@ class _Needs:
         self.type_codes = {index: write.sleb(place) for index, place in self.types.items()}
 
     def code(self, kind: str, target: int) -> bytes:
-        """How the index of something in the guest is written in the chunk."""
-        if kind == Kind.GLOBAL:
-            return self.globals[target]
-        return self.type_codes[target] if kind == Kind.TYPE else self.function_codes[target]
+        """How the index of a type or global in the guest is written in the chunk."""
+        return self.globals[target] if kind == Kind.GLOBAL else self.type_codes[target]
 
     def _type(self, index: int) -> None:
         if index not in self.types:
@@ -361,29 +294,33 @@ class _Needs:
         self.guards[opcode, target] = None
 
 
-def _edits(bodies: Bodies, needs: _Needs, function: int) -> Iterable[tuple[int, int, bytes]]:
+def _edits(bodies: Bodies, needs: _Needs, function: int) -> Sequence[tuple[int, int, bytes]]:
     """What replaces which bytes of the file, in order."""
-    indices = _indices(bodies[function], needs)
+    names = bodies[function]
+    codes = needs.function_codes
+    calls = [(start, end, codes[target]) for _, start, end, target in names.functions]
+    others = list(_other_edits(names, needs))
     erased = bodies.erased.get(function)
-    if erased is None:
-        return indices
-    throws = bytes((CALL,)) + needs.function_codes.get(THROWN, b"") + bytes((UNREACHABLE,))
-    return sorted([*indices, *((start, end, throws if code is None else code) for start, end, code in erased)])
+    if erased is not None:
+        throws = bytes((CALL,)) + codes.get(THROWN, b"") + bytes((UNREACHABLE,))
+        others += ((start, end, throws if code is None else code) for start, end, code in erased)
+    return sorted(calls + others) if others else calls
 
 
-def _indices(search: Search, needs: _Needs) -> Iterator[tuple[int, int, bytes]]:
-    for reference in search.types:
+def _other_edits(names: Named, needs: _Needs) -> Iterator[tuple[int, int, bytes]]:
+    """Those of indices, but for functions', and of growth."""
+    for reference in names.types:
         yield reference.start, reference.end, needs.type_codes[reference.target]
-    for instruction in search.found:
+    for opcode, start, end, target in names.indices:
+        yield start, end, needs.code(IMMEDIATES[opcode], target)
+    for instruction in names.others:
         if instruction.opcode in GROWTH:
             number = needs.function_codes[instruction.opcode, instruction.references[0].target]
             yield instruction.start, instruction.end, bytes((CALL,)) + number
-            continue
-        if instruction.opcode in TABLE_CHANGES:
-            continue
-        for kind, start, end, target in instruction.references:
-            if kind != Kind.TAG:
-                yield start, end, needs.code(kind, target)
+        elif instruction.opcode not in TABLE_CHANGES:
+            for kind, start, end, target in instruction.references:
+                if kind != Kind.TAG:
+                    yield start, end, needs.code(kind, target)
 
 
 def _body(module: Module, bodies: Bodies, needs: _Needs, function: int) -> bytes:
@@ -393,8 +330,7 @@ def _body(module: Module, bodies: Bodies, needs: _Needs, function: int) -> bytes
     pieces: list[bytes] = []
     at = body.start
     for start, end, code in _edits(bodies, needs, function):
-        pieces.append(data[at:start])
-        pieces.append(code)
+        pieces += (data[at:start], code)
         at = end
     pieces.append(data[at : body.end])
     return b"".join(pieces)

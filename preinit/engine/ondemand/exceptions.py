@@ -13,9 +13,18 @@ from collections.abc import Iterator
 
 from ...binary.bodies import Body
 from ...binary.cursor import Cursor
-from ...binary.instructions import Search, read_instruction
+from ...binary.instructions import Scan, read_instruction
 from ...binary.module import Module
-from ...binary.opcodes import CALL_INDIRECT, REF_NULL, RETURN_CALL_INDIRECT, SELECT_TYPED, THROW, THROW_REF, Kind
+from ...binary.opcodes import (
+    CALL_INDIRECT,
+    IMMEDIATES,
+    REF_NULL,
+    RETURN_CALL_INDIRECT,
+    SELECT_TYPED,
+    THROW,
+    THROW_REF,
+    Kind,
+)
 from ...binary.sections import ExternKind
 from ...binary.types import FUNCREF, FuncType, ValType, read_value_type
 from ...tuples import NamedTuple
@@ -77,12 +86,14 @@ def exception_types(module: Module) -> frozenset[int]:
     )
 
 
-def has_exceptions(module: Module, body: Body, search: Search, types: frozenset[int]) -> bool:
+def has_exceptions(module: Module, body: Body, scan: Scan, types: frozenset[int]) -> bool:
     """Whether a function body, and what was found in it, may need `edits`. `types`: see `exception_types`.
 
     At the speed of `re`: where it has none, the answer may be yes, which only takes the time of looking for them.
     """
-    for instruction in search.found:
+    if any(each.target in types for each in scan.simple if IMMEDIATES[each.opcode] == Kind.TYPE):
+        return True
+    for instruction in scan.others:
         if instruction.opcode in EXCEPTIONS:
             return True
         if any(r.kind == Kind.TYPE and r.target in types for r in instruction.references):

@@ -23,13 +23,14 @@ from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
 from ..instance import EngineInstance, Linkage, Linker
-from ..profile import Profile, StoredChunk
+from ..profile import Profile
 from ..runtime import Deadline, new_store
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, RawFrame, RawValue, Unsuited
-from .chunk import PREFIX, Bodies, Chunk, assemble, choose, moved, shared_imports
+from .chunk import PREFIX, Chunk, moved
 from .exceptions import THROWN, thrown
 from .guards import GUARD, guard_module
+from .maker import ChunkMaker
 from .prepared import Engines, Prepared
 from .stubtable import StubTable
 
@@ -64,15 +65,10 @@ class OnDemandInstance(EngineInstance):
         self._prepared = prepared
         self._code = prepared.code
         self._module = prepared.code.original
-        self._bodies = Bodies(self._module, prepared.erases)
-        self._shared_imports = shared_imports(self._module, prepared.erases)
-        self._prefix = self._title_prefix()
-        self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
+        self._maker = ChunkMaker(prepared, self._title_prefix())
         self._chunks: list[_Loaded] = []
         self._numbers: dict[str, int] = {}  # title of a chunk's module -> number of the chunk
-        self._new_chunks: list[StoredChunk] = []
         self._loaded: dict[int, tuple[int, int]] = {}  # function -> number of its chunk, position in that
-        self._taken = set(prepared.stored_chunks)  # functions that are loaded, or need not be compiled
         self._bytes = 0  # of code that is loaded
         self._look: Callable[[], None] | None = None  # see `before_tables_change`
         self._lends_tables = False
@@ -100,6 +96,7 @@ class OnDemandInstance(EngineInstance):
         self._stubs = StubTable(prepared, store, self._functions.define(("i32",), (), self._fault), max_memory)
         self._fill_tables()
         self._write_data(self._module.data, self._code.data)  # after the tables: that decides which trap comes first
+        self._maker.expect(prepared.expected)
 
     def _title_prefix(self) -> str:
         """How the names of chunks begin: those of the store's other modules begin with something else."""
@@ -173,7 +170,7 @@ class OnDemandInstance(EngineInstance):
     def _load(self, function: int) -> None:
         """Compiles a function with some others, or takes them from an earlier build, and links them."""
         number = len(self._chunks)
-        chunk, module = self._stored_chunk(function) or self._new_chunk(function)
+        chunk, module = self._maker.get(function)
         if chunk.changes_tables and self._look:
             look, self._look = self._look, None
             look()
@@ -181,13 +178,11 @@ class OnDemandInstance(EngineInstance):
         instance = self._prepared.instantiate(self._store, module, externs)
         self._chunks.append(_Loaded(chunk, instance, module))
         self._numbers[chunk.title] = number
-        self._bodies.forget(chunk.functions)
-        self._taken.update(chunk.functions)
+        self._maker.bodies.forget(chunk.functions)
         self.__dict__.pop("_functions_by_pointer", None)  # there are more now
         for position, loaded in enumerate(chunk.functions):
             if loaded not in self._loaded:  # chunks of different builds may overlap
-                body = self._bodies.range(loaded)
-                self._bytes += body.end - body.start
+                self._bytes += self._maker.bodies.size(loaded)
             self._loaded[loaded] = (number, position)
             if self._stubs.stands_for(loaded):
                 self._stubs.link(loaded, self._extern(loaded))
@@ -199,37 +194,13 @@ class OnDemandInstance(EngineInstance):
         first, end = self._first_global, self._first_global + len(self._code.globals)
         return [*self._shared[:first], *(self._shared[first + index] for index in globals_), *self._shared[end:]]
 
-    def _stored_chunk(self, function: int) -> tuple[Chunk, ffi.Module] | None:
-        number = self._prepared.stored_chunks.get(function)
-        if number is None:
-            return None
-        stored = self._prepared.stored.chunks[number]
-        engine, module = stored.live or (None, None)
-        if engine is not self._prepared.engine:
-            module = self._prepared.load(stored.code)
-        if module is None:
-            return None
-        title = f"{self._prefix}{stored.number}"
-        return Chunk(b"", title, *stored[1:7]), module
-
-    def _new_chunk(self, function: int) -> tuple[Chunk, ffi.Module]:
-        number = self._next_number
-        self._next_number += 1
-        chosen = choose(self._module, self._bodies, function, self._taken, len(self._new_chunks))
-        chunk = assemble(self._module, self._bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
-        module = self._prepared.compile(chunk.wasm)
-        code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
-        live = (self._prepared.engine, module) if code else None
-        bodies = self._module.bodies_sha256(chosen)
-        self._new_chunks.append(StoredChunk(number, *chunk[2:], bodies, code, live))
-        return chunk._replace(wasm=b""), module
-
     def profile(self) -> Profile | None:
-        """What to keep for the next build of this module; None if there is nothing new."""
-        if not self._prepared.keeps_code or not (self._new_chunks or self._stubs.compiled):
+        """What to keep for the next build of this module; None if there is nothing new. The guest has ended."""
+        self._maker.end()
+        if not self._prepared.keeps_code or not (self._maker.new or self._stubs.compiled):
             return None
         stored = self._prepared.stored
-        stubs, chunks = (*stored.stubs, *self._stubs.compiled), (*stored.chunks, *self._new_chunks)
+        stubs, chunks = (*stored.stubs, *self._stubs.compiled), (*stored.chunks, *self._maker.new)
         return Profile(self._prepared.compiler, None, stubs, chunks)
 
     def _guard(self, growth: tuple[int, int]) -> Any:
@@ -269,7 +240,7 @@ class OnDemandInstance(EngineInstance):
             function = chunk.functions[position]
             key = (id(chunk), position)
             if key not in shifts:  # a deep recursion has many frames of one function
-                shifts[key] = moved(self._module, self._bodies, chunk, position)
+                shifts[key] = moved(self._module, self._maker.bodies, chunk, position)
             result.append(original_frame(self._module, function, frame.offset, shifts[key]))
         return tuple(frame for frame in result if frame)
 
@@ -321,7 +292,7 @@ class OnDemandInstance(EngineInstance):
         return len(self._loaded), self._bytes, len(self._chunks)
 
     def reused(self) -> int:
-        return len(self._chunks) - len(self._new_chunks)
+        return len(self._chunks) - len(self._maker.new)
 
     @cached_property
     def _functions_by_pointer(self) -> dict[bytes, int]:

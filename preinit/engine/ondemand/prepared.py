@@ -34,7 +34,7 @@ class Prepared(NamedTuple):
     """A module whose state is compiled, and nothing else.
 
     `keeps_code`: whether there will be a profile. `stored`: that of an earlier build, `stored_chunks`: function ->
-    number of its chunk in that.
+    number of its chunk in that. `expected`: functions that will be called, which are compiled ahead.
     """
 
     code: StateCode
@@ -44,6 +44,7 @@ class Prepared(NamedTuple):
     keeps_code: bool
     stored: Profile
     stored_chunks: dict[int, int]
+    expected: Sequence[int] = ()
 
     @property
     def compiler(self) -> str:

@@ -99,7 +99,7 @@ def _run_twice(
         came_by()
         observer.note(f"paused with {counted(len(stack), 'active function')}")
         second_job, second_copy = copied(job if other else as_told(job, first), stack)
-        again = KeptForUnwinding(second_job, first, frozenset(stack))
+        again = KeptForUnwinding(second_job, first, stack)
         printed = 0 if other else first.world.printed
         second = _run(second_job, observer, again, None, (pause, second_copy, True), printed)
         second = second._replace(other=first if other else None)

@@ -132,6 +132,7 @@ class Attempt(NamedTuple):
             settings, profile = self._settings(), self.strategy.profile
             known, code, engines = bool(keeps), job.preload_code, self.kept.engines
             prepared = deadline.start(lambda: prepare(state, settings, code, known, profile, engines)).result()
+        prepared = prepared._replace(expected=self.kept.expected)
         self._wait([started for started in checks if started.ended])
         return OnDemandGuest(prepared), instrumented
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ...binary.module import Module
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 class Kept(Protocol):
     """`store`: where profiles are kept. `runs_again`: whether code that is compiled runs more than once. `engines`:
-    those of an earlier run on demand, whose code needs not be loaded again in them; None for new ones.
+    those of an earlier run on demand, whose code needs not be loaded again in them; None for new ones. `expected`:
+    functions that will be called, as an earlier run showed.
     """
 
     store: ProfileStore
     runs_again: bool
     engines: Engines | None
+    expected: Sequence[int]
 
     def strategies(self, job: Job) -> Iterator[Strategy]:
         """Those to try, without what is known to fail."""
@@ -59,6 +61,7 @@ class KeptInFolder:
         self.store = ProfileStore(job.module, job.options, job.interruptible)
         self.runs_again = False
         self.engines: Engines | None = None
+        self.expected: Sequence[int] = ()
         self._learnt: Profile | None = None
 
     def strategies(self, job: Job) -> Iterator[Strategy]:
@@ -84,6 +87,7 @@ class KeptInMemory:
         self.store = ProfileStore(module, options, interruptible(options))
         self.runs_again = True
         self.engines: Engines | None = None
+        self.expected: Sequence[int] = ()
         self._lock = threading.Lock()
         self._guests: dict[_Key, Compiled] = {}
         self._strategies: dict[Reason | None, list[Strategy]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...engine.values import Unsuited
@@ -37,11 +37,14 @@ class KeptForUnwinding:
     Of other builds' there is nothing: another pause has other active functions.
     """
 
-    def __init__(self, job: Job, first: Paused, active: frozenset[int]) -> None:
+    def __init__(self, job: Job, first: Paused, stack: Sequence[int]) -> None:
+        """`stack`: the functions that were active, innermost first."""
+        active = frozenset(stack)
         self.store = ProfileStore(job.module, job.options, job.interruptible)
         self.runs_again = False
         self._engine = first.engine
         self.engines = first.guest.engines
+        self.expected: Sequence[int] = tuple(dict.fromkeys(reversed(stack)))
         known = first.known
         self._profile = (
             known._replace(chunks=tuple(chunk for chunk in known.chunks if active.isdisjoint(chunk.functions)))

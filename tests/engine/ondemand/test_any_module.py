@@ -32,7 +32,7 @@ def compared(binary: bytes, **fields: object) -> Outcome:
     """What both engines give, asserted to be alike; the outcome of compiling on demand."""
     whole = attempt(binary, engine="whole", **fields)
     for size in SIZES:
-        with chunks_of(size):
+        with chunks_of(size, ahead=True):
             found = attempt(binary, engine="ondemand", **fields)
         assert_alike(found, whole)
     return found

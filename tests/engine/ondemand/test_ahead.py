@@ -1,0 +1,176 @@
+"""Functions that are too long to come with what calls them: they are compiled ahead, while the guest runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from preinit.binary import encoder as write
+from preinit.engine import ffi
+from preinit.engine.ondemand import maker
+from preinit.engine.ondemand.ahead import Ahead
+from preinit.engine.ondemand.chunk import LONGEST, Chunk
+from preinit.engine.runtime import EngineSettings, new_engine
+from preinit.errors import GuestTrap
+from tests.support.both_engines import INIT, attempt, built, chunks, compiled, same
+from tests.support.modules import wasm
+
+
+@pytest.fixture(autouse=True)
+def from_the_first_chunk_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maker, "SOME", 0)
+
+
+def long(work: str = "(global.set $n (i32.add (global.get $n) (i32.const 1)))", size: int = LONGEST) -> str:
+    """Code of more bytes than a chunk takes."""
+    return work * (size // 7 + 1)
+
+
+def calling(initializer: str, more: str = "") -> bytes:
+    """A module with two long functions, of which the second calls a short one."""
+    return wasm(f"""(module (global $n (mut i32) (i32.const 0)) (memory 1)
+        (func $first {long()} {more}) (func $short (global.set $n (i32.add (global.get $n) (i32.const 5))))
+        (func $second {long()} (call $short))
+        (func {INIT} {initializer} (i32.store (i32.const 0) (global.get $n))))""")
+
+
+BOTH = "(call $first) (call $second)"
+#: What calls both where there is no time: only then.
+NEITHER = f"(if (i32.eqz (memory.size)) (then {BOTH}))"
+
+
+def test_long_functions_give_the_same_output_whether_they_are_called_or_not() -> None:
+    for initializer in (BOTH, NEITHER, "(call $second) (call $first)"):
+        found = same(calling(initializer))
+        assert found.report
+
+
+def test_what_was_compiled_ahead_and_never_called_does_not_count() -> None:
+    numbers = [attempt(calling(init), engine="ondemand").report for init in (BOTH, NEITHER)]
+    assert [(report.engine.functions_compiled, report.engine.chunks) for report in numbers if report] == [
+        (4, 3),
+        (1, 1),
+    ]
+
+
+def test_the_first_chunks_have_nothing_compiled_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+    for some in (0, 1):
+        monkeypatch.setattr(maker, "SOME", some)
+        with compiled() as given[some]:
+            attempt(calling("(drop (memory.grow (i32.const 1)))" + NEITHER), engine="ondemand")
+    assert chunks(given[1]) == 1
+
+
+def test_each_is_compiled_once() -> None:
+    with compiled() as given:
+        attempt(calling(BOTH), engine="ondemand")
+    assert chunks(given) == 3
+
+
+def test_the_next_build_compiles_none_of_them(tmp_path: Path) -> None:
+    source = calling(BOTH)
+    first = built(tmp_path, source)
+    with compiled() as given:
+        assert built(tmp_path, source).wasm == first.wasm
+    assert chunks(given) == 0
+
+
+def test_a_trap_in_one_is_told_as_it_stands_in_the_input() -> None:
+    source = calling("(call $first)", more="(drop (i32.div_u (i32.const 1) (i32.const 0)))")
+    whole, found = (attempt(source, engine=engine) for engine in ("whole", "ondemand"))
+    assert isinstance(found.error, GuestTrap)
+    assert found.frames == whole.frames
+
+
+# -- the thread ---------------------------------------------------------------------------------------------------------
+
+
+def chunk(*functions: int) -> Chunk:
+    return Chunk(bytes(functions), "title", functions, (), (), {}, False, None)
+
+
+class Compiler:
+    """Compiles nothing until it is told to, but in the thread that it was made in; `asked` for these, in this order."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self.begun, self.go = threading.Event(), threading.Event()
+        self._own = threading.current_thread()
+        self._engine = new_engine(EngineSettings("cranelift"))
+
+    def __call__(self, code: bytes) -> ffi.Module:
+        self.asked.append(code)
+        if threading.current_thread() is not self._own:
+            self.begun.set()
+            assert self.go.wait(60)
+        if code == b"\xff":
+            raise ValueError("it can't be compiled")
+        return ffi.compile_module(self._engine, write.PREAMBLE)
+
+
+@pytest.fixture
+def compiler() -> Iterator[Compiler]:
+    made = Compiler()
+    yield made
+    made.go.set()
+
+
+def test_one_that_is_needed_before_the_thread_came_to_it_does_not_wait(compiler: Compiler) -> None:
+    ahead = Ahead(compiler)
+    ahead.order(0, chunk(1))
+    assert compiler.begun.wait(60)
+    ahead.order(1, chunk(2, 3))
+    taken = ahead.take(3)
+    assert taken is not None
+    assert taken[:2] == (1, chunk(2, 3))
+    assert compiler.asked == [b"\1", b"\2\3"]
+    assert ahead.take(2) is None
+    compiler.go.set()
+    assert ahead.take(1) is not None
+
+
+def test_what_is_ordered_after_the_thread_has_ended_is_compiled_too(compiler: Compiler) -> None:
+    compiler.go.set()
+    ahead = Ahead(compiler)
+    for number in range(3):
+        ahead.order(number, chunk(number))
+        assert ahead.take(number) is not None
+    assert compiler.asked == [b"\0", b"\1", b"\2"]
+
+
+def test_a_problem_is_told_to_whoever_needs_it(compiler: Compiler) -> None:
+    compiler.go.set()
+    ahead = Ahead(compiler)
+    ahead.order(0, chunk(255))
+    with pytest.raises(ValueError, match="can't be compiled"):
+        ahead.take(255)
+
+
+def test_after_the_end_nothing_more_is_begun(compiler: Compiler) -> None:
+    ahead = Ahead(compiler)
+    ahead.order(0, chunk(1))
+    assert compiler.begun.wait(60)
+    ahead.order(1, chunk(2))
+    ahead.end()
+    compiler.go.set()
+    assert ahead.take(2) is None
+    assert compiler.asked == [b"\1"]
+
+
+def test_where_no_thread_can_be_started_it_is_compiled_when_it_is_needed(
+    compiler: Compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", full)
+    ahead = Ahead(compiler)
+    ahead.order(0, chunk(1))
+    ahead.order(1, chunk(2))
+    assert ahead.take(2) is not None
+    assert ahead.take(1) is not None
+    assert compiler.asked == [b"\2", b"\1"]
