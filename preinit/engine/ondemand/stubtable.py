@@ -118,7 +118,7 @@ class StubTable:
         stored = next((s for s in self._prepared.stored.stubs if s.types == made.types), None)
         module = self._prepared.load(stored.code) if stored else None
         if module is None:
-            module = self._prepared.compile(made.wasm)
+            module = self._prepared.compile(self._stubs.wasm(made))
             if self._prepared.keeps_code:
                 self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
         self._modules.append(module)

@@ -116,9 +116,7 @@ def _snapshot_facts(captured: Captured, rewritten: dict[LinkedInstance, Rewritte
         module, output = instance.module, rewritten[instance]
         for index in range(module.imported_memories, len(module.memories)):
             limits, memory = module.memories[index], state.memories[index]
-            runs = [run for run in output.runs if run.memory == index]
-            written = sum(run.end - run.start for run in runs)
-            sizes = (limits.minimum, memory.pages, limits.page_size, len(runs), written)
+            sizes = (limits.minimum, memory.pages, limits.page_size, *output.held(index))
             zeros = (output.zeros.added.get(index, 0), output.zeros.missing.get(index, 0))
             memories.append(MemoryFacts(len(memories), *sizes, *zeros))
         numbers, before = state.globals.numbers, state.globals.numbers_before

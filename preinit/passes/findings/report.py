@@ -64,10 +64,9 @@ def snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> 
     """What the output holds of the snapshot."""
     memories = []
     for index, (limits, state) in enumerate(zip(module.memories, snapshot.memories, strict=True)):
-        runs = [run for run in rewritten.runs if run.memory == index]
-        written = sum(run.end - run.start for run in runs)
+        segments, written = rewritten.held(index)
         zeros = (rewritten.zeros.added.get(index, 0), rewritten.zeros.missing.get(index, 0))
-        memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, len(runs), written, *zeros))
+        memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, segments, written, *zeros))
     numbers, before = snapshot.globals.numbers, snapshot.globals.numbers_before
     changed = [index for index, bits in numbers.items() if bits != before[index]]
     return SnapshotFacts(

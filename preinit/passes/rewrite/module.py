@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from ...binary import encoder as write
 from ...binary.assembler import END
@@ -19,6 +20,8 @@ from .segments import kept_data_segments
 
 _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
 
+_START, _END = map(itemgetter, range(2))
+
 
 class Rewritten(NamedTuple):
     """The output, and the runs of memory that its data segments hold.
@@ -33,6 +36,11 @@ class Rewritten(NamedTuple):
     added: tuple[int, tuple[int, ...]] = (0, ())
     hashing: Pending[str] | None = None
     zeros: Zeros = Zeros()
+
+    def held(self, memory: int) -> tuple[int, int]:
+        """How many data segments hold a part of that memory, and bytes of these."""
+        found = [(start, end) for index, start, end in self.runs if index == memory]  # tens of thousands
+        return len(found), sum(map(_END, found)) - sum(map(_START, found))
 
     @property
     def sha256(self) -> str:
