@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...binary.digest import sha256
 from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import StateCode
-from ..profile import Profile
+from ..profile import Profile, StoredPart
 from ..runtime import DEEP_STACK, EngineSettings, new_engine
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, Unsuited
@@ -82,6 +83,21 @@ class Prepared(NamedTuple):
             raise Unsuited(
                 "engine", f"a part of it can't be taken over: {first_line(problem)}", lasting=False
             ) from problem
+
+    def part(self, wasm: bytes, made: list[StoredPart]) -> ffi.Module:
+        """A part that each instance needs: as an earlier build compiled it, or compiled, and added to what was `made`.
+
+        Raises `Unsuited`.
+        """
+        if not self.keeps_code:
+            return self.compile(wasm)
+        name = sha256(wasm).hex()
+        known = next((part.code for part in self.stored.parts if part.name == name), None)
+        module = self.load(known) if known else None
+        if module is None:
+            module = self.compile(wasm)
+            made.append(StoredPart(name, self.serialize(module)))
+        return module
 
     def serialize(self, module: ffi.Module) -> bytes:
         """A part's code, for another engine or a later build. Raises `Unsuited`."""
