@@ -133,6 +133,7 @@ def address_ops(is_64: bool) -> Arithmetic:
     return I64_OPS if is_64 else I32_OPS
 
 
+SELECT = b"\x1b"
 I32_GE_S = b"\x4e"
 I32_AND, I32_OR = b"\x71", b"\x72"
 I64_CTZ, I64_AND, I64_OR = b"\x7a", b"\x83", b"\x84"

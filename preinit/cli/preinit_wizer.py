@@ -20,6 +20,7 @@ from ..errors import (
     GuestExit,
     InitializerFailed,
     PreinitError,
+    TimeLimit,
     UsageError,
     WasiRefused,
     as_error,
@@ -38,6 +39,7 @@ from .wasmtime_keys import GROUPS, Meaning, of_file, pairs
 if TYPE_CHECKING:
     from ..binary.module import Module
     from ..options import Options
+    from ..result import Result
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,6 +50,9 @@ VARIABLE = "PREINIT_WIZER_OPTIONS"
 
 #: What is run without `--init-func`: wizer 11 has the first of these, wizer 7 the second.
 DEFAULTS = ("wizer-initialize", "wizer.initialize")
+
+#: How the clock moves in a second build, see `_smaller`: young objects get less room, and more of them become old.
+OTHER_PACE = 16
 
 _REACTOR_START = "_initialize"
 
@@ -174,10 +179,8 @@ def command(source: str | None, output: str | None, **given: Any) -> None:
         check_writable(output)
         _check_proposals(data, meaning.disabled)
         quiet, options = _options(data, source, output, meaning, given)
-        from ..passes.pipeline import build_module  # imports the engine
-
         try:
-            result = build_module(data, options, observer)
+            result = _smaller(data, options, observer)
         except PreinitError as problem:
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
@@ -188,6 +191,32 @@ def command(source: str | None, output: str | None, **given: Any) -> None:
         if warnings:
             say(f"options of `preinit build` can be given in ${VARIABLE}")
     leave(0)
+
+
+def _smaller(data: bytes, options: Options, observer: Observer) -> Result:
+    """What the build gives; where the guest measured time, that or what it gives with the clock at another pace.
+
+    How much garbage a collector leaves in memory depends on the clock that it reads, and no pace suits all programs.
+    Raises what building raises; of the second build, only that the time is over.
+    """
+    from ..options.fields import changed
+    from ..passes.pipeline import build_module  # imports the engine
+
+    host = options.host
+    chosen = any(text.partition("=")[0] == "--clock-pace" for text in _more())
+    again = host.irreversible is None and not chosen
+    result = build_module(data, changed(options, {"_process_ends": False}) if again else options, observer)
+    if not again or result.report.host.monotonic_reads <= OTHER_PACE:
+        return result
+    observer.note(f"building again, with a clock that moves with every {OTHER_PACE} readings")
+    other = changed(options, {"clock_pace": OTHER_PACE, "stdout": _drop, "stderr": _drop})
+    try:
+        return min(result, build_module(data, other, Observer()), key=lambda built: len(built.wasm))
+    except TimeLimit:
+        raise
+    except PreinitError as problem:
+        observer.note(f"it failed: {problem.what}")
+        return result
 
 
 def _meaning(given: dict[str, Any]) -> Meaning:

@@ -22,7 +22,7 @@ from ..passes.pipeline import deadline_of, with_python_hints
 from ..passes.plan.job import Job
 from ..passes.plan.owners import ownership
 from ..result import Result
-from .findings import lost_calls, report_of
+from .findings import lost, report_of
 from .guard import guarded_folder
 from .imports import replayed_pattern
 from .instrument import instrument, stack_pointer
@@ -123,11 +123,12 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
             made = stand_ins(module, recording, stack_pointer(module), wanted)
         plan = plan_of(module, owners, options.layout, made, recording)
         outputs = ways(module, found.snapshot, plan, deadline, observer)
+        loaded = None
         try:
             rewritten, loaded = load(script, outputs, folder, observer.stage)
             proof = prove(script, found.snapshot, rewritten, loaded, folder, observer.stage)
         except AnswerDiffers as problem:
-            problem.hint = lost_calls(module, recording, made) or problem.hint
+            problem.hint = lost(module, recording, made, loaded, wanted) or problem.hint
             raise
         job = Job(module, (), options, {}, {}, deadline, plan.exports)
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)

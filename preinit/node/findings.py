@@ -27,7 +27,8 @@ from ..result import (
     StandInFacts,
 )
 from ..version import VERSION
-from .imports import CHANGES, HANDLES
+from .descriptors import listed, lost_files, of_files, paths
+from .imports import HANDLES
 from .program import Node
 from .proof import Proof
 from .recording import Recording
@@ -66,7 +67,7 @@ def report_of(
     functions = len(module.bodies)
     reason = "it is captured in Node, in its own JavaScript glue"
     stand_ins = tuple(
-        StandInFacts(o.export, o.why, o.called, o.replayed, _paths(o), o.dropped, o.unknown) for o in made
+        StandInFacts(o.export, o.why, o.called, o.replayed, paths(o.reopened), o.dropped, o.unknown) for o in made
     )
     chosen = {name: list(getattr(wanted, name)) for name in ("once", "replay", "drop", "forget_fd")}
     return Report(
@@ -124,12 +125,16 @@ def _host_facts(recording: Recording) -> HostFacts:
     )
 
 
-def lost_calls(module: Module, recording: Recording, made: Sequence[StandIn]) -> str | None:
-    """What to do about an output that answers otherwise: import calls of start-up that it does not make, exports that
-    its glue calls again; None where there is none of both."""
+def lost(
+    module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None, wanted: Capturing
+) -> str | None:
+    """What to do about an output that answers otherwise: files that it does not have as they were, import calls of
+    start-up that it does not make, exports that its glue calls again; None where there is none of all."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
     again = may_run_once(module, recording, made)
     said = []
+    for one in lost_files(recording, made, loaded.files if loaded else None, wanted):
+        said.append(f"{one.message[0].upper()}{one.message[1:]}: {one.hint[0].lower()}{one.hint[1:]}")
     if unknown:
         options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
         said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
@@ -151,7 +156,7 @@ def _warnings(
     proof: Proof,
     wanted: Capturing,
 ) -> Iterator[BuildWarning]:
-    yield from _of_files(recording, made, proof, wanted)
+    yield from of_files(recording, made, None if proof.differences is None else proof.files, wanted)
     yield from _of_start(module, recording, made)
     for index, number in captured.foreign.items():
         yield BuildWarning(
@@ -176,7 +181,7 @@ def _warnings(
     if late:
         yield BuildWarning(
             "glue-handles",
-            f"the program made or used objects of JavaScript after it was loaded ({_listed(late)}): what its "
+            f"the program made or used objects of JavaScript after it was loaded ({listed(late)}): what its "
             "handles name then is lost",
             "Make them again in resume(program), in the same order, or keep them out of prepare(program).",
         )
@@ -184,7 +189,7 @@ def _warnings(
     if alive:
         yield BuildWarning(
             "glue-alive",
-            f"something of JavaScript is alive at the pause ({_listed(alive)}): timers, workers and sockets are not in "
+            f"something of JavaScript is alive at the pause ({listed(alive)}): timers, workers and sockets are not in "
             "the output",
             "End them in prepare(program), and start them again in resume(program).",
         )
@@ -206,53 +211,6 @@ def _warnings(
             "glue-unproven",
             f"{missing}{unused}: nothing shows that the output answers as the input does",
             "Export load, prepare and answer from the script: docs/glue.md has an example.",
-        )
-
-
-def _paths(one: StandIn) -> tuple[str, ...]:
-    return tuple(file.title for file in one.reopened)
-
-
-def _of_files(recording: Recording, made: Sequence[StandIn], proof: Proof, wanted: Capturing) -> Iterator[BuildWarning]:
-    opened = [file for one in made for file in one.reopened]
-    now = {file.number: (file.path, file.position, file.copy_of) for file in proof.opened}
-    is_loaded = proof.differences is not None
-    files = [
-        file for file in opened if not is_loaded or now.get(file.number) == (file.path, file.position, file.copy_of)
-    ]
-    by_path = [file for file in files if file.path]
-    again = [f"{printable(file.title)} ({file.number})" for file in by_path]
-    if again:
-        yield BuildWarning(
-            "glue-files",
-            f"{_listed(again)} {'is' if len(again) == 1 else 'are'} open at the pause, and the output opens "
-            f"{'it' if len(again) == 1 else 'them'} again when it is loaded: the same files must be there then",
-            "Close them in prepare(program), or leave one closed with its descriptor: "
-            + option("--forget-fd", str(by_path[0].number)),
-        )
-    others = [
-        f"descriptor {file.number} ({printable(file.title or file.made)})"
-        for file in recording.opened
-        if file.number not in wanted.forget_fd and file not in files
-    ]
-    if others:
-        yield BuildWarning(
-            "glue-descriptors",
-            f"{_listed(others)} {'is' if len(others) == 1 else 'are'} open at the pause, and not in the output",
-            "Close them in prepare(program), or open them in resume(program), in the same order.",
-        )
-    changes = {
-        entry.title: entry.times
-        for entry in recording.imports
-        if entry.times and any(map(CHANGES.fullmatch, (entry.name, entry.provider)))
-    }
-    if recording.written or changes:
-        wrote = [f"wrote {_listed([printable(path) for path in recording.written])}"] if recording.written else []
-        called = [f"called {described(changes)}"] if changes else []
-        yield BuildWarning(
-            "glue-written",
-            f"the program {' and '.join(wrote + called)}: files and folders of the glue are not in the output",
-            "Write them again in resume(program), or keep what they say in the program's memory.",
         )
 
 
@@ -289,7 +247,7 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
         once = [name for name in may_run_once(module, recording, made) if name in again]
         yield BuildWarning(
             "glue-start",
-            f"the glue calls {_listed(again)} when it loads the program, and will again in the output, on a memory "
+            f"the glue calls {listed(again)} when it loads the program, and will again in the output, on a memory "
             "that is prepared already",
             "Where one must not run again, say so: "
             + (option("--once", once[0] if once else "EXPORT"))
@@ -303,7 +261,3 @@ def _called_again(module: Module, recording: Recording, made: Sequence[StandIn])
     functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
     first = {call.name: call for call in reversed(recording.calls) if call.loading}
     return [name for name, call in first.items() if name in functions - replaced and not is_helper(call)][::-1]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")

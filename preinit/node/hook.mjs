@@ -9,7 +9,8 @@ import path from "node:path";
 import { isMainThread, threadId } from "node:worker_threads";
 import { plain, pointed } from "./arguments.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
-import { FILES, openNow, positions, watchFiles, wrote } from "./files.mjs";
+import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
+import { FILES, watchFiles, wrote } from "./files.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -165,6 +166,7 @@ function watched(instance, where) {
   const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
   if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
+  tellFolders(target.memories[0], imports, job.is64);
   target.before = { globals: readGlobals(target, job), tables: readTables(target) };
   const shown = {};
   for (const [name, value] of Object.entries(e)) {
@@ -315,8 +317,8 @@ export function dump(more = {}) {
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
   Object.entries(target.memories).forEach(([index, memory]) => writeMemory(path.join(folder, `memory${index}`), memory));
-  if (depth === 0) positions(target.memories[0], imports, job.wide, job.is64);
-  write({ ...state, opened: openNow() });
+  const files = depth === 0 && target.memories[0] ? describe(target.memories[0], imports, job.wide, job.is64) : {};
+  write({ ...state, files });
   written = true;
   return true;
 }
@@ -356,6 +358,7 @@ function claims() {
 }
 export function loaded(program) {
   phase = "prepare";
+  lookForFiles(program);
   for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);

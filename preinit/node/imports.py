@@ -26,12 +26,12 @@ HARMLESS = re.compile(
     r"|console_error|console_warn|err|out|log.*|throw_longjmp|longjmp)"
     r"|cxa_.*|llvm_.*|resumeException|assert_fail|abort.*|tzset_js|tzset|localtime_js|gmtime_js|mktime_js|timegm_js"
     r"|strftime.*|getentropy|getTempRet0|setTempRet0|gettimeofday|time|clock_gettime|throw_longjmp"
-    r"|syscall_(?!chdir|fchdir|mkdir|mknod|unlink|rmdir|rename|symlink|link|f?truncate|f?chmod|f?chown|utime|bind"
+    r"|syscall_(?!mkdir|mknod|unlink|rmdir|rename|symlink|link|f?truncate|f?chmod|f?chown|utime|bind"
     r"|listen|connect).*|mmap_js|munmap_js|(js_)?getpid|longjmp|invoke_.*)"
 )
 #: They change what the glue holds of files, folders and connections.
 CHANGES = re.compile(
-    r"_*syscall_((f?chdir|mkdir|mknod|unlink|rmdir|rename|symlink|link|f?truncate|f?chmod|f?chown|utime)\w*"
+    r"_*syscall_((mkdir|mknod|unlink|rmdir|rename|symlink|link|f?truncate|f?chmod|f?chown|utime)\w*"
     r"|bind|listen|connect)"
 )
 #: They end the program.

@@ -27,7 +27,7 @@ from ..passes.snapshot import MemoryState, Snapshot
 from ..result import LoadedDifference, StartTimes
 from ..tuples import NamedTuple
 from .instrument import instrument
-from .recording import OpenFile, Recording, recording_of
+from .recording import Files, Recording, recording_of
 from .runs import Script, run
 
 #: How often each is started where that takes less than so many seconds, otherwise once.
@@ -39,13 +39,13 @@ _SHOWN = 300
 
 
 class Proof(NamedTuple):
-    """See `CaptureFacts`. `opened`: what is open once the output is loaded. `unused`: see `_unused`."""
+    """See `CaptureFacts`. `files`: what is open once the output is loaded. `unused`: see `_unused`."""
 
     answered: bool | None
     differences: tuple[LoadedDifference, ...] | None
     before: StartTimes | None
     after: StartTimes | None
-    opened: tuple[OpenFile, ...] = ()
+    files: Files = Files()
     unused: str = ""
 
 
@@ -90,7 +90,7 @@ def prove(
         raise _differs(expected or "", answered or "", _unused(before[0]))
     times = [StartTimes(_median(runs, "total"), _median(runs, "compile")) for runs in (before, after)]
     proven = None if expected is None else True
-    return Proof(proven, differences, times[0], times[1], loaded.opened, _unused(before[0]))
+    return Proof(proven, differences, times[0], times[1], loaded.files, _unused(before[0]))
 
 
 def _unused(outcome: dict[str, Any]) -> str:

@@ -64,22 +64,48 @@ class ImportUse(NamedTuple):
 
 class OpenFile(NamedTuple):
     """A descriptor that is open. `path`: None where it was made otherwise than by opening one, as `made` says; `raw`:
-    its bytes, which need be no UTF-8; `places`: it was opened as another one, and put where it is (dup3, freopen);
-    `copy_of`: another descriptor, with which it shares the file and its position."""
+    its bytes, which need be no UTF-8; `position`: None where nothing tells it; `places`: it was opened as another one,
+    and put where it is (dup3, freopen); `copy_of`: another descriptor, with which it shares the file and its position,
+    unless that is `apart`; `listed`: it is a folder whose entries were asked for."""
 
     number: int
     path: str | None
     flags: int
-    position: int
+    position: int | None
     made: str
     raw: bytes
     places: bool
     copy_of: int | None = None
+    listed: bool = False
+    apart: bool = False
 
     @property
     def title(self) -> str:
         """What is open there, for a message."""
         return self.path or ("" if self.copy_of is None else f"a copy of descriptor {self.copy_of}")
+
+    @property
+    def own_position(self) -> int | None:
+        """The position, where it is its own."""
+        return self.position if self.path and (self.copy_of is None or self.apart) else 0
+
+
+class Files(NamedTuple):
+    """What a program has of its glue's files.
+
+    `opened`: descriptors; `shut`: standard streams that are closed; `folder`: the current one, None where it is not
+    known; `moved`: it is not the one of the start; `begun`: what was written to standard output (1) and error (2)
+    behind the last end of a line; `certain`: the glue itself says what it keeps of that; `synced`: streams of which it
+    may have shown that already.
+    """
+
+    opened: tuple[OpenFile, ...] = ()
+    shut: tuple[int, ...] = ()
+    folder: str | None = None
+    moved: bool = False
+    begun: dict[int, bytes] = {}
+    certain: bool = True
+    synced: tuple[int, ...] = ()
 
 
 class Given(NamedTuple):
@@ -116,7 +142,7 @@ class Recording(NamedTuple):
     calls: tuple[ExportCall, ...]
     called: dict[str, int]
     loading: dict[str, int]
-    opened: tuple[OpenFile, ...]
+    files: Files
     written: tuple[str, ...]
     given: Given
     state: State
@@ -176,7 +202,7 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         calls,
         {str(name): int(times) for name, times, _ in outcome["called"]},
         {str(name): int(loading) for name, _, loading in outcome["called"]},
-        tuple(_file(int(number), entry) for number, entry in sorted(outcome["opened"])),
+        _files(outcome["files"]),
         tuple(map(str, outcome["wrote"])),
         Given(int(given["random"]), int(given["clock"]), int(given["monotonic"])),
         _state(outcome),
@@ -231,11 +257,33 @@ def _call(facts: dict[str, Any], alias: str) -> ExportCall:
     )  # fmt: skip
 
 
+def _files(facts: dict[str, Any]) -> Files:
+    if not facts:  # the program is paused inside of a call
+        return Files()
+    folder = facts["folder"]
+    if not {*map(int, facts["shut"]), *map(int, facts["begun"])} <= {0, 1, 2}:
+        raise ValueError("a standard stream that there is not")
+    return Files(
+        tuple(_file(int(number), entry) for number, entry in sorted(facts["opened"], key=lambda pair: int(pair[0]))),
+        tuple(map(int, facts["shut"])),
+        None if folder is None else str(folder),
+        bool(facts["moved"]),
+        {int(number): bytes.fromhex(line) for number, line in facts["begun"].items()},
+        bool(facts["asked"]),
+        tuple(map(int, facts["synced"])),
+    )
+
+
 def _file(number: int, facts: dict[str, Any]) -> OpenFile:
     path = facts.get("path")
     raw = facts.get("raw")
+    position = facts.get("position") if path is not None else 0
+    if position is not None and not 0 <= position < 1 << 63:
+        raise ValueError(f"a file stands at {position!r}")
     return OpenFile(
-        number, None if path is None else str(path), int(facts.get("flags") or 0), int(facts.get("position") or 0),
-        str(facts.get("made") or ""), str(path or "").encode("utf-8", "replace") if raw is None else bytes.fromhex(raw),
-        bool(facts.get("places")), None if (copied := facts.get("copy")) is None else int(copied),
+        number, None if path is None else str(path), int(facts.get("flags") or 0),
+        None if position is None else int(position), str(facts.get("made") or ""),
+        str(path or "").encode("utf-8", "replace") if raw is None else bytes.fromhex(raw), bool(facts.get("places")),
+        None if (copied := facts.get("copy")) is None else int(copied), bool(facts.get("listed")),
+        bool(facts.get("apart")),
     )  # fmt: skip

@@ -1,4 +1,7 @@
-"""Opening files again that were open at the pause: through the glue's own system calls, before anything else runs."""
+"""Opening files again that were open at the pause: through the glue's own system calls, before anything else runs.
+
+So is what else the program did to its descriptors: lines that it has begun, streams that it closed, its folder.
+"""
 
 from __future__ import annotations
 
@@ -7,63 +10,56 @@ from collections.abc import Collection
 
 from ..binary import assembler as code
 from ..binary.module import Module
-from ..binary.types import I32, I64, FuncType
+from ..binary.types import I32, I64, FuncType, ValType
 from ..tuples import NamedTuple
-from .arguments import borrowed
 from .imports import numbered
-from .recording import OpenFile, Recording
+from .instructions import Calls, Writer
+from .recording import Files, OpenFile, Recording
 
 #: Bytes below the stack's top where a path is put while a file is opened.
 _SCRATCH = 8192
-#: Longest path that is put there.
-_LONGEST = 4095
-_AT_FDCWD = -100
+#: Longest path, and line, that is put there.
+_LONGEST, _LONGEST_LINE = 4095, 4000
 #: Descriptors from here on are not opened again.
-_MOST = 64
-_CLOSING = FuncType((I32,), (I32,))
-#: Flags of opening that make a file, or empty it: as musl, and so Emscripten, numbers them.
-_CREATE, _EXCLUSIVE, _TRUNCATE = 0x40, 0x80, 0x200
-#: The system calls that open a file, newer glue's first, and their types: a folder's descriptor (of the first one),
-#: path, flags, and an address of more arguments, of which there are none; by the type of addresses.
-_OPENING = {
-    address: (
-        ("syscall_openat", FuncType((I32, address, I32, address), (I32,))),
-        ("syscall_open", FuncType((address, I32, address), (I32,))),
-    )
-    for address in (I32, I64)
-}
-#: Those that make a descriptor of a number: from which, to which, and flags (of the first one).
-_COPYING = (
-    ("syscall_dup3", FuncType((I32, I32, I32), (I32,)), code.i32_const(0)),
-    ("syscall_dup2", FuncType((I32, I32), (I32,)), b""),
-)
+MOST = 64
+#: The system calls that open a file, newer glue's first: whether they take the descriptor of a folder.
+_OPENING = (("syscall_openat", True), ("syscall_open", False))
+#: Those that make a descriptor of a number: whether they take flags.
+_COPYING = (("syscall_dup3", True), ("syscall_dup2", False))
 #: The one that makes a descriptor of the lowest number that is free.
-_COPYING_ANYWHERE = ("syscall_dup", FuncType((I32,), (I32,)))
+_COPYING_ANYWHERE = "syscall_dup"
 #: Standard input, output and error: they are there from the start.
 _STREAMS = 3
 
 
 class Reopening(NamedTuple):
-    """`files`: those that are opened again; `locals`: what the instructions need; `body`: the instructions."""
+    """`files`: what the output has then, if all is well; `locals`: what the instructions need; `body`: them."""
 
-    files: tuple[OpenFile, ...]
+    files: Files
     locals: bytes
     body: bytes
 
 
-NOTHING = Reopening((), code.NO_LOCALS, b"")
+NOTHING = Reopening(Files(), code.NO_LOCALS, b"")
 
 
-class _Calls(NamedTuple):
-    """The glue's own system calls. `folder`: what is given before a path; `placing`, `copying`: instructions that put a
-    descriptor where another one is, both of which are on the stack, and that copy one; none without such a call."""
-
-    opening: int
-    folder: bytes
-    close: int
-    seek: int | None
-    placing: bytes
-    copying: bytes
+def kept(files: Files, forgotten: Collection[int]) -> Files:
+    """What is to be there again. Of descriptors that share a file, one is opened by its path; where that is forgotten,
+    the next one of them is."""
+    heirs: dict[int, int] = {}
+    opened = []
+    for file in sorted(files.opened, key=lambda file: (file.places, file.number)):
+        if file.number in forgotten:
+            continue
+        if file.path and file.copy_of in forgotten:
+            heir = heirs.setdefault(file.copy_of or 0, file.number)
+            file = file._replace(copy_of=None if heir == file.number else heir)
+        opened.append(file)
+    return files._replace(
+        opened=tuple(sorted(opened, key=lambda file: file.number)),
+        shut=tuple(number for number in files.shut if number not in forgotten),
+        begun={number: line for number, line in files.begun.items() if number not in forgotten},
+    )
 
 
 def reopening(
@@ -75,131 +71,123 @@ def reopening(
     The glue gives the lowest descriptor that is free. Where that is another one, the file is opened once more, which
     gives each its number if lower ones come first; what was too much is closed. Only then are descriptors put where
     others may be, as those of standard streams: first copies of these, which may be about to be replaced, then files,
-    then copies of files.
+    then copies of files. Streams that are closed come then, and the current folder; begun lines last, since glue ends
+    them where a descriptor of their terminal is closed.
     """
     calls = _calls(module, recording)
     memory = recording.memories.get(0, memoryview(b""))
     at = (resting - _SCRATCH) & ~15
-    if calls is None or not (at > 0 and at + _LONGEST <= len(memory)):
+    if not (at > 0 and at + _LONGEST <= len(memory)):
         return NOTHING
-    files = _possible(recording, calls, forgotten)
-    if not files:
+    wanted = kept(recording.files, forgotten)
+    files = _possible(wanted, calls)
+    shut = wanted.shut if calls.close is not None else ()
+    folder = (wanted.folder or "").encode("utf-8", "replace") if wanted.moved and calls.chdir is not None else b""
+    begun = {
+        stream: (number, line)
+        for stream, line in wanted.begun.items()
+        if stream not in wanted.synced and len(line) <= _LONGEST_LINE and calls.write is not None
+        for number in _leading_to(stream, shut, files)[:1]
+    }
+    if not (files or begun or shut or folder):
         return NOTHING
-    writer = _Writer(module, memory, calls, at, parameters)
-    looped = [file for file in files if not file.places and (file.copy_of is None or not calls.placing)]
+    writer = Writer(module, memory, calls, at, parameters)
+    looped = [file for file in files if not file.places and (file.copy_of is None or calls.placing is None)]
     placed = [file for file in files if file not in looped]
-    pieces = [writer.loop(file) for file in sorted(looped, key=lambda file: file.number)]
+    pieces = [writer.loop(file, file.number < _STREAMS) for file in sorted(looped, key=lambda file: file.number)]
     if looped:
         pieces.append(writer.close_rest())
-    pieces += [writer.place(file) for file in placed]
-    return Reopening(files, code.locals_(I32, I64), b"".join(pieces))
-
-
-def _possible(recording: Recording, calls: _Calls, forgotten: Collection[int]) -> tuple[OpenFile, ...]:
-    """Files that can be opened again, in that order: what a stream is copied to comes before what replaces it."""
-    wanted = [file for file in recording.opened if file.number not in forgotten and file.number in range(_MOST)]
-    wanted.sort(key=lambda file: file.number in range(_STREAMS))
-    files = [
-        file
-        for file in sorted(wanted, key=lambda file: file.places)
-        if file.path and file.copy_of is None and len(file.raw) < _LONGEST and (calls.placing or not file.places)
-    ]
-    there = {file.number for file in files}
-    copies = [f for f in wanted if f.copy_of is not None and (calls.placing or (calls.copying and not f.places))]
-    of_streams = [file for file in copies if not file.path and file.copy_of in range(_STREAMS)]
-    return (*of_streams, *files, *(file for file in copies if file.path and file.copy_of in there))
-
-
-def _calls(module: Module, recording: Recording) -> _Calls | None:
-    def found(name: str, *kinds: FuncType) -> int | None:
-        function = _function(module, recording, name)
-        return function if function is not None and module.function_type(function) in kinds else None
-
-    known = _OPENING[I64 if any(memory.is_64 for memory in module.memories[:1]) else I32]
-    opening = next((f for name, kind in known if (f := found(name, kind)) is not None), None)
-    close = found("fd_close", _CLOSING)
-    if opening is None or close is None:
-        return None
-    kind = module.function_type(opening)
-    folder = code.i32_const(_AT_FDCWD) if kind == known[0][1] else b""
-    placing = ((f, flags) for name, kind, flags in _COPYING if (f := found(name, kind)) is not None)
-    copying = found(_COPYING_ANYWHERE[0], _COPYING_ANYWHERE[1])
-    return _Calls(
-        opening, folder, close, _function(module, recording, "fd_seek"),
-        next((flags + code.call(function) + code.DROP for function, flags in placing), b""),
-        b"" if copying is None else code.call(copying),
+    saved = _overwritten(placed)
+    pieces += [writer.save(stream, MOST + stream) for stream in saved]
+    pieces += [writer.place(_from_saved(file, saved, placed[:i])) for i, file in enumerate(placed)]
+    pieces += [writer.close(MOST + stream) for stream in saved]
+    pieces += [writer.close(number) for number in shut]
+    if folder and len(folder) < _LONGEST:
+        pieces.append(writer.enter(folder))
+    pieces += [writer.line(number, line) for number, line in begun.values()]
+    there = wanted._replace(
+        opened=tuple(file._replace(position=writer.reaches(file)) for file in files), shut=shut,
+        begun={stream: line for stream, (_, line) in begun.items()},
+        moved=bool(folder), folder=wanted.folder if folder else None,
     )  # fmt: skip
+    return Reopening(there, writer.locals(), b"".join(pieces))
 
 
-class _Writer:
-    """Writes instructions. `at`: where a path is put. After the parameters come two locals: the descriptor that was
-    got, and a bit for each that is too much."""
+def _possible(wanted: Files, calls: Calls) -> tuple[OpenFile, ...]:
+    """Files that can be opened again, in that order: what a stream is copied to comes before what replaces it."""
+    if calls.close is None or calls.open is None:
+        return ()
+    places = calls.placing is not None
+    files = [
+        # One that took a closed stream's number is put there, if that can be done.
+        file._replace(places=True) if places and file.number < _STREAMS and file.copy_of is None else file
+        for file in sorted(wanted.opened, key=lambda file: file.number in range(_STREAMS))
+        if file.number in range(MOST)
+    ]
+    by_path = [
+        file
+        for file in sorted(files, key=lambda file: file.places)
+        if file.path and file.copy_of is None and len(file.raw) < _LONGEST and (places or not file.places)
+    ]
+    there = {file.number for file in by_path}
+    copies = [f for f in files if f.copy_of is not None and (places or (calls.copying is not None and not f.places))]
+    of_streams = [
+        f for f in copies if not f.path and f.copy_of in range(_STREAMS) and (places or f.copy_of not in there)
+    ]
+    return (*of_streams, *by_path, *(file for file in copies if file.path and file.copy_of in there))
 
-    def __init__(self, module: Module, memory: memoryview, calls: _Calls, at: int, parameters: int) -> None:
-        self._module, self._memory, self._calls, self._at = module, memory, calls, at
-        self._is_64 = module.memories[0].is_64
-        self._address = code.address_ops(self._is_64).const
-        self._got, self._extra = parameters, parameters + 1
 
-    def loop(self, file: OpenFile) -> bytes:
-        """Opens it until it has its number."""
-        got, extra, number = self._got, self._extra, code.i32_const(file.number)
-        bit = code.local_get(got) + code.I64_EXTEND_I32_U
-        seen = code.local_get(extra) + bit + code.I64_SHR_U + code.I32_WRAP_I64 + code.i32_const(1) + code.I32_AND
-        is_new = (
-            code.local_get(got) + code.i32_const(_MOST) + code.I32_OPS.lt_u + seen + code.I32_OPS.eqz + code.I32_AND
-        )
-        mark = code.local_get(extra) + code.i64_const(1) + bit + code.I64_OPS.shl + code.I64_OR + code.local_set(extra)
-        again = code.local_get(got) + number + code.I32_OPS.lt_u + code.br_if(2)
-        is_other = code.local_tee(got) + number + code.I32_OPS.ne
-        body = code.loop(self._open(file) + is_other + code.if_(is_new + code.if_(mark + again)))
-        return self._with_path(file, body) + self._to_position(file)
+def _leading_to(stream: int, shut: Collection[int], files: Collection[OpenFile]) -> list[int]:
+    """Descriptors that lead to a standard stream, once files are open."""
+    other = {file.number for file in files if file.copy_of != file.number}
+    own = [] if stream in other or stream in shut else [stream]
+    return own + [file.number for file in files if not file.path and file.copy_of == stream]
 
-    def close_rest(self) -> bytes:
-        """Closes what was too much."""
-        extra = self._extra
-        lowest = code.local_get(extra) + code.I64_CTZ + code.I32_WRAP_I64
-        rest = code.local_get(extra) + code.local_get(extra) + code.i64_const(1) + code.I64_OPS.sub + code.I64_AND
-        closing = lowest + code.call(self._calls.close) + code.DROP + rest + code.local_set(extra) + code.br(1)
-        return code.loop(code.local_get(extra) + code.I64_EQZ + code.I32_OPS.eqz + code.if_(closing))
 
-    def place(self, file: OpenFile) -> bytes:
-        """Puts it where it was: what may have that number is closed, as a standard stream is."""
-        number = code.i32_const(file.number)
-        if file.copy_of is not None:
-            return code.i32_const(file.copy_of) + number + self._calls.placing
-        got = self._got
-        put = code.local_get(got) + number + self._calls.placing
-        put += code.local_get(got) + code.call(self._calls.close) + code.DROP
-        is_other = code.local_tee(got) + number + code.I32_OPS.ne
-        is_open = code.local_get(got) + code.i32_const(0) + code.I32_GE_S
-        body = self._open(file) + is_other + code.if_(is_open + code.if_(put))
-        return self._with_path(file, body) + self._to_position(file)
+def _overwritten(placed: list[OpenFile]) -> list[int]:
+    """Streams that are copied after something else took their place: two that are swapped."""
+    return sorted({
+        file.copy_of
+        for i, file in enumerate(placed)
+        if file.copy_of is not None and not file.path and file.copy_of in {before.number for before in placed[:i]}
+    })  # fmt: skip
 
-    def _open(self, file: OpenFile) -> bytes:
-        """Gives a new descriptor."""
-        if file.copy_of is not None:
-            return code.i32_const(file.copy_of) + self._calls.copying
-        flags = code.i32_const(file.flags & ~(_CREATE | _EXCLUSIVE | _TRUNCATE))
-        return self._calls.folder + self._address(self._at) + flags + self._address(0) + code.call(self._calls.opening)
 
-    def _with_path(self, file: OpenFile, body: bytes) -> bytes:
-        if file.copy_of is not None:
-            return body
-        return borrowed(self._memory, self._at, file.raw + b"\0", body, self._is_64)
+def _from_saved(file: OpenFile, saved: list[int], before: list[OpenFile]) -> OpenFile:
+    if not file.path and file.copy_of in saved and file.copy_of in {other.number for other in before}:
+        return file._replace(copy_of=MOST + file.copy_of)
+    return file
 
-    def _to_position(self, file: OpenFile) -> bytes:
-        """From the start; glue without BigInt takes the two halves of the offset."""
-        seek = self._calls.seek
-        if seek is None or not file.position or file.copy_of is not None:
-            return b""
-        kind = self._module.function_type(seek)
-        wide = kind is not None and I64 in kind.params
-        low, high = file.position & 0xFFFFFFFF, file.position >> 32
-        offset = code.i64_const(file.position) if wide else code.i32_const(low) + code.i32_const(high)
-        whence, result = code.i32_const(0), self._address(self._at)
-        moved = code.i32_const(file.number) + offset + whence + result + code.call(seek) + code.DROP
-        return borrowed(self._memory, self._at, bytes(8), moved, self._is_64)
+
+def _calls(module: Module, recording: Recording) -> Calls:
+    address = I64 if any(memory.is_64 for memory in module.memories[:1]) else I32
+
+    def found(name: str, *params: ValType) -> int | None:
+        function = _function(module, recording, name)
+        fits = function is not None and module.function_type(function) == FuncType(params, (I32,))
+        return function if fits else None
+
+    opening = (
+        (function, takes)
+        for name, takes in _OPENING
+        if (function := found(name, *((I32,) if takes else ()), address, I32, address)) is not None
+    )
+    placing = (
+        (function, takes)
+        for name, takes in _COPYING
+        if (function := found(name, I32, I32, *((I32,) if takes else ()))) is not None
+    )
+    return Calls(
+        open=next(opening, None),
+        close=found("fd_close", I32),
+        seek=_function(module, recording, "fd_seek"),
+        placing=next(placing, None),
+        copying=found(_COPYING_ANYWHERE, I32),
+        read=found("fd_read", I32, address, address, address),
+        list=found("syscall_getdents64", I32, address, address),
+        write=found("fd_write", I32, address, address, address),
+        chdir=found("syscall_chdir", address),
+    )
 
 
 def _function(module: Module, recording: Recording, name: str) -> int | None:

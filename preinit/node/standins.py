@@ -22,7 +22,7 @@ from ..passes.rewrite.plan import Added
 from ..tuples import NamedTuple
 from .arguments import borrowed, changed_words, raw
 from .imports import CHANGES, HARMLESS, REPLAYED, numbered
-from .recording import ExportCall, ImportUse, OpenFile, Recording
+from .recording import ExportCall, Files, ImportUse, Recording
 from .reopening import NOTHING, reopening
 
 #: What glue calls when it starts, where names are not minified.
@@ -59,7 +59,7 @@ class StandIn(NamedTuple):
 
     `swallowed`: calls that do not run the original, unless none ever does. `replayed`: import calls that it makes.
     `dropped`: those that it does not make, by name, and `unknown` ones of them, of which nobody knows whether that is
-    right. `threw`: the call had thrown, which is not done again.
+    right. `threw`: the call had thrown, which is not done again. `reopened`: files that it opens again.
     """
 
     export: str
@@ -70,7 +70,7 @@ class StandIn(NamedTuple):
     dropped: dict[str, int]
     unknown: dict[str, int]
     threw: bool
-    reopened: tuple[OpenFile, ...]
+    reopened: Files
     function: Added
 
 
@@ -159,9 +159,10 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
                     f"the module imports no function {quoted(name)}, which `{option}` names",
                     hint=f"It imports {few_of(known, name)}.",
                 )
-    numbers = [file.number for file in recording.opened]
+    files = recording.files
+    numbers = [file.number for file in files.opened]
     for number in wanted.forget_fd:
-        if number not in numbers:
+        if number not in (*numbers, *files.shut, *files.begun):
             raise Misfit(
                 f"the descriptor {number}, which `--forget-fd` names, is not open at the pause",
                 hint=f"Open: {', '.join(map(str, numbers))}." if numbers else "None is: leave the option out.",

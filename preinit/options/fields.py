@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         file_times: FileTimes
         stdin: bytes
         clock: int | str
+        clock_pace: int
         random: str
         wasi: bool
         quiet_guest: bool

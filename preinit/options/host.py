@@ -14,7 +14,7 @@ from . import hints
 from . import text as written
 from .callables import check_runs
 from .declared import Effect, Option
-from .kinds import FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
+from .kinds import COUNT, FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
 from .lists import anchored_path, check_pairs, items, pairs, texts
 from .texts import (
     NOT_EMPTY,
@@ -43,6 +43,14 @@ if TYPE_CHECKING:
 #: What times of files a guest sees: the clock's, or the host's.
 FileTimes = Literal["fixed", "host"]
 FILE_TIMES: tuple[FileTimes, ...] = ("fixed", "host")
+
+#: The monotonic clock stands for that many readings, then moves by a tick. Programs that measure what
+#: they do are misled by a clock that moves with every reading: a garbage collector which reads it more often than the
+#: program that it serves finds that it takes nearly all of the time. One that hardly moves misleads them, too: no
+#: collection seems to take time, so that young objects get ever more room. And where many collections seem long, they
+#: get so little that all of them become old. The tick is the pause that SpiderMonkey's collector aims at, and falls
+#: into every third of its collections: these leave the room as it is. `scripts/bench_wizer_tools --sizes` measures it.
+CLOCK_PACE = 64
 
 #: Seconds that a clock can stand at: what fits in 63 bits as nanoseconds.
 LATEST_SECOND = written.LATEST_SECOND
@@ -253,8 +261,10 @@ class Host(Value):
     late_dirs: guest paths of folders that only instances have, after those of `dirs`: while the guest is built, it
         finds each of them empty; with `::refuse` behind its path, asking for something in there is refused.
     stdin: what the guest can read from standard input.
-    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move by
-        4 ms after every 64 readings. "host": the clocks of the system.
+    clock: where the wall clock stands, in seconds since 1970, also as "epoch:SECONDS"; the other clocks move.
+        "host": the clocks of the system.
+    clock_pace: after how many readings the other clocks move by 4 ms; 0: never. A garbage collector that reads them
+        leaves more of what it has done with, or less.
     random: "seed:N": a stream of random numbers that is the same in every build; "deny": asking for random numbers
         fails the build; "host": those of the system.
     writable: the folders may be written, too. What an initializer did to them stays, even if the build fails.
@@ -296,6 +306,10 @@ class Host(Value):
     clock: Option[int | str, int | str] = Option(
         0, _clock(), Effect.OUTPUT, "Where the clock stands, or the system's clocks.",
         heading=_WORLD, metavar="epoch:SECONDS|host", otherwise="$SOURCE_DATE_EPOCH or 0",
+    )  # fmt: skip
+    clock_pace: Option[int, int] = Option(
+        CLOCK_PACE, COUNT, Effect.OUTPUT, "Readings after which the monotonic clock moves.",
+        heading=_WORLD, metavar="READINGS",
     )  # fmt: skip
     random: Option[str, str] = Option(
         "seed:0", _random(), Effect.OUTPUT,

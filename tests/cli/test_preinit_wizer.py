@@ -58,6 +58,43 @@ def memory(binary: bytes) -> bytes:
     return bytes(Running(binary).state().memories[0])
 
 
+def measuring(stands: str, moves: str, readings: int = 40) -> bytes:
+    """Reads the monotonic clock so many times, then does one of both; it prints a letter before, and exports the times."""
+    return wasm(f"""(module (import "{WASI}" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+        (import "{WASI}" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 2) (data (i32.const 0) "\\10\\00\\00\\00\\01\\00\\00\\00") (data (i32.const 16) "x")
+        (func $fill (param $size i32) (memory.fill (i32.const 1000) (i32.const 7) (local.get $size)))
+        (func (export "wizer-initialize") (local $i i32)
+            (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 20)))
+            (drop (call $time (i32.const 1) (i64.const 0) (i32.const 32)))
+            (loop (drop (call $time (i32.const 1) (i64.const 0) (i32.const 40)))
+                (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const {readings - 1}))))
+            (if (i64.eq (i64.load (i32.const 32)) (i64.load (i32.const 40))) (then {stands}) (else {moves}))))""")
+
+
+LITTLE, MUCH = "(call $fill (i32.const 10))", "(call $fill (i32.const 5000))"
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "filled"),
+    [
+        (measuring(MUCH, LITTLE), "", 10),
+        (measuring(LITTLE, MUCH), "", 10),
+        (measuring(MUCH, "unreachable"), "", 5000),
+        (measuring(MUCH, LITTLE, 16), "", 5000),
+        (measuring(MUCH, LITTLE), "--clock-pace 64", 5000),
+        (measuring(MUCH, LITTLE), "--clock-pace 39", 10),
+        (measuring(MUCH, LITTLE), "--clock-pace 0", 5000),
+    ],
+    ids=["other pace", "first pace", "the other fails", "too few readings", "chosen", "chosen, moving", "standing"],
+)
+def test_the_smaller_output_of_two_paces_of_the_clock_is_written(module: bytes, options: str, filled: int) -> None:
+    done = run("--allow-wasi", stdin=module, PREINIT_WIZER_OPTIONS=options)
+    assert memory(done.stdout).count(7) == filled
+    assert done.stderr == b"x\n"
+    assert run("--allow-wasi", stdin=module, PREINIT_WIZER_OPTIONS=options).stdout == done.stdout
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("wizer")

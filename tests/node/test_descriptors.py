@@ -9,7 +9,7 @@ import pytest
 
 import preinit
 from preinit.errors import ScriptFailed
-from tests.support.glue import LOAD, captured, codes, in_glue, needs_node
+from tests.support.glue import LOAD, NODE, captured, codes, in_glue, needs_node
 
 pytestmark = needs_node
 
@@ -135,6 +135,94 @@ def test_a_memory_of_64_bits_is_captured_with_its_files(tmp_path: Path) -> None:
     assert in_glue(tmp_path, result, SHOWN, **options) == [[["/a", 7]], 0x53, 0x53]
 
 
+#: Nothing seeks here.
+WIDE = """(module
+  (import "env" "__syscall_openat" (func $open (param i32 i64 i32 i64) (result i32)))
+  (import "env" "__syscall_getdents64" (func $list (param i32 i64 i64) (result i32)))
+  (import "env" "__syscall_chdir" (func $chdir (param i64) (result i32)))
+  (import "env" "fd_close" (func (param i32) (result i32)))
+  (import "env" "fd_read" (func $read (param i32 i64 i64 i64) (result i32)))
+  (import "env" "fd_write" (func $write (param i32 i64 i64 i64) (result i32)))
+  (memory (export "memory") i64 1)
+  (global $__stack_pointer (mut i64) (i64.const 40000))
+  (data (i64.const 100) "/w\\00\\00d\\00half ")
+  (data (i64.const 31808) "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS")
+  (data (i64.const 200) "\\40\\02\\00\\00\\00\\00\\00\\00\\bc\\02\\00\\00\\00\\00\\00\\00")
+  (data (i64.const 216) "\\6a\\00\\00\\00\\00\\00\\00\\00\\05\\00\\00\\00\\00\\00\\00\\00")
+  (func (export "__wasm_call_ctors"))
+  (func (export "prepare")
+    (drop (call $open (i32.const -100) (i64.const 100) (i32.const 0) (i64.const 0)))
+    (drop (call $list (i32.const 3) (i64.const 2000) (i64.const 2048)))
+    (drop (call $chdir (i64.const 100)))
+    (drop (call $open (i32.const -100) (i64.const 104) (i32.const 0) (i64.const 0)))
+    (drop (call $read (i32.const 4) (i64.const 200) (i64.const 1) (i64.const 8)))
+    (drop (call $write (i32.const 1) (i64.const 216) (i64.const 1) (i64.const 8))))
+  (func (export "get") (param i32) (result i32) (i32.load8_u (i64.extend_i32_u (i32.add (i32.const 31808) (local.get 0))))))"""
+WIDE_GLUE = """
+import { readFileSync } from "node:fs";
+export async function start() {
+  const open = ["in", "out", "err"].map((path) => ({ path, at: 0 }));
+  const folder = [];
+  const view = () => new DataView(instance.exports.memory.buffer);
+  const text = (at, end) => Buffer.from(view().buffer).subarray(Number(at), end && Number(end)).toString().split("\\0")[0];
+  const pair = (at) => [0, 8].map((by) => Number(view().getBigUint64(Number(at) + by, true)));
+  const done = (to, size) => (view().setBigUint64(Number(to), BigInt(size), true), 0);
+  const env = {
+    __syscall_openat: (at, path) => open.push({ path: text(path), at: 0 }) - 1,
+    __syscall_getdents64(i, to, size) {
+      const count = Math.min(Math.floor(Number(size) / 280), 9 - open[i].at / 280);
+      Buffer.from(view().buffer).fill(1, Number(to), Number(to) + count * 280);
+      open[i].at += count * 280;
+      return count * 280;
+    },
+    __syscall_chdir: (path) => (folder.push(text(path)), 0),
+    fd_close(i) { open[i] = undefined; return 0; },
+    fd_read(i, parts, count, to) {
+      const [at, size] = pair(parts);
+      Buffer.from(view().buffer).fill(2, at, at + size);
+      open[i].at += size;
+      return done(to, size);
+    },
+    fd_write(i, parts, count, to) {
+      if (i > 2) return 8;
+      if (!count) return 0;
+      const [at, size] = pair(parts);
+      open[i].line = text(at, at + size);
+      return done(to, size);
+    },
+  };
+  const { instance } = await WebAssembly.instantiate(readFileSync(new URL("app.wasm", import.meta.url)), { env });
+  instance.exports.__wasm_call_ctors();
+  return { found: () => [open.map((f) => f && [f.path, f.at, f.line]), folder], ...instance.exports };
+}
+"""
+
+
+def wide_node(folder: Path) -> str | None:
+    """A Node that takes addresses of 64 bits; None if Node does so without a flag."""
+    code = "process.exit(Number(process.versions.node.split('.')[0]) < 24)"
+    assert NODE is not None
+    if subprocess.run([NODE, "-e", code], check=False).returncode == 0:
+        return None
+    place = folder / "node.sh"
+    place.write_text('#!/bin/sh\nexec node --experimental-wasm-memory64 "$@"\n')
+    place.chmod(0o755)
+    return str(place)
+
+
+def test_a_memory_of_64_bits_gets_its_positions_folder_and_lines_back_without_seeking(tmp_path: Path) -> None:
+    """By listing and reading; what that writes to memory is put back."""
+    script = LOAD + "export const prepare = (p) => p.prepare(); export const answer = (p) => p.get(40);"
+    node = wide_node(tmp_path)
+    result = captured(tmp_path, script, WIDE, WIDE_GLUE, node=node)
+    assert codes(result) == ["glue-files", "glue-output"]
+    shown = "const p = await start(); console.log(JSON.stringify([...p.found(), p.get(0), p.get(47)]))"
+    assert in_glue(tmp_path, result, shown, node) == [
+        [["in", 0, None], ["out", 0, "half "], ["err", 0, None], ["/w", 1960, None], ["/w/d", 700, None]], ["/w"],
+        0x53, 0x53,
+    ]  # fmt: skip
+
+
 #: The same, with descriptors that are copied; names are read byte by byte.
 COPYING = (
     FILES.replace(
@@ -215,8 +303,8 @@ def test_descriptors_that_share_a_file_share_it_again(tmp_path: Path, steps: str
 
 
 def test_descriptors_are_copied_where_the_glue_chooses_their_numbers(tmp_path: Path) -> None:
-    """Or, where nothing can copy one to its number, told."""
-    copy = "p.copy(3); p.copy(1); p.close(4); p.copy(2)"
+    """A file in the place of a closed stream gets its number. Or, where nothing can copy one to its number, told."""
+    copy = "p.close(0); p.open(1, 0); p.copy(3); p.copy(1); p.close(4); p.copy(2)"
     dup = COPYING.replace("__syscall_dup3", "other").replace(
         '"__syscall_fcntl64" (func $fcntl (param i32 i32 i32)', '"__syscall_dup" (func $fcntl (param i32)'
     )
@@ -235,7 +323,7 @@ def test_descriptors_are_copied_where_the_glue_chooses_their_numbers(tmp_path: P
     )
     result = captured(tmp_path, REOPENED.replace("STEPS", copy), dup, glue)
     assert codes(result) == ["glue-files"]
-    open_then = [["in", 0], ["out", 0], ["err", 0], ["/\xff", 0], ["err", 0], ["out", 0]]
+    open_then = [["/b", 0], ["out", 0], ["err", 0], ["/\xff", 0], ["err", 0], ["out", 0]]
     assert in_glue(tmp_path, result, ALL_SHOWN) == [open_then, 0x53, 0x53]
     told = captured(tmp_path, REOPENED.replace("STEPS", copy), COPYING.replace("__syscall_dup3", "other"), glue)
     assert "descriptor 4 (a copy of descriptor 2), descriptor 5 (a copy of descriptor 1) are open" in said(

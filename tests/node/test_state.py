@@ -34,7 +34,7 @@ def test_what_the_program_told_javascript_after_it_was_loaded_is_named(tmp_path:
 
 
 def test_changes_of_the_glues_folders_are_told(tmp_path: Path) -> None:
-    names = [f"__syscall_{name}" for name in ("chdir", "mkdirat", "unlinkat", "renameat")]
+    names = [f"__syscall_{name}" for name in ("rmdir", "mkdirat", "unlinkat", "renameat")]
     imports = "".join(f'(import "env" "{name}" (func ${name}))' for name in names)
     calls = "".join(f"(call ${name})" for name in names)
     text = f'(module {imports} (memory 1) (func (export "__wasm_call_ctors")) (func (export "use") {calls}))'

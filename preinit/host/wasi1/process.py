@@ -23,13 +23,7 @@ _ABSOLUTE = 1
 #: Subscriptions of one poll: room to read and to write for all descriptors, and for some clocks.
 MOST_SUBSCRIPTIONS = 4096
 
-#: The monotonic clock stands for that many readings, then moves by a tick, in nanoseconds. Programs that measure what
-#: they do are misled by a clock that moves with every reading: a garbage collector which reads it more often than the
-#: program that it serves finds that it takes nearly all of the time. One that hardly moves misleads them, too: no
-#: collection seems to take time, so that young objects get ever more room. And where many collections seem long, they
-#: get so little that all of them become old. The tick is the pause that SpiderMonkey's collector aims at, and falls
-#: into every third of its collections: these leave the room as it is. `scripts/bench_wizer_tools --sizes` measures it.
-READINGS_PER_TICK = 64
+#: How far the monotonic clock moves after so many readings as `Host.clock_pace` says, in nanoseconds.
 MONOTONIC_TICK = 4_000_000
 #: Where it starts: some take zero for "not set", Go's runtime among them.
 MONOTONIC_START = 1_000
@@ -44,12 +38,12 @@ _RANDOM_CHUNK = 1 << 16
 
 class Clock(NamedTuple):
     """What an audit changes: how far the wall clock is ahead; where the monotonic one starts, and how far it moves
-    after how many readings. Times in nanoseconds."""
+    after how many readings, None: those of the options. Times in nanoseconds."""
 
     ahead: int = 0
     start: int = MONOTONIC_START
     tick: int = MONOTONIC_TICK
-    readings: int = READINGS_PER_TICK
+    readings: int | None = None
 
 
 class Fetch(NamedTuple):
@@ -203,6 +197,7 @@ class ProcessFunctions:
         self.arguments, self.environment = Fetches(), Fetches()
         self._realtime = host.time
         self._host_clock = host.clock == "host"
+        self._pace = host.clock_pace
         self.set_clock(Clock())
         self._denies_random = host.random == "deny"
         self.random = HostEntropy() if host.random == "host" else RandomStream(host.seed or 0)
@@ -248,6 +243,7 @@ class ProcessFunctions:
     def set_clock(self, clock: Clock) -> None:
         """Before the guest runs."""
         self._clock = clock
+        self._readings = self._pace if clock.readings is None else clock.readings
         #: Of the host's clock, how far ahead it is.
         self._monotonic = 0 if self._host_clock else clock.start
 
@@ -289,7 +285,7 @@ class ProcessFunctions:
         """What a clock shows to the guest, in nanoseconds."""
         if clock != _REALTIME_CLOCK and not self._host_clock:
             earlier = sum(self.clock_reads[_MONOTONIC_CLOCK:])
-            if earlier and earlier % self._clock.readings == 0:
+            if earlier and self._readings and earlier % self._readings == 0:
                 self._advance(self._clock.tick)
         self.clock_reads[clock] += 1
         if clock == _REALTIME_CLOCK:

@@ -10,8 +10,9 @@ import pytest
 
 from preinit.errors import GuestExit, GuestTrap, UsageError
 from preinit.host.wasi1.abi import Errno
-from preinit.host.wasi1.process import MONOTONIC_START, MONOTONIC_TICK, READINGS_PER_TICK
+from preinit.host.wasi1.process import MONOTONIC_START, MONOTONIC_TICK
 from preinit.options import Host
+from preinit.options.host import CLOCK_PACE
 from tests.support.instances import Running
 from tests.support.modules import build_text
 from tests.support.wasi_guest import PAGE, Guest, random_stream
@@ -197,9 +198,14 @@ WAITING = """(module
 def test_the_monotonic_clock_stands_while_a_program_measures_and_moves_for_one_that_waits() -> None:
     memory = Running(build_text(WAITING).wasm).state().memories[0]
     last, *_, first_wait, second_wait, first, second = struct.unpack_from("<6Q", memory)
-    assert (first_wait, second_wait) == (READINGS_PER_TICK + 1, 2 * READINGS_PER_TICK + 1)
+    assert (first_wait, second_wait) == (CLOCK_PACE + 1, 2 * CLOCK_PACE + 1)
     assert first == MONOTONIC_START > 0
     assert (second, last) == (first + MONOTONIC_TICK, first + 2 * MONOTONIC_TICK)
+
+
+def test_the_monotonic_clock_moves_as_often_as_is_said() -> None:
+    memory = Running(build_text(WAITING, host=Host(clock_pace=5)).wasm).state().memories[0]
+    assert struct.unpack_from("<6Q", memory)[2:4] == (6, 11)
 
 
 def test_the_monotonic_clock_says_how_far_it_moves() -> None:
