@@ -45,7 +45,7 @@ _FEW = 20
 @click.option("--resume", is_flag=True, help="Leave outputs alone that are up to date.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: one a core]")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster (pip install preinit[cluster]).")
-@click.option("--stdin-from", is_flag=True, help="Of a folder: each file is the standard input of its job.")
+@click.option("--stdin-from", is_flag=True, help="Of a folder: each file is its job's standard input.")
 @click.option("--pattern", metavar="GLOB", help="Of a folder: which files.  [default: *]")
 @build_options
 @under(

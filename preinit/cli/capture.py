@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ from ..files.outputs import STANDARD_OUTPUT, check_outputs, write_output
 from ..options import tables
 from ..options.capture import SHARED, Capturing
 from ..options.declared import Effect, declared
+from ..options.hints import option as written
 from ..options.tables import fields_from, settings_from
 from ..passes.observer import Observer
 from .arguments import File, read
@@ -45,9 +47,30 @@ def _options(function: Function) -> Function:
     return function
 
 
+class _ArgumentsBehind(Command):
+    """A command whose script's arguments come behind `--` only: another path would be taken for one silently."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        behind = len(given) - given.index("--") - 1 if "--" in given else 0
+        found: tuple[str, ...] = ctx.params.get("args") or ()
+        if len(found) > behind and not ctx.resilient_parsing:
+            more, said = found[0], printable(found[0])
+            is_module = more.endswith((".wasm", ".wat"))
+            raise UsageError(
+                f"there is one argument too many: '{said}'",
+                where="preinit capture",
+                hint=f"Name the output with {written('-o', more)}."
+                if is_module
+                else f"What the script finds in process.argv stands behind `--`: put -- before {shlex.quote(said)}.",
+            )
+        return rest
+
+
 @click.command(
     name="capture",
-    cls=Command,
+    cls=_ArgumentsBehind,
     examples=(
         "preinit capture app.wasm prepare.mjs -o ready.wasm",
         "preinit capture lua.wasm prepare.mjs -o ready.wasm --report report.json",

@@ -42,6 +42,14 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def exactly(size: int) -> str:
+    """A number of bytes, in a unit where that says the same: `16 MiB`, `64 KiB`, `1,000 bytes`."""
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size and size % unit == 0:
+            return f"{size // unit:,} {name}"
+    return counted(size, "byte")
+
+
 class PreinitError(Exception):
     """Something that has no error of its own; the root of all errors that preinit raises on purpose.
 

@@ -30,3 +30,12 @@ export function pointed(target, reader, args) {
   }
   return found.length ? found : undefined;
 }
+
+// What an object has, without calling a getter; nothing of one that does not let itself be looked at.
+export function propertiesOf(program) {
+  try {
+    return Object.entries(Object.getOwnPropertyDescriptors(Object(program)));
+  } catch {
+    return [];
+  }
+}

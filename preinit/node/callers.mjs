@@ -3,9 +3,9 @@
 const DEPTH = 16;
 
 // Lines of the stack, without the first ones: the title, and this file's functions.
-function lines(skipped) {
+function lines(skipped, depth = DEPTH) {
   const before = Error.stackTraceLimit;
-  Error.stackTraceLimit = DEPTH;
+  Error.stackTraceLimit = depth;
   const stack = String(new Error().stack ?? "");
   Error.stackTraceLimit = before;
   return stack.split("\n").slice(skipped);
@@ -35,4 +35,18 @@ export function maker() {
   const [, title, place] = /^\s*at (?:async )?(?:new )?(?:(.*?) \()?(.*?):\d+\)?$/.exec(line) ?? [];
   if (!place) return "";
   return `${title ? `${title.split(".").pop()}, ` : ""}${place.split(/[/\\]/).pop()}`;
+}
+
+const GUEST = /(wasm:\/\/[^\s()]*):wasm-function\[(\d+)\]/;
+const MOST_FRAMES = 20; // as in a build
+// Functions of the program that are running, by their index, innermost first.
+export function guestFrames() {
+  const found = [];
+  let module = null; // the innermost one's: a library has functions of its own
+  for (const line of lines(1, 8 * DEPTH)) {
+    const [, place, index] = GUEST.exec(line) ?? [];
+    if (place === undefined || (module ??= place) !== place) continue;
+    if (found.push(Number(index)) === MOST_FRAMES) break;
+  }
+  return found;
 }

@@ -10,6 +10,7 @@ from ..binary.encoder import PREAMBLE
 from ..errors import AnswerDiffers, NotWasm, Unreadable, UsageError, quoted
 from ..host.output import Output
 from ..options import Options
+from ..options.accepted import watched
 from ..options.capture import SHARED, Capturing
 from ..options.declared import Effect, declared
 from ..options.fields import given
@@ -109,6 +110,7 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
         with observer.stage("instrument"):
             copy, facts = instrument(module)
             facts["replayed"] = replayed_pattern(wanted.replay)
+            facts["callers"] = sorted(watched(options.accept))
         with observer.stage("script", place.name):
             output = Output(options.host, 0)
             outcome = run(script, "record", folder / "record", copy, output.to_error, facts)
@@ -128,7 +130,9 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
             rewritten, loaded = load(script, outputs, folder, observer.stage)
             proof = prove(script, found.snapshot, rewritten, loaded, folder, observer.stage)
         except AnswerDiffers as problem:
-            problem.hint = lost(module, recording, made, loaded, wanted) or problem.hint
+            own = vars(problem).get("hint")
+            more = lost(module, recording, made, loaded, wanted)
+            problem.hint = " ".join(filter(None, (own, more))) or problem.hint
             raise
         job = Job(module, (), options, {}, {}, deadline, plan.exports)
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)

@@ -6,11 +6,15 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
-import { dump, dumpAnywhere, everywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
+import { textOf } from "./answers.mjs";
+import { propertiesOf } from "./arguments.mjs";
+import { dump, dumpAnywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
+import { everywhere } from "./instances.mjs";
 
 const { mode, script } = settings;
 const IMPORTING = "importing it";
 const NO_INSTANCE = new Error("preinit.pause() was called, and there is no instance of the module");
+const RUNNING = "its run"; // of a bare script, after it was imported
 let step = IMPORTING;
 let bare = false;
 let unused = []; // see unusedOf
@@ -25,22 +29,33 @@ function ended(code = 0) {
   process.exit(code);
 }
 
-const PAUSED = new Error("paused"); // ends prepare() where nothing is recorded
+const PAUSED = new Error("preinit.pause() ends prepare()"); // where nothing is recorded
 let settle;
 const paused = new Promise((resolve) => (settle = resolve));
+let isPaused = false;
 
-// Called from a timer, nothing of prepare() would catch it.
+// The answer is asked for at once, as nothing of prepare() behind the pause may run; where that is not to be had, what
+// is thrown ends prepare(). Called from a timer, nothing of prepare() would catch it.
 function endPrepare() {
+  if (isPaused) throw PAUSED;
+  isPaused = true;
+  try {
+    atPause();
+  } catch (problem) {
+    fail(problem);
+  }
   settle();
   const ignore = (problem) => problem === PAUSED || fail(problem);
   process.on("uncaughtException", ignore);
   setImmediate(() => process.off("uncaughtException", ignore));
   throw PAUSED;
 }
+let atPause = () => {};
 
 globalThis.preinit = {
   // Ends Node at once; later, where the program runs in a worker.
   pause() {
+    if (step === "load()") return refuse({ early: true });
     if (mode === "record" && dump()) ended();
     if (mode === "record") return dumpAnywhere().then((done) => (done ? ended() : fail(NO_INSTANCE, true)));
     const isBare = bare || step === IMPORTING;
@@ -75,7 +90,13 @@ function described(problem) {
 
 function fail(problem, ours = false) {
   const said = ours ? problem.message : misspelt(problem) || described(problem);
-  tell({ failed: { step, said: said.slice(0, 4000) } });
+  tell({ failed: { step, said: said.slice(0, 4000) }, has });
+  ended(1);
+}
+
+// What is wrong with the script, and with what it does.
+function refuse(why) {
+  tell(why);
   ended(1);
 }
 
@@ -106,36 +127,34 @@ function checkNames(needed) {
   ended(1);
 }
 
-const WHOLE = { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity, breakLength: Infinity, sorted: true };
+// Names of what an object holds, but for those whose value is nothing. No getter is called.
+const MOST_NAMES = 1000;
+function holds(program) {
+  if (ArrayBuffer.isView(program) || Array.isArray(program)) return [];
+  return propertiesOf(program).filter(([, { value }]) => value !== undefined && value !== null).map(([name]) => name).slice(0, MOST_NAMES);
+}
+let has = []; // of the program, once it is prepared, or resumed
+let left = []; // those of them that it had not when it was loaded
 
 function finish(answer) {
   const total = spent();
-  tell({ total, ...times(), answer, unused });
+  tell({ total, ...times(), answer, unused, has, left });
   ended();
 }
 
-// What stands in a value that is no plain one, as text; undefined if all is plain.
-function notPlain(value, place, seen = new Set()) {
-  if (typeof value === "function" || typeof value === "symbol") return `${place} is a ${typeof value}`;
-  if (typeof value?.then === "function") return `${place} is a promise`;
-  if (value === null || typeof value !== "object" || seen.has(value)) return undefined;
-  seen.add(value);
-  if (ArrayBuffer.isView(value)) return undefined;
-  for (const [key, held] of Object.entries(value)) {
-    const found = notPlain(held, `${place}.${key}`, seen);
-    if (found) return found;
-  }
-}
-
-// Else Node would say that it ended in a step that waits.
+// Else Node would say that it ended in a step that waits. The glue may have caught it, and go on.
+let isCaught = false;
 process.on("uncaughtExceptionMonitor", (problem) => {
-  if (isPending() && !bare && problem !== PAUSED) tell({ failed: { step, said: described(problem).slice(0, 4000) } });
+  if (!isPending() || problem === PAUSED) return;
+  isCaught = true;
+  tell({ failed: { step, said: described(problem).slice(0, 4000) } }, true);
 });
 
 process.on("exit", (code) => {
-  if (!isPending()) return;
-  // A bare script may end Node while it is imported.
-  if (step === IMPORTING && code === 0) bare = true;
+  if (!isPending() || (isCaught && code !== 0)) return;
+  // A bare script may end Node while it is imported; one that waits at its top level has not come to its end.
+  if (step === IMPORTING && code === 0 && !waits) bare = true;
+  if (code !== 0) bare = false;
   if (bare && mode === "record" && dump()) return;
   const unfinished = { step, bare, waits, code };
   if (mode === "record" && dump({ unfinished })) return;
@@ -153,6 +172,7 @@ async function main() {
   unused = unusedOf(steps ?? { ...found.default, ...found });
   if (!steps) {
     bare = true;
+    step = RUNNING;
     process.once("beforeExit", () => {
       if (mode === "record") finishDump();
       if (mode === "time") finish();
@@ -160,27 +180,52 @@ async function main() {
     return;
   }
   checkNames(everywhere().instances ? ["prepare"] : ["load", "prepare"]);
-  const perform = async (name, ...given) => {
+  const called = (name, program) => {
     step = `${name}()`;
     if (steps[name] !== undefined && typeof steps[name] !== "function") throw new TypeError(`${name} is no function`);
-    try {
-      return await Promise.race([steps[name]?.(...given), ...(name === "prepare" ? [paused] : [])]);
-    } catch (problem) {
-      if (problem !== PAUSED) throw problem;
-    }
+    return steps[name]?.(program);
   };
-  const program = await perform("load");
+  const program = await called("load");
   loaded(program);
   if (mode === "load") return finishDump();
-  await perform(settings.resumes ? "resume" : "prepare", program);
+  const first = new Set(holds(program));
+  const take = () => {
+    has = holds(program);
+    left = has.filter((name) => !first.has(name));
+  };
+  let answer; // of a pause in prepare()
+  if (mode === "time") {
+    atPause = () => {
+      take();
+      if (isPlain((answer = called("answer", program)))) conclude(answer);
+    };
+  }
+  await prepared(() => called(settings.resumes ? "resume" : "prepare", program));
   if (mode === "record") return finishDump();
-  if (!steps.answer) return finish();
-  const answer = await perform("answer", program);
+  if (!isPaused) take();
+  conclude(await (isPaused ? answer : called("answer", program)));
+}
+
+const isPlain = (value) => typeof value?.then !== "function";
+
+// Waits for prepare(), or for the pause in it.
+async function prepared(prepare) {
+  const wentOn = () => isPaused && isPending() && refuse({ wentOn: true });
+  const ends = async () => {
+    try {
+      await prepare();
+    } catch (problem) {
+      if (problem !== PAUSED) throw problem;
+      return;
+    }
+    wentOn();
+  };
+  await Promise.race([ends(), paused]);
+}
+
+function conclude(answer) {
   if (answer === undefined || answer === null) return finish(); // it proves nothing
-  const unlike = notPlain(answer, "answer(program)");
-  if (unlike) throw new TypeError(`${unlike}, which can't be compared: return numbers, texts, and lists or objects of them`);
-  const said = typeof answer === "string" ? answer : inspect(answer, WHOLE);
-  finish(said);
+  finish(textOf(answer));
 }
 
 async function finishDump() {

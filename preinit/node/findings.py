@@ -14,7 +14,7 @@ from ..options.record import record
 from ..options.words import in_capture
 from ..passes.findings.module import custom_warnings, stack_pointer_warnings
 from ..passes.findings.report import code_offset, module_facts, snapshot_facts
-from ..passes.findings.world import hazards, hinted
+from ..passes.findings.world import callers_text, hazards, hinted
 from ..passes.plan.job import Job
 from ..passes.rewrite.module import Rewritten
 from ..result import (
@@ -27,10 +27,14 @@ from ..result import (
     StandInFacts,
 )
 from ..version import VERSION
+from .asked import host_facts
 from .descriptors import listed, lost_files, of_files, paths
 from .imports import HANDLES
+from .instrument import stack_pointer
+from .loading import KEEP_ADDRESSES, in_words, loading_warnings, moved
 from .program import Node
-from .proof import Proof
+from .proof import SET_AGAIN, Proof
+from .proof import in_words as left_in_words
 from .recording import Recording
 from .standins import StandIn, described, is_helper, is_known, left_of_start, may_run_once
 from .state import Captured
@@ -39,11 +43,16 @@ from .state import Captured
 _STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
 #: What to do about what a program keeps, where that is something else than for a module without JavaScript.
 _HINTS = {
-    "environment-frozen": "Ask for it where instances do, not while the program is loaded; never give a secret.",
-    "arguments-frozen": "Read the arguments where instances do, not while the program is loaded.",
+    "environment-frozen": "Have resume(program) hand over what instances are to have, by a function that the program "
+    "exports (in C, one that calls setenv): what the glue is given is not looked at. Never give a secret.",
+    "arguments-frozen": "Have resume(program) hand them over, by a function that the program exports: what the glue is "
+    "given is not looked at.",
+    "stdin-consumed": "Read standard input where instances do, not in prepare(program).",
 }
 #: Names that a message lists.
 _FEW = 6
+#: Names that a hint lists, so that it can be copied.
+_MOST_NAMED = 40
 
 
 def report_of(
@@ -63,7 +72,7 @@ def report_of(
     found = read_sections(output.wasm)
     compressed = options.measure_gzip or options.max_gzip is not None
     moved = code_offset(module.sections) != code_offset(found)
-    host = _host_facts(recording)
+    host = host_facts(module, recording, made)
     functions = len(module.bodies)
     reason = "it is captured in Node, in its own JavaScript glue"
     stand_ins = tuple(
@@ -86,6 +95,7 @@ def report_of(
             *_in_capture(custom_warnings(module, moved)),
             *_in_capture(stack_pointer_warnings(module, captured.snapshot)),
             *_in_capture(hinted(hazards(host), _HINTS)),
+            *_of_zone(host),
             *_warnings(module, recording, captured, made, proof, wanted),
         ),
         capture=CaptureFacts(
@@ -99,45 +109,45 @@ def _in_capture(warnings: Iterable[BuildWarning]) -> Iterator[BuildWarning]:
         yield dataclasses.replace(one, message=in_capture(one.message), hint=in_capture(one.hint))
 
 
-def _host_facts(recording: Recording) -> HostFacts:
-    calls: dict[str, int] = {}
-    for entry in recording.imports:
-        if entry.times:
-            name = f"{entry.module}.{entry.name}"
-            calls[name] = calls.get(name, 0) + entry.times
-    given = recording.given
-    return HostFacts(
-        calls=calls,
-        first_calls={},
-        random_bytes=given.random,
-        clock_reads=given.clock,
-        monotonic_reads=given.monotonic,
-        environment_read=False,
-        environment=(),
-        arguments_read=False,
-        arguments=(),
-        stdin_read=False,
-        stdin_bytes=0,
-        folders=(),
-        folders_listed=False,
-        files=(),
-        open_descriptors=(),
-    )
+def _of_zone(host: HostFacts) -> Iterator[BuildWarning]:
+    for name in ("tzset_js", "tzset"):
+        if name in host.causes:
+            where = callers_text(host.causes[name], "first in")
+            yield BuildWarning(
+                "environment-frozen",
+                f"the program asked for the time zone{f' ({where})' if where else ''} and was told that of a capture, "
+                "UTC: C libraries keep that answer",
+                "Use local times (localtime, mktime, tzset) in instances only, or UTC everywhere.",
+            )
+            return
 
 
 def lost(
     module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None, wanted: Capturing
 ) -> str | None:
     """What to do about an output that answers otherwise: files that it does not have as they were, import calls of
-    start-up that it does not make, exports that its glue calls again; None where there is none of all."""
+    start-up, and after it, that it does not make, exports that its glue calls again; None where there is none."""
     unknown = {name: number for one in made for name, number in one.unknown.items()}
     again = may_run_once(module, recording, made)
     said = []
     for one in lost_files(recording, made, loaded.files if loaded else None, wanted):
         said.append(f"{one.message[0].upper()}{one.message[1:]}: {one.hint[0].lower()}{one.hint[1:]}")
+    calls = [
+        in_words(one)
+        for one in moved(recording, loaded, resting_of(module, recording))
+        if one.export not in {one.export for one in made}
+    ]
+    if calls:
+        said.append(f"Of what load() called, {', '.join(calls[:_FEW])}. {KEEP_ADDRESSES}")
     if unknown:
-        options = " ".join(option("--replay", name) for name in list(unknown)[:_FEW])
+        options = _named("--replay", unknown)
         said.append(f"It does not call again {described(unknown)} when it is loaded: have that done with {options} .")
+    late = {entry.title: entry.late for entry in recording.imports if entry.late and not is_known(entry)}
+    if late:
+        said.append(
+            f"After it was loaded, the program called {described(late)}: what JavaScript keeps of that, files in its "
+            "memory, say, is not in the output."
+        )
     if again:
         said.append(
             "Some of what has run already may run again. If one of these, or more, must not, say so: "
@@ -156,8 +166,12 @@ def _warnings(
     proof: Proof,
     wanted: Capturing,
 ) -> Iterator[BuildWarning]:
-    yield from of_files(recording, made, None if proof.differences is None else proof.files, wanted)
-    yield from _of_start(module, recording, made)
+    files = proof.loaded.files if proof.loaded else None
+    yield from of_files(recording, made, files, wanted)
+    yield from _of_start(module, recording, made, proof.loaded)
+    yield from loading_warnings(
+        recording, proof.loaded, called_again(module, recording, made), made, resting_of(module, recording)
+    )
     for index, number in captured.foreign.items():
         yield BuildWarning(
             "glue-slots",
@@ -176,7 +190,8 @@ def _warnings(
             "glue-late",
             f"the program called {described(others)} after it was loaded: what JavaScript keeps of that is not in the "
             "output",
-            "If it keeps something, do the same in resume(program); if not, say so (--drop IMPORT).",
+            f"If it keeps something, files in its memory, say, do the same in resume(program); if not, say so: "
+            f"{_named('--drop', others)} .",
         )
     if late:
         yield BuildWarning(
@@ -193,6 +208,8 @@ def _warnings(
             "the output",
             "End them in prepare(program), and start them again in resume(program).",
         )
+    if proof.left:
+        yield BuildWarning("glue-left", f"{left_in_words(proof.left)}: no instance has it", f"{SET_AGAIN}.")
     if recording.lost:
         yield BuildWarning(
             "glue-lost",
@@ -214,14 +231,17 @@ def _warnings(
         )
 
 
-def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> Iterator[BuildWarning]:
+def _of_start(
+    module: Module, recording: Recording, made: Sequence[StandIn], loaded: Recording | None
+) -> Iterator[BuildWarning]:
     for one in made:
         if one.unknown:
             yield BuildWarning(
                 "glue-import-dropped",
                 f"when the output is loaded, {printable(one.export)} does not call again {described(one.unknown)}: "
                 "nobody knows whether JavaScript keeps something of that",
-                "If it does, have the calls made again (--replay IMPORT); if not, say so (--drop IMPORT).",
+                f"If it does, have the calls made again: {_named('--replay', one.unknown)} ; if not, say so: "
+                f"{_named('--drop', one.unknown)} .",
             )
         if one.threw:
             yield BuildWarning(
@@ -242,22 +262,38 @@ def _of_start(module: Module, recording: Recording, made: Sequence[StandIn]) -> 
             f"the start function called {described(left)}, and no export of the output could do that again",
             "Do it in resume(program), if JavaScript keeps something of that.",
         )
-    again = _called_again(module, recording, made)
-    if again and recording.loaded:
+    again = called_again(module, recording, made)
+    if again:
+        other = [
+            in_words(one) for one in moved(recording, loaded, resting_of(module, recording)) if one.export in again
+        ]
         once = [name for name in may_run_once(module, recording, made) if name in again]
         yield BuildWarning(
             "glue-start",
             f"the glue calls {listed(again)} when it loads the program, and will again in the output, on a memory "
-            "that is prepared already",
-            "Where one must not run again, say so: "
-            + (option("--once", once[0] if once else "EXPORT"))
-            + ". What allocates memory must.",
+            f"that is prepared already{': ' * bool(other)}{', '.join(other[:_FEW])}",
+            f"Where one must not run again, say so: {option('--once', once[0])} . What allocates memory must."
+            if once
+            else "Those that take arguments do what they are told: check with answer(program) that it is right.",
         )
 
 
-def _called_again(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
-    """Exports that glue calls when it loads the output, and that do there what they did."""
+def _named(flag: str, imports: Iterable[str]) -> str:
+    return " ".join(option(flag, name) for name in list(imports)[:_MOST_NAMED])
+
+
+def called_again(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
+    """Exports that glue calls when it loads the output, and that do there what they did; none where nothing says when
+    the program was loaded."""
+    if not recording.loaded:
+        return []
     replaced = {one.export for one in made}
     functions = {e.name for e in module.exports if e.kind == ExternKind.FUNC}
     first = {call.name: call for call in reversed(recording.calls) if call.loading}
     return [name for name, call in first.items() if name in functions - replaced and not is_helper(call)][::-1]
+
+
+def resting_of(module: Module, recording: Recording) -> int:
+    """The stack pointer at the pause; 0 where nothing tells which global it is."""
+    pointer = stack_pointer(module)
+    return int.from_bytes(recording.state.numbers.get(-1 if pointer is None else pointer, b""), "little")

@@ -4,20 +4,25 @@
 // calls are watched, and whose state is written when the program is paused; in "load" an instrumented copy of the
 // output, whose state is written once its glue is loaded; in "time", what is to be timed. Worker threads do the same.
 import crypto from "node:crypto";
-import fs from "node:fs";
+import * as fs from "node:fs"; // as it is now: a script may put others in the places of its functions
 import path from "node:path";
-import { isMainThread, threadId } from "node:worker_threads";
-import { plain, pointed } from "./arguments.mjs";
+import { isMainThread } from "node:worker_threads";
+import { plain, pointed, propertiesOf } from "./arguments.mjs";
+import { asked, note as noteAsked, settleAsked, watchMain, watcherOf } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
 import { FILES, watchFiles, wrote } from "./files.mjs";
+import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
+import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
 const job = JSON.parse(fs.readFileSync(process.env.PREINIT_JOB, "utf8"));
 const folder = path.dirname(process.env.PREINIT_JOB);
+fs.writeFileSync(path.join(folder, "begun"), "");
 const substitute = fs.readFileSync(job.substitute);
 const W = WebAssembly;
+const { stringify } = JSON;
 const real = {
   Module: W.Module,
   Instance: W.Instance,
@@ -38,7 +43,6 @@ const watches = job.mode !== "time";
 
 const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
-const MOST_MAKERS = 6;
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
@@ -68,6 +72,7 @@ function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
   // They catch what is thrown through them, and call straight back.
   if (/^invoke_/.test(title) || /^invoke_/.test(entry.name)) return provided;
+  const watch = watcherOf(entry, job.callers);
   const isReplayed = REPLAYED.test(entry.js) || REPLAYED.test(entry.name);
   return function (...args) {
     entry.count++;
@@ -79,13 +84,17 @@ function wrapImport(entry, provided) {
       else lost++;
     }
     const before = serving;
+    const { clock, random } = given;
     serving = title;
     depth++;
     try {
       const result = provided.apply(this, args);
       watchFiles(target?.memories[0], serving, args, result);
+      watch?.(target?.memories[0], args, result);
       return unwrapped.get(result) ?? result;
     } finally {
+      if (given.clock !== clock) noteAsked("clock_time_get", job.callers);
+      if (given.random !== random) noteAsked("random_get", job.callers);
       depth--;
       serving = before;
     }
@@ -107,21 +116,25 @@ function wrapExport(name, actual) {
       called.set(name, [times, loading + (phase === "load" ? 1 : 0)]);
       if (times <= 2 && job.mode === "record") {
         note = { name, phase, args: args.map(plain), frames: frames(), imports: [] };
+        note.texts = watchMain(target?.memories[0], name, note.frames, args);
         if (calls.length < MOST_CALLS) calls.push(note);
         else lost++;
       }
       current = note;
     }
+    const tell = depth === 0 && phase === "load" ? began(target?.memories[0], name, args) : null;
     depth++;
     try {
       const result = actual(...bare(args));
       if (note) note.result = Array.isArray(result) ? result.map(plain) : plain(result);
+      tell?.(result);
       return result;
     } catch (problem) {
       if (note) note.threw = true;
       throw problem;
     } finally {
       [depth, current, serving] = before;
+      if (tell) ended(target?.memories[0]);
     }
   };
   Object.defineProperty(wrapper, "name", { value: actual.name });
@@ -148,24 +161,14 @@ function watchedImports(module, provided) {
   return made;
 }
 
-// Each instance of any thread or process leaves a file.
-const INSTANCE = "instance-";
-function tellInstance(where) {
-  const name = `${INSTANCE}${process.pid}-${threadId}-${real.now()}`;
-  fs.writeFileSync(path.join(folder, name), where);
-}
-export function everywhere() {
-  const files = fs.readdirSync(folder).filter((name) => name.startsWith(INSTANCE)).sort();
-  const makers = files.slice(0, MOST_MAKERS).map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
-  return { instances: files.length, makers };
-}
-
 function watched(instance, where) {
-  tellInstance(where);
+  tellInstance(where, real.now());
   const e = instance.exports;
   const named = (names) => Object.fromEntries(Object.entries(names).map(([index, name]) => [index, e[name]]));
   target = { exports: e, memories: named(job.memories), tables: named(job.tables), known: new Map() };
   if (job.candidates) job.references.forEach((index, i) => target.known.set(e[job.candidates].get(i), index));
+  settleAsked(target.memories[0]);
+  if (job.mode === "load") watchMemory(target.memories[0]);
   tellFolders(target.memories[0], imports, job.is64);
   target.before = { globals: readGlobals(target, job), tables: readTables(target) };
   const shown = {};
@@ -295,7 +298,7 @@ W.instantiateStreaming = async (source, ...rest) => {
 
 function write(state) {
   const partial = path.join(folder, "state.partial");
-  fs.writeFileSync(partial, JSON.stringify(state));
+  fs.writeFileSync(partial, stringify(state));
   fs.renameSync(partial, path.join(folder, "state.json"));
 }
 
@@ -313,6 +316,8 @@ export function dump(more = {}) {
     droppedElements: trapping(target, job.probes.elements),
     called: [...called].map(([name, [times, loading]]) => [name, times, loading]),
     wrote: [...wrote],
+    asked: asked(),
+    ...loadedBy(),
     aliases: Object.fromEntries(aliases),
     resources: process.getActiveResourcesInfo?.() ?? [],
   };
@@ -323,10 +328,10 @@ export function dump(more = {}) {
   return true;
 }
 
-// What became of a run that wrote no state of the program; the first word counts.
-export function tell(outcome) {
+// What became of a run that wrote no state of the program; the first word counts. `unless`: unless it goes on.
+export function tell(outcome, unless = false) {
   if (written) return;
-  written = true;
+  written = !unless;
   write({ ...outcome, others });
 }
 
@@ -347,19 +352,11 @@ channel.onmessage = ({ data }) => {
   if (data === "loaded") phase = "prepare";
   if (data === "pause" && target && claims() && dump()) channel.postMessage("paused");
 };
-// One thread writes the state: several would write over each other.
-function claims() {
-  try {
-    fs.closeSync(fs.openSync(path.join(folder, "claimed"), "wx"));
-    return true;
-  } catch {
-    return false;
-  }
-}
 export function loaded(program) {
+  if (phase === "load") look(target?.memories[0]);
   phase = "prepare";
   lookForFiles(program);
-  for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Object(program)))) {
+  for (const [key, { value }] of propertiesOf(program)) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);
   }

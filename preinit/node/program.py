@@ -10,14 +10,19 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from ..engine.runtime import Deadline
 from ..errors import PreinitError, ToolMissing, as_limit, printable, quoted
+from ..options.hints import option
 from ..tuples import NamedTuple
 from .guard import Guard
 
 #: The first version that has what the scripts of preinit use: WASI without a flag, `--import`.
 LEAST_VERSION = 20
+
+#: What to do about the environment variable that holds options of Node.
+WITHOUT_OPTIONS = "Correct it, or leave it out: put `env -u NODE_OPTIONS` before the command."
 
 #: Bytes of what Node printed last that an error may show.
 _TAIL = 4000
@@ -41,22 +46,46 @@ def find_node(named: str | None = None, otherwise: str = "") -> Node:
     `otherwise`: what to do without one, besides installing it.
     """
     path = shutil.which(named or "node")
+    if named and Path(named).is_dir():
+        inside = (os.path.join(named, name) for name in ("node", "bin/node"))  # noqa: PTH118 - `./node` is not `node`
+        found = next((place for place in inside if shutil.which(place)), None)
+        hint = f"The program is in it: {option('--node', found)}." if found else "Give the path of the program itself."
+        raise ToolMissing(f"{quoted(named)} is a folder, and no program", where="Node", hint=hint)
     wanted = f"Install Node {LEAST_VERSION} or newer{otherwise or ', or name it with `--node`'}."
     if path is None:
+        if named and Path(named).is_file():
+            raise ToolMissing(f"{quoted(named)} can't be run: it is no program", where="Node", hint=wanted)
         raise ToolMissing(f"the program {quoted(named)} was not found" if named else "the program node was not found",
                           hint=wanted)  # fmt: skip
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=False)
+        done = _version(path)
     except (OSError, subprocess.TimeoutExpired) as problem:
         limit = as_limit(problem, "Node can't be started", starts=True)
         raise limit or ToolMissing(f"the program {path!r} can't be run: {problem}", hint=wanted) from problem
     match = re.fullmatch(r"v((\d+)\.\d+\.\d+)\S*", done.stdout.strip())
+    given = os.environ.get("NODE_OPTIONS")
+    if not match and given and _version(path, without=True).returncode == 0:
+        why = (done.stderr.strip() or f"it ended with code {done.returncode}").splitlines()[-1]
+        raise ToolMissing(
+            f"Node does not take what the environment variable NODE_OPTIONS says, {quoted(given)}: "
+            f"{printable(why[:300])}",
+            where="Node",
+            hint=WITHOUT_OPTIONS,
+        )
     if not match:
         said = (done.stderr.strip() or done.stdout.strip() or f"it ended with code {done.returncode}").splitlines()[-1]
         raise ToolMissing(f"{printable(path)} does not say which Node it is: {printable(said[:300])}", hint=wanted)
     if int(match[2]) < LEAST_VERSION:
         raise ToolMissing(f"Node is too old: {printable(path)} is {match[1]}", hint=wanted)
     return Node(path, match[1])
+
+
+def _version(path: str, without: bool = False) -> subprocess.CompletedProcess[str]:
+    """What a program says of its version. `without`: without the environment variable that holds options of Node."""
+    environment = {name: value for name, value in os.environ.items() if not (without and name == "NODE_OPTIONS")}
+    return subprocess.run(
+        [path, "--version"], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )  # fmt: skip
 
 
 def run_script(

@@ -34,7 +34,7 @@ class ImportCall(NamedTuple):
 class ExportCall(NamedTuple):
     """A call that JavaScript made; one without a name is that of the start function. `loading`: before the script
     said that its program is loaded. `frames`: names of the JavaScript functions that called, innermost first;
-    `alias`: what JavaScript calls the export, where that is known."""
+    `alias`: what JavaScript calls the export, where that is known; `texts`: what main is handed, its own name first."""
 
     name: str
     loading: bool
@@ -44,6 +44,7 @@ class ExportCall(NamedTuple):
     result: Any
     threw: bool
     imports: tuple[ImportCall, ...]
+    texts: tuple[str, ...] | None = None
 
 
 class ImportUse(NamedTuple):
@@ -116,6 +117,31 @@ class Given(NamedTuple):
     monotonic: int
 
 
+class LoadCall(NamedTuple):
+    """A call that JavaScript made while it loaded the program. `result`: a list of several."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    result: Any
+
+
+class Asked(NamedTuple):
+    """What it asked of the world, and by which of its functions.
+
+    `environment`: names of variables that it was handed; `arguments`; `counts`: how many there are of both, as it was
+    told; `input`: bytes of standard input that it read, None if it did not. `first`: by a function's name in WASI,
+    indices of the functions that were running when it was called first, innermost first; `ways`: of functions whose
+    callers must be known, each way to it once, an empty one where there were too many.
+    """
+
+    environment: tuple[str, ...]
+    arguments: tuple[str, ...]
+    counts: dict[str, int]
+    input: int | None
+    first: dict[str, tuple[int, ...]]
+    ways: dict[str, tuple[tuple[int, ...], ...]]
+
+
 class State(NamedTuple):
     """Globals, and entries of tables, by index. A number's raw bytes, or what is held."""
 
@@ -129,7 +155,9 @@ class Recording(NamedTuple):
 
     `makers`: JavaScript functions that made the first instances; `before`: right after instantiation; `called`: how
     often JavaScript called each export, `loading`: before the program was loaded; `written`: paths of files that the
-    program wrote; `lost`: calls that were too many to be kept; `resources`: what keeps Node alive.
+    program wrote; `loads`: calls of exports until the program was loaded, the first ones where they are many;
+    `overwritten`: where JavaScript, while it loaded an output, wrote over what was not zero; `lost`: calls that were
+    too many to be kept; `resources`: what keeps Node alive.
     """
 
     instances: int
@@ -145,6 +173,9 @@ class Recording(NamedTuple):
     files: Files
     written: tuple[str, ...]
     given: Given
+    asked: Asked
+    loads: tuple[LoadCall, ...]
+    overwritten: tuple[tuple[int, int], ...]
     state: State
     before: State
     memories: dict[int, memoryview]
@@ -205,12 +236,27 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         _files(outcome["files"]),
         tuple(map(str, outcome["wrote"])),
         Given(int(given["random"]), int(given["clock"]), int(given["monotonic"])),
+        _asked(outcome["asked"]),
+        tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result")) for e in outcome["loads"]),
+        tuple((int(start), int(end)) for start, end in outcome["overwritten"]),
         _state(outcome),
         _state(outcome["before"]),
         _memories(folder),
         frozenset(map(int, outcome["droppedData"])),
         frozenset(map(int, outcome["droppedElements"])),
         tuple(map(str, outcome["resources"])),
+    )
+
+
+def _asked(facts: dict[str, Any]) -> Asked:
+    taken = facts["input"]
+    return Asked(
+        tuple(map(str, facts["environment"] or ())),
+        tuple(map(str, facts["arguments"] or ())),
+        {str(kind): int(number) for kind, number in facts["counts"].items()},
+        None if taken is None else int(taken),
+        {str(name): tuple(map(int, frames)) for name, frames in facts["first"].items()},
+        {str(name): tuple(tuple(map(int, way)) for way in (known or [()])) for name, known in facts["ways"]},
     )
 
 
@@ -254,6 +300,7 @@ def _call(facts: dict[str, Any], alias: str) -> ExportCall:
     return ExportCall(
         str(facts["name"]), facts["phase"] == "load", tuple(facts["args"]), tuple(map(str, facts["frames"])),
         alias, facts.get("result"), bool(facts.get("threw")), imports,
+        None if facts.get("texts") is None else tuple(map(str, facts["texts"])),
     )  # fmt: skip
 
 

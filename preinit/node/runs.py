@@ -17,7 +17,7 @@ from ..errors import CaptureRefused, OutputInvalid, RandomDenied, ScriptFailed, 
 from ..options import Host
 from ..tuples import NamedTuple
 from .guard import Guard
-from .program import Node, run_script
+from .program import WITHOUT_OPTIONS, Node, run_script
 from .recording import read_outcome, recording_of
 from .state import check_alive
 
@@ -30,12 +30,16 @@ _LIMIT = re.compile(r"\b(ENOSPC|EDQUOT|EFBIG|EMFILE|ENFILE): ")
 _FULL = re.compile(r"^FATAL ERROR: (.*(?:out of memory|OOM).*)$", re.MULTILINE | re.IGNORECASE)
 #: What Node says of a module that it takes only with a flag.
 _EXPERIMENTAL = re.compile(r"CompileError: .*\(enable via (--experimental-[a-z0-9-]+)\)")
+#: Of a script whose exports are not called yet, or that has none: what drive.mjs calls the step, and when that is.
+_IMPORTING = "importing it"
+_STAGES = {_IMPORTING: "while it was imported", "its run": "after it was imported"}
+_WAITS = "it waits for something that never comes"
 #: What world.mjs says when random numbers are denied.
 _DENIED = "preinit: the program asked for random numbers"
 #: What an instrumented copy must be told; other runs have none.
 _NOTHING: dict[str, Any] = {
     "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
-    "candidates": None, "references": [], "pointer": None, "is64": False, "wide": [], "replayed": "(?!)",
+    "candidates": None, "references": [], "pointer": None, "is64": False, "wide": [], "replayed": "(?!)", "callers": [],
 }  # fmt: skip
 
 
@@ -107,7 +111,7 @@ def run(
 
 def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script, folder: Path) -> None:
     where = quoted(script.path.name)
-    last = "".join(f"\n    {printable(line)}" for line in said.strip().splitlines()[-6:])
+    last = "".join(f"\n    {printable(line)}" for line in _last(said))
     if found := _LIMIT.search(str((outcome or {}).get("failed", "") if outcome else said)):
         number = getattr(errno, found[1])
         limit = as_limit(OSError(number, os.strerror(number)), "Node, which runs the script, could not write a file")
@@ -118,6 +122,13 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
             f"Node has no memory left for what the script makes in JavaScript: {printable(found[1])}",
             where=where,
             hint="Have the script keep less, or allow Node more MiB: `NODE_OPTIONS=--max-old-space-size=8192`.",
+        )
+    if outcome is None and not (folder / "begun").exists() and (given := os.environ.get("NODE_OPTIONS")):
+        raise ScriptFailed(
+            f"Node ended with code {code}{_signal(code)} before the script began; the environment variable "
+            f"NODE_OPTIONS has it do more: {quoted(given)}{last}",
+            where=where,
+            hint=WITHOUT_OPTIONS,
         )
     if outcome is None:
         raise ScriptFailed(
@@ -133,7 +144,7 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
     if failed := outcome.get("failed"):
         lines = [printable(line) for line in str(failed["said"]).splitlines()[:6]]
         shown = "\n    ".join(lines)
-        said = f"the script failed in {printable(str(failed['step']))}: {shown}"
+        said = f"the script failed {_place(failed)}: {shown}"
         raise ScriptFailed(said, where=where, hint=_with_flag(str(failed["said"])))
     if unfinished := outcome.get("unfinished"):
         if unfinished.get("bare"):
@@ -141,10 +152,22 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
         if "calls" in outcome:
             check_alive(recording_of(outcome, folder))
         called = f"process.exit() was called, with code {printable(str(unfinished.get('code')))}"
-        why = "it waits for something that never comes" if unfinished.get("waits") else called
+        never = "a top-level `await` never comes to its end" if unfinished["step"] == _IMPORTING else _WAITS
+        why = never if unfinished.get("waits") else called
+        unended = ", which had not come to its end" if unfinished["step"] not in _STAGES else ""
+        raise ScriptFailed(f"the script ended {_place(unfinished)}{unended}: {why}{last}", where=where)
+    if outcome.get("early"):
         raise ScriptFailed(
-            f"the script ended in {printable(str(unfinished['step']))}, which had not come to its end: {why}{last}",
+            "preinit.pause() was called in load(): each instance of the output would do again what load() does after "
+            "it, on what was captured",
             where=where,
+            hint="Call it in prepare(program), or leave it out: the program is paused when prepare() comes to its end.",
+        )
+    if outcome.get("wentOn"):
+        raise ScriptFailed(
+            "prepare() went on after preinit.pause(): it is ended there by what that throws, which nothing may catch",
+            where=where,
+            hint="Do nothing in prepare(program) after preinit.pause(), and let a `catch` around it throw again.",
         )
     if outcome.get("missing"):
         if outcome.get("instances"):
@@ -154,6 +177,20 @@ def _check(outcome: dict[str, Any] | None, code: int, said: str, script: Script,
                 hint="Load the program in the process that runs the script. A thread must be able to take messages.",
             )
         raise _never(script, outcome)
+
+
+def _last(said: str) -> list[str]:
+    """The last lines that Node printed: from that of an error on, behind which its stack stands."""
+    lines = said.strip().splitlines()
+    errors = [number for number, line in enumerate(lines) if re.match(r"(Uncaught )?\w*Error\b.*:", line)]
+    start = errors[-1] if errors else max(0, len(lines) - 6)
+    return lines[start : start + 6]
+
+
+def _place(outcome: dict[str, Any]) -> str:
+    """Where in the script it was."""
+    step = str(outcome["step"])
+    return _STAGES.get(step, f"in {printable(step)}")
 
 
 def _with_flag(said: str) -> str | None:

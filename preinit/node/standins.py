@@ -46,7 +46,9 @@ _HELPERS = re.compile(
     r"|stdio_exit|fflush|strerror)"
 )
 #: Calls of an export that are recorded: what the second one did stands for all later ones.
-_KEPT = 2
+KEPT = 2
+#: Of more calls while the program was loaded, so many results are kept.
+_MOST_LATER = 1000
 #: Characters of the longest name that a minifier gives.
 _MINIFIED = 3
 _IS_MINIFIED = "its name is minified"
@@ -77,7 +79,13 @@ class StandIn(NamedTuple):
 def is_helper(call: ExportCall) -> bool:
     """Whether an export is one that glue needs as it is: by its name, or by that of the function that hands it on, or
     by what JavaScript calls it."""
-    return any(map(_HELPERS.fullmatch, (call.name, "".join(call.frames[:1]), call.alias)))
+    return helper_name(call) is not None
+
+
+def helper_name(call: ExportCall) -> str | None:
+    """The name that tells so."""
+    names = (call.name, "".join(call.frames[:1]), call.alias)
+    return next((name for name in names if _HELPERS.fullmatch(name)), None)
 
 
 def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
@@ -157,7 +165,7 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
             if name.lstrip("_") not in names_of:
                 raise Misfit(
                     f"the module imports no function {quoted(name)}, which `{option}` names",
-                    hint=f"It imports {few_of(known, name)}.",
+                    hint=f"It imports {few_of(known, name)}." if known else f"It imports none: leave `{option}` out.",
                 )
     files = recording.files
     numbers = [file.number for file in files.opened]
@@ -229,7 +237,7 @@ class _Maker:
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
         index, kind = self._exports[call.name], self._type(call.name)
-        calls = [one for one in self._recording.calls if one.name == call.name][:_KEPT]
+        calls = [one for one in self._recording.calls if one.name == call.name][:KEPT]
         if self._start:  # nothing of the output runs before the first stand-in
             calls[0] = calls[0]._replace(imports=self._start.imports + calls[0].imports)
             self._start = None
@@ -255,7 +263,7 @@ class _Maker:
                 found.update({name: found.get(name, 0) + times for name, times in part.items()})
             count = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.add + code.global_set(counter)
             second = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.eq + code.if_(more)
-            swallow = second + count + _result(kind, calls[-1]) + code.RETURN
+            swallow = second + count + self._later(kind, calls[-1], counter) + _result(kind, calls[-1]) + code.RETURN
             again = code.global_get(counter) + code.i32_const(swallowed) + code.I32_OPS.lt_u + code.if_(swallow) + again
         first = code.i32_const(1) + code.global_set(counter) + replayed + files.body + result + code.RETURN
         body = code.global_get(counter) + code.I32_OPS.eqz + code.if_(first) + again
@@ -263,6 +271,16 @@ class _Maker:
             call.name, why, total, swallowed, number, dropped, unknown, call.threw, files.files,
             Added(kind, files.locals, body),
         )  # fmt: skip
+
+    def _later(self, kind: FuncType, second: ExportCall, counter: int) -> bytes:
+        """Instructions that return what calls after the second one returned, where that is something else."""
+        loads = [call for call in self._recording.loads if call.name == second.name]
+        again = b""
+        for number, call in enumerate(loads[KEPT : KEPT + _MOST_LATER], KEPT + 1):
+            if call.result != second.result:
+                is_it = code.global_get(counter) + code.i32_const(number) + code.I32_OPS.eq
+                again += is_it + code.if_(_result(kind, second._replace(result=call.result)) + code.RETURN)
+        return again
 
     def _is_replayed(self, entry: ImportUse) -> bool:
         names = _names(entry)

@@ -1,5 +1,5 @@
 // What a watched instance holds: read through the exports that its copy has for that.
-import fs from "node:fs";
+import * as fs from "node:fs";
 
 // A function of the module by its index; null; or what else it is, as text.
 function referred(target, value) {

@@ -16,6 +16,7 @@ from ..errors import (
     Unsupported,
     UnsupportedState,
     counted,
+    exactly,
     printable,
 )
 from ..options import Options
@@ -119,7 +120,7 @@ def captured(module: Module, recording: Recording, owners: Ownership, max_memory
     """Raises `CaptureRefused`, `UnsupportedState`, `MemoryLimit` for what can't be written to a module."""
     size = sum(map(len, recording.memories.values()))
     if size > max_memory:
-        raise MemoryLimit(f"the memories have {size:,} bytes at the pause, the limit is {max_memory:,}",
+        raise MemoryLimit(f"the memories have {exactly(size)} at the pause, the limit is {exactly(max_memory)}",
                           hint="Have prepare() use less memory.")  # fmt: skip
     memories = tuple(
         MemoryState(len(recording.memories[i]) // limits.page_size, recording.memories[i])

@@ -9,8 +9,64 @@ export const counts = { random: 0, clock: 0, monotonic: 0 };
 // `inside`: whether the program asks, and not only its glue, for the `clock` and for `random` numbers.
 export function arrange({ clock, seed }, inside) {
   if (clock !== null) standClocks(clock, inside.clock);
+  else countClocks(inside.clock);
   if (seed !== null) seedRandom(seed, inside.random);
+  else countRandom(inside.random);
   syncBuiltinESMExports();
+}
+
+// `wall` gives milliseconds since 1970.
+function replaceDate(wall) {
+  const RealDate = Date;
+  const OtherDate = function Date(...args) {
+    if (!new.target) return new RealDate(wall()).toString();
+    const target = new.target === OtherDate ? RealDate : new.target;
+    return Reflect.construct(RealDate, args.length ? args : [wall()], target);
+  };
+  Object.setPrototypeOf(OtherDate, RealDate);
+  OtherDate.prototype = RealDate.prototype;
+  RealDate.prototype.constructor = OtherDate;
+  Object.assign(OtherDate, { now: wall, UTC: RealDate.UTC, parse: RealDate.parse });
+  globalThis.Date = OtherDate;
+}
+
+// Has `count` called before one of the functions of an object does what it does.
+function counted(holder, name, count) {
+  const real = holder[name];
+  holder[name] = Object.assign(function (...args) {
+    count(...args);
+    return Reflect.apply(real, this, args);
+  }, real);
+}
+
+// The system's clocks.
+function countClocks(inside) {
+  const { now } = Date;
+  replaceDate(() => {
+    if (inside()) counts.clock++;
+    return now();
+  });
+  const monotonic = () => {
+    if (inside()) counts.monotonic++;
+  };
+  const { bigint } = process.hrtime;
+  counted(performance, "now", monotonic);
+  counted(process, "hrtime", monotonic);
+  process.hrtime.bigint = () => (monotonic(), bigint());
+}
+
+// The system's random numbers.
+function countRandom(inside) {
+  const take = (bytes) => {
+    if (inside()) counts.random += Number(bytes) || 0;
+  };
+  counted(Math, "random", () => take(4));
+  const web = Object.getPrototypeOf(globalThis.crypto);
+  counted(web, "getRandomValues", (view) => take(view?.byteLength));
+  for (const holder of [web, crypto]) counted(holder, "randomUUID", () => take(16));
+  counted(crypto, "randomBytes", take);
+  counted(crypto, "randomInt", () => take(4));
+  for (const name of ["randomFillSync", "randomFill"]) counted(crypto, name, (view) => take(view?.byteLength));
 }
 
 function standClocks(clock, inside) {
@@ -24,17 +80,7 @@ function standClocks(clock, inside) {
     if (inside()) counts.monotonic++;
     return (elapsed += 1);
   };
-  const RealDate = Date;
-  const FixedDate = function Date(...args) {
-    if (!new.target) return new RealDate(wall()).toString();
-    const target = new.target === FixedDate ? RealDate : new.target;
-    return Reflect.construct(RealDate, args.length ? args : [wall()], target);
-  };
-  Object.setPrototypeOf(FixedDate, RealDate);
-  FixedDate.prototype = RealDate.prototype;
-  RealDate.prototype.constructor = FixedDate;
-  Object.assign(FixedDate, { now: wall, UTC: RealDate.UTC, parse: RealDate.parse });
-  globalThis.Date = FixedDate;
+  replaceDate(wall);
   performance.now = monotonic;
   Object.defineProperty(performance, "timeOrigin", { value: clock, configurable: true });
   const hrtime = (before) => {

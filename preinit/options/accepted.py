@@ -28,6 +28,8 @@ WARNINGS = (
     "glue-handles",
     "glue-import-dropped",
     "glue-late",
+    "glue-left",
+    "glue-load",
     "glue-lost",
     "glue-once",
     "glue-output",

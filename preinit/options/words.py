@@ -60,7 +60,16 @@ def in_python(text: str) -> str:
         return f"`{said}`"
 
     text = text.replace("`--no-init-func`", "`init_funcs=[]`").replace(_GIVEN, f"{_GIVEN}{_FUNCTIONS}, or ")
-    return re.sub(_OPTION, replaced, text)
+    return _MERGED.sub(_merged, re.sub(_OPTION, replaced, text))
+
+
+#: Several values of one field, each as a list of its own.
+_MERGED = re.compile(r"`(\w+)=\[([^`]*)\]`(?: `\1=\[[^`]*\]`)+")
+
+
+def _merged(match: re.Match[str]) -> str:
+    values = re.findall(rf"`{match[1]}=\[([^`]*)\]`", match[0])
+    return f"`{match[1]}=[{', '.join(values)}]`"
 
 
 def _field(option: Option[Any, Any], setting: bool, value: str | None) -> str | None:
@@ -95,6 +104,7 @@ def _quoted(value: object) -> str:
 #: A build's words, and what they are in a capture.
 _OF_A_BUILD = (
     (r"(?<=[Tt]he )initializer(?= (?:took|read|called)\b)", "program"),
+    (r"(?<=[Tt]he )guest(?= (?:was|asked|noted)\b)", "program"),
     (r"\bAn initializer\b", "A script"),
     (r"\ban initializer\b", "a script"),
     (r"\binitializer\b", "script"),

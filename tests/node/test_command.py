@@ -160,3 +160,15 @@ def test_what_ends_preinit_ends_node_too(tmp_path: Path, name: str, code: int, s
             os.kill(int(started.read_text()), signal.SIGKILL)
     assert process.returncode == code
     assert says in said
+
+
+@pytest.mark.parametrize(
+    ("more", "hint"),
+    [("ready.wasm", "Name the output with -o ready.wasm."), ("41", "stands behind `--`: put -- before 41.")],
+)
+def test_an_argument_that_does_not_stand_behind_two_dashes_is_refused(tmp_path: Path, more: str, hint: str) -> None:
+    project(tmp_path)
+    said = fails("capture", "app.wasm", "prepare.mjs", more, "-o", "out.wasm", cwd=tmp_path, code=2)
+    assert f"there is one argument too many: '{more}'" in said
+    assert hint in said
+    assert not (tmp_path / "out.wasm").exists()

@@ -299,4 +299,4 @@ def test_no_hint_has_a_function_that_allocates_run_once(tmp_path: Path) -> None:
     (warning,) = result.report.warnings
     assert warning.code == "glue-start"
     assert "calls da when" in warning.message
-    assert once_of(warning.hint) == ["EXPORT"]  # none in particular
+    assert "once" not in warning.hint

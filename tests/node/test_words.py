@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from preinit.errors import BudgetExceeded, PreinitError, TimeLimit, WarningsRefused
-from preinit.options.words import in_capture
+from preinit.errors import BudgetExceeded, Misfit, PreinitError, TimeLimit, WarningsRefused
+from preinit.options.words import in_capture, in_python
 from tests.support.glue import LOAD, captured, codes, needs_node
 
 pytestmark = needs_node
@@ -21,7 +22,7 @@ def test_warnings_that_builds_give_too_speak_of_the_script_and_the_program(tmp_p
     )
     assert codes(result) == ["clock-frozen"]
     (warning,) = result.report.warnings
-    assert warning.message.startswith("the program read the time of day: ")
+    assert warning.message.startswith("the program read the time of day (first in `now`): ")
     assert warning.hint == "Read the clock when an instance starts, not in the script."
 
 
@@ -53,3 +54,32 @@ def test_what_somebody_else_called_an_initializer_keeps_its_name() -> None:
         "the program called `the initializer`, in the script's file 'the build': Capture with `--late args`."
     )
     assert in_capture("build the module with fewer element segments") == "build the module with fewer element segments"
+
+
+def test_a_hint_that_names_an_option_several_times_is_one_list_in_python() -> None:
+    said = "made again: --replay H --replay 'a b' ; if not: `--drop H`, --drop G --once f ."
+    assert in_python(said) == 'made again: `replay=["H", "a b"]` ; if not: `drop=["H"]`, `drop=["G"]` `once=["f"]` .'
+
+
+def test_a_hint_to_name_imports_names_them_all(tmp_path: Path) -> None:
+    names = [f"js_note_{number}" for number in range(9)]
+    imports = "".join(f'(import "env" "{name}" (func ${name}))' for name in names)
+    calls = "".join(f"(call ${name})" for name in names)
+    text = f'(module {imports} (memory 1) (func (export "__wasm_call_ctors")) (func (export "use") {calls}))'
+    given = ", ".join(f"{name}() {{}}" for name in names)
+    script = LOAD.replace("start()", f"start({{ {given} }})")
+    script += "export const prepare = (p) => p.use(); export const answer = () => 1;"
+    (warning,) = captured(tmp_path, script, text).report.warnings
+    assert f"if not, say so: `drop={json.dumps(names)}` ." in warning.hint
+    assert codes(captured(tmp_path, script, text, drop=names)) == []
+
+
+def test_a_module_that_imports_nothing_has_nothing_to_name(tmp_path: Path) -> None:
+    with pytest.raises(Misfit) as caught:
+        captured(
+            tmp_path,
+            LOAD + "export const prepare = () => 0;",
+            '(module (memory 1) (func (export "__wasm_call_ctors")))',
+            drop=["fetch"],
+        )
+    assert caught.value.hint == "It imports none: leave `drop` out."

@@ -83,11 +83,12 @@ def answers(program: Program, package: Path, notes: Path, how: str, folder: Path
 #: The warnings that a program's capture gives.
 TOLD = {
     "micropython": {"glue-start"},
-    "lua": {"clock-frozen", "glue-slots"},
-    "prolog": {"clock-frozen", "glue-files", "glue-start"},
+    "lua": {"clock-frozen", "environment-frozen", "glue-slots"},
+    # Its arguments, which load() allocates, lie elsewhere.
+    "prolog": {"clock-frozen", "environment-frozen", "glue-files", "glue-load", "glue-start"},
     # Its random numbers come from a file of its glue. Other descriptors took the place of its streams, which are back.
     "php": {
-        "entropy-frozen", "clock-frozen", "glue-files", "glue-written", "glue-start", "glue-once", "glue-late",
+        "entropy-frozen", "clock-frozen", "environment-frozen", "glue-files", "glue-written", "glue-start", "glue-once", "glue-late",
         "glue-slots",
     },
 }  # fmt: skip

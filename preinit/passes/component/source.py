@@ -11,7 +11,7 @@ from ...binary.component import Component, read_component
 from ...binary.component.recipe import Import
 from ...binary.module import Module, parse
 from ...engine.runtime import TABLE_ELEMENTS, Deadline
-from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, quoted
+from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, exactly, quoted
 from ...options import Options
 from ...tuples import NamedTuple
 from ..parse.supported import check_supported
@@ -98,7 +98,7 @@ def check_parts(source: ComponentSource, instances: Sequence[int], options: Opti
     size, elements = starts_with(source, instances)
     if size > options.max_memory:
         raise MemoryLimit(
-            f"the component's memories start with {size} bytes together, the limit is {options.max_memory}"
+            f"the component's memories start with {exactly(size)} together, the limit is {exactly(options.max_memory)}"
         )
     if elements > TABLE_ELEMENTS:
         raise MemoryLimit(

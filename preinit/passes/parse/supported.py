@@ -15,6 +15,7 @@ from ...errors import (
     Unsupported,
     UnsupportedProposal,
     counted,
+    exactly,
     printable,
     quoted,
 )
@@ -59,13 +60,16 @@ def check_supported(module: Module, options: Options) -> None:
         stub_bodies(module, options.stubs)
     if _needs_room(module, options):
         check(module.data)  # a size that no module may have is not for our limits to say
+    limit = exactly(options.max_memory)
     for index, memory in enumerate(module.memories):
         size = memory.minimum * memory.page_size
         if memory.shared and (memory.maximum or 0) * memory.page_size > options.max_memory:
             most = (memory.maximum or 0) * memory.page_size  # the engine's own limits don't hold for shared memories
-            raise MemoryLimit(f"shared memory {index} may grow to {most} bytes, the limit is {options.max_memory}")
+            raise MemoryLimit(
+                f"shared memory {index} may grow to {exactly(most)}, the limit is {exactly(options.max_memory)}"
+            )
         if size > options.max_memory:
-            raise MemoryLimit(f"memory {index} starts with {size} bytes, the limit is {options.max_memory}")
+            raise MemoryLimit(f"memory {index} starts with {exactly(size)}, the limit is {limit}")
     check_room(module, options)
     if len(module.memories) > MOST_MEMORIES or len(module.tables) > MOST_TABLES:
         raise Unsupported(
@@ -91,7 +95,9 @@ def check_room(module: Module, options: Options, size: int = 0, elements: int = 
     """
     size += sum(memory.minimum * memory.page_size for memory in module.memories)
     if size > options.max_memory:
-        raise MemoryLimit(f"the memories start with {size} bytes together, the limit is {options.max_memory}")
+        raise MemoryLimit(
+            f"the memories start with {exactly(size)} together, the limit is {exactly(options.max_memory)}"
+        )
     elements += sum(table.limits.minimum for table in module.tables)
     if elements > TABLE_ELEMENTS:
         raise MemoryLimit(

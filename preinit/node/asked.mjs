@@ -1,0 +1,140 @@
+// What the program asked of the world, and which of its functions did: C libraries keep the answers, an empty one, too.
+import { guestFrames } from "./callers.mjs";
+import { opened } from "./files.mjs";
+
+const ASKING = /^_*(environ_sizes_get|environ_get|args_sizes_get|args_get|tzset(?:_js)?)$/;
+const READING = /^_*fd_read$/;
+const MAIN = /^_*(main|__main_argc_argv)$/;
+const VARIABLE = /^[^=]+=/;
+const MINIFIED = 3; // characters of the longest name that a minifier gives
+const MOST_TRIED = 3; // calls of an import of such a name that are looked at
+const MOST_TEXTS = 10_000; // variables, or arguments
+const LONGEST_TEXT = 1 << 17;
+const MOST_WAYS = 1000; // backtraces of one function that are told apart
+
+const texts = { environment: null, arguments: null }; // what was handed over; null for what nobody took
+const sizes = new Map(); // how many there are, by the function that gives them
+const first = {}; // name of a function as WASI has it -> who called it first
+const ways = {}; // the same, each way to it once, where those are wanted; null of too many
+let waiting = []; // calls of the start function, whose memory is not known yet
+let input = null; // bytes of standard input
+
+// The program called a function that WASI calls `name`. `wanted`: those of which each caller must be known.
+export function note(name, wanted) {
+  const each = wanted.includes(name);
+  if (first[name] && !each) return;
+  const frames = guestFrames();
+  first[name] ??= frames;
+  if (!each || ways[name] === null) return;
+  const known = (ways[name] ??= new Map());
+  known.set(frames.join(), frames);
+  if (known.size > MOST_WAYS) ways[name] = null;
+}
+
+// What is to be done when a call of an import has ended; undefined if it asks for nothing. `entry`: with the names of the
+// import, and of what provides it. It is given the memory (none while the start function runs), arguments and result.
+export function watcherOf(entry, wanted) {
+  const names = [entry.js, entry.name];
+  const found = ASKING.exec(names[0]) ?? ASKING.exec(names[1]);
+  if (found) {
+    return (memory, args) => {
+      note(found[1], wanted);
+      if (memory) take(memory, found[1], args);
+      else waiting.push([found[1], args]);
+    };
+  }
+  if (names.some((name) => READING.test(name))) {
+    return (memory, args, result) => {
+      const file = opened.get(args[0]); // in the place of the stream, or a copy of it
+      if (result !== 0 || (file ? file.stream !== 0 : args[0] !== 0)) return;
+      note("fd_read", wanted);
+      const at = Number(args[3]);
+      const isThere = memory && at + 4 <= memory.buffer.byteLength;
+      input = (input ?? 0) + (isThere ? new DataView(memory.buffer).getUint32(at, true) : 0);
+    };
+  }
+  if (names.some((name) => name.length > MINIFIED)) return undefined;
+  return (memory, args, result) => {
+    if (memory && args.length === 2 && result === 0 && entry.count <= MOST_TRIED) recognize(memory, entry, args, wanted);
+  };
+}
+
+// Where all names are minified, the environment is known by what its functions leave in the memory: variables that lie one
+// behind the other, to which addresses point, as many and as long as was said before.
+let last = null; // the call before, which may have told how many there are
+function recognize(memory, entry, args, wanted) {
+  const before = last;
+  last = { entry, args, frames: guestFrames() };
+  if (!before || before.entry === entry || typeof args[0] !== "number") return;
+  const view = new DataView(memory.buffer);
+  const numbers = [args[0], args[1], ...before.args];
+  if (numbers.some((at) => typeof at !== "number" || at <= 0 || at + 4 > view.byteLength)) return;
+  const [count, size] = before.args.map((at) => view.getUint32(at, true));
+  if (count === 0 || count > MOST_TEXTS || args[0] + 4 * count > view.byteLength || args[1] + size > view.byteLength) return;
+  let place = args[1];
+  for (let i = 0; i < count; i++) {
+    if (view.getUint32(args[0] + 4 * i, true) !== place) return;
+    const end = Buffer.from(memory.buffer).indexOf(0, place);
+    if (!VARIABLE.test(Buffer.from(memory.buffer).toString("utf8", place, Math.min(end, place + LONGEST_TEXT)))) return;
+    place = end + 1;
+  }
+  if (place !== args[1] + size) return;
+  first.environ_sizes_get ??= before.frames;
+  [before.entry.js, entry.js] = ["environ_sizes_get", "environ_get"];
+  sizes.set("environment", count);
+  note("environ_get", wanted);
+  take(memory, "environ_get", args);
+}
+
+// The start function has ended: what it asked for lies in this memory.
+export function settleAsked(memory) {
+  for (const [name, args] of waiting) if (memory) take(memory, name, args);
+  waiting = [];
+}
+
+function take(memory, name, args) {
+  const kind = name.startsWith("environ") ? "environment" : "arguments";
+  const view = new DataView(memory.buffer);
+  const wide = typeof args[0] === "bigint";
+  const read = (at) => (wide ? Number(view.getBigUint64(at, true)) : view.getUint32(at, true));
+  try {
+    if (/_sizes_get$/.test(name)) sizes.set(kind, read(Number(args[0])));
+    else if (/_get$/.test(name)) texts[kind] = listed(memory, read, Number(args[0]), sizes.get(kind) ?? 0, wide ? 8 : 4);
+  } catch (problem) {
+    if (!(problem instanceof RangeError)) throw problem; // no addresses: the program's own fault
+  }
+}
+
+// Texts to which addresses point that lie one behind the other.
+function listed(memory, read, at, count, size) {
+  const bytes = Buffer.from(memory.buffer);
+  return Array.from({ length: Math.min(count, MOST_TEXTS) }, (_, i) => {
+    const start = read(at + i * size);
+    const end = bytes.indexOf(0, start);
+    return bytes.toString("utf8", start, Math.min(end < 0 ? bytes.length : end, start + LONGEST_TEXT));
+  });
+}
+
+// JavaScript calls an export, by these of its functions. Of main: what it is handed.
+export function watchMain(memory, name, frames, args) {
+  if (args.length !== 2 || !memory || !(MAIN.test(name) || frames.slice(0, 3).includes("callMain"))) return undefined;
+  try {
+    const view = new DataView(memory.buffer);
+    const wide = typeof args[1] === "bigint";
+    const read = (at) => (wide ? Number(view.getBigUint64(at, true)) : view.getUint32(at, true));
+    return listed(memory, read, Number(args[1]), Number(args[0]), wide ? 8 : 4);
+  } catch (problem) {
+    if (!(problem instanceof RangeError)) throw problem;
+    return undefined;
+  }
+}
+
+// Of the environment names only: values are nobody's business.
+export const asked = () => ({
+  environment: texts.environment?.map((text) => text.split("=", 1)[0]) ?? null,
+  arguments: texts.arguments,
+  counts: Object.fromEntries(sizes),
+  input,
+  first,
+  ways: Object.entries(ways).map(([name, known]) => [name, known && [...known.values()]]),
+});

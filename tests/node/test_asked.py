@@ -1,0 +1,169 @@
+"""What a program asked of the world is in the output, an empty answer, too: that is said as of a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import preinit
+from preinit.errors import WarningsRefused
+from tests.support.glue import LOAD, PROGRAM, captured, codes, in_glue, needs_node
+
+pytestmark = needs_node
+
+#: Its constructors keep the environment, as a C library's do, and main keeps how many arguments there are.
+ASKING = """(module
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "env" "_tzset_js" (func $zone (param i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func $init_environ
+    (drop (call $sizes (i32.const 64) (i32.const 68)))
+    (drop (call $get (i32.const 80) (i32.const 200))))
+  (func (export "__wasm_call_ctors") CONSTRUCTORS)
+  (func (export "main") (param i32 i32) (result i32) MAIN (i32.const 0))
+  (func (export "later") (call $init_environ))
+  (func (export "input") (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 72))))
+  (func $tzset (export "tzset") (call $zone (i32.const 0) (i32.const 4) (i32.const 8)))
+  (func (export "argc") (result i32) (i32.load (i32.const 60)))
+  (func (export "byte") (param i32) (result i32) (i32.load8_u (local.get 0))))"""
+KEEPS = "(i32.store (i32.const 60) (local.get 0))"
+#: As Emscripten's: variables and arguments that the script gives.
+GLUE = """
+import { readFileSync } from "node:fs";
+export async function start({ ENV = {}, arguments: given = [] } = {}) {
+  const texts = Object.entries(ENV).map((pair) => `${pair.join("=")}\\0`);
+  const view = () => new DataView(instance.exports.memory.buffer);
+  const put = (at, list, to) => list.reduce((place, text, i) => {
+    view().setUint32(at + 4 * i, place, true);
+    return place + Buffer.from(view().buffer).write(text, place);
+  }, to);
+  const wasi_snapshot_preview1 = {
+    environ_sizes_get(count, size) {
+      view().setUint32(count, texts.length, true);
+      view().setUint32(size, texts.join("").length, true);
+      return 0;
+    },
+    environ_get(at, to) { put(at, texts, to); return 0; },
+    fd_read(fd, vectors, count, at) { view().setUint32(at, 0, true); return 0; },
+  };
+  const bytes = readFileSync(new URL("app.wasm", import.meta.url));
+  const env = { _tzset_js() {} };
+  const { instance } = await WebAssembly.instantiate(bytes, { wasi_snapshot_preview1, env });
+  instance.exports.__wasm_call_ctors();
+  const argv = ["./this.program", ...given].map((text) => `${text}\\0`);
+  put(1024, argv, 2048);
+  instance.exports.main(argv.length, 1024);
+  return instance.exports;
+}
+"""
+SCRIPT = LOAD + "export const prepare = (p) => PREPARES; export const answer = (p) => [p.argc(), p.byte(200)];"
+
+
+def asked(
+    folder: Path, constructors: str = "", main: str = "", prepares: str = "0", given: str = "", **options: Any
+) -> preinit.Result:
+    text = ASKING.replace("CONSTRUCTORS", constructors).replace("MAIN", main)
+    script = SCRIPT.replace("start()", f"start({given})").replace("PREPARES", prepares)
+    return captured(folder, script, text, GLUE, **options)
+
+
+def told(result: preinit.Result) -> str:
+    (warning,) = result.report.warnings
+    return f"{warning.code}: {warning.message} | {warning.hint}"
+
+
+def test_an_environment_that_is_read_while_the_program_is_loaded_is_told_with_who_read_it(tmp_path: Path) -> None:
+    result = asked(tmp_path, "(call $init_environ)", given="{ ENV: { HOME: '/', WORD: 'one' } }")
+    said = told(result)
+    assert said.startswith("environment-frozen: the program was handed the environment variables WORD, HOME (first in ")
+    assert "`init_environ`, called from `__wasm_call_ctors`" in said
+    assert "resume(program)" in said
+    assert result.report.host.environment == ("WORD", "HOME")
+    # It is as was said: an instance's own is not looked at.
+    later = "const p = await start({ ENV: { ANOTHER: 1 } }); console.log(p.byte(200));"
+    assert in_glue(tmp_path, result, later) == ord("H")
+
+
+def test_an_environment_that_was_empty_is_kept_as_much(tmp_path: Path) -> None:
+    assert "was handed no variable" in told(asked(tmp_path, "(call $init_environ)"))
+
+
+def test_an_environment_that_is_read_in_prepare_is_told_and_one_that_nothing_reads_is_not(tmp_path: Path) -> None:
+    given = "{ ENV: { WORD: 1 } }"
+    assert "(first in `init_environ`, called from `later`)" in told(asked(tmp_path, prepares="p.later()", given=given))
+    assert codes(asked(tmp_path, given=given)) == []
+
+
+def test_where_the_start_function_reads_it_its_variables_are_named_too(tmp_path: Path) -> None:
+    text = ASKING.replace("CONSTRUCTORS", "").replace("MAIN", "").replace('(memory (export "memory") 1)', "")
+    text = text.replace(
+        "(module", '(module (import "env" "memory" (memory 1)) (export "memory" (memory 0)) (start $begin)'
+    )
+    text = text.replace("(func $init_environ", "(func $begin (call $init_environ)) (func $init_environ")
+    glue = GLUE.replace("instance.exports.memory", "memory").replace(
+        "const env = {", "const env = { memory,"
+    ).replace("const texts", "const memory = new WebAssembly.Memory({ initial: 1 });\n  const texts")  # fmt: skip
+    script = SCRIPT.replace("start()", "start({ ENV: { WORD: 1 } })").replace("PREPARES", "0")
+    assert "the environment variable WORD (first in `init_environ`" in told(captured(tmp_path, script, text, glue))
+
+
+def test_arguments_that_main_looks_at_are_told_and_of_a_main_that_does_not_none_are(tmp_path: Path) -> None:
+    given = "{ arguments: ['-q', 'file'] }"
+    result = asked(tmp_path, main=KEEPS, given=given)
+    said = told(result)
+    assert said.startswith("arguments-frozen: the program was handed 2 arguments (first in `main`)")
+    assert "resume(program)" in said
+    assert in_glue(tmp_path, result, "console.log((await start()).argc())") == 3
+    assert "asked for its arguments (first in `main`) and was handed none" in told(asked(tmp_path, main=KEEPS))
+    reused = "(local.set 0 (i32.const 1)) (drop (local.get 0))"  # as optimizers make other variables of parameters
+    assert codes(asked(tmp_path, main=reused, given=given)) == []
+
+
+def test_standard_input_and_the_time_zone_are_told(tmp_path: Path) -> None:
+    assert "stdin-consumed: the program read 0 bytes of standard input (first in `input`)" in told(
+        asked(tmp_path, prepares="p.input()")
+    )
+    said = told(asked(tmp_path, prepares="p.tzset()"))
+    assert "environment-frozen: the program asked for the time zone (first in `tzset`) and was told" in said
+
+
+def test_they_are_accepted_as_those_of_a_build_are_also_by_who_asked(tmp_path: Path) -> None:
+    given: Any = {"constructors": "(call $init_environ)", "prepares": "p.later()", "strict": True}
+    for accept in (["environment-frozen"], ["environment-frozen@__wasm_call_ctors", "environment-frozen@later"]):
+        assert asked(tmp_path, **given, accept=accept).wasm
+    with pytest.raises(WarningsRefused, match="environment-frozen"):
+        asked(tmp_path, **given)
+    with pytest.raises(WarningsRefused, match="accepted by way of `later` only, and it is also done in `init_environ`"):
+        asked(tmp_path, **given, accept=["environment-frozen@later"])
+
+
+WORLD = LOAD.replace("start()", "start({ emscripten_date_now: () => TAKES })")
+
+
+@pytest.mark.parametrize("source", ["default", "host"])
+def test_clocks_and_random_numbers_are_told_with_who_took_them_the_hosts_own_too(tmp_path: Path, source: str) -> None:
+    options = {} if source == "default" else {"clock": "host", "random": "host"}
+    takes = "Date.now() + new Date().getTime() + crypto.getRandomValues(new Uint8Array(8))[0] + Math.random()"
+    script = WORLD.replace("TAKES", takes) + "export const prepare = (p) => p.now(); export const answer = () => 1;"
+    result = captured(tmp_path, script, PROGRAM, **options)
+    assert codes(result) == ["entropy-frozen", "clock-frozen"]
+    first, second = (warning.message for warning in result.report.warnings)
+    assert "took 12 random bytes (first in `now`)" in first
+    assert "read the time of day 2 times (first in `now`)" in second
+
+
+def test_an_environment_is_known_by_what_it_leaves_where_all_names_are_minified(tmp_path: Path) -> None:
+    """As a closure compiler leaves them. Other imports that take two numbers are no environment."""
+    given = "{ ENV: { WORD: 'one', HOME: '' } }"
+    text = ASKING.replace("environ_sizes_get", "G").replace("environ_get", "H").replace("MAIN", "")
+    glue = GLUE.replace("environ_sizes_get(", "G(").replace("environ_get(", "H(")
+    script = SCRIPT.replace("start()", f"start({given})").replace("PREPARES", "0")
+    result = captured(tmp_path, script, text.replace("CONSTRUCTORS", "(call $init_environ)"), glue)
+    assert "the environment variables WORD, HOME (first in `init_environ`" in told(result)
+    once = "(drop (call $sizes (i32.const 64) (i32.const 68)))(drop (call $sizes (i32.const 64) (i32.const 68)))"
+    found = captured(tmp_path, script, text.replace("CONSTRUCTORS", once), glue)
+    assert codes(found) == ["glue-import-dropped"]
