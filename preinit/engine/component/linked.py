@@ -323,5 +323,7 @@ class Linked(Cores):
 
     def close(self) -> None:
         """Frees all memories: no view of them may be used any more."""
+        for guest in self.on_demand.values():
+            guest.rest()
         self._store.close()
         self._functions.close()

@@ -196,7 +196,7 @@ class OnDemandInstance(EngineInstance):
 
     def profile(self) -> Profile | None:
         """What to keep for the next build of this module; None if there is nothing new. The guest has ended."""
-        self._maker.end()
+        self.rest()
         if not self._prepared.keeps_code or not (self._maker.new or self._stubs.compiled or self._stubs.parts):
             return None
         stored = self._prepared.stored
@@ -227,6 +227,14 @@ class OnDemandInstance(EngineInstance):
         if index >= self._module.imported_functions and index not in self._loaded:
             self._load(index)
         return self._extern(index)
+
+    def rest(self) -> None:
+        """The guest does not run again: what is not begun is not compiled ahead."""
+        self._maker.end()
+
+    def close(self) -> None:
+        self.rest()
+        super().close()
 
     # -- what others see -----------------------------------------------------------------------------------------------
 
