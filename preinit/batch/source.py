@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigError, printable, quoted
 from ..files.toml import Document, parse, read_text, shown
 from ..options.kinds import Path as KeyPath
 from ..options.kinds import Wrong
+from ..tuples import NamedTuple
 
 #: Bytes of a job file.
 _LARGEST = 256 << 20

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PreinitError, WorkerVersion
 from ..files.outputs import to_stderr
@@ -20,6 +20,7 @@ from ..options import Options
 from ..options.fields import changed_for_build
 from ..passes.builder import Prepared
 from ..passes.observer import Observer
+from ..tuples import NamedTuple
 from ..version import VERSION
 from .folders import Entry, unpack
 
@@ -97,7 +98,9 @@ def perform(order: Order, pickled: bytes, *folders: Travelling) -> Outcome:
         if "dirs" in changes:
             changes["dirs"] = [_placed(host, guest, folders) for host, guest in changes["dirs"]]
         prepared = _prepared(order)
-        options = changed_for_build(prepared.options, {**changes, "measure_gzip": request.report})
+        options = changed_for_build(
+            prepared.options, {**changes, "measure_gzip": request.report, "digest_modules": request.report}
+        )
         result = prepared.build(options, Observer())
         if request.verify is not None:
             from ..verification import Calls, verify_calls

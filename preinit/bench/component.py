@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..binary.types import Limits
 from ..engine.component.aggregates import Flags, List, Record, Variant
@@ -40,6 +40,7 @@ from ..passes.component import read_component_source
 from ..passes.component.plan import ComponentCall, make_component_plan, parameter_types
 from ..passes.component.shell import check_shell
 from ..passes.component.source import ComponentSource, check_parts
+from ..tuples import NamedTuple
 
 
 class ComponentSubject(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+
+from ..tuples import NamedTuple
 
 #: https://docs.kernel.org/filesystems/proc.html
 _ROLLUP = Path("/proc/self/smaps_rollup")

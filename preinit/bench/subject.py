@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from ..binary.module import Module, parse
 from ..errors import Misfit, PreinitError, UsageError, quoted
@@ -15,6 +14,7 @@ from ..passes.parse.source import Wasm, binary, is_component, read_preloads
 from ..passes.parse.supported import check_supported
 from ..passes.plan.initializers import REACTOR_START, Call, choose
 from ..passes.plan.job import host_of
+from ..tuples import NamedTuple
 
 
 class Subject(NamedTuple):

@@ -6,8 +6,7 @@ or of a structured one with its body and `end`; sequences are joined with `+`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from ..tuples import NamedTuple
 from .encoder import sleb, uleb
 from .types import F32, F64, I32, I64, NUMERIC_SIZES, V128, FuncType, ValType, is_numeric
 

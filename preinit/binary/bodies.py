@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import MutableSequence, Sequence
-from typing import NamedTuple, overload
+from typing import overload
 
+from ..tuples import NamedTuple
 from .cursor import Cursor
 
 #: Functions from which on it counts how much memory one takes.

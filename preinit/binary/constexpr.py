@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ..errors import InvalidModule, UnsupportedProposal
+from ..tuples import NamedTuple
 from .assembler import END, address_ops, value
 from .cursor import Cursor
 from .encoder import sleb

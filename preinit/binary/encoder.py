@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import leb128
 
@@ -112,4 +113,4 @@ def code_entry(body: bytes) -> bytes:
 
 def assemble(sections: Iterable[Pieces]) -> bytes:
     """A module from its sections' pieces: one copy in all."""
-    return b"".join([PREAMBLE, *(piece for pieces in sections for piece in pieces)])
+    return b"".join([PREAMBLE, *chain.from_iterable(sections)])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import NamedTuple
 
 from ..errors import Unsupported
+from ..tuples import NamedTuple
 from . import assembler as code
 from .instructions import decoder
 from .module import Module, SectionId

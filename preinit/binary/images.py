@@ -8,8 +8,8 @@ instance has all of its segments copied when it starts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .module import Module
 from .sections import Mode
 

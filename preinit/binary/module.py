@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated, printable
+from ..tuples import NamedTuple
 from . import dylink, externs
 from . import sections as read
 from .bodies import BodyRanges, read_bodies

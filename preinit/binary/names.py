@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 from ..errors import InputError
+from ..tuples import NamedTuple
 from .cursor import Cursor
 
 FUNCTION_NAMES, GLOBAL_NAMES, DATA_SEGMENT_NAMES = 1, 7, 9

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from . import encoder as write
 from .module import Module
 

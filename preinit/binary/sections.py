@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, IntEnum
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from ..tuples import NamedTuple
 from .constexpr import ConstantExpression, integer_of, read_constant_expression
 from .cursor import MOST_ELEMENTS, MOST_ITEMS, Cursor
 from .types import DESCRIPTORS, FUNCREF, SHARED_EVERYTHING, Limits, ValType, read_limits, read_value_type
@@ -134,17 +135,18 @@ def _read_global_type(cursor: Cursor) -> tuple[ValType, bool]:
 
 
 _EXACT_FUNCTION = 0x20
+_FUNC, _GLOBAL = ExternKind.FUNC, ExternKind.GLOBAL  # asking the enumeration for them takes longer
 
 
 def _read_import_type(cursor: Cursor, module: str, name: str, kind: int) -> Import:
-    if kind == ExternKind.FUNC:
-        return Import(module, name, ExternKind.FUNC, type_index=cursor.u32())
+    if kind == _FUNC:  # nearly all
+        return Import(module, name, _FUNC, cursor.u32())
+    if kind == _GLOBAL:
+        return Import(module, name, _GLOBAL, global_=Global(*_read_global_type(cursor), None))
     if kind == ExternKind.TABLE:
         return Import(module, name, ExternKind.TABLE, table=read_table(cursor))
     if kind == ExternKind.MEMORY:
         return Import(module, name, ExternKind.MEMORY, memory=read_limits(cursor))
-    if kind == ExternKind.GLOBAL:
-        return Import(module, name, ExternKind.GLOBAL, global_=Global(*_read_global_type(cursor), None))
     if kind == ExternKind.TAG:
         return Import(module, name, ExternKind.TAG, type_index=_read_tag(cursor))
     if kind == _EXACT_FUNCTION:
@@ -157,13 +159,9 @@ def _read_import_type(cursor: Cursor, module: str, name: str, kind: int) -> Impo
 _ONE_MODULE, _ONE_TYPE = 0x7F, 0x7E
 
 
-def _read_import_group(cursor: Cursor) -> Iterator[Import]:
-    """One entry of the import section: an import, or in the compact form several."""
-    module, name = cursor.name(), cursor.name()
-    kind = cursor.byte()
-    if name or kind not in (_ONE_MODULE, _ONE_TYPE):
-        yield _read_import_type(cursor, module, name, kind)
-    elif kind == _ONE_MODULE:
+def _read_import_group(cursor: Cursor, module: str, kind: int) -> Iterator[Import]:
+    """The imports of an entry of the import section that stands for several of one module."""
+    if kind == _ONE_MODULE:
         for _ in range(cursor.count(3)):
             name = cursor.name()
             yield _read_import_type(cursor, module, name, cursor.byte())
@@ -176,7 +174,12 @@ def _read_import_group(cursor: Cursor) -> Iterator[Import]:
 def read_imports(cursor: Cursor) -> tuple[Import, ...]:
     found: list[Import] = []
     for _ in range(cursor.count(4)):
-        for entry in _read_import_group(cursor):  # one byte in a group can be an import
+        module, name, kind = cursor.name(), cursor.name(), cursor.byte()
+        if name or kind not in (_ONE_MODULE, _ONE_TYPE):
+            group: Iterable[Import] = (_read_import_type(cursor, module, name, kind),)
+        else:
+            group = _read_import_group(cursor, module, kind)
+        for entry in group:  # one byte in a group can be an import
             if len(found) >= MOST_ITEMS:
                 raise cursor.exceeds(f"more than {MOST_ITEMS:,} imports", cursor.position)
             found.append(entry)
@@ -211,7 +214,8 @@ def read_globals(cursor: Cursor) -> tuple[Global, ...]:
 
 
 def read_exports(cursor: Cursor) -> tuple[Export, ...]:
-    return tuple(Export(cursor.name(), cursor.byte(), cursor.u32()) for _ in range(cursor.count(3)))
+    new, name, byte, u32 = tuple.__new__, cursor.name, cursor.byte, cursor.u32  # `Export` takes twice as long
+    return tuple([new(Export, (name(), byte(), u32())) for _ in range(cursor.count(3))])
 
 
 _PASSIVE_OR_DECLARATIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4

@@ -7,8 +7,8 @@ was validated has that right.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .opcodes import GC_PREFIX, MISC_PREFIX, SIMD_PREFIX, THREADS_PREFIX, code
 from .types import F32, F64, I32, I64, V128, ValType
 

@@ -6,8 +6,8 @@ Of instructions, those are kept that build the structure or name a label; others
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .types import FuncType, ValType
 
 BLOCK, LOOP, IF, ELSE, END, TRY_TABLE = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x1F

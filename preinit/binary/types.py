@@ -7,9 +7,9 @@ nothing is lost that this version doesn't know, and it can be written back as it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from ..errors import UnsupportedProposal
+from ..tuples import NamedTuple
 from .cursor import MOST_ITEMS, Cursor
 
 ValType = bytes
@@ -19,6 +19,8 @@ FUNCREF, EXTERNREF = b"\x70", b"\x6f"
 
 #: Sizes in bytes of the types whose values are bits.
 NUMERIC_SIZES = {I32: 4, I64: 8, F32: 4, F64: 8, V128: 16}
+
+_NUMBERS = {number[0]: number for number in NUMERIC_SIZES}
 
 _NAMES = {
     I32: "i32",
@@ -77,6 +79,8 @@ def is_nullable(reference_type: ValType) -> bool:
 def read_value_type(cursor: Cursor) -> ValType:
     start = cursor.position
     code = cursor.byte()
+    if (number := _NUMBERS.get(code)) is not None:  # nearly all
+        return number
     if code in (_SHARED_TYPE, _STRING):
         raise _of_proposal(cursor, code, start)
     if code in (_REF, _REF_NULL):

@@ -6,6 +6,8 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,12 +104,12 @@ def command(
             raise UsageError("a binary is not written to a terminal", hint="Name a file: `-o OUT`.")
         check_writable(output)
         seen = bool(report or html)
-        options = options_of(given, measure_gzip=seen, digest_files=seen)
+        options = options_of(given, measure_gzip=seen, digest_files=seen, digest_modules=seen)
         if verify:
             from ..verification import check_repeatable, verify_calls
 
             check_repeatable(options)
-        data = read(source)
+        data = _read(source)
         from ..binary.encoder import PREAMBLE
 
         if not data.startswith(PREAMBLE[:4]) and STANDARD_OUTPUT not in (source, output) and same_file(source, output):
@@ -147,6 +149,37 @@ def command(
                 for line in lines(verified):
                     say(printable(line))
     leave(0)
+
+
+#: Bytes of a module from which on reading it takes as long as importing what builds it.
+_LARGE = 4 << 20
+
+
+def _read(source: str) -> bytes:
+    """The module; beside a large one, what builds it is imported. Raises what `read` raises."""
+    try:
+        large = os.stat(source).st_size >= _LARGE  # noqa: PTH116 - never a pipe
+    except (OSError, ValueError):
+        large = False
+    if not large:
+        return read(source)
+    import threading
+
+    from ..engine.room import has_limit
+
+    beside = threading.Thread(target=_import_builder, daemon=True)
+    if not has_limit():  # a thread takes address space, and the engine ends the process where there is none left
+        with suppress(RuntimeError):  # too many threads
+            beside.start()
+    data = read(source)
+    if beside.ident is not None:
+        beside.join()
+    return data
+
+
+def _import_builder() -> None:
+    with suppress(Exception):  # it is imported again, and then said
+        import_module("..passes.pipeline", __package__)
 
 
 def _view(option: str, data: bytes, result: Result, output: str) -> str:

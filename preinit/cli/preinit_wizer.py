@@ -230,7 +230,7 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
         arguments += _renamings(module, given)
         arguments += _defaults(module, given) if meaning.defaults else []
     chosen = chosen_of_build(build, arguments, _more(), VARIABLE)
-    options = options_of(chosen)
+    options = options_of(chosen, digest_files=False, digest_modules=False)  # it writes no report
     own: dict[str, Any] = {"accept": (*options.accept, NOTHING_EXPORTED)}  # wizer writes such outputs
     if given["init_func"]:
         own["init_funcs"] = [given["init_func"]]

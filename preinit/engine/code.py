@@ -8,7 +8,9 @@ not run a second time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from ..binary.digest import sha256
@@ -19,9 +21,10 @@ from . import ffi
 from .room import check_room_to_compile
 from .values import EngineError
 
-#: The number is that of an entry's form.
-_MAGIC = b"preinit module 1\n"
+#: The number is that of an entry's form: magic, digest, the length of each module's code, the code of each.
+_MAGIC = b"preinit module 2\n"
 _START = len(_MAGIC) + 32
+_LENGTH = 8
 
 DAMAGED = "the code in the cache is damaged"
 ENDED = "the code in the cache was running when an earlier process died"
@@ -43,26 +46,32 @@ class CodeCache:
 
         Raises `EngineError`.
         """
-        facts = (VERSION, ffi.build(), repr(settings), sha256(wasm).hex())
+        return self.compile_all(engine, [wasm], settings)[0]
+
+    def compile_all(self, engine: ffi.Engine, parts: Sequence[bytes], settings: object) -> list[ffi.Module]:
+        """The same for modules that are kept together, since each is small. Where one changes, all are compiled."""
+        facts = (VERSION, ffi.build(), repr(settings), *(sha256(wasm).hex() for wasm in parts))
         name = sha256("\n".join(facts).encode()).hex()
-        code = self.read("modules", name)
-        if code is not None and not _is_whole(name, code):
+        entry = self.read("modules", name)
+        places = _places(name, entry, len(parts)) if entry is not None else None
+        if entry is not None and places is None:
             self.distrust("modules", name, DAMAGED)
-        elif code is not None:
+        elif entry is not None and places:
             try:
                 with running(self.folder, (name,)):
-                    module = ffi.deserialize(engine, code, _START)
+                    found = [ffi.deserialize(engine, entry, *place) for place in places]
                 self._used.add(name)
-                return module
+                return found
             except EngineError:
                 pass  # of a machine with other instructions
-        module = _compiled(engine, wasm)
+        modules = [_compiled(engine, wasm) for wasm in parts]
         try:
-            code = ffi.serialize(module)
+            codes = [ffi.serialize(module) for module in modules]
         except EngineError:  # too little memory, perhaps
-            return module
-        write_entry(self.folder, "modules", name, _MAGIC, _digest(name, code, 0), code)
-        return module
+            return modules
+        sizes = b"".join(len(code).to_bytes(_LENGTH, "little") for code in codes)
+        write_entry(self.folder, "modules", name, _MAGIC, _digest(name, sizes, *codes), sizes, *codes)
+        return modules
 
     def read(self, kind: Kind, name: str) -> bytes | None:
         """What an entry holds, unchecked; None if there is none, or if it must not be run."""
@@ -96,13 +105,25 @@ def _compiled(engine: ffi.Engine, wasm: bytes) -> ffi.Module:
     return ffi.compile_module(engine, wasm)
 
 
-def _digest(name: str, code: bytes, start: int) -> bytes:
+def _digest(name: str, *pieces: bytes | memoryview) -> bytes:
     import hashlib
 
     found = hashlib.sha256(name.encode())
-    found.update(memoryview(code)[start:])
+    for piece in pieces:
+        found.update(piece)
     return found.digest()
 
 
-def _is_whole(name: str, entry: bytes) -> bool:
-    return entry.startswith(_MAGIC) and entry[len(_MAGIC) : _START] == _digest(name, entry, _START)
+def _places(name: str, entry: bytes, count: int) -> list[tuple[int, int]] | None:
+    """Where the code of each of so many modules is in an entry of that name; None for one that is not whole."""
+    view = memoryview(entry)
+    if not entry.startswith(_MAGIC) or view[len(_MAGIC) : _START] != _digest(name, view[_START:]):
+        return None
+    sizes = view[_START : _START + count * _LENGTH]
+    ends = [
+        *accumulate(
+            (int.from_bytes(sizes[at : at + _LENGTH], "little") for at in range(0, len(sizes), _LENGTH)),
+            initial=_START + len(sizes),
+        )
+    ]
+    return list(pairwise(ends)) if ends[-1] == len(entry) else None

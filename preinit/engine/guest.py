@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ..binary.growth import Bounds
 from ..binary.module import Module
 from ..binary.sections import Export
 from ..binary.types import FuncType
 from ..errors import Frame
+from ..tuples import NamedTuple
 from .profile import Profile
 from .runtime import Deadline
 from .values import RawFrame, RawValue

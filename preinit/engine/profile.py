@@ -7,16 +7,17 @@ profile is taken only from a folder that nobody else can write to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW, THROW
 from ..errors.reason import Reason
+from ..tuples import NamedTuple
 from . import ffi
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 5\n"
+_MAGIC = b"preinit profile 6\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -26,6 +27,17 @@ class StoredStubs(NamedTuple):
 
     types: tuple[tuple[int, int], ...]
     code: bytes
+
+
+class StoredPart(NamedTuple):
+    """Another compiled module that each instance needs: `name` is a SHA-256 of what was compiled."""
+
+    name: str
+    code: bytes
+
+
+#: Parts that a profile has: each limit of memory has others.
+_MOST_PARTS = 64
 
 
 #: A module that is compiled, and its engine: no other one can use it.
@@ -55,6 +67,12 @@ class Profile(NamedTuple):
     whole: Reason | None = None
     stubs: tuple[StoredStubs, ...] = ()
     chunks: tuple[StoredChunk, ...] = ()
+    parts: tuple[StoredPart, ...] = ()
+
+    def with_parts(self, made: Sequence[StoredPart]) -> Profile:
+        """The same with parts that were compiled since."""
+        found = {part.name: part for part in (*self.parts, *made)}
+        return self._replace(parts=tuple(found.values())[-_MOST_PARTS:])
 
 
 def encode(profile: Profile, module: Module, name: str = "") -> bytes:
@@ -64,6 +82,7 @@ def encode(profile: Profile, module: Module, name: str = "") -> bytes:
         "whole": profile.whole,
         "code": module.code_sha256 if profile.whole else "",
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
+        "parts": [(entry.name, len(entry.code)) for entry in profile.parts],
         "chunks": [(*c[:5], int(c.changes_tables), c.globals, c.bodies, len(c.code)) for c in profile.chunks],
     }
     import hashlib  # not every build has a profile
@@ -73,6 +92,7 @@ def encode(profile: Profile, module: Module, name: str = "") -> bytes:
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
     pieces += [entry.code for entry in profile.chunks]
+    pieces += [entry.code for entry in profile.parts]
     digest = hashlib.sha256(name.encode())
     for piece in pieces:
         digest.update(piece)
@@ -98,7 +118,7 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
 
         index: dict[str, Any] = json.loads(data[start + _LENGTH : at])
         codes: list[bytes] = []
-        for size in [entry[-1] for entry in index["stubs"] + index["chunks"]]:
+        for size in [entry[-1] for entry in index["stubs"] + index["chunks"] + index["parts"]]:
             codes.append(data[at : at + size])
             at += size
         stubs = [StoredStubs(_pairs(types), code) for (types, _), code in zip(index["stubs"], codes, strict=False)]
@@ -115,9 +135,11 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
                 code,
             )
             for (number, functions, imports, guards, named, changes, globals_, bodies, _), code in zip(
-                index["chunks"], codes[len(stubs) :], strict=True
+                index["chunks"], codes[len(stubs) : len(codes) - len(index["parts"])], strict=True
             )
         ]
+        named = zip(index["parts"], codes[len(codes) - len(index["parts"]) :], strict=True)
+        parts = tuple(StoredPart(str(name), code) for (name, _), code in named)
         if at != len(data) or not all(_is_of(module, chunk) for chunk in chunks):
             return None
         same = tuple(chunk for chunk in chunks if module.bodies_sha256(chunk.functions) == chunk.bodies)
@@ -125,7 +147,7 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
         whole = _reason(index["whole"])
         if whole and index["code"] != module.code_sha256:
             whole = None
-        return Profile(str(index["compiler"]), whole, tuple(stubs), same)
+        return Profile(str(index["compiler"]), whole, tuple(stubs), same, parts)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
 

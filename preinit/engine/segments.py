@@ -6,7 +6,7 @@ https://webassembly.github.io/spec/core/exec/modules.html#instantiation : elemen
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..binary.constexpr import evaluate, read_constant_expression
 from ..binary.cursor import Cursor
@@ -15,6 +15,7 @@ from ..binary.sections import ExternKind, Import, Mode
 from ..binary.types import I32, I64, NUMERIC_SIZES
 from ..errors import GuestTrap, counted, printable
 from ..options.hints import option, preload
+from ..tuples import NamedTuple
 from . import ffi
 
 _OWN = "No instance of the module can be made, whatever it runs: the tool that wrote it has a bug."

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..errors.reason import Reason
+from ..tuples import NamedTuple
 
 
 class EngineError(Exception):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 from ..errors import Frame
+from ..tuples import NamedTuple
 from . import ffi
 from .code import compile_module
 from .guest import GrowthGuard, GuestCode

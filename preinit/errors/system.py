@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import signal
 import threading
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .base import Interrupted, PreinitError, printable
 
 

@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .cache import ENTRY
 from .marks import FOLDER as RUNNING
 

@@ -6,9 +6,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigError, in_words, printable, quoted, way_out
+from ..tuples import NamedTuple
 from .regular import instead
 from .toml_lines import Path as KeyPath
 from .toml_lines import lines_of

@@ -7,7 +7,6 @@ can't build all of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
 
 from ..binary import assembler as code
 from ..binary import encoder as write
@@ -21,6 +20,7 @@ from ..engine.guest import GENERATED
 from ..errors import ImportedState, Misfit, PauseRefused, printable, quoted
 from ..options.hints import option
 from ..options.numbers import encode, expected
+from ..tuples import NamedTuple
 
 
 class Provider(NamedTuple):

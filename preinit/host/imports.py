@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Import
@@ -11,6 +11,7 @@ from ..binary.types import FUNCREF, I32, I64, FuncType
 from ..engine.instance import Linkage
 from ..errors import ImportCalled, ImportedState, WasiRefused, printable
 from ..options.hints import preload
+from ..tuples import NamedTuple
 from .generated import provider as generate
 from .ledger import Calls
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ..binary.images import ALWAYS, can_be_mapped, places_of, spread_of, stretching
 from ..binary.module import Module
 from ..binary.sections import DataSegment, Mode
+from ..tuples import NamedTuple
 from .model import ImageFacts, MemoryMap, MemoryRun
 from .regions import Regions
 

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from ..engine.runtime import Deadline
 from ..errors import PreinitError, ToolMissing, as_limit, printable, quoted
 from ..options.hints import option
+from ..tuples import NamedTuple
 from .guard import Guard
 
 #: The first version that has what the scripts of preinit use: WASI without a flag, `--import`.

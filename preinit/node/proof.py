@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..binary.module import Module, parse
 from ..errors import (
@@ -25,6 +25,7 @@ from ..passes.audit.ranges import differing_ranges
 from ..passes.rewrite.module import Rewritten
 from ..passes.snapshot import MemoryState, Snapshot
 from ..result import LoadedDifference, StartTimes
+from ..tuples import NamedTuple
 from .instrument import instrument
 from .recording import Recording, read_outcome, recording_of
 from .runs import Script, run

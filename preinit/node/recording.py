@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import mmap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import Unsupported, printable
+from ..tuples import NamedTuple
 
 #: Bytes that the description of a state may have: engines take 10 million entries of all tables.
 _MOST_STATE = 1 << 30

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple
 
 from ..binary import assembler as code
 from ..binary.module import Module
 from ..binary.types import I32, I64, FuncType, ValType
+from ..tuples import NamedTuple
 from .imports import numbered
 from .instructions import Calls, Writer
 from .recording import Files, OpenFile, Recording

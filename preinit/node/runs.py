@@ -9,12 +9,13 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ..binary.module import Module
 from ..engine.runtime import Deadline
 from ..errors import CaptureRefused, OutputInvalid, RandomDenied, ScriptFailed, as_limit, printable, quoted
 from ..options import Host
+from ..tuples import NamedTuple
 from .guard import Guard
 from .program import WITHOUT_OPTIONS, Node, run_script
 from .recording import read_outcome, recording_of

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ..binary import assembler as code
 from ..binary.module import Module
@@ -20,6 +19,7 @@ from ..errors import Misfit, UnknownExport, counted, quoted
 from ..options.capture import Capturing
 from ..options.hints import few_of
 from ..passes.rewrite.plan import Added
+from ..tuples import NamedTuple
 from .arguments import borrowed, changed_words, raw
 from .imports import CHANGES, HARMLESS, REPLAYED, numbered
 from .recording import ExportCall, Files, ImportUse, Recording

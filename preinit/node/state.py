@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
@@ -25,6 +24,7 @@ from ..passes.parse.supported import check_room
 from ..passes.plan.owners import Ownership
 from ..passes.run.observed import depends_on_globals
 from ..passes.snapshot import GlobalsState, MemoryState, Reference, SegmentsState, Snapshot, TablesState
+from ..tuples import NamedTuple
 from .imports import ENDING
 from .recording import Held, Recording
 

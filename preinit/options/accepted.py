@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import UsageError, quoted
+from ..tuples import NamedTuple
 from .kinds import Kind
 from .lists import read_list, texts
 from .texts import matching, name_text

@@ -156,6 +156,7 @@ class Options(Value):
     max_memory_pages: pages of 64 KiB that all its memories may have at the start.
     measure_gzip: put compressed sizes into the report, which takes a second for a module of 20 MB.
     digest_files: put the SHA-256 of each file that the guest read into the report, which takes a second for each GB.
+    digest_modules: put the SHA-256 of the module and of the output into the report; without it, they are empty there.
     """
 
     init_funcs: Option[Sequence[str | Call] | None, tuple[str | Call, ...] | None] = Option(
@@ -291,6 +292,7 @@ class Options(Value):
     )  # fmt: skip
     measure_gzip: Option[bool, bool] = Option(False, FLAG, Effect.REPORT)
     digest_files: Option[bool, bool] = Option(True, FLAG, Effect.REPORT)
+    digest_modules: Option[bool, bool] = Option(True, FLAG, Effect.REPORT)
     #: The command ends its process after a `TimeLimit`, so the guest need not be stopped: code that can be stopped
     #: compiles in 1.8 times the time. Nobody else should say so.
     _process_ends: Option[bool, bool] = Option(False, FLAG, Effect.PROCESS, compiled=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, quoted
+from ..tuples import NamedTuple
 from .kinds import Kind, Path, Wrong
 from .lists import anchored_path, check_list, items, pairs, read_list
 from .numbers import FARTHEST, is_number

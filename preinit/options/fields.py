@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         max_memory_pages: int | None
         measure_gzip: bool
         digest_files: bool
+        digest_modules: bool
         env: Pairs
         args: Sequence[str]
         dirs: Folders

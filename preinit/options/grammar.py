@@ -6,8 +6,8 @@ What is wrong is said with the character at which it is.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .numbers import FARTHEST, is_number
 from .reading import Mistake, Reader
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigError, UsageError, quoted
+from ..tuples import NamedTuple
 from . import text as written
 
 #: Keys and places in lists that lead to a value.

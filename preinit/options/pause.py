@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ..errors import UsageError, quoted
+from ..tuples import NamedTuple
 from .kinds import Kind, Path, misplaced, unfit
 from .texts import matching_schema
 

@@ -6,9 +6,10 @@ A key is the field's name with dashes; a flag is the key, in the singular where 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import UsageError, quoted
+from ..tuples import NamedTuple
 from .build import Options
 from .declared import Option, declared
 from .fields import changed

@@ -6,9 +6,9 @@ https://github.com/bytecodealliance/wasm-tools/tree/main/crates/wasm-wave
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from ..errors import quoted
+from ..tuples import NamedTuple
 from .reading import Mistake, Reader
 
 #: Values within values.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from ..tuples import NamedTuple
 
 #: What a stage of a build is called; other commands name their stages in such words themselves.
 WORDS = {

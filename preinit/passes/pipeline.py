@@ -78,7 +78,7 @@ def build_source(
     with observer.stage("plan"):
         job = make_job(source, options, deadline)
     validity = validity or Validity(job.module, options)
-    checking = InputCheck(validity, job.module, deadline)  # of a large module, while it runs
+    checking = InputCheck(validity, job.module, deadline, options.digest_modules)  # of a large module, while it runs
     # Instruments it, and again for another way to compile it; where much is to be compiled, it is validated before.
     with run_guest(job, observer, kept, checking) as paused:
         from ..result import Result

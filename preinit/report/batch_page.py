@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .page import Card, Section, cards, code, page, paragraph, table, text
 from .units import seconds as in_seconds
 

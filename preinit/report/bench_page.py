@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from ..bench.model import Bench
+from ..tuples import NamedTuple
 from .bench_text import calls, rate, rows
 from .page import Card, Html, Section, cards, code, facts, figure, join, legend, page, table, text, tip
 from .units import seconds, sized, times

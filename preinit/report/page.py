@@ -10,9 +10,10 @@ import base64
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
-from typing import NamedTuple, NewType
+from typing import NewType
 
 from ..errors import printable
+from ..tuples import NamedTuple
 from .stylesheet import SCRIPT, STYLE
 
 #: Markup whose text has been escaped. Only the helpers here, and views that draw, make it.

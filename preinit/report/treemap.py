@@ -7,8 +7,8 @@ their labels keep their size however wide the page is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .page import Html, text, tip
 
 #: Width over height for which the tiles are nearly square. The style gives narrow pages another one.

@@ -30,7 +30,8 @@ class BuildWarning(Value):
 
 @value
 class ModuleFacts(Value):
-    """A module: SHA-256 in hex, bytes in all, bytes of each section (headers included), gzip level 6 if measured."""
+    """A module: SHA-256 in hex, empty where it was not asked for; bytes in all, and of each section (headers included);
+    gzip level 6 if measured."""
 
     sha256: str
     size: int

@@ -6,8 +6,9 @@ https://www.rfc-editor.org/rfc/rfc3875#section-4
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from ..tuples import NamedTuple
 from ..version import VERSION
 from .failure import Failed
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import NamedTuple
 
+from ..tuples import NamedTuple
 from .failure import Failed
 
 #: Where the header ends: an empty line, with either kind of line end.

@@ -6,12 +6,11 @@ lies above. With any other layout, or none that can be proven, live data could l
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..binary.module import Module
 from ..binary.sections import Mode
 from ..binary.types import I32, I64
 from ..errors import StackLayout
+from ..tuples import NamedTuple
 from .linker import HEAP_BASE, STACK_POINTER, addresses, initial_number, stack_pointers
 
 

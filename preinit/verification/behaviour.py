@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from ..binary.types import NUMERIC_SIZES, ValType, is_numeric
 from ..engine.guest import Instance
@@ -16,6 +15,7 @@ from ..options import Host
 from ..passes.plan.job import Job
 from ..passes.run import Paused, run_again, run_whole
 from ..passes.run.rooms import as_told
+from ..tuples import NamedTuple
 from .calls import Call, is_nan, show
 from .state import Comparison, State, observe
 

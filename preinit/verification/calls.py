@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
@@ -17,6 +16,7 @@ from ..options.numbers import encode, expected
 from ..options.reading import Mistake
 from ..passes.plan.arguments import check_number
 from ..passes.plan.written import site_of
+from ..tuples import NamedTuple
 
 #: Bytes that the engine takes for each argument.
 _RAW = 16

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind
@@ -27,6 +26,7 @@ from ..passes.component.seen import is_adapter
 from ..passes.component.shell import check_shell
 from ..passes.component.source import ComponentSource, check_parts
 from ..passes.observer import Observer
+from ..tuples import NamedTuple
 from ..version import VERSION
 from .component_calls import calls_of_all
 from .instances import of_output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from ..binary.constexpr import bits_of
 from ..binary.module import Module
@@ -19,6 +18,7 @@ from ..passes.run import Paused, run_again
 from ..passes.run.observed import Observed, numbers, observe_globals
 from ..passes.snapshot import GlobalsState
 from ..symbols.places import Places
+from ..tuples import NamedTuple
 from .references import Reference, named, worded
 
 #: Imported constants of which the output is given another value.

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple
 
 from ..binary.module import Module
 from ..binary.sections import ExternKind, Mode
@@ -32,6 +31,7 @@ from ..passes.plan.job import Job
 from ..passes.rewrite import planned
 from ..passes.run import Paused, run_guest
 from ..passes.snapshot import Snapshot
+from ..tuples import NamedTuple
 from .behaviour import zero_dead_stack
 from .frames import compare_frames
 from .functions import added_functions

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ..binary.module import Module
 from ..errors import Discrepancy
@@ -12,6 +11,7 @@ from ..passes.plan.owners import Ownership
 from ..passes.run import Paused
 from ..passes.snapshot import MemoryState, SegmentsState
 from ..symbols.places import Places
+from ..tuples import NamedTuple
 from .globals import GlobalsSeen, compare_globals, observe_values
 from .memories import compare_memories, compare_memory_sizes, observe_memories
 from .segments import compare_segments

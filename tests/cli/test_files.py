@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from preinit.binary.encoder import uleb
 from preinit.binary.module import parse
 from tests.support.command import COMMAND, GOOD, LOOP, TRAP, assert_initialized, fails, run
 from tests.support.modules import wasm
@@ -29,6 +30,18 @@ def test_a_build_writes_the_output_and_says_what_it_did(good: Path, tmp_path: Pa
 
 def test_standard_input_and_output_make_a_filter(good: Path) -> None:
     assert_initialized(run("build", "-", stdin=good.read_bytes(), code=0).stdout)
+
+
+def test_a_large_module_is_read_as_a_small_one(good: Path, tmp_path: Path) -> None:
+    """What builds it is imported meanwhile."""
+    section = b"\x03big" + bytes(5 << 20)
+    large = tmp_path / "large.wasm"
+    large.write_bytes(good.read_bytes() + b"\0" + uleb(len(section)) + section)
+    done = run("build", large, code=0)
+    assert_initialized(done.stdout)
+    assert section in done.stdout
+    large.write_bytes(large.read_bytes()[:-1])
+    assert b"error[truncated]" in run("build", large, code=1).stderr
 
 
 @pytest.mark.parametrize("text", [GOOD, ";; a comment\n" + GOOD, " \n\t(; block ;)" + GOOD])

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from preinit.binary.module import parse
-from preinit.engine.profile import Profile, StoredChunk, StoredStubs, decode, encode
+from preinit.engine.profile import Profile, StoredChunk, StoredPart, StoredStubs, decode, encode
 from tests.support.amounts import amount
 from tests.support.places import FIXTURES
 
@@ -27,13 +27,14 @@ PROFILE = Profile(
     None,
     (StoredStubs(((0, 2), (1, 1)), b"stubs"),),
     (StoredChunk(0, (FIRST, FIRST + 1), (0,), ((0x40, 0),), {f"r{FIRST}": FIRST}, False, (), BODIES, b"code"),),
+    (StoredPart("0" * 64, b"part"), StoredPart("1" * 64, b"")),
 )
 
 
 def sealed(head: bytes, rest: bytes, size: int | None = None) -> bytes:
     """A profile with a checksum that is right, whatever it says."""
     content = (len(head) if size is None else size).to_bytes(8, "little") + head + rest
-    return b"preinit profile 5\n" + hashlib.sha256(content).digest() + content
+    return b"preinit profile 6\n" + hashlib.sha256(content).digest() + content
 
 
 JSON = st.recursive(
@@ -54,20 +55,39 @@ def test_bytes_that_are_no_profile_are_none(data: bytes) -> None:
 
 @settings(max_examples=amount(120, 40))
 @given(
-    st.fixed_dictionaries(dict.fromkeys(("compiler", "whole", "code", "stubs", "chunks"), JSON)), st.binary(max_size=20)
+    st.fixed_dictionaries(dict.fromkeys(("compiler", "whole", "code", "stubs", "chunks", "parts"), JSON)),
+    st.binary(max_size=20),
 )
-@example(
-    {"compiler": "", "whole": "", "code": "", "stubs": [], "chunks": [[float("inf"), [1], [], [], {}, 0, None, "", 0]]},
-    b"",
-)
-@example({"compiler": "", "whole": "", "code": "", "stubs": [[[[0, float("nan")]], 0]], "chunks": []}, b"")
-@example({"compiler": "", "whole": "", "code": "", "stubs": [], "chunks": [[0, [], [], [], {}, 0, None, "", 0]]}, b"")
-@example({"compiler": "", "whole": "", "code": "", "stubs": [[[], 1 << 80]], "chunks": []}, b"")
 @example(
     {
         "compiler": "",
         "whole": "",
         "code": "",
+        "parts": [],
+        "stubs": [],
+        "chunks": [[float("inf"), [1], [], [], {}, 0, None, "", 0]],
+    },
+    b"",
+)
+@example({"compiler": "", "whole": "", "code": "", "parts": [], "stubs": [[[[0, float("nan")]], 0]], "chunks": []}, b"")
+@example(
+    {
+        "compiler": "",
+        "whole": "",
+        "code": "",
+        "parts": [],
+        "stubs": [],
+        "chunks": [[0, [], [], [], {}, 0, None, "", 0]],
+    },
+    b"",
+)
+@example({"compiler": "", "whole": "", "code": "", "parts": [], "stubs": [[[], 1 << 80]], "chunks": []}, b"")
+@example(
+    {
+        "compiler": "",
+        "whole": "",
+        "code": "",
+        "parts": [],
         "stubs": [[[], -4]],
         "chunks": [[0, [1 << 70], [], [], {}, 0, [1 << 70], "", 4]],
     },

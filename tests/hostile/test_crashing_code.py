@@ -14,20 +14,24 @@ from tests.support.modules import wasm
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="locks of POSIX systems")
 
-MAGIC = b"preinit module 1\n"
+MAGIC = b"preinit module 2\n"
+#: What comes before the code: magic, digest, the length of the one module's code.
+HEAD = len(MAGIC) + 32 + 8
 SAID = b"the code in the cache was running when an earlier process died"
 
 
 def crash(entry: Path) -> None:
     """Fills the machine code of an entry with an instruction that no user may execute, and seals it."""
-    code = bytearray(entry.read_bytes()[len(MAGIC) + 32 :])
+    before = entry.read_bytes()
+    code, length_of_code = bytearray(before[HEAD:]), before[HEAD - 8 : HEAD]
     (sections,) = struct.unpack_from("<Q", code, 0x28)
     size, number, names = struct.unpack_from("<HHH", code, 0x3A)
     table = [struct.unpack_from("<IIQQQQ", code, sections + size * index) for index in range(number)]
     for name, _, _, _, offset, length in table:
         if code[table[names][4] + name :].startswith(b".text\0"):
             code[offset : offset + length] = b"\xf4" * length  # hlt; on 64-bit ARM, an undefined instruction
-    entry.write_bytes(MAGIC + hashlib.sha256(entry.name.encode() + code).digest() + code)
+    rest = length_of_code + code
+    entry.write_bytes(MAGIC + hashlib.sha256(entry.name.encode() + rest).digest() + rest)
 
 
 @pytest.fixture

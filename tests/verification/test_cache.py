@@ -16,7 +16,7 @@ RIGHT = (
     '(module (memory (export "memory") 1) (func (export "wizer-initialize") (i32.store (i32.const 8) (i32.const 7))))'
 )
 WRONG = RIGHT.replace("i32.const 7", "i32.const 9")
-MAGIC = b"preinit module 1\n"
+MAGIC = b"preinit module 2\n"
 
 
 @pytest.fixture

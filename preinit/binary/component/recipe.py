@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from ...tuples import NamedTuple
 from .types import CoreType, ExternType, TypeOf
 
 

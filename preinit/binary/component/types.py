@@ -5,9 +5,8 @@ https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md#ty
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...errors import UnsupportedProposal
+from ...tuples import NamedTuple
 from ..cursor import Cursor
 
 #: A value type: the name of a primitive type, or the index of a type.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...errors import PreinitError
+from ...tuples import NamedTuple
 from .. import ffi
 from ..code import CodeCache, compile_module
 from ..guest import GuestCode, StateCode
@@ -66,32 +66,66 @@ def compile_linked(
     compilers = [settings.compiler]
     if settings.compiler == "auto":
         compilers = ["winch", "cranelift"] if has_winch() else ["cranelift"]
-    failed: tuple[LinkedModule, EngineError] | None = None
+    failed: _Refused | None = None
     for compiler in compilers:
         told = settings._replace(compiler=compiler)
         engine = new_engine(told)
-        compiled: dict[int, ffi.Module] = {}
-        for module in modules:
-            check()
-            try:
-                wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
-                compiled[module.base] = compile_module(engine, wasm, told, _kept(wasm, cache))
-            except EngineError as problem:
-                failed = module, problem
-                break
-        else:
-            light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
-            return LinkedCode(compiler, engine, {module.base: module for module in light}, compiled)
+        try:
+            compiled = _compile(engine, modules, told, cache, check)
+        except _Refused as problem:
+            failed = problem
+            continue
+        light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
+        return LinkedCode(compiler, engine, {module.base: module for module in light}, compiled)
     assert failed is not None
-    code = failed[0].code
+    code = failed.module.code
     assert isinstance(code, GuestCode)
-    said = refusal(code, failed[1], settings.compiler)
-    raise placed(said, failed[0].number, failed[0].base) from failed[1]
+    said = refusal(code, failed.problem, settings.compiler)
+    raise placed(said, failed.module.number, failed.module.base) from failed.problem
 
 
-def _kept(wasm: bytes, cache: CodeCache | None) -> CodeCache | None:
-    """The cache, for what takes longer to compile than to find there."""
-    return cache if len(wasm) >= SMALL else None
+class _Refused(Exception):
+    """The engine does not take a module."""
+
+    def __init__(self, module: LinkedModule, problem: EngineError) -> None:
+        super().__init__(str(problem))
+        self.module, self.problem = module, problem
+
+
+def _compile(
+    engine: ffi.Engine,
+    modules: Sequence[LinkedModule],
+    settings: object,
+    cache: CodeCache | None,
+    check: Callable[[], None],
+) -> dict[int, ffi.Module]:
+    """The modules by where they begin. Raises `_Refused`.
+
+    Small ones are one entry of the cache: to look for each would take as long as to compile it.
+    """
+    found: dict[int, ffi.Module] = {}
+    if cache:
+        small = {module.base: _wasm(module) for module in modules if len(module.code.wasm) < SMALL}
+        try:
+            found.update(zip(small, cache.compile_all(engine, [*small.values()], settings), strict=True))
+        except EngineError:
+            cache = None  # each by itself, to know which one it is
+    for module in modules:
+        check()
+        if module.base in found:
+            continue
+        try:
+            found[module.base] = compile_module(engine, _wasm(module), settings, cache)
+        except EngineError as problem:
+            raise _Refused(module, problem) from problem
+    return found
+
+
+def _wasm(module: LinkedModule) -> bytes:
+    """What runs: named by its number where it has functions."""
+    if isinstance(module.code, StateCode):
+        return module.code.wasm
+    return module.code.wasm + b"".join(write.module_name(str(module.number)))
 
 
 def compile_on_demand(
@@ -106,23 +140,20 @@ def compile_on_demand(
     `settings.compiler` is one. `stored`: what earlier builds compiled, by where a module begins. Raises `Unsuited`.
     """
     engines = new_engines(settings)
-    compiled: dict[int, ffi.Module] = {}
     prepared: dict[int, Prepared] = {}
+    try:
+        # Compiled code fits one size of the stack.
+        compiled = _compile(engines.engine, modules, (settings, DEEP_STACK), cache, check)
+    except _Refused as refused:
+        other = "cranelift" if settings.compiler == "winch" else None
+        said = first_line(refused.problem)
+        if isinstance(refused.module.code, StateCode):
+            problem = Unsuited("engine", f"the engine refuses a part of it: {said}", other)
+            raise UnsuitedModule(problem, refused.module.base) from refused
+        raise Unsuited("engine", f"the engine refuses a core module: {said}", other) from refused.problem
     for module in modules:
-        check()
         if isinstance(module.code, StateCode):
-            keeps, known = cache is not None, stored.get(module.base)
-            try:
-                prepared[module.base] = prepare(module.code, settings, None, keeps, known, engines)
-            except Unsuited as problem:
-                raise UnsuitedModule(problem, module.base) from problem
-            continue
-        try:
-            wasm = module.code.wasm + b"".join(write.module_name(str(module.number)))
-            # Compiled code fits one size of the stack.
-            compiled[module.base] = compile_module(engines.engine, wasm, (settings, DEEP_STACK), _kept(wasm, cache))
-        except EngineError as problem:
-            other = "cranelift" if settings.compiler == "winch" else None
-            raise Unsuited("engine", f"the engine refuses a core module: {first_line(problem)}", other) from problem
+            keeps, known, state = cache is not None, stored.get(module.base), compiled.pop(module.base)
+            prepared[module.base] = prepare(module.code, settings, None, keeps, known, engines, state)
     light = [module._replace(code=module.code._replace(wasm=b"")) for module in modules]
     return LinkedCode(settings.compiler, engines.engine, {one.base: one for one in light}, compiled, prepared)

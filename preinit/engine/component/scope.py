@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...binary.component.recipe import Component
 from ...errors import InvalidModule, quoted
+from ...tuples import NamedTuple
 from .cores import CoreInstance
 from .handles import Handles
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ...binary.component.types import (
     Asynchronous,
@@ -28,6 +28,7 @@ from ...binary.component.types import Flags as FlagsOf
 from ...binary.component.types import Record as RecordOf
 from ...binary.component.types import Variant as VariantOf
 from ...errors import EngineLimit, InvalidModule
+from ...tuples import NamedTuple
 from .aggregates import Borrow, Flags, List, Own, Record, Variant, option_of, result_of
 from .functions import Function, FunctionType
 from .handles import ResourceType

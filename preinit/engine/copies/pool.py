@@ -11,11 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...errors import InputError, Unsupported
+from ...tuples import NamedTuple
 from .. import ffi
 from ..code import CodeCache, compile_module
 from ..runtime import TABLE_ELEMENTS, allow_proposals, has_winch

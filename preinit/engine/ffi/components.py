@@ -9,11 +9,12 @@ import ctypes
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import wasmtime
 from wasmtime import component as runtime
 
+from ...tuples import NamedTuple
 from ..values import EngineError
 from .config import STRATEGY_WINCH
 from .copies import Pool, use_pool

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from ...tuples import NamedTuple
 from . import capi
 from .errors import raise_error, raise_trap
 from .host import CALLBACK, PACKED, RESULT, SLOT

@@ -117,12 +117,13 @@ def serialize(module: Module) -> bytes:
         capi.wasm_byte_vec_delete(ctypes.byref(vector))
 
 
-def deserialize(engine: Engine, code: bytes, start: int = 0) -> Module:
-    """The module that `code[start:]` is. Whoever wrote `code` is trusted: it will be run.
+def deserialize(engine: Engine, code: bytes, start: int = 0, end: int | None = None) -> Module:
+    """The module that `code[start:end]` is. Whoever wrote `code` is trusted: it will be run.
 
     Raises `EngineError`.
     """
+    size = (len(code) if end is None else end) - start
     pointer = ctypes.c_void_p()
     borrowed = (ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value or 0) + start
-    raise_error(capi.wasmtime_module_deserialize(engine.ptr(), borrowed, len(code) - start, ctypes.byref(pointer)))
+    raise_error(capi.wasmtime_module_deserialize(engine.ptr(), borrowed, size, ctypes.byref(pointer)))
     return Module(pointer.value or 0)

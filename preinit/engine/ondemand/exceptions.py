@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ...binary.bodies import Body
 from ...binary.cursor import Cursor
@@ -28,6 +27,7 @@ from ...binary.opcodes import (
 )
 from ...binary.sections import ExternKind
 from ...binary.types import FUNCREF, FuncType, ValType, read_value_type
+from ...tuples import NamedTuple
 from ..values import Unsuited
 
 TRY_TABLE = 0x1F

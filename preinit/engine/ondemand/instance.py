@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...binary.constexpr import ConstantExpression, evaluate
 from ...binary.growth import counts_together
@@ -19,6 +19,7 @@ from ...binary.opcodes import MEMORY_GROW
 from ...binary.sections import Export, ExternKind, Mode
 from ...binary.types import I32, I64, NUMERIC_SIZES
 from ...errors import Frame, StackExhausted
+from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import GrowthGuard, original_frame
 from ..instance import EngineInstance, Linkage, Linker
@@ -196,11 +197,11 @@ class OnDemandInstance(EngineInstance):
     def profile(self) -> Profile | None:
         """What to keep for the next build of this module; None if there is nothing new. The guest has ended."""
         self.rest()
-        if not self._prepared.keeps_code or not (self._maker.new or self._stubs.compiled):
+        if not self._prepared.keeps_code or not (self._maker.new or self._stubs.compiled or self._stubs.parts):
             return None
         stored = self._prepared.stored
         stubs, chunks = (*stored.stubs, *self._stubs.compiled), (*stored.chunks, *self._maker.new)
-        return Profile(self._prepared.compiler, None, stubs, chunks)
+        return Profile(self._prepared.compiler, None, stubs, chunks, stored.parts).with_parts(self._stubs.parts)
 
     def _guard(self, growth: tuple[int, int]) -> Any:
         extern = self._guards.get(growth)
@@ -209,7 +210,8 @@ class OnDemandInstance(EngineInstance):
         elif extern is None:
             opcode, target = growth
             names = self._code.memories if opcode == MEMORY_GROW else self._code.tables
-            module = self._prepared.compile(guard_module(self._module, opcode, target, self._code.bounds))
+            guard = guard_module(self._module, opcode, target, self._code.bounds)
+            module = self._prepared.part(guard, self._stubs.parts)
             together = counts_together(self._module, opcode, self._code.bounds)
             grown = [self._export(name) for name in (names if together else names[target : target + 1])]
             instance = self._prepared.instantiate(self._store, module, grown)

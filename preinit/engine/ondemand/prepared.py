@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from ...binary.digest import sha256
+from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import StateCode
-from ..profile import Profile
+from ..profile import Profile, StoredPart
 from ..runtime import DEEP_STACK, EngineSettings, new_engine
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, Unsuited
@@ -82,6 +84,21 @@ class Prepared(NamedTuple):
                 "engine", f"a part of it can't be taken over: {first_line(problem)}", lasting=False
             ) from problem
 
+    def part(self, wasm: bytes, made: list[StoredPart]) -> ffi.Module:
+        """A part that each instance needs: as an earlier build compiled it, or compiled, and added to what was `made`.
+
+        Raises `Unsuited`.
+        """
+        if not self.keeps_code:
+            return self.compile(wasm)
+        name = sha256(wasm).hex()
+        known = next((part.code for part in self.stored.parts if part.name == name), None)
+        module = self.load(known) if known else None
+        if module is None:
+            module = self.compile(wasm)
+            made.append(StoredPart(name, self.serialize(module)))
+        return module
+
     def serialize(self, module: ffi.Module) -> bytes:
         """A part's code, for another engine or a later build. Raises `Unsuited`."""
         try:
@@ -124,15 +141,17 @@ def prepare(
     keeps_code: bool = False,
     stored: Profile | None = None,
     engines: Engines | None = None,
+    state: ffi.Module | None = None,
 ) -> Prepared:
     """Compiles what is needed before the guest runs, see `Prepared`.
 
-    `engines`: `new_engines`, which are used if they have the same `settings`. Raises `Unsuited`.
+    `engines`: `new_engines`, which are used if they have the same `settings`; `state`: what those compiled of the
+    guest's state, if they did. Raises `Unsuited`.
     """
     if engines is None or engines.settings != settings:
-        engines = new_engines(settings)
+        engines, state = new_engines(settings), None
     engine = engines.engine
-    state = _compile(engine, settings.compiler, code.wasm)
+    state = state or _compile(engine, settings.compiler, code.wasm)
     preload_code = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler)
     if stored and stored.compiler == settings.compiler and _fits(engine, stored):

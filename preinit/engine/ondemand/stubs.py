@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from ...binary import assembler as code
 from ...binary import encoder as write
@@ -20,6 +19,7 @@ from ...binary import externs
 from ...binary.module import Module, SectionId
 from ...binary.sections import Global, Table
 from ...binary.types import FUNCREF, I32, FuncType, Limits
+from ...tuples import NamedTuple
 from ..guest import GENERATED
 from ..runtime import TABLE_ELEMENTS
 
@@ -30,9 +30,8 @@ _FUNCTIONS_PER_INSTANCE = 128
 
 
 class StubModule(NamedTuple):
-    """`wasm` has `size` stubs, in the order of `types`: (type index in the guest, how many of it)."""
+    """It has `size` stubs, in the order of `types`: (type index in the guest, how many of it)."""
 
-    wasm: bytes
     types: tuple[tuple[int, int], ...]
     size: int
 
@@ -74,9 +73,7 @@ class Stubs:
         """The next module of stubs: for those types, or for all that have none."""
         chosen = sorted(self._counts.keys() - self._modules.keys()) if types is None else sorted(types)
         copies = tuple((index, self._copies(index)) for index in chosen)
-        signatures = [self._module.types.functions[index] for index in chosen]
-        listed = [(s, n) for s, (_, n) in zip(signatures, copies, strict=True) if s is not None]
-        made = StubModule(_stub_module(listed, self._tail_calls), copies, sum(n for _, n in copies))
+        made = StubModule(copies, sum(n for _, n in copies))
         place = 0
         for index, count in copies:
             self._modules[index] = len(self.modules), place, count
@@ -84,6 +81,11 @@ class Stubs:
         self.modules.append(made)
         self._bases.append([])
         return made
+
+    def wasm(self, made: StubModule) -> bytes:
+        """A module of stubs as it is compiled, which takes longer than all else where its code is known."""
+        signatures = ((self._module.types.functions[index], count) for index, count in made.types)
+        return _stub_module([(s, n) for s, n in signatures if s is not None], self._tail_calls)
 
     def lacking(self, functions: Iterable[int]) -> tuple[dict[int, list[int]], set[int], Counter[int]]:
         """What must be done before there are stubs for functions that have none.

@@ -7,7 +7,7 @@ from itertools import count, repeat
 from typing import Any
 
 from .. import ffi
-from ..profile import StoredStubs
+from ..profile import StoredPart, StoredStubs
 from ..runtime import TABLE_ELEMENTS
 from ..values import RawValue, Unsuited
 from .filler import filler_module, memory_needed
@@ -33,6 +33,7 @@ class StubTable:
         self._filled: dict[int, tuple[tuple[Any, int], ...]] = {}  # function -> tables, and where in them it was put
         self._stub_of: dict[bytes, RawValue] = {}  # what took the place of a stub in a table -> the stub
         self.compiled: list[StoredStubs] = []  # what no earlier build had
+        self.parts: list[StoredPart] = []  # the same of other parts
         capacity = self._stubs.capacity
         if capacity > TABLE_ELEMENTS:
             raise Unsuited("too-many-functions", "it has too many functions and types")
@@ -80,7 +81,7 @@ class StubTable:
         if len(slots) < _MANY or memory_needed(len(slots)) > self._max_memory:
             ffi.copy_functions(self._store, self._table, slots, table, start)
         else:
-            filler = self._prepared.compile(filler_module(slots, start, is_64))
+            filler = self._prepared.part(filler_module(slots, start, is_64), self.parts)
             self._prepared.instantiate(self._store, filler, [self._table, table])
 
     def pointers(self) -> dict[bytes, int]:
@@ -118,7 +119,7 @@ class StubTable:
         stored = next((s for s in self._prepared.stored.stubs if s.types == made.types), None)
         module = self._prepared.load(stored.code) if stored else None
         if module is None:
-            module = self._prepared.compile(made.wasm)
+            module = self._prepared.compile(self._stubs.wasm(made))
             if self._prepared.keeps_code:
                 self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
         self._modules.append(module)

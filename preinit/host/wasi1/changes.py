@@ -47,6 +47,7 @@ class ChangeFunctions:
         if not isinstance(entry, Descriptor):
             raise WasiError(Errno.BADF)
         self._table.note_itself(fd)
+        self._table.note_used(fd)
         set_own_times(entry, lambda was: self._times(was, access, modification, flags))
 
     def _written(self, fd: int) -> Descriptor:

@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ...binary.digest import sha256
 from ...engine.values import RawFrame
+from ...tuples import NamedTuple
 from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
 _MOST_LINKS = 40

@@ -6,10 +6,10 @@ import struct
 import time
 from collections.abc import Callable
 from itertools import accumulate
-from typing import NamedTuple
 
 from ...errors import GuestExit, GuestTrap, RandomDenied, UsageError
 from ...options import Host
+from ...tuples import NamedTuple
 from .abi import Errno, WasiError
 from .entropy import HostEntropy, RandomStream
 from .memory import GuestMemory

@@ -39,11 +39,13 @@ _PATHS: dict[str, tuple[tuple[int, int, int], ...]] = {
 
 
 def refusing(name: str, memory: GuestMemory, table: Table) -> Callable[..., None]:
-    """A function of `REFUSED`. That a guest asked for something in a folder that only instances have is noted: it may
-    keep the answer."""
+    """A function of `REFUSED`. That a guest asked for something in a folder is noted; in one that only instances have,
+    for what: it may keep the answer."""
     number = REFUSED[name]
 
     def refuse(*arguments: int) -> None:
+        for folder, _, _ in _PATHS.get(name, ()):
+            table.note_used(arguments[folder])
         for folder, path, size in _PATHS.get(name, ()):
             late = table.late(arguments[folder])
             if late is None:
@@ -53,6 +55,7 @@ def refusing(name: str, memory: GuestMemory, table: Table) -> Callable[..., None
                 asked = memory.path(arguments[path], arguments[size])
             late.note(asked, opens=False)
         if name == "fd_filestat_set_times":
+            table.note_used(arguments[0])
             table.note_itself(arguments[0])
         raise WasiError(number)
 

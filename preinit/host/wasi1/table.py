@@ -57,6 +57,12 @@ class Table:
         entry = self._open.get(number)
         return entry.late if isinstance(entry, Descriptor) else None
 
+    def note_used(self, number: int) -> None:
+        """Somebody asks for something in a folder, also where it is refused without a look."""
+        entry = self._open.get(number)
+        if isinstance(entry, Descriptor):
+            entry.was_used = True
+
     def note_itself(self, number: int) -> None:
         """Somebody looks at what has that number. Raises `WasiError` for a folder of which that is refused."""
         if (late := self.late(number)) is not None:

@@ -84,10 +84,12 @@ class Changes:
         changes.set_times(base, name, bool(follow & FOLLOW), self._times(access, modification))
 
     def _link(self, base: Descriptor, follow: int, path: str, to_base: Descriptor, to_path: str) -> None:
+        base.was_used = to_base.was_used = True
         source, target = _in_writable(base, path), _in_writable(to_base, to_path)
         changes.link(base, source, bool(follow & FOLLOW), to_base, target)
 
     def _rename(self, base: Descriptor, path: str, to_base: Descriptor, to_path: str) -> None:
+        base.was_used = to_base.was_used = True
         source, target = _in_writable(base, path), _in_writable(to_base, to_path)
         changes.rename(base, source, to_base, target)
 
@@ -116,6 +118,7 @@ class Changes:
 
 
 def _check_writable(entry: Descriptor) -> None:
+    entry.was_used = True  # the guest asked for something in there, also where it is refused
     if not entry.policy.writable:
         raise WasiError(Errno.ROFS)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ...binary.module import Module
 from ...binary.types import is_numeric
 from ...engine.guest import Instance
 from ...engine.values import RawValue
+from ...tuples import NamedTuple
 from ..run import Paused
 from ..snapshot import Snapshot
 from .ranges import Range, differing_ranges

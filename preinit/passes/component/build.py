@@ -63,7 +63,7 @@ def build_component(
     compiled: dict[Way, Compiled] = {}
     if options.audit:
         once = _remembered(once, compiled)
-    hashing = deadline.start(lambda: source.sha256)  # beside what holds Python's lock: the report has it
+    digests = [deadline.start(lambda: source.sha256)] if options.digest_modules else []  # beside all else
     with run_component(source, plan, options, deadline, observer, once) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()
@@ -73,6 +73,8 @@ def build_component(
 
             with observer.stage("audit"):
                 differences = audit_component(source, plan, options, deadline, once, paused, captured)
+        unwritten = _unwritten(source, paused, captured)
+        checking = deadline.start(partial(validities.check_inputs, unwritten, deadline))  # beside what is in Python
         names = _names(captured)
         rewritten = {
             instance: _rewrite(source, instance, state, names, options, deadline, validities, observer)
@@ -81,15 +83,14 @@ def build_component(
         removed = frozenset() if options.keep_init_func else _removed(plan)
         with observer.stage("rewrite"):
             output = _write(source, paused, captured, rewritten, names, removed)
-        digest = deadline.start(partial(sha256, output))
+        if options.digest_modules:
+            digests.append(deadline.start(lambda: sha256(output).hex()))
         with observer.stage("validate"):
-            kept = {instance.base for instance in paused.cores.instances if instance not in rewritten}
-            seen = {instance.base for instance in rewritten}
-            validities.check_inputs([start for start in source.parts if start in kept or start not in seen], deadline)
+            checking.result()
             written = [one.wasm for one in rewritten.values()]
             made = _check_output(output, [part.module for part in source.parts.values()], written, deadline, cache)
-        hashing.result()
-        facts = Output(made, digest.result().hex(), removed)
+        before, after = (digest.result() for digest in digests) if digests else ("", "")
+        facts = Output(made, (before, after), removed)
         report = find_component(source, paused, captured, rewritten, facts, options, observer.seconds)
         if differences is not None:
             report = dataclasses.replace(report, audit=differences)
@@ -106,6 +107,13 @@ def _remembered(once: Once, compiled: dict[Way, Compiled]) -> Once:
         return compiled[way]
 
     return get
+
+
+def _unwritten(source: ComponentSource, paused: PausedComponent, captured: Captured) -> list[int]:
+    """Where the modules begin that stay as they are."""
+    kept = {instance.base for instance in paused.cores.instances if instance not in captured.states}
+    seen = {instance.base for instance in captured.states}
+    return [start for start in source.parts if start in kept or start not in seen]
 
 
 def _removed(plan: ComponentPlan) -> frozenset[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind, Mode
@@ -11,6 +10,7 @@ from ...engine.component.cores import Extern
 from ...engine.component.linked import LinkedInstance
 from ...engine.values import RawValue
 from ...errors import PreinitError, UnsupportedState
+from ...tuples import NamedTuple
 from ..capture.globals import capture_globals
 from ..capture.references import check_no_object, reference
 from ..capture.segments import capture_segments

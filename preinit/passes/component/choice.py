@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from ...binary.module import Module, SectionId
 from ...engine.component.compiled import UnsuitedModule
@@ -15,6 +14,7 @@ from ...engine.values import Unsuited
 from ...errors import counted
 from ...errors.reason import Reason
 from ...options import Options
+from ...tuples import NamedTuple
 from ..run.strategies import ASKED_FOR
 from .plan import ComponentPlan
 from .source import ComponentSource

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ...binary.component import Component
 from ...binary.component.reader import CUSTOM
@@ -24,6 +23,7 @@ from ...result import (
     Report,
     SnapshotFacts,
 )
+from ...tuples import NamedTuple
 from ...version import VERSION
 from ..findings.accepted import refused_warnings
 from ..findings.budgets import pages
@@ -52,10 +52,11 @@ _HINTS = {
 
 
 class Output(NamedTuple):
-    """What was written, as it was read again; its SHA-256, in hex; exports that it lacks."""
+    """What was written, as it was read again; SHA-256 of the input and of it, in hex, where they were asked for;
+    exports that it lacks."""
 
     component: Component
-    sha256: str
+    digests: tuple[str, str]
     removed: frozenset[str]
 
 
@@ -84,8 +85,8 @@ def find_component(
         preinit=VERSION,
         layout=options.layout,
         engine=paused.engine,
-        input=_facts(source.component, source.sha256, options.measure_gzip),
-        output=_facts(output.component, output.sha256, compressed),
+        input=_facts(source.component, output.digests[0], options.measure_gzip),
+        output=_facts(output.component, output.digests[1], compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(captured, rewritten),
@@ -115,9 +116,7 @@ def _snapshot_facts(captured: Captured, rewritten: dict[LinkedInstance, Rewritte
         module, output = instance.module, rewritten[instance]
         for index in range(module.imported_memories, len(module.memories)):
             limits, memory = module.memories[index], state.memories[index]
-            runs = [run for run in output.runs if run.memory == index]
-            written = sum(run.end - run.start for run in runs)
-            sizes = (limits.minimum, memory.pages, limits.page_size, len(runs), written)
+            sizes = (limits.minimum, memory.pages, limits.page_size, *output.held(index))
             zeros = (output.zeros.added.get(index, 0), output.zeros.missing.get(index, 0))
             memories.append(MemoryFacts(len(memories), *sizes, *zeros))
         numbers, before = state.globals.numbers, state.globals.numbers_before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...engine.component.cores import Dry
 from ...engine.component.functions import Function
@@ -19,6 +19,7 @@ from ...options.wave import Content, Node, read_call
 from ...options.wave import Number as WrittenNumber
 from ...options.wave import Sequence as WrittenSequence
 from ...options.wave import Text as WrittenText
+from ...tuples import NamedTuple
 from .source import ComponentSource
 from .wave import example, has_handles, signature_text, value_of, value_text
 

@@ -7,7 +7,7 @@ is defined once more in its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ...binary import encoder as write
 from ...binary.component import Component, writer
@@ -33,6 +33,7 @@ from ...binary.module import Module, SectionId
 from ...engine.component.linked import LinkedInstance
 from ...engine.component.scope import Scope
 from ...errors import InitializerType, Unsupported, counted, quoted
+from ...tuples import NamedTuple
 from .fixup import Fixup
 from .numbers import Numbers, exported, names_outer, sort_of
 

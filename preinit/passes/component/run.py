@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...binary.growth import Bounds
 from ...engine.code import CodeCache
@@ -32,6 +32,7 @@ from ...host import Clock
 from ...host.wasi2 import ComponentWorld
 from ...options import Options
 from ...options.accepted import watched
+from ...tuples import NamedTuple
 from ..instrument import Instrumented, instrument, instrument_state
 from ..observer import Observer
 from ..plan.job import interruptible
@@ -121,14 +122,19 @@ def compile_component(
     modules: list[LinkedModule] = []
     instrumented: dict[int, Instrumented] = {}
     size, elements = starts_with(source, plan.instances)
-    with observer.stage("instrument"):
+
+    def instrument_all() -> None:
         for start in dict.fromkeys(plan.instances):
+            deadline.check_time()
             part = source.parts[start]
             own = starts_with(source, [start])
             limits = Bounds(options.max_memory, TABLE_ELEMENTS, size - own[0], elements - own[1])
-            code, where = _instrumented(part, limits, start in chosen, deadline)
+            code, where = _instrumented(part, limits, start in chosen)
             modules.append(LinkedModule(code, where.start, start, part.number))
             instrumented[start] = where
+
+    with observer.stage("instrument"):
+        deadline.start(instrument_all).result()
     found = examined_of(options.cache_dir) if options.cache else ""
     cache = CodeCache(found) if isinstance(found, Path) else None
     settings = EngineSettings(way.compiler, None, interruptible(options))
@@ -156,13 +162,11 @@ def _running(cache: CodeCache | None, profiles: Mapping[int, ProfileStore]) -> I
         yield
 
 
-def _instrumented(
-    part: CorePart, limits: Bounds, state_only: bool, deadline: Deadline
-) -> tuple[GuestCode | StateCode, Instrumented]:
+def _instrumented(part: CorePart, limits: Bounds, state_only: bool) -> tuple[GuestCode | StateCode, Instrumented]:
     try:
         if state_only:
-            return deadline.start(partial(instrument_state, part.module, limits)).result()
-        code, where = deadline.start(partial(instrument, part.module, limits)).result()
+            return instrument_state(part.module, limits)
+        code, where = instrument(part.module, limits)
         if code.unknown_instruction is not None:
             raise UnsupportedProposal(
                 "an instruction is not known, and a memory may grow after it without being watched",

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import NamedTuple
 
 from ...binary.component import Component, read_component
 from ...binary.component.recipe import Import
@@ -14,6 +13,7 @@ from ...binary.module import Module, parse
 from ...engine.runtime import TABLE_ELEMENTS, Deadline
 from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, exactly, quoted
 from ...options import Options
+from ...tuples import NamedTuple
 from ..parse.supported import check_supported
 
 #: Core modules that a component may have.

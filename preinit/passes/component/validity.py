@@ -32,8 +32,9 @@ class Validities:
     def check_inputs(self, starts: Iterable[int], deadline: Deadline) -> None:
         """Validates modules of the input. Raises one of `REFUSALS`, with the byte offset in the component."""
         for start in starts:
+            deadline.check_time()
             try:
-                deadline.start(self[start].check_input).result()
+                self[start].check_input()
             except PreinitError as problem:
                 part = self._source.parts[start]
                 raise placed(problem, part.number, part.start) from None

@@ -64,10 +64,9 @@ def snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> 
     """What the output holds of the snapshot."""
     memories = []
     for index, (limits, state) in enumerate(zip(module.memories, snapshot.memories, strict=True)):
-        runs = [run for run in rewritten.runs if run.memory == index]
-        written = sum(run.end - run.start for run in runs)
+        segments, written = rewritten.held(index)
         zeros = (rewritten.zeros.added.get(index, 0), rewritten.zeros.missing.get(index, 0))
-        memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, len(runs), written, *zeros))
+        memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, segments, written, *zeros))
     numbers, before = snapshot.globals.numbers, snapshot.globals.numbers_before
     changed = [index for index, bits in numbers.items() if bits != before[index]]
     return SnapshotFacts(
@@ -99,15 +98,15 @@ def find(
     module, options = job.module, job.options
     written = read_sections(output.wasm)
     pause = pause_facts(job, paused, snapshot.frames, output)
-    compressed = options.measure_gzip or options.max_gzip is not None
+    compressed, digests = options.measure_gzip or options.max_gzip is not None, options.digest_modules
     moved = code_offset(module.sections) != code_offset(written)
     return Report(
         version=REPORT_VERSION,
         preinit=VERSION,
         layout=options.layout,
         engine=paused.engine,
-        input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(output.wasm, output.sha256, written, compressed),
+        input=module_facts(module.data, module.sha256 if digests else "", module.sections, options.measure_gzip),
+        output=module_facts(output.wasm, output.sha256 if digests else "", written, compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=snapshot_facts(module, snapshot, output),

@@ -8,7 +8,6 @@ operands, and return. A function at whose entry the guest is paused counts how o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ...binary import assembler as code
 from ...binary import encoder as write
@@ -18,6 +17,7 @@ from ...binary.typed import IF, Call, Scope, TypedBody
 from ...binary.types import FUNCREF, I32, NUMERIC_SIZES, FuncType, Limits, ValType, is_numeric
 from ...binary.walk import read_typed
 from ...errors import PauseRefused
+from ...tuples import NamedTuple
 from .instrumented import FrameProbes, Instrumented
 
 #: Active functions at a pause: each gets a function of its own in the output.

@@ -6,14 +6,13 @@ instead, but not where the module's own maximum is the reason: that is the same 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...binary import assembler as code
 from ...binary import encoder as write
 from ...binary.growth import Bounds, growing_functions, guard
 from ...binary.module import SectionId
 from ...binary.opcodes import MEMORY_GROW
 from ...engine.guest import GrowthGuard
+from ...tuples import NamedTuple
 from .additions import Additions
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...binary import assembler as code
 from ...binary import encoder as write
 from ...binary.module import SectionId
 from ...binary.sections import ExternKind, Mode
 from ...binary.types import FuncType, Limits, ValType
+from ...tuples import NamedTuple
 from .additions import Additions
 
 

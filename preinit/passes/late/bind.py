@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
 
 from ...binary.late import late_places
 from ...binary.module import Module
@@ -15,6 +14,7 @@ from ...host.imports import wasi_parameters
 from ...options.build import LATE
 from ...options.hints import option
 from ...result import LateFacts
+from ...tuples import NamedTuple
 from ..plan.job import LARGER_STEPS, LATE_MARKER, Job
 from ..run import Paused
 from ..run.rooms import stack_top

@@ -7,10 +7,10 @@ import struct
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import accumulate, chain
-from typing import NamedTuple
 
 from ...binary.late import Room
 from ...host import Fetch
+from ...tuples import NamedTuple
 from ..snapshot import FramesState, FrameState, MemoryState
 from .value import Bound
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
 
 from ...errors import LateBinding, PreinitError, TimeLimit, UsageError
 from ...host import Clock, Fetch
+from ...tuples import NamedTuple
 from ..capture.memories import capture_memories
 from ..plan.job import Job
 from ..run import Paused, run_again

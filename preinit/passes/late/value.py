@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...binary.late import Places, Room
 from ...result import LateFacts
+from ...tuples import NamedTuple
 
 
 class Bound(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from ...binary.encoder import COMPONENT_PREAMBLE
 from ...binary.module import Module, parse
@@ -12,6 +11,7 @@ from ...engine.runtime import Deadline
 from ...errors import PreinitError, Unreadable, UsageError, in_words, located, quoted, way_out
 from ...files.regular import MOST_MODULE, read_bounded
 from ...options import Options
+from ...tuples import NamedTuple
 from .supported import check_room, check_supported
 from .text import is_text, parse_text
 

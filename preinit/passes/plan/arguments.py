@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ...binary.module import Module
 from ...binary.sections import ExternKind
@@ -25,6 +25,7 @@ from ...options.calls import Call as Given
 from ...options.hints import few_of
 from ...options.numbers import encode, expected
 from ...symbols.linker import how_to_export_memory
+from ...tuples import NamedTuple
 from .written import Site, shown
 
 #: What functions that allocate memory are given.

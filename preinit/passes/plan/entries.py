@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...errors import InitializerType, printable
 from ...options import Options
+from ...tuples import NamedTuple
 from .arguments import ANY, Before
 from .initializers import Call, call_of
 

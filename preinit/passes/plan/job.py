@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from ...binary.growth import Bounds, counts_together
 from ...binary.late import late_places
@@ -14,6 +13,7 @@ from ...engine.bounds import bounds
 from ...engine.runtime import Deadline
 from ...options import Host, Options
 from ...symbols.stack import Stack
+from ...tuples import NamedTuple
 from .arguments import Call
 from .entries import Entry
 from .owners import Ownership, ownership

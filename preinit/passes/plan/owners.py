@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...binary.module import Module
 from ...options import Imports
+from ...tuples import NamedTuple
 
 
 class Owners(NamedTuple):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...binary.module import Module
 from ...binary.sections import ExternKind
 from ...errors import Misfit, counted, printable, quoted
 from ...options.hints import few_of
 from ...options.pause import PausePoint
+from ...tuples import NamedTuple
 
 _WASI = "wasi_snapshot_preview1"
 #: What reads standard input; and what names paths starts so.

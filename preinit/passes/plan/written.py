@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ...options.calls import Argument, Argv, Number, Returned, Strings, Word
 from ...options.calls import Call as Given
 from ...options.grammar import Written, quoted_text, read
 from ...options.reading import pointed
+from ...tuples import NamedTuple
 
 
 class Site(NamedTuple):

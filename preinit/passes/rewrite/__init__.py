@@ -54,7 +54,7 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
             if runs is None:
                 runs = deadline.start(partial(memory_runs, module, snapshot, plan.memories)).result()
             output = deadline.start(partial(write_module, module, snapshot, variant, runs)).result()
-        if len(output.wasm) >= _LARGE_OUTPUT:
+        if job.options.digest_modules and len(output.wasm) >= _LARGE_OUTPUT:
             output = output._replace(hashing=deadline.start(partial(_sha256, output.wasm)))
         yield output
 

@@ -22,7 +22,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
-from typing import NamedTuple
 
 from ...binary import assembler as code
 from ...binary import encoder as write
@@ -31,6 +30,7 @@ from ...binary.module import Module
 from ...binary.typed import BLOCK, END, LOOP, OPENING, TRY_TABLE, Mark, Scope
 from ...binary.types import NUMERIC_SIZES, FuncType, ValType, is_numeric
 from ...errors import PauseRefused, counted
+from ...tuples import NamedTuple
 from ..snapshot import FramesState, FrameState, FrameValue
 from .plan import Added
 from .references import reference_value

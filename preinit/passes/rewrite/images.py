@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
+from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple
 
-from ...binary.images import LARGEST, Spread, can_be_mapped, spread_of
+from ...binary.images import LARGEST, Spread, can_be_mapped
 from ...binary.module import Module, SectionId
 from ...options import Layout
+from ...tuples import NamedTuple
 from .layout import Run, header_size
 from .plan import MemoriesPlan
 
 #: Of the output's bytes, how many hundredths the zeros may take with each layout that adds some.
 MOST_HUNDREDTHS: dict[Layout, int | None] = {"balanced": 2, "start": None}
+
+_MEMORY, _START, _END = map(itemgetter, range(3))  # of a run
 
 
 class Zeros(NamedTuple):
@@ -29,10 +32,10 @@ def mapped(module: Module, plan: MemoriesPlan, runs: Sequence[Run]) -> tuple[lis
 
     `runs`: in order; each has some bytes.
     """
-    by_memory = {memory: list(found) for memory, found in groupby(runs, key=lambda run: run.memory)}
+    by_memory = {memory: list(found) for memory, found in groupby(runs, key=_MEMORY)}  # tens of thousands of runs
     if not all(can_be_mapped(module, memory, plan.owners.first_defined) for memory in by_memory):
         return list(runs), Zeros()
-    spreads = {memory: spread_of((run.start, run.end) for run in found) for memory, found in by_memory.items()}
+    spreads = {memory: _spread(found) for memory, found in by_memory.items()}
     missing = {memory: spread.missing for memory, spread in spreads.items() if spread.missing}
     if not missing:
         return list(runs), Zeros()
@@ -41,6 +44,11 @@ def mapped(module: Module, plan: MemoriesPlan, runs: Sequence[Run]) -> tuple[lis
     for memory, zeros in missing.items():
         by_memory[memory] = _filled(by_memory[memory], zeros)
     return [run for found in by_memory.values() for run in found], Zeros(added=missing)
+
+
+def _spread(runs: Sequence[Run]) -> Spread:
+    """That of runs of one memory, in order."""
+    return Spread(runs[0].start, runs[-1].end, sum(map(_END, runs)) - sum(map(_START, runs)))
 
 
 def _pays(module: Module, layout: Layout, runs: Sequence[Run], spreads: Mapping[int, Spread], zeros: int) -> bool:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from ...binary.encoder import sleb_size, uleb_size
 from ...options import Layout
+from ...tuples import NamedTuple
 
 #: Most data segments that engines take:
 #: https://github.com/WebAssembly/spec/blob/main/document/js-api/index.bs (implementation-defined limits).
@@ -34,14 +34,13 @@ _ZEROS = bytes(_GRAIN)
 
 #: Flags, opcode of the constant, one byte of offset, `end`, one byte of length: no header is shorter.
 _SHORTEST_HEADER = 5
-#: Flags, memory, opcode, ten bytes of offset, `end`, ten bytes of length: no header is longer.
-_LONGEST_HEADER = 28
 
 #: Bytes of a LEB128 of a number, by how many bits that has; of a signed one, the number itself or its complement.
 _ULEB = tuple(uleb_size((1 << bits) - 1) for bits in range(65))
 _SLEB = tuple(sleb_size((1 << bits) - 1) for bits in range(65))
 
 _NON_ZERO = re.compile(rb"[^\0]")
+_SPAN = re.Match.span
 
 
 class Run(NamedTuple):
@@ -75,28 +74,30 @@ def runs_of_memory(
     in_a_row = IN_A_ROW.get(layout, price)
     # Zeros fewer than this never pay, so the pattern leaves them inside a part.
     gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
-    wide = _LONGEST_HEADER + in_a_row  # more zeros always pay
     fixed = header_size(memory, 0, 0, is_64) - 2  # but for the offset and the length
+    numbers = 20 if is_64 else 10  # bytes of both, at most
+    wide = fixed + numbers + max(in_a_row, price)  # more zeros always pay
     sign = 1 << (63 if is_64 else 31)
     runs: list[Run] = []
-    start = end = -1  # of the run that may still grow
+    add, new_run, many = runs.append, tuple.__new__, 2 * _KEPT  # `Run` itself takes twice as long
+    parts = _parts(content, gap, touched)
+    start, end = next(parts, (0, 0))  # of the run that may still grow
     kept = -1  # zeros that it kept last
-    for part_start, part_end in _parts(content, gap, touched):  # tens of thousands: what `header_size` does, inline
-        if start >= 0:
-            zeros = part_start - end
-            if zeros <= wide:
-                signed = part_start if part_start < sign else 2 * sign - 1 - part_start
-                split = fixed + _SLEB[signed.bit_length()] + _ULEB[(part_end - part_start).bit_length()]
-                merged = zeros + _ULEB[(part_end - start).bit_length()] - _ULEB[(end - start).bit_length()]
-                if merged <= split + (in_a_row if zeros == kept else price):
-                    end, kept = part_end, zeros
-                    continue
-            runs.append(Run(memory, start, end))
-            if len(runs) >= 2 * _KEPT:
-                runs = trimmed(runs)
+    for part_start, part_end in parts:  # tens of thousands: what `header_size` does, inline
+        zeros = part_start - end
+        if zeros <= wide:
+            signed = part_start if part_start < sign else 2 * sign - 1 - part_start
+            split = fixed + _SLEB[signed.bit_length()] + _ULEB[(part_end - part_start).bit_length()]
+            merged = zeros + _ULEB[(part_end - start).bit_length()] - _ULEB[(end - start).bit_length()]
+            if merged <= split + (in_a_row if zeros == kept else price):
+                end, kept = part_end, zeros
+                continue
+        add(new_run(Run, (memory, start, end)))
         start, end, kept = part_start, part_end, -1
-    if start >= 0:
-        runs.append(Run(memory, start, end))
+        if len(runs) >= many:
+            runs[:] = trimmed(runs)
+    if end:
+        add(Run(memory, start, end))
     return runs
 
 
@@ -108,9 +109,9 @@ def _parts(
         first = _NON_ZERO.search(content, low, high)
         assert first is not None
         start = first.start()
-        for match in gap.finditer(content, start, high):
-            yield start, match.start()
-            start = match.end()
+        for end, following in map(_SPAN, gap.finditer(content, start, high)):
+            yield start, end
+            start = following
         if start < high:
             yield start, _last_non_zero(content, start, high)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...binary import assembler as code
 from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
-from ...binary.encoder import uleb
+from ...binary.encoder import sleb, uleb
 from ...binary.module import Module, SectionId
 from ...binary.types import I32, I64, Limits
 from ..plan.owners import Owners
@@ -52,10 +52,17 @@ def active_entries(
 ) -> Iterator[tuple[bytes, memoryview]]:
     """The data segment that puts each run where it belongs: what comes before its content, and that."""
     heads = [active_head(memory) for memory in range(len(states))]
+    plain = [head + b"\x41" for head in heads]  # what `offset_constant` does, inline
+    small = [uleb(size) for size in range(0x80)]
     is_64 = [limits.is_64 for limits in module.memories]
     contents = [state.content for state in states]
     for memory, start, end in runs:  # of tens of thousands
-        yield heads[memory] + offset_constant(start, is_64[memory]) + uleb(end - start), contents[memory][start:end]
+        size = end - start
+        length = small[size] if size < 0x80 else uleb(size)
+        if start < 1 << 31 and not is_64[memory]:
+            yield plain[memory] + sleb(start) + code.END + length, contents[memory][start:end]
+        else:
+            yield heads[memory] + offset_constant(start, is_64[memory]) + length, contents[memory][start:end]
 
 
 def active_head(memory: int) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from operator import itemgetter
 
 from ...binary import encoder as write
 from ...binary.assembler import END
 from ...binary.digest import sha256
 from ...binary.module import Module, Section, SectionId
 from ...engine.runtime import Pending
+from ...tuples import NamedTuple
 from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
 from .images import Zeros
@@ -18,6 +19,8 @@ from .plan import Plan, SegmentsPlan
 from .segments import kept_data_segments
 
 _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
+
+_START, _END = map(itemgetter, range(2))
 
 
 class Rewritten(NamedTuple):
@@ -33,6 +36,11 @@ class Rewritten(NamedTuple):
     added: tuple[int, tuple[int, ...]] = (0, ())
     hashing: Pending[str] | None = None
     zeros: Zeros = Zeros()
+
+    def held(self, memory: int) -> tuple[int, int]:
+        """How many data segments hold a part of that memory, and bytes of these."""
+        found = [(start, end) for index, start, end in self.runs if index == memory]  # tens of thousands
+        return len(found), sum(map(_END, found)) - sum(map(_START, found))
 
     @property
     def sha256(self) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from ...binary.encoder import Pieces
 from ...binary.types import FuncType
 from ...options import Layout
+from ...tuples import NamedTuple
 from ..plan.owners import Owners, Ownership
 
 #: Name, kind and index of an export.

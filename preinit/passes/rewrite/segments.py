@@ -8,7 +8,7 @@ was dropped. Element segments of changed tables are emptied in place, since code
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import chain
 
 from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
@@ -16,6 +16,7 @@ from ...binary.module import Module, SectionId
 from ...binary.sections import DataSegment, ElementSegment, ExternKind, Mode
 from ...engine.validation import MERGE
 from ...errors import OutputTooLarge
+from ...tuples import NamedTuple
 from ..snapshot import SegmentsState, Snapshot
 from . import memories, tables
 from .images import Zeros, mapped
@@ -52,9 +53,9 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
             else:
                 entries += next(todo, empty[segment.memory])
         number = len(module.data_segments)
-    for entry in todo:
-        entries += entry
-        number += 1
+    before = len(entries)
+    entries.extend(chain.from_iterable(todo))
+    number += (len(entries) - before) // 2
     placed = list(zip(restored, range(number, number + len(restored)), strict=True))
     for run in restored:
         entries += memories.passive_entry(snapshot.memories, run)
@@ -67,7 +68,9 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
             hint="Initialize less: only memory that is not zero is written.",
         )
     pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries]
-    return DataWritten(pieces if number else [], number, sorted([*active, *restored]), placed, zeros)
+    return DataWritten(
+        pieces if number else [], number, sorted([*active, *restored]) if restored else active, placed, zeros
+    )
 
 
 def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:
@@ -75,10 +78,11 @@ def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list
     slots = module.data_segments if plan.segments.keep_slots else ()
     passive = sum(segment.mode is Mode.PASSIVE for segment in slots)
     most = MOST_SEGMENTS - passive
+    restores = {memory: plan.memories.owners.restores(memory) for memory in range(len(module.memories))}
     while True:
         kept = within_limit(runs, most)
-        restored = [run for run in kept if plan.memories.owners.restores(run.memory)]
-        active = [run for run in kept if not plan.memories.owners.restores(run.memory)]
+        restored = [run for run in kept if restores[run.memory]] if any(restores.values()) else []
+        active = [run for run in kept if not restores[run.memory]] if restored else kept
         # Active runs take the slots of active segments first; those that are left are written, too.
         surplus = max(len(active), len(slots) - passive) + len(restored) + passive - MOST_SEGMENTS
         if surplus <= 0:

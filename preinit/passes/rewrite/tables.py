@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 from ...binary import assembler as code
 from ...binary import encoder as write
@@ -17,6 +16,7 @@ from ...binary.constexpr import offset_constant
 from ...binary.module import Module, SectionId
 from ...binary.sections import Table
 from ...binary.types import FUNCREF, is_nullable
+from ...tuples import NamedTuple
 from ..plan.owners import Owners
 from ..snapshot import Reference, TablesState
 from .growing import grow_to

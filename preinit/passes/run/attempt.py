@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...engine.guest import Instance
 from ...engine.ondemand.suitability import validated_beside, worthwhile
@@ -12,6 +12,7 @@ from ...engine.runtime import EngineSettings, Pending
 from ...engine.values import Unsuited
 from ...errors import PreinitError, TimeLimit, UnsupportedProposal, counted, quoted
 from ...host.world import memory_of
+from ...tuples import NamedTuple
 from ..instrument import Instrumented
 from ..observer import Observer
 from ..plan.job import Job

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ...binary.module import Module
 from ...binary.types import NUMERIC_SIZES, is_numeric
 from ...engine.guest import Instance
 from ...engine.values import RawValue
+from ...tuples import NamedTuple
 from ..instrument import Instrumented
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...engine.guest import Instance
 from ...engine.profile import Profile
 from ...errors import PreinitError, TimeLimit
+from ...tuples import NamedTuple
 from ..instrument import Instrumented
 from .observed import Observed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from ...binary.module import Module
 from ...engine.ondemand.suitability import unsuitable, worthwhile
@@ -13,6 +12,7 @@ from ...engine.values import Unsuited
 from ...errors import counted
 from ...errors.reason import Reason
 from ...options import Options
+from ...tuples import NamedTuple
 
 ASKED_FOR = Reason("asked-for", "asked for")
 

@@ -143,8 +143,9 @@ def _name(depends_on: Context) -> str:
 class InputCheck:
     """The validation of one build's input: where it is `validated_beside` other work, from here on."""
 
-    def __init__(self, validity: Validity, module: Module, deadline: Deadline) -> None:
-        self._validity, self._module, self._deadline = validity, module, deadline
+    def __init__(self, validity: Validity, module: Module, deadline: Deadline, digests: bool) -> None:
+        """`digests`: whether the report has the module's."""
+        self._validity, self._module, self._deadline, self._digests = validity, module, deadline, digests
         # One with exceptions is soon waited for, see `Attempt`; beside another, the guest runs.
         self._pending = self._start(bool(module.tags)) if validated_beside(module) else None
 
@@ -153,7 +154,8 @@ class InputCheck:
 
     def _work(self, parallel: bool) -> None:
         self._validity.check_input(parallel)
-        _ = self._module.sha256  # which the report has
+        if self._digests:
+            _ = self._module.sha256
 
     def __call__(self) -> Pending[None]:
         """It is under way: `result` waits for it, and raises one of `REFUSALS`."""

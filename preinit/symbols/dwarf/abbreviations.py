@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
+from ...tuples import NamedTuple
 from . import forms
 from .forms import Damaged, Plan, uleb
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from ...tuples import NamedTuple
 
 #: One byte that says how a value is written.
 ADDR, BLOCK2, BLOCK4, STRING, BLOCK, BLOCK1, STRP, REF_ADDR = 0x01, 0x03, 0x04, 0x08, 0x09, 0x0A, 0x0E, 0x10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
 
 from ...binary.module import Module
+from ...tuples import NamedTuple
 from . import forms
 from .abbreviations import Abbreviation
 from .forms import Damaged, Steps, uleb

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from ...binary.module import Module
+from ...tuples import NamedTuple
 from . import forms
 from .abbreviations import Abbreviation, Tables
 from .forms import Damaged, uleb

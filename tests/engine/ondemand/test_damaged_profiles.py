@@ -22,13 +22,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-START = len(b"preinit profile 5\n") + 32
+START = len(b"preinit profile 6\n") + 32
 
 
 def seal(path: Path, content: bytes) -> None:
     """Writes an entry with a right checksum."""
     digest = hashlib.sha256(path.name.encode() + content).digest()
-    path.write_bytes(b"preinit profile 5\n" + digest + content)
+    path.write_bytes(b"preinit profile 6\n" + digest + content)
 
 
 def changed_index(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
@@ -63,7 +63,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "foreign": lambda data: b"something else entirely" * 1000,
     "the first line": lambda data: data[:18],
-    "of another version": lambda data: data.replace(b"profile 5", b"profile 4", 1),
+    "of another version": lambda data: data.replace(b"profile 6", b"profile 5", 1),
     "cut in the checksum": lambda data: data[:30],
     "cut in the index": lambda data: data[: START + 20],
     "cut in the code": lambda data: data[:-100],

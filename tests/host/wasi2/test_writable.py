@@ -126,6 +126,34 @@ def test_without_the_option_nothing_is_changed(change: str, tmp_path: Path) -> N
     guest.world.close()
 
 
+@pytest.mark.parametrize("writable", [False, True])
+@pytest.mark.parametrize("change", sorted(set(CHANGES) - {"writing", "a stream", "appending", "its size", "its times"}))
+def test_a_folder_in_which_something_would_be_changed_was_asked_for(
+    change: str, writable: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_text("kept")
+    for used in (False, True):
+        guest = Guest(tmp_path, writable)
+        if used:
+            CHANGES[change][0](guest, None)
+        facts = guest.world.settle(lambda frames: (), lambda frame: False)
+        assert facts.folders_used == (("/data",) if used else ())
+        guest.world.close()
+
+
+def test_both_folders_between_which_something_would_be_moved_were_asked_for(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    host = Host(dirs={str(tmp_path / "one"): "/one", str(tmp_path / "two"): "/two"})
+    for function, before in (("rename-at", ()), ("link-at", (0,))):
+        world = ComponentWorld(host, Deadline(None), frozenset(), True)
+        (one, _), (two, _) = world.function("wasi:filesystem/preopens", "get-directories")()
+        moves = world.function("wasi:filesystem/types", f"[method]descriptor.{function}")
+        assert moves(one, *before, "a", two, "b") == ("err", "read-only")
+        assert world.settle(lambda frames: (), lambda frame: False).folders_used == ("/one", "/two")
+        world.close()
+
+
 def test_what_was_opened_to_be_read_is_not_written(guest: Guest, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("kept")
     file = given(guest.open("a", 0, READ))

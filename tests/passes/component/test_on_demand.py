@@ -110,6 +110,37 @@ def test_a_trap_is_said_of_the_one_of_two_modules_that_differ_in_code_only(engin
         assert [frame.name for frame in caught.value.frames] == [name]
 
 
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_what_is_compiled_of_several_modules_is_one_entry_of_the_cache_and_another_one_where_one_changed(
+    engine: str, tmp_path: Path
+) -> None:
+    entries = tmp_path / "cache" / "modules"
+    for factor, count in ((2, 1), (2, 1), (3, 2), (2, 2)):
+        text = LINKED.format(inside="").replace("i32.mul (i32.const 2)", f"i32.mul (i32.const {factor})")
+        text = text.replace("(core instance $main ", "(core instance (instantiate $Third)) (core instance $main ")
+        third = '(core module $Third (func (export "f") (result i32) (i32.const 1)))'
+        text = text.replace("(component", f"(component {third}", 1)
+        options = Options(cache_dir=tmp_path / "cache", init_funcs=("run",), engine=engine)
+        assert build(wasm(text), options).wasm == built(text, engine).wasm
+        # What has no code is the same one on demand, and so is what is compiled of it.
+        assert len(list(entries.iterdir())) == (count if engine == "whole" else 1)
+
+
+@pytest.mark.parametrize("engine", ["whole", "ondemand"])
+def test_code_of_several_modules_that_is_damaged_is_compiled_anew(engine: str, tmp_path: Path) -> None:
+    options = Options(cache_dir=tmp_path / "cache", init_funcs=("run",), engine=engine)
+    binary = wasm(LINKED.format(inside=""))
+    first = build(binary, options)
+    (entry,) = (tmp_path / "cache" / "modules").iterdir()
+    whole = entry.read_bytes()
+    for damaged in (whole[:-1], whole[:40], whole[:60] + bytes([whole[60] ^ 1]) + whole[61:], b""):
+        entry.write_bytes(damaged)
+        again = build(binary, options)
+        assert again.wasm == first.wasm
+        assert "damaged" in again.report.engine.compiled_anew
+        assert entry.read_bytes() == whole
+
+
 #: A module that stays as it is, a library without memory, with a function that is not called.
 UNCHANGED = """(component
   (core module $Main (memory (export "memory") 1) (func (export "run") (i32.store (i32.const 8) (i32.const 7))))

@@ -18,6 +18,12 @@ def test_the_report_tells_what_the_snapshot_holds() -> None:
     assert report.output.gzip_size
 
 
+def test_modules_are_not_hashed_where_nobody_wants_that() -> None:
+    report = build_text(SHAPES["a_memory_that_grew"], digest_modules=False).report
+    assert (report.input.sha256, report.output.sha256) == ("", "")
+    assert report.output.size > report.input.size
+
+
 def test_reports_are_json() -> None:
     from preinit.report.json import dumps
 

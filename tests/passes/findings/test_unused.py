@@ -23,6 +23,9 @@ GUEST = f"""(module
   {W} "args_sizes_get" (func $args (param i32 i32) (result i32)))
   {W} "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
   {W} "path_filestat_get" (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+  {W} "path_create_directory" (func $mkdir (param i32 i32 i32) (result i32)))
+  {W} "path_rename" (func $rename (param i32 i32 i32 i32 i32 i32) (result i32)))
+  {W} "fd_filestat_set_times" (func $touch (param i32 i64 i64 i32) (result i32)))
   {W} "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
   (memory (export "memory") 1)
   (data (i32.const 0) "nothing.txt") (data (i32.const 64) "\\80\\00\\00\\00\\08\\00\\00\\00")
@@ -30,6 +33,10 @@ GUEST = f"""(module
   (func (export "args") (drop (call $args (i32.const 256) (i32.const 260))))
   (func (export "stdin") (drop (call $read (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 256))))
   (func (export "second") (drop (call $stat (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 11) (i32.const 256))))
+  (func (export "mkdir") (drop (call $mkdir (i32.const 4) (i32.const 0) (i32.const 7))))
+  (func (export "touch") (drop (call $touch (i32.const 4) (i64.const 0) (i64.const 0) (i32.const 2))))
+  (func (export "rename")
+    (drop (call $rename (i32.const 3) (i32.const 0) (i32.const 7) (i32.const 4) (i32.const 0) (i32.const 11))))
   (func (export "folders") (drop (call $prestat (i32.const 3) (i32.const 256)))
     (drop (call $prestat (i32.const 4) (i32.const 256))))
   (func (export "event") (call $event (i32.const 1)))
@@ -66,6 +73,16 @@ def test_a_folder_that_is_noted_and_not_looked_into_was_not_asked_for(tmp_path: 
     host = Host(dirs=[(folder, "/a"), (folder, "/b")])
     assert report("folders", host=host).unused == (f"--dir {folder}::/a", f"--dir {folder}::/b")
     assert report("second", host=host).unused == (f"--dir {folder}::/a",)
+
+
+@needs_folders
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_folder_in_which_something_would_be_changed_was_asked_for(writable: bool, tmp_path: Path) -> None:
+    folder = str(make_folder(tmp_path))
+    host = Host(dirs=[(folder, "/a"), (folder, "/b")], writable=writable)
+    assert report("mkdir", host=host).unused == (f"--dir {folder}::/a",)
+    assert report("touch", host=host).unused == (f"--dir {folder}::/a",)
+    assert report("rename", host=host).unused == ()
 
 
 def test_stubs_that_were_not_called_are_listed_and_those_that_only_forbid_are_not() -> None:

@@ -27,20 +27,33 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("compiler", ["auto", "winch", "cranelift"])
-def test_the_second_build_compiles_nothing_of_the_guest(folder: Path, size: int, compiler: str) -> None:
-    text = VARIED.replace("(drop (memory.grow (i32.const 1)))", "")  # what stands for growth is compiled each time
+def test_the_second_build_compiles_nothing(
+    folder: Path, size: int, compiler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.engine.ondemand.stubtable._MANY", 0)  # tables are filled by code
     with chunks_of(size):
         with compiled() as first:
-            before = built(folder, text, compiler=compiler)
+            before = built(folder, compiler=compiler)
         with compiled() as second:
-            after = built(folder, text, compiler=compiler)
+            after = built(folder, compiler=compiler)
     assert chunks(first) > 0
     assert second == []
-    assert after.wasm == before.wasm == attempt(text, engine="whole").wasm
+    assert after.wasm == before.wasm == attempt(VARIED, engine="whole").wasm
     assert before.report
     assert after.report
     expected = dataclasses.replace(before.report.engine, chunks_from_cache=before.report.engine.chunks)
     assert after.report.engine == expected
+
+
+def test_what_guards_growth_is_compiled_anew_for_another_limit(folder: Path) -> None:
+    text = f"""(module (memory 1) (memory 1)
+        (func {INIT} (drop (memory.grow (i32.const 4))) (drop (memory.grow 1 (i32.const 2)))))"""
+    expected = attempt(text, engine="whole").wasm
+    for pages, number in ((8, 3), (8, 0), (9, 2), (8, 0), (9, 0)):
+        with compiled() as given:
+            assert built(folder, text, max_memory=pages << 16).wasm == expected
+        assert len(given) == number
+    assert "memory" in str(built(folder, text, max_memory=7 << 16).error)
 
 
 def test_a_module_of_which_only_data_changed_finds_the_code_of_the_one_before(folder: Path) -> None:
