@@ -10,9 +10,9 @@ import re
 from collections.abc import Collection
 from functools import cache
 from operator import itemgetter
-from typing import NamedTuple
 
 from ..errors import InputError
+from ..tuples import NamedTuple
 from .cursor import Cursor
 from .opcodes import (
     ABSTRACT,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from ..binary import assembler as code
 from ..binary.module import Module
 from ..binary.types import I32, I64, ValType
+from ..tuples import NamedTuple
 from .arguments import borrowed, stores
 from .recording import OpenFile
 

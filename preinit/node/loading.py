@@ -6,11 +6,12 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import counted, printable
 from ..options.hints import option
 from ..result import BuildWarning
+from ..tuples import NamedTuple
 from .recording import ExportCall, LoadCall, Recording
 from .standins import StandIn, helper_name
 

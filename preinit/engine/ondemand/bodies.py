@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 from ...binary.bodies import Body
 from ...binary.growth import GROWTH
 from ...binary.instructions import MOST_FOUND, Decoder, Instruction, Reference, Scan, Simple, decoder
 from ...binary.module import Module
 from ...binary.opcodes import CALL, REF_FUNC, RETURN_CALL, TABLE_CHANGES, Kind
+from ...tuples import NamedTuple
 from ..values import Unsuited
 from .exceptions import EXCEPTIONS, Edit, edits, exception_types, has_exceptions
 

@@ -9,7 +9,6 @@ uses.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from typing import NamedTuple
 
 from ...binary import encoder as write
 from ...binary import externs
@@ -28,6 +27,7 @@ from ...binary.opcodes import (
 )
 from ...binary.sections import ExternKind
 from ...binary.types import FuncType
+from ...tuples import NamedTuple
 from ..values import Unsuited
 from .bodies import Bodies, Named
 from .exceptions import THROWN, without_exceptions
