@@ -82,7 +82,7 @@ REFUSED = {
         errors.InitializerType,
         "externref",
     ),
-    "a_large_memory": ("(module (memory i64 65537))", errors.MemoryLimit, "4295032832"),
+    "a_large_memory": ("(module (memory i64 65537))", errors.MemoryLimit, "4,194,368 KiB"),
     "a_large_table": ("(module (table 1000001 funcref))", errors.MemoryLimit, "1,000,001"),
 }
 

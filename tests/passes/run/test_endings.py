@@ -215,7 +215,7 @@ def test_an_assertion_of_assemblyscript_before_its_start_is_explained_by_that_wi
     text = command(ABORTS, ABORT, names='$"~start"')
     with pytest.raises(errors.ImportCalled) as caught:
         build_text(text)
-    assert 'init_funcs=["_start"]` `init_funcs=["wizer.initialize"]`' in (caught.value.hint or "")
+    assert 'init_funcs=["_start", "wizer.initialize"]`' in (caught.value.hint or "")
     assert returns(build_text(text, init_funcs=["_start", "wizer.initialize"]), "get") == 7
 
 
