@@ -96,7 +96,6 @@ LITTLE, MUCH = "(call $fill (i32.const 10))", "(call $fill (i32.const 5000))"
         "other",
         "first",
         "the other fails",
-        "never ends",
         "the first is too large",
         "the other is too large",
         "too few readings",
