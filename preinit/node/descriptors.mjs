@@ -6,6 +6,7 @@ import { STREAMS, begun, folder, glue, opened, shut, synced } from "./files.mjs"
 
 // The file system of Emscripten's glue, if what load() gave has it: it knows all.
 let system = null;
+export const fileSystem = () => system;
 let before; // the current folder when the program was loaded
 // Nothing of the program's runs: a getter might abort.
 function own(holder, key) {

@@ -7,9 +7,10 @@ import path from "node:path";
 import { inspect } from "node:util";
 import { pathToFileURL } from "node:url";
 import { textOf } from "./answers.mjs";
-import { propertiesOf } from "./arguments.mjs";
+import { fileSystem } from "./descriptors.mjs";
 import { dump, dumpAnywhere, isPending, loaded, milliseconds, overhead, settings, tell, times } from "./hook.mjs";
 import { everywhere } from "./instances.mjs";
+import { watchKept } from "./kept.mjs";
 
 const { mode, script } = settings;
 const IMPORTING = "importing it";
@@ -23,7 +24,7 @@ let unused = []; // see unusedOf
 process.argv = [process.argv[0], path.basename(script), ...settings.args];
 
 const began = milliseconds();
-const spent = () => milliseconds() - began - overhead();
+const spent = () => milliseconds() - began - overhead() - looked;
 
 function ended(code = 0) {
   process.exit(code);
@@ -90,7 +91,7 @@ function described(problem) {
 
 function fail(problem, ours = false) {
   const said = ours ? problem.message : misspelt(problem) || described(problem);
-  tell({ failed: { step, said: said.slice(0, 4000) }, has });
+  tell({ failed: { step, said: said.slice(0, 4000) }, ...kept.told(settings.resumes) });
   ended(1);
 }
 
@@ -127,18 +128,19 @@ function checkNames(needed) {
   ended(1);
 }
 
-// Names of what an object holds, but for those whose value is nothing. No getter is called.
-const MOST_NAMES = 1000;
-function holds(program) {
-  if (ArrayBuffer.isView(program) || Array.isArray(program)) return [];
-  return propertiesOf(program).filter(([, { value }]) => value !== undefined && value !== null).map(([name]) => name).slice(0, MOST_NAMES);
+// What JavaScript holds of the program, once it is prepared, or resumed; that takes time of ours.
+let kept = { take() {}, told: () => ({}) };
+let looked = 0; // milliseconds
+function looking(look) {
+  const began = milliseconds();
+  const result = look();
+  looked += milliseconds() - began;
+  return result;
 }
-let has = []; // of the program, once it is prepared, or resumed
-let left = []; // those of them that it had not when it was loaded
 
 function finish(answer) {
   const total = spent();
-  tell({ total, ...times(), answer, unused, has, left });
+  tell({ total, ...times(), answer, unused, ...kept.told(settings.resumes) });
   ended();
 }
 
@@ -188,11 +190,8 @@ async function main() {
   const program = await called("load");
   loaded(program);
   if (mode === "load") return finishDump();
-  const first = new Set(holds(program));
-  const take = () => {
-    has = holds(program);
-    left = has.filter((name) => !first.has(name));
-  };
+  if (mode === "time") kept = looking(() => watchKept(program, fileSystem()));
+  const take = () => looking(kept.take);
   let answer; // of a pause in prepare()
   if (mode === "time") {
     atPause = () => {

@@ -31,10 +31,10 @@ from .asked import host_facts
 from .descriptors import listed, lost_files, of_files, paths
 from .imports import HANDLES
 from .instrument import stack_pointer
+from .kept import besides_warnings, warnings_of
 from .loading import KEEP_ADDRESSES, in_words, loading_warnings, moved
 from .program import Node
-from .proof import SET_AGAIN, Proof
-from .proof import in_words as left_in_words
+from .proof import Proof
 from .recording import Recording
 from .standins import StandIn, described, is_helper, is_known, left_of_start, may_run_once
 from .state import Captured
@@ -208,8 +208,8 @@ def _warnings(
             "the output",
             "End them in prepare(program), and start them again in resume(program).",
         )
-    if proof.left:
-        yield BuildWarning("glue-left", f"{left_in_words(proof.left)}: no instance has it", f"{SET_AGAIN}.")
+    yield from warnings_of(proof.left, recording.written)
+    yield from besides_warnings(recording.beside)
     if recording.lost:
         yield BuildWarning(
             "glue-lost",

@@ -12,7 +12,7 @@ import { asked, note as noteAsked, settleAsked, watchMain, watcherOf } from "./a
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
 import { FILES, watchFiles, wrote } from "./files.mjs";
-import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
+import { beside, claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
 import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
@@ -317,7 +317,7 @@ export function dump(more = {}) {
     called: [...called].map(([name, [times, loading]]) => [name, times, loading]),
     wrote: [...wrote],
     asked: asked(),
-    ...loadedBy(),
+    ...loadedBy(), ...beside(target),
     aliases: Object.fromEntries(aliases),
     resources: process.getActiveResourcesInfo?.() ?? [],
   };

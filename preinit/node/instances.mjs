@@ -3,6 +3,8 @@ import * as fs from "node:fs";
 import path from "node:path";
 import { threadId } from "node:worker_threads";
 
+export { beside } from "./beside.mjs";
+
 const folder = path.dirname(process.env.PREINIT_JOB);
 const INSTANCE = "instance-";
 export const MOST_MAKERS = 6;

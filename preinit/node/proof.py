@@ -27,6 +27,7 @@ from ..passes.snapshot import MemoryState, Snapshot
 from ..result import LoadedDifference, StartTimes
 from ..tuples import NamedTuple
 from .instrument import instrument
+from .kept import SET_AGAIN, Left, in_words, left_between
 from .recording import Recording, read_outcome, recording_of
 from .runs import Script, run
 
@@ -34,15 +35,13 @@ from .runs import Script, run
 ROUNDS, _SHORT = 3, 1.0
 #: All bits of a byte that is not zero.
 _FILLED = b"\0" + b"\xff" * 255
-#: Names that a message lists.
-_NAMED = 6
 #: Characters of an answer that a message shows.
 _SHOWN = 300
 
 
 class Proof(NamedTuple):
-    """See `CaptureFacts`. `loaded`: the output once its glue has loaded it, where that is known. `unused`,
-    `left`: see `_unused`, `_left`."""
+    """See `CaptureFacts`. `loaded`: the output once its glue has loaded it, where that is known. `unused`: see
+    `_unused`; `left`: what JavaScript holds otherwise."""
 
     answered: bool | None
     differences: tuple[LoadedDifference, ...] | None
@@ -50,7 +49,7 @@ class Proof(NamedTuple):
     after: StartTimes | None
     loaded: Recording | None = None
     unused: str = ""
-    left: tuple[str, ...] = ()
+    left: Left = Left()
 
 
 def load(
@@ -91,33 +90,16 @@ def prove(
         if len(before) == 1:  # nothing has shown yet that the input answers alike each time
             before.append(run(script, "time", folder / "again", script.module.data, _drop))
             _answer(before, "input")
-        raise _differs(expected or "", answered or "", _unused(before[0]), _left(before[0], after[0]))
+        raise _differs(expected or "", answered or "", _unused(before[0]), left_between(before[0], after[0]))
     times = [StartTimes(_median(runs, "total"), _median(runs, "compile")) for runs in (before, after)]
     proven = None if expected is None else True
-    return Proof(proven, differences, times[0], times[1], loaded, _unused(before[0]), _left(before[0], after[0]))
+    return Proof(proven, differences, times[0], times[1], loaded, _unused(before[0]), left_between(before[0], after[0]))
 
 
 def _unused(outcome: dict[str, Any]) -> str:
     """What the script does with names that may be misspelt, in words; nothing if none may be."""
     pairs = [(printable(str(name)), printable(str(meant))) for name, meant in outcome.get("unused", ())]
     return ", ".join(f"exports {name}, which nothing calls, and no {meant}" for name, meant in pairs)
-
-
-#: What to do about what prepare(program) left in JavaScript.
-SET_AGAIN = "Set it again in resume(program), if anything needs it"
-
-
-def _left(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
-    """Names of what prepare() set on what load() returned, and nothing sets in the output."""
-    there = set(map(str, after.get("has", ())))
-    return tuple(name for name in map(str, before.get("left", ())) if name not in there)
-
-
-def in_words(left: Sequence[str]) -> str:
-    """What `prepare` left."""
-    names = ", ".join(f"`{printable(name[:100])}`" for name in left[:_NAMED])
-    more = f" and {len(left) - _NAMED} more" if left[_NAMED:] else ""
-    return f"prepare(program) set {names}{more} of the program in JavaScript, and resume(program) does not"
 
 
 def _loaded(script: Script, output: Rewritten, place: Path) -> Recording | None:
@@ -148,8 +130,8 @@ def _answers(script: Script, output: Rewritten, folder: Path) -> tuple[list[dict
         except TimeLimit:
             raise
         except PreinitError as problem:
-            left = _left(found[0][-1], read_outcome(folder / f"after{number}") or {})
-            said = f"\n    {in_words(left)}" if left else ""
+            left = left_between(found[0][-1], read_outcome(folder / f"after{number}") or {})
+            said = "".join(f"\n    {one}" for one in in_words(left))
             raise AnswerDiffers(
                 f"the output fails in its own glue: {problem.what}{said}",
                 where=problem.where,
@@ -175,7 +157,7 @@ def _median(runs: Sequence[dict[str, Any]], key: str) -> float:
     return statistics.median(float(outcome[key]) for outcome in runs) / 1000
 
 
-def _differs(expected: str, answered: str, unused: str, left: Sequence[str]) -> AnswerDiffers:
+def _differs(expected: str, answered: str, unused: str, left: Left) -> AnswerDiffers:
     at = next((i for i, pair in enumerate(zip(expected, answered, strict=False)) if pair[0] != pair[1]), 0)
     start = max(0, at - _SHOWN // 3)
     said = [printable(text[start : start + _SHOWN]) for text in (expected, answered)]
@@ -183,7 +165,7 @@ def _differs(expected: str, answered: str, unused: str, left: Sequence[str]) -> 
         f"the output gives another answer than the input (at character {at})\n"
         f"    the input answers: {said[0]}\n    the output answers: {said[1]}"
         + (f"\n    the script {unused}" if unused else "")
-        + (f"\n    {in_words(left)}" if left else ""),
+        + "".join(f"\n    {one}" for one in in_words(left)),
         hint=f"{SET_AGAIN}." if left else None,
     )
 

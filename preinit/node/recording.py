@@ -150,6 +150,15 @@ class State(NamedTuple):
     tables: dict[int, tuple[Held, ...]]
 
 
+class Beside(NamedTuple):
+    """Another module, of which JavaScript made an instance. `content`: None where its bytes are not known; `names`: of
+    exports, some; `shared`: it imports no other memory and table than the captured program's."""
+
+    content: bytes | None
+    names: tuple[str, ...]
+    shared: bool
+
+
 class Recording(NamedTuple):
     """A program at its pause, and how it came there.
 
@@ -182,6 +191,7 @@ class Recording(NamedTuple):
     dropped_data: frozenset[int]
     dropped_elements: frozenset[int]
     resources: tuple[str, ...]
+    beside: tuple[Beside, ...]
 
 
 def read_outcome(folder: Path) -> dict[str, Any] | None:
@@ -245,6 +255,14 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         frozenset(map(int, outcome["droppedData"])),
         frozenset(map(int, outcome["droppedElements"])),
         tuple(map(str, outcome["resources"])),
+        tuple(
+            Beside(
+                (folder / f"beside{number}").read_bytes() if e["known"] else None,
+                tuple(map(str, e["names"])),
+                bool(e["shared"]),
+            )
+            for number, e in enumerate(outcome["beside"])
+        ),
     )
 
 

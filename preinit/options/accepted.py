@@ -31,6 +31,7 @@ WARNINGS = (
     "glue-left",
     "glue-load",
     "glue-lost",
+    "glue-modules",
     "glue-once",
     "glue-output",
     "glue-positions",

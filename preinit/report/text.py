@@ -110,6 +110,10 @@ def _captured(facts: CaptureFacts | None) -> list[str]:
         lines.append("loaded by its own glue: all is as it was captured")
     if facts.answered:
         lines.append("input and output give the same answer")
+    lines.append(
+        "not in the output: what only JavaScript holds (variables, files, objects that the program knows by a number); "
+        "resume(program) makes it again"
+    )
     if facts.before and facts.after:
         what = "to the first answer" if facts.answered else "until it is ready"
         ratio = facts.before.rest / facts.after.rest if facts.after.rest > 0 else 1.0
