@@ -24,7 +24,7 @@ function numberOf(value) {
 }
 
 function simple(value) {
-  const text = typeof value === "string" ? `"${value}` : Object.is(value, -0) ? "-0" : `${typeof value} ${String(value)}`;
+  const text = typeof value === "string" ? JSON.stringify(value) : Object.is(value, -0) ? "-0" : `${typeof value} ${String(value)}`;
   return text.length > LONGEST ? `${text.slice(0, LONGEST)} ${text.length} ${digest(text)}` : text;
 }
 
@@ -41,6 +41,15 @@ const keyed = (key) => (typeof key === "string" && IS_NAME.test(key) ? `.${key}`
 const isPrimitive = (value) => value === null || (typeof value !== "object" && typeof value !== "function");
 const OF_FUNCTIONS = new Set(["length", "name", "prototype", "arguments", "caller"]);
 
+// Glue puts others in the places of these with their first call: `(...a) => (f = Module.f = exports.f)(...a)`.
+const STUB = "function that calls what it assigns";
+const ASSIGNS = /\([\w$.[\]"' ]+=[^()>]*\)\s*(\.apply\s*)?\(/;
+const LONGEST_STUB = 400; // characters
+function functionText(value) {
+  const source = Function.prototype.toString.call(value);
+  return source.length < LONGEST_STUB && ASSIGNS.test(source) ? STUB : `function ${numberOf(value)}`;
+}
+
 // What it is, and what it holds, as pairs of names and values.
 function opened(value, budget) {
   if (isPrimitive(value)) return [simple(value), []];
@@ -50,7 +59,7 @@ function opened(value, budget) {
   if (types.isMap(value)) {
     const entries = [...Map.prototype.entries.call(value)].slice(0, MOST_VALUES);
     const keys = entries.map(([key], at) => (isPrimitive(key) ? simple(key) : `${at}`));
-    return [`map ${keys.length} ${digest(keys.join("\n"))}`, entries.map(([, held], at) => [`.get(${keys[at]})`, held])];
+    return [`map ${keys.length} ${digest(keys.join("\n"))}`, entries.map(([, held], at) => [`.get(${keys[at].replace(/^[a-z]+ /, "")})`, held])];
   }
   if (types.isSet(value)) {
     const held = [...Set.prototype.values.call(value)].slice(0, MOST_VALUES);
@@ -59,7 +68,7 @@ function opened(value, budget) {
   const own = Object.getOwnPropertyDescriptors(value);
   const keys = Reflect.ownKeys(own).filter((key) => "value" in own[key]);
   const held = (kept) => kept.slice(0, MOST_VALUES).map((key) => [keyed(key), own[key].value]);
-  if (typeof value === "function") return [`function ${numberOf(value)}`, held(keys.filter((key) => !OF_FUNCTIONS.has(key)))];
+  if (typeof value === "function") return [functionText(value), held(keys.filter((key) => !OF_FUNCTIONS.has(key)))];
   if (types.isDate(value)) return [`date ${Date.prototype.getTime.call(value)}`, held(keys)];
   if (Array.isArray(value)) return [`array ${value.length}`, held(keys.filter((key) => key !== "length"))];
   if (value instanceof WebAssembly.Global) {
@@ -73,13 +82,12 @@ function opened(value, budget) {
 function valuesOf(program, without) {
   const found = new Map();
   const budget = { bytes: MOST_BYTES };
-  const seen = new Set([program, without]);
   let isWhole = true;
   if (isPrimitive(program) || ArrayBuffer.isView(program)) return { found, isWhole };
-  let level = [["", program]];
+  let level = [["", program, []]];
   for (let depth = 0; depth <= DEPTH && level.length; depth++) {
     const next = [];
-    for (const [name, value] of level) {
+    for (const [name, value, outer] of level) {
       if (found.size >= MOST_VALUES) return { found, isWhole: false };
       let text, held;
       try {
@@ -89,9 +97,9 @@ function valuesOf(program, without) {
       }
       if (value !== undefined) found.set(name, text);
       for (const [key, one] of held) {
-        if (!isPrimitive(one) && seen.has(one)) continue;
-        if (!isPrimitive(one) && !ArrayBuffer.isView(one)) seen.add(one);
-        if (next.length < MOST_VALUES) next.push([name === "" ? key.replace(/^\./, "") : `${name}${key}`, one]);
+        if (!isPrimitive(one) && (one === without || one === value || outer.includes(one))) continue;
+        const inner = name === "" ? key.replace(/^\./, "") : `${name}${key}`;
+        if (next.length < MOST_VALUES) next.push([inner, one, [...outer, value]]);
         else isWhole = false;
       }
     }
@@ -151,7 +159,8 @@ function changes(before, now) {
   for (const [name, text] of now.found) {
     if ([undefined, NULL].includes(before.found.get(name))) {
       if (before.isWhole && text !== NULL) found.push([name, "made", text]);
-    } else if (before.found.get(name) !== text) found.push([name, "changed", text]);
+    } else if (before.found.get(name) === STUB && text.startsWith("function")) continue;
+    else if (before.found.get(name) !== text) found.push([name, "changed", text]);
     else if (now.times && before.times.get(name) !== now.times.get(name)) found.push([name, "touched", `${text} touched`]);
   }
   if (now.isWhole) for (const name of before.found.keys()) if (!now.found.has(name)) found.push([name, "gone", null]);

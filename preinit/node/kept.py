@@ -15,7 +15,7 @@ from ..tuples import NamedTuple
 from .recording import Beside
 
 #: Names that a message lists.
-_NAMED = 6
+_NAMED = 12
 #: Characters of a name that a message shows.
 _SHOWN = 100
 #: What to do about what prepare(program) left in JavaScript.

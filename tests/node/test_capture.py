@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -303,12 +304,30 @@ def test_every_way_to_instantiate_is_known(tmp_path: Path, how: str) -> None:
     assert result.report.capture.answered
 
 
-def test_other_modules_of_the_glue_are_left_alone(tmp_path: Path) -> None:
-    glue = GLUE.replace(
-        "  const things",
-        f"  await WebAssembly.instantiate(Buffer.from('{wasm('(module)').hex()}', 'hex'));\n  const things",
-    )
-    assert captured(tmp_path, glue=glue).report.capture is not None
+def test_other_modules_of_the_glue_are_left_alone_and_those_that_hold_something_are_told(tmp_path: Path) -> None:
+    given = '(import "e" "m" (memory 1))'
+    made = {
+        "(module)": "new WebAssembly.Instance(new WebAssembly.Module(BYTES))",
+        "(module (global i32 (i32.const 1)))": "await WebAssembly.instantiate(BYTES)",
+        f'(module {given} (export "ours" (memory 0)))': "later = [BYTES, () => ({ e: { m: instance.exports.memory } })]",
+        f'(module {given} (func (export "other")))': "new WebAssembly.Instance(await WebAssembly.compile(BYTES), GIVEN)",
+        '(module (memory 1) (func (export "own")))': "await WebAssembly.instantiate(BYTES)",
+        '(module (global (mut i32) (i32.const 1)) (func (export "counts")))': "new WebAssembly.Instance("
+        "new WebAssembly.Module(BYTES))",
+        '(module (table (export "unused") 1 funcref))': "new WebAssembly.Module(BYTES)",
+    }
+    lines = [
+        line.replace("BYTES", f"Buffer.from('{wasm(text).hex()}', 'hex')").replace(
+            "GIVEN", "{ e: { m: new WebAssembly.Memory({ initial: 1 }) } }"
+        )
+        for text, line in made.items()
+    ]
+    more = "\n  await WebAssembly.instantiate(later[0], later[1]());\n  return { things"
+    glue = GLUE.replace("  const things", "\n".join(["  let later;", *lines, "  const things"]))
+    result = captured(tmp_path, glue=glue.replace("\n  return { things", more))
+    (warning,) = result.report.warnings
+    assert warning.code == "glue-modules"
+    assert re.findall(r"exports (\w+)", warning.message) == ["other", "own", "counts"]
 
 
 OBJECTS = """(module

@@ -263,7 +263,8 @@ def test_a_file_that_was_put_in_the_place_of_another_descriptor_is_there_again(
 ) -> None:
     """Whatever its name is: no UTF-8 here."""
     result = captured(tmp_path, REOPENED.replace("STEPS", steps), COPYING, COPYING_GLUE)
-    assert codes(result) == ["glue-files"]
+    # The list that this glue keeps may be longer, by closed ones.
+    assert [code for code in codes(result) if code != "glue-left"] == ["glue-files"]
     shown = [[one, 0] if isinstance(one, str) else one for one in open_then]
     assert in_glue(tmp_path, result, ALL_SHOWN) == [shown, 0x53, 0x53]
 
@@ -289,7 +290,8 @@ def test_a_copy_of_a_standard_stream_alone_needs_no_file(tmp_path: Path) -> None
 )
 def test_descriptors_that_share_a_file_share_it_again(tmp_path: Path, steps: str, open_then: list[object]) -> None:
     result = captured(tmp_path, REOPENED.replace("STEPS", steps), COPYING, COPYING_GLUE)
-    assert codes(result) == ["glue-files"]
+    # The list that this glue keeps may be longer, by closed ones.
+    assert [code for code in codes(result) if code != "glue-left"] == ["glue-files"]
     shown = [[one, 0] if isinstance(one, str) else one for one in open_then]
     same = "p.open_files.map((f) => f && p.open_files.indexOf(f))"
     later = ALL_SHOWN.replace("p.get(0), p.get(7)", same)

@@ -112,10 +112,24 @@ def test_a_pause_in_load_is_refused_with_its_way_out(tmp_path: Path) -> None:
 
 
 def test_what_prepare_sets_on_the_program_and_resume_does_not_is_told(tmp_path: Path) -> None:
-    result = made(tmp_path, "p.none = null", "p.none = 1; p.kept = {}; p.gone = undefined")
-    assert "prepare(program) set `none`, `kept` of the program in JavaScript" in told(result, "glue-left")
-    more = "export const resume = (p) => { p.none = 1; p.kept = {}; };"
-    assert codes(made(tmp_path, "0", "p.none = 1; p.kept = {}", more)) == []
+    values = {
+        "p.one": ("5", "p.one = 6"), "p.map": ("new Map([['a', 1]])", "p.map.set('a', 2)"),
+        "p.set": ("new Set()", "p.set.add(1)"), "p.inner": ("{ a: { b: 1 } }", "delete p.inner.a.b"),
+        "p.list": ("[1]", "p.list.push(2)"), "p.bytes": ("new Uint8Array(4)", "p.bytes[1] = 1"),
+        "p.global": ("new WebAssembly.Global({ value: 'i64', mutable: true }, 1n)", "p.global.value = 2n"),
+        "p.when": ("new Date(0)", "p.when.setTime(1)"), "p.call": ("() => 1", "p.call = () => 2"),
+        # Neither is that lost.
+        "p.view": ("new Uint8Array(p.memory.buffer)", "p.put(64, 1)"), "p.same": ("{ a: 1 }", "p.same = { a: 1 }"),
+        "p.stub": ("() => (p.stub = p.get)(64)", "p.stub()"),
+    }  # fmt: skip
+    before = "; ".join(f"{name} = {value}" for name, (value, _) in values.items())
+    changes = "; ".join(change for _, change in values.values())
+    result = made(tmp_path, f"p.none = null; {before}", f"{changes}; p.none = 1; p.kept = {{}}; p.gone = undefined")
+    said = told(result, "glue-left")
+    changed = ("one", "set", "list", "bytes", "global", "when", "call", 'map.get("a")', "inner.a.b")
+    assert f"set `none`, `kept` and changed {', '.join(f'`{name}`' for name in changed)} of the program" in said
+    more = "export const resume = (p) => { p.none = 1; p.kept = {}; p.list.push(3); };"
+    assert codes(made(tmp_path, "p.list = []", "p.none = 1; p.kept = {}; p.list.push(2)", more)) == []
 
 
 def test_an_output_that_fails_for_want_of_it_names_it(tmp_path: Path) -> None:
