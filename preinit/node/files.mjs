@@ -132,6 +132,7 @@ const normal = (bytes) => path.posix.normalize(bytes.toString("latin1")).replace
 function moves(from, to) {
   if (!from) return;
   const [old, now] = [normal(from), to && normal(to)];
+  if (old === now) return; // nothing happens
   for (const file of opened.values()) {
     if (!file.bytes) continue;
     const here = normal(file.bytes);

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 import preinit
+from preinit.binary.module import parse
 from preinit.errors import WarningsRefused
+from preinit.node.asked import reads_parameters
 from tests.support.glue import LOAD, PROGRAM, captured, codes, in_glue, needs_node
+from tests.support.modules import wasm
 
 pytestmark = needs_node
 
@@ -121,6 +124,34 @@ def test_arguments_that_main_looks_at_are_told_and_of_a_main_that_does_not_none_
     assert "asked for its arguments (first in `main`) and was handed none" in told(asked(tmp_path, main=KEEPS))
     reused = "(local.set 0 (i32.const 1)) (drop (local.get 0))"  # as optimizers make other variables of parameters
     assert codes(asked(tmp_path, main=reused, given=given)) == []
+
+
+SOMETIMES = "(if (i32.gt_s (memory.size) (i32.const 9)) (then (local.set 0 (i32.const 1))))"
+
+
+@pytest.mark.parametrize(
+    ("body", "reads"),
+    [
+        (f"{SOMETIMES} {KEEPS}", True),
+        (f"(block (br_if 0 (i32.const 1)) (local.set 0 (i32.const 1))) {KEEPS}", True),
+        ("(if (memory.size) (then (local.set 0 (i32.const 1))) (else (drop (local.get 0))))", True),
+        (f"(local.set 1 (i32.const 0)) (loop {KEEPS} (local.set 0 (i32.const 1)) (br_if 0 (local.get 1)))", True),
+        ("(try_table (local.set 0 (i32.const 1))) (drop (local.get 0))", True),
+        ("(local.set 0 (local.get 0))", True),
+        (f"(local.set 0 (i32.const 1)) {SOMETIMES} {KEEPS}", False),
+        (f"(block (local.set 0 (i32.const 1)) (loop {KEEPS}))", False),
+        ("(local $one i32) (drop (local.get $one))", False),
+        ("", False),
+    ],
+)
+def test_a_parameter_is_read_unless_it_is_certainly_overwritten_before(body: str, reads: bool) -> None:
+    module = parse(wasm(f"(module (memory 1) (func (param i32 i32) (result i32) {body} (i32.const 0)))"))
+    assert reads_parameters(module, 0, 2) is reads
+
+
+def test_arguments_that_main_overwrites_only_sometimes_are_told(tmp_path: Path) -> None:
+    given = "{ arguments: ['-q', 'file'] }"
+    assert "was handed 2 arguments (first in `main`)" in told(asked(tmp_path, main=f"{SOMETIMES} {KEEPS}", given=given))
 
 
 def test_standard_input_and_the_time_zone_are_told(tmp_path: Path) -> None:

@@ -137,6 +137,12 @@ def test_what_can_not_be_as_it_was_is_told_with_what_it_is(tmp_path: Path, given
     assert codes(result) == ["glue-descriptors", "glue-positions", "glue-output", "glue-folder", "glue-written"]
 
 
+def test_a_file_that_is_renamed_to_its_own_name_is_where_it_was(tmp_path: Path) -> None:
+    steps = 'call("open", "/d", READ); read("read", 3, 4); call("rename", "/d", "/w/../d");'
+    result = captured(tmp_path, False, steps, 'read("read", 3, 2)', ["45"])
+    assert codes(result) == ["glue-files", "glue-written"]
+
+
 def test_an_answer_that_differs_for_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
     """What is to be done in `resume` can be copied."""
     steps = 'FS.writeFile("/made", "abc"); call("open", "/made", READ); read("read", 3, 1);'
