@@ -29,13 +29,13 @@ def host_facts(module: Module, recording: Recording, made: Sequence[StandIn]) ->
             name = f"{entry.module}.{entry.name}"
             calls[name] = calls.get(name, 0) + entry.times
     given, asked = recording.given, recording.asked
-    causes = {name: _frames(module, indices) for name, indices in asked.first.items()}
-    ways = {name: tuple(_frames(module, way) for way in found) for name, found in asked.ways.items()}
+    causes = {name: frames_of(module, indices) for name, indices in asked.first.items()}
+    ways = {name: tuple(frames_of(module, way) for way in found) for name, found in asked.ways.items()}
     arguments, read = asked.arguments[1:], bool({"args_sizes_get", "args_get"} & causes.keys())
     if main := _main(module, recording, made):
         (target, texts), read = main, True
         arguments = arguments or texts[1:]
-        causes.setdefault("args_get", _frames(module, [target]))
+        causes.setdefault("args_get", frames_of(module, [target]))
     sized = {name.partition("_")[0] for name in causes if name.endswith("_sizes_get") and _taker(name) not in causes}
     many = {kind for kind, count in asked.counts.items() if count > (kind == "arguments")}
     kinds = {"environ": "environment", "args": "arguments"}
@@ -65,7 +65,7 @@ def _taker(name: str) -> str:
     return name.replace("_sizes_get", "_get")
 
 
-def _frames(module: Module, indices: Iterable[int]) -> tuple[Frame, ...]:
+def frames_of(module: Module, indices: Iterable[int]) -> tuple[Frame, ...]:
     """Functions of the copy have the same numbers as in the module; what was added to it has none in there."""
     own = [index for index in indices if index < len(module.function_types)]
     return tuple(Frame(index, module.function_name(index)) for index in own)

@@ -8,12 +8,13 @@ import * as fs from "node:fs"; // as it is now: a script may put others in the p
 import path from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { plain, pointed, propertiesOf } from "./arguments.mjs";
-import { asked, note as noteAsked, settleAsked, watchMain, watcherOf } from "./asked.mjs";
+import { asked, note as noteAsked, noteMachine, settleAsked, watchMain, watcherOf } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
 import { FILES, watchFiles, wrote } from "./files.mjs";
 import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
 import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
+import { watchMachine } from "./machine.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -67,6 +68,7 @@ let checked = 0; // milliseconds in which bytes were compared with the job's
 
 // Glue stamps its files with the time; a program reads random numbers as a file.
 arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () => depth > 0 });
+if (job.mode === "record") watchMachine(() => depth > 0, (...what) => noteMachine(job.callers, ...what));
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
@@ -90,7 +92,7 @@ function wrapImport(entry, provided) {
     try {
       const result = provided.apply(this, args);
       watchFiles(target?.memories[0], serving, args, result);
-      watch?.(target?.memories[0], args, result);
+      watch?.(target?.memories[0], args, result, given.random === random);
       return unwrapped.get(result) ?? result;
     } finally {
       if (given.clock !== clock) noteAsked("clock_time_get", job.callers);

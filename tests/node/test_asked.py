@@ -23,13 +23,14 @@ ASKING = """(module
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
   (import "env" "_tzset_js" (func $zone (param i32 i32 i32)))
   (memory (export "memory") 1)
+  (data (i32.const 300) "\\90\\01\\00\\00\\08\\00\\00\\00")
   (func $init_environ
     (drop (call $sizes (i32.const 64) (i32.const 68)))
     (drop (call $get (i32.const 80) (i32.const 200))))
   (func (export "__wasm_call_ctors") CONSTRUCTORS)
   (func (export "main") (param i32 i32) (result i32) MAIN (i32.const 0))
   (func (export "later") (call $init_environ))
-  (func (export "input") (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 72))))
+  (func (export "input") (drop (call $read (i32.const 0) (i32.const 300) (i32.const 1) (i32.const 72))))
   (func $tzset (export "tzset") (call $zone (i32.const 0) (i32.const 4) (i32.const 8)))
   (func (export "argc") (result i32) (i32.load (i32.const 60)))
   (func (export "byte") (param i32) (result i32) (i32.load8_u (local.get 0))))"""
@@ -51,7 +52,7 @@ export async function start({ ENV = {}, arguments: given = [] } = {}) {
       return 0;
     },
     environ_get(at, to) { put(at, texts, to); return 0; },
-    fd_read(fd, vectors, count, at) { view().setUint32(at, 0, true); return 0; },
+    fd_read(fd, vectors, count, at) { view().setUint32(at, 5, true); return 0; },
   };
   const bytes = readFileSync(new URL("app.wasm", import.meta.url));
   const env = { _tzset_js() {} };
@@ -155,7 +156,7 @@ def test_arguments_that_main_overwrites_only_sometimes_are_told(tmp_path: Path) 
 
 
 def test_standard_input_and_the_time_zone_are_told(tmp_path: Path) -> None:
-    assert "stdin-consumed: the program read 0 bytes of standard input (first in `input`)" in told(
+    assert "stdin-consumed: the program read 5 bytes of standard input (first in `input`)" in told(
         asked(tmp_path, prepares="p.input()")
     )
     said = told(asked(tmp_path, prepares="p.tzset()"))
@@ -198,3 +199,65 @@ def test_an_environment_is_known_by_what_it_leaves_where_all_names_are_minified(
     once = "(drop (call $sizes (i32.const 64) (i32.const 68)))(drop (call $sizes (i32.const 64) (i32.const 68)))"
     found = captured(tmp_path, script, text.replace("CONSTRUCTORS", once), glue)
     assert codes(found) == ["glue-import-dropped"]
+
+
+def test_standard_input_is_known_by_what_reading_leaves_where_all_names_are_minified(tmp_path: Path) -> None:
+    text = ASKING.replace("fd_read", "R").replace("MAIN", "").replace("CONSTRUCTORS", "")
+    script = SCRIPT.replace("PREPARES", "p.input()")
+    result = captured(tmp_path, script, text, GLUE.replace("fd_read(", "R("))
+    assert "stdin-consumed" in codes(result)
+    assert "the program read 5 bytes of standard input (first in `input`)" in result.report.warnings[0].message
+
+
+OPENING = """(module
+  (import "env" "__syscall_openat" (func $open (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 300) "\\90\\01\\00\\00\\08\\00\\00\\00")
+  (func (export "__wasm_call_ctors"))
+  (func (export "take") (drop (call $read
+    (call $open (i32.const -100) (i32.const 500) (i32.const 0) (i32.const 0)) (i32.const 300) (i32.const 1) (i32.const 72)))))"""
+OPENING_GLUE = """
+import { readFileSync } from "node:fs";
+export async function start() {
+  let next = 3;
+  const wasi_snapshot_preview1 = {
+    fd_read(fd, pieces, count, at) { new DataView(memory.buffer).setUint32(at, 1, true); return 0; },
+  };
+  const env = { __syscall_openat: () => next++ };
+  const bytes = readFileSync(new URL("app.wasm", import.meta.url));
+  const { instance } = await WebAssembly.instantiate(bytes, { wasi_snapshot_preview1, env });
+  const { memory, take, __wasm_call_ctors } = instance.exports;
+  __wasm_call_ctors();
+  return { read(name) { Buffer.from(memory.buffer).write(`${name}\\0`, 500); take(); } };
+}
+"""
+
+
+def test_standard_input_is_told_where_it_was_opened_as_what_a_descriptor_is(tmp_path: Path) -> None:
+    names = ["/proc/self/fd/0", "/dev/fd/3", "/file", "/proc/self/fd/5", "/dev/null", "/dev/../dev/stdin"]
+    script = LOAD + f"export const prepare = (p) => {names}.forEach(p.read); export const answer = () => 1;"
+    said = [one.message for one in captured(tmp_path, script, OPENING, OPENING_GLUE).report.warnings]
+    assert any("the program read 3 bytes of standard input (first in `take`)" in message for message in said)
+
+
+def test_what_javascript_asks_of_the_machine_for_the_program_is_told_and_for_itself_it_is_not(tmp_path: Path) -> None:
+    takes = "process.env.GIVEN + process.env.NONE + process.argv.length + new Date(0).getTimezoneOffset()"
+    takes += " + new Intl.Collator().resolvedOptions().locale + performance.timeOrigin + require('crypto').prng(3)[0]"
+    own = takes.replace("process.env.GIVEN", "process.env.OWN").replace("require('crypto').prng(3)[0]", "1")
+    script = 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);\n' + WORLD
+    script = script.replace("TAKES", f"Number({takes})") + "process.env.GIVEN = process.env.OWN = 'x';"
+    asks = f"export const prepare = (p) => {{ {own}; p.now(); }}; export const answer = () => 1;"
+    result = captured(tmp_path, script + asks, PROGRAM, args=["one", "two"])
+    said = "\n".join(f"{one.code}: {one.message}" for one in result.report.warnings)
+    for expected in (
+        "entropy-frozen: the program took 3 random bytes (first in `now`)",
+        "clock-frozen: the program read the time of day (first in `now`)",
+        "environment-frozen: the program was handed the environment variable GIVEN (first in `now`)",
+        "arguments-frozen: the program was handed 2 arguments (first in `now`)",
+        "environment-frozen: the program asked for the time zone (first in `now`)",
+        "environment-frozen: the program asked for the user's language (first in `now`)",
+    ):
+        assert expected in said
+    assert said.count("\n") == 5
+    assert codes(captured(tmp_path, script + asks.replace("p.now()", "0"), PROGRAM)) == []

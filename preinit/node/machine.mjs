@@ -1,0 +1,65 @@
+// What the program's own JavaScript (EM_JS, EM_ASM) asks of the machine, past the imports that are known by their names:
+// variables, arguments, the time zone, the language.
+import { isNodeAsking } from "./callers.mjs";
+
+const ZONED = ["getTimezoneOffset", "getHours", "toTimeString", "toLocaleString", "toLocaleDateString", "toLocaleTimeString"];
+
+// `inside`: whether the program runs; `tell` is given what it asks for, a variable's name, or all arguments.
+export function watchMachine(inside, tell) {
+  const asks = (...what) => inside() && !isNodeAsking() && tell(...what);
+  watchVariables(asks);
+  let argv = process.argv;
+  Object.defineProperty(process, "argv", {
+    get: () => (asks("arguments", argv), argv),
+    set: (value) => (argv = value),
+    enumerable: true,
+    configurable: true,
+  });
+  for (const name of ZONED) watchCall(Date.prototype, name, () => asks("zone"));
+  watchCall(Intl.DateTimeFormat.prototype, "resolvedOptions", () => asks("zone"));
+  for (const one of [Intl.NumberFormat, Intl.Collator]) {
+    watchCall(one.prototype, "resolvedOptions", () => asks("language"));
+  }
+  if (typeof navigator !== "object") return;
+  const holder = Object.getPrototypeOf(navigator);
+  for (const name of ["language", "languages"]) {
+    const { get, ...rest } = Object.getOwnPropertyDescriptor(holder, name) ?? {};
+    if (!get) continue;
+    const told = { get: () => (asks("language"), Reflect.apply(get, navigator, [])) };
+    Object.defineProperty(holder, name, { ...rest, ...told });
+  }
+}
+
+function watchVariables(asks) {
+  const known = (key) => (typeof key === "string" ? key : undefined);
+  process.env = new Proxy(process.env, {
+    get(env, key) {
+      const value = env[key];
+      if (known(key)) asks("variable", value === undefined ? undefined : key);
+      return value;
+    },
+    has(env, key) {
+      if (known(key)) asks("variable", key in env ? key : undefined);
+      return key in env;
+    },
+    ownKeys(env) {
+      asks("variable");
+      return Reflect.ownKeys(env);
+    },
+    set(env, key, value) {
+      env[key] = value; // not through the proxy: it takes no other descriptor than its own
+      return true;
+    },
+  });
+}
+
+function watchCall(holder, name, ask) {
+  const real = holder[name];
+  const { [name]: watched } = {
+    [name](...args) {
+      ask();
+      return Reflect.apply(real, this, args);
+    },
+  };
+  Object.defineProperty(holder, name, { value: watched, writable: true, configurable: true });
+}
