@@ -14,7 +14,7 @@ import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
 import { FILES, watchFiles, wrote } from "./files.mjs";
 import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
 import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
-import { watchMachine } from "./machine.mjs";
+import { watchArguments, watchMachine } from "./machine.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -358,6 +358,7 @@ export function loaded(program) {
   if (phase === "load") look(target?.memories[0]);
   phase = "prepare";
   lookForFiles(program);
+  if (job.mode === "record") watchArguments(program);
   for (const [key, { value }] of propertiesOf(program)) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);

@@ -1,13 +1,16 @@
 // What the program's own JavaScript (EM_JS, EM_ASM) asks of the machine, past the imports that are known by their names:
 // variables, arguments, the time zone, the language.
+import { types } from "node:util";
 import { isNodeAsking } from "./callers.mjs";
 
 const ZONED = ["getTimezoneOffset", "getHours", "toTimeString", "toLocaleString", "toLocaleDateString", "toLocaleTimeString"];
 
+let asks = () => {}; // is given what somebody asks for
+
 // `inside`: whether the program runs; `tell` is given what it asks for, a variable's name, or all arguments.
 export function watchMachine(inside, tell) {
-  const asks = (...what) => inside() && !isNodeAsking() && tell(...what);
-  watchVariables(asks);
+  asks = (...what) => inside() && !isNodeAsking() && tell(...what);
+  watchVariables();
   let argv = process.argv;
   Object.defineProperty(process, "argv", {
     get: () => (asks("arguments", argv), argv),
@@ -30,7 +33,21 @@ export function watchMachine(inside, tell) {
   }
 }
 
-function watchVariables(asks) {
+// `Module.arguments`, once the program is loaded, where it is what load() gave.
+export function watchArguments(program) {
+  if (types.isProxy(program)) return;
+  const { value, configurable } = Object.getOwnPropertyDescriptor(Object(program), "arguments") ?? {};
+  if (!Array.isArray(value) || !configurable) return;
+  let given = value;
+  Object.defineProperty(program, "arguments", {
+    get: () => (asks("arguments", ["", ""].concat(given)), given),
+    set: (other) => (given = other),
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+function watchVariables() {
   const known = (key) => (typeof key === "string" ? key : undefined);
   process.env = new Proxy(process.env, {
     get(env, key) {

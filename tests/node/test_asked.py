@@ -261,3 +261,11 @@ def test_what_javascript_asks_of_the_machine_for_the_program_is_told_and_for_its
         assert expected in said
     assert said.count("\n") == 5
     assert codes(captured(tmp_path, script + asks.replace("p.now()", "0"), PROGRAM)) == []
+
+
+def test_arguments_that_javascript_reads_of_the_program_late_are_told(tmp_path: Path) -> None:
+    script = WORLD.replace("TAKES", "held.arguments.length").replace(
+        "export const load = () => start(", "const held = { arguments: ['a', 'b'] };\nexport const load = async () => Object.assign(held, await start("
+    ).replace("})", "}))")  # fmt: skip
+    script += "export const prepare = (p) => p.now(); export const answer = (p) => p.arguments.length;"
+    assert "was handed 2 arguments (first in `now`)" in told(captured(tmp_path, script, PROGRAM))
