@@ -161,18 +161,28 @@ function listed(memory, read, at, count, size) {
   });
 }
 
-// JavaScript calls an export, by these of its functions. Of main: what it is handed.
+// JavaScript calls an export, by these of its functions. Of main, and of what is called like it: what it is handed.
 export function watchMain(memory, name, frames, args) {
-  if (args.length !== 2 || !memory || !(MAIN.test(name) || frames.slice(0, 3).includes("callMain"))) return undefined;
+  if (args.length !== 2 || !memory || !args.every((value) => ["number", "bigint"].includes(typeof value))) return undefined;
   try {
     const view = new DataView(memory.buffer);
     const wide = typeof args[1] === "bigint";
-    const read = (at) => (wide ? Number(view.getBigUint64(at, true)) : view.getUint32(at, true));
-    return listed(memory, read, Number(args[1]), Number(args[0]), wide ? 8 : 4);
+    const size = wide ? 8 : 4;
+    const [count, at] = args.map(Number);
+    const read = (place) => (wide ? Number(view.getBigUint64(place, true)) : view.getUint32(place, true));
+    const isMain = MAIN.test(name) || frames.slice(0, 3).includes("callMain");
+    if (!isMain && !isList(count, at, (i) => read(at + i * size), view.byteLength)) return undefined;
+    return listed(memory, read, at, count, size);
   } catch (problem) {
     if (!(problem instanceof RangeError)) throw problem;
     return undefined;
   }
+}
+
+// Whether there are so many addresses, and behind them a zero.
+function isList(count, at, entry, end) {
+  if (!(count > 0 && count <= MOST_TEXTS && at > 0) || entry(count) !== 0) return false;
+  return Array.from({ length: count }, (_, i) => entry(i)).every((text) => text > 0 && text < end);
 }
 
 // Of the environment names only: values are nobody's business.

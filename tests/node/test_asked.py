@@ -149,6 +149,13 @@ def test_a_parameter_is_read_unless_it_is_certainly_overwritten_before(body: str
     assert reads_parameters(module, 0, 2) is reads
 
 
+def test_arguments_of_a_main_of_another_name_that_is_not_to_run_again_are_told(tmp_path: Path) -> None:
+    text = ASKING.replace('(export "main")', '$begin (export "M")').replace("MAIN", KEEPS).replace("CONSTRUCTORS", "")
+    script = SCRIPT.replace("start()", "start({ arguments: ['-q', 'file'] })").replace("PREPARES", "0")
+    result = captured(tmp_path, script, text, GLUE.replace("exports.main(", "exports.M("), once=["M"])
+    assert told(result).startswith("arguments-frozen: the program was handed 2 arguments (first in `begin`)")
+
+
 def test_standard_input_and_the_time_zone_are_told(tmp_path: Path) -> None:
     result = asked(tmp_path, prepares="[p.input(), p.tzset()]")
     assert codes(result) == ["stdin-consumed", "environment-frozen"]
