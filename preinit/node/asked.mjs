@@ -4,7 +4,7 @@ import { glue, source } from "./files.mjs";
 import { counts as given } from "./world.mjs";
 
 const ASKING = /^_*(environ_sizes_get|environ_get|args_sizes_get|args_get|tzset(?:_js)?)$/;
-const READING = /^_*fd_read$/;
+const READING = /^_*fd_p?read$/;
 const RANDOM = /^\/dev\/u?random$/;
 const MAIN = /^_*(main|__main_argc_argv)$/;
 const VARIABLE = /^[^=]+=/;
@@ -20,6 +20,7 @@ const first = {}; // name of a function as WASI has it -> who called it first
 const ways = {}; // the same, each way to it once, where those are wanted; null of too many
 let waiting = []; // calls of the start function, whose memory is not known yet
 let input = null; // bytes of standard input
+let own = null; // those that JavaScript took for the program, as glue of minified names does in a call that is known, too
 const devices = new Map(); // other devices that were read -> how many bytes, and who was first
 const MOST_DEVICES = 1000;
 const variables = new Set(); // that JavaScript looked up for the program
@@ -52,7 +53,7 @@ export function watcherOf(entry, wanted) {
     return (memory, args, result, gaveNone) => {
       if (result !== 0) return;
       const device = glue.device(args[0]) ?? source(args[0]);
-      if (device !== null) takeInput(device, numberAt(memory, Number(args[3])), gaveNone, wanted);
+      if (device !== null) takeInput(device, numberAt(memory, Number(args.at(-1))), gaveNone, wanted);
     };
   }
   if (names.some((name) => name.length > MINIFIED)) return undefined;
@@ -94,7 +95,7 @@ function isRead({ buffer }, [, pieces, count, at]) {
 }
 
 // JavaScript that the program called asked the machine for a variable, which is there if `found` is its name; for all arguments,
-// which `found` is; for the time zone, or the language.
+// which `found` is; for so many bytes of standard input; for the time zone, or the language.
 export function noteMachine(wanted, what, found) {
   if (what === "variable") {
     note("environ_get", wanted);
@@ -102,6 +103,9 @@ export function noteMachine(wanted, what, found) {
   } else if (what === "arguments") {
     note("args_get", wanted);
     texts.arguments ??= found.slice(1, MOST_TEXTS).map(String);
+  } else if (what === "input") {
+    note("fd_read", wanted);
+    own += found;
   } else note(what === "zone" ? "tzset_js" : "language", wanted);
 }
 
@@ -190,7 +194,7 @@ export const asked = () => ({
   environment: [...new Set([...(texts.environment ?? []).map((text) => text.split("=", 1)[0]), ...variables])],
   arguments: texts.arguments,
   counts: Object.fromEntries(sizes),
-  input,
+  input: input === null && own === null ? null : Math.max(input, own),
   devices: [...devices].map(([path, { bytes, frames }]) => [path, bytes, frames]),
   first,
   ways: Object.entries(ways).map(([name, known]) => [name, known && [...known.values()]]),

@@ -67,8 +67,10 @@ let compiled = 0; // milliseconds
 let checked = 0; // milliseconds in which bytes were compared with the job's
 
 // Glue stamps its files with the time; a program reads random numbers as a file.
-arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () => depth > 0 });
-if (job.mode === "record") watchMachine(() => depth > 0, (...what) => noteMachine(job.callers, ...what));
+const inside = () => depth > 0;
+const past = () => depth > 0 && !FILES.test(serving);
+arrange(job.world, { clock: past, random: inside });
+if (job.mode === "record") watchMachine(inside, past, (...what) => noteMachine(job.callers, ...what));
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;

@@ -1,5 +1,7 @@
 // What the program's own JavaScript (EM_JS, EM_ASM) asks of the machine, past the imports that are known by their names:
-// variables, arguments, the time zone, the language.
+// variables, arguments, standard input, the time zone, the language.
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { types } from "node:util";
 import { isNodeAsking } from "./callers.mjs";
 
@@ -7,10 +9,12 @@ const ZONED = ["getTimezoneOffset", "getHours", "toTimeString", "toLocaleString"
 
 let asks = () => {}; // is given what somebody asks for
 
-// `inside`: whether the program runs; `tell` is given what it asks for, a variable's name, or all arguments.
-export function watchMachine(inside, tell) {
+// `inside`: whether the program runs, and `reads`, past the glue's own files; `tell` is given what it asks for, with a
+// variable's name, all arguments, or the number of bytes.
+export function watchMachine(inside, reads, tell) {
   asks = (...what) => inside() && !isNodeAsking() && tell(...what);
   watchVariables();
+  watchInput(reads);
   let argv = process.argv;
   Object.defineProperty(process, "argv", {
     get: () => (asks("arguments", argv), argv),
@@ -68,6 +72,19 @@ function watchVariables() {
       return true;
     },
   });
+}
+
+const INPUT = [0, "/dev/stdin"];
+function watchInput(reads) {
+  for (const name of ["readSync", "readvSync", "readFileSync"]) {
+    const real = fs[name];
+    fs[name] = function (...args) {
+      const found = Reflect.apply(real, this, args);
+      if (INPUT.includes(args[0]) && reads()) asks("input", typeof found === "number" ? found : found.length);
+      return found;
+    };
+  }
+  syncBuiltinESMExports();
 }
 
 function watchCall(holder, name, ask) {

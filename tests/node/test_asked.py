@@ -241,7 +241,7 @@ def test_standard_input_is_told_where_it_was_opened_as_what_a_descriptor_is(tmp_
 
 def test_what_javascript_asks_of_the_machine_for_the_program_is_told_and_for_itself_it_is_not(tmp_path: Path) -> None:
     takes = "process.env.GIVEN + process.env.NONE + process.argv.length + new Date(0).getTimezoneOffset()"
-    takes += " + new Intl.Collator().resolvedOptions().locale + performance.timeOrigin + require('crypto').prng(3)[0]"
+    takes += " + require('fs').readFileSync(0).length + new Intl.Collator().resolvedOptions().locale + performance.timeOrigin + require('crypto').prng(3)[0]"
     own = takes.replace("process.env.GIVEN", "process.env.OWN").replace("require('crypto').prng(3)[0]", "1")
     script = 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);\n' + WORLD
     script = script.replace("TAKES", f"Number({takes})") + "process.env.GIVEN = process.env.OWN = 'x';"
@@ -253,11 +253,12 @@ def test_what_javascript_asks_of_the_machine_for_the_program_is_told_and_for_its
         "clock-frozen: the program read the time of day (first in `now`)",
         "environment-frozen: the program was handed the environment variable GIVEN (first in `now`)",
         "arguments-frozen: the program was handed 2 arguments (first in `now`)",
+        "stdin-consumed: the program read 0 bytes of standard input (first in `now`)",
         "environment-frozen: the program asked for the time zone (first in `now`)",
         "environment-frozen: the program asked for the user's language (first in `now`)",
     ):
         assert expected in said
-    assert said.count("\n") == 5
+    assert said.count("\n") == 6
     assert codes(captured(tmp_path, script + asks.replace("p.now()", "0"), PROGRAM)) == []
 
 
