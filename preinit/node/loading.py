@@ -13,7 +13,7 @@ from ..options.hints import option
 from ..result import BuildWarning
 from ..tuples import NamedTuple
 from .recording import ExportCall, LoadCall, Recording
-from .standins import StandIn, helper_name
+from .standins import MOST_CALLS, StandIn, helper_name
 
 #: They give places on the stack, which nobody keeps.
 _STACK = re.compile(r"_*(stack(Save|Alloc|Restore)|emscripten_stack_\w+|[gs]etTempRet0|dynCall_\w+|asyncify_\w+)")
@@ -51,7 +51,7 @@ def moved(recording: Recording, loaded: Recording | None, resting: int) -> list[
         results = [(a.result, b.result) for (_, a), (_, b), keeps in pairs if keeps and a.result != b.result]
         differing = [pair for pair in results if not all(_is_near(result, resting) for result in pair)]
         if differing:
-            may_repeat = all(kept) and recording.loading.get(name, 0) == len(calls)
+            may_repeat = all(kept) and recording.loading.get(name, 0) == len(calls) <= MOST_CALLS
             title = first[name].alias or helper_name(first[name]) or name
             found.append(Moved(name, title, *differing[0], may_repeat))
     return found

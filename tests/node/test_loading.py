@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import preinit
-from preinit.errors import AnswerDiffers, ScriptFailed
+from preinit.errors import AnswerDiffers, Misfit, ScriptFailed
 from tests.support.glue import LOAD, PROGRAM, captured, codes, in_glue, needs_node
 
 pytestmark = needs_node
@@ -19,6 +19,12 @@ TEXT = PROGRAM.replace(
   (func (export "malloc") (param i32) (result i32)
     (global.get $top) (global.set $top (i32.add (global.get $top) (local.get 0))))
   (func (export "free") (param i32) (global.set $top (i32.add (global.get $top) (i32.const 16))))
+  (func (export "fails_for_2") (param i32) (result i32)
+    (if (i32.eq (local.get 0) (i32.const 2)) (then (unreachable)))
+    (local.get 0))
+  (func (export "register") (param i32) (result i32)
+    (call $register (local.get 0) (i32.const 4000))
+    (local.get 0))
   (func (export "now")""",
 )
 SCRIPT = (
@@ -71,6 +77,34 @@ def test_each_of_many_calls_returns_again_what_it_did(tmp_path: Path) -> None:
         8198,
         8266,
     ]
+
+
+def test_more_calls_than_a_stand_in_can_do_again_are_refused_and_no_hint_leads_there(tmp_path: Path) -> None:
+    loads = "for (let i = 0; i < {}; i++) p.malloc(8)"
+    with pytest.raises(Misfit, match="'malloc', which `once` names, was called 1,001 times") as caught:
+        made(tmp_path, loads.format(1001), "0", once=["malloc"])
+    assert "call it in prepare(program)" in (caught.value.hint or "")
+    result = made(tmp_path, loads.format(1001))
+    assert "once" not in told(result)
+    result = made(tmp_path, loads.format(1000), "0", once=["malloc"])
+    assert codes(result) == []
+    later = "const p = await start(); let last; for (let i = 0; i < 1000; i++) last = p.malloc(8); console.log(last)"
+    assert in_glue(tmp_path, result, later) == 8192 + 8 * 999
+
+
+def test_each_of_many_calls_makes_its_own_import_calls_again(tmp_path: Path) -> None:
+    loads = "for (let i = 1; i < 5; i++) p.register(i)"
+    result = made(tmp_path, loads, "0", once=["register"])
+    later = f"const p = await start(); {loads}; p.register(9); console.log(JSON.stringify(p.things.map((t) => t[0])))"
+    assert in_glue(tmp_path, result, later) == ["7", "1", "2", "3", "4", "9"]
+    (facts,) = (one for one in result.report.capture.stand_ins if one.export == "register")
+    assert facts.replayed == 4
+
+
+def test_a_later_call_that_threw_is_told(tmp_path: Path) -> None:
+    loads = "for (let i = 1; i < 5; i++) try { p.fails_for_2(i % 4) } catch {}"
+    said = told(made(tmp_path, loads, "0", once=["fails_for_2"]), "glue-threw")
+    assert "fails_for_2 ended by throwing when the program was loaded in 1 of 4 calls: in the output it returns" in said
 
 
 def test_javascript_that_writes_over_what_was_captured_while_it_loads_is_told(tmp_path: Path) -> None:
