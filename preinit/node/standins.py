@@ -48,7 +48,7 @@ _HELPERS = re.compile(
 #: Calls of one export that a stand-in can make again.
 MOST_CALLS = 1000
 #: Characters of the longest name that a minifier gives.
-_MINIFIED = 3
+MINIFIED = 3
 _IS_MINIFIED = "its name is minified"
 #: JavaScript frames in which the function that calls main is looked for.
 _NEAR = 3
@@ -102,7 +102,7 @@ def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) 
                 found[0].append(name)
             elif recording.called.get(name) == 1:
                 found[1].append(name)
-        elif call.loading and len(name) > _MINIFIED:
+        elif call.loading and len(name) > MINIFIED:
             found[2].append(name)
     return [name for names in found for name in names]
 
@@ -227,7 +227,7 @@ class _Maker:
             return None
         if _INITIALIZERS.fullmatch(name):
             return "by its name"
-        if is_helper(call) or len(name) > _MINIFIED:
+        if is_helper(call) or len(name) > MINIFIED:
             return None
         kind = self._type(name)
         nothing = not kind.params and not kind.results
