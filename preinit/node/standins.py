@@ -95,7 +95,8 @@ def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) 
     found: list[list[str]] = [[], [], []]
     for name, call in reversed(first.items()):
         kind = types[name]
-        if kind is None or name in replaced:
+        times = recording.loading.get(name, 0) or recording.called.get(name, 0)
+        if kind is None or name in replaced or times > MOST_CALLS:
             continue
         if not kind.params and kind.results in ((), (I32,)):
             if call.loading:

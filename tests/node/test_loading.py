@@ -95,6 +95,8 @@ def test_more_calls_than_a_stand_in_can_do_again_are_refused_and_no_hint_leads_t
     assert "call it in prepare(program)" in (caught.value.hint or "")
     result = made(tmp_path, loads.format(1001))
     assert "once" not in told(result)
+    result = made(tmp_path, loads.format(1001).replace("malloc(8)", "boot()"))
+    assert "once" not in told(result, "glue-start")
     result = made(tmp_path, loads.format(1000), "0", once=["malloc"])
     assert codes(result) == []
     later = "const p = await start(); let last; for (let i = 0; i < 1000; i++) last = p.malloc(8); console.log(last)"
