@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from preinit import Options
 from preinit.binary.module import parse
+from preinit.cli import smaller
+from preinit.cli.smaller import build_smaller
+from preinit.passes.observer import Observer
 from tests.support import command
 from tests.support.instances import Running
-from tests.support.modules import wasm
+from tests.support.modules import UNUSABLE, wasm
 from tests.support.places import ROOT
 from tests.support.waiting import PATIENCE
 
@@ -81,18 +85,42 @@ LITTLE, MUCH = "(call $fill (i32.const 10))", "(call $fill (i32.const 5000))"
         (measuring(MUCH, LITTLE), "", 10),
         (measuring(LITTLE, MUCH), "", 10),
         (measuring(MUCH, "unreachable"), "", 5000),
+        (measuring(MUCH, LITTLE), "--max-size 3KiB", 10),
+        (measuring(LITTLE, MUCH), "--max-size 3KiB", 10),
         (measuring(MUCH, LITTLE, 16), "", 5000),
         (measuring(MUCH, LITTLE), "--clock-pace 64", 5000),
         (measuring(MUCH, LITTLE), "--clock-pace 39", 10),
         (measuring(MUCH, LITTLE), "--clock-pace 0", 5000),
     ],
-    ids=["other pace", "first pace", "the other fails", "too few readings", "chosen", "chosen, moving", "standing"],
+    ids=[
+        "other",
+        "first",
+        "the other fails",
+        "the first is too large",
+        "the other is too large",
+        "too few readings",
+        "chosen",
+        "chosen, moving",
+        "standing",
+    ],
 )
 def test_the_smaller_output_of_two_paces_of_the_clock_is_written(module: bytes, options: str, filled: int) -> None:
     done = run("--allow-wasi", stdin=module, PREINIT_WIZER_OPTIONS=options)
     assert memory(done.stdout).count(7) == filled
     assert done.stderr == b"x\n"
-    assert run("--allow-wasi", stdin=module, PREINIT_WIZER_OPTIONS=options).stdout == done.stdout
+
+
+def test_a_guest_that_never_ends_at_the_other_pace_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smaller, "_SECONDS", 0.3)
+    monkeypatch.setattr(smaller, "_TIMES", 0)
+    result = build_smaller(measuring(MUCH, "(loop (br 0))"), Options(**UNUSABLE), Observer(), once=False)
+    assert memory(result.wasm).count(7) == 5000
+
+
+def test_where_both_paces_give_too_much_the_first_says_so() -> None:
+    done = run("--allow-wasi", stdin=measuring(MUCH, MUCH), code=1, PREINIT_WIZER_OPTIONS="--max-size 3KiB")
+    assert done.stdout == b""
+    assert done.stderr.count(b"error[") == 1
 
 
 @pytest.fixture(scope="module")

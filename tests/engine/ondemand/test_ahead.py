@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from preinit import build
 from preinit.binary import encoder as write
 from preinit.engine import ffi
 from preinit.engine.ondemand import maker
@@ -46,6 +47,56 @@ def test_long_functions_give_the_same_output_whether_they_are_called_or_not() ->
     for initializer in (BOTH, NEITHER, "(call $second) (call $first)"):
         found = same(calling(initializer))
         assert found.report
+
+
+@pytest.fixture
+def ordered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The functions of each chunk that is to be compiled ahead; an empty one where that ends."""
+    found: list[tuple[int, ...]] = []
+    order, end = Ahead.order, Ahead.end
+
+    def ordering(self: Ahead, number: int, chunk: Chunk) -> None:
+        found.append(chunk.functions)
+        order(self, number, chunk)
+
+    def ending(self: Ahead) -> None:
+        found.append(())
+        end(self)
+
+    monkeypatch.setattr(Ahead, "order", ordering)
+    monkeypatch.setattr(Ahead, "end", ending)
+    return found
+
+
+def test_what_a_chunk_calls_and_is_too_long_for_it_is_ordered_with_what_that_calls(
+    ordered: list[tuple[int, ...]],
+) -> None:
+    attempt(calling(BOTH), engine="ondemand")
+    assert ordered[:3] == [(0,), (2, 1), ()]
+
+
+def test_what_one_calls_that_was_compiled_ahead_is_ordered_when_it_is_called(ordered: list[tuple[int, ...]]) -> None:
+    attempt(calling("(call $first)", more="(call $second)"), engine="ondemand")
+    assert ordered[:3] == [(0,), (2, 1), ()]
+
+
+def test_after_a_trap_nothing_more_is_compiled_ahead(ordered: list[tuple[int, ...]]) -> None:
+    attempt(calling("(call $first) unreachable"), engine="ondemand")
+    assert ordered[:2] == [(0,), ()]
+
+
+def test_all_active_functions_are_ordered_for_the_second_run_up_to_a_pause(
+    ordered: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maker, "SOME", 8)
+    deep = "".join(f"(func $f{i} (call $f{i + 1}))" for i in range(3))
+    read = '(import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))'
+    source = wasm(f"""(module {read} (memory (export "memory") 1) {deep}
+        (func $f3 (drop (call $read (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8))))
+        (func (export "_start") (call $f0)))""")
+    build(source, pause_at="stdin", engine="ondemand", cache=False)
+    # The first of the stack names the others, which are short.
+    assert ordered[:3] == [(), (5, 1, 2, 3, 4), ()]
 
 
 def test_what_was_compiled_ahead_and_never_called_does_not_count() -> None:
