@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import preinit
-from preinit.errors import AnswerDiffers, Misfit, ScriptFailed
+from preinit.errors import AnswerDiffers, CaptureRefused, Misfit, ScriptFailed
 from preinit.node.allocating import allocated, is_freed
 from preinit.node.recording import ExportCall, LoadCall
 from tests.support.glue import LOAD, PROGRAM, captured, codes, in_glue, needs_node
@@ -103,6 +103,27 @@ def test_more_calls_than_a_stand_in_can_do_again_are_refused_and_no_hint_leads_t
     assert in_glue(tmp_path, result, later) == 8192 + 8 * 999
 
 
+def test_calls_that_nobody_looks_at_are_told(tmp_path: Path) -> None:
+    result = made(tmp_path, "for (let i = 0; i < 10001; i++) p.get(0)", "0")
+    assert "10,002 calls of exports, and nobody looked what those after the first 10,000 return" in told(result)
+
+
+def test_a_minified_main_that_was_called_more_than_twice_is_to_be_named(tmp_path: Path) -> None:
+    text = TEXT.replace('(export "put")', '(export "M")').replace(
+        "(i32.store (local.get 0) (local.get 1)))",
+        """(result i32)
+        (call $register (local.get 0) (i32.const 4000)) (local.get 0))""",
+    )
+    loads = "(function callMain() { for (let i = 1; i < 4; i++) p.M(i, 0) })()"
+    script = SCRIPT.replace("LOADS", loads).replace("PREPARES", "0")
+    with pytest.raises(CaptureRefused, match="loading the program called 'M' 3 times, and not all") as caught:
+        captured(tmp_path, script, text)
+    assert 'once=["M"]' in (caught.value.hint or "")
+    result = captured(tmp_path, script, text, once=["M"])
+    later = f"const p = await start(); {loads}; console.log(JSON.stringify(p.things.map((t) => t[0])))"
+    assert in_glue(tmp_path, result, later) == ["7", "1", "2", "3"]
+
+
 def test_each_of_many_calls_makes_its_own_import_calls_again(tmp_path: Path) -> None:
     loads = "for (let i = 1; i < 5; i++) p.register(i)"
     result = made(tmp_path, loads, "0", once=["register"])
@@ -111,6 +132,13 @@ def test_each_of_many_calls_makes_its_own_import_calls_again(tmp_path: Path) -> 
     assert result.report.capture
     (facts,) = (one for one in result.report.capture.stand_ins if one.export == "register")
     assert facts.replayed == 4
+
+
+def test_import_calls_of_prepare_are_made_again_with_the_text_that_they_had(tmp_path: Path) -> None:
+    prepares = "for (const text of [0x6161, 0x6262]) { p.put(4000, text); p.register(5); } p.put(4000, 0)"
+    result = made(tmp_path, "0", prepares, once=["register"])
+    later = "const p = await start(); p.register(5); p.register(5); console.log(JSON.stringify(p.things))"
+    assert in_glue(tmp_path, result, later) == ["7 hi", "5 aa", "5 bb"]
 
 
 def test_a_later_call_that_threw_is_told(tmp_path: Path) -> None:
