@@ -80,7 +80,8 @@ function wrapImport(entry, provided) {
     if (phase !== "load") entry.late++;
     const caller = target ? depth === 1 && current : depth === 0 && starting;
     if (caller) {
-      const stack = isReplayed && target && phase === "load" ? pointed(target, job.pointer, args) : undefined;
+      const isMade = isReplayed && target && (phase === "load" || WHOLE.has(caller.name));
+      const stack = isMade ? pointed(target, job.pointer, args) : undefined;
       if (recorded++ < MOST_IMPORT_CALLS) caller.imports.push({ i: entry.index, args: args.map(plain), stack });
       else lost++;
     }
