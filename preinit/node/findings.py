@@ -126,7 +126,7 @@ def _of_zone(host: HostFacts) -> Iterator[BuildWarning]:
             "environment-frozen",
             f"the program asked for the user's language{_where(language)} and was told that of a capture, which is no "
             "instance's",
-            _HINTS["environment-frozen"],
+            "Have resume(program) hand over what instances are to have.",
         )
 
 

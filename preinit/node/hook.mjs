@@ -7,7 +7,7 @@ import crypto from "node:crypto";
 import * as fs from "node:fs"; // as it is now: a script may put others in the places of its functions
 import path from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { plain, pointed, propertiesOf } from "./arguments.mjs";
+import { plain, pointed, propertiesOf, viewed } from "./arguments.mjs";
 import { asked, note as noteAsked, noteMachine, settleAsked, watchMain, watcherOf } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
@@ -222,12 +222,6 @@ if (real.promising) {
       return made(...args).finally(() => suspended--);
     };
   };
-}
-
-function viewed(bytes) {
-  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const whole = bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer;
-  return whole ? new Uint8Array(bytes) : null;
 }
 
 function isOurs(bytes) {
