@@ -7,13 +7,14 @@ import crypto from "node:crypto";
 import * as fs from "node:fs"; // as it is now: a script may put others in the places of its functions
 import path from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { plain, pointed, propertiesOf } from "./arguments.mjs";
-import { asked, note as noteAsked, settleAsked, watchMain, watcherOf } from "./asked.mjs";
+import { plain, pointed, propertiesOf, viewed } from "./arguments.mjs";
+import { asked, note as noteAsked, noteMachine, settleAsked, watchMain, watcherOf } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
 import { FILES, watchFiles, wrote } from "./files.mjs";
 import { beside, claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
 import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
+import { watchArguments, watchMachine } from "./machine.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -43,6 +44,7 @@ const watches = job.mode !== "time";
 
 const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
+const WHOLE = new Set(job.whole); // exports of which more calls are kept than two
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
@@ -50,7 +52,7 @@ const unwrapped = new WeakMap(); // wrapped export -> export
 const titles = new WeakMap(); // wrapped export -> its name
 const aliases = new Map(); // name of an export -> what the program that load() gave calls it
 const imports = []; // {index, module, name, kind, js, count, late}
-const calls = []; // the first two calls of each export that JavaScript made
+const calls = []; // the first calls of each export that JavaScript made
 const called = new Map(); // export -> how often JavaScript called it, and how often while it loaded the program
 const others = []; // sizes of other modules that were compiled
 let target = null; // the watched instance
@@ -66,7 +68,10 @@ let compiled = 0; // milliseconds
 let checked = 0; // milliseconds in which bytes were compared with the job's
 
 // Glue stamps its files with the time; a program reads random numbers as a file.
-arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () => depth > 0 });
+const inside = () => depth > 0;
+const past = () => depth > 0 && !FILES.test(serving);
+arrange(job.world, { clock: past, random: inside });
+if (job.mode === "record") watchMachine(inside, past, (...what) => noteMachine(job.callers, ...what));
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
@@ -79,7 +84,8 @@ function wrapImport(entry, provided) {
     if (phase !== "load") entry.late++;
     const caller = target ? depth === 1 && current : depth === 0 && starting;
     if (caller) {
-      const stack = isReplayed && target && phase === "load" ? pointed(target, job.pointer, args) : undefined;
+      const isMade = isReplayed && target && (phase === "load" || WHOLE.has(caller.name));
+      const stack = isMade ? pointed(target, job.pointer, args) : undefined;
       if (recorded++ < MOST_IMPORT_CALLS) caller.imports.push({ i: entry.index, args: args.map(plain), stack });
       else lost++;
     }
@@ -90,7 +96,7 @@ function wrapImport(entry, provided) {
     try {
       const result = provided.apply(this, args);
       watchFiles(target?.memories[0], serving, args, result);
-      watch?.(target?.memories[0], args, result);
+      watch?.(target?.memories[0], args, result, given.random === random);
       return unwrapped.get(result) ?? result;
     } finally {
       if (given.clock !== clock) noteAsked("clock_time_get", job.callers);
@@ -114,9 +120,10 @@ function wrapExport(name, actual) {
       const [before, loading] = called.get(name) ?? [0, 0];
       const times = before + 1;
       called.set(name, [times, loading + (phase === "load" ? 1 : 0)]);
-      if (times <= 2 && job.mode === "record") {
+      const more = WHOLE.has(name) && times <= job.most && (phase === "load" || loading === 0);
+      if ((times <= 2 || more) && job.mode === "record") {
         note = { name, phase, args: args.map(plain), frames: frames(), imports: [] };
-        note.texts = watchMain(target?.memories[0], name, note.frames, args);
+        if (times <= 2) note.texts = watchMain(target?.memories[0], name, note.frames, args);
         if (calls.length < MOST_CALLS) calls.push(note);
         else lost++;
       }
@@ -215,12 +222,6 @@ if (real.promising) {
       return made(...args).finally(() => suspended--);
     };
   };
-}
-
-function viewed(bytes) {
-  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const whole = bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer;
-  return whole ? new Uint8Array(bytes) : null;
 }
 
 function isOurs(bytes) {
@@ -356,6 +357,7 @@ export function loaded(program) {
   if (phase === "load") look(target?.memories[0]);
   phase = "prepare";
   lookForFiles(program);
+  if (job.mode === "record") watchArguments(program);
   for (const [key, { value }] of propertiesOf(program)) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);

@@ -129,7 +129,8 @@ class Asked(NamedTuple):
     """What it asked of the world, and by which of its functions.
 
     `environment`: names of variables that it was handed; `arguments`; `counts`: how many there are of both, as it was
-    told; `input`: bytes of standard input that it read, None if it did not. `first`: by a function's name in WASI,
+    told; `input`: bytes of standard input that it read, None if it did not; `devices`: others that it read, how many
+    bytes, and the functions that were running then, as in `first`. `first`: by a function's name in WASI,
     indices of the functions that were running when it was called first, innermost first; `ways`: of functions whose
     callers must be known, each way to it once, an empty one where there were too many.
     """
@@ -138,6 +139,7 @@ class Asked(NamedTuple):
     arguments: tuple[str, ...]
     counts: dict[str, int]
     input: int | None
+    devices: tuple[tuple[str, int, tuple[int, ...]], ...]
     first: dict[str, tuple[int, ...]]
     ways: dict[str, tuple[tuple[int, ...], ...]]
 
@@ -163,9 +165,10 @@ class Recording(NamedTuple):
     """A program at its pause, and how it came there.
 
     `makers`: JavaScript functions that made the first instances; `before`: right after instantiation; `called`: how
-    often JavaScript called each export, `loading`: before the program was loaded; `written`: paths of files that the
-    program wrote; `loads`: calls of exports until the program was loaded, the first ones where they are many;
-    `overwritten`: where JavaScript, while it loaded an output, wrote over what was not zero; `lost`: calls that were
+    often JavaScript called each export, `loading`: before the program was loaded; `written`: paths of files that
+    the program wrote; `loads`: calls of exports until the program was loaded, the first ones where they are many;
+    `overwritten`: where JavaScript, while it loaded an output, wrote over what was not zero; `watched`: calls of
+    exports after which nobody looked for that any more, None if somebody did to the end; `lost`: calls that were
     too many to be kept; `resources`: what keeps Node alive.
     """
 
@@ -185,6 +188,7 @@ class Recording(NamedTuple):
     asked: Asked
     loads: tuple[LoadCall, ...]
     overwritten: tuple[tuple[int, int], ...]
+    watched: int | None
     state: State
     before: State
     memories: dict[int, memoryview]
@@ -249,6 +253,7 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         _asked(outcome["asked"]),
         tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result")) for e in outcome["loads"]),
         tuple((int(start), int(end)) for start, end in outcome["overwritten"]),
+        None if outcome["watched"] is None else int(outcome["watched"]),
         _state(outcome),
         _state(outcome["before"]),
         _memories(folder),
@@ -273,6 +278,7 @@ def _asked(facts: dict[str, Any]) -> Asked:
         tuple(map(str, facts["arguments"] or ())),
         {str(kind): int(number) for kind, number in facts["counts"].items()},
         None if taken is None else int(taken),
+        tuple((str(path), int(size), tuple(map(int, frames))) for path, size, frames in facts["devices"]),
         {str(name): tuple(map(int, frames)) for name, frames in facts["first"].items()},
         {str(name): tuple(tuple(map(int, way)) for way in (known or [()])) for name, known in facts["ways"]},
     )

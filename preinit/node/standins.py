@@ -1,8 +1,8 @@
 """Stand-ins: functions in the place of exports that glue calls when it loads a module, and that have run already.
 
-The first call gives JavaScript again what only JavaScript holds: import calls that were seen are made once more
-(embind's registrations; others by name), files are opened again. It returns what was returned before. Later calls
-run the original, as soon as there were as many as while the program was loaded; constructors never run again.
+Each call gives JavaScript again what only JavaScript holds: import calls that it was seen to make are made once more
+(embind's registrations; others by name); the first one opens files again. It returns what was returned before. Later
+calls run the original, as soon as there were as many as while the program was loaded; constructors never run again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ..binary import assembler as code
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import I32, FuncType, is_numeric
-from ..errors import Misfit, UnknownExport, counted, quoted
+from ..errors import CaptureRefused, Misfit, UnknownExport, counted, quoted
 from ..options.capture import Capturing
-from ..options.hints import few_of
+from ..options.hints import few_of, option
 from ..passes.rewrite.plan import Added
 from ..tuples import NamedTuple
 from .arguments import borrowed, changed_words, raw
@@ -45,12 +45,10 @@ _HELPERS = re.compile(
     r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
     r"|stdio_exit|fflush|strerror)"
 )
-#: Calls of an export that are recorded: what the second one did stands for all later ones.
-KEPT = 2
-#: Of more calls while the program was loaded, so many results are kept.
-_MOST_LATER = 1000
+#: Calls of one export that a stand-in can make again.
+MOST_CALLS = 1000
 #: Characters of the longest name that a minifier gives.
-_MINIFIED = 3
+MINIFIED = 3
 _IS_MINIFIED = "its name is minified"
 #: JavaScript frames in which the function that calls main is looked for.
 _NEAR = 3
@@ -61,7 +59,7 @@ class StandIn(NamedTuple):
 
     `swallowed`: calls that do not run the original, unless none ever does. `replayed`: import calls that it makes.
     `dropped`: those that it does not make, by name, and `unknown` ones of them, of which nobody knows whether that is
-    right. `threw`: the call had thrown, which is not done again. `reopened`: files that it opens again.
+    right. `threw`: calls that had thrown, which is not done again. `reopened`: files that it opens again.
     """
 
     export: str
@@ -71,7 +69,7 @@ class StandIn(NamedTuple):
     replayed: int
     dropped: dict[str, int]
     unknown: dict[str, int]
-    threw: bool
+    threw: int
     reopened: Files
     function: Added
 
@@ -97,22 +95,30 @@ def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) 
     found: list[list[str]] = [[], [], []]
     for name, call in reversed(first.items()):
         kind = types[name]
-        if kind is None or name in replaced:
+        times = recording.loading.get(name, 0) or recording.called.get(name, 0)
+        if kind is None or name in replaced or times > MOST_CALLS:
             continue
         if not kind.params and kind.results in ((), (I32,)):
             if call.loading:
                 found[0].append(name)
             elif recording.called.get(name) == 1:
                 found[1].append(name)
-        elif call.loading and len(name) > _MINIFIED:
+        elif call.loading and len(name) > MINIFIED:
             found[2].append(name)
     return [name for names in found for name in names]
+
+
+def whole(module: Module, once: Sequence[str]) -> list[str]:
+    """Exports of which each call must be recorded, up to `MOST_CALLS`: of others, two are enough."""
+    names = [e.name for e in module.exports if e.kind == ExternKind.FUNC]
+    return [name for name in names if name in once or (_INITIALIZERS.fullmatch(name) and not _ONCE.fullmatch(name))]
 
 
 def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> list[StandIn]:
     """What the output has in the place of exports. `pointer`: the stack pointer's global.
 
-    Raises `UnknownExport`, `Misfit` for names in `wanted` that fit nothing.
+    Raises `UnknownExport`, `Misfit` for names in `wanted` that fit nothing, or that were called too often;
+    `CaptureRefused` where other exports were.
     """
     _check(module, recording, wanted)
     maker = _Maker(module, recording, pointer, wanted)
@@ -160,12 +166,12 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
             )
     known = {name: f"`{name}`" for entry in recording.imports for name in (entry.title,)}
     names_of = {name for entry in recording.imports for name in _names(entry)}
-    for option, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
+    for flag, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
         for name in names:
             if name.lstrip("_") not in names_of:
                 raise Misfit(
-                    f"the module imports no function {quoted(name)}, which `{option}` names",
-                    hint=f"It imports {few_of(known, name)}." if known else f"It imports none: leave `{option}` out.",
+                    f"the module imports no function {quoted(name)}, which `{flag}` names",
+                    hint=f"It imports {few_of(known, name)}." if known else f"It imports none: leave `{flag}` out.",
                 )
     files = recording.files
     numbers = [file.number for file in files.opened]
@@ -222,7 +228,7 @@ class _Maker:
             return None
         if _INITIALIZERS.fullmatch(name):
             return "by its name"
-        if is_helper(call) or len(name) > _MINIFIED:
+        if is_helper(call) or len(name) > MINIFIED:
             return None
         kind = self._type(name)
         nothing = not kind.params and not kind.results
@@ -237,7 +243,7 @@ class _Maker:
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
         index, kind = self._exports[call.name], self._type(call.name)
-        calls = [one for one in self._recording.calls if one.name == call.name][:KEPT]
+        calls = [one for one in self._recording.calls if one.name == call.name]
         if self._start:  # nothing of the output runs before the first stand-in
             calls[0] = calls[0]._replace(imports=self._start.imports + calls[0].imports)
             self._start = None
@@ -256,31 +262,50 @@ class _Maker:
         again = result if never else code.parameters(kind) + code.call(index)
         total = self._recording.called.get(call.name, 0)
         swallowed = self._recording.loading.get(call.name, 0) or total
+        made = calls[:1] if never else calls[: max(swallowed, 1)]
         if swallowed > 1 and not never:
-            more, n = self._replayed(calls[-1])
+            if swallowed > len(calls):
+                raise self._too_many(call.name, swallowed)
+            swallow, n = self._later(kind, made, counter)
             number += n
-            for found, part in zip((dropped, unknown), self._left_out(calls[-1]), strict=True):
-                found.update({name: found.get(name, 0) + times for name, times in part.items()})
-            count = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.add + code.global_set(counter)
-            second = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.eq + code.if_(more)
-            swallow = second + count + self._later(kind, calls[-1], counter) + _result(kind, calls[-1]) + code.RETURN
+            for one in made[1:]:
+                for found, part in zip((dropped, unknown), self._left_out(one), strict=True):
+                    found.update({name: found.get(name, 0) + times for name, times in part.items()})
             again = code.global_get(counter) + code.i32_const(swallowed) + code.I32_OPS.lt_u + code.if_(swallow) + again
         first = code.i32_const(1) + code.global_set(counter) + replayed + files.body + result + code.RETURN
         body = code.global_get(counter) + code.I32_OPS.eqz + code.if_(first) + again
         return StandIn(
-            call.name, why, total, swallowed, number, dropped, unknown, call.threw, files.files,
+            call.name, why, total, swallowed, number, dropped, unknown, sum(one.threw for one in made), files.files,
             Added(kind, files.locals, body),
         )  # fmt: skip
 
-    def _later(self, kind: FuncType, second: ExportCall, counter: int) -> bytes:
-        """Instructions that return what calls after the second one returned, where that is something else."""
-        loads = [call for call in self._recording.loads if call.name == second.name]
-        again = b""
-        for number, call in enumerate(loads[KEPT : KEPT + _MOST_LATER], KEPT + 1):
-            if call.result != second.result:
+    def _later(self, kind: FuncType, calls: Sequence[ExportCall], counter: int) -> tuple[bytes, int]:
+        """Instructions that do what each call after the first one did, and how many import calls they make: what they
+        return is that of the second one, unless something else is said for it."""
+        second = calls[1]
+        more, made = self._replayed(second)
+        again = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.eq + code.if_(more)
+        again += code.global_get(counter) + code.i32_const(1) + code.I32_OPS.add + code.global_set(counter)
+        pieces = [again]
+        for number, call in enumerate(calls[2:], 3):
+            more, n = self._replayed(call)
+            made += n
+            if more or call.result != second.result:
                 is_it = code.global_get(counter) + code.i32_const(number) + code.I32_OPS.eq
-                again += is_it + code.if_(_result(kind, second._replace(result=call.result)) + code.RETURN)
-        return again
+                pieces.append(is_it + code.if_(more + _result(kind, call) + code.RETURN))
+        return b"".join(pieces) + _result(kind, second) + code.RETURN, made
+
+    def _too_many(self, name: str, number: int) -> Misfit | CaptureRefused:
+        if name in self._wanted.once:
+            return Misfit(
+                f"{quoted(name)}, which `--once` names, was called {number:,} times: a stand-in can do again what "
+                f"{MOST_CALLS:,} calls did",
+                hint="Leave it out of `--once`, and call it in prepare(program), and not in load().",
+            )
+        return CaptureRefused(
+            f"loading the program called {quoted(name)} {number:,} times, and not all that these calls did is known",
+            hint=f"Name it: {option('--once', name)} .",
+        )
 
     def _is_replayed(self, entry: ImportUse) -> bool:
         names = _names(entry)
