@@ -78,26 +78,33 @@ function opened(value, budget) {
   return ["object", held(keys)];
 }
 
-// Those of a program, nearest first. No getter is called. `without`: an object that is left out.
-function valuesOf(program, without) {
-  const found = new Map();
+// The file system of Emscripten's glue: it is looked at otherwise.
+const isFileSystem = (value) => ["streams", "nameTable"].every((name) => Array.isArray(Object.getOwnPropertyDescriptor(value, name)?.value));
+
+// Those of a program, nearest first, and the file systems among them. No getter is called.
+function valuesOf(program) {
+  const [found, systems] = [new Map(), new Set()];
   const budget = { bytes: MOST_BYTES };
   let isWhole = true;
-  if (isPrimitive(program) || ArrayBuffer.isView(program)) return { found, isWhole };
+  if (isPrimitive(program) || ArrayBuffer.isView(program)) return { found, systems, isWhole };
   let level = [["", program, []]];
   for (let depth = 0; depth <= DEPTH && level.length; depth++) {
     const next = [];
     for (const [name, value, outer] of level) {
-      if (found.size >= MOST_VALUES) return { found, isWhole: false };
+      if (found.size >= MOST_VALUES) return { found, systems, isWhole: false };
       let text, held;
       try {
+        if (!isPrimitive(value) && !types.isProxy(value) && isFileSystem(value)) {
+          systems.add(value);
+          continue;
+        }
         [text, held] = opened(value, budget);
       } catch {
         continue; // it does not let itself be looked at
       }
       if (value !== undefined) found.set(name, text);
       for (const [key, one] of held) {
-        if (!isPrimitive(one) && (one === without || one === value || outer.includes(one))) continue;
+        if (!isPrimitive(one) && (one === value || outer.includes(one))) continue;
         const inner = name === "" ? key.replace(/^\./, "") : `${name}${key}`;
         if (next.length < MOST_VALUES) next.push([inner, one, [...outer, value]]);
         else isWhole = false;
@@ -105,7 +112,7 @@ function valuesOf(program, without) {
     }
     level = next;
   }
-  return { found, isWhole };
+  return { found, systems, isWhole };
 }
 
 // -- files -------------------------------------------------------------------------------------------------------------
@@ -167,12 +174,12 @@ function changes(before, now) {
   return found;
 }
 
-const NOTHING = { found: new Map(), times: new Map(), isWhole: true };
+const NOTHING = { found: new Map(), systems: new Set(), times: new Map(), isWhole: true };
 function both(program, system) {
   const kept = { values: NOTHING, files: NOTHING };
   try {
-    kept.values = valuesOf(program, system);
-    kept.files = filesOf(system);
+    kept.values = valuesOf(program);
+    kept.files = filesOf(system ?? [...kept.values.systems][0]);
   } catch {
     // another kind of program, or glue, than is known
   }

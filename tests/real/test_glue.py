@@ -89,7 +89,7 @@ TOLD = {
     # Its random numbers come from a file of its glue. Other descriptors took the place of its streams, which are back.
     "php": {
         "entropy-frozen", "clock-frozen", "environment-frozen", "glue-files", "glue-written", "glue-start", "glue-once", "glue-late",
-        "glue-slots",
+        "glue-slots", "glue-left",
     },
 }  # fmt: skip
 
