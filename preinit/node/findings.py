@@ -268,14 +268,22 @@ def _of_start(
             in_words(one) for one in moved(recording, loaded, resting_of(module, recording)) if one.export in again
         ]
         once = [name for name in may_run_once(module, recording, made) if name in again]
+        titles = [_titled(recording, name) for name in again]
         yield BuildWarning(
             "glue-start",
-            f"the glue calls {listed(again)} when it loads the program, and will again in the output, on a memory "
+            f"the glue calls {listed(titles)} when it loads the program, and will again in the output, on a memory "
             f"that is prepared already{': ' * bool(other)}{', '.join(other[:_FEW])}",
-            f"Where one must not run again, say so: {option('--once', once[0])} . What allocates memory must."
+            f"Where one must not run again, say so: {', '.join(option('--once', name) for name in once[:_FEW])} . "
+            "What allocates memory must."
             if once
             else "Those that take arguments do what they are told: check with answer(program) that it is right.",
         )
+
+
+def _titled(recording: Recording, name: str) -> str:
+    """An export, and what the glue calls it where that is something else."""
+    alias = next((call.alias for call in recording.calls if call.name == name and call.alias), name)
+    return name if alias.lstrip("_") == name.lstrip("_") else f"{name} ({printable(alias)})"
 
 
 def _named(flag: str, imports: Iterable[str]) -> str:

@@ -101,6 +101,8 @@ function wrapImport(entry, provided) {
   };
 }
 
+const top = () => (job.pointer ? Number(target.exports[job.pointer]()) >>> 0 : 0); // of the stack
+
 function wrapExport(name, actual) {
   const transparent = /^dynCall_/.test(name);
   let stacks; // how a call changes their number
@@ -122,7 +124,7 @@ function wrapExport(name, actual) {
       }
       current = note;
     }
-    const tell = depth === 0 && phase === "load" ? began(target?.memories[0], name, args) : null;
+    const tell = depth === 0 && phase === "load" ? began(target?.memories[0], name, args, top) : null;
     depth++;
     try {
       const result = actual(...bare(args));

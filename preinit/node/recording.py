@@ -118,11 +118,13 @@ class Given(NamedTuple):
 
 
 class LoadCall(NamedTuple):
-    """A call that JavaScript made while it loaded the program. `result`: a list of several."""
+    """A call that JavaScript made while it loaded the program. `result`: a list of several; `changes`: whether it,
+    which has no arguments, changed the memory of the program; None where nobody looked."""
 
     name: str
     arguments: tuple[Any, ...]
     result: Any
+    changes: bool | None = None
 
 
 class Asked(NamedTuple):
@@ -237,7 +239,7 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         tuple(map(str, outcome["wrote"])),
         Given(int(given["random"]), int(given["clock"]), int(given["monotonic"])),
         _asked(outcome["asked"]),
-        tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result")) for e in outcome["loads"]),
+        tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result"), e.get("changes")) for e in outcome["loads"]),
         tuple((int(start), int(end)) for start, end in outcome["overwritten"]),
         _state(outcome),
         _state(outcome["before"]),

@@ -43,7 +43,7 @@ _STARTERS = frozenset(("initRuntime", "callMain", _STACK, "receiveInstance", "ca
 _HELPERS = re.compile(
     r"_*(malloc|calloc|realloc|free|memalign|stackSave|stackRestore|stackAlloc|setThrew|emscripten_stack_.*"
     r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
-    r"|stdio_exit|fflush|strerror)"
+    r"|stdio_exit|fflush|strerror|(write|check)StackCookie)"
 )
 #: Calls of an export that are recorded: what the second one did stands for all later ones.
 KEPT = 2
@@ -90,8 +90,9 @@ def helper_name(call: ExportCall) -> str | None:
 
 def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
     """Exports that may have to be named with `--once`, the likeliest first: without parameters, called by the glue when
-    it loads the program, or once in prepare(); then those with parameters whose names are not minified."""
-    replaced = {one.export for one in made}
+    it loads the program, or once in prepare(); then those with parameters whose names are not minified. What changes
+    nothing of the program is none of them, nor what gives other calls something to work with."""
+    replaced = {one.export for one in made} | _idle(recording) | _givers(recording)
     types = {e.name: module.function_type(e.target) for e in module.exports if e.kind == ExternKind.FUNC}
     first = {call.name: call for call in reversed(recording.calls) if call.name in types and not is_helper(call)}
     found: list[list[str]] = [[], [], []]
@@ -107,6 +108,45 @@ def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) 
         elif call.loading and len(name) > _MINIFIED:
             found[2].append(name)
     return [name for names in found for name in names]
+
+
+def _idle(recording: Recording) -> set[str]:
+    """Exports without arguments that changed nothing of the program's memory when load() called them."""
+    looked: dict[str, set[bool | None]] = {}
+    for call in recording.loads:
+        looked.setdefault(call.name, set()).add(call.changes)
+    return {name for name, found in looked.items() if False in found and True not in found}
+
+
+def _givers(recording: Recording) -> set[str]:
+    """Exports without arguments whose results load() handed to other calls: handles, which these end."""
+    taken = {value for call in recording.loads for value in call.arguments if value not in (0, 1, None)}
+    return {call.name for call in recording.loads if not call.arguments and _hashable(call.result) in taken}
+
+
+def _hashable(result: object) -> object:
+    return tuple(result) if isinstance(result, list) else result
+
+
+def sets_up(module: Module, recording: Recording) -> set[str]:
+    """Exports that set something up in the program, and do nothing else: without parameters and results, called once,
+    by load(), and never again. They changed memory, and called no import that need not be called again, so that
+    nothing of JavaScript misses them."""
+    types = {e.name: module.function_type(e.target) for e in module.exports if e.kind == ExternKind.FUNC}
+    foreign = any("foreign" in entries for entries in recording.state.tables.values())  # may be called, too
+    unwound = any(re.search("asyncify_|Rewind|Unwind", " ".join((c.name, *c.frames[:3]))) for c in recording.calls)
+    if not recording.loaded or foreign or unwound:
+        return set()
+    changing = {call.name for call in recording.loads if call.changes}
+    return {
+        call.name
+        for call in recording.calls
+        if call.name in changing
+        and types.get(call.name) == FuncType((), ())
+        and (recording.called.get(call.name), recording.loading.get(call.name)) == (1, 1)
+        and not call.threw
+        and all(any(map(REPLAYED.match, _names(recording.imports[made.function]))) for made in call.imports)
+    }
 
 
 def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> list[StandIn]:
@@ -191,6 +231,7 @@ class _Maker:
         self._counters = len(module.globals)
         self.replayed_names: set[str] = set()
         self._opens = True  # the next one that comes first opens files
+        self._sets_up = sets_up(module, recording)
         self._start = next((call for call in recording.calls if not call.name), None)
 
     def made(self) -> Iterator[StandIn]:
@@ -222,8 +263,11 @@ class _Maker:
             return None
         if _INITIALIZERS.fullmatch(name):
             return "by its name"
-        if is_helper(call) or len(name) > _MINIFIED:
+        if is_helper(call):
             return None
+        later = "it sets something up, and load() calls it once" if name in self._sets_up else None
+        if len(name) > _MINIFIED:
+            return later
         kind = self._type(name)
         nothing = not kind.params and not kind.results
         if first and nothing and self._recording.called.get(name) == 1:
@@ -233,7 +277,7 @@ class _Maker:
             return f"{_IS_MINIFIED}, and {starter} called it"
         if "callMain" in call.frames[:_NEAR] and kind == FuncType((I32, I32), (I32,)):
             return f"{_IS_MINIFIED}, and callMain called it"
-        return None
+        return later
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
         index, kind = self._exports[call.name], self._type(call.name)
