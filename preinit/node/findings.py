@@ -40,7 +40,7 @@ from .standins import StandIn, described, is_helper, is_known, left_of_start, ma
 from .state import Captured
 
 #: What keeps Node alive without the program's doing: its own streams.
-_STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
+_STREAMS = ("TTYWrap", "PipeWrap", "CloseReq")
 #: What to do about what a program keeps, where that is something else than for a module without JavaScript.
 _HINTS = {
     "environment-frozen": "Have resume(program) hand over what instances are to have, by a function that the program "
@@ -204,9 +204,9 @@ def _warnings(
     if alive:
         yield BuildWarning(
             "glue-alive",
-            f"something of JavaScript is alive at the pause ({listed(alive)}): timers, workers and sockets are not in "
-            "the output",
-            "End them in prepare(program), and start them again in resume(program).",
+            f"something of JavaScript is alive at the pause ({listed(alive)}): timers, workers, sockets and "
+            "work that goes on are not in the output",
+            "End them in prepare(program) - await what it began - and start them again in resume(program).",
         )
     if proof.left:
         yield BuildWarning("glue-left", f"{left_in_words(proof.left)}: no instance has it", f"{SET_AGAIN}.")
