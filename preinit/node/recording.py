@@ -67,7 +67,8 @@ class OpenFile(NamedTuple):
     """A descriptor that is open. `path`: None where it was made otherwise than by opening one, as `made` says; `raw`:
     its bytes, which need be no UTF-8; `position`: None where nothing tells it; `places`: it was opened as another one,
     and put where it is (dup3, freopen); `copy_of`: another descriptor, with which it shares the file and its position,
-    unless that is `apart`; `listed`: it is a folder whose entries were asked for."""
+    unless that is `apart`; `listed`: it is a folder whose entries were asked for; `host`: it
+    is the machine's own, whose number is another one in each process."""
 
     number: int
     path: str | None
@@ -79,6 +80,7 @@ class OpenFile(NamedTuple):
     copy_of: int | None = None
     listed: bool = False
     apart: bool = False
+    host: bool = False
 
     @property
     def title(self) -> str:
@@ -334,5 +336,5 @@ def _file(number: int, facts: dict[str, Any]) -> OpenFile:
         None if position is None else int(position), str(facts.get("made") or ""),
         str(path or "").encode("utf-8", "replace") if raw is None else bytes.fromhex(raw), bool(facts.get("places")),
         None if (copied := facts.get("copy")) is None else int(copied), bool(facts.get("listed")),
-        bool(facts.get("apart")),
+        bool(facts.get("apart")), bool(facts.get("host")),
     )  # fmt: skip

@@ -198,8 +198,10 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
                 f"the export {quoted(name)} was never called before the pause",
                 hint=f"Leave `--once` out, or name one that was: {', '.join(list(recording.called)[:12])}.",
             )
-    known = {name: f"`{name}`" for entry in recording.imports for name in (entry.title,)}
-    names_of = {name for entry in recording.imports for name in _names(entry)}
+    functions_imported = numbered(module)
+    imports = [entry for entry in recording.imports if (entry.module, entry.name) in functions_imported]
+    known = {entry.title: f"`{entry.title}`" for entry in imports}
+    names_of = {name for entry in imports for name in _names(entry)}
     for option, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
         for name in names:
             if name.lstrip("_") not in names_of:
