@@ -32,7 +32,7 @@ from .proof import load, prove
 from .recording import recording_of
 from .rewriting import plan_of, ways
 from .runs import Script, run
-from .standins import stand_ins
+from .standins import MOST_CALLS, stand_ins, whole
 from .state import captured, check_fits, check_module, check_owner, check_pause
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
         with observer.stage("instrument"):
             copy, facts = instrument(module)
             facts["replayed"] = replayed_pattern(wanted.replay)
+            facts["whole"], facts["most"] = whole(module, wanted.once), MOST_CALLS
             facts["callers"] = sorted(watched(options.accept))
         with observer.stage("script", place.name):
             output = Output(options.host, 0)

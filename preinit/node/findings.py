@@ -246,7 +246,8 @@ def _of_start(
         if one.threw:
             yield BuildWarning(
                 "glue-threw",
-                f"{printable(one.export)} ended by throwing when the program was loaded: in the output it returns",
+                f"{printable(one.export)} ended by throwing when the program was loaded"
+                f"{f' in {one.threw:,} of {one.swallowed:,} calls' * (one.swallowed > 1)}: in the output it returns",
                 "Check with answer(program) that the glue does not wait for that.",
             )
         if one.called and not recording.loading.get(one.export):

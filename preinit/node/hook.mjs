@@ -43,6 +43,7 @@ const watches = job.mode !== "time";
 
 const MOST_IMPORT_CALLS = 200_000;
 const MOST_CALLS = 10_000;
+const WHOLE = new Set(job.whole); // exports of which more calls are kept than two
 const REPLAYED = new RegExp(`^(?:${job.replayed})`);
 
 const substituted = new WeakSet(); // compiled modules
@@ -50,7 +51,7 @@ const unwrapped = new WeakMap(); // wrapped export -> export
 const titles = new WeakMap(); // wrapped export -> its name
 const aliases = new Map(); // name of an export -> what the program that load() gave calls it
 const imports = []; // {index, module, name, kind, js, count, late}
-const calls = []; // the first two calls of each export that JavaScript made
+const calls = []; // the first calls of each export that JavaScript made
 const called = new Map(); // export -> how often JavaScript called it, and how often while it loaded the program
 const others = []; // sizes of other modules that were compiled
 let target = null; // the watched instance
@@ -79,7 +80,8 @@ function wrapImport(entry, provided) {
     if (phase !== "load") entry.late++;
     const caller = target ? depth === 1 && current : depth === 0 && starting;
     if (caller) {
-      const stack = isReplayed && target && phase === "load" ? pointed(target, job.pointer, args) : undefined;
+      const isMade = isReplayed && target && (phase === "load" || WHOLE.has(caller.name));
+      const stack = isMade ? pointed(target, job.pointer, args) : undefined;
       if (recorded++ < MOST_IMPORT_CALLS) caller.imports.push({ i: entry.index, args: args.map(plain), stack });
       else lost++;
     }
@@ -101,8 +103,6 @@ function wrapImport(entry, provided) {
   };
 }
 
-const top = () => (job.pointer ? Number(target.exports[job.pointer]()) >>> 0 : 0); // of the stack
-
 function wrapExport(name, actual) {
   const transparent = /^dynCall_/.test(name);
   let stacks; // how a call changes their number
@@ -116,15 +116,16 @@ function wrapExport(name, actual) {
       const [before, loading] = called.get(name) ?? [0, 0];
       const times = before + 1;
       called.set(name, [times, loading + (phase === "load" ? 1 : 0)]);
-      if (times <= 2 && job.mode === "record") {
+      const more = WHOLE.has(name) && times <= job.most && (phase === "load" || loading === 0);
+      if ((times <= 2 || more) && job.mode === "record") {
         note = { name, phase, args: args.map(plain), frames: frames(), imports: [] };
-        note.texts = watchMain(target?.memories[0], name, note.frames, args);
+        if (times <= 2) note.texts = watchMain(target?.memories[0], name, note.frames, args);
         if (calls.length < MOST_CALLS) calls.push(note);
         else lost++;
       }
       current = note;
     }
-    const tell = depth === 0 && phase === "load" ? began(target?.memories[0], name, args, top) : null;
+    const tell = depth === 0 && phase === "load" ? began(target, name, args, job.pointer) : null;
     depth++;
     try {
       const result = actual(...bare(args));

@@ -158,9 +158,10 @@ class Recording(NamedTuple):
     """A program at its pause, and how it came there.
 
     `makers`: JavaScript functions that made the first instances; `before`: right after instantiation; `called`: how
-    often JavaScript called each export, `loading`: before the program was loaded; `written`: paths of files that the
-    program wrote; `loads`: calls of exports until the program was loaded, the first ones where they are many;
-    `overwritten`: where JavaScript, while it loaded an output, wrote over what was not zero; `lost`: calls that were
+    often JavaScript called each export, `loading`: before the program was loaded; `written`: paths of files that
+    the program wrote; `loads`: calls of exports until the program was loaded, the first ones where they are many;
+    `overwritten`: where JavaScript, while it loaded an output, wrote over what was not zero; `watched`: calls of
+    exports after which nobody looked for that any more, None if somebody did to the end; `lost`: calls that were
     too many to be kept; `resources`: what keeps Node alive.
     """
 
@@ -180,6 +181,7 @@ class Recording(NamedTuple):
     asked: Asked
     loads: tuple[LoadCall, ...]
     overwritten: tuple[tuple[int, int], ...]
+    watched: int | None
     state: State
     before: State
     memories: dict[int, memoryview]
@@ -243,6 +245,7 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         _asked(outcome["asked"]),
         tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result"), e.get("changes")) for e in outcome["loads"]),
         tuple((int(start), int(end)) for start, end in outcome["overwritten"]),
+        None if outcome["watched"] is None else int(outcome["watched"]),
         _state(outcome),
         _state(outcome["before"]),
         _memories(folder),

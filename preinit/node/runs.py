@@ -40,6 +40,7 @@ _DENIED = "preinit: the program asked for random numbers"
 _NOTHING: dict[str, Any] = {
     "prefix": "", "memories": {}, "tables": {}, "numbers": {}, "held": {}, "probes": {"data": {}, "elements": {}},
     "candidates": None, "references": [], "pointer": None, "is64": False, "wide": [], "replayed": "(?!)", "callers": [],
+    "whole": [], "most": 0,
 }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Stand-ins: functions in the place of exports that glue calls when it loads a module, and that have run already.
 
-The first call gives JavaScript again what only JavaScript holds: import calls that were seen are made once more
-(embind's registrations; others by name), files are opened again. It returns what was returned before. Later calls
-run the original, as soon as there were as many as while the program was loaded; constructors never run again.
+Each call gives JavaScript again what only JavaScript holds: import calls that it was seen to make are made once more
+(embind's registrations; others by name); the first one opens files again. It returns what was returned before. Later
+calls run the original, as soon as there were as many as while the program was loaded; constructors never run again.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from ..binary import assembler as code
 from ..binary.module import Module
 from ..binary.sections import ExternKind
 from ..binary.types import I32, FuncType, is_numeric
-from ..errors import Misfit, UnknownExport, counted, quoted
+from ..errors import CaptureRefused, Misfit, UnknownExport, counted, quoted
 from ..options.capture import Capturing
-from ..options.hints import few_of
+from ..options.hints import few_of, option
 from ..passes.rewrite.plan import Added
 from ..tuples import NamedTuple
 from .arguments import borrowed, changed_words, raw
 from .imports import CHANGES, HARMLESS, REPLAYED, numbered
 from .recording import ExportCall, Files, ImportUse, Recording
 from .reopening import NOTHING, reopening
+from .setups import givers, idle, sets_up
 
 #: What glue calls when it starts, where names are not minified.
 _INITIALIZERS = re.compile(
@@ -45,12 +46,10 @@ _HELPERS = re.compile(
     r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
     r"|stdio_exit|fflush|strerror|(write|check)StackCookie)"
 )
-#: Calls of an export that are recorded: what the second one did stands for all later ones.
-KEPT = 2
-#: Of more calls while the program was loaded, so many results are kept.
-_MOST_LATER = 1000
+#: Calls of one export that a stand-in can make again.
+MOST_CALLS = 1000
 #: Characters of the longest name that a minifier gives.
-_MINIFIED = 3
+MINIFIED = 3
 _IS_MINIFIED = "its name is minified"
 #: JavaScript frames in which the function that calls main is looked for.
 _NEAR = 3
@@ -61,7 +60,7 @@ class StandIn(NamedTuple):
 
     `swallowed`: calls that do not run the original, unless none ever does. `replayed`: import calls that it makes.
     `dropped`: those that it does not make, by name, and `unknown` ones of them, of which nobody knows whether that is
-    right. `threw`: the call had thrown, which is not done again. `reopened`: files that it opens again.
+    right. `threw`: calls that had thrown, which is not done again. `reopened`: files that it opens again.
     """
 
     export: str
@@ -71,7 +70,7 @@ class StandIn(NamedTuple):
     replayed: int
     dropped: dict[str, int]
     unknown: dict[str, int]
-    threw: bool
+    threw: int
     reopened: Files
     function: Added
 
@@ -92,67 +91,36 @@ def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) 
     """Exports that may have to be named with `--once`, the likeliest first: without parameters, called by the glue when
     it loads the program, or once in prepare(); then those with parameters whose names are not minified. What changes
     nothing of the program is none of them, nor what gives other calls something to work with."""
-    replaced = {one.export for one in made} | _idle(recording) | _givers(recording)
+    replaced = {one.export for one in made} | idle(recording) | givers(recording)
     types = {e.name: module.function_type(e.target) for e in module.exports if e.kind == ExternKind.FUNC}
     first = {call.name: call for call in reversed(recording.calls) if call.name in types and not is_helper(call)}
     found: list[list[str]] = [[], [], []]
     for name, call in reversed(first.items()):
         kind = types[name]
-        if kind is None or name in replaced:
+        times = recording.loading.get(name, 0) or recording.called.get(name, 0)
+        if kind is None or name in replaced or times > MOST_CALLS:
             continue
         if not kind.params and kind.results in ((), (I32,)):
             if call.loading:
                 found[0].append(name)
             elif recording.called.get(name) == 1:
                 found[1].append(name)
-        elif call.loading and len(name) > _MINIFIED:
+        elif call.loading and len(name) > MINIFIED:
             found[2].append(name)
     return [name for names in found for name in names]
 
 
-def _idle(recording: Recording) -> set[str]:
-    """Exports without arguments that changed nothing of the program's memory when load() called them."""
-    looked: dict[str, set[bool | None]] = {}
-    for call in recording.loads:
-        looked.setdefault(call.name, set()).add(call.changes)
-    return {name for name, found in looked.items() if False in found and True not in found}
-
-
-def _givers(recording: Recording) -> set[str]:
-    """Exports without arguments whose results load() handed to other calls: handles, which these end."""
-    taken = {value for call in recording.loads for value in call.arguments if value not in (0, 1, None)}
-    return {call.name for call in recording.loads if not call.arguments and _hashable(call.result) in taken}
-
-
-def _hashable(result: object) -> object:
-    return tuple(result) if isinstance(result, list) else result
-
-
-def sets_up(module: Module, recording: Recording) -> set[str]:
-    """Exports that set something up in the program, and do nothing else: without parameters and results, called once,
-    by load(), and never again. They changed memory, and called no import that need not be called again, so that
-    nothing of JavaScript misses them."""
-    types = {e.name: module.function_type(e.target) for e in module.exports if e.kind == ExternKind.FUNC}
-    foreign = any("foreign" in entries for entries in recording.state.tables.values())  # may be called, too
-    unwound = any(re.search("asyncify_|Rewind|Unwind", " ".join((c.name, *c.frames[:3]))) for c in recording.calls)
-    if not recording.loaded or foreign or unwound:
-        return set()
-    changing = {call.name for call in recording.loads if call.changes}
-    return {
-        call.name
-        for call in recording.calls
-        if call.name in changing
-        and types.get(call.name) == FuncType((), ())
-        and (recording.called.get(call.name), recording.loading.get(call.name)) == (1, 1)
-        and not call.threw
-        and all(any(map(REPLAYED.match, _names(recording.imports[made.function]))) for made in call.imports)
-    }
+def whole(module: Module, once: Sequence[str]) -> list[str]:
+    """Exports of which each call must be recorded, up to `MOST_CALLS`: of others, two are enough."""
+    names = [e.name for e in module.exports if e.kind == ExternKind.FUNC]
+    return [name for name in names if name in once or (_INITIALIZERS.fullmatch(name) and not _ONCE.fullmatch(name))]
 
 
 def stand_ins(module: Module, recording: Recording, pointer: int | None, wanted: Capturing) -> list[StandIn]:
     """What the output has in the place of exports. `pointer`: the stack pointer's global.
 
-    Raises `UnknownExport`, `Misfit` for names in `wanted` that fit nothing.
+    Raises `UnknownExport`, `Misfit` for names in `wanted` that fit nothing, or that were called too often;
+    `CaptureRefused` where other exports were.
     """
     _check(module, recording, wanted)
     maker = _Maker(module, recording, pointer, wanted)
@@ -202,12 +170,12 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
     imports = [entry for entry in recording.imports if (entry.module, entry.name) in functions_imported]
     known = {entry.title: f"`{entry.title}`" for entry in imports}
     names_of = {name for entry in imports for name in _names(entry)}
-    for option, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
+    for flag, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
         for name in names:
             if name.lstrip("_") not in names_of:
                 raise Misfit(
-                    f"the module imports no function {quoted(name)}, which `{option}` names",
-                    hint=f"It imports {few_of(known, name)}." if known else f"It imports none: leave `{option}` out.",
+                    f"the module imports no function {quoted(name)}, which `{flag}` names",
+                    hint=f"It imports {few_of(known, name)}." if known else f"It imports none: leave `{flag}` out.",
                 )
     files = recording.files
     numbers = [file.number for file in files.opened]
@@ -268,7 +236,7 @@ class _Maker:
         if is_helper(call):
             return None
         later = "it sets something up, and load() calls it once" if name in self._sets_up else None
-        if len(name) > _MINIFIED:
+        if len(name) > MINIFIED:
             return later
         kind = self._type(name)
         nothing = not kind.params and not kind.results
@@ -283,7 +251,7 @@ class _Maker:
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
         index, kind = self._exports[call.name], self._type(call.name)
-        calls = [one for one in self._recording.calls if one.name == call.name][:KEPT]
+        calls = [one for one in self._recording.calls if one.name == call.name]
         if self._start:  # nothing of the output runs before the first stand-in
             calls[0] = calls[0]._replace(imports=self._start.imports + calls[0].imports)
             self._start = None
@@ -302,31 +270,50 @@ class _Maker:
         again = result if never else code.parameters(kind) + code.call(index)
         total = self._recording.called.get(call.name, 0)
         swallowed = self._recording.loading.get(call.name, 0) or total
+        made = calls[:1] if never else calls[: max(swallowed, 1)]
         if swallowed > 1 and not never:
-            more, n = self._replayed(calls[-1])
+            if swallowed > len(calls):
+                raise self._too_many(call.name, swallowed)
+            swallow, n = self._later(kind, made, counter)
             number += n
-            for found, part in zip((dropped, unknown), self._left_out(calls[-1]), strict=True):
-                found.update({name: found.get(name, 0) + times for name, times in part.items()})
-            count = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.add + code.global_set(counter)
-            second = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.eq + code.if_(more)
-            swallow = second + count + self._later(kind, calls[-1], counter) + _result(kind, calls[-1]) + code.RETURN
+            for one in made[1:]:
+                for found, part in zip((dropped, unknown), self._left_out(one), strict=True):
+                    found.update({name: found.get(name, 0) + times for name, times in part.items()})
             again = code.global_get(counter) + code.i32_const(swallowed) + code.I32_OPS.lt_u + code.if_(swallow) + again
         first = code.i32_const(1) + code.global_set(counter) + replayed + files.body + result + code.RETURN
         body = code.global_get(counter) + code.I32_OPS.eqz + code.if_(first) + again
         return StandIn(
-            call.name, why, total, swallowed, number, dropped, unknown, call.threw, files.files,
+            call.name, why, total, swallowed, number, dropped, unknown, sum(one.threw for one in made), files.files,
             Added(kind, files.locals, body),
         )  # fmt: skip
 
-    def _later(self, kind: FuncType, second: ExportCall, counter: int) -> bytes:
-        """Instructions that return what calls after the second one returned, where that is something else."""
-        loads = [call for call in self._recording.loads if call.name == second.name]
-        again = b""
-        for number, call in enumerate(loads[KEPT : KEPT + _MOST_LATER], KEPT + 1):
-            if call.result != second.result:
+    def _later(self, kind: FuncType, calls: Sequence[ExportCall], counter: int) -> tuple[bytes, int]:
+        """Instructions that do what each call after the first one did, and how many import calls they make: what they
+        return is that of the second one, unless something else is said for it."""
+        second = calls[1]
+        more, made = self._replayed(second)
+        again = code.global_get(counter) + code.i32_const(1) + code.I32_OPS.eq + code.if_(more)
+        again += code.global_get(counter) + code.i32_const(1) + code.I32_OPS.add + code.global_set(counter)
+        pieces = [again]
+        for number, call in enumerate(calls[2:], 3):
+            more, n = self._replayed(call)
+            made += n
+            if more or call.result != second.result:
                 is_it = code.global_get(counter) + code.i32_const(number) + code.I32_OPS.eq
-                again += is_it + code.if_(_result(kind, second._replace(result=call.result)) + code.RETURN)
-        return again
+                pieces.append(is_it + code.if_(more + _result(kind, call) + code.RETURN))
+        return b"".join(pieces) + _result(kind, second) + code.RETURN, made
+
+    def _too_many(self, name: str, number: int) -> Misfit | CaptureRefused:
+        if name in self._wanted.once:
+            return Misfit(
+                f"{quoted(name)}, which `--once` names, was called {number:,} times: a stand-in can do again what "
+                f"{MOST_CALLS:,} calls did",
+                hint="Leave it out of `--once`, and call it in prepare(program), and not in load().",
+            )
+        return CaptureRefused(
+            f"loading the program called {quoted(name)} {number:,} times, and not all that these calls did is known",
+            hint=f"Name it: {option('--once', name)} .",
+        )
 
     def _is_replayed(self, entry: ImportUse) -> bool:
         names = _names(entry)

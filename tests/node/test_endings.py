@@ -42,7 +42,9 @@ def test_promises_that_nobody_awaits_go_on_before_the_pause_and_other_work_is_to
     result = captured(tmp_path, script)
     assert codes(result) == []
     assert in_glue(tmp_path, result, "console.log((await start()).add(2))") == 42
-    reads = 'import { promises } from "node:fs";\n' + script.replace(begins, "promises.readFile(new URL(import.meta.url))")
+    reads = 'import { promises } from "node:fs";\n' + script.replace(
+        begins, "promises.readFile(new URL(import.meta.url))"
+    )
     (warning,) = captured(tmp_path, reads).report.warnings
     assert "FSReqPromise" in warning.message
     assert "await what it began" in warning.hint

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import preinit
-from preinit.errors import AnswerDiffers, ScriptFailed
+from preinit.errors import AnswerDiffers, CaptureRefused, Misfit, ScriptFailed
+from preinit.node.allocating import allocated, is_freed
+from preinit.node.recording import ExportCall, LoadCall
 from tests.support.glue import LOAD, PROGRAM, captured, codes, in_glue, needs_node
 
 pytestmark = needs_node
@@ -20,6 +22,15 @@ TEXT = PROGRAM.replace(
   (func (export "malloc") (param i32) (result i32)
     (global.get $top) (global.set $top (i32.add (global.get $top) (local.get 0))))
   (func (export "free") (param i32) (global.set $top (i32.add (global.get $top) (i32.const 16))))
+  (func (export "fflush") (param i32))
+  (func (export "status") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "last_of") (param i32) (result i32) (i32.const 4104))
+  (func (export "fails_for_2") (param i32) (result i32)
+    (if (i32.eq (local.get 0) (i32.const 2)) (then (unreachable)))
+    (local.get 0))
+  (func (export "register") (param i32) (result i32)
+    (call $register (local.get 0) (i32.const 4000))
+    (local.get 0))
   (func (export "now")""",
 )
 SCRIPT = (
@@ -55,6 +66,10 @@ def test_what_load_gives_back_at_once_may_lie_elsewhere(tmp_path: Path) -> None:
     assert codes(made(tmp_path, "p.free(p.malloc(32))")) == []
 
 
+def test_what_is_only_handed_on_is_not_given_back(tmp_path: Path) -> None:
+    assert "`malloc` returned 8192 and returns" in told(made(tmp_path, "p.at = p.malloc(32); p.fflush(p.at)"))
+
+
 def test_what_may_not_return_the_same_again_is_not_to_be_had_again(tmp_path: Path) -> None:
     """What was given back may be in use when the output is loaded."""
     assert "once" not in told(made(tmp_path, "p.malloc(8); p.free(p.malloc(8))"))
@@ -74,6 +89,65 @@ def test_each_of_many_calls_returns_again_what_it_did(tmp_path: Path) -> None:
     ]
 
 
+def test_more_calls_than_a_stand_in_can_do_again_are_refused_and_no_hint_leads_there(tmp_path: Path) -> None:
+    loads = "for (let i = 0; i < {}; i++) p.malloc(8)"
+    with pytest.raises(Misfit, match="'malloc', which `once` names, was called 1,001 times") as caught:
+        made(tmp_path, loads.format(1001), "0", once=["malloc"])
+    assert "call it in prepare(program)" in (caught.value.hint or "")
+    result = made(tmp_path, loads.format(1001))
+    assert "once" not in told(result)
+    result = made(tmp_path, loads.format(1001).replace("malloc(8)", "boot()"))
+    assert "once" not in told(result, "glue-start")
+    result = made(tmp_path, loads.format(1000), "0", once=["malloc"])
+    assert codes(result) == []
+    later = "const p = await start(); let last; for (let i = 0; i < 1000; i++) last = p.malloc(8); console.log(last)"
+    assert in_glue(tmp_path, result, later) == 8192 + 8 * 999
+
+
+def test_calls_that_nobody_looks_at_are_told(tmp_path: Path) -> None:
+    result = made(tmp_path, "for (let i = 0; i < 10001; i++) p.get(0)", "0")
+    assert "10,002 calls of exports, and nobody looked what those after the first 10,000 return" in told(result)
+
+
+def test_a_minified_main_that_was_called_more_than_twice_is_to_be_named(tmp_path: Path) -> None:
+    text = TEXT.replace('(export "put")', '(export "M")').replace(
+        "(i32.store (local.get 0) (local.get 1)))",
+        """(result i32)
+        (call $register (local.get 0) (i32.const 4000)) (local.get 0))""",
+    )
+    loads = "(function callMain() { for (let i = 1; i < 4; i++) p.M(i, 0) })()"
+    script = SCRIPT.replace("LOADS", loads).replace("PREPARES", "0")
+    with pytest.raises(CaptureRefused, match="loading the program called 'M' 3 times, and not all") as caught:
+        captured(tmp_path, script, text)
+    assert 'once=["M"]' in (caught.value.hint or "")
+    result = captured(tmp_path, script, text, once=["M"])
+    later = f"const p = await start(); {loads}; console.log(JSON.stringify(p.things.map((t) => t[0])))"
+    assert in_glue(tmp_path, result, later) == ["7", "1", "2", "3"]
+
+
+def test_each_of_many_calls_makes_its_own_import_calls_again(tmp_path: Path) -> None:
+    loads = "for (let i = 1; i < 5; i++) p.register(i)"
+    result = made(tmp_path, loads, "0", once=["register"])
+    later = f"const p = await start(); {loads}; p.register(9); console.log(JSON.stringify(p.things.map((t) => t[0])))"
+    assert in_glue(tmp_path, result, later) == ["7", "1", "2", "3", "4", "9"]
+    assert result.report.capture
+    (facts,) = (one for one in result.report.capture.stand_ins if one.export == "register")
+    assert facts.replayed == 4
+
+
+def test_import_calls_of_prepare_are_made_again_with_the_text_that_they_had(tmp_path: Path) -> None:
+    prepares = "for (const text of [0x6161, 0x6262]) { p.put(4000, text); p.register(5); } p.put(4000, 0)"
+    result = made(tmp_path, "0", prepares, once=["register"])
+    later = "const p = await start(); p.register(5); p.register(5); console.log(JSON.stringify(p.things))"
+    assert in_glue(tmp_path, result, later) == ["7 hi", "5 aa", "5 bb"]
+
+
+def test_a_later_call_that_threw_is_told(tmp_path: Path) -> None:
+    loads = "for (let i = 1; i < 5; i++) try { p.fails_for_2(i % 4) } catch {}"
+    said = told(made(tmp_path, loads, "0", once=["fails_for_2"]), "glue-threw")
+    assert "fails_for_2 ended by throwing when the program was loaded in 1 of 4 calls: in the output it returns" in said
+
+
 def test_javascript_that_writes_over_what_was_captured_while_it_loads_is_told(tmp_path: Path) -> None:
     """The program does not see that, and answers from what is there."""
     writes = "new DataView(p.memory.buffer).setInt32(5000, {}, true)"
@@ -84,7 +158,94 @@ def test_javascript_that_writes_over_what_was_captured_while_it_loads_is_told(tm
     assert codes(made(tmp_path, writes.format(7), writes.format(7))) == []
     assert codes(made(tmp_path, writes.format(7), writes.format(0))) == []
     fresh = "new DataView(p.memory.buffer).setInt32(p.malloc(8), 5, true); p.free(8192)"
-    assert "writes over" not in str(made(tmp_path, fresh, "p.put(8304, -1)").report.warnings)
+    assert "writes over" not in str(made(tmp_path, fresh, "p.put(8216, -1)").report.warnings)
+
+
+def test_only_what_a_function_allocated_may_be_written_over(tmp_path: Path) -> None:
+    """Nothing of what is elsewhere: behind what it allocated, or where one gives no memory."""
+    writes = "new DataView(p.memory.buffer).setInt32({}, 1, true)"
+    result = made(tmp_path, f"p.status(0, 60000); {writes.format(5000)}", "p.put(5000, -1)")
+    assert "it writes over 4 bytes of what was captured, from 0x1388 on" in told(result)
+    result = made(tmp_path, f"p.last_of(60000); {writes.format(5000)}", "p.put(5000, -1)")
+    assert "it writes over 4 bytes of what was captured, from 0x1388 on" in told(result)
+    fresh = writes.format("p.malloc(8) + {}") + "; p.free(8192)"
+    assert "it writes over 1 byte" in str(
+        made(tmp_path, fresh.format(5), "p.put(8220, -1); p.put(8224, -1)").report.warnings
+    )
+
+
+def test_where_there_was_too_much_to_look_at_it_is_told_that_something_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A memory of 1 MiB without zeros is looked at some 500 times."""
+    loads = "for (let i = 0; i < 600; i++) p.status(0, 0); new DataView(p.memory.buffer).setInt8(5000, {})"
+    fills = "new Uint8Array(p.memory.buffer).fill(1, 8192)"
+    monkeypatch.setitem(
+        globals(), "TEXT", TEXT.replace('(memory (export "memory") 1)', '(memory (export "memory") 16)')
+    )
+    said = told(made(tmp_path, loads.format(1), f"p.put(5000, 2); {fills}"))
+    assert "nobody looked what JavaScript writes over after 51" in said
+    assert "0x1388 does not hold what was captured" in said
+    assert "glue-load" not in codes(made(tmp_path, loads.format(2), f"p.put(5000, 2); {fills}"))
+
+
+# -- what allocates, and gives back ------------------------------------------------------------------------------------
+
+
+def call(name: str, alias: str = "", *frames: str) -> dict[str, ExportCall]:
+    return {name: ExportCall(name, True, (), frames, alias, None, False, ())}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "size"),
+    [
+        ("malloc", (100,), 100),
+        ("__wbindgen_malloc", (100, 8), 100),
+        ("sqlite3_db_malloc64", (70000, 100), 100),
+        ("calloc", (10, 100), 1000),
+        ("realloc", (70000, 100), 100),
+        ("cabi_realloc", (70000, 50, 8, 100), 100),
+        ("memalign", (64, 100), 100),
+        ("PyMem_Malloc", (100,), 100),
+        ("_Znwm", (100,), 100),
+        ("dealloc", (100,), 0),
+        ("create", (100,), 0),
+    ],
+)
+def test_a_function_allocates_what_its_name_says(name: str, arguments: tuple[int, ...], size: int) -> None:
+    calls = [LoadCall(name, arguments, 8200), LoadCall(name, arguments, 1), LoadCall(name, arguments, 8192)]
+    places = [(at, at + size) for at in (8200, 8192)] if size else []
+    assert list(allocated(calls, {}, 0)) == places
+    assert list(allocated(calls, {}, 8193)) == places[:1]
+
+
+def test_where_names_are_minified_what_javascript_calls_it_tells_or_what_it_does() -> None:
+    calls = [LoadCall("I", (100,), 8200), LoadCall("I", (100,), 8201), LoadCall("I", (0, 100), 8200)]
+    assert list(allocated(calls, {}, 0)) == [(8200, 8300)]
+    assert list(allocated(calls, call("I", "", "load"), 0)) == [(8200, 8300)]
+    assert list(allocated(calls, call("I", "_malloc"), 0)) == [(8200, 8300), (8201, 8301), (8200, 8300)]
+    assert list(allocated(calls, call("I", "", "_status"), 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "frees"),
+    [
+        ("free", {}, True),
+        ("xmlFreeDoc", {}, True),
+        ("_emscripten_bind_Thing___destroy___0", {}, True),
+        ("ts_parser_delete", {}, True),
+        ("freeze", {}, False),
+        ("begin", {}, False),
+        ("J", {}, True),
+        ("J", call("J", "", "_free"), True),
+        ("J", call("J", "_fflush"), False),
+    ],
+)
+def test_a_function_gives_back_what_its_name_says(name: str, known: dict[str, ExportCall], frees: bool) -> None:
+    calls = [LoadCall("create", (), 8200), LoadCall(name, (8200,), None)]
+    assert is_freed(calls, 0, known) is frees
+    assert not is_freed([calls[0], LoadCall(name, (8200,), 1)], 0, known)
+    assert not is_freed([calls[0], LoadCall(name, (8208,), None)], 0, known)
 
 
 def test_an_export_that_load_calls_says_what_it_returns_in_the_output(tmp_path: Path) -> None:
