@@ -39,3 +39,10 @@ export function propertiesOf(program) {
     return [];
   }
 }
+
+// The bytes that a buffer or a view of one holds; null for anything else.
+export function viewed(bytes) {
+  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const whole = bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer;
+  return whole ? new Uint8Array(bytes) : null;
+}

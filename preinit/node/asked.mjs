@@ -1,9 +1,11 @@
 // What the program asked of the world, and which of its functions did: C libraries keep the answers, an empty one, too.
 import { guestFrames } from "./callers.mjs";
-import { opened } from "./files.mjs";
+import { glue, source } from "./files.mjs";
+import { counts as given } from "./world.mjs";
 
 const ASKING = /^_*(environ_sizes_get|environ_get|args_sizes_get|args_get|tzset(?:_js)?)$/;
-const READING = /^_*fd_read$/;
+const READING = /^_*fd_p?read$/;
+const RANDOM = /^\/dev\/u?random$/;
 const MAIN = /^_*(main|__main_argc_argv)$/;
 const VARIABLE = /^[^=]+=/;
 const MINIFIED = 3; // characters of the longest name that a minifier gives
@@ -18,6 +20,10 @@ const first = {}; // name of a function as WASI has it -> who called it first
 const ways = {}; // the same, each way to it once, where those are wanted; null of too many
 let waiting = []; // calls of the start function, whose memory is not known yet
 let input = null; // bytes of standard input
+let own = null; // those that JavaScript took for the program, as glue of minified names does in a call that is known, too
+const devices = new Map(); // other devices that were read -> how many bytes, and who was first
+const MOST_DEVICES = 1000;
+const variables = new Set(); // that JavaScript looked up for the program
 
 // The program called a function that WASI calls `name`. `wanted`: those of which each caller must be known.
 export function note(name, wanted) {
@@ -44,19 +50,63 @@ export function watcherOf(entry, wanted) {
     };
   }
   if (names.some((name) => READING.test(name))) {
-    return (memory, args, result) => {
-      const file = opened.get(args[0]); // in the place of the stream, or a copy of it
-      if (result !== 0 || (file ? file.stream !== 0 : args[0] !== 0)) return;
-      note("fd_read", wanted);
-      const at = Number(args[3]);
-      const isThere = memory && at + 4 <= memory.buffer.byteLength;
-      input = (input ?? 0) + (isThere ? new DataView(memory.buffer).getUint32(at, true) : 0);
+    return (memory, args, result, gaveNone) => {
+      if (result !== 0) return;
+      const device = glue.device(args[0]) ?? source(args[0]);
+      if (device !== null) takeInput(device, numberAt(memory, Number(args.at(-1))), gaveNone, wanted);
     };
   }
   if (names.some((name) => name.length > MINIFIED)) return undefined;
   return (memory, args, result) => {
-    if (memory && args.length === 2 && result === 0 && entry.count <= MOST_TRIED) recognize(memory, entry, args, wanted);
+    if (!memory || result !== 0) return;
+    if (args.length === 2 && entry.count <= MOST_TRIED) recognize(memory, entry, args, wanted);
+    if (args.length === 4 && args[0] === 0 && isRead(memory, args)) takeInput("", numberAt(memory, args[3]), false, wanted);
   };
+}
+
+const numberAt = (memory, at) =>
+  memory && at + 4 <= memory.buffer.byteLength ? new DataView(memory.buffer).getUint32(at, true) : 0;
+
+// A device was read. `gaveNone`: no random numbers were taken meanwhile, so that those of the machine's device count.
+function takeInput(device, bytes, gaveNone, wanted) {
+  if (RANDOM.test(device)) {
+    if (gaveNone) given.random += bytes;
+    return;
+  }
+  note("fd_read", wanted);
+  if (device === "") input = (input ?? 0) + bytes;
+  else if (devices.has(device)) devices.get(device).bytes += bytes;
+  else if (devices.size < MOST_DEVICES) devices.set(device, { bytes, frames: guestFrames() });
+}
+
+// Whether a call that ended well may have read into pieces of memory, of which it says how much.
+const MOST_PIECES = 1024;
+function isRead({ buffer }, [, pieces, count, at]) {
+  const view = new DataView(buffer);
+  const fits = (start, size) => Number.isInteger(start) && start > 0 && start + size <= view.byteLength;
+  if (!(count > 0 && count <= MOST_PIECES) || !fits(pieces, 8 * count) || !fits(at, 4)) return false;
+  let room = 0;
+  for (let i = 0; i < count; i++) {
+    const [start, size] = [view.getUint32(pieces + 8 * i, true), view.getUint32(pieces + 8 * i + 4, true)];
+    if (size && !fits(start, size)) return false;
+    room += size;
+  }
+  return room > 0 && view.getUint32(at, true) <= room;
+}
+
+// JavaScript that the program called asked the machine for a variable, which is there if `found` is its name; for all arguments,
+// which `found` is; for so many bytes of standard input; for the time zone, or the language.
+export function noteMachine(wanted, what, found) {
+  if (what === "variable") {
+    note("environ_get", wanted);
+    if (found !== undefined && variables.size < MOST_TEXTS) variables.add(found);
+  } else if (what === "arguments") {
+    note("args_get", wanted);
+    texts.arguments ??= found.slice(1, MOST_TEXTS).map(String);
+  } else if (what === "input") {
+    note("fd_read", wanted);
+    own += found;
+  } else note(what === "zone" ? "tzset_js" : "language", wanted);
 }
 
 // Where all names are minified, the environment is known by what its functions leave in the memory: variables that lie one
@@ -115,26 +165,37 @@ function listed(memory, read, at, count, size) {
   });
 }
 
-// JavaScript calls an export, by these of its functions. Of main: what it is handed.
+// JavaScript calls an export, by these of its functions. Of main, and of what is called like it: what it is handed.
 export function watchMain(memory, name, frames, args) {
-  if (args.length !== 2 || !memory || !(MAIN.test(name) || frames.slice(0, 3).includes("callMain"))) return undefined;
+  if (args.length !== 2 || !memory || !args.every((value) => ["number", "bigint"].includes(typeof value))) return undefined;
   try {
     const view = new DataView(memory.buffer);
     const wide = typeof args[1] === "bigint";
-    const read = (at) => (wide ? Number(view.getBigUint64(at, true)) : view.getUint32(at, true));
-    return listed(memory, read, Number(args[1]), Number(args[0]), wide ? 8 : 4);
+    const size = wide ? 8 : 4;
+    const [count, at] = args.map(Number);
+    const read = (place) => (wide ? Number(view.getBigUint64(place, true)) : view.getUint32(place, true));
+    const isMain = MAIN.test(name) || frames.slice(0, 3).includes("callMain");
+    if (!isMain && !isList(count, at, (i) => read(at + i * size), view.byteLength)) return undefined;
+    return listed(memory, read, at, count, size);
   } catch (problem) {
     if (!(problem instanceof RangeError)) throw problem;
     return undefined;
   }
 }
 
+// Whether there are so many addresses, and behind them a zero.
+function isList(count, at, entry, end) {
+  if (!(count > 0 && count <= MOST_TEXTS && at > 0) || entry(count) !== 0) return false;
+  return Array.from({ length: count }, (_, i) => entry(i)).every((text) => text > 0 && text < end);
+}
+
 // Of the environment names only: values are nobody's business.
 export const asked = () => ({
-  environment: texts.environment?.map((text) => text.split("=", 1)[0]) ?? null,
+  environment: [...new Set([...(texts.environment ?? []).map((text) => text.split("=", 1)[0]), ...variables])],
   arguments: texts.arguments,
   counts: Object.fromEntries(sizes),
-  input,
+  input: input === null && own === null ? null : Math.max(input, own),
+  devices: [...devices].map(([path, { bytes, frames }]) => [path, bytes, frames]),
   first,
   ways: Object.entries(ways).map(([name, known]) => [name, known && [...known.values()]]),
 });

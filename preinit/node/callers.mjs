@@ -37,6 +37,13 @@ export function maker() {
   return `${title ? `${title.split(".").pop()}, ` : ""}${place.split(/[/\\]/).pop()}`;
 }
 
+// Whether a function of Node's own called what watches it.
+const HERE = new URL(".", import.meta.url).href;
+export function isNodeAsking() {
+  const line = lines(2).find((text) => !text.includes(HERE) && !text.includes("at Reflect.")) ?? "";
+  return /\(?node:/.test(line);
+}
+
 const GUEST = /(wasm:\/\/[^\s()]*):wasm-function\[(\d+)\]/;
 const MOST_FRAMES = 20; // as in a build
 // Functions of the program that are running, by their index, innermost first.

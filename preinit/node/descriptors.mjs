@@ -3,7 +3,7 @@
 import { fstatSync, statSync } from "node:fs";
 import path from "node:path";
 import { types } from "node:util";
-import { STREAMS, begun, folder, glue, opened, shut, synced } from "./files.mjs";
+import { STREAMS, begun, folder, glue, opened, shut, source, synced } from "./files.mjs";
 
 // The file system of Emscripten's glue, if what load() gave has it: it knows all.
 let system = null;
@@ -18,7 +18,16 @@ export function lookForFiles(program) {
   const found = [program, ...held].map((holder) => own(holder, "FS")).find((fs) => Array.isArray(own(fs, "streams")));
   if (!found) return;
   system = found;
+  glue.device = deviceOf;
   before = current();
+}
+const [KIND, CHARACTERS] = [0o170000, 0o020000]; // bits of a mode, and those of a device
+function deviceOf(number) {
+  const { node, tty, path: name, nfd } = system?.streams[number] ?? {};
+  if (!node || nfd !== undefined) return undefined; // nfd: a file of the machine
+  if (tty) return "";
+  if ((node.mode & KIND) !== CHARACTERS) return null;
+  return source(number) === "" || name === "/dev/stdin" ? "" : name;
 }
 function current() {
   try {

@@ -21,7 +21,8 @@ function textAt({ buffer }, address) {
 }
 
 // The current folder as the glue has it; undefined where it does not tell. hook.mjs sets it.
-export const glue = { current: () => undefined };
+// `device`: what source() says, or undefined where it does not tell. descriptors.mjs sets that.
+export const glue = { current: () => undefined, device: () => undefined };
 const FIRST = process.cwd(); // in glue that takes the files of the machine
 function currentFolder() {
   const now = glue.current();
@@ -44,6 +45,25 @@ function named(memory, number, address) {
   return base && within(base, bytes);
 }
 
+// Reading from the terminal reads standard input, by whatever name. Other devices are not files either: JavaScript makes
+// what they give.
+const TERMINAL = /^\/dev\/(std(in|out|err)|tty\d*|console)$/;
+const DEVICE = /^\/dev\/(?!null$|zero$|full$)[^/]+$/;
+const LINK = /^\/(?:dev|proc\/[^/]+)\/fd\/(\d+)$/; // to what is open there
+function deviceAt(bytes) {
+  const name = normal(bytes);
+  const link = LINK.exec(name);
+  if (link) return source(Number(link[1]));
+  if (TERMINAL.test(name)) return "";
+  return DEVICE.test(name) ? name : null;
+}
+// The device that is open as a descriptor: "" is standard input; null, if it is another file.
+export function source(number) {
+  const file = opened.get(number);
+  if (!file) return isStream(number) ? "" : null;
+  return file.stream === undefined ? (file.device ?? null) : "";
+}
+
 const WRITES = 0o1100; // O_CREAT and O_TRUNC, as musl, and so Emscripten, numbers them
 const APPENDS = 0o2000;
 function opens(memory, number, at, address, flags, js) {
@@ -52,7 +72,7 @@ function opens(memory, number, at, address, flags, js) {
   const bytes = named(memory, at, address);
   if (!bytes) return opened.set(number, { made: js });
   // `moved`: bytes that were read or written, or null where that does not tell the position.
-  opened.set(number, { bytes, flags, description: ++descriptions, shared: { moved: 0, listed: false } });
+  opened.set(number, { bytes, flags, device: deviceAt(bytes), description: ++descriptions, shared: { moved: 0, listed: false } });
   if (flags & WRITES) wrote.add(bytes.toString()); // it was made, or emptied
 }
 
@@ -132,6 +152,7 @@ const normal = (bytes) => path.posix.normalize(bytes.toString("latin1")).replace
 function moves(from, to) {
   if (!from) return;
   const [old, now] = [normal(from), to && normal(to)];
+  if (old === now) return; // nothing happens
   for (const file of opened.values()) {
     if (!file.bytes) continue;
     const here = normal(file.bytes);

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..binary.module import Module, read_sections
 from ..binary.sections import ExternKind
-from ..errors import counted, printable
+from ..errors import Frame, counted, printable
 from ..options.capture import Capturing
 from ..options.hints import option
 from ..options.record import record
@@ -27,7 +27,7 @@ from ..result import (
     StandInFacts,
 )
 from ..version import VERSION
-from .asked import host_facts
+from .asked import frames_of, host_facts
 from .descriptors import listed, lost_files, of_files, paths
 from .imports import HANDLES
 from .instrument import stack_pointer
@@ -95,6 +95,7 @@ def report_of(
             *_in_capture(custom_warnings(module, moved)),
             *_in_capture(stack_pointer_warnings(module, captured.snapshot)),
             *_in_capture(hinted(hazards(host), _HINTS)),
+            *_of_devices(module, recording),
             *_of_zone(host),
             *_warnings(module, recording, captured, made, proof, wanted),
         ),
@@ -112,14 +113,37 @@ def _in_capture(warnings: Iterable[BuildWarning]) -> Iterator[BuildWarning]:
 def _of_zone(host: HostFacts) -> Iterator[BuildWarning]:
     for name in ("tzset_js", "tzset"):
         if name in host.causes:
-            where = callers_text(host.causes[name], "first in")
             yield BuildWarning(
                 "environment-frozen",
-                f"the program asked for the time zone{f' ({where})' if where else ''} and was told that of a capture, "
+                f"the program asked for the time zone{_where(host.causes[name])} and was told that of a capture, "
                 "UTC: C libraries keep that answer",
                 "Use local times (localtime, mktime, tzset) in instances only, or UTC everywhere.",
             )
-            return
+            break
+    language = host.causes.get("language")
+    if language is not None and language != host.causes.get("environ_sizes_get"):  # which takes LANG from there
+        yield BuildWarning(
+            "environment-frozen",
+            f"the program asked for the user's language{_where(language)} and was told that of a capture, which is no "
+            "instance's",
+            "Have resume(program) hand over what instances are to have.",
+        )
+
+
+def _of_devices(module: Module, recording: Recording) -> Iterator[BuildWarning]:
+    for path, size, frames in recording.asked.devices:
+        yield BuildWarning(
+            "stdin-consumed",
+            f"the program read {counted(size, 'byte')} of the device {printable(path)}"
+            f"{_where(frames_of(module, frames))}: what it keeps of that, or that it had ended, is the same in every "
+            "instance",
+            "Read it where instances do, not in prepare(program).",
+        )
+
+
+def _where(frames: tuple[Frame, ...]) -> str:
+    where = callers_text(frames, "first in")
+    return f" ({where})" if where else ""
 
 
 def lost(

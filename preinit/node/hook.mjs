@@ -7,13 +7,14 @@ import crypto from "node:crypto";
 import * as fs from "node:fs"; // as it is now: a script may put others in the places of its functions
 import path from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { plain, pointed, propertiesOf } from "./arguments.mjs";
-import { asked, note as noteAsked, settleAsked, watchMain, watcherOf } from "./asked.mjs";
+import { plain, pointed, propertiesOf, viewed } from "./arguments.mjs";
+import { asked, note as noteAsked, noteMachine, settleAsked, watchMain, watcherOf } from "./asked.mjs";
 import { frames, maker, stacksOf } from "./callers.mjs";
 import { describe, lookForFiles, tellFolders } from "./descriptors.mjs";
 import { FILES, watchFiles, wrote } from "./files.mjs";
 import { claims, everywhere, MOST_MAKERS, tellInstance } from "./instances.mjs";
 import { began, ended, loadedBy, look, watchMemory } from "./loads.mjs";
+import { watchArguments, watchMachine } from "./machine.mjs";
 import { readGlobals, readTables, trapping, writeMemory } from "./state.mjs";
 import { arrange, counts as given } from "./world.mjs";
 
@@ -67,7 +68,10 @@ let compiled = 0; // milliseconds
 let checked = 0; // milliseconds in which bytes were compared with the job's
 
 // Glue stamps its files with the time; a program reads random numbers as a file.
-arrange(job.world, { clock: () => depth > 0 && !FILES.test(serving), random: () => depth > 0 });
+const inside = () => depth > 0;
+const past = () => depth > 0 && !FILES.test(serving);
+arrange(job.world, { clock: past, random: inside });
+if (job.mode === "record") watchMachine(inside, past, (...what) => noteMachine(job.callers, ...what));
 
 function wrapImport(entry, provided) {
   const title = entry.js || entry.name;
@@ -92,7 +96,7 @@ function wrapImport(entry, provided) {
     try {
       const result = provided.apply(this, args);
       watchFiles(target?.memories[0], serving, args, result);
-      watch?.(target?.memories[0], args, result);
+      watch?.(target?.memories[0], args, result, given.random === random);
       return unwrapped.get(result) ?? result;
     } finally {
       if (given.clock !== clock) noteAsked("clock_time_get", job.callers);
@@ -218,12 +222,6 @@ if (real.promising) {
       return made(...args).finally(() => suspended--);
     };
   };
-}
-
-function viewed(bytes) {
-  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const whole = bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer;
-  return whole ? new Uint8Array(bytes) : null;
 }
 
 function isOurs(bytes) {
@@ -360,6 +358,7 @@ export function loaded(program) {
   if (phase === "load") look(target?.memories[0]);
   phase = "prepare";
   lookForFiles(program);
+  if (job.mode === "record") watchArguments(program);
   for (const [key, { value }] of propertiesOf(program)) {
     const name = titles.get(value);
     if (name !== undefined && name !== key) aliases.set(name, key);

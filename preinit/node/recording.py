@@ -133,7 +133,8 @@ class Asked(NamedTuple):
     """What it asked of the world, and by which of its functions.
 
     `environment`: names of variables that it was handed; `arguments`; `counts`: how many there are of both, as it was
-    told; `input`: bytes of standard input that it read, None if it did not. `first`: by a function's name in WASI,
+    told; `input`: bytes of standard input that it read, None if it did not; `devices`: others that it read, how many
+    bytes, and the functions that were running then, as in `first`. `first`: by a function's name in WASI,
     indices of the functions that were running when it was called first, innermost first; `ways`: of functions whose
     callers must be known, each way to it once, an empty one where there were too many.
     """
@@ -142,6 +143,7 @@ class Asked(NamedTuple):
     arguments: tuple[str, ...]
     counts: dict[str, int]
     input: int | None
+    devices: tuple[tuple[str, int, tuple[int, ...]], ...]
     first: dict[str, tuple[int, ...]]
     ways: dict[str, tuple[tuple[int, ...], ...]]
 
@@ -262,6 +264,7 @@ def _asked(facts: dict[str, Any]) -> Asked:
         tuple(map(str, facts["arguments"] or ())),
         {str(kind): int(number) for kind, number in facts["counts"].items()},
         None if taken is None else int(taken),
+        tuple((str(path), int(size), tuple(map(int, frames))) for path, size, frames in facts["devices"]),
         {str(name): tuple(map(int, frames)) for name, frames in facts["first"].items()},
         {str(name): tuple(tuple(map(int, way)) for way in (known or [()])) for name, known in facts["ways"]},
     )

@@ -12,6 +12,9 @@ export function arrange({ clock, seed }, inside) {
   else countClocks(inside.clock);
   if (seed !== null) seedRandom(seed, inside.random);
   else countRandom(inside.random);
+  for (const name of ["pseudoRandomBytes", "prng", "rng"]) {
+    Object.defineProperty(crypto, name, { value: crypto.randomBytes, writable: true, configurable: true });
+  }
   syncBuiltinESMExports();
 }
 
@@ -39,6 +42,15 @@ function counted(holder, name, count) {
   }, real);
 }
 
+// What `performance.now()` is added to is the time of day.
+function watchOrigin(origin, inside) {
+  const get = () => {
+    if (inside()) counts.clock++;
+    return origin;
+  };
+  Object.defineProperty(performance, "timeOrigin", { get, configurable: true });
+}
+
 // The system's clocks.
 function countClocks(inside) {
   const { now } = Date;
@@ -51,6 +63,7 @@ function countClocks(inside) {
   };
   const { bigint } = process.hrtime;
   counted(performance, "now", monotonic);
+  watchOrigin(performance.timeOrigin, inside);
   counted(process, "hrtime", monotonic);
   process.hrtime.bigint = () => (monotonic(), bigint());
 }
@@ -82,7 +95,7 @@ function standClocks(clock, inside) {
   };
   replaceDate(wall);
   performance.now = monotonic;
-  Object.defineProperty(performance, "timeOrigin", { value: clock, configurable: true });
+  watchOrigin(clock, inside);
   const hrtime = (before) => {
     const at = monotonic();
     const [seconds, nanoseconds] = [Math.floor(at / 1000), (at % 1000) * 1e6];

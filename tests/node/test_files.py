@@ -137,6 +137,30 @@ def test_what_can_not_be_as_it_was_is_told_with_what_it_is(tmp_path: Path, given
     assert codes(result) == ["glue-descriptors", "glue-positions", "glue-output", "glue-folder", "glue-written"]
 
 
+def test_a_file_that_is_renamed_to_its_own_name_is_where_it_was(tmp_path: Path) -> None:
+    steps = 'call("open", "/d", READ); read("read", 3, 4); call("rename", "/d", "/w/../d");'
+    result = captured(tmp_path, False, steps, 'read("read", 3, 2)', ["45"])
+    assert codes(result) == ["glue-files", "glue-written"]
+
+
+@BOTH_WAYS
+def test_standard_input_is_told_by_whatever_name_it_was_read_and_other_devices_are(tmp_path: Path, given: bool) -> None:
+    steps = """
+      FS.streams[0].tty.input.push(...Buffer.from("abcdefghi")); FS.createDevice("/dev", "feed", () => 65);
+      read("read", call("dup", 0), 1); read("read", call("open", "/dev/stdin", READ), 1);
+      read("read", call("open", "/dev/./tty", READ), 1);
+      call("chdir", "/dev"); read("read", call("open", "stdin", READ), 1); read("read", call("dup", 6), 1);
+      read("read", call("open", "/d", READ), 1); read("read", call("open", "/dev/feed", READ), 4);
+      read("read", call("open", "/dev/urandom", READ), 4);
+      for (let fd = 3; fd < 11; fd++) call("close", fd);
+      call("chdir", "/");
+    """
+    result = captured(tmp_path, given, steps)
+    assert codes(result) == ["entropy-frozen", "stdin-consumed", "stdin-consumed"]
+    assert "read 5 bytes of standard input" in told(result)
+    assert "read 4 bytes of the device /dev/feed" in told(result)
+
+
 def test_an_answer_that_differs_for_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
     """What is to be done in `resume` can be copied."""
     steps = 'FS.writeFile("/made", "abc"); call("open", "/made", READ); read("read", 3, 1);'
