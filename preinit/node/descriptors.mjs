@@ -1,5 +1,6 @@
 // Descriptors, current folder and begun lines at the pause: as the glue has them, where it can be asked. JavaScript may
 // have changed them.
+import { fstatSync, statSync } from "node:fs";
 import path from "node:path";
 import { types } from "node:util";
 import { STREAMS, begun, folder, glue, opened, shut, source, synced } from "./files.mjs";
@@ -190,7 +191,7 @@ function described(ask) {
     const { bytes, flags, position, made, stream } = file;
     if (!bytes || file.gone) {
       const what = file.gone ? `${bytes}, which is not there any more` : made;
-      return [number, { made: what, copy: stream, places: file.places }];
+      return [number, { made: what, copy: stream, places: file.places, host: isHost(number, bytes ?? "") }];
     }
     const copy = first(file);
     const isCopy = copy !== number;
@@ -200,10 +201,22 @@ function described(ask) {
       number,
       {
         ...text(bytes), flags, position: matters ? position : 0, made, places: file.places, listed: file.shared.listed,
+        host: isHost(number, bytes),
         ...(isCopy ? { copy, apart: isApart(number, copy, ask) } : {}),
       },
     ];
   });
+}
+// Whether a descriptor is the machine's (NODERAWFS), whose numbers are other ones in each process.
+function isHost(number, bytes) {
+  if (number < STREAMS) return false;
+  if (system?.streams[number]?.nfd === number) return true;
+  try {
+    const [open, named] = [fstatSync(number, { bigint: true }), statSync(bytes, { bigint: true })];
+    return open.ino === named.ino && open.dev === named.dev;
+  } catch {
+    return false;
+  }
 }
 // Bytes as a text, and as such where they are no UTF-8.
 function text(bytes) {

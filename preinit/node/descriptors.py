@@ -62,7 +62,9 @@ def lost_files(
 def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[BuildWarning]:
     present = {file.number: file for file in now.opened}
     files = [file for file in then.opened if _is_there(file, present.get(file.number))]
-    others = [file for file in then.opened if file not in files]
+    hosts = [file for file in then.opened if file.host]
+    files = [file for file in files if not file.host]
+    others = [file for file in then.opened if file not in files and not file.host]
     strays = [file for file in files if file.own_position != present[file.number].own_position]
     by_path = [file for file in files if file.path and file not in strays]
     if by_path:
@@ -76,6 +78,16 @@ def _of_descriptors(then: Files, now: Files, wanted: Capturing) -> Iterator[Buil
             f"{'it' if len(again) == 1 else 'them'} again when it is loaded: the same files must be there then",
             "Close them in prepare(program), or leave one closed with its descriptor: "
             + option("--forget-fd", str(by_path[0].number)),
+        )
+    if hosts:
+        names = [f"descriptor {file.number} ({printable(file.title or file.made)})" for file in hosts]
+        yield BuildWarning(
+            "glue-descriptors",
+            f"{listed(names)} {'is' if len(hosts) == 1 else 'are'} open at the pause, with the number that the machine "
+            "gave (NODERAWFS), which is another one in each process: the output opens nothing there, and the program's "
+            "number leads nowhere, or to something else",
+            "Close it in prepare(program), and have the program open it again in instances; if it never uses that "
+            f"number again, say so: {' '.join(option('--forget-fd', str(file.number)) for file in hosts)} .",
         )
     if others:
         names = [f"descriptor {file.number} ({printable(file.title or file.made)})" for file in others]
@@ -111,9 +123,21 @@ def _way(files: Sequence[OpenFile]) -> str:
     """How to open the first of them that has a path."""
     for file in files:
         if file.path:
-            opened = f"program.FS.open({json.dumps(file.path)}, {json.dumps('r+' if file.flags & 3 else 'r')})"
+            opened = f"program.FS.open({json.dumps(file.path)}, {json.dumps(_mode(file.flags))})"
             return f": `{f'program.FS.llseek({opened}, {file.position}, 0)' if file.position else opened}`"
     return ""
+
+
+_WRITES, _READS_TOO, _APPENDS = 3, 2, 0o2000  # flags of open, as musl numbers them
+
+
+def _mode(flags: int) -> str:
+    """How the glue's `FS.open` has it."""
+    if not flags & _WRITES:
+        return "r"
+    if not flags & _APPENDS:
+        return "r+"
+    return "a+" if flags & _READS_TOO else "a"
 
 
 def _is_there(file: OpenFile, found: OpenFile | None) -> bool:

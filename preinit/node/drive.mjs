@@ -139,20 +139,28 @@ function looking(look) {
 }
 
 function finish(answer) {
+  told(answer);
+  ended();
+}
+function told(answer) {
   const total = spent();
   tell({ total, ...times(), answer, unused, ...kept.told(settings.resumes) });
-  ended();
 }
 
 // Else Node would say that it ended in a step that waits. The glue may have caught it, and go on.
 let isCaught = false;
+let late; // what nobody had caught when all was done
 process.on("uncaughtExceptionMonitor", (problem) => {
-  if (!isPending() || problem === PAUSED) return;
+  if (problem === PAUSED) return;
+  if (!isPending()) return void (late ??= problem);
   isCaught = true;
   tell({ failed: { step, said: described(problem).slice(0, 4000) } }, true);
 });
 
 process.on("exit", (code) => {
+  if (isLast && late !== undefined && code !== 0) {
+    return tell({ failed: { step: last, said: described(late).slice(0, 4000) } }, false, true);
+  }
   if (!isPending() || (isCaught && code !== 0)) return;
   // A bare script may end Node while it is imported; one that waits at its top level has not come to its end.
   if (step === IMPORTING && code === 0 && !waits) bare = true;
@@ -166,6 +174,20 @@ process.on("exit", (code) => {
 // Comes before an end by itself only, not before process.exit().
 let waits = false;
 process.on("beforeExit", () => (waits = true));
+
+// Promises that nobody awaits: what they do without waiting for anything outside of JavaScript is done before the pause.
+const { nextTick } = process;
+const immediate = setImmediate;
+const drained = () => new Promise((resolve) => nextTick(() => nextTick(resolve)));
+
+// Ends Node, which says first if nobody caught a promise's failure, as it does without us.
+let isLast = false;
+let last = ""; // the step that it came in
+async function end() {
+  isLast = true;
+  await new Promise((resolve) => immediate(resolve));
+  ended();
+}
 
 async function main() {
   const found = await import(pathToFileURL(script));
@@ -200,6 +222,8 @@ async function main() {
     };
   }
   await prepared(() => called(settings.resumes ? "resume" : "prepare", program));
+  if (!isPaused) await drained();
+  last = step;
   if (mode === "record") return finishDump();
   if (!isPaused) take();
   conclude(await (isPaused ? answer : called("answer", program)));
@@ -223,14 +247,16 @@ async function prepared(prepare) {
 }
 
 function conclude(answer) {
-  if (answer === undefined || answer === null) return finish(); // it proves nothing
-  finish(textOf(answer));
+  last = step;
+  told(answer === undefined || answer === null ? undefined : textOf(answer)); // none proves nothing
+  return isPaused ? ended() : end(); // nothing behind preinit.pause() runs
 }
 
 async function finishDump() {
   step = "the pause";
   if (!everywhere().instances) checkNames(["load", "prepare"]);
   if (!(await dumpAnywhere())) tell({ missing: true, ...everywhere() });
+  if (last) await end();
   ended();
 }
 

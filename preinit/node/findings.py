@@ -40,7 +40,7 @@ from .standins import StandIn, described, is_helper, is_known, left_of_start, ma
 from .state import Captured
 
 #: What keeps Node alive without the program's doing: its own streams.
-_STREAMS = ("TTYWrap", "PipeWrap", "FSReqPromise", "FSReqCallback", "CloseReq")
+_STREAMS = ("TTYWrap", "PipeWrap", "CloseReq")
 #: What to do about what a program keeps, where that is something else than for a module without JavaScript.
 _HINTS = {
     "environment-frozen": "Have resume(program) hand over what instances are to have, by a function that the program "
@@ -228,9 +228,9 @@ def _warnings(
     if alive:
         yield BuildWarning(
             "glue-alive",
-            f"something of JavaScript is alive at the pause ({listed(alive)}): timers, workers and sockets are not in "
-            "the output",
-            "End them in prepare(program), and start them again in resume(program).",
+            f"something of JavaScript is alive at the pause ({listed(alive)}): timers, workers, sockets and "
+            "work that goes on are not in the output",
+            "End them in prepare(program) - await what it began - and start them again in resume(program).",
         )
     yield from warnings_of(proof.left, recording.written)
     yield from besides_warnings(recording.beside)
@@ -293,14 +293,22 @@ def _of_start(
             in_words(one) for one in moved(recording, loaded, resting_of(module, recording)) if one.export in again
         ]
         once = [name for name in may_run_once(module, recording, made) if name in again]
+        titles = [_titled(recording, name) for name in again]
         yield BuildWarning(
             "glue-start",
-            f"the glue calls {listed(again)} when it loads the program, and will again in the output, on a memory "
+            f"the glue calls {listed(titles)} when it loads the program, and will again in the output, on a memory "
             f"that is prepared already{': ' * bool(other)}{', '.join(other[:_FEW])}",
-            f"Where one must not run again, say so: {option('--once', once[0])} . What allocates memory must."
+            f"Where one must not run again, say so: {', '.join(option('--once', name) for name in once[:_FEW])} . "
+            "What allocates memory must."
             if once
             else "Those that take arguments do what they are told: check with answer(program) that it is right.",
         )
+
+
+def _titled(recording: Recording, name: str) -> str:
+    """An export, and what the glue calls it where that is something else."""
+    alias = next((call.alias for call in recording.calls if call.name == name and call.alias), name)
+    return name if alias.lstrip("_") == name.lstrip("_") else f"{name} ({printable(alias)})"
 
 
 def _named(flag: str, imports: Iterable[str]) -> str:

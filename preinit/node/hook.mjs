@@ -129,7 +129,7 @@ function wrapExport(name, actual) {
       }
       current = note;
     }
-    const tell = depth === 0 && phase === "load" ? began(target?.memories[0], name, args) : null;
+    const tell = depth === 0 && phase === "load" ? began(target, name, args, job.pointer) : null;
     depth++;
     try {
       const result = actual(...bare(args));
@@ -329,9 +329,10 @@ export function dump(more = {}) {
   return true;
 }
 
-// What became of a run that wrote no state of the program; the first word counts. `unless`: unless it goes on.
-export function tell(outcome, unless = false) {
-  if (written) return;
+// What became of a run that wrote no state of the program; the first word counts. `unless`: unless it goes on. `still`:
+// it failed after all.
+export function tell(outcome, unless = false, still = false) {
+  if (written && !still) return;
   written = !unless;
   write({ ...outcome, others });
 }

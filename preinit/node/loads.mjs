@@ -1,5 +1,6 @@
 // What JavaScript does with the program while it loads it: the output is loaded in the same way, on what was captured.
 import { plain } from "./arguments.mjs";
+import { changing } from "./changes.mjs";
 
 const MOST_LOADS = 10_000; // calls that are kept
 const MOST_COMPARED = 1 << 30; // bytes of memory, before nothing is looked for any more
@@ -65,14 +66,17 @@ function note(at) {
   }
 }
 
-// A call of an export, from JavaScript; what ends it is given its result.
-export function began(memory, name, args) {
-  look(memory);
+// A call of an export, from JavaScript; what ends it is given its result. `pointer`: the export that gives the
+// stack's, if there is one.
+export function began(target, name, args, pointer) {
+  look(target?.memories[0]);
   made++;
   const call = loads.length < MOST_LOADS ? { name, args: args.map(plain) } : null;
   if (call) loads.push(call);
+  const changes = call && !kept && args.length === 0 ? changing(target, name, pointer) : null;
   return (result) => {
     if (call) call.result = Array.isArray(result) ? result.map(plain) : plain(result);
+    if (changes) call.changes = changes();
   };
 }
 export function ended(memory) {

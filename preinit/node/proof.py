@@ -35,6 +35,8 @@ from .runs import Script, run
 ROUNDS, _SHORT = 3, 1.0
 #: All bits of a byte that is not zero.
 _FILLED = b"\0" + b"\xff" * 255
+#: What a message shows of undefined, and of null.
+_NO_ANSWER = "nothing (undefined, or null)"
 #: Characters of an answer that a message shows.
 _SHOWN = 300
 
@@ -90,7 +92,7 @@ def prove(
         if len(before) == 1:  # nothing has shown yet that the input answers alike each time
             before.append(run(script, "time", folder / "again", script.module.data, _drop))
             _answer(before, "input")
-        raise _differs(expected or "", answered or "", _unused(before[0]), left_between(before[0], after[0]))
+        raise _differs(expected, answered, _unused(before[0]), left_between(before[0], after[0]))
     times = [StartTimes(_median(runs, "total"), _median(runs, "compile")) for runs in (before, after)]
     proven = None if expected is None else True
     return Proof(proven, differences, times[0], times[1], loaded, _unused(before[0]), left_between(before[0], after[0]))
@@ -157,7 +159,8 @@ def _median(runs: Sequence[dict[str, Any]], key: str) -> float:
     return statistics.median(float(outcome[key]) for outcome in runs) / 1000
 
 
-def _differs(expected: str, answered: str, unused: str, left: Left) -> AnswerDiffers:
+def _differs(before: str | None, after: str | None, unused: str, left: Left) -> AnswerDiffers:
+    expected, answered = (_NO_ANSWER if text is None else text or "an empty text" for text in (before, after))
     at = next((i for i, pair in enumerate(zip(expected, answered, strict=False)) if pair[0] != pair[1]), 0)
     start = max(0, at - _SHOWN // 3)
     said = [printable(text[start : start + _SHOWN]) for text in (expected, answered)]

@@ -67,7 +67,8 @@ class OpenFile(NamedTuple):
     """A descriptor that is open. `path`: None where it was made otherwise than by opening one, as `made` says; `raw`:
     its bytes, which need be no UTF-8; `position`: None where nothing tells it; `places`: it was opened as another one,
     and put where it is (dup3, freopen); `copy_of`: another descriptor, with which it shares the file and its position,
-    unless that is `apart`; `listed`: it is a folder whose entries were asked for."""
+    unless that is `apart`; `listed`: it is a folder whose entries were asked for; `host`: it
+    is the machine's own, whose number is another one in each process."""
 
     number: int
     path: str | None
@@ -79,6 +80,7 @@ class OpenFile(NamedTuple):
     copy_of: int | None = None
     listed: bool = False
     apart: bool = False
+    host: bool = False
 
     @property
     def title(self) -> str:
@@ -118,11 +120,13 @@ class Given(NamedTuple):
 
 
 class LoadCall(NamedTuple):
-    """A call that JavaScript made while it loaded the program. `result`: a list of several."""
+    """A call that JavaScript made while it loaded the program. `result`: a list of several; `changes`: whether it,
+    which has no arguments, changed the memory of the program; None where nobody looked."""
 
     name: str
     arguments: tuple[Any, ...]
     result: Any
+    changes: bool | None = None
 
 
 class Asked(NamedTuple):
@@ -251,7 +255,7 @@ def _recording(outcome: dict[str, Any], folder: Path) -> Recording:
         tuple(map(str, outcome["wrote"])),
         Given(int(given["random"]), int(given["clock"]), int(given["monotonic"])),
         _asked(outcome["asked"]),
-        tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result")) for e in outcome["loads"]),
+        tuple(LoadCall(str(e["name"]), tuple(e["args"]), e.get("result"), e.get("changes")) for e in outcome["loads"]),
         tuple((int(start), int(end)) for start, end in outcome["overwritten"]),
         None if outcome["watched"] is None else int(outcome["watched"]),
         _state(outcome),
@@ -356,5 +360,5 @@ def _file(number: int, facts: dict[str, Any]) -> OpenFile:
         None if position is None else int(position), str(facts.get("made") or ""),
         str(path or "").encode("utf-8", "replace") if raw is None else bytes.fromhex(raw), bool(facts.get("places")),
         None if (copied := facts.get("copy")) is None else int(copied), bool(facts.get("listed")),
-        bool(facts.get("apart")),
+        bool(facts.get("apart")), bool(facts.get("host")),
     )  # fmt: skip

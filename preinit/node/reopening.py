@@ -122,7 +122,7 @@ def _possible(wanted: Files, calls: Calls) -> tuple[OpenFile, ...]:
         # One that took a closed stream's number is put there, if that can be done.
         file._replace(places=True) if places and file.number < _STREAMS and file.copy_of is None else file
         for file in sorted(wanted.opened, key=lambda file: file.number in range(_STREAMS))
-        if file.number in range(MOST)
+        if file.number in range(MOST) and not file.host
     ]
     by_path = [
         file

@@ -24,6 +24,7 @@ from .arguments import borrowed, changed_words, raw
 from .imports import CHANGES, HARMLESS, REPLAYED, numbered
 from .recording import ExportCall, Files, ImportUse, Recording
 from .reopening import NOTHING, reopening
+from .setups import givers, idle, sets_up
 
 #: What glue calls when it starts, where names are not minified.
 _INITIALIZERS = re.compile(
@@ -43,7 +44,7 @@ _STARTERS = frozenset(("initRuntime", "callMain", _STACK, "receiveInstance", "ca
 _HELPERS = re.compile(
     r"_*(malloc|calloc|realloc|free|memalign|stackSave|stackRestore|stackAlloc|setThrew|emscripten_stack_.*"
     r"|emscripten_builtin_.*|dynCall_.*|asyncify_.*|errno_location|setTempRet0|getTempRet0|set_stack_limits"
-    r"|stdio_exit|fflush|strerror)"
+    r"|stdio_exit|fflush|strerror|(write|check)StackCookie)"
 )
 #: Calls of one export that a stand-in can make again.
 MOST_CALLS = 1000
@@ -88,8 +89,9 @@ def helper_name(call: ExportCall) -> str | None:
 
 def may_run_once(module: Module, recording: Recording, made: Sequence[StandIn]) -> list[str]:
     """Exports that may have to be named with `--once`, the likeliest first: without parameters, called by the glue when
-    it loads the program, or once in prepare(); then those with parameters whose names are not minified."""
-    replaced = {one.export for one in made}
+    it loads the program, or once in prepare(); then those with parameters whose names are not minified. What changes
+    nothing of the program is none of them, nor what gives other calls something to work with."""
+    replaced = {one.export for one in made} | idle(recording) | givers(recording)
     types = {e.name: module.function_type(e.target) for e in module.exports if e.kind == ExternKind.FUNC}
     first = {call.name: call for call in reversed(recording.calls) if call.name in types and not is_helper(call)}
     found: list[list[str]] = [[], [], []]
@@ -164,8 +166,10 @@ def _check(module: Module, recording: Recording, wanted: Capturing) -> None:
                 f"the export {quoted(name)} was never called before the pause",
                 hint=f"Leave `--once` out, or name one that was: {', '.join(list(recording.called)[:12])}.",
             )
-    known = {name: f"`{name}`" for entry in recording.imports for name in (entry.title,)}
-    names_of = {name for entry in recording.imports for name in _names(entry)}
+    functions_imported = numbered(module)
+    imports = [entry for entry in recording.imports if (entry.module, entry.name) in functions_imported]
+    known = {entry.title: f"`{entry.title}`" for entry in imports}
+    names_of = {name for entry in imports for name in _names(entry)}
     for flag, names in (("--replay", wanted.replay), ("--drop", wanted.drop)):
         for name in names:
             if name.lstrip("_") not in names_of:
@@ -197,6 +201,7 @@ class _Maker:
         self._counters = len(module.globals)
         self.replayed_names: set[str] = set()
         self._opens = True  # the next one that comes first opens files
+        self._sets_up = sets_up(module, recording)
         self._start = next((call for call in recording.calls if not call.name), None)
 
     def made(self) -> Iterator[StandIn]:
@@ -228,8 +233,11 @@ class _Maker:
             return None
         if _INITIALIZERS.fullmatch(name):
             return "by its name"
-        if is_helper(call) or len(name) > MINIFIED:
+        if is_helper(call):
             return None
+        later = "it sets something up, and load() calls it once" if name in self._sets_up else None
+        if len(name) > MINIFIED:
+            return later
         kind = self._type(name)
         nothing = not kind.params and not kind.results
         if first and nothing and self._recording.called.get(name) == 1:
@@ -239,7 +247,7 @@ class _Maker:
             return f"{_IS_MINIFIED}, and {starter} called it"
         if "callMain" in call.frames[:_NEAR] and kind == FuncType((I32, I32), (I32,)):
             return f"{_IS_MINIFIED}, and callMain called it"
-        return None
+        return later
 
     def _stand_in(self, call: ExportCall, why: str) -> StandIn:
         index, kind = self._exports[call.name], self._type(call.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -59,6 +60,20 @@ export async function start() {
 }
 """
 SHOWN = "const p = await start(); console.log(JSON.stringify([p.open_files.map((f) => f && [f.path, f.at]).slice(3), p.get(0), p.get(7)]));"
+
+
+def test_descriptors_of_the_machine_are_told_and_not_opened_again(tmp_path: Path) -> None:
+    """As NODERAWFS has them: their numbers are other ones in each process."""
+    raw = FILING.replace("import { readFileSync", "import { closeSync, openSync, readFileSync")
+    raw = raw.replace("const free = [", "return openSync(text(path)); const free = [")
+    raw = raw.replace("open[i] = undefined;", "closeSync(i);").replace("if (from === 0)", "return 70; if (from === 0)")
+    text = FILES.replace('"/a\\00', '"/\\00\\00')
+    script = LOAD + "export const prepare = (p) => { p.open(0, 0); }; export const answer = () => 1;"
+    result = captured(tmp_path, script, text, raw)
+    assert codes(result) == ["glue-descriptors"]
+    assert "(NODERAWFS), which is another one in each process" in said(result, "glue-descriptors")
+    (number,) = re.findall(r"forget_fd=\[(\d+)\]", result.report.warnings[0].hint)
+    assert codes(captured(tmp_path, script, text, raw, forget_fd=[int(number)])) == []
 
 
 def test_each_file_is_opened_again_as_the_descriptor_that_it_was(tmp_path: Path) -> None:

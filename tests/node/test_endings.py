@@ -8,7 +8,7 @@ import pytest
 
 import preinit
 from preinit.errors import ScriptFailed, ToolMissing
-from tests.support.glue import LOAD, SCRIPT, captured, in_glue, needs_node, project
+from tests.support.glue import LOAD, SCRIPT, captured, codes, in_glue, needs_node, project
 
 pytestmark = needs_node
 
@@ -28,11 +28,26 @@ BARE = 'import { start } from "./glue.mjs";\nconst p = await start(); p.add(40);
         (LOAD.replace("start()", "process.exit(0)"), r"ended in load\(\), which .* process.exit\(\) was called, with code 0"),
         (LOAD + "export const prepare = async () => { Promise.reject(new Error('lost')); await new Promise(setImmediate); };",
          r"failed in prepare\(\): Error: lost"),
+        (LOAD + "export const prepare = () => { Promise.reject(new Error('lost')); };", r"failed in prepare\(\): Error: lost"),
     ],
 )  # fmt: skip
 def test_an_end_that_is_no_pause_is_named(tmp_path: Path, script: str, said: str) -> None:
     with pytest.raises(ScriptFailed, match=said):
         captured(tmp_path, script)
+
+
+def test_promises_that_nobody_awaits_go_on_before_the_pause_and_other_work_is_told(tmp_path: Path) -> None:
+    begins = "(async () => { for (let i = 0; i < 50; i++) await null; p.add(40); })()"
+    script = LOAD + f"export const prepare = (p) => {{ {begins}; }}; export const answer = (p) => p.add(2);"
+    result = captured(tmp_path, script)
+    assert codes(result) == []
+    assert in_glue(tmp_path, result, "console.log((await start()).add(2))") == 42
+    reads = 'import { promises } from "node:fs";\n' + script.replace(
+        begins, "promises.readFile(new URL(import.meta.url))"
+    )
+    (warning,) = captured(tmp_path, reads).report.warnings
+    assert "FSReqPromise" in warning.message
+    assert "await what it began" in warning.hint
 
 
 def test_what_the_glue_catches_by_itself_ends_nothing(tmp_path: Path, usual: preinit.Result) -> None:

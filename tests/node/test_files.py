@@ -119,7 +119,7 @@ def test_streams_that_were_swapped_or_closed_and_what_javascript_closed_are_so_a
 def test_what_can_not_be_as_it_was_is_told_with_what_it_is(tmp_path: Path, given: bool) -> None:
     steps = """
       call("open", "/d", READ); call("unlink", "/d"); call("open", "/e", WRITE); call("write", 4, "Q");
-      FS.open("/w/d", "r"); call("pipe"); call("open", "/w/d", READ); call("rename", "/w/d", "/w/other");
+      FS.open("/w/d", "r"); call("pipe"); call("open", "/w/d", 0o2000 | BOTH); call("rename", "/w/d", "/w/other");
       FS.mkdir("/new"); call("chdir", "/new"); call("write", 1, "x".repeat(4096));
       FS.writeFile("/many/10", "new"); FS.unlink("/many/11"); FS.symlink("/d", "/many/l"); FS.chmod("/many/12", 0o400);
       FS.utime("/many/13", 1000, 2000); FS.writeFile("/new/inner", ""); FS.writeFile("/many/14", "again");
@@ -130,7 +130,7 @@ def test_what_can_not_be_as_it_was_is_told_with_what_it_is(tmp_path: Path, given
     for said in (
         f"descriptor 3 (/d, which is not there any more), descriptor 5 ({opened}), descriptor 6 (___syscall_pipe), "
         "descriptor 7 (___syscall_pipe), descriptor 8 (/w/other) are open at the pause, and not in the output",
-        'in the same order: `program.FS.open("/w/other", "r")`',
+        'in the same order: `program.FS.open("/w/other", "a+")`',
         "descriptor 4 (/e) stands at byte 1 at the pause, and in the output at 0",
         'in the same order: `program.FS.llseek(program.FS.open("/e", "r+"), 1, 0)`; `forget_fd=[4]`',
         "the current folder of the program is /new at the pause, and in the output ",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -268,6 +269,42 @@ def test_a_pause_in_load_is_refused_with_its_way_out(tmp_path: Path) -> None:
     assert "Call it in prepare(program)" in (caught.value.hint or "")
     later = "export const prepare = (p) => { p.boot(); preinit.pause(); p.boot(); }; export const answer = (p) => p.booted();"
     assert in_glue(tmp_path, captured(tmp_path, LOAD + later), "console.log((await start()).booted())") == 1
+
+
+#: Wraps what it finds there once more each time, and would never end, as streams do that are bound twice.
+BINDS = TEXT.replace(
+    '(func (export "now")',
+    """(func (export "bind") (i32.store (i32.const 5000) (i32.add (i32.load (i32.const 5000)) (i32.const 1))))
+  (func (export "open") (result i32) (i32.store (i32.const 5004) (i32.const 77)) (i32.const 77))
+  (func (export "look") (result i32) (i32.load (i32.const 5004)))
+  (func (export "now")""",
+)
+
+
+def test_what_load_sets_up_once_is_not_set_up_again_in_the_output(tmp_path: Path) -> None:
+    script = SCRIPT.replace("LOADS", "p.bind()").replace("PREPARES", "0").replace("p.constructed()", "p.get(5000)")
+    result = captured(tmp_path, script, BINDS)
+    assert codes(result) == []
+    assert result.report.capture
+    assert [one.export for one in result.report.capture.stand_ins] == ["__wasm_call_ctors", "bind"]
+    later = "const p = await start(); p.bind(); const first = p.get(5000); p.bind();"
+    assert in_glue(tmp_path, result, f"{later} console.log(JSON.stringify([first, p.get(5000)]));") == [1, 2]
+
+
+def test_what_is_called_more_than_once_or_returns_something_runs_again(tmp_path: Path) -> None:
+    script = SCRIPT.replace("PREPARES", "p.bind()").replace("p.constructed()", "1")
+    for loads in ("p.bind()", "p.open()"):
+        result = captured(tmp_path, script.replace("LOADS", loads), BINDS)
+        assert "glue-start" in codes(result)
+
+
+def test_a_hint_names_what_changes_the_program_and_no_handle(tmp_path: Path) -> None:
+    """One that only looks, or whose result another call ends, is not to be had again."""
+    script = SCRIPT.replace("PREPARES", "0").replace("p.constructed()", "1")
+    hint = told(
+        captured(tmp_path, script.replace("LOADS", "p.look(); p.boot(); p.free(p.open())"), BINDS), "glue-start"
+    )
+    assert re.findall(r'once=\["(\w+)"\]', hint) == ["boot"]
 
 
 # -- what prepare() leaves in JavaScript -------------------------------------------------------------------------------

@@ -409,6 +409,15 @@ def test_names_that_fit_nothing_are_refused(tmp_path: Path) -> None:
         captured(tmp_path, forget_fd=[4])
 
 
+def test_a_hint_names_imports_that_are_functions(tmp_path: Path) -> None:
+    text = PROGRAM.replace("(memory (export", '(import "env" "held" (global i32)) (memory (export', 1)
+    with pytest.raises(Misfit, match="imports no function 'held'") as caught:
+        captured(
+            tmp_path, SCRIPT, text, GLUE.replace("emscripten_date_now:", "held: 1, emscripten_date_now:"), drop=["held"]
+        )
+    assert "held" not in (caught.value.hint or "")
+
+
 # -- the proof ---------------------------------------------------------------------------------------------------------
 
 
@@ -421,6 +430,12 @@ def test_an_output_that_answers_otherwise_is_not_given_back(tmp_path: Path) -> N
     assert "resume(program)" in str(caught.value)
     repeated = script + "export const resume = (p) => { p.things.push('a note'); };"
     assert captured(tmp_path, repeated).report.capture is not None
+
+
+def test_an_answer_that_is_nothing_is_shown_as_such(tmp_path: Path) -> None:
+    script = LOAD + "export const prepare = (p) => { p.kept = 1; }; export const answer = (p) => p.kept;"
+    with pytest.raises(AnswerDiffers, match=r"the output answers: nothing \(undefined, or null\)"):
+        captured(tmp_path, script)
 
 
 def test_an_output_that_fails_in_its_glue_is_not_given_back(tmp_path: Path) -> None:
