@@ -63,9 +63,7 @@ def test_the_output_is_that_of_a_build_with_the_same_options(name: str, engine: 
     fields: dict[str, Any] = {"engine": engine, "cache": False, "imports": "keep"}
     changes: list[dict[str, Any]] = [
         {},
-        {"env": {"LANG": "C"}, "args": ["a", "b"], "stdin": b"text"},
-        {"layout": "few"},
-        {"keep_init_func": True},
+        {"env": {"LANG": "C"}, "args": ["a", "b"], "stdin": b"text", "layout": "few"},
         {"keep_init_func": "noop"},
         {},
     ]
