@@ -47,6 +47,7 @@ def test_the_command_writes_what_the_library_does_and_says_what_it_did(made: Mad
         "input and output give the same answer",
         "to the first answer: ",
         "compiling takes ",
+        "not in the output: what only JavaScript holds (",
     ):
         assert line in said
     assert made.done.stdout == b""
