@@ -13,7 +13,7 @@ if os.name != "posix":
 
 from tests.support.faults import FAULTS
 
-FEW = {"interrupts": 2, "deaths": 1, "flips": 4, "limits": 4, "no_files": 16, "idle": 40}
+FEW = {"interrupts": 2, "deaths": 1, "flips": 4, "limits": 4, "no_files": 10, "idle": 40}
 
 
 @pytest.mark.parametrize("kind", FAULTS)
