@@ -41,6 +41,30 @@ def test_fields_have_names_defaults_and_documentation() -> None:
         Place()  # type: ignore[call-arg]
 
 
+def test_values_are_counted_and_their_names_known() -> None:
+    assert Place._make([3, "x"]) == Place(3, "x")
+    assert Place(3)._asdict() == {"row": 3, "name": None}
+    for values in ((), (1, "x", 2)):
+        with pytest.raises(TypeError, match="Place has 2 fields"):
+            Place._make(values)
+    with pytest.raises(ValueError, match="column"):
+        Place(3)._replace(column=4)  # type: ignore[call-arg]
+    match Place(4, "y"):
+        case Place(row, name):
+            assert (row, name) == (4, "y")
+
+
+def test_classes_with_as_many_fields_keep_their_own_names_and_defaults() -> None:
+    class Other(NamedTuple):
+        column: int
+        title: str = "none"
+
+    assert Other(column=1) == (1, "none")
+    assert Place(row=1) == (1, None)
+    with pytest.raises(TypeError, match="row"):
+        Other(row=1)  # type: ignore[call-arg]
+
+
 def test_a_value_travels_to_another_process() -> None:
     assert type(pickle.loads(pickle.dumps(Place(3)))) is Place
 

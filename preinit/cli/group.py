@@ -38,6 +38,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f".{cmd_name}", __package__).command
+        gc.freeze()  # what was imported stays: a search for cycles can leave it out
         gc.enable()  # `main` put it off
         return command
 

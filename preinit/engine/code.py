@@ -70,7 +70,7 @@ class CodeCache:
         except EngineError:  # too little memory, perhaps
             return modules
         sizes = b"".join(len(code).to_bytes(_LENGTH, "little") for code in codes)
-        write_entry(self.folder, "modules", name, _MAGIC, _digest(name, sizes, *codes), sizes, *codes)
+        write_entry(self.folder, "modules", name, _MAGIC, sha256(name.encode(), sizes, *codes), sizes, *codes)
         return modules
 
     def read(self, kind: Kind, name: str) -> bytes | None:
@@ -105,19 +105,10 @@ def _compiled(engine: ffi.Engine, wasm: bytes) -> ffi.Module:
     return ffi.compile_module(engine, wasm)
 
 
-def _digest(name: str, *pieces: bytes | memoryview) -> bytes:
-    import hashlib
-
-    found = hashlib.sha256(name.encode())
-    for piece in pieces:
-        found.update(piece)
-    return found.digest()
-
-
 def _places(name: str, entry: bytes, count: int) -> list[tuple[int, int]] | None:
     """Where the code of each of so many modules is in an entry of that name; None for one that is not whole."""
     view = memoryview(entry)
-    if not entry.startswith(_MAGIC) or view[len(_MAGIC) : _START] != _digest(name, view[_START:]):
+    if not entry.startswith(_MAGIC) or view[len(_MAGIC) : _START] != sha256(name.encode(), view[_START:]):
         return None
     sizes = view[_START : _START + count * _LENGTH]
     ends = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..binary.digest import sha256
 from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW, THROW
@@ -85,18 +86,14 @@ def encode(profile: Profile, module: Module, name: str = "") -> bytes:
         "parts": [(entry.name, len(entry.code)) for entry in profile.parts],
         "chunks": [(*c[:5], int(c.changes_tables), c.globals, c.bodies, len(c.code)) for c in profile.chunks],
     }
-    import hashlib  # not every build has a profile
-    import json
+    import json  # not every build has a profile
 
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
     pieces += [entry.code for entry in profile.chunks]
     pieces += [entry.code for entry in profile.parts]
-    digest = hashlib.sha256(name.encode())
-    for piece in pieces:
-        digest.update(piece)
-    return b"".join([_MAGIC, digest.digest(), *pieces])
+    return b"".join([_MAGIC, sha256(name.encode(), *pieces), *pieces])
 
 
 def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
@@ -104,13 +101,9 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
 
     Where some of the module's functions are others than those that were compiled, it is that of the rest.
     """
-    import hashlib
-
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
-    digest = hashlib.sha256(name.encode())
-    digest.update(view[start:])
-    if not data.startswith(_MAGIC) or digest.digest() != data[len(_MAGIC) : start]:
+    if not data.startswith(_MAGIC) or sha256(name.encode(), view[start:]) != data[len(_MAGIC) : start]:
         return None
     try:
         at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")

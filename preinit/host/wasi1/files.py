@@ -37,8 +37,7 @@ class Policy(NamedTuple):
 READ_ONLY = Policy()
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What the guest sees of a file: `guest_path` stands for device and inode.
 
     `times` of access, modification and change, in nanoseconds.
@@ -75,7 +74,7 @@ class Opening(NamedTuple):
 _MOST_PATHS = 1000
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LateFolder:
     """A folder that only an instance has: what the guest asked for there while it was built.
 
@@ -96,7 +95,7 @@ class LateFolder:
             raise WasiError(Errno.ACCES)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Descriptor:
     """An open file or directory of the host. `guest_path` is its normalized path in the guest.
 
@@ -194,8 +193,7 @@ def preopen_late(guest_path: str, refuses: bool) -> Descriptor:
     return entry
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The last component of a path, in the directory `parent_fd`, which is `depth` directories below the base.
 
     `name` is `.` where the path leads to the base, or to the parent of something.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Stream:
     """An input with `data`, or what `late` gives when it is first read; or an output with a `sink`.
 
