@@ -18,7 +18,6 @@ from ..engine.component.handles import ResourceType
 from ..engine.component.machine import Machine
 from ..engine.component.values import ValueType
 from ..engine.copies.pool import CopyNeeds
-from ..engine.ffi import Pool
 from ..engine.ffi.components import (
     RECORD,
     VARIANT,
@@ -31,6 +30,7 @@ from ..engine.ffi.components import (
     record,
     variant,
 )
+from ..engine.ffi.copies import Pool
 from ..engine.runtime import Deadline, has_winch
 from ..engine.values import EngineError
 from ..errors import GuestExit, GuestTrap, Unsupported, quoted

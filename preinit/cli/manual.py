@@ -64,24 +64,31 @@ class Command(click.Command):
         return parser
 
     def _separated(self, args: list[str]) -> Iterator[str]:
-        """`-o=FILE` as `-o FILE`: most other tools take it so, and click for a file named `=FILE`."""
+        """`-o=FILE` as `-o FILE`: most other tools take it so, and click for a file named `=FILE`.
+
+        And `-o FILE` as `--output FILE`: of a short name, click looks first for long ones that are like it.
+        """
         options = [option for option in self.params if isinstance(option, click.Option)]
         with_value = {name for option in options if not option.is_flag for name in option.opts}
         flags = {name for option in options if option.is_flag for name in option.opts}
+        longest = {name: _longest(option) for option in options for name in option.opts}
         rest = iter(args)
         for arg in rest:
             if arg == "--":
                 yield arg
                 yield from rest
             elif arg in with_value:
-                yield arg
-                yield from islice(rest, 1)
+                following = list(islice(rest, 1))
+                yield longest[arg] if following else arg
+                yield from following
+            elif arg in flags:
+                yield longest[arg]
             elif arg.startswith("-") and not arg.startswith("--"):
                 behind = 1
                 while f"-{arg[behind : behind + 1]}" in flags:
                     behind += 1
                 name, sign, value = arg[: behind + 1], arg[behind + 1 : behind + 2], arg[behind + 2 :]
-                yield from [name, value] if sign == "=" and f"-{name[-1]}" in with_value else [arg]
+                yield from [longest.get(name, name), value] if sign == "=" and f"-{name[-1]}" in with_value else [arg]
             else:
                 yield arg
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..binary.growth import Bounds
 from ..binary.module import Module
 from ..binary.sections import Export
 from ..binary.types import FuncType
 from ..errors import Frame
 from ..tuples import NamedTuple
-from .profile import Profile
 from .runtime import Deadline
 from .values import RawFrame, RawValue
+
+if TYPE_CHECKING:
+    from ..binary.growth import Bounds
+    from .profile import Profile
 
 #: The module name of modules that preinit generates: their frames are not the guest's.
 GENERATED = "preinit"

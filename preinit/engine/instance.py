@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..binary.module import Module
 from ..binary.sections import Export
@@ -16,10 +16,12 @@ from . import ffi
 from .backtrace import Backtraces
 from .guest import ActiveData, GrowthGuard
 from .pages import touched_extents
-from .profile import Profile
 from .runtime import TABLE_ELEMENTS, Deadline
 from .validation import first_line
 from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
+
+if TYPE_CHECKING:
+    from .profile import Profile
 
 _STACK_OVERFLOW = ffi.STACK_OVERFLOW
 _OUT_OF_BOUNDS = (ffi.MEMORY_OUT_OF_BOUNDS, ffi.TABLE_OUT_OF_BOUNDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..errors import Frame
 from ..tuples import NamedTuple
@@ -11,10 +12,12 @@ from . import ffi
 from .code import compile_module
 from .guest import GrowthGuard, GuestCode
 from .instance import EngineInstance, Linkage, Linker
-from .profile import Profile
 from .runtime import Deadline, EngineSettings, has_winch, new_engine, new_store
 from .validation import first_line, link_problem, refusal
 from .values import EngineError, GuestTrapped, RawFrame
+
+if TYPE_CHECKING:
+    from .profile import Profile
 
 
 class WholeInstance(EngineInstance):

@@ -12,7 +12,6 @@ from ..engine.instance import Linkage
 from ..errors import ImportCalled, ImportedState, WasiRefused, printable
 from ..options.hints import preload
 from ..tuples import NamedTuple
-from .generated import provider as generate
 from .ledger import Calls
 from .wasi1.abi import MODULE, NO_RESULT, SIGNATURES
 
@@ -201,6 +200,8 @@ class Generated:
         """`counted`: functions of others by position, which are taken too. `late`: positions of those to come."""
         if not taken:
             return {}
+        from .generated import provider as generate
+
         forwarded = counted or {}
         pausing = self._watch.imports if self._watch else ()
         made = generate(self._module, list(taken), self._values, self._stubs, forwarded, pausing, late)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from ..engine.runtime import Deadline
 from ..options import Options
 from ..options.fields import given
-from ..options.words import for_python, in_python
 from .observer import Event, Listener, Observer
 from .parse.source import Source, Wasm, is_component, read_source, read_within
 from .plan import make_job
@@ -44,6 +43,8 @@ def build(
     The guest runs in a thread of its own. After a `TimeLimit` or an interrupt it may still be compiling there; code
     that runs under a time limit stops at once.
     """
+    from ..options.words import for_python
+
     with for_python():
         return with_python_hints(build_module(wasm, given(options, fields), Observer(progress)))
 
@@ -117,6 +118,8 @@ def build_source(
 def with_python_hints(result: Result) -> Result:
     """The result, whose warnings speak to a caller of the library."""
     import dataclasses
+
+    from ..options.words import in_python
 
     hazards = tuple(dataclasses.replace(found, hint=in_python(found.hint)) for found in result.report.warnings)
     return type(result)(result.wasm, dataclasses.replace(result.report, warnings=hazards)) if hazards else result

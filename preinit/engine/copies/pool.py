@@ -19,6 +19,7 @@ from ...errors import InputError, Unsupported
 from ...tuples import NamedTuple
 from .. import ffi
 from ..code import CodeCache, compile_module
+from ..ffi.copies import LinkedModule, Pool, SharedFunctions, trap_unknown_imports, use_pool
 from ..runtime import TABLE_ELEMENTS, allow_proposals, has_winch
 from ..validation import REFUSALS, check, first_line, link_problem
 from ..values import EngineError
@@ -107,14 +108,14 @@ class Copies:
             raise _refusal(module, problem) from problem
         self._running = threading.local()
         self._linker = ffi.Linker(self._engine)
-        self._functions = ffi.SharedFunctions(self._linker, self._note)
+        self._functions = SharedFunctions(self._linker, self._note)
         wanted = {(entry.module, entry.name) for entry in module.imports if entry.kind == ExternKind.FUNC}
         for (of, name), host in (functions or {}).items():
             if (of, name) in wanted:
                 self._functions.define(of, name, host.parameters, host.results, self._bound(host.function))
         try:
-            ffi.trap_unknown_imports(self._linker, self._code)
-            self._linked = ffi.LinkedModule(self._linker, self._code)
+            trap_unknown_imports(self._linker, self._code)
+            self._linked = LinkedModule(self._linker, self._code)
         except EngineError as problem:
             raise Unsupported(
                 f"the module can't be linked: {first_line(problem)}",
@@ -239,17 +240,17 @@ class Copy:
             running.guest = before
 
 
-def _config(settings: CopySettings, pool: ffi.Pool | None) -> ffi.Config:
+def _config(settings: CopySettings, pool: Pool | None) -> ffi.Config:
     config = ffi.Config()
     allow_proposals(config, settings.compiler)
     config.set("epoch_interruption", settings.interruptible)
     ffi.set_stack(config, COPY_STACK)
     if pool:
-        ffi.use_pool(config, pool)
+        use_pool(config, pool)
     return config
 
 
-def _pool(module: Module, settings: CopySettings) -> ffi.Pool | None:
+def _pool(module: Module, settings: CopySettings) -> Pool | None:
     """The pool for a module; None where it can't have one."""
     if not settings.pooled or any(memory.shared for memory in module.memories):
         return None
@@ -267,7 +268,7 @@ class CopyNeeds(NamedTuple):
     elements: int
 
 
-def pool_for(needs: CopyNeeds, at_once: int, max_memory: int) -> ffi.Pool | None:
+def pool_for(needs: CopyNeeds, at_once: int, max_memory: int) -> Pool | None:
     """The pool for so many copies at once, each memory of at most `max_memory` bytes; None where there is no room.
 
     The engine aborts on a pool that does not fit.
@@ -280,7 +281,7 @@ def pool_for(needs: CopyNeeds, at_once: int, max_memory: int) -> ffi.Pool | None
     total = at_once * (memories + needs.instances)
     if not _has_room(total * slot + at_once * tables * elements * _ELEMENT):
         return None
-    return ffi.Pool(at_once * needs.instances, total, at_once * tables, size, elements, at_once)
+    return Pool(at_once * needs.instances, total, at_once * tables, size, elements, at_once)
 
 
 def _has_room(size: int) -> bool:

@@ -22,7 +22,6 @@ from .config import (
     set_stack,
     use_winch,
 )
-from .copies import LinkedModule, Pool, SharedFunctions, trap_unknown_imports, use_pool
 from .host import HostFunction, HostFunctions
 from .links import (
     copy_functions,
@@ -70,11 +69,8 @@ __all__ = [
     "Engine",
     "HostFunction",
     "HostFunctions",
-    "LinkedModule",
     "Linker",
     "Module",
-    "Pool",
-    "SharedFunctions",
     "Store",
     "build",
     "call",
@@ -106,8 +102,6 @@ __all__ = [
     "table_size",
     "table_values",
     "takes_exception",
-    "trap_unknown_imports",
-    "use_pool",
     "use_winch",
     "validate",
 ]

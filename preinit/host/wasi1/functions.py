@@ -8,7 +8,6 @@ from ...engine.values import RawFrame
 from ...errors import quoted
 from ...options import Host
 from ..filesread import FilesRead, shown_path
-from .changes import ChangeFunctions
 from .descriptors import DescriptorFunctions
 from .files import Descriptor, LateFolder
 from .memory import GuestMemory
@@ -59,6 +58,8 @@ class Functions:
             PathFunctions(memory, self._table, here),
         ]
         if host.writable:
+            from .changes import ChangeFunctions
+
             self._parts.append(ChangeFunctions(memory, self._table, self._process.wall_clock))
 
     def preopen(self, entries: Iterable[Descriptor]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from ...engine.values import RawFrame
 from .abi import APPEND, CREATE, DIRECTORY, EXCLUSIVE, SYMLINK_FOLLOW, TRUNCATE, Errno, FileType, Rights, WasiError
-from .changes import open_to_change
 from .files import Descriptor, Opening, link_target, open_path, pack_metadata, path_metadata
 from .memory import GuestMemory
 from .table import Table
@@ -50,6 +49,8 @@ class PathFunctions:
             _refuse_changes(base, name, follow, open_flags, writes)
         self._table.check_room()
         if changes and base.policy.writable:
+            from .changes import open_to_change
+
             self._memory.span(result, 4)  # nothing is created for a call that fails
             to_write = bool(rights & Rights.FD_WRITE)
             opened = open_to_change(base, name, follow, open_flags, to_write, bool(fd_flags & APPEND))

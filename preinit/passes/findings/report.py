@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ...binary.module import Module, Section, SectionId, read_sections
-from ...host.preload import state_warnings
 from ...options import Options
 from ...options.record import record
-from ...result import REPORT_VERSION, Difference, MemoryFacts, ModuleFacts, Report, ScrubFacts, SnapshotFacts
+from ...result import (
+    REPORT_VERSION,
+    BuildWarning,
+    Difference,
+    MemoryFacts,
+    ModuleFacts,
+    Report,
+    ScrubFacts,
+    SnapshotFacts,
+)
 from ...version import VERSION
 from ..late.runtimes import GO_HINTS, is_go
 from ..plan.job import Job
 from ..rewrite import Rewritten
 from ..run import Paused
 from ..snapshot import Snapshot
-from .late import late_warnings
 from .leaks import leaks
 from .module import assumed_stack_pointers, module_warnings
 from .pause import pause_facts, pause_warnings
@@ -30,6 +37,22 @@ if TYPE_CHECKING:
 
 #: The level at which sizes are compared: gzip's own default.
 GZIP_LEVEL = 6
+
+
+def _state_of_preloads(job: Job) -> Sequence[BuildWarning]:
+    if not job.preloads:
+        return ()
+    from ...host.preload import state_warnings
+
+    return state_warnings(job.module, job.preloads)
+
+
+def _of_late(late: Late | None) -> Iterable[BuildWarning]:
+    if late is None:
+        return ()
+    from .late import late_warnings
+
+    return late_warnings(late)
 
 
 def _again(options: Options) -> str:
@@ -115,7 +138,7 @@ def find(
         warnings=(
             *module_warnings(job, snapshot, moved),
             *assumed_stack_pointers(paused.runs),
-            *state_warnings(module, job.preloads),
+            *_state_of_preloads(job),
             *proposal_warnings(module, output.wasm, written),
             *result_warnings(job.calls[: len(paused.returned)], paused.returned, job.entries),
             *hinted(
@@ -128,7 +151,7 @@ def find(
                 GO_HINTS if is_go(module) else {},
             ),
             *(pause_warnings(pause) if pause else ()),
-            *(late_warnings(late) if late else ()),
+            *_of_late(late),
             *leaks(
                 module,
                 options.host,

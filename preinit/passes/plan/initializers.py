@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ...binary.instructions import decoder
 from ...binary.module import Module
@@ -12,12 +13,13 @@ from ...binary.types import F32, F64, I32, I64, FuncType, type_name
 from ...errors import InitializerType, NoInitializer, UnknownExport, quoted
 from ...options import DEFAULT_INITIALIZERS, Options
 from ...options.calls import Call as Given
-from ...options.grammar import Written, parse, read, read_numbers
 from ...options.hints import few_of, option
-from ...options.reading import Mistake
 from .arguments import ANY, Before, check_number, expected_result, number, with_data
 from .arguments import Call as Call
 from .written import site_of, site_of_given
+
+if TYPE_CHECKING:
+    from ...options.grammar import Written
 
 #: What a reactor exports to have its constructors run:
 #: https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
@@ -171,6 +173,9 @@ def checked_result(text: str, functions: Container[str], flag: str, prefix: str 
 def _read(text: str, prefix: str) -> Written:
     """A call whose arguments are numbers, or should be: what gives more is a `preinit.Call` by now. Raises
     `UsageError`."""
+    from ...options.grammar import parse, read, read_numbers
+    from ...options.reading import Mistake
+
     try:
         # Of what only a call of a component could be, the mistake that it is here.
         return parse(text) or read_numbers(text) or read(text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...options.calls import Argument, Argv, Number, Returned, Strings, Word
 from ...options.calls import Call as Given
-from ...options.grammar import Written, quoted_text, read
-from ...options.reading import pointed
 from ...tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from ...options.grammar import Written
 
 
 class Site(NamedTuple):
@@ -36,6 +38,8 @@ class Site(NamedTuple):
         return self._pointed(self.returns)
 
     def _pointed(self, at: int) -> str:
+        from ...options.reading import pointed
+
         return f"{self.export}, {pointed(self.text, at)}" if self.text else self.export
 
 
@@ -51,6 +55,8 @@ def site_of(export: str, text: str, written: Written | None, before: str = "") -
 def site_of_given(export: str, given: Given, before: str = "") -> Site:
     """The site of a call, as the command line or a file has it, or as it would be written there."""
     if given.text is not None:
+        from ...options.grammar import read
+
         return site_of(export, given.text, read(given.text), before)
     text, starts = f"{before}{given.name}(", []
     for number, value in enumerate(given.arguments):
@@ -64,6 +70,8 @@ def site_of_given(export: str, given: Given, before: str = "") -> Site:
 
 def shown(value: Argument) -> str:
     """An argument as it is written, and in a report: of bytes only how many."""
+    from ...options.grammar import quoted_text
+
     match value:
         case bytes():
             return f"{len(value)} bytes"
@@ -83,4 +91,6 @@ def shown(value: Argument) -> str:
 
 
 def _listed(texts: Sequence[str]) -> str:
+    from ...options.grammar import quoted_text
+
     return ", ".join(map(quoted_text, texts))

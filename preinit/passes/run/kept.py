@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ...binary.module import Module
-from ...engine.profile import Profile
 from ...engine.values import Unsuited
 from ...errors.reason import Reason
 from ...options import Options
@@ -18,6 +17,7 @@ from .strategies import Strategy, strategies
 
 if TYPE_CHECKING:
     from ...engine.ondemand.prepared import Engines
+    from ...engine.profile import Profile
     from .paused import Guest, Paused
 
     #: What compiling a guest gives.
@@ -51,7 +51,11 @@ class Kept(Protocol):
 def _learnt(strategy: Strategy, problem: Unsuited, following: Strategy) -> Profile | None:
     """What other builds should know of a problem: where something is known, another run was fine on demand."""
     known = strategy.profile and strategy.profile.chunks
-    return Profile("", problem.reason) if following.engine == "whole" and problem.lasting and not known else None
+    if following.engine != "whole" or not problem.lasting or known:
+        return None
+    from ...engine.profile import Profile
+
+    return Profile("", problem.reason)
 
 
 class KeptInFolder:

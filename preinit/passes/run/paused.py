@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ...engine.guest import Instance
-from ...engine.profile import Profile
 from ...errors import PreinitError, TimeLimit
 from ...tuples import NamedTuple
 from ..instrument import Instrumented
@@ -14,6 +13,7 @@ from .observed import Observed
 
 if TYPE_CHECKING:
     from ...engine.ondemand.instance import OnDemandGuest
+    from ...engine.profile import Profile
     from ...engine.whole import CompiledGuest
     from ...host import World
     from ...result import EngineFacts, HostFacts, RunFacts

@@ -5,14 +5,17 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...binary.digest import sha256
 from ...binary.module import Module
 from ...engine.code import DAMAGED, CodeCache
-from ...engine.profile import Profile, decode, encode
 from ...files.cache import examined_of, write_entry
 from ...options import Options
 from ...version import VERSION
+
+if TYPE_CHECKING:
+    from ...engine.profile import Profile
 
 
 class ProfileStore:
@@ -54,6 +57,8 @@ class ProfileStore:
         data = self.code.read("profiles", self._name) if self.code else None
         if self.code is None or data is None:
             return None
+        from ...engine.profile import decode
+
         profile = decode(data, self._module, self._name)
         if profile is None:
             self.code.distrust("profiles", self._name, DAMAGED)
@@ -64,6 +69,8 @@ class ProfileStore:
     def write(self, profile: Profile | None) -> None:
         """Keeps a profile, if there is one and a place for it."""
         if self._folder and profile:
+            from ...engine.profile import encode
+
             write_entry(self._folder, "profiles", self._name, encode(profile, self._module, self._name))
 
     @cached_property

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ...binary.module import Module
 from ...engine.ondemand.suitability import unsuitable, worthwhile
-from ...engine.profile import Profile
 from ...engine.runtime import has_winch
 from ...engine.values import Unsuited
 from ...errors import counted
 from ...errors.reason import Reason
 from ...options import Options
 from ...tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from ...engine.profile import Profile
 
 ASKED_FOR = Reason("asked-for", "asked for")
 
