@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import UsageError, quoted
-from ..result.frozen import Value
 from .accepted import accepted_kind
 from .calls import Call, initializers, renamings
 from .declared import Effect, Option
@@ -17,6 +15,7 @@ from .host import Host
 from .kinds import COUNT, FLAG, SECONDS, SIZE, Kind, one_of, optional, unfit
 from .lists import anchored_path, items, name_kind, pairs, words
 from .pause import PAUSE, PausePoint, pause_point
+from .settings import Settings, settings
 from .texts import figure, name_text, path_or_data, path_text, read_number
 
 Layout = Literal["balanced", "size", "wizer", "gzip", "few", "start"]
@@ -90,8 +89,8 @@ def _imports() -> Kind:
     return kind._replace(check=check)
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Options(Value):
+@settings
+class Options(Settings):
     """How to build. Lists are taken for tuples, mappings for pairs. Raises `UsageError` for what does not fit.
 
     Parameters

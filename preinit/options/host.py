@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
 from ..errors.reason import Reason
-from ..result.frozen import Value
 from . import hints
 from . import text as written
 from .callables import check_runs
 from .declared import Effect, Option
 from .kinds import COUNT, FLAG, SIZE, Files, Kind, Path, misplaced, one_of, unfit
 from .lists import anchored_path, check_pairs, items, pairs, texts
+from .settings import Settings, settings
 from .texts import (
     NOT_EMPTY,
     data,
@@ -249,8 +248,8 @@ def _functions() -> Kind:
     return FLAG._replace(wanted="a mapping of functions", check=check)
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Host(Value):
+@settings
+class Host(Settings):
     """What the guest sees of the world while it initializes. The defaults are hermetic: nothing.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..binary.digest import sha256
@@ -12,7 +11,7 @@ from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
 from ..result import FileFacts, Report
-from ..result.frozen import Value
+from ..result.frozen import Value, value
 from .build import Options
 from .calls import Argv, Call, Number, Returned, Strings, Word
 from .declared import Effect, declared
@@ -62,12 +61,12 @@ def _call(given: str | Call) -> str | dict[str, Any]:
     if isinstance(given, str):
         return given
     arguments: list[Any] = []
-    for value in given.arguments:
-        match value:
+    for argument in given.arguments:
+        match argument:
             case bytes():
-                arguments.append({"size": len(value), "sha256": sha256(value).hex()})
+                arguments.append({"size": len(argument), "sha256": sha256(argument).hex()})
             case str():
-                arguments.append({"text": value})
+                arguments.append({"text": argument})
             case Number(text):
                 arguments.append(text)
             case Word(offset):
@@ -79,11 +78,11 @@ def _call(given: str | Call) -> str | dict[str, Any]:
             case Strings(texts):
                 arguments.append({"list": list(texts)})
             case _:
-                arguments.append(value)
+                arguments.append(argument)
     return {"name": given.name, "arguments": arguments, "returns": given.returns}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@value
 class Recorded(Value):
     """What a report says of a build: SHA-256 of input and output, options, files that the initializer read."""
 
