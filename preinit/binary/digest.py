@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import hashlib
 
 _BUILT_IN = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
 
@@ -11,13 +15,22 @@ _BUILT_IN = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
 _SHORT = 1 << 14
 
 
-def sha256(data: bytes) -> bytes:
-    """The digest, 32 bytes."""
-    if len(data) <= _SHORT and "hashlib" not in sys.modules:
+def sha256(*pieces: bytes | memoryview) -> bytes:
+    """The digest of all of them, one after the other: 32 bytes."""
+    digest = _new(sum(map(len, pieces)))
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
+
+
+def _new(size: int) -> hashlib._Hash:
+    """What digests so many bytes."""
+    if size <= _SHORT and "hashlib" not in sys.modules:
         try:
-            return bytes(import_module(_BUILT_IN).sha256(data).digest())
+            found: hashlib._Hash = import_module(_BUILT_IN).sha256()
+            return found
         except ImportError:  # Python was built without
             pass
     import hashlib
 
-    return hashlib.sha256(data).digest()
+    return hashlib.sha256()

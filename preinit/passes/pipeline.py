@@ -111,7 +111,7 @@ def build_source(
         output = first_valid(outputs, job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)
     check_accepted(report, job, output)
-    return Result(output.wasm, report)
+    return Result(output.written, report)
 
 
 def with_python_hints(result: Result) -> Result:
@@ -119,7 +119,7 @@ def with_python_hints(result: Result) -> Result:
     import dataclasses
 
     hazards = tuple(dataclasses.replace(found, hint=in_python(found.hint)) for found in result.report.warnings)
-    return type(result)(result.wasm, dataclasses.replace(result.report, warnings=hazards)) if hazards else result
+    return type(result)(result.written, dataclasses.replace(result.report, warnings=hazards)) if hazards else result
 
 
 def deadline_of(options: Options, observer: Observer) -> Deadline:
