@@ -6,6 +6,7 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..engine.heap import give_back_large
 from ..engine.runtime import Deadline
 from ..options import Options
 from ..options.fields import given
@@ -50,6 +51,8 @@ def build(
 
 def build_module(wasm: Wasm, options: Options, observer: Observer) -> Result:
     """The same, for who reads messages in the words of the command line."""
+    if options.process_ends:
+        give_back_large()
     observer.listeners.append(_import_ahead)
     deadline = deadline_of(options, observer)
     component = None

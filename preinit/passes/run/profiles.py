@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 
 from ...binary.digest import sha256
 from ...binary.module import Module
 from ...engine.code import DAMAGED, CodeCache
+from ...engine.heap import give_back
 from ...engine.profile import Profile, decode, encode
+from ...engine.values import EngineError
 from ...files.cache import examined_of, write_entry
 from ...options import Options
 from ...version import VERSION
+
+#: Chunks of which the code has a megabyte or so.
+_MANY = 20
 
 
 class ProfileStore:
@@ -64,7 +69,10 @@ class ProfileStore:
     def write(self, profile: Profile | None) -> None:
         """Keeps a profile, if there is one and a place for it."""
         if self._folder and profile:
-            write_entry(self._folder, "profiles", self._name, encode(profile, self._module, self._name))
+            with suppress(EngineError):  # too little memory, perhaps: the next build is slower, that is all
+                write_entry(self._folder, "profiles", self._name, *encode(profile, self._module, self._name))
+            if len(profile.chunks) >= _MANY:
+                give_back()  # the code of each, as it was written
 
     @cached_property
     def _name(self) -> str:
