@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -404,3 +405,22 @@ def test_what_an_output_has_of_its_input_is_not_copied_until_somebody_asks_for_i
     assert sum(len(view) for view in views if view.obj is source) > len(source) * 0.9
     assert len(result.written) == len(result.wasm)
     assert [*result.written.pieces] == [result.wasm]
+
+
+@pytest.mark.parametrize("init", ["preinit_initialize", "other"])
+def test_a_build_takes_no_memory_for_a_copy_of_its_input(
+    init: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.binary.rope._LARGE", 1000)
+    source = wasm(COUNTER) + b"".join(write.custom_section("large", bytes(20_000_000)))
+    options = Options(cache=False, engine="ondemand", init_funcs=(init,), measure_gzip=True)
+    build(source, options)  # imports what it needs
+    tracemalloc.start()
+    try:
+        result = build(source, options)
+        result.write(tmp_path / "out.wasm")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+    assert (tmp_path / "out.wasm").read_bytes() == result.wasm
