@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated, printable
 from ..tuples import NamedTuple
@@ -23,6 +23,9 @@ from .digest import sha256
 from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
+
+if TYPE_CHECKING:
+    from .rope import Rope
 
 T = TypeVar("T")
 
@@ -115,7 +118,7 @@ class Module:
     def code_sha256(self) -> str:
         """Of the code section, in hex."""
         section = self.section(SectionId.CODE)
-        return sha256(bytes(self.payload(section)) if section else b"").hex()
+        return sha256(self.payload(section) if section else b"").hex()
 
     def bodies_sha256(self, functions: Iterable[int]) -> str:
         """Of the bodies of functions, all of which the module defines, in hex."""
@@ -325,8 +328,9 @@ def _check_preamble(data: bytes) -> None:
     raise NotWasm(f"the input does not start with the Wasm magic number (it starts with {data[:4].hex(' ')})")
 
 
-def read_sections(data: bytes) -> tuple[Section, ...]:
+def read_sections(wasm: bytes | Rope) -> tuple[Section, ...]:
     """Where a module's sections are, in order. Raises `Truncated`, `Malformed`."""
+    data = cast("bytes", wasm)  # single bytes are read, and names: of a rope, too
     order = {number: place for place, number in enumerate(SECTION_ORDER)}
     at = Cursor(data, len(PREAMBLE), len(data), "module")
     found: list[Section] = []

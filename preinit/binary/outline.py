@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from ..tuples import NamedTuple
 from . import encoder as write
-from .bodies import BodyRanges
 from .constexpr import ConstantExpression
 from .cursor import Cursor
-from .instructions import decoder
 from .module import Module, Section, SectionId, read_sections
-from .opcodes import REF_FUNC, Kind
+from .opcodes import REF_FUNC
+from .rope import Rope
 from .sections import ExternKind, read_data, read_elements, read_exports, read_globals, read_memories, read_tables
 
 #: A body that is valid whatever the function's type: no locals, `unreachable`, `end`.
@@ -29,8 +28,8 @@ _UNREACHABLE = b"\0\0\x0b"
 #: Sections that a body depends on as a whole.
 _WHOLE = (SectionId.TYPE, SectionId.IMPORT, SectionId.FUNCTION, SectionId.TAG)
 
-#: Bytes of bodies that are read at most to find out whether one names a function.
-_MOST_READ = 1 << 20
+#: Bytes of bodies that are in doubt at most: validating all would soon take no longer.
+_MOST_DOUBTED = 1 << 22
 
 #: `memory.init` and `data.drop`; `array.new_data` and `array.init_data`. Without their immediates.
 _NAMES_DATA = rb"\xfc(?:[\x08\x09]|[\x88\x89]\x80*\x00)"
@@ -57,62 +56,66 @@ class Context(NamedTuple):
 
 
 def outline(
-    data: bytes,
+    wasm: bytes | Rope,
     sections: Iterable[Section],
     contents: bool = True,
     module: Module | None = None,
-    groups: Collection[int] = (),
+    kept: Sequence[range] = (),
 ) -> bytes:
     """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too.
 
-    `groups`: those of the bodies of `module`, which has the same code, that are not replaced.
+    `module`: one with the same code section; `kept`: ranges of its bodies, in order, that are not replaced.
     """
-    view = memoryview(data)
+    rope = _rope(wasm)
     pieces: list[list[bytes | memoryview]] = []
     for section in sections:
         if section.id == SectionId.CODE:
-            count = Cursor(data, section.start, section.end, section.label).count(2)
-            code = write.code_entry(_UNREACHABLE) * count
-            if module and groups:
-                code = b"".join(_in_groups(module, groups))
+            if module:  # a rope has the same bytes as a view, which nothing but a copy of could be read
+                count, _ = module.code_entries()
+            else:
+                count = rope.cursor(section.start, section.end, section.label).count(2)
+            code = b"".join(_entries(module, count, kept))
             pieces.append(write.section(SectionId.CODE, write.uleb(count) + code))
         elif section.id == SectionId.DATA and not contents:
-            pieces.append(write.section(SectionId.DATA, write.vector(_emptied(data, section))))
+            pieces.append(write.section(SectionId.DATA, write.vector(_emptied(rope, section))))
         elif section.id != SectionId.CUSTOM:
-            pieces.append([view[section.header : section.end]])
+            pieces.append([rope.part(section.header, section.end)])
     return write.assemble(pieces)
 
 
-def _group_ranges(bodies: BodyRanges) -> Iterator[range]:
+def _entries(module: Module | None, count: int, kept: Sequence[range]) -> Iterator[bytes | memoryview]:
+    """The `count` entries of a code section: those that are kept as they are in `module`, else such that trap."""
+    traps, done = write.code_entry(_UNREACHABLE), 0
+    if module and kept:
+        view, bodies = memoryview(module.data), module.bodies
+        for numbers in kept:
+            yield traps * (numbers.start - done)
+            yield view[bodies[numbers.start].entry : bodies[numbers.stop - 1].end]
+            done = numbers.stop
+    yield traps * (count - done)
+
+
+def groups(module: Module) -> list[range]:
     """The bodies of each group, by their numbers."""
-    for first in range(0, len(bodies), GROUP):
-        yield range(first, min(first + GROUP, len(bodies)))
-
-
-def _in_groups(module: Module, groups: Collection[int]) -> Iterator[bytes | memoryview]:
-    """The entries of a code section: in `groups` as they are, else those that trap."""
-    view, bodies = memoryview(module.data), module.bodies
-    for number, group in enumerate(_group_ranges(bodies)):
-        if number in groups:
-            yield view[bodies[group[0]].entry : bodies[group[-1]].end]
-        else:
-            yield write.code_entry(_UNREACHABLE) * len(group)
+    count = len(module.bodies)
+    return [range(first, min(first + GROUP, count)) for first in range(0, count, GROUP)]
 
 
 def group_digests(module: Module) -> list[bytes]:
     """For each group of a module's bodies, a SHA-256 of them and of where they are in the order of functions."""
     view, found = memoryview(module.data), []
-    for group in _group_ranges(module.bodies):
+    for group in groups(module):
         digest = hashlib.sha256(b"%d:" % group[0])
         digest.update(view[module.bodies[group[0]].entry : module.bodies[group[-1]].end])
         found.append(digest.digest())
     return found
 
 
-def _emptied(data: bytes, section: Section) -> list[bytes]:
+def _emptied(rope: Rope, section: Section) -> list[bytes]:
     """The segments of a data section with nothing in them, where they were."""
     found = []
-    at = Cursor(data, section.start, section.end, section.label)
+    at = rope.cursor(section.start, section.end, section.label)
+    data = at.buffer
     for _, _, raw, start, _, _, _ in read_data(at):
         size = start - 1  # the number of bytes: only its last byte is less than 0x80, and so is the one before it
         while data[size - 1] >= 0x80:
@@ -130,7 +133,9 @@ _READ: dict[int, Callable[[Cursor], Sequence[Any]]] = {
 }  # fmt: skip
 
 
-def context(data: bytes, sections: Iterable[Section], known: Mapping[int, Sequence[Any]] | None = None) -> Context:
+def context(
+    wasm: bytes | Rope, sections: Iterable[Section], known: Mapping[int, Sequence[Any]] | None = None
+) -> Context:
     """All that the validity of a module's bodies depends on. Raises what reading its sections raises.
 
     `known`: the entries of the sections in `_READ`, where they were read.
@@ -138,17 +143,18 @@ def context(data: bytes, sections: Iterable[Section], known: Mapping[int, Sequen
     Of a global, that is its type and the functions that it declares; of a memory, its address type and page size; of
     a table, its types; of an element segment, its type and what it declares.
     """
+    rope = _rope(wasm)
     digest = hashlib.sha256()
     declared: set[int] = set()
     segments = None
     for section in sections:
-        at = Cursor(data, section.start, section.end, section.label)
+        place = section.start, section.end
         entries: Sequence[Any] = ()
         if section.id in _READ:
-            entries = known[section.id] if known else _READ[section.id](at)
+            entries = known[section.id] if known else _READ[section.id](rope.cursor(*place, section.label))
         initializers: list[ConstantExpression | None] = []
         if section.id in _WHOLE:
-            said: object = hashlib.sha256(memoryview(data)[section.start : section.end]).digest()
+            said: object = hashlib.sha256(rope.part(*place)).digest()
         elif section.id == SectionId.GLOBAL:
             initializers = [entry.initializer for entry in entries]
             said = [(entry.type, entry.mutable) for entry in entries]
@@ -164,7 +170,7 @@ def context(data: bytes, sections: Iterable[Section], known: Mapping[int, Sequen
             if section.id == SectionId.EXPORT:
                 declared.update(export.target for export in entries if export.kind == ExternKind.FUNC)
             elif section.id == SectionId.DATA_COUNT:
-                segments = at.u32()
+                segments = rope.cursor(*place, section.label).u32()
             continue
         declared.update(*(expression.functions for expression in initializers if expression))
         digest.update(repr((int(section.id), said)).encode())
@@ -193,56 +199,48 @@ def rest_digest(module: Module) -> bytes:
     return found.digest()
 
 
-def serves(known: Context, wanted: Context, module: Module) -> bool:
-    """Whether bodies of `module` that are valid in one context are known to be valid in another one.
+def in_doubt(known: Context, wanted: Context, module: Module) -> list[range] | None:
+    """Of bodies of `module` that are valid in one context, those that may not be in another one; None: all of them.
 
-    More to name does no harm; less of it only where no body names what is gone.
+    More to name does no harm; less of it only where a body names what is gone. Few bytes of a large module's code look
+    as if it did, and whether they do, only decoding the body tells, which validating it does.
     """
     if known.fixed != wanted.fixed:
-        return False
+        return None
+    code, functions = module.section(SectionId.CODE), known.declared - wanted.declared
     fewer = known.segments is not None and (wanted.segments is None or wanted.segments < known.segments)
-    return not _names_any(module, known.declared - wanted.declared, (wanted.segments or 0) if fewer else None)
-
-
-def _names_any(module: Module, functions: Collection[int], segments: int | None) -> bool:
-    """Whether a body holds a reference to one of those functions, or names a data segment from number `segments` on.
-
-    True, too, where that would take long to tell.
-    """
-    code = module.section(SectionId.CODE)
-    if code is None or (not functions and segments is None):
-        return False
+    if code is None or not (functions or fewer):
+        return []
     if len(functions) > _MOST_DROPPED:
-        return True
-    # Few bytes of a large module's code are those instructions, and few references have one of these numbers.
+        return None
     # One pattern at a time: what begins with one byte is found ten times as fast.
     patterns = []
     if functions:
         numbers = b"|".join(re.escape(form) for function in functions for form in _spellings(function))
         patterns.append(bytes((REF_FUNC,)) + b"(?:" + numbers + b")")
-    if segments is not None:
+    if fewer:
         patterns += [_NAMES_DATA, _NAMES_DATA_OF_ARRAYS] if module.types.has_gc else [_NAMES_DATA]
-    search = decoder(frozenset((Kind.FUNCTION, Kind.DATA))).search
-    room, checked = _MOST_READ, -1
     places = (re.compile(pattern, re.DOTALL).finditer(module.data, code.start, code.end) for pattern in patterns)
+    found: set[int] = set()
+    room = _MOST_DOUBTED
     for place in chain.from_iterable(places):
         index = bisect_right(module.bodies.starts, place.start()) - 1
-        if index in (checked, -1):
+        if index < 0 or index in found:
             continue
-        checked = index
+        found.add(index)
         room -= module.bodies.size(index)
         if room < 0:
-            return True
-        found = search(module.data, *module.bodies[index][1:])
-        if found.unknown is not None:
-            return True
-        for instruction in found.found:
-            for kind, _, _, target in instruction.references:
-                if kind == Kind.DATA and segments is not None and target >= segments:
-                    return True
-                if kind == Kind.FUNCTION and instruction.opcode == REF_FUNC and target in functions:
-                    return True
-    return False
+            return None
+    return [range(index, index + 1) for index in sorted(found)]
+
+
+def united(ranges: Iterable[range]) -> list[range]:
+    """The ranges in order, without those that lie in others; none overlap otherwise."""
+    found: list[range] = []
+    for numbers in sorted(ranges, key=lambda each: (each.start, -each.stop)):
+        if not found or numbers.start >= found[-1].stop:
+            found.append(numbers)
+    return found
 
 
 def _spellings(number: int) -> Iterator[bytes]:
@@ -253,11 +251,18 @@ def _spellings(number: int) -> Iterator[bytes]:
         yield shortest[:-1] + bytes((shortest[-1] | 0x80,)) + b"\x80" * (size - len(shortest) - 1) + b"\0"
 
 
-def context_of_same_code(data: bytes, original: bytes, code: Section) -> tuple[Context, tuple[Section, ...]] | None:
-    """The `context` and the sections of a module, if its code section is that of `original`, byte for byte."""
-    sections = read_sections(data)
+def context_of_same_code(wasm: bytes | Rope, module: Module) -> tuple[Context, tuple[Section, ...]] | None:
+    """The `context` and the sections of a binary, if its code section is that of `module`, byte for byte."""
+    rope = _rope(wasm)
+    sections = read_sections(rope)
+    code = module.section(SectionId.CODE)
     found = next((section for section in sections if section.id == SectionId.CODE), None)
-    same = found and data.startswith(memoryview(original)[code.start : code.end], found.start)
-    if not found or not same or found.end - found.start != code.end - code.start:
+    if not code or not found or found.end - found.start != code.end - code.start:
         return None
-    return context(data, sections), sections
+    if not module.data.startswith(rope.part(found.start, found.end), code.start):
+        return None
+    return context(rope, sections), sections
+
+
+def _rope(wasm: bytes | Rope) -> Rope:
+    return wasm if isinstance(wasm, Rope) else Rope([wasm])

@@ -128,7 +128,7 @@ def command(
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
         progress.writing = True
-        write_output(output, result.wasm)
+        write_output(output, result.written.pieces)
         for option, target in (("--report", report), ("--html", html)):
             if not target:
                 continue

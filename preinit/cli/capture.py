@@ -137,7 +137,7 @@ def command(
                 locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
         progress.writing = True
-        write_output(output, result.wasm)
+        write_output(output, result.written.pieces)
         if report:
             from ..report.json import dumps
 

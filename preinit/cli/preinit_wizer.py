@@ -181,7 +181,7 @@ def command(source: str | None, output: str | None, **given: Any) -> None:
         except PreinitError as problem:
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
             raise
-        write_output(output, result.wasm)
+        write_output(output, result.written.pieces)
         warnings = () if quiet else result.report.warnings
         for warning in warnings:
             say_warning(warning.code, warning.message, warning.hint)

@@ -49,7 +49,7 @@ def build_smaller(data: bytes, options: Options, observer: Observer, once: bool)
         results.append(build_module(data, changed(options, other), Observer()))
     if not results and excess is not None:
         raise excess
-    return min(results, key=lambda built: len(built.wasm))
+    return min(results, key=lambda built: len(built.written))
 
 
 def _drop(data: bytes) -> None:

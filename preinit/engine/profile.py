@@ -46,8 +46,10 @@ LiveCode = tuple[ffi.Engine, ffi.Module]
 
 
 class StoredChunk(NamedTuple):
-    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title, `live` its `code` in this process; `bodies`:
-    see `Module.bodies_sha256`."""
+    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title; `bodies`: see `Module.bodies_sha256`.
+
+    `code`: empty where it is `live`, in this process, and was not written down: see `written`.
+    """
 
     number: int
     functions: tuple[int, ...]
@@ -59,6 +61,10 @@ class StoredChunk(NamedTuple):
     bodies: str
     code: bytes
     live: LiveCode | None = None
+
+    def written(self) -> bytes:
+        """The code as another process can use it. Raises `EngineError`."""
+        return self.code or (ffi.serialize(self.live[1]) if self.live else b"")
 
 
 class Profile(NamedTuple):
@@ -76,24 +82,28 @@ class Profile(NamedTuple):
         return self._replace(parts=tuple(found.values())[-_MOST_PARTS:])
 
 
-def encode(profile: Profile, module: Module, name: str = "") -> bytes:
-    """The profile of a module as bytes, with a checksum, in which the entry's name counts."""
+def encode(profile: Profile, module: Module, name: str = "") -> list[bytes]:
+    """The profile of a module in pieces, with a checksum, in which the entry's name counts. Raises `EngineError`."""
+    codes = [chunk.written() for chunk in profile.chunks]
     index = {
         "compiler": profile.compiler,
         "whole": profile.whole,
         "code": module.code_sha256 if profile.whole else "",
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
         "parts": [(entry.name, len(entry.code)) for entry in profile.parts],
-        "chunks": [(*c[:5], int(c.changes_tables), c.globals, c.bodies, len(c.code)) for c in profile.chunks],
+        "chunks": [
+            (*c[:5], int(c.changes_tables), c.globals, c.bodies, len(code))
+            for c, code in zip(profile.chunks, codes, strict=True)
+        ],
     }
     import json  # not every build has a profile
 
     head = json.dumps(index, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
-    pieces += [entry.code for entry in profile.chunks]
+    pieces += codes
     pieces += [entry.code for entry in profile.parts]
-    return b"".join([_MAGIC, sha256(name.encode(), *pieces), *pieces])
+    return [_MAGIC, sha256(name.encode(), *pieces), *pieces]
 
 
 def decode(data: bytes, module: Module, name: str = "") -> Profile | None:

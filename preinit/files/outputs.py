@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,23 +20,24 @@ STANDARD_OUTPUT = "-"
 NOUNS = {"-o": "output", "--report": "report", "--json": "JSON", "--html": "page", "--depfile": "dependency file"}
 
 
-def write_output(target: str, data: bytes, option: str = "-o") -> None:
-    """Writes `data` to the file `target` that `option` named, or to standard output for "-".
+def write_output(target: str, data: bytes | Sequence[bytes | memoryview], option: str = "-o") -> None:
+    """Writes `data`, or pieces of it, to the file `target` that `option` named, or to standard output for "-".
 
     A regular file is replaced in one step; until then it stays as it was. A symbolic link is followed; a device or
     pipe is written to. Raises `OutputNotWritable`.
     """
+    pieces = (data,) if isinstance(data, bytes) else data
     try:
         if target == STANDARD_OUTPUT:
             if sys.stdout is None:
                 raise OSError(errno.EBADF, "it is closed")
             sys.stdout.flush()
-            write_all(sys.stdout.fileno(), data)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
+            write_all(sys.stdout.fileno(), *pieces)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
         elif _is_stream(target):
             with open(target, "wb", buffering=0) as stream:  # noqa: PTH123 - may be /dev/stdout
-                write_all(stream.fileno(), data)
+                write_all(stream.fileno(), *pieces)
         else:
-            replace_file(Path(os.path.realpath(target)), data)
+            replace_file(Path(os.path.realpath(target)), *pieces)
     except BrokenPipeError:
         raise
     except OSError as problem:

@@ -16,8 +16,8 @@ from .locks import lock, remove_if_left
 _PARTIAL = re.compile(r"\.preinit-[0-9a-f]{8}\.partial")
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Puts a file with `data` at `path` in one step; until then what is there stays as it was.
+def replace_file(path: Path, *pieces: bytes | memoryview) -> None:
+    """Puts a file with those `pieces` at `path` in one step; until then what is there stays as it was.
 
     The mode stays, or is what the umask asks for. Raises `OSError`, also where a device, a pipe or a folder is there.
     """
@@ -35,7 +35,7 @@ def replace_file(path: Path, data: bytes) -> None:
         number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         try:
             held = lock(number)  # until it is closed, nobody takes it for one of a dead run
-            write_all(number, data)
+            write_all(number, *pieces)
             if mode is not None:
                 partial.chmod(mode)
             if held:
@@ -57,13 +57,14 @@ def _remove_left(folder: Path) -> None:
             remove_if_left(folder / name)
 
 
-def write_all(number: int, data: bytes) -> None:
-    """Writes all of `data` to a descriptor, which may be a pipe that does not block."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(number, view) :]
-        except BlockingIOError:  # a pipe that whoever started us made non-blocking
-            import select
+def write_all(number: int, *pieces: bytes | memoryview) -> None:
+    """Writes all of the `pieces` to a descriptor, which may be a pipe that does not block."""
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            try:
+                view = view[os.write(number, view) :]
+            except BlockingIOError:  # a pipe that whoever started us made non-blocking
+                import select
 
-            select.select([], [number], [])
+                select.select([], [number], [])

@@ -138,7 +138,7 @@ def _captured(wasm: Wasm, path: str, options: Options, wanted: Capturing, observ
         job = Job(module, (), options, {}, {}, deadline, plan.exports)
         report = report_of(job, recording, found, rewritten, made, proof, program, place.name, wanted, observer.seconds)
     check_accepted(report, job, rewritten)
-    return Result(rewritten.wasm, report)
+    return Result(rewritten.written, report)
 
 
 def _is_module(place: Path) -> bool:

@@ -69,7 +69,7 @@ def report_of(
 ) -> Report:
     """The report of a capture."""
     module, options = job.module, job.options
-    found = read_sections(output.wasm)
+    found = read_sections(output.written)
     compressed = options.measure_gzip or options.max_gzip is not None
     moved = code_offset(module.sections) != code_offset(found)
     host = host_facts(module, recording, made)
@@ -85,7 +85,7 @@ def report_of(
         layout=options.layout,
         engine=EngineFacts("node", "v8", reason, functions, functions, 0, 1, reason_code="glue"),
         input=module_facts(module.data, module.sha256, module.sections, options.measure_gzip),
-        output=module_facts(output.wasm, output.sha256, found, compressed),
+        output=module_facts(output.written, output.sha256, found, compressed),
         runs=(),
         passes=passes,
         snapshot=snapshot_facts(module, captured.snapshot, output),

@@ -6,6 +6,7 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..engine.heap import give_back_large
 from ..engine.runtime import Deadline
 from ..options import Options
 from ..options.fields import given
@@ -51,6 +52,8 @@ def build(
 
 def build_module(wasm: Wasm, options: Options, observer: Observer) -> Result:
     """The same, for who reads messages in the words of the command line."""
+    if options.process_ends:
+        give_back_large()
     observer.listeners.append(_import_ahead)
     deadline = deadline_of(options, observer)
     component = None
@@ -112,7 +115,7 @@ def build_source(
         output = first_valid(outputs, job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)
     check_accepted(report, job, output)
-    return Result(output.wasm, report)
+    return Result(output.written, report)
 
 
 def with_python_hints(result: Result) -> Result:
@@ -122,7 +125,7 @@ def with_python_hints(result: Result) -> Result:
     from ..options.words import in_python
 
     hazards = tuple(dataclasses.replace(found, hint=in_python(found.hint)) for found in result.report.warnings)
-    return type(result)(result.wasm, dataclasses.replace(result.report, warnings=hazards)) if hazards else result
+    return type(result)(result.written, dataclasses.replace(result.report, warnings=hazards)) if hazards else result
 
 
 def deadline_of(options: Options, observer: Observer) -> Deadline:

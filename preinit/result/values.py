@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from ..binary.rope import Rope
 from ..errors import Frame, OutputNotWritable, in_words, quoted, way_out
 from .captured import CaptureFacts
 from .component import ComponentFacts
@@ -349,12 +350,31 @@ def _with_frames(value: Any) -> Any:
     return type(value)(map(_with_frames, value)) if isinstance(value, list | tuple) else value
 
 
-@dataclass(frozen=True, eq=False)
 class Result:
-    """The output module and the report about it."""
+    """The output module and the report about it.
 
-    wasm: bytes = field(repr=False)
-    report: Report
+    `written`: the module in pieces, of which the large ones are views of the input. They are joined when somebody asks
+    for `wasm`, and not before: whoever only writes it to a file needs no second copy.
+    """
+
+    def __init__(self, wasm: bytes | Rope, report: Report) -> None:
+        self._written = Rope([wasm]) if isinstance(wasm, bytes) else wasm
+        self._report = report
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(report={self._report!r})"
+
+    @property
+    def wasm(self) -> bytes:
+        return self._written.joined()
+
+    @property
+    def written(self) -> Rope:
+        return self._written
+
+    @property
+    def report(self) -> Report:
+        return self._report
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes the module to a file, in one step: what was there stays until it is complete.
@@ -364,7 +384,7 @@ class Result:
         from ..files.replace import replace_file
 
         try:
-            replace_file(Path(os.path.realpath(path)), self.wasm)
+            replace_file(Path(os.path.realpath(path)), *self._written.pieces)
         except (OSError, ValueError) as problem:
             reason = in_words(problem)
             raise OutputNotWritable(

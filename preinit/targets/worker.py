@@ -15,10 +15,11 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     Interrupted,
@@ -39,6 +40,9 @@ from ..options import Options
 from ..options.fields import changed
 from .state import Fingerprint, state_bytes, state_file
 from .target import Target
+
+if TYPE_CHECKING:
+    from ..result import Result
 
 #: Seconds that are left to clean up when the parent is gone.
 _GRACE = 5.0
@@ -125,14 +129,14 @@ def _result(job: Job) -> Any:
         raise
 
 
-def _verify(job: Job, wasm: bytes) -> None:
+def _verify(job: Job, result: Result) -> None:
     """Raises `Mismatch` if an output is not what its input is after its initializer."""
     given = job.target.verify
     if given is None:
         return
     from ..verification import Calls, verify_calls
 
-    verify_calls(os.fspath(job.target.input), wasm, job.options, Calls.of_settings(given))
+    verify_calls(os.fspath(job.target.input), result.wasm, job.options, Calls.of_settings(given))
 
 
 def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
@@ -146,10 +150,10 @@ def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
         check_repeatable(job.options)
     started = time.perf_counter()
     result = _result(job)
-    _verify(job, result.wasm)
+    _verify(job, result)
     report = result.report
     written = {"output": report.output.sha256}
-    _write(target.output, result.wasm, "-o")
+    _write(target.output, result.written.pieces, "-o")
     if target.report:
         import hashlib
 
@@ -174,7 +178,7 @@ def _check_place(path: Path, option: str) -> None:
         raise OutputNotWritable(f"{shown(path)!r} is not a regular file", hint="Name one in the config file.")
 
 
-def _write(path: Path, data: bytes, option: str) -> None:
+def _write(path: Path, data: bytes | Sequence[bytes | memoryview], option: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

@@ -104,7 +104,7 @@ def test_a_profile_that_says_something_else_is_none_or_names_what_exists(index: 
 @given(st.integers(0, 400), st.integers(0, 255), st.booleans())
 def test_a_damaged_profile_is_none(place: int, byte: int, cut: bool) -> None:
     assert MODULE is not None
-    data = encode(PROFILE, MODULE)
+    data = b"".join(encode(PROFILE, MODULE))
     assert decode(data, MODULE) == PROFILE
     wrong = data[:place] if cut else data[:place] + bytes((byte,)) + data[place + 1 :]
     assert decode(wrong, MODULE) == (PROFILE if wrong == data else None)

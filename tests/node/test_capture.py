@@ -9,6 +9,7 @@ import pytest
 
 import preinit
 from preinit.binary.module import parse
+from preinit.binary.rope import Rope
 from preinit.errors import OutputInvalid, UsageError
 from preinit.node import rewriting
 from preinit.passes.rewrite.module import Rewritten
@@ -213,7 +214,8 @@ def test_what_only_an_export_declared_can_still_be_referred_to(tmp_path: Path) -
 
 
 def test_an_output_that_node_does_not_take_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    invalid = Rewritten(wasm('(module (func (export "__wasm_call_ctors") (drop (i32.eqz (i64.const 1)))))'), (), 0)
+    text = '(module (func (export "__wasm_call_ctors") (drop (i32.eqz (i64.const 1)))))'
+    invalid = Rewritten(Rope([wasm(text)]), (), 0)
     monkeypatch.setattr(rewriting, "write_module", lambda *_: invalid)
     script = SCRIPT + "import fs from 'node:fs'; fs.appendFileSync(new URL('runs', import.meta.url), 'x');"
     with pytest.raises(OutputInvalid, match=r"does not validate in Node \d+.*function #0.*type"):

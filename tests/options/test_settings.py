@@ -6,7 +6,8 @@ import inspect
 
 import pytest
 
-from preinit import Host, Options, UsageError
+from preinit import Host, Options
+from preinit.errors import UsageError
 
 
 @pytest.mark.parametrize("kind", [Options, Host])
@@ -26,7 +27,7 @@ def test_each_value_is_checked() -> None:
 
 def test_who_asks_sees_all_fields_and_their_defaults() -> None:
     parameters = inspect.signature(Options).parameters
-    assert list(parameters)[0] == "init_funcs"
+    assert next(iter(parameters)) == "init_funcs"
     assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for each in parameters.values())
     assert parameters["layout"].default == Options().layout
     assert inspect.signature(Host).parameters["clock_pace"].default == Host().clock_pace

@@ -61,7 +61,7 @@ class ChunkMaker:
         stored = self._prepared.stored.chunks[number]
         engine, module = stored.live or (None, None)
         if engine is not self._prepared.engine:
-            module = self._prepared.load(stored.code)
+            module = self._prepared.load(stored.written())
         if module is None:
             return None
         return Chunk(b"", f"{self._prefix}{stored.number}", *stored[1:7]), module
@@ -76,10 +76,9 @@ class ChunkMaker:
         else:
             number, chunk, module = ready
             self.expect(self._long.pop(number))
-        code = self._prepared.serialize(module) if self._prepared.keeps_code else b""
-        live = (self._prepared.engine, module) if code else None
+        live = (self._prepared.engine, module) if self._prepared.keeps_code else None
         bodies = self._module.bodies_sha256(chunk.functions)
-        self.new.append(StoredChunk(number, *chunk[2:], bodies, code, live))
+        self.new.append(StoredChunk(number, *chunk[2:], bodies, b"", live))
         return chunk._replace(wasm=b""), module
 
     def _assemble(self, function: int) -> tuple[int, Chunk, list[int]]:

@@ -162,7 +162,7 @@ def prepare(
 
 def _fits(engine: ffi.Engine, stored: Profile) -> bool:
     """Whether the engine takes code of that profile: not if another version compiled it, or for another machine."""
-    codes = [chunk.code for chunk in stored.chunks[:1]] + [stubs.code for stubs in stored.stubs[:1]]
+    codes = [chunk.written() for chunk in stored.chunks[:1]] + [stubs.code for stubs in stored.stubs[:1]]
     return all(_load(engine, code) for code in codes)
 
 

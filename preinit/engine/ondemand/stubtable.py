@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import count, repeat
+from itertools import count
 from typing import Any
 
 from .. import ffi
@@ -16,6 +16,11 @@ from .stubs import Stubs
 
 #: Functions from which on a module that puts them into a table is compiled.
 _MANY = 500
+
+#: Where a function was put, as one number, for there are tens of thousands: which fill it was, above these bits, and
+#: its place in that.
+_PLACE = 32
+_PLACES = (1 << _PLACE) - 1
 
 
 class StubTable:
@@ -30,7 +35,8 @@ class StubTable:
         self._store = store
         self._stubs = Stubs(prepared.code.original, prepared.tail_calls)
         self._modules: list[ffi.Module] = []
-        self._filled: dict[int, tuple[tuple[Any, int], ...]] = {}  # function -> tables, and where in them it was put
+        self._fills: list[tuple[Any, int]] = []  # a table, and from where on stubs were put there
+        self._filled: dict[int, int | tuple[int, ...]] = {}  # function -> where it was put: see `_PLACE`
         self._stub_of: dict[bytes, RawValue] = {}  # what took the place of a stub in a table -> the stub
         self.compiled: list[StoredStubs] = []  # what no earlier build had
         self.parts: list[StoredPart] = []  # the same of other parts
@@ -56,13 +62,14 @@ class StubTable:
         """Has a function's stub call `extern` from now on; in tables, `extern` takes its place."""
         slot = self._stubs.slot_of[function]
         ffi.set_function(self._store, self._link, slot, extern)
-        places = self._filled.get(function)
-        if not places:
+        places = self._filled.get(function, ())
+        if places == ():
             return
         stub = ffi.function_pointer(ffi.get_function(self._store, self._table, slot))
-        for table, place in places:
+        for place in (places,) if isinstance(places, int) else places:
+            table, start = self._fills[place >> _PLACE]
             # The guest may have put something else there. What the table holds now is the same function to it.
-            if stub and ffi.replace_function(self._store, table, place, stub, extern):
+            if stub and ffi.replace_function(self._store, table, start + (place & _PLACES), stub, extern):
                 self._stub_of[ffi.function_pointer(extern) or b""] = RawValue("func", stub)
 
     def prepare(self, functions: Iterable[int], every_type: bool = False) -> None:
@@ -71,12 +78,14 @@ class StubTable:
 
     def fill(self, table: Any, is_64: bool, start: int, functions: Sequence[int]) -> None:
         """Puts the stubs of `functions`, which are prepared, into a table, from `start` on."""
-        places = zip(repeat(table), count(start), strict=False)
+        places = count(len(self._fills) << _PLACE)
+        self._fills.append((table, start))
         if len(set(functions)) == len(functions) and self._filled.keys().isdisjoint(functions):
-            self._filled.update(zip(functions, zip(places, strict=False), strict=False))
+            self._filled.update(zip(functions, places, strict=False))
         else:
             for function, place in zip(functions, places, strict=False):
-                self._filled[function] = (*self._filled.get(function, ()), place)
+                known = self._filled.get(function, ())
+                self._filled[function] = (*((known,) if isinstance(known, int) else known), place)
         slots = list(map(self._stubs.slot_of.__getitem__, functions))
         if len(slots) < _MANY or memory_needed(len(slots)) > self._max_memory:
             ffi.copy_functions(self._store, self._table, slots, table, start)

@@ -136,7 +136,7 @@ def _instance_facts(
         part = source.parts[instance.base]
         size = len(part.module.data)
         state = "pristine" if instance in captured.pristine else "written" if instance in rewritten else "unchanged"
-        after = len(rewritten[instance].wasm) if instance in rewritten else size
+        after = len(rewritten[instance].written) if instance in rewritten else size
         yield CoreInstanceFacts(part.number, state, size, after)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from ...binary.module import Module, Section, SectionId, read_sections
+from ...binary.rope import Rope
 from ...errors import BudgetExceeded, Excess, quoted
 from ...options import Options
 from ...result import MemoryFacts, Report
@@ -30,8 +31,8 @@ def check_budgets(report: Report, module: Module, rewritten: Rewritten, options:
     memories = report.snapshot.memories
     compressed = report.output.gzip_size or 0
     measured: dict[str, tuple[int, str, Callable[[], Contributors]]] = {
-        "max_size": (len(rewritten.wasm), "bytes", lambda: _of_size(report, module, rewritten)),
-        "max_gzip": (compressed, "bytes", lambda: _of_gzip(rewritten.wasm)),
+        "max_size": (len(rewritten.written), "bytes", lambda: _of_size(report, module, rewritten)),
+        "max_gzip": (compressed, "bytes", lambda: _of_gzip(rewritten.written)),
         "max_segments": (report.snapshot.data_segments, "segments", lambda: _of_segments(memories, rewritten)),
         "max_memory_pages": (sum(map(pages, memories)), "pages", lambda: _of_pages(memories, rewritten)),
     }
@@ -103,11 +104,11 @@ def _cut(run: Run) -> Iterator[tuple[int, int, int]]:
         start = end
 
 
-def _of_gzip(wasm: bytes) -> Contributors:
+def _of_gzip(written: Rope) -> Contributors:
     """The sections that are largest when each is compressed alone, which is nearly what they take together."""
     sizes = []
-    for section in read_sections(wasm):
-        content = memoryview(wasm)[section.header : section.end]
+    for section in read_sections(written):
+        content = written.part(section.header, section.end)
         sizes.append((f"{_title(section)}, compressed alone", len(zlib.compress(content, 6))))
     return [*sorted(sizes, key=lambda item: -item[1])[:_FEW]]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...binary.cursor import Cursor
 from ...binary.module import Module, Section, SectionId
+from ...binary.rope import Rope
 from ...binary.sections import has_compact_imports
 from ...errors import InputError
 from ...result import BuildWarning
@@ -14,10 +15,10 @@ from ...result import BuildWarning
 _PAGE = 1 << 16
 
 
-def proposal_warnings(module: Module, output: bytes, sections: Sequence[Section]) -> Iterator[BuildWarning]:
-    """A warning for each. `output`: a module's bytes, with those `sections`, which has the memories of `module`."""
+def proposal_warnings(module: Module, output: Rope, sections: Sequence[Section]) -> Iterator[BuildWarning]:
+    """A warning for each. `output`: a binary with those `sections`, which has the memories of `module`."""
     imports = next((section for section in sections if section.id == SectionId.IMPORT), None)
-    if imports and has_compact_imports(Cursor(output, imports.start, imports.end, "import section")):
+    if imports and has_compact_imports(output.cursor(imports.start, imports.end, imports.label)):
         yield _warning(
             "compact imports",
             "Have the tool that wrote the input leave it out: `wasm-opt -all --disable-compact-imports IN -o OUT`.",

@@ -33,10 +33,13 @@ from .unused import unused_options
 from .world import hazards, hinted
 
 if TYPE_CHECKING:
+    from ...binary.rope import Rope
     from ..late import Late
 
 #: The level at which sizes are compared: gzip's own default.
 GZIP_LEVEL = 6
+#: zlib's name for the window of 32 KiB with gzip's header, and bytes that are compressed at once.
+_GZIP, _AT_ONCE = 31, 1 << 20
 
 
 def _state_of_preloads(job: Job) -> Sequence[BuildWarning]:
@@ -62,7 +65,7 @@ def _again(options: Options) -> str:
     )
 
 
-def module_facts(data: bytes, sha256: str, found: Sequence[Section], measure_gzip: bool) -> ModuleFacts:
+def module_facts(data: bytes | Rope, sha256: str, found: Sequence[Section], measure_gzip: bool) -> ModuleFacts:
     """Sizes of a module, `data`, with the sections `found` in it."""
     sections: dict[str, int] = {}
     for section in found:
@@ -76,11 +79,14 @@ def module_facts(data: bytes, sha256: str, found: Sequence[Section], measure_gzi
     )
 
 
-def gzip_size(data: bytes) -> int:
+def gzip_size(data: bytes | Rope) -> int:
     """Bytes that it has compressed."""
-    import gzip
+    import zlib
 
-    return len(gzip.compress(data, GZIP_LEVEL, mtime=0))
+    compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP)
+    views = [memoryview(piece) for piece in ((data,) if isinstance(data, bytes) else data.pieces)]
+    parts = (view[at : at + _AT_ONCE] for view in views for at in range(0, len(view), _AT_ONCE))
+    return sum(len(compressor.compress(part)) for part in parts) + len(compressor.flush())
 
 
 def snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> SnapshotFacts:
@@ -119,7 +125,7 @@ def find(
     """The report of a build. `scrubbed`, `differences`: what scrubbing the stack and an audit found; `late`: what the
     output fetches when it starts."""
     module, options = job.module, job.options
-    written = read_sections(output.wasm)
+    written = read_sections(output.written)
     pause = pause_facts(job, paused, snapshot.frames, output)
     compressed, digests = options.measure_gzip or options.max_gzip is not None, options.digest_modules
     moved = code_offset(module.sections) != code_offset(written)
@@ -129,7 +135,7 @@ def find(
         layout=options.layout,
         engine=paused.engine,
         input=module_facts(module.data, module.sha256 if digests else "", module.sections, options.measure_gzip),
-        output=module_facts(output.wasm, output.sha256 if digests else "", written, compressed),
+        output=module_facts(output.written, output.sha256 if digests else "", written, compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=snapshot_facts(module, snapshot, output),
@@ -139,7 +145,7 @@ def find(
             *module_warnings(job, snapshot, moved),
             *assumed_stack_pointers(paused.runs),
             *_state_of_preloads(job),
-            *proposal_warnings(module, output.wasm, written),
+            *proposal_warnings(module, output.written, written),
             *result_warnings(job.calls[: len(paused.returned)], paused.returned, job.entries),
             *hinted(
                 hazards(

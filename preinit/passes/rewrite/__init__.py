@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...binary.digest import sha256
+from ...binary.rope import Rope
 from ..observer import Observer
 from ..plan.job import Job
 from ..run import Paused
@@ -54,10 +55,10 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
             if runs is None:
                 runs = deadline.start(partial(memory_runs, module, snapshot, plan.memories)).result()
             output = deadline.start(partial(write_module, module, snapshot, variant, runs)).result()
-        if job.options.digest_modules and len(output.wasm) >= _LARGE_OUTPUT:
-            output = output._replace(hashing=deadline.start(partial(_sha256, output.wasm)))
+        if job.options.digest_modules and len(output.written) >= _LARGE_OUTPUT:
+            output = output._replace(hashing=deadline.start(partial(_sha256, output.written)))
         yield output
 
 
-def _sha256(wasm: bytes) -> str:
-    return sha256(wasm).hex()
+def _sha256(written: Rope) -> str:
+    return sha256(*written.pieces).hex()

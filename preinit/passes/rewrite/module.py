@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 
 from ...binary import encoder as write
 from ...binary.assembler import END
 from ...binary.digest import sha256
 from ...binary.module import Module, Section, SectionId
+from ...binary.rope import Rope
 from ...engine.runtime import Pending
 from ...tuples import NamedTuple
 from ..snapshot import Snapshot
@@ -24,18 +26,23 @@ _START, _END = map(itemgetter, range(2))
 
 
 class Rewritten(NamedTuple):
-    """The output, and the runs of memory that its data segments hold.
+    """What is written, and the runs of memory that its data segments hold.
 
     `added`: the index of the first function that was appended and does something, and bytes of each of them. `hashing`:
     its SHA-256, in hex, where that is under way. `zeros`: for images of memory.
     """
 
-    wasm: bytes
+    written: Rope
     runs: tuple[Run, ...]
     segments: int
     added: tuple[int, tuple[int, ...]] = (0, ())
     hashing: Pending[str] | None = None
     zeros: Zeros = Zeros()
+
+    @property
+    def wasm(self) -> bytes:
+        """The output in one."""
+        return self.written.joined()
 
     def held(self, memory: int) -> tuple[int, int]:
         """How many data segments hold a part of that memory, and bytes of these."""
@@ -45,7 +52,7 @@ class Rewritten(NamedTuple):
     @property
     def sha256(self) -> str:
         """Of the output, in hex."""
-        return self.hashing.result() if self.hashing else sha256(self.wasm).hex()
+        return self.hashing.result() if self.hashing else sha256(*self.written.pieces).hex()
 
 
 def variants(module: Module, snapshot: Snapshot, plan: Plan) -> Iterator[Plan]:
@@ -102,9 +109,8 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
         changed[SectionId.DATA_COUNT] = write.section(SectionId.DATA_COUNT, write.uleb(data.segments))
     sizes = tuple(len(one.locals) + len(one.body) + len(END) for one in plan.added)
     added = (len(module.function_types) + len(plan.noops), sizes)
-    return Rewritten(
-        write.assemble(_in_order(module, changed, plan)), tuple(data.runs), data.segments, added, zeros=data.zeros
-    )
+    written = Rope(chain([write.PREAMBLE], *_in_order(module, changed, plan)))
+    return Rewritten(written, tuple(data.runs), data.segments, added, zeros=data.zeros)
 
 
 def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> Iterator[write.Pieces]:

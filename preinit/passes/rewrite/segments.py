@@ -67,10 +67,9 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
             f"the snapshot's memory takes {size} bytes, a data section has at most {write.LARGEST_SECTION}",
             hint="Initialize less: only memory that is not zero is written.",
         )
-    pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries]
-    return DataWritten(
-        pieces if number else [], number, sorted([*active, *restored]) if restored else active, placed, zeros
-    )
+    # In one: the guest's memory is gone before the output is.
+    pieces: write.Pieces = [b"".join([bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries])] if number else []
+    return DataWritten(pieces, number, sorted([*active, *restored]) if restored else active, placed, zeros)
 
 
 def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 from ...binary.digest import sha256
 from ...binary.module import Module
 from ...engine.code import DAMAGED, CodeCache
+from ...engine.heap import give_back
+from ...engine.values import EngineError
 from ...files.cache import examined_of, write_entry
 from ...options import Options
 from ...version import VERSION
 
 if TYPE_CHECKING:
     from ...engine.profile import Profile
+
+#: Chunks of which the code has a megabyte or so.
+_MANY = 20
 
 
 class ProfileStore:
@@ -71,7 +76,10 @@ class ProfileStore:
         if self._folder and profile:
             from ...engine.profile import encode
 
-            write_entry(self._folder, "profiles", self._name, encode(profile, self._module, self._name))
+            with suppress(EngineError):  # too little memory, perhaps: the next build is slower, that is all
+                write_entry(self._folder, "profiles", self._name, *encode(profile, self._module, self._name))
+            if len(profile.chunks) >= _MANY:
+                give_back()  # the code of each, as it was written
 
     @cached_property
     def _name(self) -> str:

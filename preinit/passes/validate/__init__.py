@@ -25,11 +25,11 @@ def first_valid(outputs: Iterator[Rewritten], job: Job, validity: Validity, obse
     for output in outputs:
         try:
             with observer.stage("validate"):
-                job.deadline.start(partial(validity.check, output.wasm)).result()
+                job.deadline.start(partial(validity.check, output.written)).result()
         except REFUSALS as refusal:
             problem = refusal
             continue
-        if has_more(output.wasm, job.module):
+        if has_more(output.written, job.module):
             validity.check(job.module.data)  # code that was never called may name what the input lacks
         return output
     validity.check(job.module.data)

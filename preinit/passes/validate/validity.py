@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ...binary.digest import sha256
 from ...binary.module import Module, SectionId
+from ...binary.rope import Rope
 from ...engine import ffi
 from ...engine.ondemand.suitability import validated_beside, worthwhile
 from ...engine.runtime import Deadline, Pending
@@ -52,35 +53,36 @@ class Validity:
 
         return context_of_input(self._module)
 
-    def check(self, wasm: bytes, parallel: bool = True) -> None:
+    def check(self, wasm: bytes | Rope, parallel: bool = True) -> None:
         """Validates an output, or the input. `parallel`: on all cores, where nothing else goes on.
 
         Raises one of `REFUSALS`, with the byte offset.
         """
         if not self._pays or self._code is None:
-            check(wasm, parallel)
+            check(_joined(wasm), parallel)
             return
         from ...binary.outline import context_of_same_code, outline  # not every build has use for it
 
         own = wasm is self._module.data
-        made = (
-            (self._input, self._module.sections) if own else context_of_same_code(wasm, self._module.data, self._code)
-        )
+        made = (self._input, self._module.sections) if own else context_of_same_code(wasm, self._module)
         if made is None:
-            check(wasm, parallel)
+            check(_joined(wasm), parallel)
             return
         depends_on, sections = made
         unknown = self._unknown(depends_on)
         if own and unknown == [] and self._rest in self._noted(depends_on):
             return
+        new = unknown != [] or own
+        if unknown is None and isinstance(wasm, Rope) and len(wasm.pieces) > 1:
+            unknown = self._unknown_of_input(depends_on, parallel)
         if unknown is not None:
             try:
                 check(outline(wasm, sections, False, self._module, unknown), parallel)
             except REFUSALS:
                 unknown = None  # the offsets are not those of the output
         if unknown is None:
-            check(wasm, parallel)
-        if unknown != [] or own:
+            check(_joined(wasm), parallel)
+        if new:
             self._known.append(depends_on)
             self._note(depends_on, (self._rest,) if own else ())
 
@@ -90,21 +92,42 @@ class Validity:
             self.check(self._module.data, parallel)
             self.input_is_valid = True
 
-    def _unknown(self, wanted: Context) -> list[int] | None:
-        """The groups of the module's bodies that are not known to be valid there; None where none is known to be."""
-        from ...binary.outline import serves
+    def _unknown_of_input(self, wanted: Context, parallel: bool) -> list[range] | None:
+        """The same once the input was validated, which is in one piece: the output would have to be joined."""
+        from ...binary.outline import in_doubt
 
-        if any(serves(known, wanted, self._module) for known in self._known):
-            return []
+        doubted = in_doubt(self._input, wanted, self._module)
+        if doubted is not None:
+            try:
+                check(self._module.data, parallel)
+            except REFUSALS:
+                return None
+            self._known.append(self._input)
+        return doubted
+
+    def _unknown(self, wanted: Context) -> list[range] | None:
+        """The module's bodies that are not known to be valid there; None where none is known to be."""
+        from ...binary.outline import groups, in_doubt, united
+
+        for known in self._known:
+            doubted = in_doubt(known, wanted, self._module)
+            if doubted is not None:
+                return doubted
         if self._folder is None:
             return None
-        noted = set(self._noted(wanted))
-        if not noted and serves(self._input, wanted, self._module):
-            noted = set(self._noted(self._input))  # whoever built another output has left that the input is valid
-        unknown = [number for number, digest in enumerate(self._groups) if digest not in noted]
+        noted, doubted = set(self._noted(wanted)), []
+        if not noted and (of_input := self._noted(self._input)):
+            doubted = in_doubt(self._input, wanted, self._module)
+            if doubted is not None:
+                noted = set(of_input)  # whoever built another output has left that the input is valid
+        digests = self._groups
+        unknown = [found for found, digest in zip(groups(self._module), digests, strict=True) if digest not in noted]
+        if len(unknown) == len(digests):
+            return None
+        unknown = united((*unknown, *(doubted or ())))
         if not unknown:
             self._known.append(wanted)
-        return unknown if len(unknown) < len(self._groups) else None
+        return unknown
 
     @cached_property
     def _groups(self) -> list[bytes]:
@@ -131,6 +154,10 @@ class Validity:
         if self._folder:
             found = [*dict.fromkeys((*more, *self._groups, *self._noted(depends_on)))]
             write_entry(self._folder, "valid", _name(depends_on), b"".join(found[:_MOST_GROUPS]))
+
+
+def _joined(wasm: bytes | Rope) -> bytes:
+    return wasm if isinstance(wasm, bytes) else wasm.joined()
 
 
 def _name(depends_on: Context) -> str:

@@ -175,4 +175,4 @@ def test_stubs_of_another_engine_are_not_loaded(folder: Path) -> None:
 def test_what_is_encoded_is_decoded() -> None:
     module = parse(wasm(VARIED))
     for profile in (Profile("winch"), Profile("", Reason("code", "for a reason"))):
-        assert decode(encode(profile, module), module) == profile
+        assert decode(b"".join(encode(profile, module)), module) == profile

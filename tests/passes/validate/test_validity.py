@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from preinit import Options, build
 from preinit.binary import encoder as write
 from preinit.binary.module import Module, SectionId, parse
-from preinit.binary.outline import Context, context, context_of_input, outline, serves
+from preinit.binary.outline import Context, context, context_of_input, in_doubt, outline, united
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.engine.values import EngineError
 from preinit.errors import InvalidModule
+from preinit.passes.rewrite import module as rewriting
 from tests.support.both_engines import INIT, attempt
 from tests.support.modules import wasm
 
@@ -29,6 +31,7 @@ COUNTER = f"""(module (memory (export "memory") 1) (global $g (mut i32) (i32.con
 def _small_modules_count(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("preinit.passes.validate.validity.worthwhile", "preinit.passes.validate.validity.validated_beside"):
         monkeypatch.setattr(name, lambda module: True)
+    monkeypatch.setattr("preinit.binary.rope._LARGE", 8)  # outputs are in pieces, as those of large modules
 
 
 @pytest.fixture
@@ -182,6 +185,11 @@ def test_bodies_depend_on(name: str) -> None:
     assert len(digests) == 2
 
 
+def doubted(known: Context, wanted: Context, module: Module) -> list[int] | None:
+    found = in_doubt(known, wanted, module)
+    return None if found is None else [number for numbers in found for number in numbers]
+
+
 def both(before: str, after: str) -> tuple[Context, Context, Module]:
     known, wanted = wasm(f"(module {before})"), wasm(f"(module {after})")
     module = parse(known)
@@ -189,20 +197,22 @@ def both(before: str, after: str) -> tuple[Context, Context, Module]:
 
 
 @pytest.mark.parametrize(
-    ("body", "names"),
+    ("body", "may_name"),
     [
         ("(drop (ref.func 1))", True),
         ("(drop (ref.func 2))", False),
-        ("(drop (i32.const 0x152))", False),  # the same bytes: 0xd2 0x02, and then 0xd2 0x01
-        ("(drop (i32.const -174)) (drop (ref.func 1))", True),
+        ("(drop (i32.const 0x152))", False),  # 0xd2 0x02
+        ("(drop (i32.const -0x2e))", False),  # 0x52
+        ("(drop (i32.const 0xd2)) (drop (i32.const -174)) (drop (ref.func 1))", True),
+        ("(drop (i64.const 0xd2))", True),  # 0xd2 0x01, and it names nothing
     ],
 )
-def test_what_is_no_longer_declared_matters_where_a_body_names_it(body: str, names: bool) -> None:
+def test_what_is_no_longer_declared_matters_where_a_body_may_name_it(body: str, may_name: bool) -> None:
     exports = '(export "a" (func 1)) (export "b" (func 2))'
     functions = f"(func) (func) (func) (func {body})"
     known, wanted, module = both(exports + functions, '(export "b" (func 2))' + functions)
-    assert serves(known, wanted, module) is not names
-    assert serves(wanted, known, module)
+    assert doubted(known, wanted, module) == [3] * may_name
+    assert doubted(wanted, known, module) == []
 
 
 def test_a_reference_is_found_however_its_number_is_written() -> None:
@@ -213,26 +223,50 @@ def test_a_reference_is_found_however_its_number_is_written() -> None:
         module = parse(one)
         validation.check(one)
         known = context(one, module.sections)
-        assert not serves(known, known._replace(declared=frozenset()), module)
+        assert doubted(known, known._replace(declared=frozenset()), module) == [0]
 
 
 @pytest.mark.parametrize(
-    ("body", "served"),
+    ("body", "may_name"),
     [
-        ("(data.drop 0)", [True, True, False]),
-        ("(memory.init 1 (i32.const 0) (i32.const 0) (i32.const 0))", [True, False, False]),
-        ("(drop (array.new_data $a 1 (i32.const 0) (i32.const 0)))", [True, False, False]),
-        ("(array.init_data $a 0 (array.new_default $a (i32.const 0)) (i32.const 0) (i32.const 0) (i32.const 0))", [True, True, False]),
-        ("(drop (i32.const -900)) (drop (i64.const 0x49c))", [True, True, True]),  # the same bytes
+        ("(data.drop 0)", True),
+        ("(memory.init 1 (i32.const 0) (i32.const 0) (i32.const 0))", True),
+        ("(drop (array.new_data $a 1 (i32.const 0) (i32.const 0)))", True),
+        ("(array.init_data $a 0 (array.new_default $a (i32.const 0)) (i32.const 0) (i32.const 0) (i32.const 0))", True),
+        ("(drop (i64.const 0x47c)) (drop (i64.const 0x4fc))", True),  # the same bytes, and nothing is named
+        ("(drop (i32.const -900)) (drop (i64.const 0x49c))", False),
     ],
 )  # fmt: skip
-def test_fewer_segments_serve_where_no_body_names_those_that_are_gone(body: str, served: list[bool]) -> None:
-    fields = '(type $a (array (mut i8))) (memory 1) (data "a") (data "b") (func (data.drop 0))'
-    data = wasm(f"(module {fields.replace('data.drop 0', 'nop')} (func {body}))")
+def test_fewer_segments_matter_to_bodies_that_may_name_one(body: str, may_name: bool) -> None:
+    fields = '(type $a (array (mut i8))) (memory 1) (data "a") (data "b") (func nop)'
+    data = wasm(f"(module {fields} (func {body}))")
     module = parse(data)
     known = context(data, module.sections)._replace(segments=2)
-    assert [serves(known, known._replace(segments=left), module) for left in (2, 1, None)] == served
-    assert serves(known._replace(segments=None), known, module)
+    assert [doubted(known, known._replace(segments=left), module) for left in (2, 1, None)] == [
+        [],
+        [1] * may_name,
+        [1] * may_name,
+    ]
+    assert doubted(known._replace(segments=None), known, module) == []
+
+
+def test_where_too_much_is_in_doubt_all_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = '(memory 1) (data "a") (func (data.drop 0) (data.drop 0)) (func (data.drop 0))'
+    data = wasm(f"(module {fields})")
+    module = parse(data)
+    known = context(data, module.sections)
+    sizes = [module.bodies.size(number) for number in range(2)]
+    for most, found in ((sum(sizes), [0, 1]), (sum(sizes) - 1, None)):
+        monkeypatch.setattr("preinit.binary.outline._MOST_DOUBTED", most)
+        assert doubted(known, known._replace(segments=0), module) == found
+
+
+def test_ranges_that_lie_in_others_are_left_out() -> None:
+    assert united([range(9, 10), range(4), range(3, 4), range(1), range(4, 5)]) == [
+        range(4),
+        range(4, 5),
+        range(9, 10),
+    ]
 
 
 SAME = {
@@ -289,3 +323,104 @@ def test_an_outline_empties_segments_however_their_size_is_written() -> None:
     data = write.assemble([memory, write.section(SectionId.DATA, write.vector([*entries, b"\x01\x80\x00"]))])
     emptied = write.section(SectionId.DATA, write.vector([b"\0\x41\x01\x0b\0"] * 3 + [b"\x01\0"]))
     assert outline(data, parse(data).sections, contents=False) == write.assemble([memory, emptied])
+
+
+def with_count(text: str, segments: int) -> bytes:
+    """A module that says how many data segments it has, though no code names one."""
+    module = parse(wasm(text))
+    code = module.section(SectionId.CODE)
+    assert code
+    count = b"".join(write.section(SectionId.DATA_COUNT, write.uleb(segments)))
+    return module.data[: code.header] + count + module.data[code.header :]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_of_an_output_in_pieces_the_bodies_in_doubt_are_validated_alone(
+    cached: bool, tmp_path: Path, looked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.passes.run.attempt.validated_beside", lambda module: False)
+    monkeypatch.setattr("preinit.passes.validate.validity.validated_beside", lambda module: False)
+    doubt = f"(func (drop (i64.const 0x47c)) {'(drop (i32.const 0)) ' * 100})"  # the bytes of `memory.init`
+    source = with_count(COUNTER.replace(LONG, f'(data (i32.const 0) "a") {doubt} {LONG}'), 1)
+    output = attempt(source, cache=cached, cache_dir=str(tmp_path), engine="ondemand").wasm
+    assert output and parse(output).section(SectionId.DATA_COUNT) is None
+    assert len(source) in looked and len(output) not in looked
+    assert any(300 < size < 900 for size in looked)  # with that body, and without the long one
+    validation.check(output)
+
+
+def test_code_that_names_a_segment_is_found_in_an_output_in_pieces(looked: list[int]) -> None:
+    text = COUNTER.replace(LONG, f'(data (i32.const 0) "a") (func (data.drop 0)) {LONG}')
+    output = attempt(text, engine="ondemand").wasm
+    assert output and parse(output).section(SectionId.DATA_COUNT)
+    validation.check(output)
+
+
+def _claims_more(section: int, pieces: write.Pieces) -> write.Pieces:
+    whole = b"".join(pieces)
+    return [whole[:1] + bytes((whole[1] + 1,)) + whole[2:]] if section == SectionId.MEMORY else [whole]
+
+
+def _lacks_a_byte(section: int, pieces: write.Pieces) -> write.Pieces:
+    whole = b"".join(pieces)
+    return [whole[:-1] if section == SectionId.DATA else whole]
+
+
+def _other_code(section: int, pieces: write.Pieces) -> write.Pieces:
+    whole = b"".join(pieces)
+    return [whole.replace(b"\x41\x01\x6a", b"\x42\x01\x6a", 1) if section == SectionId.CODE else whole]
+
+
+def _other_export(section: int, pieces: write.Pieces) -> write.Pieces:
+    return write.section(7, write.vector([write.export("a", 0, 77)])) if section == SectionId.EXPORT else pieces
+
+
+def _other_global(section: int, pieces: write.Pieces) -> write.Pieces:
+    return write.section(6, write.vector([b"\x7f\x01\x42\x00\x0b"])) if section == SectionId.GLOBAL else pieces
+
+
+@pytest.mark.parametrize("damage", [_claims_more, _lacks_a_byte, _other_code, _other_export, _other_global])
+@pytest.mark.parametrize("beside", [True, False])
+def test_an_output_in_pieces_that_is_not_valid_is_refused(
+    damage: Callable[[int, write.Pieces], write.Pieces], beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*given: object) -> Iterator[write.Pieces]:
+        for pieces in original(*given):  # type: ignore[arg-type]
+            yield damage(pieces[0][0], pieces) if pieces else []
+
+    original = rewriting._in_order
+    monkeypatch.setattr(rewriting, "_in_order", damaged)
+    monkeypatch.setattr("preinit.passes.run.attempt.validated_beside", lambda module: beside)
+    monkeypatch.setattr("preinit.passes.validate.validity.validated_beside", lambda module: beside)
+    assert attempt(COUNTER, engine="ondemand").error
+
+
+def test_what_an_output_has_of_its_input_is_not_copied_until_somebody_asks_for_its_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("preinit.binary.rope._LARGE", 1000)
+    source = wasm(COUNTER.replace(LONG, LONG * 40))
+    result = build(source, Options(cache=False, engine="ondemand", init_funcs=("other",)))
+    views = [piece for piece in result.written.pieces if isinstance(piece, memoryview)]
+    assert sum(len(view) for view in views if view.obj is source) > len(source) * 0.9
+    assert len(result.written) == len(result.wasm)
+    assert [*result.written.pieces] == [result.wasm]
+
+
+@pytest.mark.parametrize("init", ["preinit_initialize", "other"])
+def test_a_build_takes_no_memory_for_a_copy_of_its_input(
+    init: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preinit.binary.rope._LARGE", 1000)
+    source = wasm(COUNTER) + b"".join(write.custom_section("large", bytes(20_000_000)))
+    options = Options(cache=False, engine="ondemand", init_funcs=(init,), measure_gzip=True)
+    build(source, options)  # imports what it needs
+    tracemalloc.start()
+    try:
+        result = build(source, options)
+        result.write(tmp_path / "out.wasm")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+    assert (tmp_path / "out.wasm").read_bytes() == result.wasm
