@@ -19,7 +19,7 @@ from . import sections as read
 from .bodies import BodyRanges, read_bodies
 from .constexpr import integer_of
 from .cursor import MOST_ITEMS, Cursor
-from .digest import sha256
+from .digest import fingerprint, sha256
 from .encoder import COMPONENT_PREAMBLE, PREAMBLE, SECTION_ORDER
 from .names import NameSection
 from .types import FuncType, Limits, TypeSection, read_types
@@ -99,32 +99,29 @@ class Module:
         return sha256(self.data).hex()
 
     @cached_property
-    def surroundings_sha256(self) -> str:
+    def surroundings_fingerprint(self) -> str:
         """Of all that code compiled from some functions depends on besides their bodies, in hex: the same where only
         data differ, bodies, names or other custom sections, or the number that a global begins with."""
-        import hashlib
-
-        found = hashlib.sha256()
+        pieces: list[bytes | memoryview] = []
         for section in self.sections:
             if section.id not in _NOT_SURROUNDINGS:
-                found.update(bytes((section.id,)))
-                found.update(self.payload(section))
+                pieces += bytes((section.id,)), self.payload(section)
         for entry in self.globals:
             simple = entry.initializer is None or integer_of(entry.initializer) is not None
-            found.update(externs.global_(entry) + (b"" if simple or not entry.initializer else entry.initializer.raw))
-        return found.hexdigest()
+            pieces.append(externs.global_(entry) + (b"" if simple or not entry.initializer else entry.initializer.raw))
+        return fingerprint(*pieces).hex()
 
     @cached_property
-    def code_sha256(self) -> str:
+    def code_fingerprint(self) -> str:
         """Of the code section, in hex."""
         section = self.section(SectionId.CODE)
-        return sha256(self.payload(section) if section else b"").hex()
+        return fingerprint(self.payload(section) if section else b"").hex()
 
-    def bodies_sha256(self, functions: Iterable[int]) -> str:
+    def bodies_fingerprint(self, functions: Iterable[int]) -> str:
         """Of the bodies of functions, all of which the module defines, in hex."""
         first, bodies, data = self.imported_functions, self.bodies, memoryview(self.data)
         pieces = [data[bodies.starts[at] : bodies.ends[at]] for at in (function - first for function in functions)]
-        return sha256(b"".join([b",".join(b"%d" % len(piece) for piece in pieces), b";", *pieces])).hex()
+        return fingerprint(b",".join(b"%d" % len(piece) for piece in pieces), b";", *pieces).hex()
 
     def section(self, number: int) -> Section | None:
         """The non-custom section with that number."""

@@ -6,7 +6,6 @@ of all that it can name, not on what memories and globals hold.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from ..tuples import NamedTuple
 from . import encoder as write
 from .constexpr import ConstantExpression
 from .cursor import Cursor
+from .digest import fingerprint
 from .module import Module, Section, SectionId, read_sections
 from .opcodes import REF_FUNC
 from .rope import Rope
@@ -102,12 +102,11 @@ def groups(module: Module) -> list[range]:
 
 
 def group_digests(module: Module) -> list[bytes]:
-    """For each group of a module's bodies, a SHA-256 of them and of where they are in the order of functions."""
+    """For each group of a module's bodies, a fingerprint of them and of where they are in the order of functions."""
     view, found = memoryview(module.data), []
     for group in groups(module):
-        digest = hashlib.sha256(b"%d:" % group[0])
-        digest.update(view[module.bodies[group[0]].entry : module.bodies[group[-1]].end])
-        found.append(digest.digest())
+        bodies = view[module.bodies[group[0]].entry : module.bodies[group[-1]].end]
+        found.append(fingerprint(b"%d:" % group[0], bodies))
     return found
 
 
@@ -144,7 +143,7 @@ def context(
     a table, its types; of an element segment, its type and what it declares.
     """
     rope = _rope(wasm)
-    digest = hashlib.sha256()
+    told: list[bytes] = []
     declared: set[int] = set()
     segments = None
     for section in sections:
@@ -154,7 +153,7 @@ def context(
             entries = known[section.id] if known else _READ[section.id](rope.cursor(*place, section.label))
         initializers: list[ConstantExpression | None] = []
         if section.id in _WHOLE:
-            said: object = hashlib.sha256(rope.part(*place)).digest()
+            said: object = fingerprint(rope.part(*place))
         elif section.id == SectionId.GLOBAL:
             initializers = [entry.initializer for entry in entries]
             said = [(entry.type, entry.mutable) for entry in entries]
@@ -173,8 +172,8 @@ def context(
                 segments = rope.cursor(*place, section.label).u32()
             continue
         declared.update(*(expression.functions for expression in initializers if expression))
-        digest.update(repr((int(section.id), said)).encode())
-    return Context(digest.digest(), frozenset(declared), segments)
+        told.append(repr((int(section.id), said)).encode())
+    return Context(fingerprint(*told), frozenset(declared), segments)
 
 
 def context_of_input(module: Module) -> Context:
@@ -190,13 +189,12 @@ def context_of_input(module: Module) -> Context:
 
 
 def rest_digest(module: Module) -> bytes:
-    """A SHA-256 of all that is validated of a module, but for its functions' bodies."""
-    found = hashlib.sha256(b"rest:")
+    """A fingerprint of all that is validated of a module, but for its functions' bodies."""
+    pieces: list[bytes | memoryview] = [b"rest:"]
     for section in module.sections:
         if section.id not in (SectionId.CUSTOM, SectionId.CODE):
-            found.update(b"%d:%d:" % (section.id, section.end - section.start))
-            found.update(module.payload(section))
-    return found.digest()
+            pieces += b"%d:%d:" % (section.id, section.end - section.start), module.payload(section)
+    return fingerprint(*pieces)
 
 
 def in_doubt(known: Context, wanted: Context, module: Module) -> list[range] | None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from ..binary.digest import sha256
+from ..binary.digest import fingerprint
 from ..files.cache import Kind, read_entry, remove_entry, write_entry
 from ..files.marks import died, running
 from ..version import VERSION
@@ -50,8 +50,8 @@ class CodeCache:
 
     def compile_all(self, engine: ffi.Engine, parts: Sequence[bytes], settings: object) -> list[ffi.Module]:
         """The same for modules that are kept together, since each is small. Where one changes, all are compiled."""
-        facts = (VERSION, ffi.build(), repr(settings), *(sha256(wasm).hex() for wasm in parts))
-        name = sha256("\n".join(facts).encode()).hex()
+        facts = (VERSION, ffi.build(), repr(settings), *(fingerprint(wasm).hex() for wasm in parts))
+        name = fingerprint("\n".join(facts).encode()).hex()
         entry = self.read("modules", name)
         places = _places(name, entry, len(parts)) if entry is not None else None
         if entry is not None and places is None:
@@ -70,7 +70,7 @@ class CodeCache:
         except EngineError:  # too little memory, perhaps
             return modules
         sizes = b"".join(len(code).to_bytes(_LENGTH, "little") for code in codes)
-        write_entry(self.folder, "modules", name, _MAGIC, sha256(name.encode(), sizes, *codes), sizes, *codes)
+        write_entry(self.folder, "modules", name, _MAGIC, fingerprint(name.encode(), sizes, *codes), sizes, *codes)
         return modules
 
     def read(self, kind: Kind, name: str) -> bytes | None:
@@ -108,7 +108,7 @@ def _compiled(engine: ffi.Engine, wasm: bytes) -> ffi.Module:
 def _places(name: str, entry: bytes, count: int) -> list[tuple[int, int]] | None:
     """Where the code of each of so many modules is in an entry of that name; None for one that is not whole."""
     view = memoryview(entry)
-    if not entry.startswith(_MAGIC) or view[len(_MAGIC) : _START] != sha256(name.encode(), view[_START:]):
+    if not entry.startswith(_MAGIC) or view[len(_MAGIC) : _START] != fingerprint(name.encode(), view[_START:]):
         return None
     sizes = view[_START : _START + count * _LENGTH]
     ends = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..binary.digest import sha256
+from ..binary.digest import fingerprint
 from ..binary.growth import GROWTH
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW, THROW
@@ -46,7 +46,7 @@ LiveCode = tuple[ffi.Engine, ffi.Module]
 
 
 class StoredChunk(NamedTuple):
-    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title; `bodies`: see `Module.bodies_sha256`.
+    """A compiled chunk: see `chunk.Chunk`. `number` is that in its title; `bodies`: see `Module.bodies_fingerprint`.
 
     `code`: empty where it is `live`, in this process, and was not written down: see `written`.
     """
@@ -88,7 +88,7 @@ def encode(profile: Profile, module: Module, name: str = "") -> list[bytes]:
     index = {
         "compiler": profile.compiler,
         "whole": profile.whole,
-        "code": module.code_sha256 if profile.whole else "",
+        "code": module.code_fingerprint if profile.whole else "",
         "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
         "parts": [(entry.name, len(entry.code)) for entry in profile.parts],
         "chunks": [
@@ -103,7 +103,7 @@ def encode(profile: Profile, module: Module, name: str = "") -> list[bytes]:
     pieces += [entry.code for entry in profile.stubs]
     pieces += codes
     pieces += [entry.code for entry in profile.parts]
-    return [_MAGIC, sha256(name.encode(), *pieces), *pieces]
+    return [_MAGIC, fingerprint(name.encode(), *pieces), *pieces]
 
 
 def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
@@ -113,7 +113,7 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
     """
     start = len(_MAGIC) + _DIGEST
     view = memoryview(data)
-    if not data.startswith(_MAGIC) or sha256(name.encode(), view[start:]) != data[len(_MAGIC) : start]:
+    if not data.startswith(_MAGIC) or fingerprint(name.encode(), view[start:]) != data[len(_MAGIC) : start]:
         return None
     try:
         at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
@@ -145,10 +145,10 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
         parts = tuple(StoredPart(str(name), code) for (name, _), code in named)
         if at != len(data) or not all(_is_of(module, chunk) for chunk in chunks):
             return None
-        same = tuple(chunk for chunk in chunks if module.bodies_sha256(chunk.functions) == chunk.bodies)
+        same = tuple(chunk for chunk in chunks if module.bodies_fingerprint(chunk.functions) == chunk.bodies)
         # Whatever is in the way of compiling it on demand is in some body.
         whole = _reason(index["whole"])
-        if whole and index["code"] != module.code_sha256:
+        if whole and index["code"] != module.code_fingerprint:
             whole = None
         return Profile(str(index["compiler"]), whole, tuple(stubs), same, parts)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):

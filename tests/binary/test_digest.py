@@ -23,3 +23,16 @@ def test_the_digest_is_that_of_hashlib_whatever_is_there(
             monkeypatch.delitem(sys.modules, "hashlib", raising=False)
         data = bytes(n % 251 for n in range(size))
         assert digest.sha256(data) == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("pieces", [(), (b"a",), (b"a", b"", memoryview(b"bc")), (bytes(range(256)) * 999, b"x")])
+def test_a_digest_of_pieces_is_that_of_what_they_are_together(pieces: tuple[bytes | memoryview, ...]) -> None:
+    whole = b"".join(pieces)
+    assert digest.sha256(*pieces) == hashlib.sha256(whole).digest()
+    assert digest.fingerprint(*pieces) == hashlib.blake2b(whole, digest_size=digest.FINGERPRINT).digest()
+
+
+def test_a_fingerprint_needs_no_module_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = digest.fingerprint(b"a")
+    monkeypatch.setitem(sys.modules, "_blake2", None)
+    assert digest.fingerprint(b"a") == expected

@@ -20,7 +20,7 @@ MODULE = parse(REAL[0].read_bytes()) if REAL else None
 
 FIRST = MODULE.imported_functions if MODULE else 0
 
-BODIES = MODULE.bodies_sha256((FIRST, FIRST + 1)) if MODULE else ""
+BODIES = MODULE.bodies_fingerprint((FIRST, FIRST + 1)) if MODULE else ""
 
 PROFILE = Profile(
     "winch",
@@ -34,7 +34,7 @@ PROFILE = Profile(
 def sealed(head: bytes, rest: bytes, size: int | None = None) -> bytes:
     """A profile with a checksum that is right, whatever it says."""
     content = (len(head) if size is None else size).to_bytes(8, "little") + head + rest
-    return b"preinit profile 6\n" + hashlib.sha256(content).digest() + content
+    return b"preinit profile 6\n" + hashlib.blake2b(content, digest_size=32).digest() + content
 
 
 JSON = st.recursive(

@@ -54,7 +54,7 @@ PREFIX = "preinit:chunk:"
 
 def title_prefix(module: Module) -> str:
     """How the names of all chunks of a module begin where one store has those of several modules."""
-    return f"{PREFIX}{module.surroundings_sha256[:16]}:"
+    return f"{PREFIX}{module.surroundings_fingerprint[:16]}:"
 
 
 _NOTHING = FuncType((), ())

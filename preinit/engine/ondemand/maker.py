@@ -77,7 +77,7 @@ class ChunkMaker:
             number, chunk, module = ready
             self.expect(self._long.pop(number))
         live = (self._prepared.engine, module) if self._prepared.keeps_code else None
-        bodies = self._module.bodies_sha256(chunk.functions)
+        bodies = self._module.bodies_fingerprint(chunk.functions)
         self.new.append(StoredChunk(number, *chunk[2:], bodies, b"", live))
         return chunk._replace(wasm=b""), module
 

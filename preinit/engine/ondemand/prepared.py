@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...binary.digest import sha256
+from ...binary.digest import fingerprint
 from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import StateCode
@@ -91,7 +91,7 @@ class Prepared(NamedTuple):
         """
         if not self.keeps_code:
             return self.compile(wasm)
-        name = sha256(wasm).hex()
+        name = fingerprint(wasm).hex()
         known = next((part.code for part in self.stored.parts if part.name == name), None)
         module = self.load(known) if known else None
         if module is None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...binary.digest import sha256
+from ...binary.digest import fingerprint
 from ...binary.module import Module
 from ...engine.code import DAMAGED, CodeCache
 from ...engine.heap import give_back
@@ -88,4 +88,4 @@ class ProfileStore:
         A module of which only data changed finds the code of the one before; one of which some functions changed, that
         of the others.
         """
-        return sha256("\n".join((*self._parts, self._module.surroundings_sha256)).encode()).hex()
+        return fingerprint("\n".join((*self._parts, self._module.surroundings_fingerprint)).encode()).hex()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...binary.digest import sha256
+from ...binary.digest import FINGERPRINT, fingerprint
 from ...binary.module import Module, SectionId
 from ...binary.rope import Rope
 from ...engine import ffi
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..observer import Observer
 
 #: Groups of bodies that are noted for one context, those that were found valid last; and bytes of a digest.
-_MOST_GROUPS, _SIZE = 4_000, 32
+_MOST_GROUPS = 4_000
 
 
 class Validity:
@@ -144,7 +144,7 @@ class Validity:
     def _noted(self, depends_on: Context) -> list[bytes]:
         """Digests of the groups of bodies, of any module, that were found valid in that context."""
         noted = read_entry(self._folder, "valid", _name(depends_on)) if self._folder else None
-        return [noted[at : at + _SIZE] for at in range(0, len(noted), _SIZE)] if noted else []
+        return [noted[at : at + FINGERPRINT] for at in range(0, len(noted), FINGERPRINT)] if noted else []
 
     def _note(self, depends_on: Context, more: Sequence[bytes]) -> None:
         """That of all of the module's bodies. What another build notes meanwhile may be lost, and is found again.
@@ -163,8 +163,8 @@ def _joined(wasm: bytes | Rope) -> bytes:
 def _name(depends_on: Context) -> str:
     """Bodies are told apart by digests: whatever else an entry holds, by accident, is no body's."""
     fixed, declared, segments = depends_on
-    named = sha256(repr((fixed, sorted(declared), segments)).encode()).hex()
-    return sha256("\n".join((VERSION, ffi.build(), "bodies", named)).encode()).hex()
+    named = fingerprint(repr((fixed, sorted(declared), segments)).encode()).hex()
+    return fingerprint("\n".join((VERSION, ffi.build(), "bodies", named)).encode()).hex()
 
 
 class InputCheck:

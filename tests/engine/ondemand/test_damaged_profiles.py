@@ -27,7 +27,7 @@ START = len(b"preinit profile 6\n") + 32
 
 def seal(path: Path, content: bytes) -> None:
     """Writes an entry with a right checksum."""
-    digest = hashlib.sha256(path.name.encode() + content).digest()
+    digest = hashlib.blake2b(path.name.encode() + content, digest_size=32).digest()
     path.write_bytes(b"preinit profile 6\n" + digest + content)
 
 
