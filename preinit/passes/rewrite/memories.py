@@ -58,6 +58,13 @@ def active_entries(
     contents = [state.content for state in states]
     for memory, start, end in runs:  # of tens of thousands
         size = end - start
+        if size < 0x80 and 1 << 20 <= start < 1 << 27 and not is_64[memory]:  # most: `sleb(start)`, `end`, `uleb(size)`
+            digits = start & 0x7F | (start & 0x3F80) << 1 | (start & 0x1FC000) << 2 | (start & 0xFE00000) << 3
+            yield (
+                plain[memory] + (digits | size << 40 | 0x0B00808080).to_bytes(6, "little"),
+                contents[memory][start:end],
+            )
+            continue
         length = small[size] if size < 0x80 else uleb(size)
         if start < 1 << 31 and not is_64[memory]:
             yield plain[memory] + sleb(start) + code.END + length, contents[memory][start:end]
