@@ -45,7 +45,7 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
     todo = memories.active_entries(module, snapshot.memories, active)
     entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
     number = 0
-    empty = {index: _empty(module, index) for index in range(len(module.memories))}
+    empty = {index: _empty(module, index, plan) for index in range(len(module.memories))}
     if plan.segments.keep_slots:
         for index, segment in enumerate(module.data_segments):
             if segment.mode is Mode.PASSIVE:
@@ -102,8 +102,13 @@ def _kept(module: Module, state: SegmentsState, index: int, segment: DataSegment
     return [memoryview(module.data)[segment.raw_start : segment.end]]
 
 
-def _empty(module: Module, memory: int) -> write.Pieces:
-    """An active segment of no bytes: needs no bulk-memory, which an empty passive one would."""
+def _empty(module: Module, memory: int, plan: Plan) -> write.Pieces:
+    """An active segment of no bytes: needs no bulk-memory, which an empty passive one would.
+
+    Of a memory that the output defines, if there is one: one of an imported memory would keep engines from mapping any.
+    """
+    first = plan.memories.owners.first_defined
+    memory = first if memory < first < len(module.memories) else memory
     return [memories.active_head(memory) + offset_constant(0, module.memories[memory].is_64) + b"\x00"]
 
 
