@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from ..errors import counted, printable
 from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, MemoryFacts, Report, RunFacts
@@ -37,6 +38,14 @@ def summary(report: Report) -> list[str]:
         *([f"compiled anew: {report.engine.compiled_anew}"] if report.engine.compiled_anew else []),
         f"{sum(report.passes.values()):.2f} s ({_engine(report.engine)})",
     ]
+
+
+def stored_text(ranges: Sequence[tuple[int, int]]) -> str:
+    """Bytes in ranges of a memory, each from its first one up to its end."""
+    size = counted(sum(end - start for start, end in ranges), "byte")
+    if len(ranges) == 1:
+        return f"{size} at {ranges[0][0]:#x}"
+    return f"{size} in {len(ranges):,} places from {ranges[0][0]:#x} to {ranges[-1][1]:#x}"
 
 
 #: Zeros that nobody is told to add: such a file would be of no use.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preinit.binary.images import ALWAYS, LARGEST, places_of, spread_of, stretching
+from preinit.binary.images import ALWAYS, LARGEST, data_places, spread_of, stretching
 from preinit.binary.module import parse
 from preinit.options import LAYOUTS, Layout
 from preinit.passes.plan.owners import ownership
@@ -38,7 +38,7 @@ def facts(text: str, layout: Layout) -> tuple[int, int, int, list[str]]:
     result = build_text(text, layout=layout)
     module = parse(result.wasm)
     (memory,) = result.report.snapshot.memories
-    places = places_of(module, 0)
+    places = data_places(module)[0]
     assert places
     assert memory.bytes_written == sum(end - start for start, end in places)
     said = [line for line in summary(result.report) if "wasmtime" in line]
@@ -64,7 +64,7 @@ def test_the_layout_start_adds_as_many_zeros_as_an_image_needs_and_not_one_more(
     assert (lacks, added, missing) == (0, 8388352, 0)
     assert said == ["memory 0: 8,388,352 zeros were added, with which wasmtime maps its data"]
     result = build_text(SPARSE.format(pages=257), layout="start")
-    spread = spread_of(places_of(parse(result.wasm), 0) or ())
+    spread = spread_of(data_places(parse(result.wasm))[0] or ())
     assert spread.span >= ALWAYS
     assert spread._replace(data=spread.data - 1).missing == 1
 
