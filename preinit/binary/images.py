@@ -57,6 +57,32 @@ def can_be_mapped(module: Module, memory: int, first_own: int) -> bool:
     return memory >= first_own and not limits.shared and limits.page_size >= HOST_PAGE
 
 
+class Ends(NamedTuple):
+    """So many ranges of data at the lower end of a memory, and at the upper one."""
+
+    low: int
+    high: int
+
+
+def without_few(places: Sequence[Place], few: int, most: int) -> tuple[Spread, Ends]:
+    """What lacks least of the data once at most `few` ranges, of at most `most` bytes, are left off at its ends, and
+    how many those are: as few as that takes.
+
+    `places`: in order; one at least stays.
+    """
+    data = sum(end - start for start, end in places)
+    few = min(few, len(places) - 1)
+    found: list[tuple[int, int, Spread, Ends]] = []
+    for number in range(few + 1):
+        for low in range(number + 1):
+            high = number - low
+            off = sum(end - start for start, end in (*places[:low], *places[len(places) - high :]))
+            if off <= most:
+                spread = Spread(places[low][0], places[len(places) - high - 1][1], data - off)
+                found.append((spread.missing, number, spread, Ends(low, high)))
+    return min(found)[2:]
+
+
 def stretching(places: Sequence[Place]) -> tuple[Spread, Place] | None:
     """What alone keeps data from being mapped: what could be, and the range of data beside it, below or above.
 

@@ -54,8 +54,11 @@ _MOST_ZEROS = 64 << 20
 
 def _image(memory: MemoryFacts) -> list[str]:
     """Whether wasmtime maps the data of a large memory, or copies it at each start."""
-    if memory.zeros_added:
-        return [f"memory {memory.index}: {memory.zeros_added:,} zeros were added, with which wasmtime maps its data"]
+    done = [f"{memory.zeros_added:,} zeros were added"] if memory.zeros_added else []
+    if memory.stored:
+        done.append(f"the start function stores {stored_text(memory.stored)}")
+    if done:
+        return [f"memory {memory.index}: {' and '.join(done)}, with which wasmtime maps its data"]
     if memory.zeros_missing:
         hint = " (--layout start)" if memory.zeros_missing <= _MOST_ZEROS else ""
         return [

@@ -1,7 +1,8 @@
 """Memories: their size, what is in them as data segments, and filling imported ones.
 
 A restored memory is grown to the size that it had, cleared, and filled from passive segments, which are dropped then.
-One that is larger than it was stays larger.
+One that is larger than it was stays larger. A few words that lie far from the rest may be stored when an instance
+starts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
 from ...binary.encoder import sleb, uleb
 from ...binary.module import Module, SectionId
+from ...binary.stores import Store, instructions
 from ...binary.types import I32, I64, Limits
 from ..plan.owners import Owners
 from ..snapshot import MemoryState, Snapshot
@@ -73,6 +75,15 @@ def active_head(memory: int) -> bytes:
 def passive_entry(states: Sequence[MemoryState], run: Run) -> write.Pieces:
     content = states[run.memory].content[run.start : run.end]
     return [b"\x01" + write.uleb(len(content)), content]
+
+
+def stores(module: Module, states: Sequence[MemoryState], runs: Iterable[Run]) -> bytes:
+    """Instructions that store runs which no segment has."""
+    return b"".join(
+        instructions(Store(run.memory, run.start, bytes(states[run.memory].content[run.start : run.end])), wide)
+        for run in runs
+        for wide in (module.memories[run.memory].is_64,)
+    )
 
 
 def restore_memories(

@@ -19,7 +19,7 @@ from ...errors import OutputTooLarge
 from ...tuples import NamedTuple
 from ..snapshot import SegmentsState, Snapshot
 from . import memories, tables
-from .images import Zeros, mapped
+from .images import Images, mapped
 from .layout import MOST_SEGMENTS, Run, within_limit
 from .plan import Export, Plan
 from .tables import TableRun
@@ -28,20 +28,20 @@ _EXPLICIT, _EXPRESSIONS = 2, 4
 
 
 class DataWritten(NamedTuple):
-    """The data section and its number of segments; `runs` in it; of restored memories, with their passive segments;
-    zeros for images of memory."""
+    """The data section and its number of segments; `runs` that the output holds; of restored memories, with their
+    passive segments; what was done for images of memory."""
 
     pieces: write.Pieces
     segments: int
     runs: list[Run]
     restored: list[tuple[Run, int]]
-    zeros: Zeros
+    images: Images
 
 
 def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> DataWritten:
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
     _, active, restored = _within_slots(module, plan, runs)
-    active, zeros = mapped(module, plan.memories, active)
+    active, images = mapped(module, plan, active)
     todo = memories.active_entries(module, snapshot.memories, active)
     entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
     number = 0
@@ -68,9 +68,8 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
             hint="Initialize less: only memory that is not zero is written.",
         )
     pieces: write.Pieces = [bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries]
-    return DataWritten(
-        pieces if number else [], number, sorted([*active, *restored]) if restored else active, placed, zeros
-    )
+    held = sorted([*active, *restored, *images.stored]) if restored or images.stored else active
+    return DataWritten(pieces if number else [], number, held, placed, images)
 
 
 def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:
