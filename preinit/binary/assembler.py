@@ -182,6 +182,15 @@ def _place(alignment: int, offset: int, memory: int) -> bytes:
     return uleb(alignment | _OTHER_MEMORY) + uleb(memory) + uleb(offset) if memory else uleb(alignment) + uleb(offset)
 
 
+#: The opcodes of what stores the lowest bytes of an i32, and all of an i64, by how many bytes these are.
+_LOW_STORES = {1: b"\x3a", 2: b"\x3b", 4: b"\x36", 8: b"\x37"}
+
+
+def store_low(size: int, memory: int) -> bytes:
+    """Stores 1, 2 or 4 bytes of an i32, or the 8 of an i64, of any alignment."""
+    return _LOW_STORES[size] + _place(0, 0, memory)
+
+
 #: The opcode of what stores a number or vector.
 _STORES = {I32: b"\x36", I64: b"\x37", F32: b"\x38", F64: b"\x39", V128: b"\xfd\x0b"}
 

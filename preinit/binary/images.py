@@ -7,7 +7,7 @@ instance has all of its segments copied when it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..tuples import NamedTuple
 from .module import Module
@@ -57,6 +57,32 @@ def can_be_mapped(module: Module, memory: int, first_own: int) -> bool:
     return memory >= first_own and not limits.shared and limits.page_size >= HOST_PAGE
 
 
+class Ends(NamedTuple):
+    """So many ranges of data at the lower end of a memory, and at the upper one."""
+
+    low: int
+    high: int
+
+
+def without_few(places: Sequence[Place], few: int, most: int) -> tuple[Spread, Ends]:
+    """What lacks least of the data once at most `few` ranges, of at most `most` bytes, are left off at its ends, and
+    how many those are: as few as that takes.
+
+    `places`: in order; one at least stays.
+    """
+    data = sum(end - start for start, end in places)
+    few = min(few, len(places) - 1)
+    found: list[tuple[int, int, Spread, Ends]] = []
+    for number in range(few + 1):
+        for low in range(number + 1):
+            high = number - low
+            off = sum(end - start for start, end in (*places[:low], *places[len(places) - high :]))
+            if off <= most:
+                spread = Spread(places[low][0], places[len(places) - high - 1][1], data - off)
+                found.append((spread.missing, number, spread, Ends(low, high)))
+    return min(found)[2:]
+
+
 def stretching(places: Sequence[Place]) -> tuple[Spread, Place] | None:
     """What alone keeps data from being mapped: what could be, and the range of data beside it, below or above.
 
@@ -79,13 +105,31 @@ def stretching(places: Sequence[Place]) -> tuple[Spread, Place] | None:
     return None
 
 
-def places_of(module: Module, memory: int) -> list[Place] | None:
-    """Where a memory's active segments put data, in order; None where that is not plain to see."""
-    active = [one for one in module.data_segments if one.mode is Mode.ACTIVE and one.memory == memory]
-    if any(one.offset is None for one in active):
-        return None
-    return sorted(
-        (one.offset, one.offset + one.end - one.start)
-        for one in active
-        if one.offset is not None and one.end > one.start
-    )
+def data_places(module: Module) -> dict[int, list[Place] | None]:
+    """Where active segments put data, in order, by memory: each that they name. None where that is not plain to see."""
+    found: dict[int, list[Place] | None] = {}
+    for mode, memory, _, start, end, offset, _ in module.data_segments:  # tens of thousands
+        if mode is not Mode.ACTIVE:
+            continue
+        places = found.setdefault(memory, [])
+        if offset is None:
+            found[memory] = None
+        elif places is not None and end > start:
+            places.append((offset, offset + end - start))
+    return {memory: places if places is None else sorted(places) for memory, places in found.items()}
+
+
+def unmapped(module: Module, places: Mapping[int, list[Place] | None]) -> int | None:
+    """The first memory that engines can't map: then they copy the data of all. None: they map all.
+
+    `places`: those of `data_places`. A segment of an imported memory is enough, also one of no bytes.
+    """
+    for memory, found in sorted(places.items()):
+        if not module.imported_memories <= memory < len(module.memories) or found is None:
+            return memory
+        limits = module.memories[memory]
+        if found and (limits.page_size < HOST_PAGE or spread_of(found).missing):
+            return memory
+        if found and max(end for _, end in found) > limits.minimum * limits.page_size:
+            return memory
+    return None

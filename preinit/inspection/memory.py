@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from ..binary.images import ALWAYS, can_be_mapped, places_of, spread_of, stretching
+from ..binary.images import ALWAYS, Place, can_be_mapped, data_places, spread_of, stretching, unmapped
 from ..binary.module import Module
-from ..binary.sections import DataSegment, Mode
-from ..tuples import NamedTuple
+from ..binary.sections import Mode
+from ..binary.stores import Store, stores_at_start
 from .model import ImageFacts, MemoryMap, MemoryRun
 from .regions import Regions
 
@@ -21,31 +22,64 @@ MOST_MEMORIES = 100
 #: Bytes that are compared at once. Small: what lies between two segments in a block is compared, too.
 _BLOCK = 1 << 12
 
-#: Where bytes of a block come from: offset in the block, and the range in the file.
-Piece = tuple[int, int, int]
+#: Where bytes of a block come from: offset in the block, what they are in, and the range of that.
+Piece = tuple[int, bytes, int, int]
+
+#: What fills a part of a memory: the address, what the bytes are in, and the range of that.
+Part = tuple[int, bytes, int, int]
+
+#: The parts of each memory, in the order in which they are filled.
+Filled = dict[int, list[Part]]
 
 
-class Filled(NamedTuple):
-    """A module's bytes, and the active segments of each of its memories."""
+class _Mappings:
+    """What decides whether the data of a module's memories is mapped."""
 
-    data: bytes
-    segments: dict[int, list[DataSegment]]
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._places = data_places(module)
+        self._unmapped = unmapped(module, self._places)
+
+    def of(self, memory: int) -> ImageFacts | None:
+        places = self._places.get(memory)
+        if not places or not can_be_mapped(self._module, memory, self._module.imported_memories):
+            return None
+        spread = spread_of(places)
+        prevented_by = self._unmapped if self._unmapped != memory and not spread.missing else None
+        if spread.span < ALWAYS and prevented_by is None:
+            return None
+        found = stretching(places) if spread.missing else None
+        first, end = found[1] if found else (None, None)
+        return ImageFacts(*spread, spread.missing, first, end, prevented_by)
 
 
 def memory_maps(module: Module, original: Module | None) -> tuple[MemoryMap, ...]:
-    """Each memory as the active segments fill it, against the memory of the same index in the original."""
+    """Each memory as the active segments fill it, and constants that the start function stores first, against the
+    memory of the same index in the original."""
     regions = Regions(original or module)
-    now, before = _filled(module), _filled(original) if original else None
+    stores, _ = stores_at_start(module)
+    now = _filled(module, stores)
+    before = _filled(original, stores_at_start(original)[0]) if original else None
+    mappings = _Mappings(module)
     numbers = range(min(len(module.memories), MOST_MEMORIES))
-    return tuple(_map(module, index, now, before, regions) for index in numbers)
+    return tuple(
+        replace(_map(module, index, now, before, regions), image=mappings.of(index), stored=_ranges(stores, index))
+        for index in numbers
+    )
 
 
-def _filled(module: Module) -> Filled:
-    found: dict[int, list[DataSegment]] = {}
+def _ranges(stores: Sequence[Store], memory: int) -> tuple[Place, ...]:
+    return tuple((store.address, store.end) for store in stores if store.memory == memory)
+
+
+def _filled(module: Module, stores: Sequence[Store]) -> Filled:
+    found: Filled = {}
     for segment in module.data_segments:
         if segment.mode is Mode.ACTIVE and segment.offset is not None:
-            found.setdefault(segment.memory, []).append(segment)
-    return Filled(module.data, found)
+            found.setdefault(segment.memory, []).append((segment.offset, module.data, segment.start, segment.end))
+    for memory, address, data in stores:
+        found.setdefault(memory, []).append((address, data, 0, len(data)))
+    return found
 
 
 def _map(module: Module, index: int, now: Filled, before: Filled | None, regions: Regions) -> MemoryMap:
@@ -72,19 +106,7 @@ def _map(module: Module, index: int, now: Filled, before: Filled | None, regions
         sum(set_ for set_, _ in filled.values()),
         sum(changed for _, changed in filled.values()),
         tuple(_runs(filled, index, size, step, page, regions)),
-        _mapping(module, index),
     )
-
-
-def _mapping(module: Module, index: int) -> ImageFacts | None:
-    places = places_of(module, index)
-    if not places or not can_be_mapped(module, index, module.imported_memories):
-        return None
-    spread = spread_of(places)
-    if spread.span < ALWAYS:
-        return None
-    found = stretching(places) if spread.missing else None
-    return ImageFacts(*spread, spread.missing, *(found[1] if found else (None, None)))
 
 
 def _runs(
@@ -114,14 +136,14 @@ def _blocks(now: Filled, before: Filled | None, index: int, size: int, block: in
     pieces = _pieces(now, index, size, block)
     if before is None:
         for number, own in pieces.items():
-            yield number, block - _image(now.data, own, 0, block).count(0), 0
+            yield number, block - _image(own, 0, block).count(0), 0
         return
     others = _pieces(before, index, size, block)
     for number in pieces.keys() | others.keys():
         own, old = pieces.get(number, []), others.get(number, [])
-        low = min(piece[0] for piece in (*own, *old))
-        high = max(piece[0] + piece[2] - piece[1] for piece in (*own, *old))
-        image, other = _image(now.data, own, low, high), _image(before.data, old, low, high)
+        low = min(inside for inside, *_ in (*own, *old))
+        high = max(inside + end - start for inside, _, start, end in (*own, *old))
+        image, other = _image(own, low, high), _image(old, low, high)
         changed = 0
         if image != other:
             differing = int.from_bytes(image, "little") ^ int.from_bytes(other, "little")
@@ -129,28 +151,27 @@ def _blocks(now: Filled, before: Filled | None, index: int, size: int, block: in
         yield number, high - low - image.count(0), changed
 
 
-def _image(data: bytes, pieces: list[Piece], low: int, high: int) -> bytes | bytearray:
+def _image(pieces: list[Piece], low: int, high: int) -> bytes | bytearray:
     """What the pieces leave in the bytes `low` to `high` of a block that starts as zeros; the last one wins."""
     if len(pieces) == 1:
-        (offset, start, end) = pieces[0]
+        (offset, data, start, end) = pieces[0]
         if offset == low and offset + end - start == high:
             return data[start:end]
     image = bytearray(high - low)
-    for offset, start, end in pieces:
+    for offset, data, start, end in pieces:
         image[offset - low : offset - low + end - start] = data[start:end]
     return image
 
 
 def _pieces(filled: Filled, index: int, size: int, block: int) -> dict[int, list[Piece]]:
-    """The parts of active segments in each block that they reach; what lies outside of the memory is left out."""
+    """What of all parts is in each block that they reach; what lies outside of the memory is left out."""
     found: dict[int, list[Piece]] = {}
-    for segment in filled.segments.get(index, []):
-        at, start = segment.offset or 0, segment.start
-        end = min(segment.end, start + size - at)
+    for at, data, start, last in filled.get(index, []):
+        end = min(last, start + size - at)
         while start < end:
             inside = at % block
             length = min(block - inside, end - start)
-            found.setdefault(at // block, []).append((inside, start, start + length))
+            found.setdefault(at // block, []).append((inside, data, start, start + length))
             at += length
             start += length
     return found

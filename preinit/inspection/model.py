@@ -43,7 +43,8 @@ class MemoryRun:
 class ImageFacts:
     """Whether wasmtime maps the data of a memory, which begins at `first` and ends before `end`, or copies it at each
     start: it maps where `missing` is 0; else so many bytes more would have to be data. `stray_first`, `stray_end`: the
-    few data without which it would map the rest. Addresses and sizes in bytes."""
+    few data without which it would map the rest. `prevented_by`: another memory, whose data it can't map, so that it
+    copies that of all. Addresses and sizes in bytes."""
 
     first: int
     end: int
@@ -51,6 +52,7 @@ class ImageFacts:
     missing: int
     stray_first: int | None
     stray_end: int | None
+    prevented_by: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class MemoryMap:
     """A memory as an instance starts with it. Sizes in pages of `page_size` bytes.
 
     `runs` cover all pages in order, in steps of `step` pages: more than one where a memory has very many. `image`: None
-    where all is mapped or copied, however much data there is.
+    where all is mapped or copied, however much data there is. `stored`: ranges, from and up to, that the start function
+    fills with constants before anything else.
     """
 
     index: int
@@ -72,7 +75,8 @@ class MemoryMap:
     bytes_set: int
     bytes_changed: int
     runs: tuple[MemoryRun, ...]
-    image: ImageFacts | None
+    image: ImageFacts | None = None
+    stored: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

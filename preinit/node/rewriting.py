@@ -31,7 +31,8 @@ def plan_of(module: Module, owners: Ownership, layout: Layout, made: Sequence[St
     plan = make_plan(owners, layout, exports, added=tuple(one.function for one in made))
     return plan._replace(
         globals=plan.globals._replace(added=len(made)),
-        memories=plan.memories._replace(grow_with=_resize(module, recording)),
+        # JavaScript engines map nothing.
+        memories=plan.memories._replace(grow_with=_resize(module, recording), stores=False),
     )
 
 

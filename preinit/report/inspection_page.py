@@ -8,7 +8,7 @@ from ..errors import counted
 from ..inspection.model import Added, Inspection
 from ..result import Report
 from . import build_page, memorymap, sizes
-from .inspection_text import added_lines, copies, image_lines, memory_title
+from .inspection_text import added_lines, image_lines, memory_title
 from .page import (
     EMPTY,
     Card,
@@ -156,7 +156,7 @@ def _memories(found: Inspection, changer: str = "initializer") -> Html:
                 + (f", {sized(memory.bytes_changed)} differ from the original." if compared else "."),
                 "muted",
             ),
-            *(paragraph(line.strip() + ".") for line in image_lines(memory.image, copies(found))),
+            *(paragraph(line.strip() + ".") for line in image_lines(memory)),
             memorymap.drawing(memory, compared, changer),
         ]
     if len(found.memories) > _MOST_MAPS:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from ..errors import counted
 from ..inspection.model import Added, ImageFacts, Inspection, MemoryMap
 from .columns import columns
+from .text import stored_text
 from .units import hexadecimal, kib, short, signed, sized
 
 T = TypeVar("T")
@@ -113,29 +114,31 @@ def _memory(found: Inspection, memory: MemoryMap) -> list[str]:
     table = columns(headings, rows, {1, 2, 4, 5} if compared else {1, 2, 4})
     return [
         title,
-        *image_lines(memory.image, copies(found)),
+        *image_lines(memory),
         *(_few(table, len(memory.runs), len(rows)) if rows else []),
     ]
 
 
-def copies(found: Inspection) -> bool:
-    """Whether wasmtime copies data at each start: of all memories, where it can't map that of one."""
-    return any(memory.image is not None and memory.image.missing for memory in found.memories)
+def image_lines(memory: MemoryMap) -> list[str]:
+    """Whether wasmtime maps the data of a large memory, and what decides that; what the start function stores."""
+    stored = [f"  the start function stores {stored_text(memory.stored)}"] if memory.stored else []
+    return [*([_image_line(memory.image)] if memory.image else []), *stored]
 
 
-def image_lines(facts: ImageFacts | None, copied: bool) -> list[str]:
-    """Whether wasmtime maps the data of a large memory, and what decides that. `copied`: see `copies`."""
-    if facts is None:
-        return []
+def _image_line(facts: ImageFacts) -> str:
     where = f"{sized(facts.data)} in {sized(facts.end - facts.first)}, {facts.first:#x} to {facts.end:#x}"
+    if facts.prevented_by is not None:
+        return (
+            f"  wasmtime copies its data at each start: {where}; it would map it, if it could map that of memory "
+            f"{facts.prevented_by}, too"
+        )
     if not facts.missing:
-        other = "would map its data, if it mapped that of another memory, too" if copied else "maps its data"
-        return [f"  wasmtime {other}: {where}"]
+        return f"  wasmtime maps its data: {where}"
     if facts.stray_first is None or facts.stray_end is None:
         decides = f"{sized(facts.missing)} of zeros more, and it would map it"
     else:
         decides = f"without what lies at {facts.stray_first:#x} to {facts.stray_end:#x}, it would map it"
-    return [f"  wasmtime copies its data at each start: {where}; {decides}"]
+    return f"  wasmtime copies its data at each start: {where}; {decides}"
 
 
 def _largest(items: Sequence[T], size: str) -> list[T]:

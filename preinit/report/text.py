@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from ..errors import counted, printable
 from ..result import CaptureFacts, Difference, EngineFacts, HostFacts, LateFacts, MemoryFacts, Report, RunFacts
@@ -39,14 +40,25 @@ def summary(report: Report) -> list[str]:
     ]
 
 
+def stored_text(ranges: Sequence[tuple[int, int]]) -> str:
+    """Bytes in ranges of a memory, each from its first one up to its end."""
+    size = counted(sum(end - start for start, end in ranges), "byte")
+    if len(ranges) == 1:
+        return f"{size} at {ranges[0][0]:#x}"
+    return f"{size} in {len(ranges):,} places from {ranges[0][0]:#x} to {ranges[-1][1]:#x}"
+
+
 #: Zeros that nobody is told to add: such a file would be of no use.
 _MOST_ZEROS = 64 << 20
 
 
 def _image(memory: MemoryFacts) -> list[str]:
     """Whether wasmtime maps the data of a large memory, or copies it at each start."""
-    if memory.zeros_added:
-        return [f"memory {memory.index}: {memory.zeros_added:,} zeros were added, with which wasmtime maps its data"]
+    done = [f"{memory.zeros_added:,} zeros were added"] if memory.zeros_added else []
+    if memory.stored:
+        done.append(f"the start function stores {stored_text(memory.stored)}")
+    if done:
+        return [f"memory {memory.index}: {' and '.join(done)}, with which wasmtime maps its data"]
     if memory.zeros_missing:
         hint = " (--layout start)" if memory.zeros_missing <= _MOST_ZEROS else ""
         return [

@@ -86,7 +86,8 @@ class MemoryFacts(Value):
     """A memory in the snapshot: its pages before and after, and what of it the output holds, in bytes.
 
     `zeros_added`: of that, zeros with which wasmtime maps the data as an image, instead of copying it at each start;
-    `zeros_missing`: those that an image would need, and that are not there.
+    `zeros_missing`: those that an image would need, and that are not there. `stored`: ranges, from and up to, that no
+    segment has and the start function stores, without which it maps the rest.
     """
 
     index: int
@@ -97,6 +98,7 @@ class MemoryFacts(Value):
     bytes_written: int
     zeros_added: int = 0
     zeros_missing: int = 0
+    stored: tuple[tuple[int, int], ...] = ()
 
 
 @value

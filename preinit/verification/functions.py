@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..binary import assembler as code
 from ..binary.module import Module
+from ..binary.stores import stores_at_start
 from ..errors import Discrepancy
 from ..passes.plan.owners import Ownership
 from ..passes.rewrite.plan import Added
@@ -16,10 +17,17 @@ from .globals import need_start
 def added_functions(
     module: Module, output: Module, snapshot: Snapshot, owners: Ownership, noops: int, late: Sequence[Added] = ()
 ) -> Iterator[Discrepancy]:
-    """After the input's functions, there may be `noops` that do nothing, those of `late`, a start function."""
+    """After the input's functions, there may be `noops` that do nothing, those of `late`, a start function.
+
+    There is one where it is needed, or where it stores constants and does nothing else: what memories hold then is
+    compared anyway.
+    """
     starts = need_start(module, snapshot.globals, owners.globals) or any(
         kind.imported and kind.restores(0) for kind in (owners.memories, owners.tables)
     )
+    if not starts:
+        stored, nothing_else = stores_at_start(output)
+        starts = bool(stored) and nothing_else
     wanted = noops + len(late) + starts
     more = len(output.function_types) - len(module.function_types)
     if more != wanted:

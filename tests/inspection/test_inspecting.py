@@ -16,9 +16,10 @@ from preinit.binary.module import parse
 from preinit.errors import DynamicLibrary, InputError, Malformed, Misfit, NotWasm, Truncated, UsageError
 from preinit.inspection.functions import group_of
 from preinit.inspection.memory import MOST_STEPS
-from preinit.inspection.model import ImageFacts, Renamed
+from preinit.inspection.model import Renamed
 from preinit.report.inspection_page import inspection_page
-from preinit.report.inspection_text import copies, image_lines, lines
+from preinit.report.inspection_text import image_lines, lines
+from tests.support.images import is_mapped
 from tests.support.modules import build_text, wasm
 
 PAGE = 1 << 16
@@ -347,14 +348,62 @@ def test_what_decides_whether_a_large_memory_is_mapped_is_said() -> None:
     assert f"{line}." in inspection_page(preinit.inspect(wasm(f"(module (memory 1000) {parts})")), "in.wasm")
 
 
-def test_a_memory_whose_data_is_copied_since_that_of_another_one_is_is_not_said_to_be_mapped() -> None:
-    parts = "".join(f'(data (i32.const {at << 20}) "x")' for at in range(40))
-    found = preinit.inspect(wasm(f"(module (memory 1000) {parts})"))
-    dense = ImageFacts(0, 20 << 20, 12 << 20, 0, None, None)
-    (line,) = image_lines(dense, copies(found))
-    assert "if it mapped that of another memory, too: 12.0 MiB in 20.0 MiB" in line
-    (line,) = image_lines(dense, copies(preinit.inspect(wasm("(module (memory 1000))"))))
-    assert line.startswith("  wasmtime maps its data: 12.0 MiB in 20.0 MiB")
+SPARSE = "".join(f'(data (memory $m) (i32.const {at << 20}) "x")' for at in range(40))
+
+
+@pytest.mark.parametrize(
+    ("other", "segments", "copied"),
+    [
+        ("(memory $m 1000)", SPARSE, True),
+        ("(memory $m 1000)", '(data (memory $m) (i32.const 0) "x")', False),
+        ("(memory $m 1 1 (pagesize 1))", '(data (memory $m) (i32.const 0) "x")', True),
+        ("(memory $m 1 1 (pagesize 1))", "", False),
+        ("(memory $m 1)", '(data (memory $m) (i32.const 65536) "x")', True),
+        ("(memory $m 1) (global $g i32 (i32.const 0))", '(data (memory $m) (global.get $g) "x")', True),
+        ('(import "env" "memory" (memory $m 1))', '(data (memory $m) (i32.const 0) "")', True),
+        ('(import "env" "memory" (memory $m 1))', "", False),
+        ("(memory $m 1000 1000 shared)", SPARSE, True),
+        ("(memory $m 1 1 shared)", '(data (memory $m) (i32.const 0) "x")', False),
+    ],
+)
+def test_the_engine_maps_the_data_of_all_memories_or_of_none_and_that_is_said_of_each(
+    other: str, segments: str, copied: bool
+) -> None:
+    big_one = '(memory $big 300) (data (memory $big) (i32.const 9) "x") (data (memory $big) (i32.const 8000000) "x")'
+    module = wasm(f"(module {other} {big_one} {segments})")
+    assert is_mapped(module, 7_000_000) is not copied
+    found = preinit.inspect(module)
+    (big,) = (memory for memory in found.memories if memory.pages == 300)
+    said = "\n".join(image_lines(big))
+    if not copied:
+        assert said == ""
+        return
+    assert said.startswith("  wasmtime copies its data at each start: ")
+    assert said.endswith(f"it would map it, if it could map that of memory {1 - big.index}, too")
+
+
+def test_of_each_memory_that_is_mapped_with_the_others_it_is_said_what_is_mapped() -> None:
+    big = f'(data (memory $m) (i32.const 1) "{"x" * (9 << 20)}") (data (memory $m) (i32.const 0x1000010) "x")'
+    found = preinit.inspect(wasm(f'(module (memory 1) (memory $m 1000) (data (i32.const 5) "x") {big})'))
+    small, large = found.memories
+    assert image_lines(small) == []
+    assert image_lines(large) == ["  wasmtime maps its data: 9.0 MiB in 16.0 MiB, 0x1 to 0x1000011"]
+
+
+def test_what_the_start_function_stores_first_is_shown_where_it_lies() -> None:
+    text = """(module (memory 300) (global $g (mut i32) (i32.const 0)) (start $s) (data (i32.const 7) "abc")
+      (func $s
+        (i32.store8 (i32.const 8) (i32.const 0))
+        (i64.store offset=8 (i32.const 0x20000) (i64.const -1))
+        (global.set $g (i32.const 1))
+        (i32.store (i32.const 0x40000) (i32.const 1))))"""
+    (memory,) = preinit.inspect(wasm(text)).memories
+    assert memory.stored == ((8, 9), (0x20008, 0x20010))
+    assert memory.bytes_set == 2 + 8
+    assert [(run.first_page, run.bytes_set) for run in memory.runs if run.state == "data"] == [(0, 2), (2, 8)]
+    assert image_lines(memory) == ["  the start function stores 9 bytes in 2 places from 0x8 to 0x20010"]
+    (other,) = preinit.inspect(wasm("(module (memory 300))"), wasm(text)).memories
+    assert other.bytes_changed == 10
 
 
 # -- components --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from preinit.binary.rope import Rope
 from preinit.errors import OutputInvalid, UsageError
 from preinit.node import rewriting
 from preinit.passes.rewrite.module import Rewritten
-from tests.support.glue import GLUE, LOAD, SCRIPT, captured, codes, in_glue, needs_node, project
+from tests.support.glue import GLUE, LOAD, PROGRAM, SCRIPT, captured, codes, in_glue, needs_node, project
 from tests.support.modules import wasm
 
 pytestmark = needs_node
@@ -387,3 +387,12 @@ def test_budgets_and_strict_hold_for_captures(tmp_path: Path) -> None:
     with pytest.raises(preinit.errors.WarningsRefused, match="clock-frozen"):
         captured(tmp_path, script, strict=True)
     assert codes(captured(tmp_path, script, strict=True, accept=["clock-frozen"])) == ["clock-frozen"]
+
+
+def test_words_far_from_the_rest_are_data_since_javascript_engines_map_none(tmp_path: Path) -> None:
+    large = PROGRAM.replace('(memory (export "memory") 1)', '(memory (export "memory") 300)')
+    script = SCRIPT.replace("p.add(40);", "p.add(40); p.put(18874368, 77);")
+    result = captured(tmp_path, script, large)
+    assert parse(result.wasm).start is None
+    later = "const p = await start(); console.log(JSON.stringify([p.get(18874368), p.add(2)]));"
+    assert in_glue(tmp_path, result, later) == [77, 42]

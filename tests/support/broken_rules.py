@@ -181,6 +181,17 @@ MUTATIONS: dict[str, Mutation] = {
     "the last run of bytes is lost": Mutation(
         "segments.within_limit", result(lambda runs: runs[:-1]), "several_memories"
     ),
+    "a word far from the rest is nowhere": Mutation("memories.stores", always(b""), "words_far_from_the_rest"),
+    "a word far from the rest is stored in the first memory": Mutation(
+        "memories.instructions",
+        lambda original: lambda store, _: original(store._replace(memory=0), False),
+        "words_far_from_the_rest",
+    ),
+    "only the first bytes of what lies far from the rest are stored": Mutation(
+        "memories.instructions",
+        lambda original: lambda store, is_64: original(store._replace(data=store.data[:8]), is_64),
+        "words_far_from_the_rest",
+    ),
     "an offset beyond 2 GiB is not made negative": Mutation(
         "memories.offset_constant", first_argument(lambda offset: offset & 0x7FFFFFFF), "a_memory_beyond_2_gib"
     ),

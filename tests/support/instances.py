@@ -110,6 +110,7 @@ def assert_same_state(binary: bytes, options: Options) -> Result:
     original.initialize(options)
     result = build(binary, options)
     resumed = Running(result.wasm, options.host)
+    resumed.start()
     expected, found = original.state(), resumed.state()
     assert found.memories == expected.memories
     assert found.globals == expected.globals

@@ -117,8 +117,7 @@ def _snapshot_facts(captured: Captured, rewritten: dict[LinkedInstance, Rewritte
         for index in range(module.imported_memories, len(module.memories)):
             limits, memory = module.memories[index], state.memories[index]
             sizes = (limits.minimum, memory.pages, limits.page_size, *output.held(index))
-            zeros = (output.zeros.added.get(index, 0), output.zeros.missing.get(index, 0))
-            memories.append(MemoryFacts(len(memories), *sizes, *zeros))
+            memories.append(MemoryFacts(len(memories), *sizes, *output.images.of(index)))
         numbers, before = state.globals.numbers, state.globals.numbers_before
         changed += [globals_ + place for place, index in enumerate(numbers) if numbers[index] != before[index]]
         globals_ += len(numbers)

@@ -94,8 +94,8 @@ def snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> 
     memories = []
     for index, (limits, state) in enumerate(zip(module.memories, snapshot.memories, strict=True)):
         segments, written = rewritten.held(index)
-        zeros = (rewritten.zeros.added.get(index, 0), rewritten.zeros.missing.get(index, 0))
-        memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, segments, written, *zeros))
+        image = rewritten.images.of(index)
+        memories.append(MemoryFacts(index, limits.minimum, state.pages, limits.page_size, segments, written, *image))
     numbers, before = snapshot.globals.numbers, snapshot.globals.numbers_before
     changed = [index for index, bits in numbers.items() if bits != before[index]]
     return SnapshotFacts(

@@ -1,7 +1,8 @@
 """Memories: their size, what is in them as data segments, and filling imported ones.
 
 A restored memory is grown to the size that it had, cleared, and filled from passive segments, which are dropped then.
-One that is larger than it was stays larger.
+One that is larger than it was stays larger. A few words that lie far from the rest may be stored when an instance
+starts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
 from ...binary.encoder import sleb, uleb
 from ...binary.module import Module, SectionId
+from ...binary.stores import Store, instructions
 from ...binary.types import I32, I64, Limits
 from ..plan.owners import Owners
 from ..snapshot import MemoryState, Snapshot
@@ -58,13 +60,6 @@ def active_entries(
     contents = [state.content for state in states]
     for memory, start, end in runs:  # of tens of thousands
         size = end - start
-        if size < 0x80 and 1 << 20 <= start < 1 << 27 and not is_64[memory]:  # most: `sleb(start)`, `end`, `uleb(size)`
-            digits = start & 0x7F | (start & 0x3F80) << 1 | (start & 0x1FC000) << 2 | (start & 0xFE00000) << 3
-            yield (
-                plain[memory] + (digits | size << 40 | 0x0B00808080).to_bytes(6, "little"),
-                contents[memory][start:end],
-            )
-            continue
         length = small[size] if size < 0x80 else uleb(size)
         if start < 1 << 31 and not is_64[memory]:
             yield plain[memory] + sleb(start) + code.END + length, contents[memory][start:end]
@@ -80,6 +75,15 @@ def active_head(memory: int) -> bytes:
 def passive_entry(states: Sequence[MemoryState], run: Run) -> write.Pieces:
     content = states[run.memory].content[run.start : run.end]
     return [b"\x01" + write.uleb(len(content)), content]
+
+
+def stores(module: Module, states: Sequence[MemoryState], runs: Iterable[Run]) -> bytes:
+    """Instructions that store runs which no segment has."""
+    return b"".join(
+        instructions(Store(run.memory, run.start, bytes(states[run.memory].content[run.start : run.end])), wide)
+        for run in runs
+        for wide in (module.memories[run.memory].is_64,)
+    )
 
 
 def restore_memories(

@@ -15,7 +15,7 @@ from ...engine.runtime import Pending
 from ...tuples import NamedTuple
 from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
-from .images import Zeros
+from .images import Images
 from .layout import Run
 from .plan import Plan, SegmentsPlan
 from .segments import kept_data_segments
@@ -26,10 +26,10 @@ _START, _END = map(itemgetter, range(2))
 
 
 class Rewritten(NamedTuple):
-    """What is written, and the runs of memory that its data segments hold.
+    """What is written, and the runs of memory that it holds: in data segments, but for those that `images` has stored.
 
     `added`: the index of the first function that was appended and does something, and bytes of each of them. `hashing`:
-    its SHA-256, in hex, where that is under way. `zeros`: for images of memory.
+    its SHA-256, in hex, where that is under way. `images`: what was done for images of memory.
     """
 
     written: Rope
@@ -37,7 +37,7 @@ class Rewritten(NamedTuple):
     segments: int
     added: tuple[int, tuple[int, ...]] = (0, ())
     hashing: Pending[str] | None = None
-    zeros: Zeros = Zeros()
+    images: Images = Images()
 
     @property
     def wasm(self) -> bytes:
@@ -45,9 +45,10 @@ class Rewritten(NamedTuple):
         return self.written.joined()
 
     def held(self, memory: int) -> tuple[int, int]:
-        """How many data segments hold a part of that memory, and bytes of these."""
+        """How many data segments hold a part of that memory, and bytes of it that the output holds."""
         found = [(start, end) for index, start, end in self.runs if index == memory]  # tens of thousands
-        return len(found), sum(map(_END, found)) - sum(map(_START, found))
+        stored = sum(run.memory == memory for run in self.images.stored)
+        return len(found) - stored, sum(map(_END, found)) - sum(map(_START, found))
 
     @property
     def sha256(self) -> str:
@@ -99,7 +100,8 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     placed: list[tuple[tables.TableRun, int]] = []
     if plan.tables.declared or snapshot.tables.changed or snapshot.segments.dropped_elements:
         changed[SectionId.ELEMENT], placed = segments.write_elements(module, snapshot, plan)
-    start = globals.set_globals(module, snapshot.globals, plan.globals.owners)
+    start = memories.stores(module, snapshot.memories, data.images.stored)
+    start += globals.set_globals(module, snapshot.globals, plan.globals.owners)
     start += memories.restore_memories(module, snapshot.memories, plan.memories, data.restored)
     start += tables.restore_tables(module, snapshot.tables, plan.tables.owners, placed)
     changed.update(
@@ -110,7 +112,7 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     sizes = tuple(len(one.locals) + len(one.body) + len(END) for one in plan.added)
     added = (len(module.function_types) + len(plan.noops), sizes)
     written = Rope(chain([write.PREAMBLE], *_in_order(module, changed, plan)))
-    return Rewritten(written, tuple(data.runs), data.segments, added, zeros=data.zeros)
+    return Rewritten(written, tuple(data.runs), data.segments, added, images=data.images)
 
 
 def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> Iterator[write.Pieces]:

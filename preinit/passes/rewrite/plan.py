@@ -27,11 +27,13 @@ class Added(NamedTuple):
 
 class MemoriesPlan(NamedTuple):
     """`layout`: how memory is cut into data segments. `grow_with`: an imported function that grows memory 0 to a number
-    of bytes, for a host that must know of it; None: an instruction does."""
+    of bytes, for a host that must know of it; None: an instruction does. `stores`: a start function may store a few
+    words that would keep engines from mapping the data."""
 
     owners: Owners
     layout: Layout
     grow_with: int | None = None
+    stores: bool = True
 
 
 class GlobalsPlan(NamedTuple):

@@ -19,7 +19,7 @@ from ...errors import OutputTooLarge
 from ...tuples import NamedTuple
 from ..snapshot import SegmentsState, Snapshot
 from . import memories, tables
-from .images import Zeros, mapped
+from .images import Images, mapped
 from .layout import MOST_SEGMENTS, Run, within_limit
 from .plan import Export, Plan
 from .tables import TableRun
@@ -28,24 +28,24 @@ _EXPLICIT, _EXPRESSIONS = 2, 4
 
 
 class DataWritten(NamedTuple):
-    """The data section and its number of segments; `runs` in it; of restored memories, with their passive segments;
-    zeros for images of memory."""
+    """The data section and its number of segments; `runs` that the output holds; of restored memories, with their
+    passive segments; what was done for images of memory."""
 
     pieces: write.Pieces
     segments: int
     runs: list[Run]
     restored: list[tuple[Run, int]]
-    zeros: Zeros
+    images: Images
 
 
 def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> DataWritten:
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
     _, active, restored = _within_slots(module, plan, runs)
-    active, zeros = mapped(module, plan.memories, active)
+    active, images = mapped(module, plan, active)
     todo = memories.active_entries(module, snapshot.memories, active)
     entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
     number = 0
-    empty = {index: _empty(module, index) for index in range(len(module.memories))}
+    empty = {index: _empty(module, index, plan) for index in range(len(module.memories))}
     if plan.segments.keep_slots:
         for index, segment in enumerate(module.data_segments):
             if segment.mode is Mode.PASSIVE:
@@ -69,7 +69,8 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
         )
     # In one: the guest's memory is gone before the output is.
     pieces: write.Pieces = [b"".join([bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries])] if number else []
-    return DataWritten(pieces, number, sorted([*active, *restored]) if restored else active, placed, zeros)
+    held = sorted([*active, *restored, *images.stored]) if restored or images.stored else active
+    return DataWritten(pieces, number, held, placed, images)
 
 
 def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:
@@ -101,8 +102,13 @@ def _kept(module: Module, state: SegmentsState, index: int, segment: DataSegment
     return [memoryview(module.data)[segment.raw_start : segment.end]]
 
 
-def _empty(module: Module, memory: int) -> write.Pieces:
-    """An active segment of no bytes: needs no bulk-memory, which an empty passive one would."""
+def _empty(module: Module, memory: int, plan: Plan) -> write.Pieces:
+    """An active segment of no bytes: needs no bulk-memory, which an empty passive one would.
+
+    Of a memory that the output defines, if there is one: one of an imported memory would keep engines from mapping any.
+    """
+    first = plan.memories.owners.first_defined
+    memory = first if memory < first < len(module.memories) else memory
     return [memories.active_head(memory) + offset_constant(0, module.memories[memory].is_64) + b"\x00"]
 
 

@@ -8,6 +8,7 @@ from preinit import Options, build
 from preinit.binary import encoder as write
 from preinit.binary.module import SectionId, parse
 from preinit.binary.sections import Mode
+from tests.support.images import is_mapped
 from tests.support.instances import Running, instantiate
 from tests.support.modules import build_text, text_of, wasm
 from tests.support.shapes.state import SHAPES
@@ -100,3 +101,17 @@ def test_emptied_segments_count_where_a_memory_is_restored_and_code_names_the_ot
     assert 90_000 < len(segments) <= 100_000
     assert all(segment.mode is Mode.ACTIVE for segment in segments[:10])
     assert all(segment.mode is Mode.PASSIVE for segment in segments[10:])
+
+
+def test_the_slots_of_segments_of_a_restored_memory_keep_engines_from_mapping_no_other() -> None:
+    slots = '(data (memory $given) (i32.const 8) "x")' * 3
+    result = build_text(
+        f"""(module (import "e" "m" (memory $given 1)) (memory $own 200) {slots} (data $kept "q")
+        (func (export "use") (memory.init $own $kept (i32.const 0) (i32.const 0) (i32.const 1)))
+        (func (export "preinit_initialize")
+          (i32.store8 $own (i32.const 1) (i32.const 1)) (i32.store8 $own (i32.const 9000000) (i32.const 1))))""",
+        imports="restore",
+    )
+    modes = [segment.mode for segment in parse(result.wasm).data_segments]
+    assert modes[:4] == [Mode.ACTIVE, Mode.ACTIVE, Mode.ACTIVE, Mode.PASSIVE]
+    assert is_mapped(result.wasm, 9_000_000 - 1)

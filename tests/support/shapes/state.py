@@ -32,6 +32,12 @@ SHAPES = {
             (drop (memory.grow $c (i32.const 1))) (i32.store8 $c (i32.const 65535) (i32.const 3))))""",
     "a_64_bit_memory": f"""(module (memory i64 1 4) (data (i64.const 5) "abc")
         (func {INIT} (drop (memory.grow (i64.const 2))) (i64.store (i64.const 196600) (i64.const -1))))""",
+    "words_far_from_the_rest": f"""(module (memory $a 1) (memory $b 300) (memory $c i64 300)
+        (func {INIT} (i32.store $a (i32.const 8) (i32.const 1))
+            (i32.store8 $b (i32.const 9) (i32.const 2)) (i32.store16 $b (i32.const 0x1200000) (i32.const 0x8180))
+            (i64.store $c (i64.const 17) (i64.const -3)) (i32.store8 $c (i64.const 30) (i32.const -3))
+            (i64.store $c (i64.const 0x1200001) (i64.const 0x8182838485868788))
+            (i32.store $c (i64.const 0x1200009) (i32.const 0x818283))))""",
     "a_memory_full_to_its_maximum": f"""(module (memory 2 2)
         (func {INIT} (memory.fill (i32.const 0) (i32.const 255) (i32.const 131072))))""",
     "custom_page_sizes": f"""(module (memory 100 200 (pagesize 1)) (data (i32.const 95) "abcd")
