@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
 
 from preinit import Options, build, verify
+from preinit.binary.digest import fingerprint
 from preinit.errors import Mismatch
 from tests.support.command import run
 from tests.support.modules import wasm
@@ -27,7 +27,7 @@ def poisoned(tmp_path: Path) -> Path:
         build(wasm(text), cache_dir=folder)
     (entry,), (other,) = ((folder / "modules").iterdir() for folder in folders.values())
     code = other.read_bytes()[len(MAGIC) + 32 :]
-    entry.write_bytes(MAGIC + hashlib.sha256(entry.name.encode() + code).digest() + code)
+    entry.write_bytes(MAGIC + fingerprint(entry.name.encode(), code) + code)
     return folders[RIGHT]
 
 
