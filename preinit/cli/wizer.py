@@ -28,7 +28,7 @@ _OPTIONAL_VALUE = ("--keep-init-func", "--inherit-stdio", "--inherit-env")
 _JSON = "--json"
 
 #: The engine knows which proposals a module uses: `--wasm-simd`, `--wasm-bulk-memory=false` and so on say nothing new.
-_PROPOSAL = re.compile(r"--wasm-[a-z0-9-]+(?:=(?:true|false))?")
+_PROPOSAL = r"--wasm-[a-z0-9-]+(?:=(?:true|false))?"
 
 
 class Command(manual.Command):
@@ -58,7 +58,7 @@ class Command(manual.Command):
             elif arg in with_value:
                 yield arg
                 yield from islice(rest, 1)
-            elif not _PROPOSAL.fullmatch(arg):
+            elif not (arg.startswith("--wasm-") and re.fullmatch(_PROPOSAL, arg)):
                 yield arg
 
 

@@ -14,7 +14,7 @@ PauseKind = Literal["stdin", "import", "function", "path"]
 
 #: `path` alone may end in `#`: files can be called so.
 _PATTERN = r"stdin|(import:[^\u0000]+\.[^\u0000]+?|function:[^\u0000]+?)(#[1-9][0-9]{0,8})?|path:[^\u0000]+"
-_NUMBER = re.compile(r"(.+)#([1-9][0-9]{0,8})", re.DOTALL)
+_NUMBER = r"(.+)#([1-9][0-9]{0,8})"
 _WANTED = "stdin, import:MODULE.NAME[#N], function:NAME[#N] or path:GUESTPATH"
 
 
@@ -37,7 +37,7 @@ def pause_point(text: str) -> PausePoint:
     if text == "stdin":
         return PausePoint("stdin")
     kind, _, name = text.partition(":")
-    counted = _NUMBER.fullmatch(name)
+    counted = re.fullmatch(_NUMBER, name, re.DOTALL)
     if kind == "path" or counted is None:
         return PausePoint("path" if kind == "path" else "import" if kind == "import" else "function", name)
     return PausePoint("import" if kind == "import" else "function", counted[1], int(counted[2]))

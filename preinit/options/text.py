@@ -10,13 +10,13 @@ from ..errors import UsageError, quoted
 #: https://reproducible-builds.org/specs/source-date-epoch/
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
-_SIZE = re.compile(r"([0-9]{1,30})\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = r"([0-9]{1,30})\s*([kmg]?)(?:i?b)?"  # compiled when it is used, as few commands do
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
 def size(text: str) -> int:
     """A number of bytes, with an optional unit: 64MiB, 2G. Raises `ValueError`."""
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if not match:
         raise ValueError(f"{text!r} is not a size such as 64MiB")
     return int(match[1]) << _UNITS[match[2].lower()]
