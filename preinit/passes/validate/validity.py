@@ -69,10 +69,13 @@ class Validity:
             check(_joined(wasm), parallel)
             return
         depends_on, sections = made
-        unknown = self._unknown(depends_on)
+        unknown = self._doubted(depends_on)
+        told = unknown is not None
+        if not told:
+            unknown = self._unknown(depends_on)
         if own and unknown == [] and self._rest in self._noted(depends_on):
             return
-        new = unknown != [] or own
+        new = own or (not told and unknown != [])
         if unknown is None and isinstance(wasm, Rope) and len(wasm.pieces) > 1:
             unknown = self._unknown_of_input(depends_on, parallel)
         if unknown is not None:
@@ -105,17 +108,23 @@ class Validity:
             self._known.append(self._input)
         return doubted
 
+    def _doubted(self, wanted: Context) -> list[range] | None:
+        """The module's bodies that may not be valid there, though they are elsewhere; None where that is not known."""
+        from ...binary.outline import in_doubt
+
+        if wanted in self._known:
+            return []
+        found = (in_doubt(known, wanted, self._module) for known in self._known)
+        return next((doubted for doubted in found if doubted is not None), None)
+
     def _unknown(self, wanted: Context) -> list[range] | None:
-        """The module's bodies that are not known to be valid there; None where none is known to be."""
+        """The bodies that are not known to be valid there from other builds; None where none is known to be."""
         from ...binary.outline import groups, in_doubt, united
 
-        for known in self._known:
-            doubted = in_doubt(known, wanted, self._module)
-            if doubted is not None:
-                return doubted
         if self._folder is None:
             return None
-        noted, doubted = set(self._noted(wanted)), []
+        noted = set(self._noted(wanted))
+        doubted: list[range] | None = []
         if not noted and (of_input := self._noted(self._input)):
             doubted = in_doubt(self._input, wanted, self._module)
             if doubted is not None:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from preinit import Options, build
+from preinit import Builder, Options, build
 from preinit.binary import encoder as write
 from preinit.binary.module import Module, SectionId, parse
 from preinit.binary.outline import Context, context, context_of_input, in_doubt, outline, united
+from preinit.binary.rope import Rope
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.engine.values import EngineError
 from preinit.errors import InvalidModule
 from preinit.passes.rewrite import module as rewriting
+from preinit.passes.validate import Validity
 from tests.support.both_engines import INIT, attempt
 from tests.support.modules import wasm
 
@@ -424,3 +426,24 @@ def test_a_build_takes_no_memory_for_a_copy_of_its_input(
         tracemalloc.stop()
     assert peak < 10_000_000
     assert (tmp_path / "out.wasm").read_bytes() == result.wasm
+
+
+def test_a_builder_with_many_outputs_keeps_no_more_about_them_than_about_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    doubt = '(func (export "e") (drop (i64.const 0x47c)))'  # the bytes of `memory.init`
+    source = with_count(COUNTER.replace(LONG, f'(data (i32.const 0) "a") {doubt} {LONG}'), 1)
+    kept: list[int] = []
+    checked = Validity.check
+
+    def counting(self: Validity, output: bytes | Rope, parallel: bool = True) -> None:
+        checked(self, output, parallel)
+        kept.append(len(self._known))
+
+    monkeypatch.setattr(Validity, "check", counting)
+    renamed = [((f"n{number}", "e"),) for number in range(3)]
+    with Builder(source, cache=False, engine="ondemand") as builder:
+        outputs = {builder.build(rename_funcs=names).wasm for names in renamed}
+        outputs |= {builder.build(rename_funcs=names).wasm for names in renamed}
+    assert len(outputs) == 3
+    assert kept[-1] == kept[0]
