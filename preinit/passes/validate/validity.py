@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ...binary.digest import sha256
 from ...binary.module import Module, SectionId
 from ...engine import ffi
-from ...engine.ondemand.suitability import validated_beside, worthwhile
+from ...engine.ondemand.suitability import validated_beside, validated_first, worthwhile
 from ...engine.runtime import Deadline, Pending
 from ...engine.validation import REFUSALS, check
 from ...files.cache import folder_of, read_entry, write_entry
@@ -146,8 +146,7 @@ class InputCheck:
     def __init__(self, validity: Validity, module: Module, deadline: Deadline, digests: bool) -> None:
         """`digests`: whether the report has the module's."""
         self._validity, self._module, self._deadline, self._digests = validity, module, deadline, digests
-        # One with exceptions is soon waited for, see `Attempt`; beside another, the guest runs.
-        self._pending = self._start(bool(module.tags)) if validated_beside(module) else None
+        self._pending = self._start(validated_first(module)) if validated_beside(module) else None
 
     def _start(self, parallel: bool = True) -> Pending[None]:
         return self._deadline.start(lambda: self._work(parallel))
