@@ -101,6 +101,8 @@ class Validity:
         noted = set(self._noted(wanted))
         if not noted and serves(self._input, wanted, self._module):
             noted = set(self._noted(self._input))  # whoever built another output has left that the input is valid
+        if not noted:
+            return None  # hashing them all may wait until they are noted
         unknown = [number for number, digest in enumerate(self._groups) if digest not in noted]
         if not unknown:
             self._known.append(wanted)
