@@ -17,7 +17,7 @@ from preinit.engine.ondemand.ahead import Ahead
 from preinit.engine.ondemand.chunk import LONGEST, Chunk
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.errors import GuestTrap
-from tests.support.both_engines import INIT, attempt, built, chunks, chunks_of, compiled, same
+from tests.support.both_engines import INIT, attempt, built, chunks, compiled, same
 from tests.support.modules import wasm
 
 
@@ -133,16 +133,18 @@ def test_what_finds_no_room_in_a_chunk_is_ordered_together_from_the_first_one_on
     ordered: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maker, "SOME", 8)
-    with chunks_of(2 * SIDE + 100):
-        report = attempt(naming(), engine="ondemand").report
+    monkeypatch.setattr(chunk_module, "CHUNK", 2 * SIDE + 100)
+    report = attempt(naming(), engine="ondemand").report
     assert ordered[:2] == [(2, 3), ()]
     assert report
     assert (report.engine.functions_compiled, report.engine.chunks) == (6, 2)
 
 
-def test_what_finds_no_room_there_either_has_another_chunk(ordered: list[tuple[int, ...]]) -> None:
-    with chunks_of(SIDE + 100):
-        attempt(naming(), engine="ondemand")
+def test_what_finds_no_room_there_either_has_another_chunk(
+    ordered: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_module, "CHUNK", SIDE + 100)
+    attempt(naming(), engine="ondemand")
     assert ordered[:3] == [(1, 2), (3,), ()]  # there is room besides the first
 
 
@@ -150,8 +152,8 @@ def test_of_what_finds_no_room_no_more_is_ordered_than_is_likely_to_be_called(
     ordered: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunk_module, "REST", 2 * SIDE)
-    with chunks_of(SIDE + 100):
-        attempt(naming(), engine="ondemand")
+    monkeypatch.setattr(chunk_module, "CHUNK", SIDE + 100)
+    attempt(naming(), engine="ondemand")
     assert ordered[:2] == [(1, 2), ()]
 
 
