@@ -69,6 +69,14 @@ class Profile(NamedTuple):
     chunks: tuple[StoredChunk, ...] = ()
     parts: tuple[StoredPart, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes of code."""
+        codes = [stubs.code for stubs in self.stubs]
+        codes += [chunk.code for chunk in self.chunks]
+        codes += [part.code for part in self.parts]
+        return sum(map(len, codes))
+
     def with_parts(self, made: Sequence[StoredPart]) -> Profile:
         """The same with parts that were compiled since."""
         found = {part.name: part for part in (*self.parts, *made)}
