@@ -25,6 +25,7 @@ from .opcodes import (
     INTEGER,
     MEMORY_ARGUMENT,
     PREFIXES,
+    VALUE_TYPES,
     Kind,
     code,
     instruction_pattern,
@@ -92,16 +93,20 @@ _INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
 class Decoder:
     """Finds the instructions that refer to an index of one of `kinds`, and those with one of `opcodes`.
 
-    Of the former, references of other kinds are left out.
+    Of the former, references of other kinds are left out. `types`: abstract heap types; the instructions that may have
+    one are found, too: none that has is missed.
     """
 
-    def __init__(self, kinds: Collection[Kind] = (), opcodes: Collection[int] = ()) -> None:
+    def __init__(
+        self, kinds: Collection[Kind] = (), opcodes: Collection[int] = (), types: Collection[int] = ()
+    ) -> None:
         self._kinds = frozenset(kind.value for kind in kinds)
         self._opcodes = frozenset(opcodes)
+        self._types = frozenset(types)
         # Most stops are at calls: those with nothing but an index of one byte opcodes are read by the pattern, too.
         simple = [n for n, immediates in IMMEDIATES.items() if n < 0x100 and immediates in self._kinds]
         stop = b"|".join(re.escape(bytes((number,))) for number in simple) or rb"(?!)"
-        skip = instruction_pattern(self._kinds, self._opcodes)
+        skip = instruction_pattern(self._kinds, self._opcodes, self._types)
         self._next = re.compile(skip + rb"*+(?:(" + stop + rb")(" + _INDEX + rb"))?", re.DOTALL).match
         self._kind_of = {number: IMMEDIATES[number] for number in simple}
 
@@ -159,9 +164,9 @@ class Decoder:
                 if instruction.opcode in self._opcodes:
                     found.append(instruction)
                     left -= 1
-                elif instruction.references:
+                elif instruction.references or self._types:
                     wanted = tuple(r for r in instruction.references if r.kind in self._kinds)
-                    if wanted:
+                    if wanted or may_have_type(instruction, data, self._types):
                         found.append(instruction._replace(references=wanted))
                         left -= 1
                 position = at.position
@@ -254,9 +259,22 @@ _KINDS = frozenset(kind.value for kind in Kind)
 
 
 @cache
-def decoder(kinds: frozenset[Kind], opcodes: frozenset[int] = frozenset()) -> Decoder:
+def decoder(
+    kinds: frozenset[Kind], opcodes: frozenset[int] = frozenset(), types: frozenset[int] = frozenset()
+) -> Decoder:
     """The decoder for those: its pattern is compiled once."""
-    return Decoder(kinds, opcodes)
+    return Decoder(kinds, opcodes, types)
+
+
+#: Instructions with a type among their immediates.
+_TYPED = frozenset(n for n, immediates in IMMEDIATES.items() if set(immediates) & {BLOCK_TYPE, HEAP_TYPE, VALUE_TYPES})
+
+
+def may_have_type(instruction: Instruction, data: bytes, types: frozenset[int]) -> bool:
+    """Whether an instruction of `data` may have one of `types`, abstract heap types, among its immediates."""
+    if not types or instruction.opcode not in _TYPED:
+        return False
+    return not types.isdisjoint(data[instruction.start + 1 : instruction.end])
 
 
 def _u32(data: bytes, start: int, end: int) -> int:

@@ -135,14 +135,21 @@ _MEMORY_N = rb"(?:[\x40-\x7f]|[\xc0-\xff]" + LEB + rb")" + LEB + LEB
 #: A type index is a non-negative signed integer; all other heap types and block types are one byte, but `(ref ht)` and
 #: `(ref null ht)`, which a heap type follows. Other bytes are of proposals that aren't known: more may follow.
 ABSTRACT = range(0x68, 0x76)
+_NUMERIC = range(0x7B, 0x80)
 _TYPE_INDEX = rb"[\x80-\xff]*+[\x00-\x3f]"
-_ABSTRACT = rb"[\x68-\x75]"
-_HEAP = rb"(?:" + _ABSTRACT + rb"|" + _TYPE_INDEX + rb")"
-_NO_INDEX = rb"(?:[\x40\x68-\x75\x7b-\x7f]|[\x63\x64]" + _ABSTRACT + rb")"
-_BLOCK = rb"(?:[\x40\x68-\x75\x7b-\x7f]|[\x63\x64]" + _HEAP + rb"|" + _TYPE_INDEX + rb")"
 
 
-def _pattern(immediate: str, kinds: Collection[str]) -> bytes | None:
+def _type_pattern(immediate: str, indices: bool, types: Collection[int]) -> bytes:
+    """A heap type or block type, without indices unless `indices`, and without those `types`."""
+    abstract = set(ABSTRACT).difference(types)
+    heap = [_byte_class(abstract)] + [_TYPE_INDEX] * indices
+    if immediate == HEAP_TYPE:
+        return rb"(?:" + b"|".join(heap) + rb")"
+    long = rb"[\x63\x64](?:" + b"|".join(heap) + rb")"
+    return rb"(?:" + b"|".join([_byte_class({0x40, *abstract, *_NUMERIC}), long] + [_TYPE_INDEX] * indices) + rb")"
+
+
+def _pattern(immediate: str, kinds: Collection[str], types: Collection[int]) -> bytes | None:
     """What matches an immediate without an index of one of `kinds`; None if there is no such pattern."""
     if immediate in VARIABLE or immediate in kinds:
         return None
@@ -150,10 +157,8 @@ def _pattern(immediate: str, kinds: Collection[str]) -> bytes | None:
         return rb".{%d}" % BYTES[immediate]
     if immediate == MEMORY_ARGUMENT:
         return _MEMORY_0 if Kind.MEMORY in kinds else rb"(?:" + _MEMORY_0 + rb"|" + _MEMORY_N + rb")"
-    if immediate == BLOCK_TYPE:
-        return _NO_INDEX if Kind.TYPE in kinds else _BLOCK
-    if immediate == HEAP_TYPE:
-        return _ABSTRACT if Kind.TYPE in kinds else _HEAP
+    if immediate in (BLOCK_TYPE, HEAP_TYPE):
+        return _type_pattern(immediate, Kind.TYPE not in kinds, types)
     return LEB
 
 
@@ -165,17 +170,18 @@ def _byte_class(numbers: Collection[int]) -> bytes:
     return b"[" + b"".join(rb"\x%02x-\x%02x" % ends for ends in zip(firsts, lasts, strict=True)) + b"]"
 
 
-def instruction_pattern(kinds: Collection[str], opcodes: Collection[int]) -> bytes:
+def instruction_pattern(kinds: Collection[str], opcodes: Collection[int], types: Collection[int] = ()) -> bytes:
     """A pattern for one instruction that neither has an index of one of `kinds` nor is one of `opcodes`.
 
-    Second opcodes are matched in as few bytes as they need; padded ones are not.
+    Nor has it one of `types`, which are abstract heap types. Second opcodes are matched in as few bytes as they need;
+    padded ones are not.
     """
 
     def alternatives(
         groups: tuple[tuple[str, tuple[int | tuple[int, int], ...]], ...], prefix: int | None
     ) -> Iterator[bytes]:
         for immediates, ranges in groups:
-            patterns = [_pattern(immediate, kinds) for immediate in immediates]
+            patterns = [_pattern(immediate, kinds, types) for immediate in immediates]
             if None in patterns:
                 continue
             wanted = [n for n in _numbers(ranges) if (n if prefix is None else code(prefix, n)) not in opcodes]

@@ -59,7 +59,7 @@ def take_apart(module: Module) -> None:
     shared = shared_imports(module, without)
     for function in range(module.imported_functions, min(len(module.function_types), 20)):
         if function - module.imported_functions < len(module.bodies):
-            assemble(module, bodies, choose(module, bodies, function, ()).functions, "title", shared)
+            assemble(module, bodies, choose(module, bodies, [function], ()).functions, "title", shared)
 
 
 @st.composite

@@ -69,10 +69,13 @@ def attempt(source: str | bytes, **fields: Any) -> Outcome:
 
 @contextmanager
 def chunks_of(size: int, ahead: bool = False) -> Iterator[None]:
-    """`ahead`: what is called directly and does not come with its caller is compiled ahead, from the first on."""
+    """`ahead`: what is called directly and does not come with its caller is compiled ahead, from the first on. Without,
+    only what is too long for a chunk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk, "CHUNK", size)
-        if ahead:
+        if not ahead:
+            patch.setattr(chunk, "REST", 0)
+        else:
             patch.setattr(chunk, "LONGEST", min(chunk.LONGEST, size))
             patch.setattr(maker, "SOME", 0)
         yield

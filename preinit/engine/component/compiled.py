@@ -139,7 +139,7 @@ def compile_on_demand(
 
     `settings.compiler` is one. `stored`: what earlier builds compiled, by where a module begins. Raises `Unsuited`.
     """
-    engines = new_engines(settings)
+    engines = new_engines(settings, parallel=True)
     prepared: dict[int, Prepared] = {}
     try:
         # Compiled code fits one size of the stack.

@@ -42,8 +42,21 @@ class Ahead:
         """Has it compiled: at the latest when it is taken."""
         order = _Order(number, chunk)
         self._orders.update(dict.fromkeys(chunk.functions, order))
+        self._put(order, self._waiting.append)
+
+    def beside(self, number: int, chunk: Chunk, work: Callable[[], None]) -> ffi.Module:
+        """Compiles a chunk that is needed now, in the thread, while it does some `work`.
+
+        Raises what compiling raised.
+        """
+        order = _Order(number, chunk)
+        self._put(order, self._waiting.appendleft)
+        work()
+        return self._fulfilled(order)
+
+    def _put(self, order: _Order, put: Callable[[_Order], None]) -> None:
         with self._lock:
-            self._waiting.append(order)
+            put(order)
             if self._works or not self._may_work:
                 return
             self._works = True
@@ -63,6 +76,15 @@ class Ahead:
         for taken in order.chunk.functions:
             if self._orders.get(taken) is order:
                 del self._orders[taken]
+        return order.number, order.chunk, self._fulfilled(order)
+
+    def end(self) -> None:
+        """Forgets all that is not begun."""
+        with self._lock:
+            self._waiting.clear()
+        self._orders.clear()
+
+    def _fulfilled(self, order: _Order) -> ffi.Module:
         with self._lock:
             own = order in self._waiting
             if own:
@@ -73,13 +95,7 @@ class Ahead:
         if order.problem is not None:
             raise order.problem
         assert order.module is not None
-        return order.number, order.chunk, order.module
-
-    def end(self) -> None:
-        """Forgets all that is not begun."""
-        with self._lock:
-            self._waiting.clear()
-        self._orders.clear()
+        return order.module
 
     def _work(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from ...binary.module import Module
 from ...binary.opcodes import CALL, REF_FUNC, RETURN_CALL, TABLE_CHANGES, Kind
 from ...tuples import NamedTuple
 from ..values import Unsuited
-from .exceptions import EXCEPTIONS, Edit, edits, exception_types, has_exceptions
+from .exceptions import EXCEPTIONS, KINDS_OF_EXCEPTION, Edit, edits, exception_types, has_exceptions
 
 _KINDS = frozenset((Kind.FUNCTION, Kind.TYPE, Kind.DATA, Kind.ELEMENT))
 
@@ -57,7 +57,7 @@ class Bodies:
     @cached_property  # where all is in the cache, no body is looked at
     def _decoder(self) -> Decoder:
         kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
-        return decoder(kinds, _OPCODES | EXCEPTIONS if self.erases else _OPCODES)
+        return decoder(kinds, _OPCODES | EXCEPTIONS, KINDS_OF_EXCEPTION) if self.erases else decoder(kinds, _OPCODES)
 
     def size(self, function: int) -> int:
         return self._ranges.size(function - self._first)
@@ -73,7 +73,7 @@ class Bodies:
             scan = self._decoder.scan(self._module.data, body.start, body.end)
             named = self._checked(scan)
             if self.erases and has_exceptions(self._module, body, scan, self._exception_types):
-                self.erased[function] = list(edits(self._module, body.start, body.end))
+                self.erased[function] = list(edits(self._module, body, scan))
             self._named[function] = named
         return named
 

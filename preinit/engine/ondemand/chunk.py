@@ -39,6 +39,9 @@ LONGEST = 4_000
 #: A longer one that is named may be compiled ahead, up to so many bytes: most of these are called, too (49 of the 58
 #: chunks that are ordered while CPython starts).
 LONGEST_AHEAD = 200_000
+#: What a chunk calls and has no room for is compiled ahead, too, up to so many bytes: it is called as often as what is
+#: in the chunk.
+REST = 256_000
 
 #: What is reached through tables only comes one function at a time, and a chunk takes 1 to 2 ms however small: once
 #: there are so many, one that stayed small is filled with the neighbours of the function that is needed.
@@ -89,37 +92,54 @@ class SharedImports(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The `functions` of a chunk, and those that they call and that are too `long` for it."""
+    """The `functions` of a chunk, and what they call: what is too `long` for it, the `rest`, which found no room."""
 
     functions: list[int]
     long: list[int]
+    rest: list[int]
 
 
-def choose(module: Module, bodies: Bodies, function: int, taken: Container[int], made: int = 0) -> Choice:
-    """The functions to load when `function` is called: itself, and what is likely to be called next, unless `taken`.
+def choose(module: Module, bodies: Bodies, first: Sequence[int], taken: Container[int], made: int = 0) -> Choice:
+    """The functions to load when `first[0]` is called: that, and what is likely to be called next, unless `taken`.
 
-    `made`: how many chunks there are already; the more, the more of its neighbours come with it.
+    `first`: others that are likely, too; where they find no room, they are the first of the `rest`. `made`: how many
+    chunks there are already; the more, the more of its neighbours come with it.
 
     Raises `Unsuited` if no chunk can hold the first.
     """
-    chosen = [function]
+    chosen = [first[0]]
     long: list[int] = []
-    seen = {function}
-    room = CHUNK
-    for caller in chosen:  # grows meanwhile: the nearest come first
-        for callee in bodies[caller].callees:
-            if callee in seen:
-                continue
-            seen.add(callee)
-            if callee in taken or not module.imported_functions <= callee < len(module.function_types):
-                continue
-            size = bodies.size(callee)
-            if size <= min(LONGEST, room) and bodies.is_known(callee):
+    rest: list[int] = []
+    room, room_after = CHUNK, REST
+    for function in _named(bodies, first, chosen):
+        if function in taken or not module.imported_functions <= function < len(module.function_types):
+            continue
+        size = bodies.size(function)
+        if size > LONGEST:
+            if size <= LONGEST_AHEAD:
+                long.append(function)
+        elif size <= room:
+            if bodies.is_known(function):
                 room -= size
-                chosen.append(callee)
-            elif LONGEST < size <= LONGEST_AHEAD:
-                long.append(callee)
-    return Choice(chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen, long)
+                chosen.append(function)
+        elif size <= room_after:
+            room_after -= size
+            rest.append(function)
+    return Choice(chosen + _neighbours(bodies, chosen, taken, window(made)) if CHUNK else chosen, long, rest)
+
+
+def _named(bodies: Bodies, first: Sequence[int], chosen: Sequence[int]) -> Iterator[int]:
+    """The functions that come with `first[0]`, and those that are called by the `chosen`, which grow meanwhile.
+
+    Each once, the nearest first.
+    """
+    yield from first[1:]
+    seen = set(first)
+    for caller in chosen:
+        for callee in bodies[caller].callees:
+            if callee not in seen:
+                seen.add(callee)
+                yield callee
 
 
 def window(made: int) -> int:

@@ -9,7 +9,7 @@ from ..profile import StoredChunk
 from ..values import Unsuited
 from .ahead import Ahead
 from .bodies import Bodies
-from .chunk import Chunk, assemble, choose, shared_imports
+from .chunk import Choice, Chunk, assemble, choose, shared_imports
 from .prepared import Prepared
 
 #: Of so many chunks that an instance needed anew, nothing is compiled ahead: the guest may end before it comes to that.
@@ -30,7 +30,7 @@ class ChunkMaker:
         self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
         self._taken = set(prepared.stored_chunks)  # functions that some chunk has
         self._ahead = Ahead(prepared.compile)
-        self._long: dict[int, list[int]] = {}  # number of a chunk that is compiled ahead -> see `chunk.Choice`
+        self._choices: dict[int, Choice] = {}  # of chunks that are compiled ahead, by their numbers
         self.bodies = Bodies(self._module, prepared.erases)
         self.new: list[StoredChunk] = []
 
@@ -41,14 +41,7 @@ class ChunkMaker:
     def expect(self, functions: Sequence[int]) -> None:
         """Has those compiled ahead that no chunk has yet."""
         for function in functions:
-            if function in self._taken or not self.bodies.is_known(function):
-                continue
-            try:
-                number, chunk, long = self._assemble(function)
-            except Unsuited:
-                continue  # that matters once it is called
-            self._long[number] = long
-            self._ahead.order(number, chunk)
+            self._order([function])
 
     def end(self) -> None:
         """Nothing more is needed: what is not begun is not compiled."""
@@ -69,24 +62,50 @@ class ChunkMaker:
     def _make(self, function: int) -> tuple[Chunk, ffi.Module]:
         ready = self._ahead.take(function)
         if ready is None:
-            number, chunk, long = self._assemble(function)
-            if len(self.new) >= SOME:
-                self.expect(long)
-            module = self._prepared.compile(chunk.wasm)
+            number, chunk, choice = self._assemble([function])
+            if len(self.new) < SOME:
+                choice = choice._replace(long=[])
+            if choice.long or choice.rest:
+                module = self._ahead.beside(number, chunk, lambda: self._follow(choice))
+            else:
+                module = self._prepared.compile(chunk.wasm)
         else:
             number, chunk, module = ready
-            self.expect(self._long.pop(number))
+            self._follow(self._choices.pop(number))
         live = (self._prepared.engine, module) if self._prepared.keeps_code else None
         bodies = self._module.bodies_fingerprint(chunk.functions)
         self.new.append(StoredChunk(number, *chunk[2:], bodies, b"", live))
         return chunk._replace(wasm=b""), module
 
-    def _assemble(self, function: int) -> tuple[int, Chunk, list[int]]:
-        """A chunk with that function, its number, and functions that it calls and that are too long for it."""
+    def _follow(self, choice: Choice) -> None:
+        """Has compiled ahead what a chunk calls and does not hold."""
+        rest = choice.rest
+        while rest:
+            rest = self._order(rest)
+        self.expect(choice.long)
+
+    def _order(self, first: Sequence[int]) -> list[int]:
+        """Has a chunk with those compiled ahead that no chunk has yet. What is left of them, for another chunk."""
+        first = [function for function in first if function not in self._taken and self.bodies.is_known(function)]
+        if not first:
+            return []
+        try:
+            number, chunk, choice = self._assemble(first)
+        except Unsuited:
+            return []  # that matters once it is called
+        asked = set(first)
+        left = [function for function in choice.rest if function in asked]
+        self._choices[number] = choice._replace(rest=[function for function in choice.rest if function not in asked])
+        self._ahead.order(number, chunk)
+        return left
+
+    def _assemble(self, first: Sequence[int]) -> tuple[int, Chunk, Choice]:
+        """A chunk with the first of those functions, its number, and what was chosen for it."""
         number = self._next_number
         self._next_number += 1
-        chosen, long = choose(self._module, self.bodies, function, self._taken, len(self.new))
+        choice = choose(self._module, self.bodies, first, self._taken, len(self.new))
+        chosen = choice.functions
         chunk = assemble(self._module, self.bodies, chosen, f"{self._prefix}{number}", self._shared_imports)
         self._taken.update(chosen)
         self.bodies.forget(chosen)
-        return number, chunk, long
+        return number, chunk, choice

@@ -19,16 +19,32 @@ SMALL = 8_000
 
 
 class Engines(NamedTuple):
-    """One that runs the guest, and one that compiles on one core; both with these settings."""
+    """The `engine` that runs the guest, and one that only compiles, both with these settings.
+
+    One of them compiles a module on all cores, the other on one core; `parallel`: the guest's is the former.
+    """
 
     settings: EngineSettings
     engine: ffi.Engine
-    solo: ffi.Engine
+    other: ffi.Engine
+    parallel: bool
+
+    def compile(self, compiler: str, wasm: bytes) -> ffi.Module:
+        """A part of the guest, compiled. Raises `Unsuited`."""
+        if self.parallel == (len(wasm) >= SMALL):
+            return _compile(self.engine, compiler, wasm)
+        # Code of one engine runs in another with the same settings, once it was written down.
+        code = _serialize(_compile(self.other, compiler, wasm))
+        try:
+            return ffi.deserialize(self.engine, code)
+        except EngineError as problem:  # too little memory, perhaps
+            raise _refused("a part of it can't be taken over", problem) from problem
 
 
-def new_engines(settings: EngineSettings) -> Engines:
-    """See `Engines`."""
-    return Engines(settings, new_engine(settings, DEEP_STACK), new_engine(settings, DEEP_STACK, parallel=False))
+def new_engines(settings: EngineSettings, parallel: bool = False) -> Engines:
+    """See `Engines`. Most parts are small: unless there are modules that are compiled as a whole, not `parallel`."""
+    engine, other = (new_engine(settings, DEEP_STACK, parallel=on_all) for on_all in (parallel, not parallel))
+    return Engines(settings, engine, other, parallel)
 
 
 class Prepared(NamedTuple):
@@ -73,16 +89,7 @@ class Prepared(NamedTuple):
 
     def compile(self, wasm: bytes) -> ffi.Module:
         """A part of the guest, compiled. Raises `Unsuited`."""
-        if len(wasm) >= SMALL:
-            return _compile(self.engine, self.compiler, wasm)
-        # Code of one engine runs in another with the same settings, once it was written down.
-        code = self.serialize(_compile(self.engines.solo, self.compiler, wasm))
-        try:
-            return ffi.deserialize(self.engine, code)
-        except EngineError as problem:  # too little memory, perhaps
-            raise Unsuited(
-                "engine", f"a part of it can't be taken over: {first_line(problem)}", lasting=False
-            ) from problem
+        return self.engines.compile(self.compiler, wasm)
 
     def part(self, wasm: bytes, made: list[StoredPart]) -> ffi.Module:
         """A part that each instance needs: as an earlier build compiled it, or compiled, and added to what was `made`.
@@ -101,12 +108,7 @@ class Prepared(NamedTuple):
 
     def serialize(self, module: ffi.Module) -> bytes:
         """A part's code, for another engine or a later build. Raises `Unsuited`."""
-        try:
-            return ffi.serialize(module)
-        except EngineError as problem:
-            raise Unsuited(
-                "engine", f"a part of it can't be written down: {first_line(problem)}", lasting=False
-            ) from problem
+        return _serialize(module)
 
     def load(self, code: bytes) -> ffi.Module | None:
         """A part that an earlier build compiled; None if the engine does not take it."""
@@ -117,9 +119,14 @@ class Prepared(NamedTuple):
         try:
             return ffi.instantiate(store, module, externs)
         except (EngineError, GuestTrapped) as problem:  # too little memory or stack; what doesn't link was found before
-            raise Unsuited(
-                "engine", f"a part of it can't be instantiated: {first_line(problem)}", lasting=False
-            ) from problem
+            raise _refused("a part of it can't be instantiated", problem) from problem
+
+
+def _serialize(module: ffi.Module) -> bytes:
+    try:
+        return ffi.serialize(module)
+    except EngineError as problem:
+        raise _refused("a part of it can't be written down", problem) from problem
 
 
 def _refused(what: str, problem: Exception) -> Unsuited:
@@ -151,8 +158,8 @@ def prepare(
     if engines is None or engines.settings != settings:
         engines, state = new_engines(settings), None
     engine = engines.engine
-    state = state or _compile(engine, settings.compiler, code.wasm)
-    preload_code = {name: _compile(engine, settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
+    state = state or engines.compile(settings.compiler, code.wasm)
+    preload_code = {name: engines.compile(settings.compiler, wasm) for name, wasm in (preloads or {}).items()}
     known = Profile(settings.compiler)
     if stored and stored.compiler == settings.compiler and _fits(engine, stored):
         known = stored

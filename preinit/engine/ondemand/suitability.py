@@ -103,5 +103,18 @@ def validated_beside(module: Module) -> bool:
 
     One with exceptions is validated in any case: they may be of the old kind, which is the usual reason to be refused.
     """
+    return worthwhile(module) if module.tags else _has_much_code(module)
+
+
+def validated_first(module: Module) -> bool:
+    """Whether nothing of a module runs on demand before it was validated: one with exceptions, see above.
+
+    Where that takes longer than all else, the guest runs beside it, and what it does comes to nothing where the module
+    is refused.
+    """
+    return bool(module.tags) and not _has_much_code(module)
+
+
+def _has_much_code(module: Module) -> bool:
     code = module.section(SectionId.CODE)
-    return code is not None and (worthwhile(module) if module.tags else code.end - code.start >= MUCH_CODE)
+    return code is not None and code.end - code.start >= MUCH_CODE

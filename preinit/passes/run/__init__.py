@@ -197,8 +197,7 @@ def _run_with_room(
                 paused.close()
                 raise
             with observer.stage("profile"):
-                kept.update(job, strategy, paused)
-            return paused
+                return paused._replace(keeping=kept.update(job, strategy, paused))
     raise AssertionError("the last strategy suits every module") from problem
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...engine.guest import Instance
-from ...engine.ondemand.suitability import validated_beside, worthwhile
+from ...engine.ondemand.suitability import validated_beside, validated_first, worthwhile
 from ...engine.runtime import EngineSettings, Pending
 from ...engine.values import Unsuited
 from ...errors import PreinitError, TimeLimit, UnsupportedProposal, counted, quoted
@@ -76,12 +76,12 @@ class Attempt(NamedTuple):
 
     def _check_before_run(self, checks: list[Pending[None]]) -> None:
         """Most code on demand is never compiled: validating it may take as long as the rest, and goes on beside it. But
-        exceptions may be of the old kind, the usual reason to be refused: then nothing is run.
+        some modules are `validated_first`.
 
         What was kept of an earlier build may be of a module that is not valid.
         """
         if self.check and self.strategy.engine == "ondemand":
-            if self.job.module.tags:
+            if validated_first(self.job.module):
                 self._wait([self.check()])
             elif validated_beside(self.job.module) and not checks:
                 checks.append(self.check())

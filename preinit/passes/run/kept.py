@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ...binary.module import Module
+from ...engine.room import has_limit
+from ...engine.runtime import Pending
 from ...engine.values import Unsuited
 from ...errors.reason import Reason
 from ...options import Options
 from ..instrument import Instrumented
 from ..plan.job import Job, interruptible
-from .profiles import ProfileStore
+from .profiles import MANY, ProfileStore
 from .strategies import Strategy, strategies
 
 if TYPE_CHECKING:
@@ -44,8 +46,9 @@ class Kept(Protocol):
     def unsuited(self, job: Job, strategy: Strategy, problem: Unsuited, following: Strategy) -> None:
         """A strategy turned out not to suit the module; `following` is tried instead."""
 
-    def update(self, job: Job, strategy: Strategy, paused: Paused) -> None:
-        """A guest ran to the end of its initializer: what was learnt about it is kept."""
+    def update(self, job: Job, strategy: Strategy, paused: Paused) -> Pending[None] | None:
+        """A guest ran to the end of its initializer: what was learnt about it is kept. That may take until the end of
+        what is returned."""
 
 
 def _learnt(strategy: Strategy, problem: Unsuited, following: Strategy) -> Profile | None:
@@ -77,8 +80,12 @@ class KeptInFolder:
     def unsuited(self, job: Job, strategy: Strategy, problem: Unsuited, following: Strategy) -> None:
         self._learnt = _learnt(strategy, problem, following) or self._learnt
 
-    def update(self, job: Job, strategy: Strategy, paused: Paused) -> None:
-        self.store.write(self._learnt or paused.profile)
+    def update(self, job: Job, strategy: Strategy, paused: Paused) -> Pending[None] | None:
+        profile = self._learnt or paused.profile
+        if profile is None or len(profile.chunks) < MANY or has_limit():  # a thread takes a tenth of a millisecond
+            self.store.write(profile)
+            return None
+        return job.deadline.start(lambda: self.store.write(profile))
 
 
 _Key = tuple[str, str, int | None]

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ...engine.guest import Instance
+from ...engine.runtime import Pending
 from ...errors import PreinitError, TimeLimit
 from ...tuples import NamedTuple
 from ..instrument import Instrumented
@@ -37,6 +38,7 @@ class Paused(NamedTuple):
     process_ends: the process ends after this, so the memory needs not be freed.
     pausing: how it was paused; None at the end of the last call.
     other: the same guest, paused at the same place in a larger environment; None where there is none.
+    keeping: writes the profile, beside other work; None if it is written.
     """
 
     instance: Instance
@@ -53,6 +55,7 @@ class Paused(NamedTuple):
     process_ends: bool
     pausing: Pausing | None = None
     other: Paused | None = None
+    keeping: Pending[None] | None = None
 
     @property
     def known(self) -> Profile | None:
@@ -68,12 +71,13 @@ class Paused(NamedTuple):
         self.world.close()
         if self.other:
             self.other.__exit__(kind, problem, trace)
+        if problem is not None and (not isinstance(problem, PreinitError) or isinstance(problem, TimeLimit)):
+            return  # a thread may still be reading the guest's memories, after an interrupt, too
+        if self.keeping:
+            self.keeping.result()
         if problem is None and self.process_ends:
             return  # freeing memory takes time
-        # After a time limit or an interrupt, a thread may still be reading the guest's memories. After other errors,
-        # whoever keeps the error must not keep those.
-        if problem is None or (isinstance(problem, PreinitError) and not isinstance(problem, TimeLimit)):
-            self.instance.close()
+        self.instance.close()  # whoever keeps an error must not keep the memories
 
     def close(self) -> None:
         """Frees it now: no view of its memories may be used any more."""
@@ -81,3 +85,5 @@ class Paused(NamedTuple):
         self.instance.close()
         if self.other:
             self.other.close()
+        if self.keeping:
+            self.keeping.result()

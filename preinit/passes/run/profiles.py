@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...engine.profile import Profile
 
 #: Chunks of which the code has a megabyte or so.
-_MANY = 20
+MANY = 20
 
 
 class ProfileStore:
@@ -78,7 +78,7 @@ class ProfileStore:
 
             with suppress(EngineError):  # too little memory, perhaps: the next build is slower, that is all
                 write_entry(self._folder, "profiles", self._name, *encode(profile, self._module, self._name))
-            if len(profile.chunks) >= _MANY:
+            if len(profile.chunks) >= MANY:
                 give_back()  # the code of each, as it was written
 
     @cached_property

@@ -16,7 +16,7 @@ from ...binary.digest import FINGERPRINT, fingerprint
 from ...binary.module import Module, SectionId
 from ...binary.rope import Rope
 from ...engine import ffi
-from ...engine.ondemand.suitability import validated_beside, worthwhile
+from ...engine.ondemand.suitability import validated_beside, validated_first, worthwhile
 from ...engine.runtime import Deadline, Pending
 from ...engine.validation import REFUSALS, check
 from ...files.cache import folder_of, read_entry, write_entry
@@ -129,6 +129,8 @@ class Validity:
             doubted = in_doubt(self._input, wanted, self._module)
             if doubted is not None:
                 noted = set(of_input)  # whoever built another output has left that the input is valid
+        if not noted:
+            return None  # hashing them all may wait until they are noted
         digests = self._groups
         unknown = [found for found, digest in zip(groups(self._module), digests, strict=True) if digest not in noted]
         if len(unknown) == len(digests):
@@ -182,8 +184,7 @@ class InputCheck:
     def __init__(self, validity: Validity, module: Module, deadline: Deadline, digests: bool) -> None:
         """`digests`: whether the report has the module's."""
         self._validity, self._module, self._deadline, self._digests = validity, module, deadline, digests
-        # One with exceptions is soon waited for, see `Attempt`; beside another, the guest runs.
-        self._pending = self._start(bool(module.tags)) if validated_beside(module) else None
+        self._pending = self._start(validated_first(module)) if validated_beside(module) else None
 
     def _start(self, parallel: bool = True) -> Pending[None]:
         return self._deadline.start(lambda: self._work(parallel))

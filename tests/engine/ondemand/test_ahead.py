@@ -11,6 +11,7 @@ import pytest
 from preinit import build
 from preinit.binary import encoder as write
 from preinit.engine import ffi
+from preinit.engine.ondemand import chunk as chunk_module
 from preinit.engine.ondemand import maker
 from preinit.engine.ondemand.ahead import Ahead
 from preinit.engine.ondemand.chunk import LONGEST, Chunk
@@ -115,6 +116,52 @@ def test_the_first_chunks_have_nothing_compiled_ahead(
     assert [functions for functions in ordered if functions] == []
 
 
+#: Each one's code, in bytes; a chunk of this size has room for its caller's callee and one more.
+SIDE = 300
+
+
+def naming(calls: str = "") -> bytes:
+    """A module whose initializer calls a function that names four others, of `SIDE` bytes each."""
+    work = "(global.set $n (i32.add (global.get $n) (i32.const 1)))" * (SIDE // 7)
+    sides = "".join(f"(func $side{i} {work})" for i in range(4))
+    named = calls or " ".join(f"(call $side{i})" for i in range(4))
+    return wasm(f"""(module (global $n (mut i32) (i32.const 0)) (memory 1) {sides}
+        (func $names {named}) (func {INIT} (call $names) (i32.store (i32.const 0) (global.get $n))))""")
+
+
+def test_what_finds_no_room_in_a_chunk_is_ordered_together_from_the_first_one_on(
+    ordered: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maker, "SOME", 8)
+    monkeypatch.setattr(chunk_module, "CHUNK", 2 * SIDE + 100)
+    report = attempt(naming(), engine="ondemand").report
+    assert ordered[:2] == [(2, 3), ()]
+    assert report
+    assert (report.engine.functions_compiled, report.engine.chunks) == (6, 2)
+
+
+def test_what_finds_no_room_there_either_has_another_chunk(
+    ordered: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_module, "CHUNK", SIDE + 100)
+    attempt(naming(), engine="ondemand")
+    assert ordered[:3] == [(1, 2), (3,), ()]  # there is room besides the first
+
+
+def test_of_what_finds_no_room_no_more_is_ordered_than_is_likely_to_be_called(
+    ordered: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_module, "REST", 2 * SIDE)
+    monkeypatch.setattr(chunk_module, "CHUNK", SIDE + 100)
+    attempt(naming(), engine="ondemand")
+    assert ordered[:2] == [(1, 2), ()]
+
+
+def test_it_gives_the_same_output_whether_it_is_called_or_not() -> None:
+    same(naming())
+    same(naming("(if (i32.eqz (memory.size)) (then (call $side0) (call $side1) (call $side2) (call $side3)))"))
+
+
 def test_each_is_compiled_once() -> None:
     with compiled() as given:
         attempt(calling(BOTH), engine="ondemand")
@@ -181,6 +228,29 @@ def test_one_that_is_needed_before_the_thread_came_to_it_does_not_wait(compiler:
     assert ahead.take(2) is None
     compiler.go.set()
     assert ahead.take(1) is not None
+
+
+def test_what_is_needed_now_comes_first_and_the_work_is_done_meanwhile(compiler: Compiler) -> None:
+    ahead = Ahead(compiler)
+    ahead.order(0, chunk(1))
+    assert compiler.begun.wait(60)
+    ahead.order(1, chunk(2))
+
+    def work() -> None:
+        ahead.order(3, chunk(4))
+        compiler.go.set()
+
+    ahead.beside(2, chunk(3), work)
+    for function in (1, 2, 4):
+        assert ahead.take(function) is not None
+    assert compiler.asked[:2] == [b"\1", b"\3"]
+    assert sorted(compiler.asked) == [b"\1", b"\2", b"\3", b"\4"]
+
+
+def test_a_problem_of_what_is_needed_now_is_told(compiler: Compiler) -> None:
+    compiler.go.set()
+    with pytest.raises(ValueError, match="can't be compiled"):
+        Ahead(compiler).beside(0, chunk(255), lambda: None)
 
 
 def test_what_is_ordered_after_the_thread_has_ended_is_compiled_too(compiler: Compiler) -> None:

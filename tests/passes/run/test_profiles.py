@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from preinit.engine.profile import Profile
 from preinit.engine.values import Unsuited
 from preinit.errors import GuestTrap
 from preinit.options import Host
+from preinit.passes.run import kept as kept_module
+from preinit.passes.run.profiles import ProfileStore
 from tests.support.both_engines import INIT, SIZES, VARIED, attempt, built, chunks, chunks_of, compiled, files, kept
 from tests.support.stepping import STEPS, stepping
 
@@ -20,6 +25,42 @@ from tests.support.stepping import STEPS, stepping
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
+
+
+# -- written beside other work ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def writers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The threads in which profiles were written, late; each is as one of much code."""
+    found: list[str] = []
+    write = ProfileStore.write
+
+    def late(self: ProfileStore, profile: Profile | None) -> None:
+        time.sleep(0.2)
+        write(self, profile)
+        found.append(threading.current_thread().name)
+
+    monkeypatch.setattr(kept_module, "MANY", 0)
+    monkeypatch.setattr(ProfileStore, "write", late)
+    return found
+
+
+def test_what_is_written_beside_other_work_is_there_when_the_build_ends(folder: Path, writers: list[str]) -> None:
+    before = built(folder)
+    assert writers == ["preinit-guest"]
+    assert kept(folder)
+    with compiled() as given:
+        assert built(folder).wasm == before.wasm
+    assert chunks(given) == 0
+
+
+def test_where_a_thread_takes_what_memory_there_is_it_is_written_at_once(
+    folder: Path, writers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_module, "has_limit", lambda: True)
+    built(folder)
+    assert writers == ["MainThread"]
 
 
 # -- the next build ----------------------------------------------------------------------------------------------------
