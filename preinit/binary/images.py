@@ -83,15 +83,21 @@ def without_few(places: Sequence[Place], few: int, most: int) -> tuple[Spread, E
     return min(found)[2:]
 
 
+#: Of any number of segments, so many are a few.
+_FEW = 16
+
+
 def stretching(places: Sequence[Place]) -> tuple[Spread, Place] | None:
     """What alone keeps data from being mapped: what could be, and the range of data beside it, below or above.
 
     `places`: in order. None where no few segments at an end decide.
     """
-    most = min(len(places) // 100 + 1, len(places) - 1)  # of the segments, at most so many are a few
+    most = min(max(_FEW, len(places) // 100), len(places) - 1)
     first, last = 0, len(places) - 1
+    found = []
     for step, end in ((-1, last), (1, first)):
         spread = spread_of(places)
+        data = spread.data
         beside = places[end]
         for number in range(most):
             start, stop = place = places[end + step * number]
@@ -101,8 +107,9 @@ def stretching(places: Sequence[Place]) -> tuple[Spread, Place] | None:
                 spread.first if step < 0 else rest[0], rest[1] if step < 0 else spread.end, spread.data - (stop - start)
             )
             if not spread.missing:
-                return spread, beside
-    return None
+                found.append((data - spread.data, spread, beside))
+                break
+    return min(found)[1:] if found else None  # what is less stands in the way of the other
 
 
 def data_places(module: Module) -> dict[int, list[Place] | None]:

@@ -165,6 +165,16 @@ def test_a_stray_word_that_alone_decides_is_found() -> None:
     assert stretching([(0, 1), (ALWAYS << 1, (ALWAYS << 1) + 1)]) is not None
 
 
+def test_of_few_places_those_with_least_data_are_the_stray_ones() -> None:
+    data, strays = (1 << 10, 70_000), [(at, at + 8) for at in (32 << 20, (32 << 20) + 100, (32 << 20) + 900)]
+    found = stretching([data, *strays])
+    assert found is not None
+    assert found[1] == (strays[0][0], strays[-1][1])
+    found = stretching([*((start - (32 << 20), end - (32 << 20)) for start, end in strays), (40 << 20, 41 << 20)])
+    assert found is not None
+    assert found[1] == (0, 908)
+
+
 # -- words far from the rest -------------------------------------------------------------------------------------------
 
 #: Nine of seventeen MiB are data; far above lies a word: half of the zeros up to it would be 28 MB.
