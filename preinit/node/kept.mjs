@@ -6,7 +6,7 @@ import { types } from "node:util";
 
 const DEPTH = 3;
 const MOST_VALUES = 5000;
-const MOST_FILES = 5000;
+const MOST_FILES = 20_000;
 const MOST_BYTES = 1 << 28; // that are looked at, of files and of arrays, each time
 const LONGEST = 100; // characters of a value
 const PAGE = 1 << 16;
@@ -86,12 +86,13 @@ function valuesOf(program) {
   const [found, systems] = [new Map(), new Set()];
   const budget = { bytes: MOST_BYTES };
   let isWhole = true;
+  let [seen, hasAll] = [0, true]; // so deep, all are among them; whether all of the next level are to come
   if (isPrimitive(program) || ArrayBuffer.isView(program)) return { found, systems, isWhole };
   let level = [["", program, []]];
   for (let depth = 0; depth <= DEPTH && level.length; depth++) {
     const next = [];
     for (const [name, value, outer] of level) {
-      if (found.size >= MOST_VALUES) return { found, systems, isWhole: false };
+      if (found.size >= MOST_VALUES) return { found, systems, isWhole: false, seen };
       let text, held;
       try {
         if (!isPrimitive(value) && !types.isProxy(value) && isFileSystem(value)) {
@@ -110,9 +111,11 @@ function valuesOf(program) {
         else isWhole = false;
       }
     }
+    if (hasAll) seen = depth;
+    hasAll = isWhole;
     level = next;
   }
-  return { found, systems, isWhole };
+  return { found, systems, isWhole, seen };
 }
 
 // -- files -------------------------------------------------------------------------------------------------------------
@@ -160,17 +163,19 @@ function filesOf(system) {
 // -- both --------------------------------------------------------------------------------------------------------------
 
 const NULL = simple(null);
+// Whether a name would be among those that were looked at.
+const covers = (looked, name) => looked.isWhole || (looked.seen > 0 && !/[.[]/.test(name));
 // `now`: the text, or null where it is not there any more.
 function changes(before, now) {
   const found = [];
   for (const [name, text] of now.found) {
     if ([undefined, NULL].includes(before.found.get(name))) {
-      if (before.isWhole && text !== NULL) found.push([name, "made", text]);
+      if (covers(before, name) && text !== NULL) found.push([name, "made", text]);
     } else if (before.found.get(name) === STUB && text.startsWith("function")) continue;
     else if (before.found.get(name) !== text) found.push([name, "changed", text]);
     else if (now.times && before.times.get(name) !== now.times.get(name)) found.push([name, "touched", `${text} touched`]);
   }
-  if (now.isWhole) for (const name of before.found.keys()) if (!now.found.has(name)) found.push([name, "gone", null]);
+  for (const name of before.found.keys()) if (!now.found.has(name) && covers(now, name)) found.push([name, "gone", null]);
   return found;
 }
 
@@ -196,7 +201,11 @@ export function watchKept(program, system) {
       if (!now && !all) return {};
       const last = now ?? before;
       return Object.fromEntries(["values", "files"].map((kind) => [
-        kind, { changes: changes(before[kind], last[kind]), now: all ? Object.fromEntries(last[kind].found) : {} },
+        kind,
+        {
+          changes: changes(before[kind], last[kind]), now: all ? Object.fromEntries(last[kind].found) : {},
+          most: before[kind].isWhole && last[kind].isWhole ? 0 : kind === "files" ? MOST_FILES : MOST_VALUES,
+        },
       ]));
     },
   };

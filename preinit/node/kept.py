@@ -27,10 +27,12 @@ _BECAME = {"made": "made", "changed": "changed", "touched": "its time was change
 class Left(NamedTuple):
     """What `prepare` did and neither `load` nor `resume` does in the output, each as a name and what became of it:
     `made`, `changed`, `touched` (a file that has another time), `gone`. `values`: of what `load` returned; `files`: of
-    the glue."""
+    the glue. `most_values`, `most_files`: there are more than so many, of which no more were looked at; 0: all were."""
 
     values: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    most_values: int = 0
+    most_files: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.values or self.files)
@@ -38,7 +40,9 @@ class Left(NamedTuple):
 
 def left_between(before: dict[str, Any], after: dict[str, Any]) -> Left:
     """What is left, by what kept.mjs tells of the input, prepared, and of the output, resumed."""
-    return Left(_missing(before.get("values"), after.get("values")), _missing(before.get("files"), after.get("files")))
+    values, files = (_missing(before.get(kind), after.get(kind)) for kind in ("values", "files"))
+    most_values, most_files = ((before.get(kind) or {}).get("most", 0) for kind in ("values", "files"))
+    return Left(values, files, most_values, most_files)
 
 
 def _missing(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tuple[tuple[str, str], ...]:
@@ -93,6 +97,10 @@ def warnings_of(left: Left, written: Iterable[str]) -> Iterator[BuildWarning]:
     """`written`: paths of files that the program itself wrote, which another warning names."""
     if left.values:
         yield BuildWarning("glue-left", f"{values_in_words(left)}: no instance has it", f"{SET_AGAIN}.")
+    if left.most_values:
+        yield _unseen("glue-left", "values of the program", left.most_values)
+    if left.most_files:
+        yield _unseen("glue-written", "files of the glue", left.most_files)
     told = {posixpath.normpath(path) for path in written}
     files = [one for one in left.files if one[0] not in told]
     if files:
@@ -101,6 +109,15 @@ def warnings_of(left: Left, written: Iterable[str]) -> Iterator[BuildWarning]:
             f"{_files_in_words(files)}: what JavaScript, or the program, did to them is not in the output",
             "Do it again in resume(program), or do it in load(), as instances do.",
         )
+
+
+def _unseen(code: str, what: str, most: int) -> BuildWarning:
+    return BuildWarning(
+        code,
+        f"there are more {what} than the {most:,} that were looked at: what prepare(program) does to others in "
+        "JavaScript is not in the output, and not told",
+        "Do again in resume(program) what prepare(program) does to them.",
+    )
 
 
 def besides_warnings(modules: Sequence[Beside]) -> Iterator[BuildWarning]:

@@ -331,6 +331,15 @@ def test_what_prepare_sets_on_the_program_and_resume_does_not_is_told(tmp_path: 
     assert codes(made(tmp_path, "p.list = []", "p.none = 1; p.kept = {}; p.list.push(2)", more)) == []
 
 
+def test_more_values_than_are_looked_at_are_told_and_what_is_new_among_the_nearest_is_named(tmp_path: Path) -> None:
+    many = "p.many = Array.from({ length: 6000 }, (_, n) => n)"
+    result = made(tmp_path, many, "p.many[5999] = 0; p.settings = { a: 1 }")
+    found = [one.message for one in result.report.warnings if one.code == "glue-left"]
+    assert len(found) == 2
+    assert "set `settings` of the program" in found[0]
+    assert "more values of the program than the 5,000 that were looked at" in found[1]
+
+
 def test_an_output_that_fails_for_want_of_it_names_it(tmp_path: Path) -> None:
     script = (
         SCRIPT.replace("LOADS", "0").replace("PREPARES", "p.words = ['one']").replace("p.constructed()", "p.words[0]")
