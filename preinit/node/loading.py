@@ -115,7 +115,7 @@ def loading_warnings(
         yield BuildWarning(
             "glue-load",
             f"while JavaScript loads the output, it writes over {counted(len(places), 'byte')} of what was captured, "
-            f"from {places[0]:#x} on: no function of the program does",
+            f"from {places[0]:#x} on: JavaScript does, or a call of the program through its table",
             "Write there in prepare(program), and not in load(): the output holds it.",
         )
     if loaded.watched is not None and (at := _first_changed(recording, loaded, own)) is not None:
