@@ -98,9 +98,13 @@ def warnings_of(left: Left, written: Iterable[str]) -> Iterator[BuildWarning]:
     if left.values:
         yield BuildWarning("glue-left", f"{values_in_words(left)}: no instance has it", f"{SET_AGAIN}.")
     if left.most_values:
-        yield _unseen("glue-left", "values of the program", left.most_values)
+        yield BuildWarning("glue-left", _unseen("values of the program", left.most_values), f"{SET_AGAIN}.")
     if left.most_files:
-        yield _unseen("glue-written", "files of the glue", left.most_files)
+        yield BuildWarning(
+            "glue-written",
+            _unseen("files of the glue", left.most_files),
+            "Do it again in resume(program), or do it in load(), as instances do.",
+        )
     told = {posixpath.normpath(path) for path in written}
     files = [one for one in left.files if one[0] not in told]
     if files:
@@ -111,12 +115,10 @@ def warnings_of(left: Left, written: Iterable[str]) -> Iterator[BuildWarning]:
         )
 
 
-def _unseen(code: str, what: str, most: int) -> BuildWarning:
-    return BuildWarning(
-        code,
+def _unseen(what: str, most: int) -> str:
+    return (
         f"there are more {what} than the {most:,} that were looked at: what prepare(program) does to others in "
-        "JavaScript is not in the output, and not told",
-        "Do again in resume(program) what prepare(program) does to them.",
+        "JavaScript is not in the output, and not told"
     )
 
 
