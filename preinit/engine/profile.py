@@ -31,7 +31,7 @@ class StoredStubs(NamedTuple):
 
 
 class StoredPart(NamedTuple):
-    """Another compiled module that each instance needs: `name` is a SHA-256 of what was compiled."""
+    """Another compiled module that each instance needs: `name` is a fingerprint of what was compiled."""
 
     name: str
     code: bytes

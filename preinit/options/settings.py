@@ -18,6 +18,8 @@ class _Signature:
         from inspect import Parameter, Signature
 
         kind = Parameter.KEYWORD_ONLY
+        if not dataclasses.is_dataclass(owner):  # what they have in common, which `help` looks at, too
+            return None
         fields = dataclasses.fields(owner)
         return Signature([
             Parameter(field.name, kind, default=_default(field), annotation=field.type) for field in fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
 
 import pytest
 
@@ -31,3 +32,9 @@ def test_who_asks_sees_all_fields_and_their_defaults() -> None:
     assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for each in parameters.values())
     assert parameters["layout"].default == Options().layout
     assert inspect.signature(Host).parameters["clock_pace"].default == Host().clock_pace
+
+
+@pytest.mark.parametrize("kind", [Options, Host])
+def test_help_shows_all_fields(kind: type) -> None:
+    shown = pydoc.plain(pydoc.render_doc(kind))
+    assert all(field in shown for field in inspect.signature(kind).parameters)
