@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..errors import TimeLimit, Unsupported, as_limit
 from ..tuples import NamedTuple
@@ -202,14 +202,37 @@ class Pending(Generic[T]):
         """Whether nothing of it runs any more."""
         return not self._thread.is_alive()
 
-    def _wait(self) -> None:
-        """Until the thread or the time is over.
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended, and `result` raises."""
+        return self.ended and bool(self._failure)
+
+    def _wait(self, beside: Sequence[Pending[Any]] = ()) -> None:
+        """Until the thread or the time is over, or one of those `beside` has failed.
 
         In slices: a signal that another thread takes, or that comes right before this one waits, does not wake it, and
         an interrupt would never be seen.
         """
         while self._thread.is_alive() and (left := self._deadline.remaining()) != 0.0:
+            if any(other.failed for other in beside):
+                return
             self._thread.join(_SLICE if left is None else min(left, _SLICE))
+
+    def wait_beside(self, others: Sequence[Pending[Any]]) -> None:
+        """Waits until it ends, unless one of the others fails: nobody needs it then.
+
+        It is cancelled, and may go on where nothing can stop it. Raises what that one raises.
+        """
+        try:
+            self._wait(others)
+        except KeyboardInterrupt:
+            self._deadline.cancel()
+            raise
+        failed = next((other for other in others if other.failed), None)
+        if failed and not self.ended:
+            self._deadline.cancel()
+            self._thread.join(_MOMENT)
+            failed.result()
 
     def result(self) -> T:
         """What the function returns; raises what it raises, or `TimeLimit` when the time is over."""

@@ -35,8 +35,10 @@ class Settings(Value):
 
     __signature__ = _Signature()
 
-    def __init__(self, **given: object) -> None:
+    def __init__(self, *unnamed: object, **given: object) -> None:
         kind = type(self)
+        if unnamed:
+            raise TypeError(f"{kind.__qualname__}() takes no positional arguments: name the fields")
         for field in dataclasses.fields(self):  # type: ignore[arg-type] # see `settings`
             name = field.name
             object.__setattr__(self, name, given.pop(name) if name in given else _default(field))

@@ -359,6 +359,9 @@ class Result:
     for `wasm`, and not before: whoever only writes it to a file needs no second copy.
     """
 
+    __slots__ = ("_report", "_written")
+    __match_args__ = ("wasm", "report")
+
     def __init__(self, wasm: bytes | Rope, report: Report) -> None:
         self._written = Rope([wasm]) if isinstance(wasm, bytes) else wasm
         self._report = report

@@ -1,4 +1,5 @@
-"""Compiling ahead: in a second thread, while the guest runs, what a chunk calls and was too long to come with it.
+"""Compiling ahead: in a second thread, while the guest runs, what a chunk calls and does not hold; and a
+chunk that is needed now, while Python chooses what follows.
 
 Which chunks there are, and what is in them, does not depend on when the thread comes to them.
 """

@@ -54,7 +54,7 @@ class ChunkMaker:
         stored = self._prepared.stored.chunks[number]
         engine, module = stored.live or (None, None)
         if engine is not self._prepared.engine:
-            module = self._prepared.load(stored.written())
+            module = self._prepared.load_stored(stored)
         if module is None:
             return None
         return Chunk(b"", f"{self._prefix}{stored.number}", *stored[1:7]), module

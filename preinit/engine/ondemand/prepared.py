@@ -9,7 +9,7 @@ from ...binary.digest import fingerprint
 from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import StateCode
-from ..profile import Profile, StoredPart
+from ..profile import Profile, StoredChunk, StoredPart
 from ..runtime import DEEP_STACK, EngineSettings, new_engine
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, Unsuited
@@ -114,6 +114,10 @@ class Prepared(NamedTuple):
         """A part that an earlier build compiled; None if the engine does not take it."""
         return _load(self.engine, code)
 
+    def load_stored(self, stored: StoredChunk) -> ffi.Module | None:
+        """A chunk that an earlier run compiled; None if the engine does not take it, or memory is short."""
+        return _load_stored(self.engine, stored)
+
     def instantiate(self, store: ffi.Store, module: ffi.Module, externs: Sequence[Any]) -> Any:
         """A part's instance. Raises `Unsuited`."""
         try:
@@ -169,8 +173,16 @@ def prepare(
 
 def _fits(engine: ffi.Engine, stored: Profile) -> bool:
     """Whether the engine takes code of that profile: not if another version compiled it, or for another machine."""
-    codes = [chunk.written() for chunk in stored.chunks[:1]] + [stubs.code for stubs in stored.stubs[:1]]
-    return all(_load(engine, code) for code in codes)
+    chunks = all(_load_stored(engine, chunk) for chunk in stored.chunks[:1])
+    return chunks and all(_load(engine, stubs.code) for stubs in stored.stubs[:1])
+
+
+def _load_stored(engine: ffi.Engine, stored: StoredChunk) -> ffi.Module | None:
+    try:
+        code = stored.written()
+    except EngineError:
+        return None
+    return _load(engine, code)
 
 
 def _load(engine: ffi.Engine, code: bytes) -> ffi.Module | None:

@@ -109,9 +109,10 @@ def validated_beside(module: Module) -> bool:
 def validated_first(module: Module) -> bool:
     """Whether nothing of a module runs on demand before it was validated: one with exceptions, see above.
 
-    They may be of the old kind, the usual reason to be refused: a guest that prints, or never ends, must not be first.
+    Where that takes longer than all else, the guest runs beside it, and is left alone where the module is refused. It
+    may have printed something by then: guests whose effects stay are compiled as a whole, after validation.
     """
-    return bool(module.tags)
+    return bool(module.tags) and not _has_much_code(module)
 
 
 def _has_much_code(module: Module) -> bool:

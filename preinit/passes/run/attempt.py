@@ -59,8 +59,10 @@ class Attempt(NamedTuple):
             guest, instrumented = self.kept.get(self.job, self.strategy, lambda: self._compile(checks))
             self._check_before_run(checks)
         with store.running():  # of more, if it was compiled as a whole
+            running = self.job.deadline.start(lambda: self.run_compiled(guest, instrumented))
+            running.wait_beside(checks)  # a guest of what is not valid may never end
             try:
-                paused = self.job.deadline.start(lambda: self.run_compiled(guest, instrumented)).result()
+                paused = running.result()
             except TimeLimit:
                 self._wait([started for started in checks if started.ended])
                 raise

@@ -82,8 +82,8 @@ class Paused(NamedTuple):
     def close(self) -> None:
         """Frees it now: no view of its memories may be used any more."""
         self.world.close()
+        if self.keeping:
+            self.keeping.result()
         self.instance.close()
         if self.other:
             self.other.close()
-        if self.keeping:
-            self.keeping.result()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from preinit import Builder, Event, build, errors
+from preinit.binary import encoder
+from preinit.binary.module import SectionId, parse
+from preinit.engine.ondemand import suitability
 from preinit.passes.validate import validity
 from tests.support.both_engines import INIT
+from tests.support.command import run
 from tests.support.modules import UNUSABLE, wasm
 
 CODE = f"(module (memory 1) (func {INIT} (i32.store (i32.const 8) (i32.const 7)) {{}}))"
@@ -116,3 +121,32 @@ def test_a_time_limit_that_ends_a_module_that_is_not_valid_is_not_the_cause() ->
     wrong = wasm(CODE.format("(loop (br 0))").replace("(memory 1)", "(memory 1) (func (result i32) (i64.const 1))"))
     with pytest.raises(errors.InvalidModule):
         build(wrong, engine="ondemand", cache=False, timeout=1, **UNUSABLE)
+
+
+@pytest.mark.parametrize("tag", ["", "(tag)"])
+def test_a_guest_that_never_ends_is_left_where_the_module_is_not_valid(tag: str, tmp_path: Path) -> None:
+    """There is no time limit, and nothing but the end of the process stops it."""
+    wrong = wasm(f"(module {tag} (memory 1) (func {INIT} (loop (br 0))) (func (result i32) (i64.const 1)))")
+    (tmp_path / "in.wasm").write_bytes(padded(wrong))
+    done = run("build", tmp_path / "in.wasm", "-o", tmp_path / "out.wasm", "--accept", "nothing-exported", code=1)
+    assert b"error[invalid-module]" in done.stderr
+    assert not (tmp_path / "out.wasm").exists()
+
+
+def padded(module: bytes) -> bytes:
+    """The same with so much code that it is validated beside the guest: functions of nothing, before the last one."""
+    parsed = parse(module)
+    functions, code = (parsed.section(number) for number in (SectionId.FUNCTION, SectionId.CODE))
+    assert functions
+    assert code
+    body = encoder.code_entry(b"\x00" + b"\x01" * 2_000_000 + b"\x41\x00\x0b")
+    more = suitability.MUCH_CODE // 2_000_000 + 1
+    first, last = parsed.bodies[0], parsed.bodies[1]
+    types = [encoder.uleb(parsed.function_types[0]), *[encoder.uleb(parsed.function_types[1])] * (more + 1)]
+    bodies = [module[first.entry : first.end], *[body] * more, module[last.entry : last.end]]
+    changed = {
+        SectionId.FUNCTION: b"".join(encoder.section(SectionId.FUNCTION, encoder.vector(types))),
+        SectionId.CODE: b"".join(encoder.section(SectionId.CODE, encoder.vector(bodies))),
+    }
+    parts = [changed.get(one.id, module[one.header : one.end]) for one in parsed.sections]
+    return module[:8] + b"".join(parts)
