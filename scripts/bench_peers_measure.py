@@ -72,7 +72,7 @@ class MemoryWatch(threading.Thread):
 
 def processes() -> set[int]:
     try:
-        return {int(name) for name in os.listdir(_PROC) if name.isdigit()}  # noqa: PTH208 - only their names
+        return {int(name) for name in os.listdir(_PROC) if name.isdigit()}  # only their names
     except OSError:
         return set()
 

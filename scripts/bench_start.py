@@ -68,7 +68,7 @@ def tables(rounds: int = 41) -> Tables:
     rows = []
     for name, path, options, scenario in cases:
         engine = wasmtime.Engine()
-        with open(path, "rb") as stream:  # noqa: PTH123
+        with open(path, "rb") as stream:
             before = prepare(engine, stream.read())
         after = prepare(engine, build(path, options).wasm)
         times: tuple[list[float], list[float]] = ([], [])

@@ -21,7 +21,7 @@ def main() -> None:
         "cpu": usage.ru_utime + usage.ru_stime,
         "peak": usage.ru_maxrss * 1024,
     }
-    with open(record, "a") as stream:  # noqa: PTH123 - the program's own start is measured: import little
+    with open(record, "a") as stream:  # the program's own start is measured: import little
         stream.write(json.dumps(facts) + "\n")
     sys.exit(os.waitstatus_to_exitcode(status))
 

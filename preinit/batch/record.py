@@ -111,7 +111,7 @@ class Record:
         kept = sorted(
             (output, *entry)
             for output, entry in self._entries.items()
-            if output in names or os.path.exists(self._folder / output)  # noqa: PTH110 - raises nothing
+            if output in names or os.path.exists(self._folder / output)  # raises nothing
         )
         replace_file(self._path, b"".join(_line(*entry) for entry in kept))
 

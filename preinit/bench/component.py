@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tempfile
 import time
@@ -40,6 +39,7 @@ from ..passes.component import read_component_source
 from ..passes.component.plan import ComponentCall, make_component_plan, parameter_types
 from ..passes.component.shell import check_shell
 from ..passes.component.source import ComponentSource, check_parts
+from ..records import replaced
 from ..tuples import NamedTuple
 
 
@@ -72,7 +72,7 @@ def component_subject(
     check_parts(source, plan.instances, options)
     calls = list(plan.calls)
     if afterwards:
-        calls += make_component_plan(source, dataclasses.replace(options, init_funcs=tuple(afterwards))).calls
+        calls += make_component_plan(source, replaced(options, init_funcs=tuple(afterwards))).calls
     types = parameter_types(source)
     given = ((call, tuple(map(_value, types[call.path], call.values))) for call in calls)
     modules = [source.parts[start].module for start in plan.instances]

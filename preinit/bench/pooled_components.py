@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from ..engine.copies.pool import CopyNeeds, pool_for
 from ..engine.runtime import Deadline
 from ..options import Options
 from ..passes.observer import Observer
+from ..records import replaced
 from .component import ComponentCopies, ComponentSubject, component_engine, component_subject
 from .memory import usage
 from .model import Many, ManyCopies
@@ -49,7 +49,7 @@ def _measure(
     with observer.stage("reading the components"):
         for name, data, init_funcs in (("output", output, ()), ("original", original, options.init_funcs)):
             with about(name):
-                told = dataclasses.replace(options, init_funcs=init_funcs)
+                told = replaced(options, init_funcs=init_funcs)
                 given.append(component_subject(name, data, told, calls, deadline))
         given.append(_empty(given[0]))
     needs = CopyNeeds(*(max(one.needs[place] for one in given) for place in range(len(CopyNeeds._fields))))

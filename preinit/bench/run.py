@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +15,7 @@ from ..options.fields import given
 from ..options.words import for_python
 from ..passes.observer import Listener, Observer
 from ..passes.parse.source import Wasm, binary
+from ..records import replaced
 from .limits import LEAST_ROUNDS, MOST_ALIVE, MOST_IN_A_ROW, MOST_MEMORY, SHARE
 from .model import Bench, MemoryPerCopy, Side, Times
 from .sizes import sizes
@@ -161,7 +161,7 @@ def _measure_components(
     with observer.stage("reading the components"):
         for name, wasm, init_funcs in (("original", original, options.init_funcs), ("output", output, ())):
             with about(name):
-                given = replace(options, init_funcs=init_funcs)
+                given = replaced(options, init_funcs=init_funcs)
                 pair.append(component_subject(name, binary(wasm), given, calls, deadline))
     engine, compiler = component_engine(options, deadline)
     for subject in pair:

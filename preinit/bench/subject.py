@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -14,6 +13,7 @@ from ..passes.parse.source import Wasm, binary, is_component, read_preloads
 from ..passes.parse.supported import check_supported
 from ..passes.plan.initializers import REACTOR_START, Call, choose
 from ..passes.plan.job import host_of
+from ..records import replaced
 from ..tuples import NamedTuple
 
 
@@ -125,4 +125,4 @@ def _subject(
 
 def hermetic(options: Options) -> Options:
     """The same options with what a build's guest sees, but what it prints is dropped: it would do so in every round."""
-    return dataclasses.replace(options, host=dataclasses.replace(host_of(options), quiet_guest=True))
+    return replaced(options, host=replaced(host_of(options), quiet_guest=True))

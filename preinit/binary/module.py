@@ -7,12 +7,12 @@ file.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated, printable
+from ..records import Value, value
 from ..tuples import NamedTuple
 from . import dylink, externs
 from . import sections as read
@@ -71,8 +71,8 @@ class Section(NamedTuple):
         return f"custom section {self.title!r}" if self.id == 0 else f"{SectionId(self.id).name.lower()} section"
 
 
-@dataclass(frozen=True, eq=False, repr=False, match_args=False)
-class Module:
+@value
+class Module(Value):
     """One core module. Index spaces count imports first, as in the specification."""
 
     data: bytes
@@ -92,6 +92,10 @@ class Module:
     imported_tables: int
     imported_memories: int
     imported_globals: int
+
+    __eq__ = object.__eq__  # one is no other, and each can be held by what is kept about it
+    __hash__ = object.__hash__
+    __repr__ = object.__repr__
 
     @cached_property
     def sha256(self) -> str:

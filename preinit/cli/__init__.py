@@ -30,6 +30,9 @@ def _end_after(program: str) -> None:
 
         clean_up_when_terminated()
         _forget_coercion()
+        _open_standard_streams()
+        if program == "group" and sys.argv[1:2] == ["build"]:
+            _build_if_plain(sys.argv[2:])
         code = import_module(f".{program}", __package__).run()
     except KeyboardInterrupt as caught:
         from ..errors import as_error
@@ -40,6 +43,22 @@ def _end_after(program: str) -> None:
             sys.stderr.flush()
         os._exit(problem.exit_code)  # without what Python does at its end, which the next signal could hit
     sys.exit(code)
+
+
+def _build_if_plain(args: list[str]) -> None:
+    """Builds and ends the process; returns where click has to read the arguments."""
+    import gc
+
+    from .failure import explained
+    from .plain import read
+
+    with explained("--debug" in args) as progress:
+        given = read(args)
+        if given is not None:
+            from .building import build_file
+
+            gc.freeze()
+            build_file(given, progress)
 
 
 def _told_versions() -> bool:
@@ -56,6 +75,17 @@ def _told_versions() -> bool:
     return True
 
 
+def _open_standard_streams() -> None:
+    """Makes streams that are closed lead nowhere: else the next file that is opened would be taken for one of them."""
+    import os
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
 def _forget_coercion() -> None:
     """Takes out of our environment what Python put there: LC_CTYPE where the locale is C (PEP 538).
 
@@ -66,7 +96,7 @@ def _forget_coercion() -> None:
     if os.environ.get("LC_CTYPE") not in ("C.UTF-8", "C.utf8", "UTF-8"):
         return
     try:
-        with open("/proc/self/environ", "rb") as stream:  # noqa: PTH123 - no file like others
+        with open("/proc/self/environ", "rb") as stream:  # no file like others
             given = stream.read().split(b"\0")
     except OSError:
         return

@@ -8,32 +8,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-import click
-from click.shell_completion import CompletionItem
-
 from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.outputs import STANDARD_OUTPUT
 from ..files.regular import read_bounded, too_long
 from ..options.calls import files
 from ..options.texts import in_unicode
-
-
-class File(click.ParamType[str]):
-    """The name of a file, which shells complete; it is looked for later, by what reads or writes it."""
-
-    name = "file"
-    #: What shells are told to complete.
-    completed = "file"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(incomplete, type=self.completed)]
-
-
-class Folder(File):
-    """The same of a folder."""
-
-    name = "folder"
-    completed = "dir"
 
 
 def read(path: str, largest: int | None = None) -> bytes:
@@ -51,7 +30,7 @@ def read(path: str, largest: int | None = None) -> bytes:
             return data
         if largest is not None:
             return read_bounded(path, largest)
-        with open(path, "rb") as stream:  # noqa: PTH123 - a path may be /dev/stdin
+        with open(path, "rb") as stream:  # a path may be /dev/stdin
             return stream.read()
     except OSError as problem:
         shown = "standard input" if path == STANDARD_OUTPUT else f"the file {path!r}"
@@ -63,7 +42,7 @@ def read(path: str, largest: int | None = None) -> bytes:
 
 def module(path: str) -> bytes | str:
     """The path of a module that is provided, or the content of what is not a file. Raises `Unreadable`."""
-    return path if os.path.isfile(path) else read(path)  # noqa: PTH113 - what is wrong, `read` says
+    return path if os.path.isfile(path) else read(path)  # what is wrong, `read` says
 
 
 def other_inputs(given: Mapping[str, Any]) -> list[str]:

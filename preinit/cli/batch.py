@@ -15,10 +15,11 @@ import click
 
 from ..errors import PreinitError, UsageError, as_error, counted, printable
 from ..files.outputs import check_outputs, write_output
-from .arguments import File
+from .completed import File
 from .failure import explained, leave, say, style
+from .given import settings_of
 from .manual import messages, under
-from .options import build_options, settings_of, verdict_options
+from .options import build_options, verdict_options
 from .wizer import Command
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class _Line:
         if result.error is not None:
             if self._counts["failed"] <= _FEW:
                 self.clear()
-                say(f"{style('failed', fg='red')} {printable(result.name)}: {_said(result.error)}")
+                say(f"{style('failed', 'red')} {printable(result.name)}: {_said(result.error)}")
         elif self._says_all:
             self.clear()
             size = f", {result.size:,} bytes" if result.size else ""

@@ -10,10 +10,12 @@ import click
 from ..errors import UsageError, printable
 from ..files.outputs import STANDARD_OUTPUT, check_outputs, write_output
 from ..passes.observer import Observer
-from .arguments import File, other_inputs, read
+from .arguments import other_inputs, read
+from .completed import File
 from .failure import explained, leave, say
+from .given import options_of
 from .manual import messages, under
-from .options import options_of, run_options
+from .options import run_options
 from .progress import shown
 from .wizer import Command
 
@@ -152,4 +154,4 @@ def _show_copies(many: ManyCopies, json: str | None) -> None:
 
 
 def _name(path: str) -> str:
-    return "standard input" if path == STANDARD_OUTPUT else os.path.basename(path)  # noqa: PTH119
+    return "standard input" if path == STANDARD_OUTPUT else os.path.basename(path)

@@ -31,9 +31,9 @@ def command(what: str, debug: bool) -> None:
         if folder is None:
             raise UsageError(f"there is no cache: no home folder is known, and ${VARIABLE} names none")
         if what == "clear":
-            _clear(folder)
+            _clear(Path(folder))
         else:
-            _show(folder)
+            _show(Path(folder))
     leave(0)
 
 
@@ -43,10 +43,10 @@ def _show(folder: Path) -> None:
         return
     click.echo(folder)
     found = examined(folder)
-    if isinstance(found, str):
-        click.echo(f"not used: {found}")
+    if found.folder is None:
+        click.echo(f"not used: {found.problem}")
         return
-    for held in contents(found):
+    for held in contents(Path(found.folder)):
         click.echo(f"  {KINDS[held.kind]}: {counted(held.files, 'file')}, {sized(held.size)}")
 
 
@@ -55,8 +55,8 @@ def _clear(folder: Path) -> None:
         click.echo("nothing to remove")
         return
     found = examined(folder)
-    if isinstance(found, str):
-        raise UsageError(f"the cache is not used, and nothing was removed: {found}")
-    removed = clear(found)
+    if found.folder is None:
+        raise UsageError(f"the cache is not used, and nothing was removed: {found.problem}")
+    removed = clear(Path(found.folder))
     size = sized(sum(held.size for held in removed))
     click.echo(f"removed {counted(sum(held.files for held in removed), 'file')}, {size}, from {folder}")

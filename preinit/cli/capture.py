@@ -19,10 +19,12 @@ from ..options.declared import Effect, declared
 from ..options.hints import option as written
 from ..options.tables import fields_from, settings_from
 from ..passes.observer import Observer
-from .arguments import File, read
+from .arguments import read
+from .completed import File
 from .failure import explained, leave, say, say_warning
+from .given import files, own_fields
 from .manual import Command, messages, under
-from .options import click_option, files, options_where, own_fields
+from .options import click_option, options_where
 from .progress import shown
 
 if TYPE_CHECKING:
@@ -161,5 +163,5 @@ def _page(data: bytes, result: Result, output: str) -> str:
     from ..report.inspection_page import inspection_page
 
     modules = [parse(wasm, libraries=True) for wasm in (result.wasm, binary(data))]
-    name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)  # noqa: PTH119
+    name = "standard output" if output == STANDARD_OUTPUT else os.path.basename(output)
     return inspection_page(inspect_module(*modules), name, result.report)

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import ConfigError, UsageError, quoted
-from .arguments import File
+from .completed import File
 
 if TYPE_CHECKING:
     from ..targets import Config

@@ -7,17 +7,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import click
-
 from ..errors import OutputNotWritable, PreinitError, as_error, printable
 from ..files.outputs import to_stderr, write_output
 
+#: https://en.wikipedia.org/wiki/ANSI_escape_code#Select_Graphic_Rendition_parameters
+_COLOURS = {"red": "31", "yellow": "33"}
+_BOLD = "\033[1m"
 
-def style(text: str, **how: object) -> str:
+
+def style(text: str, colour: str, bold: bool = False) -> str:
     """`text` in colour, on a terminal and without NO_COLOR only."""
     if os.environ.get("NO_COLOR") or sys.stderr is None or not sys.stderr.isatty():
         return text
-    return click.style(text, **how)  # type: ignore[arg-type]
+    return f"\033[{_COLOURS[colour]}m{_BOLD if bold else ''}{text}\033[0m"
 
 
 class _GuestOutput:
@@ -26,7 +28,7 @@ class _GuestOutput:
     def __init__(self) -> None:
         self._open = False
 
-    def __call__(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         to_stderr(data)
         self._open = not data.endswith(b"\n")
 
@@ -44,8 +46,10 @@ guest_output = _GuestOutput()
 def say(text: str) -> None:
     """Writes a line to standard error. Where nobody reads it, it is lost: the exit code still tells the truth."""
     guest_output.end_line()
-    with suppress(OSError, ValueError):
-        click.echo(text, err=True)
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
 
 
 def leave(code: int) -> None:
@@ -77,14 +81,14 @@ def explained(debug: bool) -> Iterator[Progress]:
     progress = Progress()
     try:
         yield progress
-    except (click.ClickException, click.exceptions.Exit, SystemExit):
-        raise
     except BrokenPipeError:  # nobody reads any more, so there is nobody to tell
         _report(OutputNotWritable("the reader of the output has stopped reading"), progress)
         # Python would complain while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         leave(141)
     except BaseException as caught:
+        if isinstance(caught, SystemExit) or _is_of_click(caught):
+            raise
         problem = as_error(caught, progress.writing)
         if debug:
             import traceback  # which imports much, for nothing in most runs
@@ -95,14 +99,19 @@ def explained(debug: bool) -> Iterator[Progress]:
         leave(problem.exit_code)
 
 
+def _is_of_click(caught: BaseException) -> bool:
+    """Whether the group says what this means. click may not be imported here: a plain build does without."""
+    return any(kind.__module__.startswith("click.") for kind in type(caught).__mro__)
+
+
 def say_error(code: str, text: str) -> None:
     """Says what an error has to say."""
     said = "\n".join(map(printable, text.split("\n")))  # a name in it must not steer the terminal
-    say(f"{style(f'error[{code}]:', fg='red', bold=True)} {said}")
+    say(f"{style(f'error[{code}]:', 'red', bold=True)} {said}")
 
 
 def say_warning(code: str, message: str, hint: str) -> None:
-    label = style(f"warning[{code}]:", fg="yellow", bold=True)
+    label = style(f"warning[{code}]:", "yellow", bold=True)
     say(f"{label} {printable(message)}\n  what to do: {printable(hint)}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -94,7 +93,6 @@ def group() -> None:
 
 def run() -> int:
     """Runs the command and returns its exit code. Raises `KeyboardInterrupt`, outside of commands too."""
-    open_standard_streams()
     try:
         return int(group.main(prog_name="preinit", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as problem:
@@ -110,12 +108,3 @@ def run() -> int:
     except click.Abort as problem:  # click's word for an interrupt
         cause = problem.__cause__
         raise (cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt()) from None
-
-
-def open_standard_streams() -> None:
-    """Makes streams that are closed lead nowhere: else the next file that is opened would be taken for one of them."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free

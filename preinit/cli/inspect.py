@@ -12,7 +12,8 @@ import click
 from ..errors import PreinitError, UsageError, locate_input
 from ..files.outputs import STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..passes.observer import Observer
-from .arguments import File, read
+from .arguments import read
+from .completed import File
 from .failure import explained, leave, say
 from .manual import Command, messages
 from .progress import shown
@@ -81,7 +82,7 @@ def command(
         observer = Observer()
         with shown(observer, quiet, verbose), observer.stage("looking at the module"):
             found, built = _inspected(data, source, against), _report(from_report)
-        name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)  # noqa: PTH119
+        name = "standard input" if source == STANDARD_OUTPUT else os.path.basename(source)
         if not quiet and built and found.sha256 not in (built.output.sha256, built.input.sha256):
             say("note: the report is that of another module: neither its input nor its output has this SHA-256")
         if json:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from ..errors import UsageError, quoted
-from ..options import Host, Options, tables
+from ..options import Host, tables
 from ..options.declared import Effect, Option, declared
-from ..options.kinds import Files
-from .arguments import File, Folder, module, read
-from .failure import guest_output
+from .completed import File, Folder
 from .manual import LAST_COUNTS, under
-from .wizer import settled, spellings
+from .wizer import spellings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Wanted = Callable[[Option[Any, Any]], bool]
@@ -96,11 +93,6 @@ run_options = options_where(
 )
 
 
-def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file would hold, from what was given to those options. Raises `UsageError`."""
-    return settled(tables.settings_of(given), given)
-
-
 def chosen_of_build(build: click.Command, before: list[str], more: list[str], place: str) -> dict[str, Any]:
     """What options of `preinit build` say: those `before`, and instead of them `more`, which an environment variable
     holds, `place`.
@@ -127,18 +119,3 @@ def _misplaced(given: str, place: str) -> UsageError:
         f"{quoted(given)} in ${place} is no option of the build itself",
         hint="Leave it out: only options that say how a module is built, and -q, have a meaning there.",
     )
-
-
-def files() -> Files:
-    """Files that are named on the command line."""
-    return Files(read, module, lambda name: name, os.environ)
-
-
-def options_of(given: Mapping[str, Any], **more: Any) -> Options:
-    """The `Options` for what was given to those options; `more`: other fields. Raises `UsageError`."""
-    return tables.options_of(settings_of(given), files(), **{**own_fields(), **more})
-
-
-def own_fields() -> dict[str, Any]:
-    """What is the same in each run of the command."""
-    return {"_process_ends": True, "stdout": guest_output, "stderr": guest_output}

@@ -30,9 +30,9 @@ from ..errors import (
 from ..files.outputs import STANDARD_OUTPUT, check_writable, write_output
 from ..passes.observer import Event, Observer
 from . import manual
-from .arguments import File, Folder, mapped_folder, read
+from .arguments import mapped_folder, read
+from .completed import File, Folder
 from .failure import explained, leave, say, say_error, say_warning
-from .group import open_standard_streams
 from .smaller import build_smaller
 from .wasmtime_keys import GROUPS, Meaning, of_file, pairs
 
@@ -217,7 +217,8 @@ def _options(data: bytes, source: str, output: str, meaning: Meaning, given: dic
     from ..options.fields import changed
     from ..passes.plan.exports import NOTHING_EXPORTED
     from .build import command as build
-    from .options import chosen_of_build, options_of
+    from .given import options_of
+    from .options import chosen_of_build
 
     arguments = [*meaning.arguments, *_plain(given), "--layout=wizer"]
     if not meaning.wasi:
@@ -368,7 +369,6 @@ def _say_trap(problem: InitializerFailed, name: str) -> None:
 
 def run() -> int:
     """Runs the command and returns its exit code. Raises `KeyboardInterrupt`."""
-    open_standard_streams()
     try:
         with explained(debug=False):  # its help may not be printable where it goes
             return _run()

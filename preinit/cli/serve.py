@@ -16,10 +16,12 @@ from ..options import tables
 from ..options.declared import declared
 from ..passes.observer import Observer
 from ..serve.settings import Settings
-from .arguments import File, read
+from .arguments import read
+from .completed import File
 from .failure import explained, leave, say
+from .given import files
 from .manual import Command, messages, under
-from .options import click_option, files
+from .options import click_option
 from .progress import shown
 
 _OPTIONS = list(declared(Settings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +10,13 @@ from ..errors import PreinitError, UsageError, printable
 from ..files.outputs import STANDARD_OUTPUT, write_output
 from ..options import Options, tables
 from ..passes.observer import Observer
-from .arguments import File, read
+from ..records import replaced
+from .arguments import read
+from .completed import File
 from .failure import explained, leave
+from .given import files, options_of, own_fields, settings_of
 from .manual import messages, under
-from .options import build_options, files, options_of, own_fields, settings_of
+from .options import build_options
 from .progress import shown
 from .wizer import Command
 
@@ -121,7 +123,7 @@ def command(
 
         host = None
         if run_args or run_stdins:
-            host = dataclasses.replace(options.host, args=run_args, stdin=b"")
+            host = replaced(options.host, args=run_args, stdin=b"")
         wanted = Calls(calls, call_all, run, seed, host, call_timeout, tuple(map(read, run_stdins)))
         data, other = read(source), read(output)
         observer = Observer()

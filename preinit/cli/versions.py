@@ -32,7 +32,7 @@ def _installed(package: str) -> str | None:
     named = re.compile(re.escape(package).replace("\\-", "[-_.]+") + r"-([^-]+)\.dist-info", re.IGNORECASE)
     for folder in sys.path:
         try:
-            names = os.listdir(folder)  # noqa: PTH208 - pathlib takes longer to import than the rest
+            names = os.listdir(folder)  # pathlib takes longer to import than the rest
         except OSError:
             continue
         for name in names:

@@ -6,23 +6,18 @@ https://github.com/bytecodealliance/wasmtime/tree/main/crates/wizer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
 import click
 
-from ..errors import UsageError
 from ..files.outputs import STANDARD_OUTPUT
-from ..options.tables import INHERIT_ENV
 from . import manual
-from .arguments import mapped_folder
+from .plain import OPTIONAL_VALUE
 from .usage import GIVEN
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-#: Without `=`, these mean `=true`: what follows is the input, not a value.
-_OPTIONAL_VALUE = ("--keep-init-func", "--inherit-stdio", "--inherit-env")
 
 #: Where this one takes a file, it is optional, too.
 _JSON = "--json"
@@ -51,7 +46,7 @@ class Command(manual.Command):
             if arg == "--":
                 yield arg
                 yield from rest
-            elif arg in _OPTIONAL_VALUE:
+            elif arg in OPTIONAL_VALUE:  # what follows is the input, not a value
                 yield f"{arg}=true"
             elif arg == _JSON and has_file:
                 yield f"{arg}={STANDARD_OUTPUT}"
@@ -78,25 +73,3 @@ def spellings(function: Function) -> Function:
     ):
         function = option(function)
     return function
-
-
-def settled(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with what those spellings add, `--no-init-func` included. Raises `UsageError`."""
-    found = dict(settings)
-    if given.get("no_init_func") and found.get("init-funcs"):
-        raise UsageError(
-            "an initializer is named, and none is to be run",
-            hint="Leave out `-f` or `--no-init-func`: with `-f NAME`, only NAME is run after the start function and "
-            "`_initialize`.",
-        )
-    if given.get("no_init_func") or given.get("init") == "none":
-        found.setdefault("init-funcs", [])  # `--init none -f NAME`: none of the usual names, but that one
-    if given.get("allow_wasi") and found.get("wasi") is False:
-        raise UsageError("WASI is allowed and refused", hint="Leave out `--allow-wasi` or `--no-wasi`.")
-    if given.get("mapdir"):
-        found["dirs"] = (*found.get("dirs", ()), *map(mapped_folder, given["mapdir"]))
-    if given.get("inherit_env"):
-        found[INHERIT_ENV] = True
-    if not given.get("inherit_stdio", True):
-        found["quiet-guest"] = True
-    return found

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
-from pathlib import Path
 
 from ..binary.digest import fingerprint
-from ..files.cache import Kind, read_entry, remove_entry, write_entry
+from ..files.cache import Kind, Name, read_entry, remove_entry, write_entry
 from ..files.marks import died, running
 from ..version import VERSION
 from . import ffi
@@ -36,7 +35,7 @@ class CodeCache:
     `distrusted`: why code that is there was not used, in words; empty where it was, or where there was none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Name) -> None:
         self.folder = folder
         self.distrusted = ""
         self._used: set[str] = set()

@@ -30,7 +30,7 @@ def touched_extents(address: int, size: int) -> list[tuple[int, int]] | None:
     extents: list[tuple[int, int]] = []
     pages = -(-size // mmap.PAGESIZE)
     try:
-        with open("/proc/self/pagemap", "rb", buffering=0) as stream:  # noqa: PTH123
+        with open("/proc/self/pagemap", "rb", buffering=0) as stream:
             stream.seek(address // mmap.PAGESIZE * _ENTRY)
             for first in range(0, pages, _CHUNK):
                 wanted = min(_CHUNK, pages - first) * _ENTRY

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 
 from ..binary.cursor import Cursor
 from ..binary.module import SectionId, read_sections
@@ -69,7 +68,8 @@ def _left() -> int | None:
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if limit == resource.RLIM_INFINITY:
             return None
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        with open("/proc/self/statm", "rb") as stream:
+            pages = int(stream.read().split()[0])
         return limit - pages * resource.getpagesize()
     except (ImportError, OSError, ValueError):
         return None

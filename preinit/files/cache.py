@@ -10,62 +10,93 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 from ..errors import in_words, quoted
+from ..tuples import NamedTuple
 from .locks import lock, remove_if_left
 
 VARIABLE = "PREINIT_CACHE_DIR"
 
-#: The file that tells the engine where it keeps compiled code.
+#: The name of a file or folder. On the path of every build, that is a text: importing `pathlib` takes too long there.
+Name = str | os.PathLike[str]
 
 
-def default_folder() -> Path | None:
+class Examined(NamedTuple):
+    """A folder by the name that was checked, or None, and then why it can't be used, in words."""
+
+    folder: str | None
+    problem: str = ""
+
+
+def default_folder() -> str | None:
     """$PREINIT_CACHE_DIR, else the platform's place for caches; None if there is none."""
     named = os.environ.get(VARIABLE)
     if named:
-        return Path(named)
+        return named
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
-        return Path(local) / "preinit" / "cache" if local else None
+        return os.path.join(local, "preinit", "cache") if local else None
     base = os.environ.get("XDG_CACHE_HOME")
-    if base and Path(base).is_absolute():
-        return Path(base) / "preinit"
+    if base and os.path.isabs(base):
+        return os.path.join(base, "preinit")
     home = os.environ.get("HOME")
     if not home:
         return None
-    return Path(home) / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "preinit"
+    return os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache", "preinit")
 
 
-def usable(folder: Path) -> Path | None:
+def usable(folder: Name) -> str | None:
     """The folder, made if it is missing, by the name that was checked; None if it can't be used."""
-    found = examined(folder)
-    return found if isinstance(found, Path) else None
+    return examined(folder).folder
 
 
-def examined(folder: Path) -> Path | str:
-    """The same; instead of None, why not, in words."""
+def examined(named: Name) -> Examined:
+    """The same; where it can't be used, why not."""
+    folder = _absolute(os.fspath(named))
     try:
-        folder = folder.absolute()
-        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        missing = [place for place in _with_parents(folder) if not os.path.exists(place)]
         if missing:  # nothing is made in a folder of somebody else: with `sudo -E`, HOME is another user's
-            problem = _others_of(missing[-1].parent.resolve())
+            problem = _others_of(os.path.realpath(os.path.dirname(missing[-1])))
             if problem:
-                return problem
+                return Examined(None, problem)
         for place in reversed(missing):
-            place.mkdir(mode=0o700, exist_ok=True)
-        if folder.is_symlink() and os.name == "posix":
-            return f"{quoted(str(folder))} is a link"
-        folder = folder.resolve()  # a link on the way to it may lead elsewhere later
+            _make(place)
+        if os.path.islink(folder) and os.name == "posix":
+            return Examined(None, f"{quoted(folder)} is a link")
+        folder = os.path.realpath(folder)  # a link on the way to it may lead elsewhere later
         problem = _not_ours_alone(folder)
         if not problem and not os.access(folder, os.W_OK):
-            return f"{quoted(str(folder))} can't be written"
-        return problem or folder
-    except OSError as problem:
-        return f"{quoted(str(folder))} can't be used: {in_words(problem)}"
+            problem = f"{quoted(folder)} can't be written"
+        return Examined(None, problem) if problem else Examined(folder)
+    except OSError as caught:
+        return Examined(None, f"{quoted(folder)} can't be used: {in_words(caught)}")
+
+
+def _absolute(folder: str) -> str:
+    """Without `.`, and without slashes at the end: behind these, the system follows a link."""
+    drive, rest = os.path.splitdrive(os.path.join(os.getcwd() if not os.path.isabs(folder) else "", folder))
+    parts = rest.replace(os.path.altsep or os.path.sep, os.path.sep).split(os.path.sep)
+    return f"{drive}{os.path.sep}{os.path.sep.join(part for part in parts if part not in ('', '.'))}"
+
+
+def _with_parents(folder: str) -> Iterator[str]:
+    """The folder, and all above it."""
+    yield folder
+    while (above := os.path.dirname(folder)) != folder:
+        yield above
+        folder = above
+
+
+def _make(folder: str) -> None:
+    """Makes a folder of ours, if there is none. Raises `OSError`, also where something else has that name."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
 
 
 #: Entries of each kind that are kept, and bytes of them: those that were used last.
@@ -81,65 +112,66 @@ ENTRY = re.compile("[0-9a-f]{64}")
 Kind = Literal["profiles", "modules", "valid"]
 
 
-def folder_of(named: str | None) -> Path | None:
+def folder_of(named: str | None) -> str | None:
     """The folder of that name, or else the user's; None if it can't be used."""
-    found = examined_of(named)
-    return found if isinstance(found, Path) else None
+    return examined_of(named).folder
 
 
-def examined_of(named: str | None) -> Path | str:
-    """The same; instead of None, why not, in words."""
-    folder = Path(named) if named else default_folder()
-    return examined(folder) if folder else f"there is no home folder, and ${VARIABLE} names none"
+def examined_of(named: str | None) -> Examined:
+    """The same; where it can't be used, why not."""
+    folder = named or default_folder()
+    return examined(folder) if folder else Examined(None, f"there is no home folder, and ${VARIABLE} names none")
 
 
-def has_entry(folder: Path, kind: Kind, name: str) -> bool:
+def has_entry(folder: Name, kind: Kind, name: str) -> bool:
     """Whether there is an entry of that name in a folder that is `usable`."""
     return read_entry(folder, kind, name) is not None
 
 
-def read_entry(folder: Path, kind: Kind, name: str) -> bytes | None:
+def read_entry(folder: Name, kind: Kind, name: str) -> bytes | None:
     """The entry of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
     try:
-        place = own_folder(folder / kind)
-        data = _read(place / name, _LARGEST) if place else None
+        place = own_folder(os.path.join(folder, kind))
+        data = _read(os.path.join(place, name), _LARGEST) if place else None
     except OSError:
         return None
     if place and data is not None:
         with suppress(OSError):  # a folder that can only be read is as good
-            os.utime(place / name)  # used last
+            os.utime(os.path.join(place, name))  # used last
     return data
 
 
-def remove_entry(folder: Path, kind: Kind, name: str) -> None:
+def remove_entry(folder: Name, kind: Kind, name: str) -> None:
     """Forgets an entry, if there is one in a folder that is `usable`."""
     with suppress(OSError):
-        place = own_folder(folder / kind)
+        place = own_folder(os.path.join(folder, kind))
         if place:
-            (place / name).unlink()
+            os.unlink(os.path.join(place, name))
 
 
-def write_entry(folder: Path, kind: Kind, name: str, *pieces: bytes) -> None:
+def write_entry(folder: Name, kind: Kind, name: str, *pieces: bytes) -> None:
     """Keeps an entry, and forgets those that were used least recently. What can't be written is not kept."""
     try:
-        place = own_folder(folder / kind)
+        place = own_folder(os.path.join(folder, kind))
         if place is None or sum(map(len, pieces)) > min(_LARGEST, _MOST_BYTES):
             return
-        _write(place / name, pieces)
-        names = [path for path in place.iterdir() if ENTRY.match(path.name)]
-        found = [(p.lstat(), p) for p in names if ENTRY.fullmatch(p.name) or not remove_if_left(p)]
+        _write(os.path.join(place, name), pieces)
+        with os.scandir(place) as entries:
+            names = [(entry.name, entry.path) for entry in entries if ENTRY.match(entry.name)]
+        found = [(os.lstat(p), p) for other, p in names if ENTRY.fullmatch(other) or not remove_if_left(p)]
         kept = sorted(((s.st_mtime, s.st_size, p) for s, p in found if not stat.S_ISDIR(s.st_mode)), reverse=True)
         total = 0
         for number, (_, size, path) in enumerate(kept, 1):
             total += size
             if number > _MOST[kind] or total > _MOST_BYTES:
-                path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
     except OSError:
         return
 
 
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    partial = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+def _write(path: str, pieces: Iterable[bytes]) -> None:
+    partial = f"{path}.{os.urandom(8).hex()}"
     try:
         # A new file, not what a link leads to; whatever the umask, one that only its owner can write is read again.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -149,15 +181,16 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
                 stream.write(piece)
             stream.flush()
             if held:
-                partial.replace(path)
+                os.replace(partial, path)
         if not held:  # on Windows, an open file has to keep its name
-            partial.replace(path)
+            os.replace(partial, path)
     except OSError:
-        partial.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(partial)
         raise
 
 
-def _read(path: Path, most: int) -> bytes | None:
+def _read(path: str, most: int) -> bytes | None:
     """A regular file of the user's own with at most `most` bytes; None for anything else that has that name.
 
     Nothing is waited for, as opening a pipe would, and no link is followed.
@@ -176,10 +209,10 @@ def _read(path: Path, most: int) -> bytes | None:
 _READ_FLAGS = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
 
 
-def own_folder(folder: Path) -> Path | None:
+def own_folder(folder: str) -> str | None:
     """A folder in one that is `usable`, made if it is missing; None if others can write to it, or if it is a link."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
+    _make(folder)
+    status = os.lstat(folder)
     return folder if stat.S_ISDIR(status.st_mode) and _only_we_write(status) else None
 
 
@@ -187,28 +220,28 @@ def _only_we_write(status: os.stat_result) -> bool:
     return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
-def _not_ours_alone(folder: Path) -> str:
+def _not_ours_alone(folder: str) -> str:
     """Who else can write to the folder, or put another one in its place. Empty: nobody."""
     if os.name != "posix":
         return ""
-    status = folder.stat()
+    status = os.stat(folder)
     if status.st_uid != os.geteuid():
-        return f"{quoted(str(folder))} belongs to another user"
+        return f"{quoted(folder)} belongs to another user"
     if status.st_mode & 0o022 and stat.S_ISDIR(status.st_mode):
-        return f"{quoted(str(folder))} can be written by others"
+        return f"{quoted(folder)} can be written by others"
     return _others_of(folder)
 
 
-def _others_of(folder: Path) -> str:
+def _others_of(folder: str) -> str:
     """Who else can put something in the place of a folder in this one, or of one above. Empty: nobody."""
     if os.name != "posix":
         return ""
-    for place in (folder, *folder.parents):
-        status = place.stat()
+    for place in _with_parents(folder):
+        status = os.stat(place)
         if not stat.S_ISDIR(status.st_mode):
-            return f"{quoted(str(place))} is not a folder"
+            return f"{quoted(place)} is not a folder"
         if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
-            return f"{quoted(str(place))} can be written by others"
+            return f"{quoted(place)} can be written by others"
         if status.st_uid not in (0, os.geteuid()):
-            return f"{quoted(str(place))} belongs to another user"
+            return f"{quoted(place)} belongs to another user"
     return ""

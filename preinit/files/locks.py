@@ -6,7 +6,6 @@ import os
 import stat
 import time
 from contextlib import suppress
-from pathlib import Path
 
 try:
     import fcntl
@@ -29,7 +28,7 @@ def lock(number: int) -> bool:
 _FRESH = 60.0
 
 
-def remove_if_left(path: Path, fresh: float = _FRESH) -> bool:
+def remove_if_left(path: str, fresh: float = _FRESH) -> bool:
     """Removes a file that is locked for as long as its owner lives; False if it is not that of a dead process.
 
     `fresh`: seconds for which one that is not locked is left alone.
@@ -43,7 +42,7 @@ def remove_if_left(path: Path, fresh: float = _FRESH) -> bool:
                 return False
             if not lock(number) or not os.fstat(number).st_nlink:
                 return False  # held, or removed by its owner just now
-            path.unlink()
+            os.unlink(path)
             return True
         finally:
             os.close(number)

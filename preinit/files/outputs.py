@@ -8,7 +8,6 @@ import stat
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from ..errors import OutputNotWritable, UsageError, in_words, way_out
 from .replace import replace_file, write_all
@@ -34,10 +33,10 @@ def write_output(target: str, data: bytes | Sequence[bytes | memoryview], option
             sys.stdout.flush()
             write_all(sys.stdout.fileno(), *pieces)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
         elif _is_stream(target):
-            with open(target, "wb", buffering=0) as stream:  # noqa: PTH123 - may be /dev/stdout
+            with open(target, "wb", buffering=0) as stream:  # may be /dev/stdout
                 write_all(stream.fileno(), *pieces)
         else:
-            replace_file(Path(os.path.realpath(target)), *pieces)
+            replace_file(os.path.realpath(target), *pieces)
     except BrokenPipeError:
         raise
     except OSError as problem:
@@ -51,7 +50,7 @@ def check_writable(target: str, option: str = "-o") -> None:
     shown = f"the {NOUNS[option]} {target!r}"
     path = os.path.realpath(target)
     try:
-        parent = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120
+        parent = os.stat(os.path.dirname(path))
         if not stat.S_ISDIR(parent.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except FileNotFoundError:
@@ -59,7 +58,7 @@ def check_writable(target: str, option: str = "-o") -> None:
     except OSError as problem:
         raise _not_writable(target, option, problem) from problem
     try:
-        is_folder = stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
     except FileNotFoundError:
         return
     except OSError as problem:
@@ -115,7 +114,7 @@ def check_outputs(inputs: Mapping[str, str | None], outputs: Mapping[str, str | 
 def _is_stream(target: str) -> bool:
     """Whether `target` is a device or a pipe, asked before links are resolved: /dev/stdout may lead to a pipe."""
     try:
-        mode = os.stat(target).st_mode  # noqa: PTH116
+        mode = os.stat(target).st_mode
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

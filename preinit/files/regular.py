@@ -6,7 +6,10 @@ import errno
 import os
 import stat
 from io import BufferedReader
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -35,7 +38,7 @@ def read_bounded(path: str | os.PathLike[str], largest: int, waits: bool = False
     number = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
     try:
         status = os.fstat(number)
-        _check_ends(Path(path), status, waits)
+        _check_ends(path, status, waits)
         if stat.S_ISFIFO(status.st_mode):
             os.set_blocking(number, True)
     except BaseException:
@@ -54,13 +57,13 @@ def read_bounded(path: str | os.PathLike[str], largest: int, waits: bool = False
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check_ends(path: Path, status: os.stat_result, waits: bool) -> None:
+def _check_ends(path: str | os.PathLike[str], status: os.stat_result, waits: bool) -> None:
     mode = status.st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if stat.S_ISFIFO(mode) and not waits and instead(path):
         raise OSError(errno.EINVAL, "it is a pipe, to which nobody may write")
-    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and status.st_rdev != os.stat(os.devnull).st_rdev):  # noqa: PTH116
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and status.st_rdev != os.stat(os.devnull).st_rdev):
         raise OSError(errno.EINVAL, "it is a device, and no file")
 
 
@@ -79,16 +82,16 @@ def append_regular(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
-def instead(path: Path) -> str:
+def instead(path: str | os.PathLike[str]) -> str:
     """What stands where a file should, in words; empty where a file is, nothing, or a pipe without a name."""
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode
     except OSError as problem:
-        if not path.is_symlink():
+        if not os.path.islink(path):
             return ""
         return "a link that leads to itself" if problem.errno == errno.ELOOP else "a link that leads nowhere"
     if stat.S_ISDIR(mode):
         return "a folder"
     if stat.S_ISFIFO(mode):  # that of a shell's <(...) is nowhere in the file system
-        return "a pipe" if os.path.exists(os.path.realpath(path)) else ""  # noqa: PTH110
+        return "a pipe" if os.path.exists(os.path.realpath(path)) else ""
     return "a socket" if stat.S_ISSOCK(mode) else ""

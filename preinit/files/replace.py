@@ -8,7 +8,6 @@ import re
 import stat
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 from .locks import lock, remove_if_left
 
@@ -16,20 +15,21 @@ from .locks import lock, remove_if_left
 _PARTIAL = re.compile(r"\.preinit-[0-9a-f]{8}\.partial")
 
 
-def replace_file(path: Path, *pieces: bytes | memoryview) -> None:
-    """Puts a file with those `pieces` at `path` in one step; until then what is there stays as it was.
+def replace_file(target: str | os.PathLike[str], *pieces: bytes | memoryview) -> None:
+    """Puts a file with those `pieces` at `target` in one step; until then what is there stays as it was.
 
     The mode stays, or is what the umask asks for. Raises `OSError`, also where a device, a pipe or a folder is there.
     """
-    mode = None
-    if path.exists():
-        if not path.is_file():
+    path, mode = os.fspath(target), None
+    folder = os.path.dirname(path)
+    if os.path.exists(path):
+        if not os.path.isfile(path):
             raise OSError(errno.EINVAL, "it is not a regular file")
         if not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        mode = stat.S_IMODE(path.stat().st_mode)
-    _remove_left(path.parent)
-    partial = path.with_name(f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    _remove_left(folder)
+    partial = os.path.join(folder, f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
     try:
         # Mode 0o666 less the umask, as for any file that a program makes.
         number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -37,24 +37,25 @@ def replace_file(path: Path, *pieces: bytes | memoryview) -> None:
             held = lock(number)  # until it is closed, nobody takes it for one of a dead run
             write_all(number, *pieces)
             if mode is not None:
-                partial.chmod(mode)
+                os.chmod(partial, mode)
             if held:
-                partial.replace(path)
+                os.replace(partial, path)
         finally:
             os.close(number)
         if not held:  # on Windows, an open file has to keep its name
-            partial.replace(path)
+            os.replace(partial, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(partial)
         raise
 
 
 @cache
-def _remove_left(folder: Path) -> None:
+def _remove_left(folder: str) -> None:
     """Removes what runs left in a folder that died while they wrote; once in a process, for folders may be large."""
-    with suppress(OSError), os.scandir(folder) as entries:
+    with suppress(OSError), os.scandir(folder or os.curdir) as entries:
         for name in [entry.name for entry in entries if _PARTIAL.fullmatch(entry.name)]:
-            remove_if_left(folder / name)
+            remove_if_left(os.path.join(folder, name))
 
 
 def write_all(number: int, *pieces: bytes | memoryview) -> None:

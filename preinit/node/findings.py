@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..binary.module import Module, read_sections
@@ -17,6 +16,7 @@ from ..passes.findings.report import code_offset, module_facts, snapshot_facts
 from ..passes.findings.world import callers_text, hazards, hinted
 from ..passes.plan.job import Job
 from ..passes.rewrite.module import Rewritten
+from ..records import replaced
 from ..result import (
     REPORT_VERSION,
     BuildWarning,
@@ -107,7 +107,7 @@ def report_of(
 
 def _in_capture(warnings: Iterable[BuildWarning]) -> Iterator[BuildWarning]:
     for one in warnings:
-        yield dataclasses.replace(one, message=in_capture(one.message), hint=in_capture(one.hint))
+        yield replaced(one, message=in_capture(one.message), hint=in_capture(one.hint))
 
 
 def _of_zone(host: HostFacts) -> Iterator[BuildWarning]:

@@ -47,7 +47,7 @@ def find_node(named: str | None = None, otherwise: str = "") -> Node:
     """
     path = shutil.which(named or "node")
     if named and Path(named).is_dir():
-        inside = (os.path.join(named, name) for name in ("node", "bin/node"))  # noqa: PTH118 - `./node` is not `node`
+        inside = (os.path.join(named, name) for name in ("node", "bin/node"))  # `./node` is not `node`
         found = next((place for place in inside if shutil.which(place)), None)
         hint = f"The program is in it: {option('--node', found)}." if found else "Give the path of the program itself."
         raise ToolMissing(f"{quoted(named)} is a folder, and no program", where="Node", hint=hint)

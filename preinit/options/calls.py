@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, quoted
+from ..records import Value, value
 from ..tuples import NamedTuple
 from .kinds import Kind, Path, Wrong
 from .lists import anchored_path, check_list, items, pairs, read_list
@@ -73,8 +73,8 @@ ALLOCATORS: dict[str, tuple[int | None, ...]] = {
 }
 
 
-@dataclass(frozen=True, init=False)
-class Call:
+@value
+class Call(Value):
     """A call of an export with data, for `Options.init_funcs` and as the source in `Options.rename_funcs`.
 
         preinit.build("engine.wasm", init_funcs=[
@@ -102,7 +102,7 @@ class Call:
     arguments: tuple[Argument, ...]
     returns: str | None
     #: How it was written, where it was, for messages.
-    text: str | None = field(default=None, compare=False, repr=False)
+    text: str | None = None
 
     def __init__(self, name: str, *arguments: Argument, returns: str | int | float | None = None) -> None:
         if not isinstance(name, str):
@@ -116,6 +116,18 @@ class Call:
         object.__setattr__(self, "arguments", tuple(map(_checked, arguments)))
         object.__setattr__(self, "returns", None if returns is None else str(returns))
         object.__setattr__(self, "text", None)
+
+    def __eq__(self, other: object) -> bool:
+        return self._compared() == other._compared() if isinstance(other, Call) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    def __repr__(self) -> str:
+        return f"Call(name={self.name!r}, arguments={self.arguments!r}, returns={self.returns!r})"
+
+    def _compared(self) -> tuple[object, ...]:
+        return self.name, self.arguments, self.returns
 
 
 def _checked(value: object) -> Argument:

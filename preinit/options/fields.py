@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..records import defaults_of, replaced
 from .build import Options
 from .declared import declared
 from .host import Host
@@ -88,23 +88,24 @@ def given(options: Options | None, fields: Mapping[str, Any]) -> Options:
 
 def changed(options: Options, changes: Mapping[str, Any]) -> Options:
     """The options with other values for some fields, of the host too. Raises `UsageError`."""
-    known = {**Options.__dataclass_fields__, **Host.__dataclass_fields__}
+    of_options, of_hosts = defaults_of(Options), defaults_of(Host)
+    known = {**of_options, **of_hosts}
     unknown = next((name for name in changes if name not in known), None)
     if unknown is not None:
         raise UsageError(f"there is no option {unknown!r}", hint=f"One of {', '.join(public_names())}.")
-    own = {name: value for name, value in changes.items() if name in Options.__dataclass_fields__}
-    of_host = {name: value for name, value in changes.items() if name in Host.__dataclass_fields__}
+    own = {name: value for name, value in changes.items() if name in of_options}
+    of_host = {name: value for name, value in changes.items() if name in of_hosts}
     if of_host:
         host = own.get("host", options.host)
         if not isinstance(host, Host):
             raise UsageError(f"host must be a Host, not {type(host).__name__}")
-        own["host"] = dataclasses.replace(host, **of_host)
-    return dataclasses.replace(options, **own) if own else options
+        own["host"] = replaced(host, **of_host)
+    return replaced(options, **own) if own else options
 
 
 def public_names() -> list[str]:
     """The names of all options that callers may give."""
-    names = (*Options.__dataclass_fields__, *Host.__dataclass_fields__)
+    names = (*defaults_of(Options), *defaults_of(Host))
     return [name for name in names if not name.startswith("_")]
 
 

@@ -188,7 +188,7 @@ def pairs(
 
 def anchored_path(path: str, folder: str) -> str:
     """The path, relative to a folder; `-`, standard input, stays."""
-    return path if path == "-" else os.path.join(folder, path)  # noqa: PTH118 - texts, not paths yet
+    return path if path == "-" else os.path.join(folder, path)  # texts, not paths yet
 
 
 def items(value: Any) -> tuple[tuple[str, Any], ...]:

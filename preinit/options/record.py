@@ -10,8 +10,8 @@ from ..binary.digest import sha256
 from ..binary.module import Module
 from ..errors import InputError, Unreadable, UsageError, in_words, quoted, way_out
 from ..files.regular import read_bounded
+from ..records import Value, value
 from ..result import FileFacts, Report
-from ..result.frozen import Value, value
 from .build import Options
 from .calls import Argv, Call, Number, Returned, Strings, Word
 from .declared import Effect, declared

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
 
-from ..result.frozen import Value
+from ..records import Value, defaults_of, value
 
 T = TypeVar("T")
 
@@ -17,18 +15,18 @@ class _Signature:
     def __get__(self, _instance: object, owner: type) -> Any:
         from inspect import Parameter, Signature
 
-        kind = Parameter.KEYWORD_ONLY
-        if not dataclasses.is_dataclass(owner):  # what they have in common, which `help` looks at, too
+        kind, notes = Parameter.KEYWORD_ONLY, owner.__annotations__
+        defaults = defaults_of(owner)
+        if not defaults:  # what they have in common, which `help` looks at, too
             return None
-        fields = dataclasses.fields(owner)
         return Signature([
-            Parameter(field.name, kind, default=_default(field), annotation=field.type) for field in fields
+            Parameter(name, kind, default=default, annotation=notes[name]) for name, default in defaults.items()
         ])  # fmt: skip
 
 
 class Settings(Value):
-    """What classes of options have in common. Here once: `dataclass` would compile a constructor for each, and no
-    program of Python's takes as many parameters; each command would wait for that.
+    """What classes of options have in common. No program of Python's takes as many parameters as a constructor of them
+    would have.
 
     Fields are given by name. Raises `UsageError` for a value that does not fit, `TypeError` for another name.
     """
@@ -39,9 +37,8 @@ class Settings(Value):
         kind = type(self)
         if unnamed:
             raise TypeError(f"{kind.__qualname__}() takes no positional arguments: name the fields")
-        for field in dataclasses.fields(self):  # type: ignore[arg-type] # see `settings`
-            name = field.name
-            object.__setattr__(self, name, given.pop(name) if name in given else _default(field))
+        for name, default in defaults_of(kind).items():
+            object.__setattr__(self, name, given.pop(name) if name in given else default)
         if given:
             raise TypeError(f"{kind.__qualname__}() got an unexpected keyword argument {next(iter(given))!r}")
         self.__post_init__()
@@ -50,12 +47,7 @@ class Settings(Value):
         """Checks what fields must not be together."""
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    made = field.default_factory
-    return field.default if made is dataclasses.MISSING else made()
-
-
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(kind: type[T]) -> type[T]:
-    """A dataclass with that constructor, whose fields can't be changed."""
-    return dataclass(init=False, eq=False, repr=False, match_args=False, kw_only=True)(kind)
+    """Makes fields of the options of a class, which can't be changed."""
+    return value(kind)

@@ -10,6 +10,7 @@ from ..engine.heap import give_back_large
 from ..engine.runtime import Deadline
 from ..options import Options
 from ..options.fields import given
+from ..records import replaced
 from .observer import Event, Listener, Observer
 from .parse.source import Source, Wasm, is_component, read_source, read_within
 from .plan import make_job
@@ -120,12 +121,11 @@ def build_source(
 
 def with_python_hints(result: Result) -> Result:
     """The result, whose warnings speak to a caller of the library."""
-    import dataclasses
 
     from ..options.words import in_python
 
-    hazards = tuple(dataclasses.replace(found, hint=in_python(found.hint)) for found in result.report.warnings)
-    return type(result)(result.written, dataclasses.replace(result.report, warnings=hazards)) if hazards else result
+    hazards = tuple(replaced(found, hint=in_python(found.hint)) for found in result.report.warnings)
+    return type(result)(result.written, replaced(result.report, warnings=hazards)) if hazards else result
 
 
 def deadline_of(options: Options, observer: Observer) -> Deadline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .frozen import Value, value
+from ..records import Value, value
 
 
 @value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Frame
-from .frozen import Value, value
+from ..records import Value, value
 
 
 @value

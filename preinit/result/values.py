@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import field
-from pathlib import Path
 from typing import Any
 
 from ..binary.rope import Rope
 from ..errors import Frame, OutputNotWritable, in_words, quoted, way_out
+from ..records import Value, field, value
 from .captured import CaptureFacts
 from .component import ComponentFacts
-from .frozen import Value, value
 
 #: Version of the report's JSON form.
 REPORT_VERSION = 1
@@ -168,10 +165,10 @@ class HostFacts(Value):
     folders_listed: bool
     files: tuple[FileFacts, ...]
     open_descriptors: tuple[DescriptorFacts, ...]
-    unflushed: dict[str, int] = field(default_factory=dict)
-    stubbed: dict[str, int] = field(default_factory=dict)
-    causes: dict[str, tuple[Frame, ...]] = field(default_factory=dict)
-    callers: dict[str, tuple[tuple[Frame, ...], ...]] = field(default_factory=dict)
+    unflushed: dict[str, int] = field(factory=dict)
+    stubbed: dict[str, int] = field(factory=dict)
+    causes: dict[str, tuple[Frame, ...]] = field(factory=dict)
+    callers: dict[str, tuple[tuple[Frame, ...], ...]] = field(factory=dict)
     late_folders: tuple[str, ...] = ()
     late_opened: tuple[str, ...] = ()
     late_asked: tuple[str, ...] = ()
@@ -311,12 +308,14 @@ class Report(Value):
     late: LateFacts | None = None
     pause: PauseFacts | None = None
     component: ComponentFacts | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(factory=dict)
     unused: tuple[str, ...] = ()
     capture: CaptureFacts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
+        import dataclasses
+
         facts = dataclasses.asdict(self)
         facts["host"] = _with_frames(facts["host"])
         facts["component"] = _with_frames(facts["component"])
@@ -389,7 +388,7 @@ class Result:
         from ..files.replace import replace_file
 
         try:
-            replace_file(Path(os.path.realpath(path)), *self._written.pieces)
+            replace_file(os.path.realpath(path), *self._written.pieces)
         except (OSError, ValueError) as problem:
             reason = in_words(problem)
             raise OutputNotWritable(

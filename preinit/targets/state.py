@@ -75,7 +75,7 @@ def state_bytes(now: Fingerprint, written: Mapping[str, str]) -> bytes:
 
 def change(output: Path, now: Fingerprint, files: Mapping[str, Path]) -> Reason | None:
     """Why a target has to be built; None if it is up to date. `files`: what the target writes, by key."""
-    missing = next((key for key, path in files.items() if not os.path.isfile(path)), None)  # noqa: PTH113 - never raises
+    missing = next((key for key, path in files.items() if not os.path.isfile(path)), None)  # never raises
     if missing:
         return Reason("missing", f"there is no {missing} yet")
     before = _read(state_file(output))

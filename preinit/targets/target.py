@@ -109,7 +109,7 @@ def options_of(target: Target, environment: Mapping[str, str], **overrides: Any)
 def _check_regular(target: Target) -> None:
     """What a pipe holds can't be known without taking it away: a target that reads one would never seem to change."""
     for path in (target.input, *target.preloads.values()):
-        if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - these never raise
+        if os.path.exists(path) and not os.path.isfile(path):  # these never raise
             raise InputError(f"{shown(path)!r} is not a regular file", hint="Name one: its content tells what changed.")
 
 

@@ -172,9 +172,9 @@ def _build(job: Job, now: Fingerprint) -> dict[str, Any]:
 
 
 def _check_place(path: Path, option: str) -> None:
-    if os.path.exists(path.parent):  # noqa: PTH110 - `Path.exists` raises where a name is too long, say
+    if os.path.exists(path.parent):  # `Path.exists` raises where a name is too long, say
         check_writable(os.fspath(path), option)
-    if os.path.exists(path) and not path.is_file():  # noqa: PTH110
+    if os.path.exists(path) and not path.is_file():
         raise OutputNotWritable(f"{shown(path)!r} is not a regular file", hint="Name one in the config file.")
 
 
@@ -206,7 +206,7 @@ def _check(job: Job) -> dict[str, Any]:
     try:
         before = read_bounded(target.output, MOST_MODULE)
     except OSError as problem:
-        if os.path.exists(target.output) and not os.path.isfile(target.output):  # noqa: PTH110, PTH113
+        if os.path.exists(target.output) and not os.path.isfile(target.output):
             hint = "Name a regular file in the config file."
         raise OutputStale(
             f"the output {name!r} can't be read: {in_words(problem)}", where=target.place, hint=way_out(problem, hint)

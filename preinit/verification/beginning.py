@@ -6,13 +6,12 @@ the output prints, and how it ends.
 
 from __future__ import annotations
 
-import dataclasses
-
 from ..host.output import Head
 from ..options import Host
 from ..passes.observer import Observer
 from ..passes.plan.job import Job
 from ..passes.run import Paused, run_guest
+from ..records import replaced
 from .behaviour import Outcome, Side
 from .calls import Call
 
@@ -27,9 +26,7 @@ class Beginning:
     def __init__(self, job: Job, paused: Paused) -> None:
         assert paused.pausing is not None
         run = paused.pausing.run
-        options = dataclasses.replace(
-            job.options, pause_at=None, late=(), reopen=False, replay_output=False, scrub_stack=False
-        )
+        options = replaced(job.options, pause_at=None, late=(), reopen=False, replay_output=False, scrub_stack=False)
         self.name = job.calls[run].name
         self._raw = tuple(value for value in job.calls[run].values if isinstance(value, bytes))
         self.read = job.options.host.stdin[: paused.host.stdin_bytes]

@@ -6,7 +6,6 @@ in tables are told apart by the core instance that defines them, and by their in
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 from ..binary.module import Module
@@ -27,6 +26,7 @@ from ..passes.component.seen import is_adapter
 from ..passes.component.shell import check_shell
 from ..passes.component.source import ComponentSource, check_parts
 from ..passes.observer import Observer
+from ..records import replaced
 from ..tuples import NamedTuple
 from ..version import VERSION
 from .component_calls import calls_of_all
@@ -56,7 +56,7 @@ class _Side:
         first = make_component_plan(self.source, self.options)
         if not more:
             return first
-        last = make_component_plan(self.source, dataclasses.replace(self.options, init_funcs=more))
+        last = make_component_plan(self.source, replaced(self.options, init_funcs=more))
         return first._replace(calls=(*first.calls, *last.calls))
 
     def run(self, plan: ComponentPlan, deadline: Deadline, printed: list[bytes] | None = None) -> PausedComponent:
@@ -64,8 +64,8 @@ class _Side:
         check_parts(self.source, plan.instances, self.options)
         options = self.options
         if printed is not None:
-            host = dataclasses.replace(options.host, quiet_guest=False, stdout=printed.append, stderr=printed.append)
-            options = dataclasses.replace(options, host=host)
+            host = replaced(options.host, quiet_guest=False, stdout=printed.append, stderr=printed.append)
+            options = replaced(options, host=host)
 
         def once(way: Way, compile_it: Callable[[], Compiled]) -> Compiled:
             if way not in self._compiled:
@@ -108,7 +108,7 @@ def verify_component(
             hint="Give the report of the build of this input.",
         )
     with of_output():
-        after = _Side(output, dataclasses.replace(options, init_funcs=()), deadline, observer)
+        after = _Side(output, replaced(options, init_funcs=()), deadline, observer)
     all_of_them = calls_of_all(after.source, seed) if every else ()
     wanted = (*calls, *all_of_them, *([_RUN] if run else []))
     plan, other_plan = before.plan(), after.plan()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 
 from ..binary.constexpr import bits_of
@@ -17,6 +16,7 @@ from ..passes.plan.owners import Owners
 from ..passes.run import Paused, run_again
 from ..passes.run.observed import Observed, numbers, observe_globals
 from ..passes.snapshot import GlobalsState
+from ..records import replaced
 from ..symbols.places import Places
 from ..tuples import NamedTuple
 from .references import Reference, named, worded
@@ -102,7 +102,7 @@ def takes_other_values(job: Job, first: Paused, others: Iterator[tuple[str, str]
     """Imported constants of which the output starts with another value, although what it holds depends on them."""
     for name, value in list(others)[:_MOST_GUARDS]:
         kept = [pair for pair in job.options.import_globals if pair[0] != name]
-        options = dataclasses.replace(job.options, import_globals=(*kept, (name, value)))
+        options = replaced(job.options, import_globals=(*kept, (name, value)))
         try:
             run = run_again(job._replace(options=options), first, Clock())
         except GuestTrap:

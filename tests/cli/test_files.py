@@ -94,7 +94,7 @@ def test_an_output_may_replace_its_input(good: Path) -> None:
 
 def test_dev_null_stays_a_device(good: Path) -> None:
     run("build", good, "-o", os.devnull, "--report", os.devnull, code=0)
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)  # noqa: PTH116
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
 
 def test_dev_stdout_may_be_a_pipe(good: Path) -> None:
@@ -136,7 +136,7 @@ def test_an_output_that_is_a_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_an_error_of_the_output(good: Path) -> None:
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
+    with open("/dev/full", "wb") as full:
         done = subprocess.run([*COMMAND, "build", good], stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE)
     assert done.returncode == 1
     assert "error[output-not-writable]: standard output can't be written: No space left" in done.stderr.decode()
@@ -164,7 +164,7 @@ def test_a_pipe_that_does_not_block_gets_every_byte(big: Path) -> None:
     os.set_blocking(sender, False)
     with subprocess.Popen([*COMMAND, "build", "-q", big], stdout=sender) as process:
         os.close(sender)
-        with open(receiver, "rb") as stream:  # noqa: PTH123
+        with open(receiver, "rb") as stream:
             data = stream.read()
         assert process.wait(PATIENCE) == 0
     assert parse(data).data_segments

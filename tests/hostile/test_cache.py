@@ -53,7 +53,7 @@ PLANTED: dict[str, Plant] = {
 def cache(tmp_path: Path) -> Path:
     folder = tmp_path / "cache"
     folder.mkdir(mode=0o700)
-    assert usable(folder) == folder
+    assert usable(folder) == str(folder)
     return folder
 
 

@@ -326,7 +326,7 @@ def test_memory_of_instances_is_given_back(server: Served) -> None:
         text = Path(f"/proc/{server.process.pid}/status").read_text()
         return int(text.split("VmRSS:")[1].split()[0]) << 10
 
-    if not os.path.exists("/proc/self/status"):  # noqa: PTH110
+    if not os.path.exists("/proc/self/status"):
         pytest.skip("this system does not tell")
     for _ in range(50):
         server.ask("/grow")

@@ -6,8 +6,8 @@ Nothing is resolved here: indices stay indices, since types may be resources, of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from ...records import Value, value
 from ...tuples import NamedTuple
 from .types import CoreType, ExternType, TypeOf
 
@@ -156,8 +156,8 @@ class Section(NamedTuple):
     content: int = 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Component:
+@value
+class Component(Value):
     """One component, bytes `start:end` of `data`, preamble included. Offsets are those of the file."""
 
     data: bytes
@@ -165,6 +165,10 @@ class Component:
     end: int
     sections: tuple[Section, ...]
     definitions: tuple[Placed, ...]
+
+    __eq__ = object.__eq__  # one is no other, and each can be held by what is kept about it
+    __hash__ = object.__hash__
+    __repr__ = object.__repr__
 
     def of(self, section: Section) -> tuple[Placed, ...]:
         """The definitions of a section."""

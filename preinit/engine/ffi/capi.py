@@ -10,7 +10,6 @@ import ctypes
 import os
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 #: Result and parameters: `p` an address, `v` nothing, `b` a bool, and integers as `struct` writes them.
@@ -156,7 +155,7 @@ def _library() -> str:
     if package is None or not package.submodule_search_locations:
         raise ImportError("the package wasmtime is not installed", name="wasmtime")
     folder = f"{sys.platform}-{_MACHINES.get(machine(), machine())}"
-    return str(Path(package.submodule_search_locations[0]) / folder / _LIBRARIES.get(sys.platform, "_libwasmtime.so"))
+    return os.path.join(package.submodule_search_locations[0], folder, _LIBRARIES.get(sys.platform, "_libwasmtime.so"))
 
 
 library = ctypes.CDLL(_library())

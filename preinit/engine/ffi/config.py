@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from . import capi
 from .objects import Config
@@ -17,7 +17,7 @@ def library() -> str:
 
 def build() -> str:
     """Says which build of the engine this is: size and time of its file."""
-    status = Path(library()).stat()
+    status = os.stat(library())
     return f"{status.st_size} {status.st_mtime_ns}"
 
 

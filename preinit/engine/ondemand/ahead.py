@@ -9,22 +9,21 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from .. import ffi
 from ..room import has_limit
 from .chunk import Chunk
 
 
-@dataclass(eq=False)
 class _Order:
     """A chunk that is to be compiled, its number, and what became of it: a module, or why there is none."""
 
-    number: int
-    chunk: Chunk
-    done: threading.Event = field(default_factory=threading.Event)
-    module: ffi.Module | None = None
-    problem: BaseException | None = None
+    def __init__(self, number: int, chunk: Chunk) -> None:
+        self.number = number
+        self.chunk = chunk
+        self.done = threading.Event()
+        self.module: ffi.Module | None = None
+        self.problem: BaseException | None = None
 
 
 class Ahead:

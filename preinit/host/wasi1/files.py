@@ -14,10 +14,10 @@ import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from ...binary.digest import sha256
 from ...engine.values import RawFrame
+from ...records import Record, field, record
 from ...tuples import NamedTuple
 from .abi import FILESTAT, Errno, FileType, WasiError, from_host
 
@@ -74,8 +74,8 @@ class Opening(NamedTuple):
 _MOST_PATHS = 1000
 
 
-@dataclass(eq=False, repr=False)
-class LateFolder:
+@record
+class LateFolder(Record):
     """A folder that only an instance has: what the guest asked for there while it was built.
 
     `refuses`: it is told that it may not, in place of that there is nothing. `opened`, `asked`: paths in the guest.
@@ -83,8 +83,8 @@ class LateFolder:
 
     guest_path: bytes
     refuses: bool = False
-    opened: dict[bytes, None] = field(default_factory=dict)
-    asked: dict[bytes, None] = field(default_factory=dict)
+    opened: dict[bytes, None] = field(factory=dict)
+    asked: dict[bytes, None] = field(factory=dict)
 
     def note(self, name: bytes, opens: bool) -> None:
         """Somebody looks at a path in here, or opens it. Raises `WasiError` where that is refused."""
@@ -95,8 +95,8 @@ class LateFolder:
             raise WasiError(Errno.ACCES)
 
 
-@dataclass(eq=False, repr=False)
-class Descriptor:
+@record
+class Descriptor(Record):
     """An open file or directory of the host. `guest_path` is its normalized path in the guest.
 
     `preopen` is the path under which the guest was given a folder, `entries` the listing that it is reading.
@@ -139,7 +139,7 @@ class Descriptor:
         self.was_used = True
         result = [(name, Metadata(FileType.DIRECTORY, 0, self.guest_path)) for name in (b".", b"..")]
         try:
-            for name in sorted(map(os.fsencode, os.listdir(self.host_fd))):  # noqa: PTH208 - a descriptor has no Path
+            for name in sorted(map(os.fsencode, os.listdir(self.host_fd))):  # a descriptor has no Path
                 try:
                     name.decode("utf-8")
                     status = os.stat(name, dir_fd=self.host_fd, follow_symlinks=False)
@@ -188,7 +188,7 @@ def preopen_late(guest_path: str, refuses: bool) -> Descriptor:
     try:
         entry = preopen(folder, guest_path)
     finally:
-        os.rmdir(folder)  # noqa: PTH106 - what is open stays, and nothing can be put there any more
+        os.rmdir(folder)  # what is open stays, and nothing can be put there any more
     entry.late = LateFolder(entry.guest_path or b"/", refuses)
     return entry
 

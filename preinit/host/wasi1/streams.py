@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from ...records import Record, record
 
 
-@dataclass(eq=False, repr=False)
-class Stream:
+@record
+class Stream(Record):
     """An input with `data`, or what `late` gives when it is first read; or an output with a `sink`.
 
     `reads`: how often it was read. `earlier`: another input and a number: it is read so many times first. `flags`:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ...errors import EngineLimit, in_words
+from ...records import replaced
 from ..filesread import FilesRead
 from ..wasi1.abi import Errno, FileType, WasiError, from_host
 from ..wasi1.changes import open_to_change
@@ -127,7 +127,7 @@ class FileFunctions:
         return found
 
     def _copy(self, entry: Descriptor) -> Descriptor:
-        return self._add(dataclasses.replace(entry, host_fd=os.dup(entry.host_fd)))
+        return self._add(replaced(entry, host_fd=os.dup(entry.host_fd)))
 
     # -- descriptors
 

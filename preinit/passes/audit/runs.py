@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from ...errors import MemoryLimit, PreinitError, TimeLimit, UsageError
 from ...host import Clock
 from ...options import Host
+from ...records import replaced
 from ...result import Difference
 from ...symbols.places import Places
 from ..capture import capture
@@ -30,12 +30,12 @@ def worlds(host: Host) -> Iterator[tuple[str, Host, Clock]]:
     Of the environment, the variables that were given keep their values: they are part of the build's options. The
     host's own clocks and random numbers are others in every run: then places say more causes than they have.
     """
-    host = replace(host, quiet_guest=True)  # the guest can't tell, and what it prints was printed
+    host = replaced(host, quiet_guest=True)  # the guest can't tell, and what it prints was printed
     if host.random != "deny":
         other = host.random if host.seed is None else f"seed:{~host.seed & _LARGEST_SEED}"
-        yield "entropy", replace(host, random=other), Clock()
+        yield "entropy", replaced(host, random=other), Clock()
     yield "clock", host, _OTHER_CLOCK
-    yield "environment", replace(host, env=(_EXTRA_VARIABLE, *reversed(host.env))), Clock()
+    yield "environment", replaced(host, env=(_EXTRA_VARIABLE, *reversed(host.env))), Clock()
 
 
 def audit(job: Job, first: Paused, snapshot: Snapshot) -> tuple[Difference, ...]:

@@ -3,7 +3,6 @@ instance holds is compared. Only places are told, never what was found there: it
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from functools import partial
 
@@ -12,6 +11,7 @@ from ...engine.component.linked import LinkedInstance
 from ...engine.runtime import Deadline
 from ...errors import MemoryLimit, PreinitError, TimeLimit, UsageError
 from ...options import Options
+from ...records import replaced
 from ...result import Difference
 from ...symbols.places import Places
 from ..audit.ranges import Range, by_cause, differing_ranges
@@ -43,7 +43,7 @@ def audit_component(
     found: dict[str, _Found] = {}
     outcomes: list[Difference] = []
     for cause, host, clock in worlds(options.host):
-        there = dataclasses.replace(options, host=host)
+        there = replaced(options, host=host)
         try:
             other = run_component(source, plan, there, deadline, Observer(), once, clock)
             try:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 from ...binary import encoder as write
 from ...binary.component import Component, read_component
@@ -19,9 +17,10 @@ from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
 from ...engine.runtime import Deadline
 from ...errors import OutputInvalid, PreinitError
-from ...files.cache import folder_of
+from ...files.cache import Name, folder_of
 from ...host.wasi2 import Names
 from ...options import Options
+from ...records import replaced
 from ...result import Result
 from ..instrument.additions import free_prefix
 from ..observer import Observer
@@ -93,7 +92,7 @@ def build_component(
         facts = Output(made, (before, after), removed)
         report = find_component(source, paused, captured, rewritten, facts, options, observer.seconds)
         if differences is not None:
-            report = dataclasses.replace(report, audit=differences)
+            report = replaced(report, audit=differences)
     check_component_accepted(report, options)
     return Result(output, report)
 
@@ -215,7 +214,7 @@ def _module(output: bytes, place: CoreModule, known: Sequence[Module], written: 
 
 
 def _check_output(
-    output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline, cache: Path | None
+    output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline, cache: Name | None
 ) -> Component:
     """Reads the output, validates it and goes through it. Its core modules were validated. Raises `OutputInvalid`.
 

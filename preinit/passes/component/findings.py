@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 from ...binary.component import Component
@@ -12,6 +11,7 @@ from ...engine.values import RawFrame
 from ...errors import BudgetExceeded, Excess, WarningsRefused, counted
 from ...options import Options
 from ...options.record import record
+from ...records import replaced
 from ...result import (
     REPORT_VERSION,
     BuildWarning,
@@ -79,7 +79,7 @@ def find_component(
         if instance in rewritten:
             found = leaks(instance.module, options.host, state, rewritten[instance].runs)
             module = source.parts[instance.base].title
-            warnings += [dataclasses.replace(one, message=f"{one.message} of {module}") for one in found]
+            warnings += [replaced(one, message=f"{one.message} of {module}") for one in found]
     return Report(
         version=REPORT_VERSION,
         preinit=VERSION,

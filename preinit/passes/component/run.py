@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from ...engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings
 from ...engine.values import Unsuited
 from ...errors import InitializerRefused, PreinitError, TimeLimit, UnsupportedProposal, quoted
 from ...errors.reason import Reason
-from ...files.cache import examined_of
+from ...files.cache import Examined, examined_of
 from ...host import Clock
 from ...host.wasi2 import ComponentWorld
 from ...options import Options
@@ -135,8 +134,8 @@ def compile_component(
 
     with observer.stage("instrument"):
         deadline.start(instrument_all).result()
-    found = examined_of(options.cache_dir) if options.cache else ""
-    cache = CodeCache(found) if isinstance(found, Path) else None
+    found = examined_of(options.cache_dir) if options.cache else Examined(None)
+    cache = CodeCache(found.folder) if found.folder else None
     settings = EngineSettings(way.compiler, None, interruptible(options))
     profiles = {start: stores[start] for start in chosen}
     with observer.stage("compile"):
@@ -148,7 +147,7 @@ def compile_component(
             compile_all = partial(compile_on_demand, modules, settings, cache, deadline.check_time, known)
         with _running(cache, profiles):
             linked = deadline.start(compile_all).result()
-    return Compiled(linked, instrumented, cache, "" if cache else str(found), profiles, reason)
+    return Compiled(linked, instrumented, cache, found.problem, profiles, reason)
 
 
 @contextmanager

@@ -6,10 +6,10 @@ wasm-tools validates a shell of it, whose core modules have no code and no data:
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from ...binary import encoder as write
 from ...binary.component import Component
@@ -19,7 +19,7 @@ from ...binary.cursor import Cursor
 from ...binary.module import Module, SectionId, read_sections
 from ...engine.runtime import Deadline
 from ...errors import InvalidModule, PreinitError, TimeLimit, ToolMissing, UnsupportedProposal, as_limit
-from ...files.cache import has_entry, write_entry
+from ...files.cache import Name, has_entry, write_entry
 from ...version import VERSION
 from ..parse.text import wasm_tools
 
@@ -60,7 +60,7 @@ def _shell(component: Component, modules: Mapping[int, Module]) -> Iterator[byte
 
 
 def check_shell(
-    component: Component, modules: Mapping[int, Module], deadline: Deadline, cache: Path | None = None
+    component: Component, modules: Mapping[int, Module], deadline: Deadline, cache: Name | None = None
 ) -> bool:
     """Validates a component but for the code of its core modules. Raises `InvalidModule`, `UnsupportedProposal`.
 
@@ -97,7 +97,7 @@ def check_shell(
 def _name(tool: str, shell: bytes) -> str:
     """Which tool would judge which bytes: another version of it may judge otherwise. Empty: that can't be told."""
     try:
-        status = Path(tool).stat()
+        status = os.stat(tool)
     except OSError:  # a name on the PATH
         return ""
     which = f"{status.st_size} {status.st_mtime_ns}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable
 
 from ...errors import Frame
 from ...options.accepted import CALLED, accepted
+from ...records import replaced
 from ...result import BuildWarning, Report
 from .world import callers_text
 
@@ -25,7 +25,7 @@ def refused_warnings(report: Report, accept: Iterable[str]) -> list[BuildWarning
             ways = [way for name in CALLED[warning.code] for way in report.host.callers.get(name, ())]
             other = next((way for way in ways if not _leads_through(way, allowed)), None if ways else ())
             if other is not None:
-                refused.append(dataclasses.replace(warning, message=f"{warning.message}; {_also(other, allowed)}"))
+                refused.append(replaced(warning, message=f"{warning.message}; {_also(other, allowed)}"))
     return refused
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ...errors import Frame
 from ...options.hints import option
+from ...records import replaced
 from ...result import BuildWarning, HostFacts, LateFacts
 
 #: Names that a message lists, of variables and files; and functions, from the innermost on.
@@ -28,7 +28,7 @@ _REFRESH_FOLDERS = "`__wasilibc_reset_preopens()`"
 def hinted(warnings: Iterable[BuildWarning], hints: Mapping[str, str]) -> Iterator[BuildWarning]:
     """The same, with other hints for those whose codes are in `hints`."""
     for warning in warnings:
-        yield dataclasses.replace(warning, hint=hints.get(warning.code, warning.hint))
+        yield replaced(warning, hint=hints.get(warning.code, warning.hint))
 
 
 def hazards(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from ...binary.late import late_places
 from ...binary.module import Module
@@ -13,6 +12,7 @@ from ...host import Fetch, Fetches
 from ...host.imports import wasi_parameters
 from ...options.build import LATE
 from ...options.hints import option
+from ...records import replaced
 from ...result import LateFacts
 from ...tuples import NamedTuple
 from ..plan.job import LARGER_STEPS, LATE_MARKER, Job
@@ -63,7 +63,7 @@ def bind(job: Job, first: Paused, snapshot: Snapshot) -> Late:
             problems[wanted] = problem.what
             continue
         # Where one of them is bound alone, what went wrong with both is about the other one.
-        facts = replace(
+        facts = replaced(
             late.facts,
             environment=late.facts.environment or "unbound",
             arguments=late.facts.arguments or "unbound",

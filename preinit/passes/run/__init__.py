@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from ...engine.values import Unsuited
 from ...errors import InitializerFailed, LateBinding, TimeLimit, counted
 from ...errors.reason import Reason
 from ...options.accepted import watched
+from ...records import replaced
 from ..observer import Observer
 from ..plan.job import Job
 from ..plan.pause import Pause
@@ -119,7 +119,7 @@ def _run_twice(
 def _for_copy(job: Job, copy: Watched) -> Job:
     """The job of running a copy that is watched: it has a memory more, which does not count."""
     room = sum(memory.minimum * memory.page_size for memory in copy.module.memories[len(job.module.memories) :])
-    options = dataclasses.replace(job.options, max_memory=job.options.max_memory + room)
+    options = replaced(job.options, max_memory=job.options.max_memory + room)
     return job._replace(module=copy.module, options=options)
 
 

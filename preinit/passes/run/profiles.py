@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...binary.digest import fingerprint
@@ -12,7 +11,7 @@ from ...binary.module import Module
 from ...engine.code import DAMAGED, CodeCache
 from ...engine.heap import give_back
 from ...engine.values import EngineError
-from ...files.cache import examined_of, write_entry
+from ...files.cache import Examined, examined_of, write_entry
 from ...options import Options
 from ...version import VERSION
 
@@ -32,10 +31,10 @@ class ProfileStore:
     def __init__(self, module: Module, options: Options, interruptible: bool, linked: bool = False) -> None:
         self._module = module
         self._parts = (VERSION, options.compiler, str(interruptible), *(("linked",) if linked else ()))
-        found = examined_of(options.cache_dir) if options.cache else ""
-        self._folder = found if isinstance(found, Path) else None
+        found = examined_of(options.cache_dir) if options.cache else Examined(None)
+        self._folder = found.folder
         #: Why nothing is kept, in words, where something should be.
-        self.problem = "" if isinstance(found, Path) else found
+        self.problem = found.problem
         #: Code of the folder.
         self.code = CodeCache(self._folder) if self._folder else None
 
@@ -44,7 +43,7 @@ class ProfileStore:
         return self._folder is not None
 
     @property
-    def folder(self) -> Path | None:
+    def folder(self) -> str | None:
         """Where; None if nothing is kept."""
         return self._folder
 

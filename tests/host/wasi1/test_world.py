@@ -126,7 +126,7 @@ def test_the_module_does_not_depend_on_whether_the_output_is_read(
     guest = Guest()
     guest.write(2, b"hello")
     expected = guest.build().wasm
-    with open(os.path.join(tmp_path, "log"), "w") as log:  # noqa: PTH118, PTH123
+    with open(os.path.join(tmp_path, "log"), "w") as log:
         if stream == "closed":
             log.close()
         monkeypatch.setattr(sys, "stderr", {"none": None, "closed": log, "text only": Text()}[stream])

@@ -41,7 +41,7 @@ def host(folder: Path, **fields: object) -> Host:
 
 def snapshot(place: Path) -> dict[str, object]:
     return {
-        str(p.relative_to(place)): os.readlink(p) if p.is_symlink() else p.read_bytes() if p.is_file() else None  # noqa: PTH115
+        str(p.relative_to(place)): os.readlink(p) if p.is_symlink() else p.read_bytes() if p.is_file() else None
         for p in sorted(place.rglob("*"))
     }
 

@@ -1,21 +1,20 @@
-"""Values that can't be changed: what `dataclass` would give each of them."""
+"""Values with fields: what `dataclass` would give each of them."""
 
 from __future__ import annotations
 
 import dataclasses
 import pickle
-from dataclasses import field
 
 import pytest
 
-from preinit.result.frozen import Value, value
+from preinit.records import Record, Value, field, record, replaced, value
 
 
 @value
 class Point(Value):
     x: int
     y: int = 2
-    names: list[str] = field(default_factory=list)
+    names: list[str] = field(factory=list)
 
 
 def test_fields_are_given_in_order_or_by_name_and_have_defaults() -> None:
@@ -59,3 +58,40 @@ def test_equal_values_have_one_hash_and_survive_pickling() -> None:
     assert hash(Pair(1, 2)) == hash(Pair(b=2, a=1))
     assert Pair(1, 2) != Pair(2, 1)
     assert pickle.loads(pickle.dumps(Point(1, 7))) == Point(1, 7)
+
+
+def test_a_record_can_be_changed_and_equals_itself_only() -> None:
+    @record
+    class Counter(Record):
+        name: str
+        count: int = 0
+
+    one, other = Counter("a"), Counter("a")
+    one.count += 1
+    assert (one.count, other.count) == (1, 0)
+    assert one != replaced(one)
+    assert replaced(one, name="b").count == 1
+    assert {one: 1}[one] == 1
+
+
+def test_a_field_without_a_default_behind_one_with_is_refused() -> None:
+    with pytest.raises(TypeError, match="without a default"):
+
+        @value
+        class Wrong(Value):
+            a: int = 1
+            b: str  # type: ignore[misc]
+
+
+def test_dataclasses_take_them_for_their_own() -> None:
+    assert dataclasses.is_dataclass(Point)
+    assert not dataclasses.is_dataclass(Value)
+    assert [(one.name, one.type) for one in dataclasses.fields(Point)] == [
+        ("x", "int"),
+        ("y", "int"),
+        ("names", "list[str]"),
+    ]
+    assert dataclasses.asdict(Point(1)) == {"x": 1, "y": 2, "names": []}
+    match Point(1, 5):
+        case Point(x, y):
+            assert (x, y) == (1, 5)
