@@ -7,6 +7,7 @@ what we kept: without instructions of the processor for SHA, it is twice as fast
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,11 @@ def sha256(*pieces: bytes | memoryview) -> bytes:
 
 def fingerprint(*pieces: bytes | memoryview) -> bytes:
     """The BLAKE2b of the pieces, one after the other, of `FINGERPRINT` bytes: nobody finds others that have it."""
+    return fingerprint_of(pieces)
+
+
+def fingerprint_of(pieces: Iterable[bytes | memoryview]) -> bytes:
+    """The same of pieces that are made one after the other."""
     try:
         return _digest(import_module("_blake2").blake2b(digest_size=FINGERPRINT), pieces)
     except ImportError:  # Python was built without
@@ -37,7 +43,7 @@ def fingerprint(*pieces: bytes | memoryview) -> bytes:
         return _digest(hashlib.blake2b(digest_size=FINGERPRINT), pieces)
 
 
-def _digest(digest: hashlib._Hash | hashlib.blake2b, pieces: tuple[bytes | memoryview, ...]) -> bytes:
+def _digest(digest: hashlib._Hash | hashlib.blake2b, pieces: Iterable[bytes | memoryview]) -> bytes:
     for piece in pieces:
         digest.update(piece)
     return digest.digest()

@@ -13,8 +13,8 @@ import pytest
 import preinit
 from preinit import Host, Options
 from preinit.batch.jobs import read_jobs
+from preinit.cli.given import settings_of
 from preinit.cli.group import group
-from preinit.cli.options import settings_of
 from preinit.options import tables
 from preinit.options.declared import declared
 from preinit.options.fields import changed

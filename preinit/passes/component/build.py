@@ -38,6 +38,7 @@ from .rewrite import Written, with_exports, write_component
 from .run import Compiled, Once, PausedComponent, run_component
 from .shell import check_shell, hollow
 from .source import ComponentSource, check_parts, placed
+from .stores import Stores
 from .validity import Validities
 
 
@@ -46,14 +47,17 @@ def build_component(
     options: Options,
     deadline: Deadline,
     observer: Observer,
-    once: Once = lambda _way, compile_it: compile_it(),
+    once: Once | None = None,
     validities: Validities | None = None,
 ) -> Result:
     """The passes after parsing. `once`: gives what other builds have compiled; `validities`: what they found valid.
 
     Raises a `PreinitError`.
     """
-    validities = validities or Validities(source, options)
+    validities, stores = validities or Validities(source, options), Stores(source, options)
+    if once is None:  # else it is compiled already, or will be for many builds
+        once = _at_once
+        stores.read_ahead(deadline)
     with observer.stage("plan"):
         cache = folder_of(options.cache_dir) if options.cache else None
         check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline, cache)
@@ -63,7 +67,9 @@ def build_component(
     if options.audit:
         once = _remembered(once, compiled)
     digests = [deadline.start(lambda: source.sha256)] if options.digest_modules else []  # beside all else
-    with run_component(source, plan, options, deadline, observer, once) as paused:
+    large = validities.large() if options.engine != "whole" else []
+    checks = [deadline.start(partial(validities.check_inputs, large, deadline, False))] if large else []
+    with run_component(source, plan, options, deadline, observer, once, checks=checks, stores=stores) as paused:
         with observer.stage("capture"):
             captured = deadline.start(partial(capture_component, source, paused)).result()
         differences = None
@@ -72,7 +78,10 @@ def build_component(
 
             with observer.stage("audit"):
                 differences = audit_component(source, plan, options, deadline, once, paused, captured)
-        unwritten = _unwritten(source, paused, captured)
+        with observer.stage("check"):
+            for check in checks:
+                check.result()
+        unwritten = [start for start in _unwritten(source, paused, captured) if start not in large]
         checking = deadline.start(partial(validities.check_inputs, unwritten, deadline))  # beside what is in Python
         names = _names(captured)
         rewritten = {
@@ -95,6 +104,10 @@ def build_component(
             report = replaced(report, audit=differences)
     check_component_accepted(report, options)
     return Result(output, report)
+
+
+def _at_once(_way: Way, compile_it: Callable[[], Compiled]) -> Compiled:
+    return compile_it()
 
 
 def _remembered(once: Once, compiled: dict[Way, Compiled]) -> Once:

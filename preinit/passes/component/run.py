@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
@@ -22,7 +22,7 @@ from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
 from ...engine.guest import GuestCode, StateCode
 from ...engine.profile import Profile
-from ...engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings
+from ...engine.runtime import TABLE_ELEMENTS, Deadline, EngineSettings, Pending
 from ...engine.values import Unsuited
 from ...errors import InitializerRefused, PreinitError, TimeLimit, UnsupportedProposal, quoted
 from ...errors.reason import Reason
@@ -40,6 +40,7 @@ from .choice import Way, choose_modules, compiler_for
 from .plan import ComponentCall, ComponentPlan, find_function
 from .seen import Seen
 from .source import ComponentSource, CorePart, placed, starts_with
+from .stores import Stores
 from .tables import Watched
 from .wave import value_digest, value_text
 
@@ -101,18 +102,17 @@ def compile_component(
     options: Options,
     deadline: Deadline,
     observer: Observer,
+    stores: Stores,
     way: Way,
 ) -> Compiled:
     """Instruments and compiles the core modules of which there are instances.
 
     Raises `Unsuited` where a module can't be compiled on demand, though it seemed so.
     """
-    stores: dict[int, ProfileStore] = {}
     known: dict[int, Profile] = {}
 
     def read(start: int) -> Profile | None:
-        stores[start] = ProfileStore(source.parts[start].module, options, interruptible(options), linked=True)
-        profile = stores[start].read()
+        profile = stores.read(start)
         if profile:
             known[start] = profile
         return profile
@@ -184,32 +184,33 @@ def run_component(
     observer: Observer,
     once: Once,
     clock: Clock | None = None,
+    checks: Sequence[Pending[None]] = (),
+    stores: Stores | None = None,
 ) -> PausedComponent:
     """Runs the component in fresh instances; again, compiled in another way, where a module turned out not to suit.
 
-    `clock`: that of another world. Raises what its functions raise, `InitializerRefused`.
+    `clock`: that of another world. `checks`: validations that go on beside it. `stores`: where something may have been
+    read ahead. Raises what its functions raise, what the checks raise, `InitializerRefused`.
     """
+    stores = stores or Stores(source, options)
     way = Way(options.compiler)
     printed = 0
     while True:
         given = (source, plan, options, deadline, observer)
         world: ComponentWorld | None = None
         try:
-            compiled = once(way, partial(compile_component, *given, way))
+            compiled = once(way, partial(compile_component, *given, stores, way))
             observer.note(f"{compiled.code.compiler}: {compiled.reason.text}")
             world = ComponentWorld(options.host, deadline, watched(options.accept), options.digest_files, printed)
             if clock is not None:
                 world.set_clock(clock)
             with _running(compiled.cache, compiled.profiles):
-                paused = deadline.start(partial(_run, *given, compiled, world)).result()
+                paused = _result_beside(checks, deadline.start(partial(_run, *given, compiled, world)))
         except Unsuited as problem:
             # Nothing of that run is left but what it printed: the next one prints the same, and what comes after it.
             problem.with_traceback(None).__cause__ = problem.__context__ = None  # they hold the instances
             if isinstance(problem, UnsuitedModule) and problem.lasting and not problem.compiler:
-                # Other builds should know; one that ran on demand knows better.
-                store = ProfileStore(source.parts[problem.start].module, options, interruptible(options), linked=True)
-                if not store.read():
-                    store.write(Profile("", problem.reason))
+                _tell_others(problem, stores)
             way = way.after(problem)
             if world is not None:
                 printed = max(printed, world.printed)
@@ -223,6 +224,25 @@ def run_component(
             for start, guest in paused.cores.on_demand.items():
                 compiled.profiles[start].write(guest.profile())
             return paused
+
+
+def _tell_others(problem: UnsuitedModule, stores: Stores) -> None:
+    """Notes for other builds that a module does not suit, unless one that ran on demand knows better."""
+    if not stores.read(problem.start):
+        stores[problem.start].write(Profile("", problem.reason))
+
+
+def _result_beside(checks: Sequence[Pending[None]], running: Pending[PausedComponent]) -> PausedComponent:
+    """What the run gives, unless a check fails: a guest of what is not valid may never end."""
+    running.wait_beside(checks)
+    try:
+        return running.result()
+    except TimeLimit:
+        raise
+    except PreinitError:
+        for check in checks:
+            check.result()  # what is not valid may be why
+        raise
 
 
 def _run(

@@ -5,10 +5,8 @@ wasm-tools validates a shell of it, whose core modules have no code and no data:
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 
 from ...binary import encoder as write
@@ -16,6 +14,7 @@ from ...binary.component import Component
 from ...binary.component.reader import COMPONENT, CORE_MODULE
 from ...binary.component.recipe import Nested
 from ...binary.cursor import Cursor
+from ...binary.digest import fingerprint
 from ...binary.module import Module, SectionId, read_sections
 from ...engine.runtime import Deadline
 from ...errors import InvalidModule, PreinitError, TimeLimit, ToolMissing, UnsupportedProposal, as_limit
@@ -72,6 +71,8 @@ def check_shell(
     name = _name(tool, shell) if cache else ""
     if cache and name and has_entry(cache, "valid", name):
         return True
+    import subprocess  # which takes 4 ms, and most builds of a component have this noted
+
     try:
         done = subprocess.run(
             [tool, "validate", "--features", "all", "-"],
@@ -101,8 +102,8 @@ def _name(tool: str, shell: bytes) -> str:
     except OSError:  # a name on the PATH
         return ""
     which = f"{status.st_size} {status.st_mtime_ns}"
-    parts = (VERSION, "shell", tool, which, hashlib.sha256(shell).hexdigest())
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    parts = (VERSION, "shell", tool, which, fingerprint(shell).hex())
+    return fingerprint("\n".join(parts).encode("utf-8", "surrogateescape")).hex()
 
 
 def _refusal(said: str) -> PreinitError:

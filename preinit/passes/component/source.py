@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from hashlib import sha256
 
 from ...binary.component import Component, read_component
 from ...binary.component.recipe import Import
+from ...binary.digest import sha256
 from ...binary.module import Module, parse
 from ...engine.runtime import TABLE_ELEMENTS, Deadline
 from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, exactly, quoted
@@ -46,7 +46,7 @@ class ComponentSource:
     @cached_property
     def sha256(self) -> str:
         """Of the file, in hex."""
-        return sha256(self.data).hexdigest()
+        return sha256(self.data).hex()
 
 
 def read_component_source(data: bytes, options: Options, deadline: Deadline) -> ComponentSource:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ...engine.ondemand.suitability import worthwhile
 from ...engine.runtime import Deadline
 from ...errors import PreinitError
 from ...options import Options
@@ -29,12 +30,19 @@ class Validities:
             self._made.setdefault(start, made)  # for any thread
         return self._made[start]
 
-    def check_inputs(self, starts: Iterable[int], deadline: Deadline) -> None:
-        """Validates modules of the input. Raises one of `REFUSALS`, with the byte offset in the component."""
+    def large(self) -> list[int]:
+        """Where the modules begin whose validation takes long, so that it goes on beside the guest."""
+        return [start for start, part in self._source.parts.items() if worthwhile(part.module)]
+
+    def check_inputs(self, starts: Iterable[int], deadline: Deadline, parallel: bool = True) -> None:
+        """Validates modules of the input. Raises one of `REFUSALS`, with the byte offset in the component.
+
+        `parallel`: on all cores, where nothing else goes on.
+        """
         for start in starts:
             deadline.check_time()
             try:
-                self[start].check_input()
+                self[start].check_input(parallel)
             except PreinitError as problem:
                 part = self._source.parts[start]
                 raise placed(problem, part.number, part.start) from None

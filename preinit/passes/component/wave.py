@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any
 
+from ...binary.digest import fingerprint_of
 from ...engine.component.aggregates import Flags, List, Own, Record, Variant
 from ...engine.component.functions import FunctionType
 from ...engine.component.values import ValueType
@@ -164,11 +164,8 @@ _MOST_ITEMS, _MOST_CHARACTERS = 200, 2_000
 
 
 def value_digest(found: ValueType | None, value: Any) -> str:
-    """A SHA-256 of a whole value, however long: of its text, which is the same for equal values, NaN included."""
-    seen = sha256()
-    for piece in _pieces(found, value):
-        seen.update(piece.encode("utf-8", "surrogatepass") + b"\0")
-    return seen.hexdigest()
+    """A fingerprint of a whole value, however long: of its text, which is the same for equal values, NaN included."""
+    return fingerprint_of(piece.encode("utf-8", "surrogatepass") + b"\0" for piece in _pieces(found, value)).hex()
 
 
 def _pieces(found: ValueType | None, value: Any) -> Iterator[str]:
