@@ -8,6 +8,7 @@ import pytest
 
 from preinit import Options, Result, build
 from preinit.errors import GuestTrap, InvalidModule
+from tests.support.command import run
 from tests.support.components import RunningComponent, build_component
 from tests.support.modules import wasm
 
@@ -196,3 +197,33 @@ def test_code_that_a_component_left_in_the_cache_hides_no_frame_of_its_module_bu
         with pytest.raises(GuestTrap) as caught:
             build(binary, fails)
         assert [frame.name for frame in caught.value.frames] == ["deep", "middle", "bad"]
+
+
+#: A module with a megabyte of code that is never called. `{inside}`: what `run` does; `{wrong}`: a body of that code.
+LARGE = """(component
+  (core module $Large (memory (export "memory") 1)
+    (func (export "run") {inside} (i32.store (i32.const 0) (i32.const 7)))
+    (func $never {code})
+    (func (result i32) {wrong}))
+  (core instance $large (instantiate $Large))
+  (func (export "run") (canon lift (core func $large "run"))))"""
+CODE = "(drop (i64.const -9223372036854775808))" * 100_000
+
+
+@pytest.mark.parametrize("inside", ["", "(unreachable)", "(loop (br 0))"])
+def test_a_large_module_that_is_not_valid_is_refused_whatever_its_initializer_does(tmp_path: Path, inside: str) -> None:
+    """There is no time limit: nothing stops a guest that never ends but the end of the process."""
+    (tmp_path / "in.wasm").write_bytes(wasm(LARGE.format(inside=inside, code=CODE, wrong="(i64.const 1)")))
+    done = run("build", tmp_path / "in.wasm", "-f", "run", "-o", tmp_path / "out.wasm", code=1)
+    assert b"error[invalid-module]" in done.stderr
+    assert b"core module 0 of the component, byte offset" in done.stderr
+    assert not (tmp_path / "out.wasm").exists()
+
+
+def test_what_a_build_learnt_about_a_large_module_is_read_by_the_next_one(tmp_path: Path) -> None:
+    binary = wasm(LARGE.format(inside="", code=CODE, wrong="(i32.const 1)"))
+    options = Options(cache_dir=tmp_path / "cache", init_funcs=("run",))
+    first, second = build(binary, options), build(binary, options)
+    assert (first.report.engine.name, first.report.engine.chunks_from_cache) == ("ondemand", 0)
+    assert second.report.engine.chunks_from_cache == second.report.engine.chunks > 0
+    assert first.wasm == second.wasm
