@@ -6,7 +6,7 @@ profile is taken only from a folder that nobody else can write to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..binary.digest import fingerprint
@@ -18,7 +18,7 @@ from ..tuples import NamedTuple
 from . import ffi
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 6\n"
+_MAGIC = b"preinit profile 7\n"
 _DIGEST = 32
 _LENGTH = 8
 
@@ -85,20 +85,16 @@ class Profile(NamedTuple):
 def encode(profile: Profile, module: Module, name: str = "") -> list[bytes]:
     """The profile of a module in pieces, with a checksum, in which the entry's name counts. Raises `EngineError`."""
     codes = [chunk.written() for chunk in profile.chunks]
-    index = {
-        "compiler": profile.compiler,
-        "whole": profile.whole,
-        "code": module.code_fingerprint if profile.whole else "",
-        "stubs": [(entry.types, len(entry.code)) for entry in profile.stubs],
-        "parts": [(entry.name, len(entry.code)) for entry in profile.parts],
-        "chunks": [
-            (*c[:5], int(c.changes_tables), c.globals, c.bodies, len(code))
-            for c, code in zip(profile.chunks, codes, strict=True)
-        ],
-    }
-    import json  # not every build has a profile
-
-    head = json.dumps(index, separators=(",", ":")).encode()
+    lines = [profile.compiler, _whole(profile.whole, module)]
+    lines += [f"{_STUBS} {_pairs_text(entry.types)} {len(entry.code)}" for entry in profile.stubs]
+    lines += [
+        f"{_CHUNK} {one.number} {_text(one.functions)} {_text(one.imports)} {_pairs_text(one.guards)} "
+        f"{_text(one.named.values())} {int(one.changes_tables)} {'all' if one.globals is None else _text(one.globals)} "
+        f"{one.bodies} {len(code)}"
+        for one, code in zip(profile.chunks, codes, strict=True)
+    ]
+    lines += [f"{_PART} {entry.name} {len(entry.code)}" for entry in profile.parts]
+    head = "\n".join(lines).encode()
     pieces = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
     pieces += codes
@@ -117,51 +113,96 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
         return None
     try:
         at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
-        import json
-
-        index: dict[str, Any] = json.loads(data[start + _LENGTH : at])
-        codes: list[bytes] = []
-        for size in [entry[-1] for entry in index["stubs"] + index["chunks"] + index["parts"]]:
-            codes.append(data[at : at + size])
-            at += size
-        stubs = [StoredStubs(_pairs(types), code) for (types, _), code in zip(index["stubs"], codes, strict=False)]
-        chunks = [
-            StoredChunk(
-                int(number),
-                _numbers(functions),
-                _numbers(imports),
-                _pairs(guards),
-                _named(named),
-                bool(changes),
-                None if globals_ is None else _numbers(globals_),
-                str(bodies),
-                code,
-            )
-            for (number, functions, imports, guards, named, changes, globals_, bodies, _), code in zip(
-                index["chunks"], codes[len(stubs) : len(codes) - len(index["parts"])], strict=True
-            )
-        ]
-        named = zip(index["parts"], codes[len(codes) - len(index["parts"]) :], strict=True)
-        parts = tuple(StoredPart(str(name), code) for (name, _), code in named)
+        compiler, whole, *lines = data[start + _LENGTH : at].decode().split("\n")
+        found: dict[str, list[Any]] = {_STUBS: [], _CHUNK: [], _PART: []}
+        for line in lines:
+            kind, *fields, size = line.split(" ")
+            end = at + int(size)
+            found[kind].append(_MADE[kind](data[at:end], *fields))
+            at = end
+        chunks: list[StoredChunk] = found[_CHUNK]
         if at != len(data) or not all(_is_of(module, chunk) for chunk in chunks):
             return None
         same = tuple(chunk for chunk in chunks if module.bodies_fingerprint(chunk.functions) == chunk.bodies)
-        # Whatever is in the way of compiling it on demand is in some body.
-        whole = _reason(index["whole"])
-        if whole and index["code"] != module.code_fingerprint:
-            whole = None
-        return Profile(str(index["compiler"]), whole, tuple(stubs), same, parts)
+        return Profile(compiler, _reason(whole, module), tuple(found[_STUBS]), same, tuple(found[_PART]))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _reason(stored: object) -> Reason | None:
-    if stored is None:
+#: What a line of the index is about, by its first word. JSON would take longer to import than to read all of it.
+_STUBS, _CHUNK, _PART = "stubs", "chunk", "part"
+
+
+def _stubs(code: bytes, types: str) -> StoredStubs:
+    return StoredStubs(_pairs(types), code)
+
+
+def _chunk(
+    code: bytes,
+    number: str,
+    functions: str,
+    imports: str,
+    guards: str,
+    named: str,
+    changes: str,
+    globals_: str,
+    bodies: str,
+) -> StoredChunk:
+    return StoredChunk(
+        int(number),
+        _numbers(functions),
+        _numbers(imports),
+        _pairs(guards),
+        {f"r{function}": function for function in _numbers(named)},
+        bool(int(changes)),
+        None if globals_ == "all" else _numbers(globals_),
+        bodies,
+        code,
+    )
+
+
+def _part(code: bytes, name: str) -> StoredPart:
+    return StoredPart(name, code)
+
+
+_MADE: dict[str, Callable[..., StoredStubs | StoredChunk | StoredPart]] = {
+    _STUBS: _stubs, _CHUNK: _chunk, _PART: _part,
+}  # fmt: skip
+
+
+def _text(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers)) or "-"
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return () if text == "-" else tuple(map(int, text.split(",")))
+
+
+def _pairs_text(pairs: Iterable[tuple[int, int]]) -> str:
+    return _text(number for pair in pairs for number in pair)
+
+
+def _pairs(text: str) -> tuple[tuple[int, int], ...]:
+    numbers = _numbers(text)
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _whole(whole: Reason | None, module: Module) -> str:
+    """Why a module is compiled as a whole, and of which code that holds: whatever is in the way is in some body."""
+    if whole is None:
+        return ""
+    import json  # for texts that may hold anything
+
+    return json.dumps((*whole, module.code_fingerprint))
+
+
+def _reason(text: str, module: Module) -> Reason | None:
+    if not text:
         return None
-    if not isinstance(stored, list):
-        raise TypeError("no reason")
-    code, text = stored
-    return Reason(str(code), str(text))
+    import json
+
+    code, said, of_code = json.loads(text)
+    return Reason(str(code), str(said)) if of_code == module.code_fingerprint else None
 
 
 def _is_of(module: Module, chunk: StoredChunk) -> bool:
@@ -173,22 +214,9 @@ def _is_of(module: Module, chunk: StoredChunk) -> bool:
         and min(mentioned) >= 0
         and max(mentioned) < known
         and all(0 <= index < len(module.globals) for index in chunk.globals or ())
-        and all(name == f"r{function}" for name, function in chunk.named.items())
         and all(
             (opcode == THROW and target == 0 and module.tags)
             or (opcode in GROWTH and 0 <= target < len(module.memories if opcode == MEMORY_GROW else module.tables))
             for opcode, target in chunk.guards
         )
     )
-
-
-def _numbers(values: Sequence[int]) -> tuple[int, ...]:
-    return tuple(map(int, values))
-
-
-def _named(values: Mapping[str, int]) -> dict[str, int]:
-    return {name: int(function) for name, function in values.items()}
-
-
-def _pairs(values: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((int(first), int(second)) for first, second in values)

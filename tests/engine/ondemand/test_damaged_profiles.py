@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,30 +21,35 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-START = len(b"preinit profile 6\n") + 32
+START = len(b"preinit profile 7\n") + 32
 
 
 def seal(path: Path, content: bytes) -> None:
     """Writes an entry with a right checksum."""
     digest = hashlib.blake2b(path.name.encode() + content, digest_size=32).digest()
-    path.write_bytes(b"preinit profile 6\n" + digest + content)
+    path.write_bytes(b"preinit profile 7\n" + digest + content)
 
 
-def changed_index(change: Callable[[Any], Any]) -> Callable[[bytes], bytes]:
-    """What a profile with another index holds."""
+def changed_index(change: Callable[[list[str]], list[str]]) -> Callable[[bytes], bytes]:
+    """What a profile with another index holds: `change` takes and gives its lines."""
 
     def wrong(data: bytes) -> bytes:
         size = int.from_bytes(data[START : START + 8], "little")
-        index = json.loads(data[START + 8 : START + 8 + size])
-        head = json.dumps(change(index) or index).encode()
+        lines = data[START + 8 : START + 8 + size].decode().split("\n")
+        head = "\n".join(change(lines)).encode()
         return len(head).to_bytes(8, "little") + head + data[START + 8 + size :]
 
     return wrong
 
 
-def chunk_field(field: int, value: Any) -> Callable[[bytes], bytes]:
-    def change(index: Any) -> None:
-        index["chunks"][0][field] = value
+def chunk_field(field: int, value: str) -> Callable[[bytes], bytes]:
+    """A field of the first chunk is another one."""
+
+    def change(lines: list[str]) -> list[str]:
+        place = next(at for at, line in enumerate(lines) if line.startswith("chunk "))
+        fields = lines[place].split(" ")
+        fields[field] = value
+        return [*lines[:place], " ".join(fields), *lines[place + 1 :]]
 
     return changed_index(change)
 
@@ -58,12 +62,12 @@ def flipped(at: Callable[[bytes], int]) -> Callable[[bytes], bytes]:
     return wrong
 
 
-NUMBER, FUNCTIONS, IMPORTS, GUARDS, NAMED, SIZE = range(6)
+NUMBER, FUNCTIONS, IMPORTS, GUARDS, NAMED, CHANGES, GLOBALS, BODIES, SIZE = range(1, 10)
 DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "foreign": lambda data: b"something else entirely" * 1000,
     "the first line": lambda data: data[:18],
-    "of another version": lambda data: data.replace(b"profile 6", b"profile 5", 1),
+    "of another version": lambda data: data.replace(b"profile 7", b"profile 6", 1),
     "cut in the checksum": lambda data: data[:30],
     "cut in the index": lambda data: data[: START + 20],
     "cut in the code": lambda data: data[:-100],
@@ -80,32 +84,38 @@ SEALED: dict[str, Callable[[bytes], bytes]] = {
     "sealed, and cut": lambda data: data[START:-100],
     "sealed, and longer": lambda data: data[START:] + b"x",
     "sealed, with a length beyond the end": lambda data: b"\xff" * 8 + data[START + 8 :],
-    "no JSON": lambda data: (5).to_bytes(8, "little") + b"{{{{{",
-    "no object": lambda data: (2).to_bytes(8, "little") + b"[]",
-    "nothing in it": changed_index(lambda index: {"x": 1}),
-    "no chunks": changed_index(lambda index: {**index, "chunks": []}),
-    "chunks that are none": changed_index(lambda index: {**index, "chunks": [1, 2]}),
-    "chunks in an object": changed_index(lambda index: {**index, "chunks": {}}),
-    "stubs that are none": changed_index(lambda index: {**index, "stubs": ["ab"]}),
-    "another compiler": changed_index(lambda index: {**index, "compiler": "other"}),
-    "a chunk without functions": chunk_field(FUNCTIONS, []),
-    "a function that does not exist": chunk_field(FUNCTIONS, [99]),
-    "a function below zero": chunk_field(FUNCTIONS, [-1]),
-    "a function that is not a number": chunk_field(FUNCTIONS, ["x"]),
-    "an import that does not exist": chunk_field(IMPORTS, [99]),
-    "imports that are missing": chunk_field(IMPORTS, []),
-    "more imports": chunk_field(IMPORTS, [0] * 9),
-    "a guard of another instruction": chunk_field(GUARDS, [[5, 0]]),
-    "a guard of a memory that does not exist": chunk_field(GUARDS, [[0x40, 7]]),
-    "more guards": chunk_field(GUARDS, [[0x40, 0]] * 9),
-    "guards that are none": chunk_field(GUARDS, [7]),
-    "names that nothing has": chunk_field(NAMED, {"zzz": 3}),
-    "names of functions that do not exist": chunk_field(NAMED, {"r99": 99}),
-    "names that are none": chunk_field(NAMED, [1]),
+    "no text": lambda data: (5).to_bytes(8, "little") + b"\xff" * 5,
+    "one line": lambda data: (5).to_bytes(8, "little") + b"winch",
+    "a reason that is no JSON": changed_index(lambda lines: [lines[0], "{{{", *lines[2:]]),
+    "a reason that is none": changed_index(lambda lines: [lines[0], "[1]", *lines[2:]]),
+    "no chunks": changed_index(lambda lines: [line for line in lines if not line.startswith("chunk")]),
+    "chunks that are none": changed_index(lambda lines: [*lines[:2], "chunk", *lines[2:]]),
+    "a line of something else": changed_index(lambda lines: [*lines, "others 1 2"]),
+    "an empty line": changed_index(lambda lines: [*lines, ""]),
+    "stubs that are none": changed_index(lambda lines: [*lines, "stubs ab 0"]),
+    "stubs of half a type": changed_index(lambda lines: [*lines, "stubs 1 0"]),
+    "another compiler": changed_index(lambda lines: ["other", *lines[1:]]),
+    "a chunk without functions": chunk_field(FUNCTIONS, "-"),
+    "a function that does not exist": chunk_field(FUNCTIONS, "99"),
+    "a function below zero": chunk_field(FUNCTIONS, "-1"),
+    "a function that is not a number": chunk_field(FUNCTIONS, "x"),
+    "a function of many digits": chunk_field(FUNCTIONS, "9" * 5000),
+    "an import that does not exist": chunk_field(IMPORTS, "99"),
+    "imports that are missing": chunk_field(IMPORTS, "-"),
+    "more imports": chunk_field(IMPORTS, ",".join("0" * 9)),
+    "a guard of another instruction": chunk_field(GUARDS, "5,0"),
+    "a guard of a memory that does not exist": chunk_field(GUARDS, "64,7"),
+    "more guards": chunk_field(GUARDS, ",".join(["64,0"] * 9)),
+    "half a guard": chunk_field(GUARDS, "7"),
+    "names of functions that do not exist": chunk_field(NAMED, "99"),
+    "names that are none": chunk_field(NAMED, "r1"),
+    "names that nothing has": chunk_field(NAMED, "3"),
+    "globals that do not exist": chunk_field(GLOBALS, "99"),
+    "bodies of others": chunk_field(BODIES, "00"),
     "a number that is none": chunk_field(NUMBER, "x"),
-    "a size below zero": chunk_field(SIZE, -5),
+    "a size below zero": chunk_field(SIZE, "-5"),
     "a size that is none": chunk_field(SIZE, "many"),
-    "a size of nothing": chunk_field(SIZE, 0),
+    "a size of nothing": chunk_field(SIZE, "0"),
 }
 
 
