@@ -1,4 +1,4 @@
-"""`preinit build` with a plain line of arguments, read without click, whose import takes as long as a small build.
+"""`preinit build` with a plain line of arguments, read without click: that takes a fifth of a small build.
 
 Nothing is decided here. One module, and options that are written out, each with a value that fits: that is read. All
 else is click's to read, and what is wrong its to tell; a test holds both readings against each other.
