@@ -1,7 +1,7 @@
 """Values with fields, whose methods are shared.
 
-A `dataclass` compiles methods for each class, and importing `dataclasses` takes 8 ms: a tenth of a small build. These are
-dataclasses for whoever looks for one: `dataclasses.fields`, `replace` and `asdict` take them.
+A `dataclass` compiles methods for each class, and importing `dataclasses` takes 8 ms: a tenth of a small build. These
+are dataclasses for whoever looks for one: `dataclasses.fields`, `replace` and `asdict` take them.
 """
 
 from __future__ import annotations
