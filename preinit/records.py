@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
-if TYPE_CHECKING:
-    from dataclasses import Field
-
 T = TypeVar("T")
 
 
@@ -31,16 +28,19 @@ def field(*, factory: Callable[[], T]) -> T:
 REQUIRED: Any = object()
 
 
-class _DataclassFields:
+class _OfDataclass:
     """What `dataclasses` looks for in a class, made for who asks."""
 
-    def __get__(self, _instance: object, owner: type) -> dict[str, Field[Any]]:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, _instance: object, owner: type) -> Any:
         defaults = defaults_of(owner)
         if not defaults:  # `Value` itself, which is none
-            raise AttributeError("__dataclass_fields__")
+            raise AttributeError(self._name)
         import dataclasses
 
-        notes = {name: note for kind in reversed(owner.__mro__) for name, note in _annotations(kind).items()}
+        notes = annotations_of(owner)
         content: dict[str, Any] = {"__annotations__": {name: notes[name] for name in defaults}}
         for name, default in defaults.items():
             if isinstance(default, _Made):
@@ -48,16 +48,16 @@ class _DataclassFields:
             elif default is not REQUIRED:
                 content[name] = default
         alike = type(owner.__name__, (), content)
-        made = dataclasses.dataclass(init=False, repr=False, eq=False)(alike).__dataclass_fields__  # type: ignore[attr-defined]
-        owner.__dataclass_fields__ = made  # type: ignore[attr-defined]
-        return made  # type: ignore[no-any-return]
+        made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=issubclass(owner, Value))(alike)
+        return getattr(made, self._name)
 
 
 class _Fields:
     """What all of them have in common."""
 
     if not TYPE_CHECKING:
-        __dataclass_fields__ = _DataclassFields()
+        __dataclass_fields__ = _OfDataclass("__dataclass_fields__")
+        __dataclass_params__ = _OfDataclass("__dataclass_params__")
         _defaults = {}
 
     def __init__(self, *given: object, **named: object) -> None:
@@ -75,6 +75,10 @@ class _Fields:
                 raise TypeError(f"{type(self).__qualname__} needs its field {name!r}")
             else:
                 held[name] = default.factory() if isinstance(default, _Made) else default
+
+    def __replace__(self: T, /, **changes: Any) -> T:
+        """For `copy.replace`."""
+        return replaced(self, **changes)
 
 
 class Record(_Fields):
@@ -128,6 +132,11 @@ def _with_fields(kind: type[T]) -> type[T]:
     kind._defaults = defaults  # type: ignore[attr-defined]
     kind.__match_args__ = tuple(defaults)  # type: ignore[attr-defined,misc]
     return kind
+
+
+def annotations_of(kind: type) -> dict[str, Any]:
+    """What a class and its bases annotate."""
+    return {name: note for one in reversed(kind.__mro__) for name, note in _annotations(one).items()}
 
 
 def _annotations(kind: type) -> Mapping[str, Any]:

@@ -83,6 +83,25 @@ def test_a_field_without_a_default_behind_one_with_is_refused() -> None:
             b: str  # type: ignore[misc]
 
 
+@value
+class Solid(Point):
+    z: int = 9
+
+
+def test_fields_of_one_that_is_derived_are_all_of_them_whoever_asked_first() -> None:
+    assert [one.name for one in dataclasses.fields(Point)] == ["x", "y", "names"]
+    assert [one.name for one in dataclasses.fields(Solid)] == ["x", "y", "names", "z"]
+    assert dataclasses.asdict(Solid(1)) == {"x": 1, "y": 2, "names": [], "z": 9}
+
+
+def test_a_dataclass_may_be_derived_from_one() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Named(Point):
+        name: str = ""
+
+    assert (Named(1, name="a").x, Named(1, name="a").name) == (1, "a")
+
+
 def test_dataclasses_take_them_for_their_own() -> None:
     assert dataclasses.is_dataclass(Point)
     assert not dataclasses.is_dataclass(Value)

@@ -46,8 +46,12 @@ guest_output = _GuestOutput()
 def say(text: str) -> None:
     """Writes a line to standard error. Where nobody reads it, it is lost: the exit code still tells the truth."""
     guest_output.end_line()
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError):
+        if os.name == "nt":  # whose consoles may know no escape sequences
+            import click
+
+            click.echo(text, err=True)
+        elif sys.stderr is not None:
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
 

@@ -31,9 +31,18 @@ _FLAGS = {
 OPTIONAL_VALUE = ("--keep-init-func", "--inherit-stdio", "--inherit-env")
 
 
-def read(args: Sequence[str]) -> dict[str, Any] | None:
-    """What click would give the command, by the parameter's name; None where click has to read that."""
+#: What click expands on Windows, where shells don't: patterns of names, the home folder, variables.
+_EXPANDED = frozenset("*?[~$%")
+
+
+def read(args: Sequence[str], expands: bool = os.name == "nt") -> dict[str, Any] | None:
+    """What click would give the command, by the parameter's name; None where click has to read that.
+
+    `expands`: whether click replaces some arguments by others first.
+    """
     if "_PREINIT_COMPLETE" in os.environ:  # a shell asks click how a line goes on
+        return None
+    if expands and any(_EXPANDED & set(arg) for arg in args):
         return None
     kinds = {name: option.kind for name, option in tables.all_options().items()}
     given = {**_ABSENT, **{name: () if kind.repeats else None for name, kind in kinds.items()}}

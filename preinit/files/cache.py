@@ -55,8 +55,9 @@ def usable(folder: Name) -> str | None:
 
 def examined(named: Name) -> Examined:
     """The same; where it can't be used, why not."""
-    folder = _absolute(os.fspath(named))
+    folder = os.fspath(named)
     try:
+        folder = _absolute(folder)  # the current folder may be gone
         missing = [place for place in _with_parents(folder) if not os.path.exists(place)]
         if missing:  # nothing is made in a folder of somebody else: with `sudo -E`, HOME is another user's
             problem = _others_of(os.path.realpath(os.path.dirname(missing[-1])))
@@ -94,7 +95,7 @@ def _make(folder: str) -> None:
     """Makes a folder of ours, if there is none. Raises `OSError`, also where something else has that name."""
     try:
         os.mkdir(folder, 0o700)
-    except FileExistsError:
+    except OSError:  # some systems say first that nothing can be written there
         if not os.path.isdir(folder):
             raise
 

@@ -118,7 +118,7 @@ class Call(Value):
         object.__setattr__(self, "text", None)
 
     def __eq__(self, other: object) -> bool:
-        return self._compared() == other._compared() if isinstance(other, Call) else NotImplemented
+        return self._compared() == other._compared() if type(other) is type(self) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._compared())

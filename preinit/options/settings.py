@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, dataclass_transform
 
-from ..records import Value, defaults_of, value
+from ..records import Value, annotations_of, defaults_of, value
 
 T = TypeVar("T")
 
@@ -15,7 +15,7 @@ class _Signature:
     def __get__(self, _instance: object, owner: type) -> Any:
         from inspect import Parameter, Signature
 
-        kind, notes = Parameter.KEYWORD_ONLY, owner.__annotations__
+        kind, notes = Parameter.KEYWORD_ONLY, annotations_of(owner)
         defaults = defaults_of(owner)
         if not defaults:  # what they have in common, which `help` looks at, too
             return None

@@ -84,3 +84,11 @@ def test_all_else_is_left_to_click(line: str) -> None:
 def test_a_shell_that_completes_a_line_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_PREINIT_COMPLETE", "bash_complete")
     assert read(["in.wasm"]) is None
+
+
+@pytest.mark.parametrize("arg", ["./*.wasm", "~/a.wasm", "$NAME.wasm", "%NAME%.wasm", "./a?.wasm", "./[ab].wasm"])
+def test_what_is_expanded_first_is_left_to_click(arg: str) -> None:
+    """On Windows, where no shell does that."""
+    assert read([arg], expands=True) is None
+    assert read(["./a.wasm", "-o", arg], expands=True) is None
+    assert read([arg], expands=False) is not None

@@ -303,3 +303,14 @@ def test_code_that_fails_in_an_orderly_way_is_trusted(tmp_path: Path) -> None:
             build(wasm(trap), options_for(tmp_path / "cache", "whole"))
     assert files(tmp_path / "cache" / "running") == []
     assert entry_of(tmp_path / "cache", "whole")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder that is used can't be removed")
+def test_a_relative_folder_where_the_current_one_is_gone_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert usable("cache") is None
+    assert build(wasm(TINY), Options(cache_dir="cache", engine="ondemand")).wasm

@@ -34,7 +34,11 @@ def test_who_asks_sees_all_fields_and_their_defaults() -> None:
     assert inspect.signature(Host).parameters["clock_pace"].default == Host().clock_pace
 
 
-@pytest.mark.parametrize("kind", [Options, Host])
+class Narrower(Options):
+    """Options of somebody's own."""
+
+
+@pytest.mark.parametrize("kind", [Options, Host, Narrower])
 def test_help_shows_all_fields(kind: type) -> None:
     shown = pydoc.plain(pydoc.render_doc(kind))
     assert all(field in shown for field in inspect.signature(kind).parameters)

@@ -15,6 +15,7 @@ from ...engine.component.cores import Dry, Extern
 from ...engine.component.linked import LinkedInstance
 from ...engine.component.machine import Machine
 from ...engine.component.scope import Scope
+from ...engine.room import has_limit
 from ...engine.runtime import Deadline
 from ...errors import OutputInvalid, PreinitError
 from ...files.cache import Name, folder_of
@@ -67,7 +68,7 @@ def build_component(
     if options.audit:
         once = _remembered(once, compiled)
     digests = [deadline.start(lambda: source.sha256)] if options.digest_modules else []  # beside all else
-    large = validities.large() if options.engine != "whole" else []
+    large = [] if options.engine == "whole" or has_limit() else validities.large()
     checks = [deadline.start(partial(validities.check_inputs, large, deadline, False))] if large else []
     with run_component(source, plan, options, deadline, observer, once, checks=checks, stores=stores) as paused:
         with observer.stage("capture"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ Once = Callable[[Way, Callable[[], Compiled]], Compiled]
 class PausedComponent(NamedTuple):
     """A component in which nothing runs any more: `with run_component(...) as paused:` frees it.
 
-    `returned`: a SHA-256 of what each call returned.
+    `returned`: a fingerprint of what each call returned.
     """
 
     cores: Linked
@@ -240,8 +240,9 @@ def _result_beside(checks: Sequence[Pending[None]], running: Pending[PausedCompo
     except TimeLimit:
         raise
     except PreinitError:
-        for check in checks:
-            check.result()  # what is not valid may be why
+        with suppress(TimeLimit):  # then the guest's own problem is the cause
+            for check in checks:
+                check.result()  # what is not valid may be why
         raise
 
 

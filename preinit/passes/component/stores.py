@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...engine.ondemand.suitability import worthwhile
 from ...engine.profile import Profile
+from ...engine.room import has_limit
 from ...engine.runtime import Deadline, Pending
 from ...options import Options
 from ..plan.job import interruptible
@@ -18,7 +19,8 @@ class Stores:
         self._source = source
         self._options = options
         self._made: dict[int, ProfileStore] = {}
-        self._pending: dict[int, Pending[Profile | None]] = {}
+        self._ahead: Pending[dict[int, Profile | None]] | None = None
+        self._known: dict[int, Profile | None] = {}
 
     def __getitem__(self, start: int) -> ProfileStore:
         if start not in self._made:
@@ -28,12 +30,14 @@ class Stores:
 
     def read_ahead(self, deadline: Deadline) -> None:
         """Begins to read what will be asked for, outside of Python's lock for the most part: megabytes are hashed."""
-        if self._options.cache and self._options.engine != "whole":
-            for start, part in self._source.parts.items():
-                if worthwhile(part.module):
-                    self._pending[start] = deadline.start(self[start].read)
+        if not self._options.cache or self._options.engine == "whole" or has_limit():  # a thread takes address space
+            return
+        starts = [start for start, part in self._source.parts.items() if worthwhile(part.module)]
+        if starts:
+            self._ahead = deadline.start(lambda: {start: self[start].read() for start in starts})
 
     def read(self, start: int) -> Profile | None:
         """What is known about a module, None if nothing is."""
-        pending = self._pending.pop(start, None)
-        return pending.result() if pending else self[start].read()
+        if self._ahead is not None:
+            self._known, self._ahead = self._ahead.result(), None
+        return self._known.pop(start) if start in self._known else self[start].read()

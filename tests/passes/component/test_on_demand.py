@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,13 @@ def test_what_a_build_learnt_about_a_large_module_is_read_by_the_next_one(tmp_pa
     assert (first.report.engine.name, first.report.engine.chunks_from_cache) == ("ondemand", 0)
     assert second.report.engine.chunks_from_cache == second.report.engine.chunks > 0
     assert first.wasm == second.wasm
+
+
+def test_what_a_guest_did_is_the_cause_where_the_time_for_validating_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_: object) -> None:
+        time.sleep(2)
+
+    monkeypatch.setattr("preinit.passes.component.validity.Validities.check_inputs", endless)
+    binary = wasm(LARGE.format(inside="(unreachable)", code=CODE, wrong="(i32.const 1)"))
+    with pytest.raises(GuestTrap):
+        build(binary, init_funcs=["run"], timeout=1.5, cache=False)
