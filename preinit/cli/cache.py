@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -37,8 +38,14 @@ def command(what: str, debug: bool) -> None:
     leave(0)
 
 
+def _is_to_be_made(folder: Path) -> bool:
+    """Whether nothing is there yet, in a folder: a build would make it."""
+    above = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    return above != folder and above.is_dir()
+
+
 def _show(folder: Path) -> None:
-    if not folder.exists():
+    if _is_to_be_made(folder):
         click.echo(f"{folder}: nothing yet")
         return
     click.echo(folder)
@@ -51,7 +58,7 @@ def _show(folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    if not folder.exists():
+    if _is_to_be_made(folder):
         click.echo("nothing to remove")
         return
     found = examined(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,8 +70,14 @@ def chosen_config(context: click.Context, sources: Sequence[str]) -> Config | No
             "for targets, write the other into the config file.",
         )
     named = all(map(_NAME.fullmatch, sources))
+    if of_modules and named and sources:
+        _refuse_options_of_modules(context, sources, of_modules[0])
     if len(sources) == 1 and not of_targets and (of_modules or not named):
         return None
+    if of_modules and not sources:
+        raise click.UsageError(
+            f"Missing argument 'IN': '{_spelling(context, of_modules[0])}' is for one module.", context
+        )
     if of_modules or not (named or of_targets):
         _refuse_module(context, sources)
     from ..options.tables import nearest
@@ -125,6 +132,22 @@ def _refuse_module(context: click.Context, sources: Sequence[str]) -> None:
     if sources:
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(sources[1:])})", context)
     raise click.UsageError(f"Missing argument 'IN'; and {_NO_CONFIG}.", context)
+
+
+def _refuse_options_of_modules(context: click.Context, sources: Sequence[str], option: str) -> None:
+    """Raises `UsageError` where all names are those of targets, and of no files."""
+    from ..targets import load
+
+    try:
+        path = _nearest_file()
+        targets = load(path).targets if path is not None else ()
+    except ConfigError:
+        return
+    if all(name in targets and not os.path.lexists(name) for name in sources):
+        raise UsageError(
+            f"{quoted(sources[0])} is a target of {path}, and `{_spelling(context, option)}` is for one module",
+            hint="Write it into the config file; or name a file.",
+        )
 
 
 def _check_only_a_file(name: str) -> None:

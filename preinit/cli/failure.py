@@ -130,5 +130,5 @@ def _report(problem: PreinitError, progress: Progress) -> None:
     except BrokenPipeError:
         pass
     except PreinitError as second:
-        if str(second) != str(problem):
+        if second.what not in problem.what:  # else that was said
             say(printable(f"and {second.what}"))

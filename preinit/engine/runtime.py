@@ -107,10 +107,27 @@ def new_engine(settings: EngineSettings, stack: int = GUEST_STACK, parallel: boo
         config.set("native_unwind_info", False)
     if settings.checks_bounds:
         ffi.check_bounds(config)
-    if not parallel:
+    if not parallel or _Threads.lost:
         config.set("parallel_compilation", False)
     ffi.set_stack(config, stack)
+    _Threads.started = True
     return ffi.Engine(config)
+
+
+class _Threads:
+    """The engine's threads, on which it compiles: a process has them from the first engine on, and a copy that `fork`
+    makes of it has none. It would wait for them for ever, and compiles without them."""
+
+    started = False
+    lost = False
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.lost = cls.started
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Threads.forked)
 
 
 def new_store(engine: ffi.Engine, max_memory: int, interruptible: bool, instances: int = 10_000) -> ffi.Store:

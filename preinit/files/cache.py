@@ -58,6 +58,8 @@ def examined(named: Name) -> Examined:
     folder = os.fspath(named)
     try:
         folder = _absolute(folder)  # the current folder may be gone
+        if os.path.islink(folder) and os.name == "posix":
+            return Examined(None, f"{quoted(folder)} is a link")
         missing = [place for place in _with_parents(folder) if not os.path.exists(place)]
         if missing:  # nothing is made in a folder of somebody else: with `sudo -E`, HOME is another user's
             problem = _others_of(os.path.realpath(os.path.dirname(missing[-1])))
@@ -65,7 +67,7 @@ def examined(named: Name) -> Examined:
                 return Examined(None, problem)
         for place in reversed(missing):
             _make(place)
-        if os.path.islink(folder) and os.name == "posix":
+        if os.path.islink(folder) and os.name == "posix":  # meanwhile
             return Examined(None, f"{quoted(folder)} is a link")
         folder = os.path.realpath(folder)  # a link on the way to it may lead elsewhere later
         problem = _not_ours_alone(folder)

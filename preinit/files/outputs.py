@@ -48,6 +48,8 @@ def check_writable(target: str, option: str = "-o") -> None:
     if target == STANDARD_OUTPUT or _is_stream(target):
         return
     shown = f"the {NOUNS[option]} {target!r}"
+    if os.path.basename(target) in ("", os.curdir, os.pardir):  # nothing may be there yet
+        raise OutputNotWritable(f"{shown} is a folder", hint=f"Name a file with `{option}`.")
     path = os.path.realpath(target)
     try:
         parent = os.stat(os.path.dirname(path))

@@ -70,6 +70,15 @@ def test_nothing_is_made_where_there_is_no_cache(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_what_can_be_no_cache_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for place, why in (("file", "is not a folder"), ("file/below", "is not a folder"), ("link", "is a link")):
+        assert why in said(tmp_path / place, "info")
+        assert why in said(tmp_path / place, "clear", code=2)
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_folder_that_others_can_write_to_is_not_touched(cache: Path) -> None:
     cache.chmod(0o777)
     assert "not used: " in said(cache, "info")

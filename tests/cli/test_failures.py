@@ -94,6 +94,7 @@ def test_a_report_that_can_not_be_written_is_an_error_of_a_build_that_wrote_its_
     said = fails("build", good, "-o", tmp_path / "out", "--report", "/dev/full")
     assert "the report '/dev/full' can't be written" in said
     assert "the module was written" in said
+    assert said.count("can't be written") == 1
     assert "`--report`" in said
     assert_initialized((tmp_path / "out").read_bytes())
 

@@ -130,7 +130,11 @@ def test_an_output_in_a_folder_that_does_not_exist_is_refused_before_anything_ru
 
 
 def test_an_output_that_is_a_folder_is_refused(tmp_path: Path) -> None:
-    assert "is a folder" in fails("build", "-", "-o", tmp_path, stdin=wasm(GOOD))
+    for name in (str(tmp_path), f"{tmp_path}/new/", f"{tmp_path}/out.wasm/.", ".."):
+        assert "is a folder" in fails("build", "-", "-o", name, stdin=wasm(GOOD))
+    assert "the report 'x/' is a folder" in fails(
+        "build", "-", "-o", tmp_path / "a", "--report", "x/", stdin=wasm(GOOD)
+    )
     assert list(tmp_path.iterdir()) == []
 
 
