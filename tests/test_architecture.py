@@ -21,7 +21,7 @@ from tests.support.places import PACKAGE, ROOT, TESTS
 
 #: The rooms, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
-    ("records", "tuples", "version"),
+    ("enums", "records", "tuples", "version"),
     ("errors",),
     ("binary", "files"),
     ("result",),
@@ -56,7 +56,7 @@ LEVELS = {room: level for level, floor in enumerate(FLOORS) for room in floor}
 PASS_LEVELS = {name: level for level, names in enumerate(PASSES) for name in names}
 
 #: Files of the landing; whatever else there is, is in a room.
-LANDING = {"__init__.py", "__main__.py", "records.py", "tuples.py", "version.py"}
+LANDING = {"__init__.py", "__main__.py", "enums.py", "records.py", "tuples.py", "version.py"}
 #: The face and the door: they name others, nobody imports them.
 DOORS = {"__init__.py", "__main__.py"}
 
@@ -184,7 +184,7 @@ def test_no_files_import_each_other() -> None:
 
 def test_binary_knows_nothing_but_errors() -> None:
     rooms = {room_of(other) for path in MODULES if room_of(path) == "binary" for other in imports()[path]}
-    assert rooms <= {"binary", "errors", "records", "tuples"}
+    assert rooms <= {"binary", "enums", "errors", "records", "tuples"}
 
 
 def test_only_one_folder_touches_the_raw_engine() -> None:
@@ -260,7 +260,14 @@ def test_tests_of_real_modules_are_in_a_folder_of_their_own() -> None:
 
 def test_tests_are_in_folders_and_what_they_share_is_no_test() -> None:
     loose = {path.name for path in TEST_FILES if len(path.parts) == 1}
-    assert loose == {"__init__.py", "conftest.py", "test_architecture.py", "test_records.py", "test_tuples.py"}
+    assert loose == {
+        "__init__.py",
+        "conftest.py",
+        "test_architecture.py",
+        "test_enums.py",
+        "test_records.py",
+        "test_tuples.py",
+    }
     assert not [str(path) for path in TEST_FILES if path.parts[0] == SHARED and path.name.startswith("test_")]
 
 

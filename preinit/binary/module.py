@@ -7,10 +7,10 @@ file.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from ..enums import IntEnum
 from ..errors import ComponentInput, DynamicLibrary, NotWasm, RelocatableObject, Truncated, printable
 from ..records import Value, value
 from ..tuples import NamedTuple

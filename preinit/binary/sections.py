@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import TypeVar
 
+from ..enums import IntEnum
 from ..tuples import NamedTuple
 from .constexpr import ConstantExpression, integer_of, read_constant_expression
 from .cursor import MOST_ELEMENTS, MOST_ITEMS, Cursor

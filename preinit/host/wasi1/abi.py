@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import struct
-from enum import IntEnum
 
+from ...enums import IntEnum
 from ...errors import InitializerFailed, in_words, way_out
 from .errnos import Errno as Errno
 
