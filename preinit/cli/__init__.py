@@ -96,7 +96,7 @@ def _forget_coercion() -> None:
     if os.environ.get("LC_CTYPE") not in ("C.UTF-8", "C.utf8", "UTF-8"):
         return
     try:
-        with open("/proc/self/environ", "rb") as stream:  # no file like others
+        with open("/proc/self/environ", "rb") as stream:
             given = stream.read().split(b"\0")
     except OSError:
         return

@@ -7,10 +7,11 @@ else is click's to read, and what is wrong its to tell; a test holds both readin
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..options import tables
+from ..options.declared import Option
 
 #: Parameters of the command that are not declared as options of a build, as they are when they are not given.
 _ABSENT: dict[str, Any] = {
@@ -44,9 +45,10 @@ def read(args: Sequence[str], expands: bool = os.name == "nt") -> dict[str, Any]
         return None
     if expands and any(_EXPANDED & set(arg) for arg in args):
         return None
-    kinds = {name: option.kind for name, option in tables.all_options().items()}
+    options = tables.all_options()
+    kinds = {name: option.kind for name, option in options.items()}
     given = {**_ABSENT, **{name: () if kind.repeats else None for name, kind in kinds.items()}}
-    flags, valued = _names()
+    flags, valued = _names(options)
     sources, seen = [], set()
     rest = iter(args)
     for arg in rest:
@@ -75,10 +77,10 @@ def read(args: Sequence[str], expands: bool = os.name == "nt") -> dict[str, Any]
     return {**given, "sources": tuple(sources)}
 
 
-def _names() -> tuple[dict[str, str], dict[str, str]]:
+def _names(options: Mapping[str, Option[Any, Any]]) -> tuple[dict[str, str], dict[str, str]]:
     """What is written -> the parameter: options without a value, and with one."""
     flags, valued = dict(_FLAGS), dict(_VALUES)
-    for name, option in tables.all_options().items():
+    for name, option in options.items():
         if not option.kind.is_flag:
             valued[option.flag] = name
             if option.short:

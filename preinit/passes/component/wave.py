@@ -77,17 +77,18 @@ def _record(wanted: Record, node: Node) -> Any:
     if not isinstance(node, Fields):
         raise _unfit(node, wanted)
     given = dict(node.items)
+    unknown = next((name for name in given if name not in wanted.names), None)
+    if unknown is not None:  # first: a name that is misspelled is why another has no value
+        raise UsageError(f"there is no field {quoted(unknown)}", hint=f"For example: {example(wanted)}")
     found: list[Any] = []
     for name, kind in zip(wanted.names, wanted.types, strict=True):
-        item = given.pop(name, None)
+        item = given.get(name)
         if item is None and kind.kind == "option":
             found.append(None)
         elif item is None:
             raise UsageError(f"the field {quoted(name)} has no value", hint=f"For example: {example(wanted)}")
         else:
             found.append(value_of(kind, item))
-    if given:
-        raise UsageError(f"there is no field {quoted(next(iter(given)))}", hint=f"For example: {example(wanted)}")
     return tuple(found)
 
 

@@ -136,6 +136,7 @@ def test_strings_are_passed_in_each_encoding(encoding: str, text: str) -> None:
         ("$color", "i32", COLOR, "green", "'green' is no value of type enum { red, dark-blue }"),
         ("$rights", "i32", RIGHTS, "{fly}", "'fly' is none of flags"),
         ("$point", "i32 i32 i32 i64 i32 i32", POINT, '{name: "p"}', "the field 'x' has no value"),
+        ("$point", "i32 i32 i32 i64 i32 i32", POINT, '{nam: "p", x: 1}', "there is no field 'nam'"),
         (
             "$point",
             "i32 i32 i32 i64 i32 i32",
