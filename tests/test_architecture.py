@@ -23,7 +23,8 @@ from tests.support.places import PACKAGE, ROOT, TESTS
 FLOORS = (
     ("enums", "records", "tuples", "version"),
     ("errors",),
-    ("binary", "files"),
+    ("binary",),
+    ("files",),
     ("result",),
     ("options", "symbols"),
     ("engine",),

@@ -37,7 +37,7 @@ from ..host.wasi2 import Names
 from ..options import Host, Options
 from ..passes.component import read_component_source
 from ..passes.component.plan import ComponentCall, make_component_plan, parameter_types
-from ..passes.component.shell import check_shell
+from ..passes.component.shell import check_shell, hollows
 from ..passes.component.source import ComponentSource, check_parts
 from ..records import replaced
 from ..tuples import NamedTuple
@@ -67,7 +67,7 @@ def component_subject(
     Raises what reading a component and choosing an initializer raise.
     """
     source: ComponentSource = read_component_source(data, options, deadline)
-    check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline)
+    check_shell(source.component, hollows(source), deadline)
     plan = make_component_plan(source, options)
     check_parts(source, plan.instances, options)
     calls = list(plan.calls)

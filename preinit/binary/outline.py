@@ -17,6 +17,7 @@ from . import encoder as write
 from .constexpr import ConstantExpression
 from .cursor import Cursor
 from .digest import fingerprint
+from .mapped import give_back
 from .module import Module, Section, SectionId, read_sections
 from .opcodes import REF_FUNC
 from .rope import Rope
@@ -35,8 +36,14 @@ _MOST_DOUBTED = 1 << 22
 _NAMES_DATA = rb"\xfc(?:[\x08\x09]|[\x88\x89]\x80*\x00)"
 _NAMES_DATA_OF_ARRAYS = rb"\xfb(?:[\x09\x12]|[\x89\x92]\x80*\x00)"
 
+#: Bytes that none of these instructions exceeds: an opcode, and up to three integers.
+_LONGEST_INSTRUCTION = 16
+
 #: Functions that are looked for at most.
 _MOST_DROPPED = 16
+
+#: Bytes that are read before they are given back.
+_AT_ONCE = 1 << 22
 
 #: Functions whose bodies are told apart together: a large module has some dozens of such groups.
 GROUP = 64
@@ -103,10 +110,14 @@ def groups(module: Module) -> list[range]:
 
 def group_digests(module: Module) -> list[bytes]:
     """For each group of a module's bodies, a fingerprint of them and of where they are in the order of functions."""
-    view, found = memoryview(module.data), []
+    view, found, given = memoryview(module.data), [], 0
     for group in groups(module):
         bodies = view[module.bodies[group[0]].entry : module.bodies[group[-1]].end]
         found.append(fingerprint(b"%d:" % group[0], bodies))
+        given += len(bodies)
+        if given > _AT_ONCE:
+            give_back(view)
+            given = 0
     return found
 
 
@@ -218,11 +229,10 @@ def in_doubt(known: Context, wanted: Context, module: Module) -> list[range] | N
         patterns.append(bytes((REF_FUNC,)) + b"(?:" + numbers + b")")
     if fewer:
         patterns += [_NAMES_DATA, _NAMES_DATA_OF_ARRAYS] if module.types.has_gc else [_NAMES_DATA]
-    places = (re.compile(pattern, re.DOTALL).finditer(module.data, code.start, code.end) for pattern in patterns)
     found: set[int] = set()
     room = _MOST_DOUBTED
-    for place in chain.from_iterable(places):
-        index = bisect_right(module.bodies.starts, place.start()) - 1
+    for place in chain.from_iterable(_places(re.compile(pattern, re.DOTALL), module, code) for pattern in patterns):
+        index = bisect_right(module.bodies.starts, place) - 1
         if index < 0 or index in found:
             continue
         found.add(index)
@@ -230,6 +240,14 @@ def in_doubt(known: Context, wanted: Context, module: Module) -> list[range] | N
         if room < 0:
             return None
     return [range(index, index + 1) for index in sorted(found)]
+
+
+def _places(pattern: re.Pattern[bytes], module: Module, section: Section) -> Iterator[int]:
+    """Where in a section an instruction may be; one at a border is found twice."""
+    for at in range(section.start, section.end, _AT_ONCE):
+        for place in pattern.finditer(module.data, at, min(at + _AT_ONCE + _LONGEST_INSTRUCTION, section.end)):
+            yield place.start()
+        give_back(module.data)
 
 
 def united(ranges: Iterable[range]) -> list[range]:

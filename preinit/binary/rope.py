@@ -8,9 +8,13 @@ from itertools import accumulate
 from typing import overload
 
 from .cursor import Cursor
+from .mapped import Mapped
 
 #: Bytes from which on a piece is kept as it is; shorter ones are joined, so that a rope has few.
 _LARGE = 1 << 16
+
+#: What does not change.
+_FIXED = (bytes, Mapped)
 
 
 class Rope:
@@ -25,7 +29,7 @@ class Rope:
         kept: list[bytes | memoryview] = []
         small: list[bytes | memoryview] = []
         for piece in pieces:
-            if len(piece) < _LARGE or type(piece.obj if isinstance(piece, memoryview) else piece) is not bytes:
+            if len(piece) < _LARGE or not isinstance(piece.obj if isinstance(piece, memoryview) else piece, _FIXED):
                 small.append(piece)
                 continue
             if small:
@@ -78,7 +82,7 @@ class Rope:
     def cursor(self, start: int, end: int, what: str) -> Cursor:
         """What reads `start:end`. Its offsets are those in a piece, or in a copy of these bytes."""
         buffer, at = self._place(start, end)
-        if not isinstance(buffer, bytes):
+        if isinstance(buffer, memoryview):
             buffer, at = bytes(buffer[at : at + end - start]), 0
         return Cursor(buffer, at, at + end - start, what)
 

@@ -42,7 +42,7 @@ def build_file(given: Mapping[str, Any], progress: Progress) -> None:
     data = _read(source)
     from ..binary.encoder import PREAMBLE
 
-    if not data.startswith(PREAMBLE[:4]) and STANDARD_OUTPUT not in (source, output) and same_file(source, output):
+    if data[:4] != PREAMBLE[:4] and STANDARD_OUTPUT not in (source, output) and same_file(source, output):
         raise UsageError(
             f"the module, a binary, would overwrite the text {source!r} that it is made from",
             hint="Name another file with `-o`.",
@@ -101,7 +101,9 @@ def _read(source: str) -> bytes:
     if not has_limit():  # a thread takes address space, and the engine ends the process where there is none left
         with suppress(RuntimeError):  # too many threads
             beside.start()
-    data = read(source)
+    from ..files.mapped import mapped_copy
+
+    data = mapped_copy(source) or read(source)
     if beside.ident is not None:
         beside.join()
     return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..binary.mapped import giving_back
 from ..errors import (
     EngineLimit,
     InvalidModule,
@@ -76,7 +77,8 @@ def check(wasm: bytes, parallel: bool = True) -> None:
     """
     check_room_to_validate(wasm)
     try:
-        ffi.validate(new_engine(EngineSettings("cranelift"), parallel=parallel), wasm)
+        with giving_back(wasm):
+            ffi.validate(new_engine(EngineSettings("cranelift"), parallel=parallel), wasm)
     except EngineError as problem:
         text = str(problem)
         offset = re.search(r"\(at offset (0x[0-9a-f]+|\d+)\)", text)

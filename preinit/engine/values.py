@@ -41,6 +41,10 @@ class RawValue(NamedTuple):
     bits: bytes
 
 
+#: What a reference holds that names nothing.
+NULL = RawValue("null", b"")
+
+
 class Unsuited(Exception):
     """A module can't be compiled on demand, for a `reason`: it is compiled as a whole instead.
 

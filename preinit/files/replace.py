@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 from functools import cache
 
+from ..binary.mapped import in_turn
 from .locks import lock, remove_if_left
 
 #: What a file is called that is being written.
@@ -61,11 +62,15 @@ def _remove_left(folder: str) -> None:
 def write_all(number: int, *pieces: bytes | memoryview) -> None:
     """Writes all of the `pieces` to a descriptor, which may be a pipe that does not block."""
     for piece in pieces:
-        view = memoryview(piece)
-        while view:
-            try:
-                view = view[os.write(number, view) :]
-            except BlockingIOError:  # a pipe that whoever started us made non-blocking
-                import select
+        for view in in_turn(piece):
+            _write(number, view)
 
-                select.select([], [number], [])
+
+def _write(number: int, view: memoryview) -> None:
+    while view:
+        try:
+            view = view[os.write(number, view) :]
+        except BlockingIOError:  # a pipe that whoever started us made non-blocking
+            import select
+
+            select.select([], [number], [])

@@ -6,6 +6,7 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..binary.mapped import give_back
 from ..engine.heap import give_back_large
 from ..engine.runtime import Deadline
 from ..options import Options
@@ -112,6 +113,7 @@ def build_source(
             with observer.stage("late"):
                 late = bind(job, paused, snapshot)
         checking.finish(observer)
+        give_back(job.module.data)  # of which compiling has read most: writing the output takes memory, too
         outputs = rewrite(job, snapshot, paused, late, observer)
         output = first_valid(outputs, job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)

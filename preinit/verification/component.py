@@ -23,7 +23,7 @@ from ..passes.component.choice import Way
 from ..passes.component.plan import ComponentPlan, export_types, make_component_plan
 from ..passes.component.run import Compiled, PausedComponent, run_component
 from ..passes.component.seen import is_adapter
-from ..passes.component.shell import check_shell
+from ..passes.component.shell import check_shell, hollows
 from ..passes.component.source import ComponentSource, check_parts
 from ..passes.observer import Observer
 from ..records import replaced
@@ -48,8 +48,7 @@ class _Side:
         self.options = options
         self._observer = observer
         self._compiled: dict[Way, Compiled] = {}
-        modules = {start: part.module for start, part in self.source.parts.items()}
-        check_shell(self.source.component, modules, deadline)
+        check_shell(self.source.component, hollows(self.source), deadline)
 
     def plan(self, *more: str) -> ComponentPlan:
         """What is run: the initializers, and then calls."""

@@ -17,13 +17,18 @@ UNCAUGHT_EXCEPTION = capi.UNCAUGHT_EXCEPTION
 def compile_module(engine: Engine, data: bytes) -> Module:
     """Compiles a module. Raises `EngineError`."""
     pointer = ctypes.c_void_p()
-    raise_error(capi.wasmtime_module_new(engine.ptr(), data, len(data), ctypes.byref(pointer)))
+    raise_error(capi.wasmtime_module_new(engine.ptr(), _readable(data), len(data), ctypes.byref(pointer)))
     return Module(pointer.value or 0)
 
 
 def validate(engine: Engine, data: bytes) -> None:
     """Validates a module. Raises `EngineError`."""
-    raise_error(capi.wasmtime_module_validate(engine.ptr(), data, len(data)))
+    raise_error(capi.wasmtime_module_validate(engine.ptr(), _readable(data), len(data)))
+
+
+def _readable(data: bytes) -> Any:
+    """What the engine reads: `ctypes` takes the address of bytes itself, that of a mapped file is asked for."""
+    return data if isinstance(data, bytes) else (ctypes.c_char * len(data)).from_buffer(data)
 
 
 def instantiate(store: Store, module: Module, externs: Sequence[Any]) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
 
-from ..values import RawValue
+from ..values import NULL, RawValue
 from . import capi
 from .errors import raise_error
 from .objects import Store
@@ -67,7 +67,7 @@ def _read_value(store: Store, value: Any, size: int) -> RawValue:
     if kind < capi.VAL_FUNCREF:
         return RawValue("number", bits[:size])
     if not any(bits[:8]):  # a null reference's store identity is zero
-        return RawValue("null", b"")
+        return NULL
     if kind == capi.VAL_FUNCREF:
         return RawValue("func", bits[8:])
     number = ctypes.c_int32()
@@ -121,7 +121,6 @@ TABLE_GET = ctypes.PYFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, c
 )
 #: Words of eight bytes of a value with a function: the store's identity, which is zero for null, and the pointer.
 _IDENTITY, _POINTER = 1, 2
-_NULL = RawValue("null", b"")
 
 
 def table_values(store: Store, extern: Any, places: range | None = None) -> list[RawValue]:
@@ -146,9 +145,9 @@ def table_values(store: Store, extern: Any, places: range | None = None) -> list
         return [_entry(store, value) for value in values]
     for pointer in {*pointers} - known.keys():
         known[pointer] = RawValue("func", pointer.to_bytes(8, sys.byteorder))
-    return [known[pointer] if identity else _NULL for identity, pointer in zip(identities, pointers, strict=True)]
+    return [known[pointer] if identity else NULL for identity, pointer in zip(identities, pointers, strict=True)]
 
 
 def _entry(store: Store, value: Any) -> RawValue:
     found = _read_value(store, value, 0)
-    return _NULL if found.kind == "null" else found
+    return NULL if found.kind == "null" else found

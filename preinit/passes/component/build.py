@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from ...binary import encoder as write
@@ -10,6 +10,7 @@ from ...binary.component import Component, read_component
 from ...binary.component.recipe import CoreModule
 from ...binary.digest import sha256
 from ...binary.module import Module, parse
+from ...binary.rope import Rope
 from ...binary.sections import ExternKind
 from ...engine.component.cores import Dry, Extern
 from ...engine.component.linked import LinkedInstance
@@ -30,6 +31,7 @@ from ..rewrite import Rewritten, make_plan, memory_runs, write_module
 from ..rewrite.module import variants
 from ..snapshot import Snapshot
 from ..validate import first_valid
+from .assembled import Assembled
 from .capture import Captured, capture_component
 from .choice import Way
 from .findings import Output, check_component_accepted, find_component
@@ -37,7 +39,7 @@ from .fixup import Fixup
 from .plan import ComponentPlan, make_component_plan
 from .rewrite import Written, with_exports, write_component
 from .run import Compiled, Once, PausedComponent, run_component
-from .shell import check_shell, hollow
+from .shell import check_shell, hollow, hollows
 from .source import ComponentSource, check_parts, placed
 from .stores import Stores
 from .validity import Validities
@@ -61,7 +63,8 @@ def build_component(
         stores.read_ahead(deadline)
     with observer.stage("plan"):
         cache = folder_of(options.cache_dir) if options.cache else None
-        check_shell(source.component, {start: part.module for start, part in source.parts.items()}, deadline, cache)
+        hollow_parts = hollows(source)
+        check_shell(source.component, hollow_parts, deadline, cache)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
         check_parts(source, plan.instances, options)
     compiled: dict[Way, Compiled] = {}
@@ -93,18 +96,17 @@ def build_component(
         with observer.stage("rewrite"):
             output = _write(source, paused, captured, rewritten, names, removed)
         if options.digest_modules:
-            digests.append(deadline.start(lambda: sha256(output).hex()))
+            digests.append(deadline.start(lambda: sha256(*output.written.pieces).hex()))
         with observer.stage("validate"):
             checking.result()
-            written = [one.wasm for one in rewritten.values()]
-            made = _check_output(output, [part.module for part in source.parts.values()], written, deadline, cache)
+            made = _check_output(output, source, hollow_parts, deadline, cache)
         before, after = (digest.result() for digest in digests) if digests else ("", "")
-        facts = Output(made, (before, after), removed)
+        facts = Output(output.written, made, (before, after), removed)
         report = find_component(source, paused, captured, rewritten, facts, options, observer.seconds)
         if differences is not None:
             report = replaced(report, audit=differences)
     check_component_accepted(report, options)
-    return Result(output, report)
+    return Result(output.written, report)
 
 
 def _at_once(_way: Way, compile_it: Callable[[], Compiled]) -> Compiled:
@@ -197,11 +199,12 @@ def _write(
     rewritten: Mapping[LinkedInstance, Rewritten],
     names: Mapping[Extern, str],
     removed: frozenset[str],
-) -> bytes:
-    modules = {
-        instance: rewritten[instance].wasm if instance in rewritten else _unchanged(instance, names)
-        for instance in paused.cores.instances
-    }
+) -> Assembled:
+    modules: dict[LinkedInstance, Rope] = {}
+    for instance in paused.cores.instances:
+        one = rewritten[instance].written if instance in rewritten else Rope([_unchanged(instance, names)])
+        others = (modules[other] for other in modules if other.base == instance.base)
+        modules[instance] = next((other for other in others if _same(one, other)), one)
     fixups: dict[Scope, Fixup] = {}
     for scope in paused.machine.scopes:
         tables = {table: fixes for table, fixes in captured.fixes.items() if table.owner in scope.cores}
@@ -217,28 +220,36 @@ def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
     return with_exports(module, added) if added else module.data
 
 
-def _module(output: bytes, place: CoreModule, known: Sequence[Module], written: Sequence[bytes]) -> Module:
-    """A core module of the output; of one that is none of the input, without what the engine has validated."""
-    size = place.end - place.start
-    for module in known:
-        if len(module.data) == size and output.startswith(module.data, place.start):
-            return module
-    same = (one for one in written if len(one) == size and output.startswith(one, place.start))
-    return parse(hollow(next(same, None) or output[place.start : place.end]), libraries=True)
+def _same(one: Rope, other: Rope) -> bool:
+    return len(one) == len(other) and one.joined() == other.joined()
+
+
+def _hollow_output(output: Assembled, source: ComponentSource, known: Mapping[int, bytes], place: CoreModule) -> bytes:
+    """A core module of the output without what the engine has validated. `known`: those of the input."""
+    found = output.modules.get(place.start)
+    wasm = output.text[place.start : place.end] if found is None else found  # it may be in a component within
+    for start, part in source.parts.items():
+        if (
+            len(part.module.data) == len(wasm)
+            and (wasm if isinstance(wasm, bytes) else wasm.joined()) == part.module.data
+        ):
+            return known[start]
+    return hollow(wasm)
 
 
 def _check_output(
-    output: bytes, known: Sequence[Module], written: Sequence[bytes], deadline: Deadline, cache: Name | None
+    output: Assembled, source: ComponentSource, known: Mapping[int, bytes], deadline: Deadline, cache: Name | None
 ) -> Component:
     """Reads the output, validates it and goes through it. Its core modules were validated. Raises `OutputInvalid`.
 
-    `known`, `written`: modules of the input, and of the output, which need not be copied to be read.
+    `known`: the core modules of the input, `hollow`, by where they begin.
     """
     try:
-        component = read_component(output)
-        modules = {entry.start: _module(output, entry, known, written) for entry in component.core_modules()}
+        component = read_component(output.text)
+        modules = {one.start: _hollow_output(output, source, known, one) for one in component.core_modules()}
         if not check_shell(component, modules, deadline, cache):  # else nothing is new to the machine either
-            deadline.start(lambda: Machine(Dry(modules), Names()).run(component)).result()
+            parsed = {start: parse(wasm, libraries=True) for start, wasm in modules.items()}
+            deadline.start(lambda: Machine(Dry(parsed), Names()).run(component)).result()
     except PreinitError as problem:
         if problem.code == "time-limit":
             raise

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...binary.component import Component
 from ...binary.component.reader import CUSTOM
+from ...binary.rope import Rope
 from ...engine.component.linked import LinkedInstance
 from ...engine.values import RawFrame
 from ...errors import BudgetExceeded, Excess, WarningsRefused, counted
@@ -52,9 +53,10 @@ _HINTS = {
 
 
 class Output(NamedTuple):
-    """What was written, as it was read again; SHA-256 of the input and of it, in hex, where they were asked for;
+    """What was written, and as it was read again; SHA-256 of the input and of it, in hex, where they were asked for;
     exports that it lacks."""
 
+    written: Rope
     component: Component
     digests: tuple[str, str]
     removed: frozenset[str]
@@ -85,8 +87,8 @@ def find_component(
         preinit=VERSION,
         layout=options.layout,
         engine=paused.engine,
-        input=_facts(source.component, output.digests[0], options.measure_gzip),
-        output=_facts(output.component, output.digests[1], compressed),
+        input=_facts(source.component, source.data, output.digests[0], options.measure_gzip),
+        output=_facts(output.component, output.written, output.digests[1], compressed),
         runs=paused.runs,
         passes=passes,
         snapshot=_snapshot_facts(captured, rewritten),
@@ -98,13 +100,12 @@ def find_component(
     )
 
 
-def _facts(component: Component, sha256: str, measure_gzip: bool) -> ModuleFacts:
+def _facts(component: Component, data: bytes | Rope, sha256: str, measure_gzip: bool) -> ModuleFacts:
     sections: dict[str, int] = {}
     for section in component.sections:
         label = f"custom:{section.title}" if section.id == CUSTOM else _SECTIONS[section.id]
         sections[label] = sections.get(label, 0) + section.end - section.header
-    size = gzip_size(component.data) if measure_gzip else None
-    return ModuleFacts(sha256, len(component.data), sections, size)
+    return ModuleFacts(sha256, len(data), sections, gzip_size(data) if measure_gzip else None)
 
 
 def _snapshot_facts(captured: Captured, rewritten: dict[LinkedInstance, Rewritten]) -> SnapshotFacts:

@@ -30,10 +30,12 @@ from ...binary.component.recipe import (
 )
 from ...binary.cursor import Cursor
 from ...binary.module import Module, SectionId
+from ...binary.rope import Rope
 from ...engine.component.linked import LinkedInstance
 from ...engine.component.scope import Scope
 from ...errors import InitializerType, Unsupported, counted, quoted
 from ...tuples import NamedTuple
+from .assembled import Assembled, Piece, assembled, joined
 from .fixup import Fixup
 from .numbers import Numbers, exported, names_outer, sort_of
 
@@ -41,19 +43,20 @@ T = TypeVar("T")
 
 
 class Written(NamedTuple):
-    """What each instance of a component gets: `modules`, their bytes by instance; what is put into shared tables."""
+    """What each instance of a component gets: `modules`, by instance, of which several may have the same; what is put
+    into shared tables."""
 
-    modules: Mapping[LinkedInstance, bytes]
+    modules: Mapping[LinkedInstance, Rope]
     fixups: Mapping[Scope, Fixup]
 
 
-def write_component(root: Scope, scopes: Sequence[Scope], written: Written, removed: frozenset[str]) -> bytes:
+def write_component(root: Scope, scopes: Sequence[Scope], written: Written, removed: frozenset[str]) -> Assembled:
     """The component of `root`, without the exported functions `removed`. Raises `Unsupported`, `InitializerType`.
 
     `scopes`: all instances of components.
     """
     assert root.component is not None
-    return b"".join(_Writer(root.component, root, _Instances(scopes, written), written, removed).pieces())
+    return assembled(_Writer(root.component, root, _Instances(scopes, written), written, removed).pieces())
 
 
 class _Instances:
@@ -97,7 +100,7 @@ class _Kind(NamedTuple, Generic[T]):
     sort: str
     numbers: Numbers
     instances: Callable[[Placed], Sequence[T]]
-    content: Callable[[T], bytes]
+    content: Callable[[T], Piece]
     made: Mapping[Any, int]
     problem: str
     hint: str
@@ -122,7 +125,7 @@ class _Writer:
         self._data = component.data
         self._modules = Numbers()
         self._components = Numbers()
-        self._written_here: dict[int, list[bytes]] = {}  # core modules and components by where they begin
+        self._written_here: dict[int, list[Piece]] = {}  # core modules and components by where they begin
         self._exported: dict[str, frozenset[int]] = {}  # see `exported`
         self._number(self._core_modules())
         self._number(self._components_within())
@@ -134,7 +137,7 @@ class _Writer:
         for placed in self._component.definitions:
             if sort_of(placed.definition) != kind.sort:
                 continue
-            contents: list[bytes] = []
+            contents: list[Piece] = []
             owners: Sequence[T] = ()
             if isinstance(placed.definition, CoreModule | Nested):
                 owners = kind.instances(placed)
@@ -186,13 +189,13 @@ class _Writer:
         if scope not in self._instances.texts:
             assert scope.component is not None
             pieces = _Writer(scope.component, scope, self._instances, self._written).pieces()
-            self._instances.texts[scope] = b"".join(pieces)
+            self._instances.texts[scope] = joined(pieces)
         return self._instances.texts[scope]
 
-    def _copies(self, placed: Placed, sort: str, number: int, contents: list[bytes]) -> list[bytes]:
+    def _copies(self, placed: Placed, sort: str, number: int, contents: list[Piece]) -> list[Piece]:
         """What a definition becomes. What is exported stays: who instantiates that wants no state of ours."""
         _, start, end = placed
-        if len(contents) == 1 and len(contents[0]) == end - start and self._data.startswith(contents[0], start):
+        if len(contents) == 1 and len(contents[0]) == end - start and self._data.startswith(joined(contents), start):
             return contents
         if contents:
             if sort not in self._exported:
@@ -215,17 +218,17 @@ class _Writer:
 
     # -- sections
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
+    def pieces(self) -> Iterator[Piece]:
         yield self._data[self._component.start : self._component.start + 8]
         instances = 0
         for section in self._component.sections:
             placed = self._component.of(section)
             if section.id == CORE_MODULE:
                 for content in self._written_here[section.start]:
-                    yield from write.section(CORE_MODULE, content)  # without a copy of it
+                    yield from _section(CORE_MODULE, content)
             elif section.id == COMPONENT:
                 for content in self._written_here[section.start]:
-                    yield from write.section(COMPONENT, content)
+                    yield from _section(COMPONENT, content)
             elif section.id == CORE_INSTANCE:
                 yield writer.section(CORE_INSTANCE, list(self._core_instances(placed, instances)))
                 instances += len(placed)
@@ -322,7 +325,12 @@ class _Writer:
         return found
 
 
-def distinct(contents: Iterable[bytes]) -> list[bytes]:
+def _section(number: int, content: Piece) -> tuple[bytes, Piece]:
+    """A section, without a copy of what it holds."""
+    return bytes((number,)) + write.uleb(len(content)), content
+
+
+def distinct(contents: Iterable[Piece]) -> list[Piece]:
     """Each once, in their order. The hash of one is not asked for: it may be megabytes."""
     found = list(contents)
     return found if len(found) < 2 else list(dict.fromkeys(found))

@@ -13,14 +13,15 @@ from ...binary import encoder as write
 from ...binary.component import Component
 from ...binary.component.reader import COMPONENT, CORE_MODULE
 from ...binary.component.recipe import Nested
-from ...binary.cursor import Cursor
 from ...binary.digest import fingerprint
-from ...binary.module import Module, SectionId, read_sections
+from ...binary.module import SectionId, read_sections
+from ...binary.rope import Rope
 from ...engine.runtime import Deadline
 from ...errors import InvalidModule, PreinitError, TimeLimit, ToolMissing, UnsupportedProposal, as_limit
 from ...files.cache import Name, has_entry, write_entry
 from ...version import VERSION
 from ..parse.text import wasm_tools
+from .source import ComponentSource
 
 _KEPT = (
     SectionId.TYPE, SectionId.IMPORT, SectionId.FUNCTION, SectionId.TABLE, SectionId.MEMORY, SectionId.TAG,
@@ -28,26 +29,38 @@ _KEPT = (
 )  # fmt: skip
 _TRAPS = write.code_entry(b"\x00\x00\x0b")
 
+#: Bytes of a number of functions, at most.
+_LONGEST = 5
 
-def hollow(data: bytes) -> bytes:
-    """A module of the same type as that with the bytes `data`: its functions trap, it has no data."""
-    found = {section.id: section for section in read_sections(data)}
+
+def hollow(wasm: bytes | Rope) -> bytes:
+    """A module of the same type as that one: its functions trap, it has no data. Raises `Malformed`."""
+    rope = wasm if isinstance(wasm, Rope) else Rope([wasm])
+    found = {section.id: section for section in read_sections(rope)}
     pieces: list[write.Pieces] = []
     for number in write.SECTION_ORDER:
         section = found.get(number)
         if section and number == SectionId.CODE:
-            bodies = Cursor(data, section.start, section.end, section.label).count(2)
+            at = rope.cursor(section.start, min(section.start + _LONGEST, section.end), section.label)
+            bodies = at.u32()
+            if bodies > section.end - section.start:
+                raise at.fail(f"{bodies:,} functions do not fit into it", section.start)
             pieces.append(write.section(number, write.vector([_TRAPS] * bodies)))
         elif section and number in _KEPT:
-            pieces.append([memoryview(data)[section.header : section.end]])
+            pieces.append([rope.part(section.header, section.end)])
     return write.assemble(pieces)
 
 
-def _shell(component: Component, modules: Mapping[int, Module]) -> Iterator[bytes]:
+def hollows(source: ComponentSource) -> dict[int, bytes]:
+    """The same of all core modules, by where they begin."""
+    return {start: hollow(part.module.data) for start, part in source.parts.items()}
+
+
+def _shell(component: Component, modules: Mapping[int, bytes]) -> Iterator[bytes]:
     yield component.data[component.start : component.start + 8]
     for section in component.sections:
         if section.id == CORE_MODULE:
-            inner = hollow(modules[section.start].data)
+            inner = modules[section.start]
         elif section.id == COMPONENT:
             nested = component.definitions[section.first].definition
             assert isinstance(nested, Nested)
@@ -59,11 +72,11 @@ def _shell(component: Component, modules: Mapping[int, Module]) -> Iterator[byte
 
 
 def check_shell(
-    component: Component, modules: Mapping[int, Module], deadline: Deadline, cache: Name | None = None
+    component: Component, modules: Mapping[int, bytes], deadline: Deadline, cache: Name | None = None
 ) -> bool:
     """Validates a component but for the code of its core modules. Raises `InvalidModule`, `UnsupportedProposal`.
 
-    `modules`: its core modules, or `hollow` ones, by where they begin. `cache`: a folder that is `usable`, in which is
+    `modules`: its core modules, `hollow`, by where they begin. `cache`: a folder that is `usable`, in which is
     noted what was valid: where only data changed, or code, nothing needs to be started for the next build. Returns
     whether it was noted there.
     """

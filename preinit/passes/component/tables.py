@@ -16,7 +16,7 @@ from ...binary.module import Module
 from ...binary.sections import ElementSegment, ExternKind, Mode
 from ...engine.component.cores import Extern
 from ...engine.component.linked import LinkedInstance, Watcher
-from ...engine.values import RawValue
+from ...engine.values import NULL, RawValue
 from ...errors import EngineLimit
 from ..instrument import Instrumented
 from ..run.observed import Observed, observe_globals
@@ -75,10 +75,24 @@ class Watched(Watcher):
         module = instance.module
         for index in range(module.imported_tables, len(module.tables)):
             table = instance.extern(ExternKind.TABLE, index)
-            self._known[table] = self.entries(table)
+            self._known[table] = self._new(instance, index, table)
             self._expected[table] = list(self._known[table])
         where = self._instrumented[instance.base]
         self.globals[instance] = own_globals(instance, where)
+
+    def _new(self, instance: LinkedInstance, index: int, table: Extern) -> Entries:
+        """What one holds that was made just now: null, but for where its module's own segments are applied."""
+        module = instance.module
+        size = module.tables[index].limits.minimum
+        places: Sequence[range] = [range(size)]
+        if module.tables[index].initializer is None:
+            segments = [s for s in module.elements if s.mode is Mode.ACTIVE and s.table == index]
+            globals_ = [extern for extern in instance.given if extern.kind == ExternKind.GLOBAL]
+            places = _written(segments, size, partial(_integer, globals_))
+        found = [NULL] * size
+        for one in places:
+            found[one.start : one.stop] = self.entries(table, one)
+        return found
 
     def started(self, instance: LinkedInstance) -> None:
         self._known.clear()

@@ -83,8 +83,10 @@ def gzip_size(data: bytes | Rope) -> int:
     """Bytes that it has compressed."""
     import zlib
 
+    from ...binary.rope import Rope
+
     compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP)
-    views = [memoryview(piece) for piece in ((data,) if isinstance(data, bytes) else data.pieces)]
+    views = [memoryview(piece) for piece in (data.pieces if isinstance(data, Rope) else (data,))]
     parts = (view[at : at + _AT_ONCE] for view in views for at in range(0, len(view), _AT_ONCE))
     return sum(len(compressor.compress(part)) for part in parts) + len(compressor.flush())
 

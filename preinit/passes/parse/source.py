@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import cast
 
 from ...binary.encoder import COMPONENT_PREAMBLE
+from ...binary.mapped import Mapped
 from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
 from ...errors import PreinitError, Unreadable, UsageError, in_words, located, quoted, way_out
+from ...files.mapped import mapped_copy
 from ...files.regular import MOST_MODULE, read_bounded
 from ...options import Options
 from ...tuples import NamedTuple
@@ -41,8 +44,16 @@ def parse_within(wasm: Wasm, deadline: Deadline, libraries: bool = False) -> Mod
 
 
 def read_within(wasm: Wasm, deadline: Deadline) -> bytes:
-    """The bytes of a binary, from bytes or a file, text or binary. Raises as `binary` does, and `TimeLimit`."""
-    return deadline.start(lambda: binary(wasm, deadline.remaining())).result()
+    """The bytes of a binary, from bytes or a file, text or binary; mapped, if they are many.
+
+    Raises as `binary` does, and `TimeLimit`.
+    """
+
+    def get() -> bytes:
+        mapped = mapped_copy(wasm) if isinstance(wasm, str | os.PathLike) else None
+        return binary(wasm, deadline.remaining()) if mapped is None else mapped
+
+    return deadline.start(get).result()
 
 
 def is_component(data: bytes) -> bool:
@@ -89,6 +100,8 @@ def binary(wasm: Wasm, seconds: float | None = None, waits: bool = True) -> byte
 
     `waits`: for whoever writes to a pipe of that name. Raises `Unreadable`, `UsageError`, what reading text raises.
     """
+    if isinstance(wasm, Mapped):
+        return cast(bytes, wasm)
     if isinstance(wasm, bytes | bytearray | memoryview):
         data = bytes(wasm)
     elif isinstance(wasm, str | os.PathLike):

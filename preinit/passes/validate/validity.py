@@ -168,7 +168,7 @@ class Validity:
 
 
 def _joined(wasm: bytes | Rope) -> bytes:
-    return wasm if isinstance(wasm, bytes) else wasm.joined()
+    return wasm.joined() if isinstance(wasm, Rope) else wasm
 
 
 def _name(depends_on: Context) -> str:

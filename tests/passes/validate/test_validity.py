@@ -252,6 +252,18 @@ def test_fewer_segments_matter_to_bodies_that_may_name_one(body: str, may_name: 
     assert doubted(known._replace(segments=None), known, module) == []
 
 
+@pytest.mark.parametrize("at_once", range(1, 12))
+def test_what_is_in_doubt_does_not_depend_on_how_much_is_read_at_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = "(func (drop (ref.func 0))) (func (drop (ref.func 1))) (func (data.drop 0)) (func (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 0)))"
+    module = parse(wasm(f'(module (memory 1) (data "a") (export "a" (func 0)) (export "b" (func 1)) {bodies})'))
+    known = context_of_input(module)
+    monkeypatch.setattr("preinit.binary.outline._AT_ONCE", at_once)
+    assert doubted(known, known._replace(declared=frozenset({0})), module) == [1]
+    assert doubted(known, known._replace(segments=0), module) == [2, 3]
+
+
 def test_where_too_much_is_in_doubt_all_is(monkeypatch: pytest.MonkeyPatch) -> None:
     fields = '(memory 1) (data "a") (func (data.drop 0) (data.drop 0)) (func (data.drop 0))'
     data = wasm(f"(module {fields})")

@@ -1,0 +1,86 @@
+"""A binary that is mapped from a file: its pages can leave memory, and come back when they are read."""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import cast
+
+#: Bytes after which whoever reads all of them gives back what it has read.
+_SOME = 4 << 20
+
+#: Seconds after which they are given back while something reads all of them that can't do that itself.
+_PERIOD = 0.03
+
+
+class Mapped(mmap.mmap):
+    """Stands for bytes that never change: it has all that reading a module does with those. Nobody else may have the
+    file."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, bytes | Mapped):
+            return NotImplemented
+        return len(self) == len(other) and self.startswith(memoryview(other))
+
+    def __contains__(self, part: object) -> bool:
+        return self.find(cast(bytes, part)) >= 0
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return bytes, (self[:],)
+
+    def startswith(self, prefix: bytes | memoryview, start: int = 0) -> bool:
+        """As that of bytes; of what else is mapped, pages are given back."""
+        there, view = memoryview(self)[start:], memoryview(prefix)
+        if len(there) < len(view):
+            return False
+        for at in range(0, len(view), _SOME):
+            end = min(at + _SOME, len(view))
+            if there[at:end].tobytes() != view[at:end].tobytes():  # views would be compared item by item
+                return False
+            give_back(there)
+            give_back(view)
+        return True
+
+
+def give_back(data: bytes | memoryview) -> None:
+    """Takes the pages of what is mapped out of memory; of anything else, does nothing."""
+    held = data.obj if isinstance(data, memoryview) else data
+    if isinstance(held, Mapped):
+        held.madvise(mmap.MADV_DONTNEED)
+
+
+def in_turn(data: bytes | memoryview) -> Iterator[memoryview]:
+    """All of the bytes; of what is mapped, some at a time, which are given back when the next are asked for."""
+    view = memoryview(data)
+    step = _SOME if isinstance(view.obj, Mapped) else max(len(view), 1)
+    for at in range(0, len(view), step):
+        yield view[at : at + step]
+        give_back(view)
+
+
+@contextmanager
+def giving_back(data: bytes | memoryview) -> Iterator[None]:
+    """Gives back what is mapped again and again, while something reads all of it that can't do that itself."""
+    if not isinstance(data, Mapped):
+        yield
+        return
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(_PERIOD):
+            give_back(data)
+
+    thread = threading.Thread(target=work, daemon=True)
+    with suppress(RuntimeError):  # too many threads
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        give_back(data)

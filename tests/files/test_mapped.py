@@ -1,0 +1,190 @@
+"""Large inputs are mapped from a copy of theirs: they are read as bytes are, and nobody can change them."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import preinit
+from preinit.binary import encoder as write
+from preinit.binary import mapped as mapping
+from preinit.binary.encoder import COMPONENT_PREAMBLE
+from preinit.binary.mapped import Mapped, give_back, giving_back, in_turn
+from preinit.binary.module import parse
+from preinit.binary.rope import Rope
+from preinit.files import mapped as inputs
+from preinit.files.mapped import mapped_copy
+from preinit.passes.observer import Event
+from tests.support.command import GOOD, run
+from tests.support.modules import wasm
+from tests.support.waiting import PATIENCE
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files without a name are Linux's")
+
+#: More than is read at once.
+LARGE = wasm(GOOD) + b"".join(write.custom_section("notes", bytes(range(256)) * (inputs.LARGE >> 8)))
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    path = tmp_path / "large.wasm"
+    path.write_bytes(LARGE)
+    return path
+
+
+def mapped(path: Path) -> bytes:
+    found = mapped_copy(path)
+    assert found is not None
+    assert isinstance(found, Mapped)
+    return found
+
+
+def test_a_large_module_is_built_as_its_bytes_are(large: Path) -> None:
+    expected = preinit.build(LARGE)
+    found = preinit.build(large)
+    assert found.wasm == expected.wasm
+    assert found.report.input == expected.report.input
+
+
+def test_the_command_builds_it_too_and_leaves_no_file(large: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    run("build", large, "-o", tmp_path / "out.wasm", "--verify", code=0, TMPDIR=str(folder))
+    assert (tmp_path / "out.wasm").read_bytes() == preinit.build(LARGE).wasm
+    assert not [*folder.iterdir()]
+
+
+def test_an_output_may_take_the_place_of_its_input(large: Path) -> None:
+    run("build", large, "-o", large, code=0)
+    assert large.read_bytes() == preinit.build(LARGE).wasm
+
+
+@pytest.mark.parametrize("stage", ["plan", "run", "rewrite"])
+def test_who_changes_the_file_meanwhile_changes_nothing(large: Path, stage: str) -> None:
+    seen = []
+
+    def spoil(event: Event) -> None:
+        if event[:2] == ("begins", stage):
+            seen.append(stage)
+            large.write_bytes(b"")
+
+    expected = preinit.build(LARGE).wasm
+    assert preinit.build(large, progress=spoil).wasm == expected
+    assert seen
+
+
+def missing(tmp_path: Path) -> Path:
+    return tmp_path / "missing"
+
+
+def no_folder(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.touch()
+    return path
+
+
+def without_files_of_no_name(_: Path) -> Path:
+    return Path("/proc")
+
+
+@pytest.mark.parametrize("folder", [missing, no_folder, without_files_of_no_name])
+def test_where_there_can_be_no_copy_it_is_read(
+    folder: Callable[[Path], Path], large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(folder(tmp_path)))
+    assert mapped_copy(large) is None
+    assert preinit.build(large).wasm == preinit.build(LARGE).wasm
+
+
+def test_a_copy_larger_than_files_may_be_is_not_made(large: Path, tmp_path: Path) -> None:
+    script = """if True:
+        import resource, sys
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        from preinit.files.mapped import mapped_copy
+        assert mapped_copy(sys.argv[1]) is None
+        import preinit
+        print(len(preinit.build(sys.argv[1]).wasm))"""
+    done = subprocess.run([sys.executable, "-c", script, str(large)], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout == f"{len(preinit.build(LARGE).wasm)}\n", done.stderr
+
+
+def test_only_large_modules_are_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    for content in (wasm(GOOD), bytes(inputs.LARGE), COMPONENT_PREAMBLE + bytes(inputs.LARGE), b""):
+        path.write_bytes(content)
+        assert mapped_copy(path) is None
+    os.mkfifo(tmp_path / "pipe")
+    for other in (tmp_path, tmp_path / "missing", tmp_path / "pipe", Path(os.devnull), "a\0b"):
+        assert mapped_copy(other) is None
+
+
+def test_it_is_compared_by_what_it_holds(large: Path) -> None:
+    one, two = mapped(large), mapped(large)
+    assert one == two
+    assert one == LARGE
+    assert one in [LARGE]
+    assert one != LARGE[:-1]
+    assert one != LARGE[:-1] + b"?"
+    assert pickle.loads(pickle.dumps(one)) == LARGE
+    assert one != "text"  # type: ignore[comparison-overlap]
+
+
+@given(start=st.integers(0, 50), size=st.integers(0, 60), step=st.integers(1, 70), other=st.booleans())
+def test_it_holds_what_its_bytes_hold(start: int, size: int, step: int, other: bool) -> None:
+    data = bytes(range(50))
+    part = data[start : start + size]
+    if other and part:
+        part = part[:-1] + b"?"
+    one = small(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapping, "_SOME", step)
+        assert one.startswith(part, start) == data.startswith(part, start)
+        assert (part in one) == (part in data)
+        assert b"".join(map(bytes, in_turn(one))) == data
+        assert b"".join(map(bytes, in_turn(memoryview(one)[3:20]))) == data[3:20]
+
+
+def small(data: bytes) -> bytes:
+    with tempfile.TemporaryFile() as stream:
+        stream.write(data)
+        stream.flush()
+        return cast(bytes, Mapped(stream.fileno(), len(data), access=mmap.ACCESS_COPY))
+
+
+def test_its_pages_leave_memory_and_come_back(large: Path) -> None:
+    one = mapped(large)
+
+    def resident() -> int:
+        found = re.search(r"(?m)^RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        assert found
+        return int(found[1]) << 10
+
+    before = resident()
+    assert one.find(b"not there") < 0
+    assert resident() - before > inputs.LARGE // 2
+    give_back(memoryview(one)[5:])
+    assert resident() - before < inputs.LARGE // 4
+    with giving_back(one):
+        assert one == LARGE
+    assert resident() - before < inputs.LARGE // 4
+
+
+def test_a_rope_of_it_is_not_joined(large: Path) -> None:
+    one = mapped(large)
+    rope = Rope([b"before", memoryview(one)[8:], b"behind"])
+    assert [len(piece) for piece in rope.pieces] == [6, len(LARGE) - 8, 6]
+    assert Rope([one]).cursor(0, 8, "it").buffer is one
+    assert rope.joined() == b"before" + LARGE[8:] + b"behind"
+    assert parse(one).sections == parse(LARGE).sections
