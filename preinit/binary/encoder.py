@@ -24,13 +24,15 @@ SECTION_ORDER = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
 #: A 32-bit length can't say more.
 LARGEST_SECTION = (1 << 32) - 1
 
-_SMALL = tuple(bytes((number,)) for number in range(0x80))
+#: Numbers of one byte, and the lowest seven bits of larger ones.
+SMALL = tuple(bytes((number,)) for number in range(0x80))
+CONTINUED = tuple(bytes((number | 0x80,)) for number in range(0x80))
 
 
 def uleb(number: int) -> bytes:
     """`number` as unsigned LEB128, in as few bytes as it needs."""
     if number < 0x80:
-        return _SMALL[number]
+        return SMALL[number]
     if number < 0x4000:
         return bytes((number & 0x7F | 0x80, number >> 7))
     return bytes(leb128.u.encode(number))
@@ -44,7 +46,7 @@ def sleb(number: int) -> bytes:
         ).to_bytes(4, "little")
     if -(1 << 27) <= number < 1 << 27:
         if -(1 << 6) <= number < 1 << 6:
-            return _SMALL[number & 0x7F]
+            return SMALL[number & 0x7F]
         if -(1 << 13) <= number < 1 << 13:
             return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F))
         if -(1 << 20) <= number < 1 << 20:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ...binary.component import Component
 from ...binary.component.recipe import (
     Bundle,
+    CoreExport,
     CoreModule,
     Definition,
     Export,
@@ -62,6 +63,8 @@ def names_outer(component: Component, sort: str) -> bool:
 def sort_of(definition: Definition) -> str:
     """To which index space a definition adds, of those that are asked about."""
     match definition:
+        case CoreExport():  # of some components there are thousands
+            return ""
         case CoreModule():
             return "core module"
         case Nested():

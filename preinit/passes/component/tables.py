@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, compress, count
+from operator import ne
 
 from ...binary.constexpr import evaluate, integer_of
 from ...binary.module import Module
@@ -153,4 +154,5 @@ def _written(
 def _differing(now: Entries, then: Entries) -> Iterator[int]:
     if now == then:
         return iter(())
-    return (index for index, pair in enumerate(zip_longest(now, then)) if pair[0] != pair[1])
+    shorter, longer = sorted((len(now), len(then)))
+    return chain(compress(count(), map(ne, now, then)), range(shorter, longer))

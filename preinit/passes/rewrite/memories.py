@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...binary import assembler as code
 from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
-from ...binary.encoder import sleb, uleb
+from ...binary.encoder import CONTINUED, SMALL, sleb, uleb
 from ...binary.module import Module, SectionId
 from ...binary.stores import Store, instructions
 from ...binary.types import I32, I64, Limits
@@ -49,22 +49,33 @@ def imported_limits(limits: Limits, index: int, states: Sequence[MemoryState], o
     return limits if owners.restores(index) else limits._replace(minimum=states[index].pages)
 
 
-def active_entries(
-    module: Module, states: Sequence[MemoryState], runs: Iterable[Run]
-) -> Iterator[tuple[bytes, memoryview]]:
-    """The data segment that puts each run where it belongs: what comes before its content, and that."""
-    heads = [active_head(memory) for memory in range(len(states))]
-    plain = [head + b"\x41" for head in heads]  # what `offset_constant` does, inline
-    small = [uleb(size) for size in range(0x80)]
-    is_64 = [limits.is_64 for limits in module.memories]
-    contents = [state.content for state in states]
-    for memory, start, end in runs:  # of tens of thousands
+def active_entries(module: Module, states: Sequence[MemoryState], runs: Iterable[Run]) -> write.Pieces:
+    """The data segments that put runs where they belong: for each, what comes before its content, and that."""
+    small, continued, rest = SMALL, CONTINUED, _Rest()
+    entries: write.Pieces = []
+    add = entries.append
+    memory = -1
+    for number, start, end in runs:  # of tens of thousands
+        if number != memory:
+            memory = number
+            head, content, is_64 = active_head(memory), states[memory].content, module.memories[memory].is_64
+            plain = head + b"\x41"  # what `offset_constant` does, inline
         size = end - start
         length = small[size] if size < 0x80 else uleb(size)
-        if start < 1 << 31 and not is_64[memory]:
-            yield plain[memory] + sleb(start) + code.END + length, contents[memory][start:end]
+        if 1 << 13 <= start < 1 << 31 and not is_64:
+            add(plain + continued[start & 0x7F] + continued[start >> 7 & 0x7F] + rest[start >> 14] + length)
         else:
-            yield heads[memory] + offset_constant(start, is_64[memory]) + length, contents[memory][start:end]
+            add(head + offset_constant(start, is_64) + length)
+        add(content[start:end])
+    return entries
+
+
+class _Rest(dict[int, bytes]):
+    """What follows the two lowest bytes of an offset, which many segments have in common."""
+
+    def __missing__(self, number: int) -> bytes:
+        self[number] = found = sleb(number) + code.END
+        return found
 
 
 def active_head(memory: int) -> bytes:

@@ -7,7 +7,7 @@ was dropped. Element segments of changed tables are emptied in place, since code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from ...binary import encoder as write
@@ -42,20 +42,14 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
     _, active, restored = _within_slots(module, plan, runs)
     active, images = mapped(module, plan, active)
-    todo = memories.active_entries(module, snapshot.memories, active)
-    entries: write.Pieces = []  # of tens of thousands of segments: one list, not one for each
-    number = 0
-    empty = {index: _empty(module, index, plan) for index in range(len(module.memories))}
-    if plan.segments.keep_slots:
-        for index, segment in enumerate(module.data_segments):
-            if segment.mode is Mode.PASSIVE:
-                entries += _kept(module, snapshot.segments, index, segment)
-            else:
-                entries += next(todo, empty[segment.memory])
-        number = len(module.data_segments)
-    before = len(entries)
-    entries.extend(chain.from_iterable(todo))
-    number += (len(entries) - before) // 2
+    slots = module.data_segments if plan.segments.keep_slots else ()
+    # Two for each segment; of tens of thousands of those, one list.
+    entries = memories.active_entries(module, snapshot.memories, active)
+    number = len(active)
+    if slots:
+        passive = sum(segment.mode is Mode.PASSIVE for segment in slots)
+        number = max(number, len(slots) - passive) + passive
+        entries = [*chain.from_iterable(_in_slots(module, snapshot, plan, entries))]
     placed = list(zip(restored, range(number, number + len(restored)), strict=True))
     for run in restored:
         entries += memories.passive_entry(snapshot.memories, run)
@@ -71,6 +65,19 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
     pieces: write.Pieces = [b"".join([bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries])] if number else []
     held = sorted([*active, *restored, *images.stored]) if restored or images.stored else active
     return DataWritten(pieces, number, held, placed, images)
+
+
+def _in_slots(module: Module, snapshot: Snapshot, plan: Plan, active: write.Pieces) -> Iterator[write.Pieces]:
+    """The segments in the slots of the module's own, and the rest after them. `active`: two pieces for each."""
+    empty = {index: _empty(module, index, plan) for index in range(len(module.memories))}
+    done = 0
+    for index, segment in enumerate(module.data_segments):
+        if segment.mode is Mode.PASSIVE:
+            yield _kept(module, snapshot.segments, index, segment)
+        else:
+            yield active[done : done + 2] or empty[segment.memory]
+            done += 2
+    yield active[done:]
 
 
 def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:
