@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputNotWritable, PreinitError, UsageError, locate_input, printable
+from ..files.ahead import Ahead
 from ..files.outputs import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..passes.observer import Observer
 from .arguments import other_inputs, read
@@ -47,18 +48,24 @@ def build_file(given: Mapping[str, Any], progress: Progress) -> None:
             f"the module, a binary, would overwrite the text {source!r} that it is made from",
             hint="Name another file with `-o`.",
         )
+    from ..engine.room import has_limit
     from ..passes.pipeline import build_module  # imports the engine
 
-    observer = Observer()
+    observer, ahead = Observer(), Ahead(output)
+    if not has_limit():  # a thread takes address space
+        observer.output = ahead.begin
     try:
         with shown(observer, given["quiet"], given["verbose"]):
             result = build_module(data, options, observer)
             verified = verify_calls(data, result.wasm, options, observer=observer) if verify else None
-    except PreinitError as problem:
-        locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
+    except BaseException as problem:
+        ahead.discard()
+        if isinstance(problem, PreinitError):
+            locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
         raise
     progress.writing = True
-    write_output(output, result.written.pieces)
+    if not ahead.finish(result.written):
+        write_output(output, result.written.pieces)
     for option, target in (("--report", report), ("--html", html)):
         if not target:
             continue

@@ -32,7 +32,7 @@ def write_output(target: str, data: bytes | Sequence[bytes | memoryview], option
                 raise OSError(errno.EBADF, "it is closed")
             sys.stdout.flush()
             write_all(sys.stdout.fileno(), *pieces)  # `sys.stdout.buffer` may write less, with PYTHONUNBUFFERED
-        elif _is_stream(target):
+        elif is_stream(target):
             with open(target, "wb", buffering=0) as stream:  # may be /dev/stdout
                 write_all(stream.fileno(), *pieces)
         else:
@@ -45,7 +45,7 @@ def write_output(target: str, data: bytes | Sequence[bytes | memoryview], option
 
 def check_writable(target: str, option: str = "-o") -> None:
     """Finds out before a long build whether the output can be written. Raises `OutputNotWritable`."""
-    if target == STANDARD_OUTPUT or _is_stream(target):
+    if target == STANDARD_OUTPUT or is_stream(target):
         return
     shown = f"the {NOUNS[option]} {target!r}"
     if os.path.basename(target) in ("", os.curdir, os.pardir):  # nothing may be there yet
@@ -90,7 +90,7 @@ def same_file(one: str, other: str) -> bool:
     """Whether two targets would overwrite each other."""
     if STANDARD_OUTPUT in (one, other):
         return one == other
-    return os.path.realpath(one) == os.path.realpath(other) and not _is_stream(one)
+    return os.path.realpath(one) == os.path.realpath(other) and not is_stream(one)
 
 
 def check_outputs(inputs: Mapping[str, str | None], outputs: Mapping[str, str | None]) -> None:
@@ -113,7 +113,7 @@ def check_outputs(inputs: Mapping[str, str | None], outputs: Mapping[str, str | 
         check_writable(name, option)
 
 
-def _is_stream(target: str) -> bool:
+def is_stream(target: str) -> bool:
     """Whether `target` is a device or a pipe, asked before links are resolved: /dev/stdout may lead to a pipe."""
     try:
         mode = os.stat(target).st_mode

@@ -16,38 +16,64 @@ from .locks import lock, remove_if_left
 _PARTIAL = re.compile(r"\.preinit-[0-9a-f]{8}\.partial")
 
 
-def replace_file(target: str | os.PathLike[str], *pieces: bytes | memoryview) -> None:
-    """Puts a file with those `pieces` at `target` in one step; until then what is there stays as it was.
+class Partial:
+    """A file beside `target` that takes its place in one step, or is discarded; until then what is there stays.
 
-    The mode stays, or is what the umask asks for. Raises `OSError`, also where a device, a pipe or a folder is there.
+    The mode stays, or is what the umask asks for. All raise `OSError`; making one, also where a device, a pipe or a
+    folder is there.
     """
-    path, mode = os.fspath(target), None
-    folder = os.path.dirname(path)
-    if os.path.exists(path):
-        if not os.path.isfile(path):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        if not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        mode = stat.S_IMODE(os.stat(path).st_mode)
-    _remove_left(folder)
-    partial = os.path.join(folder, f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
-    try:
+
+    def __init__(self, target: str | os.PathLike[str]) -> None:
+        self._target = path = os.fspath(target)
+        self._mode: int | None = None
+        folder = os.path.dirname(path)
+        if os.path.exists(path):
+            if not os.path.isfile(path):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            self._mode = stat.S_IMODE(os.stat(path).st_mode)
+        _remove_left(folder)
+        self._path = os.path.join(folder, f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
         # Mode 0o666 less the umask, as for any file that a program makes.
-        number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            held = lock(number)  # until it is closed, nobody takes it for one of a dead run
-            write_all(number, *pieces)
-            if mode is not None:
-                os.chmod(partial, mode)
-            if held:
-                os.replace(partial, path)
-        finally:
-            os.close(number)
-        if not held:  # on Windows, an open file has to keep its name
-            os.replace(partial, path)
-    except BaseException:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        self._number = os.open(self._path, flags, 0o666)
+        self._held = lock(self._number)  # until it is closed, nobody takes it for one of a dead run
+
+    def write(self, *pieces: bytes | memoryview) -> None:
+        """Writes what comes next."""
+        write_all(self._number, *pieces)
+
+    def commit(self) -> None:
+        """Puts it at the target."""
+        if self._mode is not None:
+            os.chmod(self._path, self._mode)
+        if self._held:
+            os.replace(self._path, self._target)
+        self._close()
+        if not self._held:  # on Windows, an open file has to keep its name
+            os.replace(self._path, self._target)
+
+    def discard(self) -> None:
+        """Removes it."""
+        self._close()
         with suppress(FileNotFoundError):
-            os.unlink(partial)
+            os.unlink(self._path)
+
+    def _close(self) -> None:
+        number, self._number = self._number, -1
+        if number >= 0:
+            os.close(number)
+
+
+def replace_file(target: str | os.PathLike[str], *pieces: bytes | memoryview) -> None:
+    """Puts a file with those `pieces` at `target` in one step, as `Partial` does. Raises `OSError`."""
+    partial = Partial(target)
+    try:
+        partial.write(*pieces)
+        partial.commit()
+    except BaseException:
+        partial.discard()
         raise
 
 

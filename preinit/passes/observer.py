@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from ..binary.rope import Rope
 
 #: What a stage of a build is called; other commands name their stages in such words themselves.
 WORDS = {
@@ -55,7 +58,8 @@ class Observer:
     Another thread may look at it. `now` is the stage, which may be set anew inside; `detail` what of it, if there is
     more to say; `started` when the object was made, on `time.perf_counter`. `compiled` tells how many functions are
     compiled, how many bytes of their code, in how many modules; None while nothing is compiled on demand. `listeners`
-    are called with each event, in the thread in which it happens.
+    are called with each event, in the thread in which it happens. `output` is called with what is written, before it is
+    validated: again, where that is not valid and is written in another way.
     """
 
     def __init__(self, listener: Listener | None = None) -> None:
@@ -66,6 +70,7 @@ class Observer:
         self.started = time.perf_counter()
         self.compiled: Callable[[], tuple[int, int, int]] | None = None
         self.listeners: list[Listener] = [listener] if listener else []
+        self.output: Callable[[Rope], object] | None = None
 
     @contextmanager
     def stage(self, name: str, detail: str = "") -> Iterator[None]:
@@ -80,6 +85,11 @@ class Observer:
             name = self.now  # what is done inside may have called it more exactly
             self.seconds[name] = self.seconds.get(name, 0.0) + self.last
             self._tell(Event("ended", name, self.last, self.detail))
+
+    def wrote(self, output: Rope) -> None:
+        """An output is written; it may not be valid."""
+        if self.output:
+            self.output(output)
 
     def note(self, said: str) -> None:
         """What was found out or decided, for those who want to know."""

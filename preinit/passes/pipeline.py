@@ -20,10 +20,12 @@ from .run.kept import Kept
 from .validate.validity import InputCheck, Validity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Unpack
 
     from ..options.fields import Fields
     from ..result import Result
+    from .rewrite import Rewritten
 
 
 def build(
@@ -115,10 +117,16 @@ def build_source(
         checking.finish(observer)
         give_back(job.module.data)  # of which compiling has read most: writing the output takes memory, too
         outputs = rewrite(job, snapshot, paused, late, observer)
-        output = first_valid(outputs, job, validity, observer)
+        output = first_valid(_told(outputs, observer), job, validity, observer)
         report = find(job, paused, snapshot, output, scrubbed, differences, late, observer.seconds)
     check_accepted(report, job, output)
     return Result(output.written, report)
+
+
+def _told(outputs: Iterator[Rewritten], observer: Observer) -> Iterator[Rewritten]:
+    for output in outputs:
+        observer.wrote(output.written)
+        yield output
 
 
 def with_python_hints(result: Result) -> Result:

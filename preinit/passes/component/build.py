@@ -95,6 +95,7 @@ def build_component(
         removed = frozenset() if options.keep_init_func else _removed(plan)
         with observer.stage("rewrite"):
             output = _write(source, paused, captured, rewritten, names, removed)
+        observer.wrote(output.written)
         if options.digest_modules:
             digests.append(deadline.start(lambda: sha256(*output.written.pieces).hex()))
         with observer.stage("validate"):
