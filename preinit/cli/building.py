@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputNotWritable, PreinitError, UsageError, locate_input, printable
-from ..files.ahead import Ahead
 from ..files.outputs import NOUNS, STANDARD_OUTPUT, check_writable, same_file, write_output
 from ..passes.observer import Observer
 from .arguments import other_inputs, read
@@ -51,20 +50,24 @@ def build_file(given: Mapping[str, Any], progress: Progress) -> None:
     from ..engine.room import has_limit
     from ..passes.pipeline import build_module  # imports the engine
 
-    observer, ahead = Observer(), Ahead(output)
-    if not has_limit():  # a thread takes address space
+    observer, ahead = Observer(), None
+    if len(data) >= _LARGE and not has_limit():  # a thread takes address space
+        from ..files.ahead import Ahead
+
+        ahead = Ahead(output)
         observer.output = ahead.begin
     try:
         with shown(observer, given["quiet"], given["verbose"]):
             result = build_module(data, options, observer)
             verified = verify_calls(data, result.wasm, options, observer=observer) if verify else None
     except BaseException as problem:
-        ahead.discard()
+        if ahead:
+            ahead.discard()
         if isinstance(problem, PreinitError):
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
         raise
     progress.writing = True
-    if not ahead.finish(result.written):
+    if not (ahead and ahead.finish(result.written)):
         write_output(output, result.written.pieces)
     for option, target in (("--report", report), ("--html", html)):
         if not target:

@@ -11,7 +11,6 @@ from ...binary.mapped import Mapped
 from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
 from ...errors import PreinitError, Unreadable, UsageError, in_words, located, quoted, way_out
-from ...files.mapped import mapped_copy
 from ...files.regular import MOST_MODULE, read_bounded
 from ...options import Options
 from ...tuples import NamedTuple
@@ -50,8 +49,13 @@ def read_within(wasm: Wasm, deadline: Deadline) -> bytes:
     """
 
     def get() -> bytes:
-        mapped = mapped_copy(wasm) if isinstance(wasm, str | os.PathLike) else None
-        return binary(wasm, deadline.remaining()) if mapped is None else mapped
+        if isinstance(wasm, str | os.PathLike):
+            from ...files.mapped import mapped_copy
+
+            mapped = mapped_copy(wasm)
+            if mapped is not None:
+                return mapped
+        return binary(wasm, deadline.remaining())
 
     return deadline.start(get).result()
 
