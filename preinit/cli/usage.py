@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from ..errors import UsageError, printable
@@ -23,11 +25,23 @@ _ELSEWHERE = {
 }
 
 
+#: What click says of a value, and what would be one, by what it calls it.
+_WANTED = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "integer range": "a whole number",
+    "float": "a number",
+}
+_NOT_VALID = re.compile(rf"('.*') is not a valid ({'|'.join(_WANTED)})\.", re.DOTALL)
+
+
 def in_our_words(problem: click.ClickException, command: str) -> UsageError:
     """The same in our words. `command`: what was called, `preinit build`, say."""
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     if isinstance(problem, click.NoSuchOption):
         what = f"there is no option `{printable(problem.option_name)}`"
+    elif isinstance(problem, click.BadParameter) and problem.param and (value := _NOT_VALID.match(problem.message)):
+        what = f"{printable(value[1])} is not what `{problem.param.opts[-1]}` takes: {_WANTED[value[2]]}"
     else:
         what = printable(" ".join(problem.format_message().split()).removesuffix("."))
     return UsageError(f"{what[:1].lower()}{what[1:]}", where=command, hint=_hint(problem, context, command))
@@ -40,6 +54,8 @@ def _hint(problem: click.ClickException, context: click.Context | None, command:
     if isinstance(problem, Repeated):
         return problem.hint
     if isinstance(problem, click.NoSuchOption):
+        if problem.option_name == "--version":
+            return "Write `preinit --version`."
         meant = _ELSEWHERE.get(f"{command} {problem.option_name}")
         if meant or (meant := _close(problem.option_name, context)):
             return f"Write `{meant}`."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from posixpath import normpath
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError, printable, quoted
@@ -116,7 +117,21 @@ def _parse_folder(text: str, flag: str) -> tuple[str, str]:
 
 def _folders() -> Kind:
     plain = pairs(path_text, guest_text, "HOST[::GUEST]", "lib::/usr/lib")
+
+    def check(option: str, value: Any) -> tuple[tuple[str, str], ...]:
+        found: tuple[tuple[str, str], ...] = plain.check(option, value)
+        places: dict[str, str] = {}
+        for host, guest in found:
+            if places.setdefault(normpath(guest), host) != host:
+                raise UsageError(
+                    f"two folders are {quoted(guest)} in the guest: {quoted(places[normpath(guest)])} and "
+                    f"{quoted(host)}",
+                    hint="Give each a path of its own: `--dir HOST::GUEST`.",
+                )
+        return found
+
     return plain._replace(
+        check=check,
         parse=_parse_folder,
         resolve=lambda value, files: tuple((files.folder(host), guest) for host, guest in items(value)),
         anchor=lambda value, folder: {anchored_path(host, folder): guest for host, guest in items(value)},

@@ -196,7 +196,7 @@ def _seconds() -> Kind:
 
     def convert(text: str) -> float:
         seconds = float(text)
-        if not 0 < seconds <= _LONGEST:
+        if "_" in text or not 0 < seconds <= _LONGEST:  # Python's numbers may have underscores
             raise ValueError
         return seconds
 

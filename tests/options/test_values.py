@@ -76,6 +76,7 @@ def test_an_option_that_does_not_fit_is_refused(fields: dict[str, Any], words: s
         ({"dirs": "lib"}, "a dict or a list of pairs"),
         ({"dirs": {b"lib": "/lib"}}, "a path, not bytes"),
         ({"dirs": {"lib": b"/lib"}}, "a string, not bytes"),
+        ({"dirs": {"a": "/lib", "b": "/lib"}}, "two folders are '/lib' in the guest: 'a' and 'b'"),
         ({"stdin": "text"}, "stdin must be bytes, not str"),
         ({"random": "seed:x"}, "Write seed:N with a number of 64 bits"),
         ({"quiet_guest": "yes"}, "quiet_guest must be True or False"),
