@@ -67,7 +67,7 @@ def component_subject(
     Raises what reading a component and choosing an initializer raise.
     """
     source: ComponentSource = read_component_source(data, options, deadline)
-    check_shell(source.component, hollows(source), deadline)
+    check_shell(source.component, hollows(source, deadline), deadline)
     plan = make_component_plan(source, options)
     check_parts(source, plan.instances, options)
     calls = list(plan.calls)

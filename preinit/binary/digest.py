@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .mapped import in_turn
+
 if TYPE_CHECKING:
     import hashlib
 
@@ -18,6 +20,9 @@ _BUILT_IN = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
 
 #: Bytes up to which Python's own is as good: `hashlib` loads a library for all of cryptography, which takes 3 ms.
 _SHORT = 1 << 18
+
+#: Bytes of a piece that is large, and may be mapped.
+_LONG = 1 << 20
 
 #: Bytes of a fingerprint.
 FINGERPRINT = 32
@@ -45,7 +50,11 @@ def fingerprint_of(pieces: Iterable[bytes | memoryview]) -> bytes:
 
 def _digest(digest: hashlib._Hash | hashlib.blake2b, pieces: Iterable[bytes | memoryview]) -> bytes:
     for piece in pieces:
-        digest.update(piece)
+        if len(piece) < _LONG:  # there may be thousands
+            digest.update(piece)
+        else:
+            for part in in_turn(piece):
+                digest.update(part)
     return digest.digest()
 
 

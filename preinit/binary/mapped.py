@@ -19,7 +19,7 @@ class Mapped(mmap.mmap):
     """Stands for bytes that never change: it has all that reading a module does with those. Nobody else may have the
     file."""
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = mmap.mmap.__hash__  # one is no other, though they may hold the same
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -65,9 +65,12 @@ def in_turn(data: bytes | memoryview) -> Iterator[memoryview]:
 
 
 @contextmanager
-def giving_back(data: bytes | memoryview) -> Iterator[None]:
-    """Gives back what is mapped again and again, while something reads all of it that can't do that itself."""
-    if not isinstance(data, Mapped):
+def giving_back(data: bytes | memoryview, threads: bool = True) -> Iterator[None]:
+    """Gives back what is mapped again and again, while something reads all of it that can't do that itself.
+
+    `threads`: whether there may be one more; without, all of it is in memory for that long.
+    """
+    if not (threads and isinstance(data, Mapped)):
         yield
         return
     done = threading.Event()

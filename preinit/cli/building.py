@@ -51,7 +51,8 @@ def build_file(given: Mapping[str, Any], progress: Progress) -> None:
     from ..passes.pipeline import build_module  # imports the engine
 
     observer, ahead = Observer(), None
-    if len(data) >= _LARGE and not has_limit():  # a thread takes address space
+    # To verify it, the guest runs again, and might find the file; a thread takes address space.
+    if len(data) >= _LARGE and not verify and not has_limit():
         from ..files.ahead import Ahead
 
         ahead = Ahead(output)
@@ -60,15 +61,15 @@ def build_file(given: Mapping[str, Any], progress: Progress) -> None:
         with shown(observer, given["quiet"], given["verbose"]):
             result = build_module(data, options, observer)
             verified = verify_calls(data, result.wasm, options, observer=observer) if verify else None
+        progress.writing = True
+        if not (ahead and ahead.finish(result.written)):
+            write_output(output, result.written.pieces)
     except BaseException as problem:
         if ahead:
             ahead.discard()
-        if isinstance(problem, PreinitError):
+        if isinstance(problem, PreinitError) and not progress.writing:
             locate_input(problem, "standard input" if source == STANDARD_OUTPUT else source)
         raise
-    progress.writing = True
-    if not (ahead and ahead.finish(result.written)):
-        write_output(output, result.written.pieces)
     for option, target in (("--report", report), ("--html", html)):
         if not target:
             continue

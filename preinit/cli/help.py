@@ -48,6 +48,7 @@ TOPICS: dict[str, dict[str, str]] = {
     },
     "Environment variables": {
         "PREINIT_CACHE_DIR": "Folder for compiled code.  [default: preinit in $XDG_CACHE_HOME or ~/.cache]",
+        "TMPDIR": "Folder where large modules are while they are built.  [default: /tmp or /var/tmp]",
         "PREINIT_WASM_TOOLS": "The program wasm-tools, which reads the text format.  [default: the package's own]",
         "PREINIT_WIZER_OPTIONS": "Options of `preinit build` for preinit-wizer, where another tool calls that.",
         "SOURCE_DATE_EPOCH": "Where the guest's clock stands, without --clock.",

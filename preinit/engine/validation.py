@@ -17,7 +17,7 @@ from ..errors import (
 )
 from . import ffi
 from .guest import GuestCode
-from .room import check_room_to_validate
+from .room import check_room_to_validate, has_limit
 from .runtime import EngineSettings, new_engine
 from .values import EngineError
 
@@ -77,7 +77,7 @@ def check(wasm: bytes, parallel: bool = True) -> None:
     """
     check_room_to_validate(wasm)
     try:
-        with giving_back(wasm):
+        with giving_back(wasm, threads=not has_limit()):  # a thread takes address space
             ffi.validate(new_engine(EngineSettings("cranelift"), parallel=parallel), wasm)
     except EngineError as problem:
         text = str(problem)

@@ -28,24 +28,23 @@ class Ahead:
         """Begins to write an output, if it is large and the target a file; one that was begun before is discarded."""
         self.discard()
         if len(output) >= _LARGE and self._target != STANDARD_OUTPUT and not is_stream(self._target):
+            self._work = _Work(os.path.realpath(self._target), output)
             with suppress(RuntimeError):  # too many threads
-                self._work = _Work(os.path.realpath(self._target), output)
+                self._work.start()
 
     def finish(self, output: Rope) -> bool:
         """Puts it at the target; False where it was not written: whoever writes it then finds out why."""
-        work, self._work = self._work, None
-        if work is None:
-            return False
-        if work.output is output and work.done():
+        if self._work is not None and self._work.output is output and self._work.done():
+            self._work = None
             return True
-        work.discard()
+        self.discard()
         return False
 
     def discard(self) -> None:
         """Removes what was written."""
-        work, self._work = self._work, None
-        if work is not None:
-            work.discard()
+        if self._work is not None:
+            self._work.discard()
+            self._work = None
 
 
 class _Work:
@@ -57,6 +56,9 @@ class _Work:
         self._written = False
         self._unwanted = threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def start(self) -> None:
+        """Raises `RuntimeError`."""
         self._thread.start()
 
     def _write(self) -> None:
@@ -71,7 +73,7 @@ class _Work:
 
     def done(self) -> bool:
         """Waits for it and puts it at its place; False if that can't be done."""
-        self._thread.join()
+        self._wait()
         if not self._written or self._partial is None:
             return False
         try:
@@ -82,7 +84,11 @@ class _Work:
 
     def discard(self) -> None:
         self._unwanted.set()
-        self._thread.join()
+        self._wait()
         if self._partial is not None:
             with suppress(OSError):
                 self._partial.discard()
+
+    def _wait(self) -> None:
+        if self._thread.ident is not None:  # else it was not started
+            self._thread.join()

@@ -7,11 +7,14 @@ has no name and is gone when this process is; making it takes less time than rea
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import stat
 import sys
+from contextlib import suppress
 from typing import cast
+from weakref import WeakSet
 
 from ..binary.encoder import PREAMBLE
 from ..binary.mapped import Mapped
@@ -19,14 +22,25 @@ from ..binary.mapped import Mapped
 #: Bytes of a file from which on it is mapped.
 LARGE = 16 << 20
 
+#: Where a copy may be: the second is on a disk where the first is in memory.
+_FOLDERS = ("/tmp", "/var/tmp")  # nothing gets a name there
+
+#: How many times its size has to be free.
+_TIMES = 4
+
+#: The copies that are there: each takes room on a disk, and an open file. A build that has ended leaves its own to the
+#: garbage collection, which is asked for before there is one more.
+_alive: WeakSet[Mapped] = WeakSet()
+
 #: Bytes that are copied by one call.
 _PIECE = 1 << 30
 
 
 def mapped_copy(path: str | os.PathLike[str]) -> bytes | None:
-    """The content of a large module, mapped from a copy in the folder that TMPDIR names.
+    """The content of a large module, mapped from a copy in the folder that TMPDIR names, or one for temporary files.
 
-    None for any other file, and where that can't be done: whoever reads it then says what is wrong.
+    None for any other file, and where that can't be done, or would not save memory: whoever reads it then says what is
+    wrong.
     """
     if sys.platform != "linux":
         return None
@@ -35,24 +49,51 @@ def mapped_copy(path: str | os.PathLike[str]) -> bytes | None:
     except (OSError, ValueError):
         return None
     try:
+        if _alive:
+            gc.collect()
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode) or status.st_size < LARGE:
             return None
-        return _mapped(number) if os.pread(number, len(PREAMBLE), 0) == PREAMBLE else None
-    except OSError:  # there is no room, no such folder, or a file system that can't
+        return _mapped(number, status.st_size) if os.pread(number, len(PREAMBLE), 0) == PREAMBLE else None
+    except OSError:
         return None
     finally:
         os.close(number)
 
 
-def _mapped(number: int) -> bytes:
-    """The mapped copy of what an open file holds. Raises `OSError`."""
-    folder = os.environ.get("TMPDIR") or "/tmp"  # nothing gets a name there
-    copy = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        size = 0
-        while copied := os.sendfile(copy, number, size, _PIECE):
-            size += copied
-        return cast(bytes, Mapped(copy, size, access=mmap.ACCESS_COPY))
-    finally:
-        os.close(copy)
+def _mapped(number: int, size: int) -> bytes | None:
+    """The mapped copy of what an open file holds; None where there is no good place for it. Raises `OSError`."""
+    named = os.environ.get("TMPDIR")
+    for folder in (named,) if named else _FOLDERS:
+        with suppress(OSError):
+            copy = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                if _has_room(copy, size):
+                    return _copied(number, copy)
+            finally:
+                os.close(copy)
+    return None
+
+
+def _copied(number: int, copy: int) -> bytes | None:
+    size = 0
+    while copied := os.sendfile(copy, number, size, _PIECE):
+        size += copied
+    if size < LARGE:  # it was made shorter just now
+        return None
+    found = Mapped(copy, size, access=mmap.ACCESS_COPY)
+    _alive.add(found)
+    return cast(bytes, found)
+
+
+def _has_room(copy: int, size: int) -> bool:
+    """Whether a file is on a disk where much is left: the output, which is as large, may have to go there, too."""
+    room = os.fstatvfs(copy)
+    if room.f_bavail * room.f_frsize < _TIMES * size:
+        return False
+    device = os.fstat(copy).st_dev
+    where = b" %d:%d " % (os.major(device), os.minor(device))
+    # https://docs.kernel.org/filesystems/proc.html#proc-pid-mountinfo-information-about-mounts
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        kinds = [line.partition(b" - ")[2].split()[:1] for line in mounts if where in line.partition(b" - ")[0]]
+    return [b"tmpfs"] not in kinds and [b"ramfs"] not in kinds  # whose files are in memory

@@ -48,7 +48,7 @@ class _Side:
         self.options = options
         self._observer = observer
         self._compiled: dict[Way, Compiled] = {}
-        check_shell(self.source.component, hollows(self.source), deadline)
+        check_shell(self.source.component, hollows(self.source, deadline), deadline)
 
     def plan(self, *more: str) -> ComponentPlan:
         """What is run: the initializers, and then calls."""

@@ -105,6 +105,37 @@ def test_where_it_cannot_be_written_whoever_writes_it_finds_out_why(
     assert not [*tmp_path.rglob("*.partial")]
 
 
+def test_an_interrupt_at_the_end_leaves_nothing(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    ahead, output = Ahead(str(target)), Rope([LARGE])
+    ahead.begin(output)
+    with pytest.raises(KeyboardInterrupt):
+        ahead.finish(output)
+    ahead.discard()
+    assert target.read_bytes() == b"before"
+    assert alone(target)
+
+
+#: Notes the number of files in the first folder that it is given.
+COUNTING = """(module
+  (import "wasi_snapshot_preview1" "fd_readdir" (func $list (param i32 i32 i32 i64 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "wizer-initialize")
+    (drop (call $list (i32.const 3) (i32.const 64) (i32.const 4096) (i64.const 0) (i32.const 0))))
+  (func (export "run")))"""
+
+
+def test_a_guest_that_is_run_again_to_verify_it_does_not_find_the_output(tmp_path: Path) -> None:
+    source, folder = tmp_path / "in.wasm", tmp_path / "folder"
+    source.write_bytes(wasm(COUNTING) + MODULE[len(wasm(GOOD)) :])
+    folder.mkdir()
+    run("build", source, "-o", folder / "out.wasm", "--dir", f"{folder}::/", "--verify", code=0)
+    assert alone(folder / "out.wasm")
+
+
 def test_small_outputs_and_streams_are_not_written_ahead(target: Path) -> None:
     for path, output in ((str(target), Rope([b"small"])), ("-", Rope([LARGE])), (os.devnull, Rope([LARGE]))):
         ahead = Ahead(path)

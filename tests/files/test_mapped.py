@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -118,6 +119,42 @@ def test_a_copy_larger_than_files_may_be_is_not_made(large: Path, tmp_path: Path
         print(len(preinit.build(sys.argv[1]).wasm))"""
     done = subprocess.run([sys.executable, "-c", script, str(large)], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout == f"{len(preinit.build(LARGE).wasm)}\n", done.stderr
+
+
+def test_where_files_are_in_memory_it_is_read(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    if not re.search(r" /dev/shm .* - tmpfs ", mounts):
+        pytest.skip("there is no such folder")
+    monkeypatch.setenv("TMPDIR", "/dev/shm")
+    assert mapped_copy(large) is None
+
+
+@pytest.mark.parametrize("left", [0, 3 * inputs.LARGE])
+def test_where_little_room_is_left_it_is_read(large: Path, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fstatvfs
+
+    def full(number: int) -> object:
+        found = real(number)
+        return SimpleNamespace(f_bavail=left // found.f_frsize, f_frsize=found.f_frsize)
+
+    monkeypatch.setattr(os, "fstatvfs", full)
+    assert mapped_copy(large) is None
+
+
+def test_a_file_that_is_cut_as_it_is_copied_is_read(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sendfile", lambda *_: 0)
+    assert mapped_copy(large) is None
+
+
+def test_builds_one_after_the_other_leave_no_open_files(large: Path) -> None:
+    def opened() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    preinit.build(large, cache=False)
+    before = opened()
+    for _ in range(5):
+        preinit.build(large, cache=False)
+    assert opened() <= before + 1
 
 
 def test_only_large_modules_are_mapped(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def assembled(pieces: Iterable[Piece]) -> Assembled:
             texts.append((size, piece))
             flat.append(piece)
         size += len(piece)
-    text = mmap.mmap(-1, size)  # of which only what is written to takes memory
+    text = mmap.mmap(-1, size, access=mmap.ACCESS_COPY)  # of which only what is written to takes memory
     for start, content in texts:
         text[start : start + len(content)] = content
     return Assembled(Rope(flat), cast(bytes, text), modules)

@@ -63,7 +63,7 @@ def build_component(
         stores.read_ahead(deadline)
     with observer.stage("plan"):
         cache = folder_of(options.cache_dir) if options.cache else None
-        hollow_parts = hollows(source)
+        hollow_parts = hollows(source, deadline)
         check_shell(source.component, hollow_parts, deadline, cache)
         plan = deadline.start(partial(make_component_plan, source, options)).result()
         check_parts(source, plan.instances, options)

@@ -195,14 +195,16 @@ class _Writer:
     def _copies(self, placed: Placed, sort: str, number: int, contents: list[Piece]) -> list[Piece]:
         """What a definition becomes. What is exported stays: who instantiates that wants no state of ours."""
         _, start, end = placed
-        if len(contents) == 1 and len(contents[0]) == end - start and self._data.startswith(joined(contents), start):
+        alike = (one for one in contents if len(one) == end - start)
+        same = next((one for one in alike if self._data.startswith(joined([one]), start)), None)
+        if contents == [same]:
             return contents
         if contents:
             if sort not in self._exported:
                 self._exported[sort] = exported(self._component, sort)
             if number not in self._exported[sort]:
                 return contents
-        return distinct((self._data[start:end], *contents))
+        return distinct((self._data[start:end] if same is None else same, *contents))
 
     def _only_instances_name(self, sort: str) -> bool:
         """Whether nothing but instances of this component names its core modules, or components."""

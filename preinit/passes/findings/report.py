@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from ...binary.mapped import in_turn
 from ...binary.module import Module, Section, SectionId, read_sections
 from ...options import Options
 from ...options.record import record
@@ -86,7 +88,7 @@ def gzip_size(data: bytes | Rope) -> int:
     from ...binary.rope import Rope
 
     compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP)
-    views = [memoryview(piece) for piece in (data.pieces if isinstance(data, Rope) else (data,))]
+    views = chain.from_iterable(map(in_turn, data.pieces if isinstance(data, Rope) else (data,)))
     parts = (view[at : at + _AT_ONCE] for view in views for at in range(0, len(view), _AT_ONCE))
     return sum(len(compressor.compress(part)) for part in parts) + len(compressor.flush())
 

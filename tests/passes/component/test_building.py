@@ -353,6 +353,20 @@ def test_a_component_within_that_holds_nothing_may_have_several_instances() -> N
     assert result.wasm.count(b"whole") == 1
 
 
+def test_an_exported_module_of_which_one_instance_changed_has_two_copies() -> None:
+    text = """(component
+      (core module $m (table (export "t") 4 funcref) (elem declare func $f) (func $f)
+        (func (export "run") (table.set (i32.const 2) (ref.func $f)))
+        (func (export "get") (result i32) (ref.is_null (table.get (i32.const 2)))))
+      (core instance $a (instantiate $m)) (core instance $b (instantiate $m)) (export "mod" (core module $m))
+      (func (export "run") (canon lift (core func $a "run")))
+      (func (export "a") (result u32) (canon lift (core func $a "get")))
+      (func (export "b") (result u32) (canon lift (core func $b "get"))))"""
+    result = build_component(text, "run")
+    assert len(list(read_component(result.wasm).core_modules())) == 2
+    assert [RunningComponent(result.wasm).call(name) for name in ("a", "b")] == [0, 1]
+
+
 @pytest.mark.parametrize("sort", ["core module", "component"])
 def test_what_is_exported_does_not_get_the_state_of_an_instance(sort: str) -> None:
     module = """(core module $M (global $g (mut i32) (i32.const 1)) (func (export "run") (global.set $g (i32.const 3)))

@@ -8,7 +8,8 @@ import pytest
 
 from preinit import Options, build, errors
 from preinit.binary import encoder as write
-from preinit.binary.encoder import COMPONENT_PREAMBLE
+from preinit.binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
+from preinit.passes.component import shell
 from tests.support.modules import wasm
 
 SAMPLE = wasm("""(component
@@ -99,6 +100,19 @@ def test_types_that_double_at_each_step_have_a_limit() -> None:
 def test_counts_and_indices_that_lead_nowhere_are_refused(section: int, payload: bytes) -> None:
     binary = COMPONENT_PREAMBLE + b"".join(write.section(section, payload))
     assert outcome(binary) in {"engine-limit", "invalid-module", "malformed", "unknown-export", "unsupported-proposal"}
+
+
+@pytest.mark.parametrize(("claimed", "code"), [(3_000_000, "malformed"), (1_500_000, "engine-limit")])
+def test_a_core_module_that_claims_many_functions_is_refused_before_any_is_made(
+    claimed: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    real = shell.write.vector
+    monkeypatch.setattr(shell.write, "vector", lambda items: made.append(len(items)) or real(items))
+    bodies = write.section(10, write.uleb(claimed) + bytes(3_000_000))
+    inner = b"".join([PREAMBLE, *bodies])
+    assert outcome(COMPONENT_PREAMBLE + b"".join(write.section(1, inner))) == code
+    assert max(made, default=0) < 1000
 
 
 def lifting(result: str, body: str, extra: str = "") -> bytes:
