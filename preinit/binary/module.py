@@ -199,7 +199,12 @@ class Module(Value):
         return self.types.has_gc or any(len(t) > 1 for t in types)
 
     def exported(self, title: str) -> read.Export | None:
-        return next((export for export in self.exports if export.name == title), None)
+        return self.exports_by_name.get(title)
+
+    @cached_property
+    def exports_by_name(self) -> dict[str, read.Export]:
+        """The exports; of those that have one name, which is not valid, the first."""
+        return {export.name: export for export in reversed(self.exports)}
 
     @cached_property
     def exported_names(self) -> frozenset[str]:

@@ -82,7 +82,7 @@ class CoreInstance(ABC):
         self._imported: dict[ExternKind, list[Extern]] = {kind: [] for kind in ExternKind}
         for extern in given:
             self._imported[extern.kind].append(extern)
-        self._exports = {export.name: export for export in module.exports}
+        self._exports = module.exports_by_name
 
     @abstractmethod
     def raw(self, kind: ExternKind, index: int) -> Any:
