@@ -187,8 +187,11 @@ def test_it_holds_what_its_bytes_hold(start: int, size: int, step: int, other: b
     one = small(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapping, "_SOME", step)
+        patch.setattr(mapping, "_COMPARED", step)
         assert one.startswith(part, start) == data.startswith(part, start)
         assert (part in one) == (part in data)
+        own = memoryview(one)[start : start + size]
+        assert [one.startswith(own, at) for at in range(51)] == [data.startswith(bytes(own), at) for at in range(51)]
         assert b"".join(map(bytes, in_turn(one))) == data
         assert b"".join(map(bytes, in_turn(memoryview(one)[3:20]))) == data[3:20]
 
