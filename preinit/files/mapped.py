@@ -3,6 +3,7 @@
 The input's own file is not mapped: whoever makes it shorter meanwhile would end this process (SIGBUS of
 https://man7.org/linux/man-pages/man2/mmap.2.html), and whoever writes to it would change what is being built. The copy
 has no name and is gone when this process is; making it takes less time than reading the file into fresh memory.
+`tempfile` would make such a file, too, but says nothing of the room there, and never takes another folder for that.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ...errors import InvalidModule, PreinitError, TimeLimit, ToolMissing, Unsup
 from ...files.cache import Name, has_entry, write_entry
 from ...version import VERSION
 from ..parse.text import wasm_tools
-from .source import ComponentSource
+from .source import ComponentSource, placed
 
 _KEPT = (
     SectionId.TYPE, SectionId.IMPORT, SectionId.FUNCTION, SectionId.TABLE, SectionId.MEMORY, SectionId.TAG,
@@ -52,8 +52,17 @@ def hollow(wasm: bytes | Rope) -> bytes:
 
 def hollows(source: ComponentSource, deadline: Deadline) -> dict[int, bytes]:
     """The same of all core modules, by where they begin. Raises `Malformed`, `EngineLimit`, `TimeLimit`."""
-    found = deadline.start(lambda: {start: hollow(part.module.data) for start, part in source.parts.items()})
-    return found.result()
+
+    def make() -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for start, part in source.parts.items():
+            try:
+                found[start] = hollow(part.module.data)
+            except PreinitError as problem:
+                raise placed(problem, part.number, start) from None
+        return found
+
+    return deadline.start(make).result()
 
 
 def _shell(component: Component, modules: Mapping[int, bytes]) -> Iterator[bytes]:

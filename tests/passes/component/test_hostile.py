@@ -111,8 +111,13 @@ def test_a_core_module_that_claims_many_functions_is_refused_before_any_is_made(
     monkeypatch.setattr(shell.write, "vector", lambda items: made.append(len(items)) or real(items))
     bodies = write.section(10, write.uleb(claimed) + bytes(3_000_000))
     inner = b"".join([PREAMBLE, *bodies])
-    assert outcome(COMPONENT_PREAMBLE + b"".join(write.section(1, inner))) == code
+    binary = COMPONENT_PREAMBLE + b"".join(write.section(1, inner))
+    assert outcome(binary) == code
     assert max(made, default=0) < 1000
+    with pytest.raises(errors.PreinitError) as caught:
+        build(binary, Options(cache=False))
+    number = binary.index(write.uleb(claimed), len(binary) - len(bodies[1]))
+    assert caught.value.where == f"core module 0 of the component, byte offset {number:#x}"
 
 
 def lifting(result: str, body: str, extra: str = "") -> bytes:
