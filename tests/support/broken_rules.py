@@ -8,6 +8,7 @@ from typing import NamedTuple
 from preinit.binary.constexpr import constant
 from preinit.binary.sections import Mode
 from preinit.binary.types import F32, FUNCREF, I32
+from preinit.passes.rewrite.runs import Runs
 from preinit.passes.snapshot import I31
 from tests.support.wrong_functions import (
     Wrong,
@@ -174,12 +175,16 @@ MUTATIONS: dict[str, Mutation] = {
     "a run of bytes starts one too late": Mutation("memories.runs_of_memory", shifted(1, 0), "a_memory_that_grew"),
     "a run of bytes ends one too early": Mutation("memories.runs_of_memory", shifted(0, -1), "a_memory_that_grew"),
     "a run of bytes goes to the first memory": Mutation(
-        "memories.runs_of_memory",
-        result(lambda runs: [run._replace(memory=0) if run.end <= 65536 else run for run in runs]),
+        "segments.write_data",
+        lambda original: (
+            lambda module, snapshot, plan, runs: original(
+                module, snapshot, plan, Runs.of(run._replace(memory=0) if run.end <= 65536 else run for run in runs)
+            )
+        ),
         "several_memories",
     ),
     "the last run of bytes is lost": Mutation(
-        "segments.within_limit", result(lambda runs: runs[:-1]), "several_memories"
+        "segments.within_limit", result(lambda runs: Runs.of([*runs][:-1])), "several_memories"
     ),
     "a word far from the rest is nowhere": Mutation("memories.stores", always(b""), "words_far_from_the_rest"),
     "a word far from the rest is stored in the first memory": Mutation(

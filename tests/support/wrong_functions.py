@@ -14,7 +14,7 @@ from preinit.binary import encoder
 from preinit.binary.module import SectionId
 from preinit.binary.types import F32
 from preinit.passes.rewrite import tables
-from preinit.passes.rewrite.layout import Run
+from preinit.passes.rewrite.runs import Places
 
 #: Function -> what to put in its place.
 Wrong = Callable[[Any], Any]
@@ -190,7 +190,7 @@ def count_of_data(change: Callable[[int], int]) -> Wrong:
 
 
 def shifted(start: int, end: int) -> Wrong:
-    return result(lambda runs: [Run(run.memory, run.start + start, run.end + end) for run in runs])
+    return result(lambda places: Places([one + start for one in places.starts], [one + end for one in places.ends]))
 
 
 def other_function(entry: Any) -> Any:

@@ -37,6 +37,7 @@ from .links import (
 )
 from .modules import (
     UNCAUGHT_EXCEPTION,
+    binary,
     call,
     compile_module,
     export,
@@ -72,6 +73,7 @@ __all__ = [
     "Linker",
     "Module",
     "Store",
+    "binary",
     "build",
     "call",
     "check_bounds",

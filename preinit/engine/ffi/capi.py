@@ -123,6 +123,7 @@ SIGNATURES = {
     "wasmtime_trap_code": "bpp",
     "wasmtime_trap_new": "ppQ",
     "wasmtime_val_unroot": "vp",
+    "wasmtime_wat2wasm": "ppQp",
 }
 
 _TYPES = {

@@ -21,6 +21,16 @@ def compile_module(engine: Engine, data: bytes) -> Module:
     return Module(pointer.value or 0)
 
 
+def binary(text: bytes) -> bytes:
+    """A module in the text format, as a binary. Raises `EngineError`."""
+    vector = capi.Vector()
+    raise_error(capi.wasmtime_wat2wasm(text, len(text), ctypes.byref(vector)))
+    try:
+        return ctypes.string_at(vector.data, vector.size)
+    finally:
+        capi.wasm_byte_vec_delete(ctypes.byref(vector))
+
+
 def validate(engine: Engine, data: bytes) -> None:
     """Validates a module. Raises `EngineError`."""
     raise_error(capi.wasmtime_module_validate(engine.ptr(), _readable(data), len(data)))

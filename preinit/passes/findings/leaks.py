@@ -8,7 +8,7 @@ from ...binary.module import Module
 from ...errors import printable
 from ...options import Host
 from ...result import BuildWarning, LateFacts
-from ..rewrite import Run
+from ..rewrite import Run, Runs
 from ..snapshot import Snapshot
 
 #: Values with fewer bytes are found in any memory, by chance.
@@ -30,7 +30,7 @@ def leaks(
     module: Module,
     host: Host,
     snapshot: Snapshot,
-    runs: Sequence[Run],
+    runs: Runs,
     late: LateFacts | None = None,
     read: Collection[str] = (),
 ) -> tuple[BuildWarning, ...]:
@@ -65,7 +65,7 @@ def _remains(
     module: Module,
     host: Host,
     snapshot: Snapshot,
-    runs: Sequence[Run],
+    runs: Runs,
     late: LateFacts,
     read: Collection[str],
     told: Mapping[str, Place],
@@ -111,7 +111,7 @@ def _places(found: Mapping[str, Place]) -> str:
 
 
 def _standing(
-    wanted: Mapping[str, Sequence[bytes]], module: Module, snapshot: Snapshot, runs: Sequence[Run], whole: bool = False
+    wanted: Mapping[str, Sequence[bytes]], module: Module, snapshot: Snapshot, runs: Runs, whole: bool = False
 ) -> dict[str, Place]:
     """Where one of the texts of each name stands, in the order in which they are found; none that is too short, or that
     the input holds. `whole`: the first text of each is not too short, whatever it has: it says whose it is."""

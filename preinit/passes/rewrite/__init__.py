@@ -13,11 +13,11 @@ from ..plan.job import Job
 from ..run import Paused
 from ..snapshot import Snapshot
 from .appended import has_more
-from .layout import Run
 from .memories import memory_runs
 from .module import Rewritten, variants, write_module
 from .plan import Plan, make_plan
 from .planned import planned
+from .runs import Run, Runs
 from .scrub import scrub
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "Plan",
     "Rewritten",
     "Run",
+    "Runs",
     "has_more",
     "make_plan",
     "memory_runs",
@@ -48,7 +49,7 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
     """
     module, deadline = job.module, job.deadline
     plan = deadline.start(partial(planned, job, snapshot, paused, late)).result()
-    runs: list[Run] | None = None
+    runs: Runs | None = None
     for variant in variants(module, snapshot, plan):
         deadline.check_time()
         with observer.stage("rewrite"):

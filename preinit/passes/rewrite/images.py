@@ -6,9 +6,7 @@ start function stores instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby, pairwise
-from operator import itemgetter
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from ...binary.encoder import uleb_size
@@ -16,8 +14,9 @@ from ...binary.images import LARGEST, Spread, can_be_mapped, without_few
 from ...binary.module import Module, SectionId
 from ...options import Layout
 from ...tuples import NamedTuple
-from .layout import Run, header_size
+from .layout import header_size
 from .plan import Plan
+from .runs import Places, Run, Runs
 
 #: Of the output's bytes, how many hundredths the zeros may take with each layout that does something for images.
 MOST_HUNDREDTHS: dict[Layout, int | None] = {"balanced": 2, "start": None}
@@ -27,8 +26,6 @@ _FEW_HUNDREDTHS = 2
 
 #: Of each memory, the most parts that are stored, and the most bytes of them. Each touches a page, for a microsecond.
 MOST_STORED, MOST_STORED_BYTES = 16, 256
-
-_MEMORY, _START, _END = map(itemgetter, range(3))  # of a run
 
 
 class Images(NamedTuple):
@@ -48,7 +45,7 @@ class Images(NamedTuple):
 class _Way(NamedTuple):
     """How memories can be mapped: the runs that stay data, by memory, those that are stored, and the zeros to add."""
 
-    runs: Mapping[int, list[Run]]
+    runs: Mapping[int, Places]
     stored: tuple[Run, ...]
     missing: Mapping[int, int]
     span: int
@@ -62,28 +59,25 @@ class _Way(NamedTuple):
         return self.span <= LARGEST and (most is None or self.zeros <= most)
 
 
-def mapped(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], Images]:
+def mapped(module: Module, plan: Plan, runs: Runs) -> tuple[Runs, Images]:
     """The runs to write as active segments: with the zeros that images need, without what is stored, as far as the
     layout allows that.
-
-    `runs`: in order; each has some bytes.
     """
-    by_memory = {memory: list(found) for memory, found in groupby(runs, key=_MEMORY)}  # tens of thousands of runs
-    if not all(can_be_mapped(module, memory, plan.memories.owners.first_defined) for memory in by_memory):
-        return list(runs), Images()
-    plain = _plain(by_memory)
+    if not all(can_be_mapped(module, memory, plan.memories.owners.first_defined) for memory in runs.memories):
+        return runs, Images()
+    plain = _plain(runs.memories)
     if not plain.missing:
-        return list(runs), Images()
+        return runs, Images()
     way = _chosen(module, plan, plain, runs)
     if way is None:
-        return list(runs), Images(missing=plain.missing)
+        return runs, Images(missing=plain.missing)
     filled = dict(way.runs)
     for memory, zeros in way.missing.items():
         filled[memory] = _filled(filled[memory], zeros)
-    return [run for found in filled.values() for run in found], Images(way.missing, stored=way.stored)
+    return Runs(filled), Images(way.missing, stored=way.stored)
 
 
-def _chosen(module: Module, plan: Plan, plain: _Way, runs: Sequence[Run]) -> _Way | None:
+def _chosen(module: Module, plan: Plan, plain: _Way, runs: Runs) -> _Way | None:
     """The way to take, if any: with zeros alone, or with stores, where these save half of many zeros."""
     layout = plan.memories.layout
     if layout not in MOST_HUNDREDTHS:
@@ -110,30 +104,29 @@ def _may_store(module: Module, plan: Plan) -> bool:
     )
 
 
-def _plain(by_memory: Mapping[int, list[Run]]) -> _Way:
+def _plain(by_memory: Mapping[int, Places]) -> _Way:
     spreads = {memory: _spread(found) for memory, found in by_memory.items()}
     missing = {memory: spread.missing for memory, spread in spreads.items() if spread.missing}
     return _Way(by_memory, (), missing, max((spread.span for spread in spreads.values()), default=0))
 
 
-def _spread(runs: Sequence[Run]) -> Spread:
-    """That of runs of one memory, in order."""
-    return Spread(runs[0].start, runs[-1].end, sum(map(_END, runs)) - sum(map(_START, runs)))
+def _spread(places: Places) -> Spread:
+    return Spread(places.starts[0], places.ends[-1], places.size)
 
 
 def _without_few(plain: _Way) -> _Way:
     """The same without a few words far from the rest, where they decide."""
     kept, stored = dict(plain.runs), list[Run]()
     for memory in plain.missing:
-        runs = kept[memory]
-        _, (low, high) = without_few([(run.start, run.end) for run in runs], MOST_STORED, MOST_STORED_BYTES)
-        end = len(runs) - high
-        stored += [*runs[:low], *runs[end:]]
-        kept[memory] = runs[low:end]
+        places = kept[memory]
+        _, (low, high) = without_few([*places], MOST_STORED, MOST_STORED_BYTES)
+        end = len(places) - high
+        stored += (Run(memory, *place) for place in (*places[:low], *places[end:]))
+        kept[memory] = places[low:end]
     return _plain(kept)._replace(stored=tuple(stored))
 
 
-def _size(module: Module, runs: Sequence[Run]) -> int:
+def _size(module: Module, runs: Runs) -> int:
     """Bytes of an output with such segments, nearly."""
     data = module.section(SectionId.DATA)
     rest = len(module.data) - (data.end - data.header if data else 0)
@@ -143,21 +136,16 @@ def _size(module: Module, runs: Sequence[Run]) -> int:
     return rest + sum(run.end - run.start for run in runs) + sum(headers)
 
 
-def _filled(runs: list[Run], zeros: int) -> list[Run]:
-    """Runs of one memory with so many zeros more: the smallest gaps are closed, for the fewest segments."""
-    gaps = sorted((b.start - a.end, place) for place, (a, b) in enumerate(pairwise(runs)))
-    closed: set[int] = set()
-    part = -1
-    for gap, place in gaps:
+def _filled(places: Places, zeros: int) -> Places:
+    """Those of one memory with so many zeros more: the smallest gaps are closed, for the fewest segments."""
+    closed: list[int] = []
+    ends = places.ends
+    for gap, place in sorted((gap, place) for place, gap in enumerate(places.gaps())):
         if gap > zeros:
-            part = place  # only some of this one: as many as are needed
+            if zeros:  # only some of this one: as many as are needed
+                ends = [*ends]
+                ends[place] += zeros
             break
-        closed.add(place)
+        closed.append(place)
         zeros -= gap
-    result: list[Run] = []
-    joined = False
-    for place, run in enumerate(runs):
-        start = result.pop().start if joined else run.start
-        result.append(Run(run.memory, start, run.end + (zeros if place == part else 0)))
-        joined = place in closed
-    return result
+    return Places(places.starts, ends).without_gaps(closed)

@@ -8,16 +8,15 @@ compresses badly. `scripts/layout_table` measures prices on real modules.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...binary.encoder import sleb_size, uleb_size
 from ...options import Layout
 from ...tuples import NamedTuple
+from .runs import KEPT, Places, Runs, trimmed
 
-#: Most data segments that engines take:
-#: https://github.com/WebAssembly/spec/blob/main/document/js-api/index.bs (implementation-defined limits).
-MOST_SEGMENTS = 100_000
+#: Memories of fewer bytes are cut in Python before the engine has compiled what does it faster.
+LARGE = 4 << 20
 
 #: Bytes that a segment costs in addition to its header. Wizer leaves out gaps of more than 4 bytes, which costs more
 #: than it saves for the shortest.
@@ -43,12 +42,17 @@ _NON_ZERO = re.compile(rb"[^\0]")
 _SPAN = re.Match.span
 
 
-class Run(NamedTuple):
-    """Bytes `start:end` of a memory that one segment will hold."""
+class Costs(NamedTuple):
+    """When zeros between two parts of a memory are left out; all in bytes.
 
-    memory: int
-    start: int
-    end: int
+    `gap`: fewer never are. A segment costs its header and a `price`, or `in_a_row` where the zeros are as many as those
+    that were kept last. `fixed`: of a header, all but the offset and the length.
+    """
+
+    gap: int
+    price: int
+    in_a_row: int
+    fixed: int
 
 
 def header_size(memory: int, start: int, size: int, is_64: bool) -> int:
@@ -63,7 +67,7 @@ def runs_of_memory(
     is_64: bool,
     layout: Layout,
     touched: Sequence[tuple[int, int]] | None = None,
-) -> list[Run]:
+) -> Places:
     """The parts of one memory to write as segments, in order; everything outside of them is zero.
 
     `touched`: ranges outside of which all is known to be zero, so that nothing there is read.
@@ -71,16 +75,40 @@ def runs_of_memory(
     Time is linear in the size of the memory; the content is not copied.
     """
     price = PRICES[layout]
-    in_a_row = IN_A_ROW.get(layout, price)
-    # Zeros fewer than this never pay, so the pattern leaves them inside a part.
-    gap = re.compile(rb"\0" * (_SHORTEST_HEADER + price + 1) + rb"\0*+")
     fixed = header_size(memory, 0, 0, is_64) - 2  # but for the offset and the length
-    numbers = 20 if is_64 else 10  # bytes of both, at most
+    costs = Costs(_SHORTEST_HEADER + price + 1, price, IN_A_ROW.get(layout, price), fixed)
+    ranges = [(0, len(content))] if touched is None else touched
+    if sum(end - start for start, end in ranges) >= LARGE:
+        found = _cut(content, is_64, costs, ranges)
+        if found is not None:
+            return found
+    return in_python(content, is_64, costs, ranges)
+
+
+def _cut(content: memoryview, is_64: bool, costs: Costs, ranges: Sequence[tuple[int, int]]) -> Places | None:
+    """The same, found by compiled code; None where that can't be had, or where they are too many for it."""
+    from ...engine.cutter import new_cutter
+
+    cutter = new_cutter(is_64)
+    if cutter is None:
+        return None
+    try:
+        found = cutter.cut(content, ranges, costs, KEPT)
+    finally:
+        cutter.close()
+    return None if found is None else Places(*found)
+
+
+def in_python(content: memoryview, is_64: bool, costs: Costs, ranges: Sequence[tuple[int, int]]) -> Places:
+    """The same for any memory. Compiled code does just this: tests hold the two against each other."""
+    least, price, in_a_row, fixed = costs
+    gap = re.compile(rb"\0" * least + rb"\0*+")
+    numbers = 20 if is_64 else 10  # bytes of offset and length, at most
     wide = fixed + numbers + max(in_a_row, price)  # more zeros always pay
     sign = 1 << (63 if is_64 else 31)
-    runs: list[Run] = []
-    add, new_run, many = runs.append, tuple.__new__, 2 * _KEPT  # `Run` itself takes twice as long
-    parts = _parts(content, gap, touched)
+    starts: list[int] = []
+    ends: list[int] = []
+    parts = _parts(content, gap, ranges)
     start, end = next(parts, (0, 0))  # of the run that may still grow
     kept = -1  # zeros that it kept last
     for part_start, part_end in parts:  # tens of thousands: what `header_size` does, inline
@@ -92,20 +120,21 @@ def runs_of_memory(
             if merged <= split + (in_a_row if zeros == kept else price):
                 end, kept = part_end, zeros
                 continue
-        add(new_run(Run, (memory, start, end)))
+        starts.append(start)
+        ends.append(end)
         start, end, kept = part_start, part_end, -1
-        if len(runs) >= many:
-            runs[:] = trimmed(runs)
+        if len(starts) >= 2 * KEPT:
+            few = trimmed(Runs({0: Places(starts, ends)})).of_memory(0)
+            starts, ends = few.starts, few.ends
     if end:
-        add(Run(memory, start, end))
-    return runs
+        starts.append(start)
+        ends.append(end)
+    return Places(starts, ends)
 
 
-def _parts(
-    content: memoryview, gap: re.Pattern[bytes], touched: Sequence[tuple[int, int]] | None
-) -> Iterator[tuple[int, int]]:
+def _parts(content: memoryview, gap: re.Pattern[bytes], ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Maximal ranges without a gap, that start and end with a byte that is not zero."""
-    for low, high in _extents(content, touched):
+    for low, high in _extents(content, ranges):
         first = _NON_ZERO.search(content, low, high)
         assert first is not None
         start = first.start()
@@ -123,9 +152,9 @@ def _last_non_zero(content: memoryview, start: int, high: int) -> int:
     return high
 
 
-def _extents(content: memoryview, touched: Sequence[tuple[int, int]] | None) -> Iterator[tuple[int, int]]:
+def _extents(content: memoryview, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Ranges outside of which everything is zero, each with some byte that is not, cut at multiples of the grain."""
-    for start, end in [(0, len(content))] if touched is None else touched:
+    for start, end in ranges:
         low = -1
         for at in range(start, end, _GRAIN):
             block = content[at : min(at + _GRAIN, end)]
@@ -137,34 +166,3 @@ def _extents(content: memoryview, touched: Sequence[tuple[int, int]] | None) -> 
                 low = at
         if low >= 0:
             yield low, end
-
-
-#: Runs that are kept while a memory is read: the ones that `within_limit` chooses in the end are among them.
-_KEPT = 2 * MOST_SEGMENTS
-
-
-#: Larger than any gap.
-_BETWEEN_MEMORIES = 1 << 65
-
-
-def trimmed(runs: list[Run]) -> list[Run]:
-    """The runs, or `_KEPT` of them once there are twice as many: a memory can have one in every 30 bytes."""
-    return within_limit(runs, _KEPT) if len(runs) >= 2 * _KEPT else runs
-
-
-def within_limit(runs: Sequence[Run], most: int) -> list[Run]:
-    """At most `most` runs, by merging over the smallest gaps; at least one for each memory that has any."""
-    surplus = len(runs) - most
-    if surplus <= 0 or len(runs) < 2:
-        return list(runs)
-    gaps = [b.start - a.end if a.memory == b.memory else _BETWEEN_MEMORIES for a, b in pairwise(runs)]
-    largest = sorted(gaps)[min(surplus, len(gaps)) - 1]  # that is merged over
-    ties = surplus - sum(gap < largest for gap in gaps)  # so many of that size, the first ones
-    result = [runs[0]]
-    for gap, run in zip(gaps, runs[1:], strict=True):
-        if gap < largest or (gap == largest < _BETWEEN_MEMORIES and ties > 0):
-            ties -= gap == largest
-            result[-1] = Run(run.memory, result[-1].start, run.end)
-        else:
-            result.append(run)
-    return result

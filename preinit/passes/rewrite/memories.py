@@ -19,19 +19,20 @@ from ...binary.types import I32, I64, Limits
 from ..plan.owners import Owners
 from ..snapshot import MemoryState, Snapshot
 from .growing import grow_to
-from .layout import Run, runs_of_memory, trimmed
+from .layout import LARGE, runs_of_memory
 from .plan import MemoriesPlan
+from .runs import Places, Run, Runs, trimmed
 
 #: One local of each address type, with which memories are cleared: their indices are 0 and 1.
 LOCALS = code.locals_(I32, I64)
 
 
-def memory_runs(module: Module, snapshot: Snapshot, plan: MemoriesPlan) -> list[Run]:
+def memory_runs(module: Module, snapshot: Snapshot, plan: MemoriesPlan) -> Runs:
     """The parts of all memories that the data segments will hold."""
-    runs: list[Run] = []
+    runs = Runs({})
     for index, state in enumerate(snapshot.memories):
-        runs += runs_of_memory(state.content, index, module.memories[index].is_64, plan.layout, state.touched)
-        runs = trimmed(runs)
+        found = runs_of_memory(state.content, index, module.memories[index].is_64, plan.layout, state.touched)
+        runs = trimmed(Runs({**runs.memories, index: found}))
     return runs
 
 
@@ -49,25 +50,47 @@ def imported_limits(limits: Limits, index: int, states: Sequence[MemoryState], o
     return limits if owners.restores(index) else limits._replace(minimum=states[index].pages)
 
 
-def active_entries(module: Module, states: Sequence[MemoryState], runs: Iterable[Run]) -> write.Pieces:
+def active_entries(module: Module, states: Sequence[MemoryState], runs: Runs) -> write.Pieces:
     """The data segments that put runs where they belong: for each, what comes before its content, and that."""
     small, continued, rest = SMALL, CONTINUED, _Rest()
     entries: write.Pieces = []
     add = entries.append
-    memory = -1
-    for number, start, end in runs:  # of tens of thousands
-        if number != memory:
-            memory = number
-            head, content, is_64 = active_head(memory), states[memory].content, module.memories[memory].is_64
-            plain = head + b"\x41"  # what `offset_constant` does, inline
-        size = end - start
-        length = small[size] if size < 0x80 else uleb(size)
-        if 1 << 13 <= start < 1 << 31 and not is_64:
-            add(plain + continued[start & 0x7F] + continued[start >> 7 & 0x7F] + rest[start >> 14] + length)
-        else:
-            add(head + offset_constant(start, is_64) + length)
-        add(content[start:end])
+    for memory, places in runs.memories.items():
+        head, content, is_64 = active_head(memory), states[memory].content, module.memories[memory].is_64
+        plain = head + b"\x41"  # what `offset_constant` does, inline
+        for start, end in places:  # of tens of thousands
+            size = end - start
+            length = small[size] if size < 0x80 else uleb(size)
+            if 1 << 13 <= start < 1 << 31 and not is_64:
+                add(plain + continued[start & 0x7F] + continued[start >> 7 & 0x7F] + rest[start >> 14] + length)
+            else:
+                add(head + offset_constant(start, is_64) + length)
+            add(content[start:end])
     return entries
+
+
+def active_pieces(module: Module, states: Sequence[MemoryState], runs: Runs) -> write.Pieces:
+    """The same segments, one behind the other: in few pieces, where many bytes make it worth it."""
+    pieces: write.Pieces = []
+    for memory, places in runs.memories.items():
+        made = None if places.size < LARGE else _compiled_entries(module, states, memory, places)
+        pieces += active_entries(module, states, Runs({memory: places})) if made is None else made
+    return pieces
+
+
+def _compiled_entries(module: Module, states: Sequence[MemoryState], memory: int, places: Places) -> list[bytes] | None:
+    """Those of one memory, written by compiled code; None where that can't be had."""
+    from ...engine.cutter import new_cutter
+
+    is_64 = module.memories[memory].is_64
+    cutter = new_cutter(is_64)
+    if cutter is None:
+        return None
+    try:
+        head = active_head(memory) + code.address_ops(is_64).const(0)[:1]
+        return cutter.segments(states[memory].content, places.starts, places.ends, head)
+    finally:
+        cutter.close()
 
 
 class _Rest(dict[int, bytes]):

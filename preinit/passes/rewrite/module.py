@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
-from operator import itemgetter
 
 from ...binary import encoder as write
 from ...binary.assembler import END
@@ -16,13 +15,11 @@ from ...tuples import NamedTuple
 from ..snapshot import Snapshot
 from . import customs, functions, globals, imports, memories, segments, tables
 from .images import Images
-from .layout import Run
 from .plan import Plan, SegmentsPlan
+from .runs import Runs
 from .segments import kept_data_segments
 
 _PLACE = {number: place for place, number in enumerate(write.SECTION_ORDER)}
-
-_START, _END = map(itemgetter, range(2))
 
 
 class Rewritten(NamedTuple):
@@ -33,7 +30,7 @@ class Rewritten(NamedTuple):
     """
 
     written: Rope
-    runs: tuple[Run, ...]
+    runs: Runs
     segments: int
     added: tuple[int, tuple[int, ...]] = (0, ())
     hashing: Pending[str] | None = None
@@ -46,9 +43,9 @@ class Rewritten(NamedTuple):
 
     def held(self, memory: int) -> tuple[int, int]:
         """How many data segments hold a part of that memory, and bytes of it that the output holds."""
-        found = [(start, end) for index, start, end in self.runs if index == memory]  # tens of thousands
+        found = self.runs.of_memory(memory)
         stored = sum(run.memory == memory for run in self.images.stored)
-        return len(found) - stored, sum(map(_END, found)) - sum(map(_START, found))
+        return len(found) - stored, found.size
 
     @property
     def sha256(self) -> str:
@@ -79,7 +76,7 @@ def _restores(plan: Plan) -> bool:
     return plan.memories.owners.imports == "restore"
 
 
-def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> Rewritten:
+def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Runs) -> Rewritten:
     """Writes the output; `runs` are those of `memory_runs`. The code section is copied byte for byte.
 
     Raises `OutputTooLarge`.
@@ -112,7 +109,7 @@ def write_module(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[
     sizes = tuple(len(one.locals) + len(one.body) + len(END) for one in plan.added)
     added = (len(module.function_types) + len(plan.noops), sizes)
     written = Rope(chain([write.PREAMBLE], *_in_order(module, changed, plan)))
-    return Rewritten(written, tuple(data.runs), data.segments, added, images=data.images)
+    return Rewritten(written, data.runs, data.segments, added, images=data.images)
 
 
 def _in_order(module: Module, changed: dict[int, write.Pieces], plan: Plan) -> Iterator[write.Pieces]:

@@ -53,4 +53,4 @@ def _written(module: Module, memory: MemoryState, end: int, layout: Layout) -> i
     """Bytes of the data segments that hold what lies before `end`."""
     is_64 = module.memories[0].is_64
     runs = runs_of_memory(memory.content[:end], 0, is_64, layout)
-    return sum(header_size(0, run.start, run.end - run.start, is_64) + run.end - run.start for run in runs)
+    return sum(header_size(0, start, end - start, is_64) + end - start for start, end in runs)

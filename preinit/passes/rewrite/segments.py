@@ -20,8 +20,8 @@ from ...tuples import NamedTuple
 from ..snapshot import SegmentsState, Snapshot
 from . import memories, tables
 from .images import Images, mapped
-from .layout import MOST_SEGMENTS, Run, within_limit
 from .plan import Export, Plan
+from .runs import MOST_SEGMENTS, Run, Runs, within_limit
 from .tables import TableRun
 
 _EXPLICIT, _EXPRESSIONS = 2, 4
@@ -33,20 +33,21 @@ class DataWritten(NamedTuple):
 
     pieces: write.Pieces
     segments: int
-    runs: list[Run]
+    runs: Runs
     restored: list[tuple[Run, int]]
     images: Images
 
 
-def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Run]) -> DataWritten:
+def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Runs) -> DataWritten:
     """The data section that holds `runs`. Raises `OutputTooLarge` past the limits of engines and of the format."""
-    _, active, restored = _within_slots(module, plan, runs)
+    active, restored = _within_slots(module, plan, runs)
     active, images = mapped(module, plan, active)
     slots = module.data_segments if plan.segments.keep_slots else ()
-    # Two for each segment; of tens of thousands of those, one list.
-    entries = memories.active_entries(module, snapshot.memories, active)
     number = len(active)
-    if slots:
+    if not slots:
+        entries = memories.active_pieces(module, snapshot.memories, active)
+    else:
+        entries = memories.active_entries(module, snapshot.memories, active)  # two for each
         passive = sum(segment.mode is Mode.PASSIVE for segment in slots)
         number = max(number, len(slots) - passive) + passive
         entries = [*chain.from_iterable(_in_slots(module, snapshot, plan, entries))]
@@ -63,7 +64,7 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Sequence[Ru
         )
     # In one: the guest's memory is gone before the output is.
     pieces: write.Pieces = [b"".join([bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries])] if number else []
-    held = sorted([*active, *restored, *images.stored]) if restored or images.stored else active
+    held = Runs.of(sorted([*active, *restored, *images.stored])) if restored or images.stored else active
     return DataWritten(pieces, number, held, placed, images)
 
 
@@ -80,21 +81,23 @@ def _in_slots(module: Module, snapshot: Snapshot, plan: Plan, active: write.Piec
     yield active[done:]
 
 
-def _within_slots(module: Module, plan: Plan, runs: Sequence[Run]) -> tuple[list[Run], list[Run], list[Run]]:
-    """The runs, merged until engines take all segments; of them the active ones, and those of restored memories."""
+def _within_slots(module: Module, plan: Plan, runs: Runs) -> tuple[Runs, Runs]:
+    """The runs, merged until engines take all segments: the active ones, and those of restored memories."""
     slots = module.data_segments if plan.segments.keep_slots else ()
     passive = sum(segment.mode is Mode.PASSIVE for segment in slots)
     most = MOST_SEGMENTS - passive
     restores = {memory: plan.memories.owners.restores(memory) for memory in range(len(module.memories))}
     while True:
         kept = within_limit(runs, most)
-        restored = [run for run in kept if restores[run.memory]] if any(restores.values()) else []
-        active = [run for run in kept if not restores[run.memory]] if restored else kept
+        restored, active = (
+            Runs({memory: places for memory, places in kept.memories.items() if restores[memory] is wanted})
+            for wanted in (True, False)
+        )
         # Active runs take the slots of active segments first; those that are left are written, too.
         surplus = max(len(active), len(slots) - passive) + len(restored) + passive - MOST_SEGMENTS
         if surplus <= 0:
-            return kept, active, restored
-        if len(kept) <= len({run.memory for run in kept}):  # nothing is left to be merged
+            return active, restored
+        if len(kept) <= len(kept.memories):  # nothing is left to be merged
             raise OutputTooLarge(
                 f"the module's {len(slots):,} data segments leave no room for the snapshot's memory",
                 hint=f"Engines take {MOST_SEGMENTS:,} data segments in all. {MERGE}",

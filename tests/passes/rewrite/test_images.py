@@ -18,8 +18,8 @@ from preinit.options import LAYOUTS, Layout
 from preinit.passes.parse.text import wasm_tools
 from preinit.passes.plan.owners import ownership
 from preinit.passes.rewrite.images import MOST_STORED, MOST_STORED_BYTES, mapped
-from preinit.passes.rewrite.layout import Run
 from preinit.passes.rewrite.plan import make_plan
+from preinit.passes.rewrite.runs import Run, Runs
 from preinit.report.text import summary
 from tests.support.components import RunningComponent, build_component
 from tests.support.images import is_mapped
@@ -111,7 +111,7 @@ def test_zeros_close_gaps_and_change_nothing_else(parts: list[tuple[int, int]]) 
         runs.append(Run(0, at + gap, at + gap + size))
         at += gap + size
     before = spread_of((run.start, run.end) for run in runs)
-    written, images = mapped(MODULE, PLAN, runs)
+    written, images = mapped(MODULE, PLAN, Runs.of(runs))
     after = spread_of((run.start, run.end) for run in written)
     held = sorted([*written, *images.stored])
     assert (held[0].start, held[-1].end) == (before.first, before.end)
@@ -123,7 +123,7 @@ def test_zeros_close_gaps_and_change_nothing_else(parts: list[tuple[int, int]]) 
     assert stored <= MOST_STORED_BYTES
     if images.missing:
         assert before.span > LARGEST
-        assert (written, images.missing[0]) == (runs, before.missing)
+        assert (written, images.missing[0]) == (Runs.of(runs), before.missing)
     else:
         assert after.missing == 0
         assert after.data - before.data + stored == images.added.get(0, 0) <= before.missing

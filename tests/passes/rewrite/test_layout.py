@@ -13,7 +13,8 @@ from preinit import errors
 from preinit.binary.constexpr import offset_constant
 from preinit.binary.encoder import uleb
 from preinit.options import LAYOUTS
-from preinit.passes.rewrite.layout import MOST_SEGMENTS, PRICES, Run, header_size, runs_of_memory, within_limit
+from preinit.passes.rewrite.layout import PRICES, header_size, runs_of_memory
+from preinit.passes.rewrite.runs import MOST_SEGMENTS, Run, Runs, within_limit
 from tests.support.amounts import amount
 from tests.support.instances import Running
 from tests.support.modules import build_text
@@ -39,12 +40,12 @@ def test_runs_hold_every_byte_that_is_not_zero(
     content = memory_of(islands, tail)
     runs = runs_of_memory(memoryview(content), 0, is_64, layout)  # type: ignore[arg-type]
     rebuilt = bytearray(len(content))
-    for run in runs:
-        assert 0 <= run.start < run.end <= len(content)
-        assert content[run.start] and content[run.end - 1], "a run starts and ends with a byte that is not zero"
-        rebuilt[run.start : run.end] = content[run.start : run.end]
+    for start, end in runs:
+        assert 0 <= start < end <= len(content)
+        assert content[start] and content[end - 1], "a run starts and ends with a byte that is not zero"
+        rebuilt[start:end] = content[start:end]
     assert rebuilt == content
-    assert all(before.end < after.start for before, after in itertools.pairwise(runs))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(runs))
 
 
 @given(ISLANDS, st.sampled_from(LAYOUTS), st.integers(0, 3), st.booleans())
@@ -54,11 +55,11 @@ def test_no_gap_between_runs_is_cheaper_to_fill(
     content = memory_of(islands, 0)
     runs = runs_of_memory(memoryview(content), memory, is_64, layout)  # type: ignore[arg-type]
 
-    def cost(run: Run) -> int:
-        return header_size(memory, run.start, run.end - run.start, is_64) + PRICES[layout] + run.end - run.start  # type: ignore[index]
+    def cost(start: int, end: int) -> int:
+        return header_size(memory, start, end - start, is_64) + PRICES[layout] + end - start  # type: ignore[index]
 
     for before, after in itertools.pairwise(runs):
-        assert cost(before) + cost(after) <= cost(Run(memory, before.start, after.end)) + 3
+        assert cost(*before) + cost(*after) <= cost(before[0], after[1]) + 3
 
 
 @given(st.integers(0, 3), st.integers(0, (1 << 32) - 1), st.integers(1, 1 << 28), st.booleans())
@@ -74,7 +75,7 @@ def test_the_smallest_gaps_are_merged_over_the_limit(parts: list[tuple[int, int,
         start = position[memory] + gap
         runs.append(Run(memory, start, start + length))
         position[memory] = start + length
-    merged = within_limit(runs, most)
+    merged = within_limit(Runs.of(runs), most)
     assert len(merged) <= max(most, len({run.memory for run in runs}))
     assert len(merged) == min(len(runs), most) or len(merged) == len({run.memory for run in runs})
     covered = {(m.memory, byte) for m in merged for byte in range(m.start, m.end)}
@@ -87,9 +88,8 @@ def test_what_was_never_touched_is_not_read(islands: list[tuple[int, bytes]], pl
     content = memory_of(islands, 70000)
     cuts = sorted({0, len(content), *(min(place * 997, len(content)) for place in places)})
     touched = [(low, high) for low, high in itertools.pairwise(cuts) if any(content[low:high])]
-    assert [(run.start, run.end) for run in runs_of_memory(memoryview(content), 0, False, "size", touched)] == [
-        (run.start, run.end) for run in runs_of_memory(memoryview(content), 0, False, "size")
-    ]
+    found = runs_of_memory(memoryview(content), 0, False, "size", touched)
+    assert [*found] == [*runs_of_memory(memoryview(content), 0, False, "size")]
 
 
 def test_more_islands_than_segments_are_allowed_still_make_a_valid_module() -> None:
@@ -157,7 +157,7 @@ def runs_of_memories(draw: st.DrawFn) -> list[Run]:
 @settings(max_examples=amount(300, 100))
 @given(runs_of_memories(), st.integers(-2, 20))
 def test_the_smallest_gaps_are_merged_the_first_of_equal_ones_first(runs: list[Run], most: int) -> None:
-    assert within_limit(runs, most) == chosen_by_definition(runs, most)
+    assert [*within_limit(Runs.of(runs), most)] == chosen_by_definition(runs, most)
 
 
 @settings(max_examples=amount(300, 100))
@@ -166,10 +166,10 @@ def test_merging_early_down_to_more_gives_the_same_in_the_end(
     runs: list[Run], most: int, spare: int, step: int
 ) -> None:
     """A memory's runs are merged while it is read, so that there are never too many."""
-    kept: list[Run] = []
+    kept = Runs({})
     for start in range(0, len(runs), step):
-        kept = within_limit(kept + runs[start : start + step], most + spare)
-    assert within_limit(kept, most) == within_limit(runs, most)
+        kept = within_limit(Runs.of([*kept, *runs[start : start + step]]), most + spare)
+    assert within_limit(kept, most) == within_limit(Runs.of(runs), most)
 
 
 def test_equal_structures_in_a_row_stay_together_in_the_layout_of_wizer() -> None:

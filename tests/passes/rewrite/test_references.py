@@ -7,7 +7,7 @@ import pytest
 from preinit import Options, errors
 from preinit.binary.module import SectionId, parse
 from preinit.binary.sections import Mode
-from preinit.passes.rewrite.layout import MOST_SEGMENTS
+from preinit.passes.rewrite.runs import MOST_SEGMENTS
 from tests.support.instances import Running, instantiate
 from tests.support.modules import build_text, text_of, wasm
 from tests.support.shapes.references import ABC, SHAPES
