@@ -25,7 +25,7 @@ _ABSENT: dict[str, Any] = {
 _VALUES = {"-o": "output", "--output": "output", "--report": "report", "--html": "html"}
 _FLAGS = {
     "--verify": "verify", "-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose",
-    "--debug": "debug",
+    "--debug": "debug", "--no-init-func": "no_init_func",
 }  # fmt: skip
 
 #: Options whose value comes only after `=`: without, they mean `=true`.
@@ -56,7 +56,7 @@ def read(args: Sequence[str], expands: bool = os.name == "nt") -> dict[str, Any]
             sources.append(arg)
             continue
         flag, sign, value = arg.partition("=")
-        name = flags.get(arg) or valued.get(flag)
+        name = flags[arg][0] if arg in flags else valued.get(flag)
         if name is None or (sign and not flag.startswith("--")) or (not sign and flag in OPTIONAL_VALUE):
             return None
         kind = kinds.get(name)
@@ -65,7 +65,7 @@ def read(args: Sequence[str], expands: bool = os.name == "nt") -> dict[str, Any]
             return None
         seen.add(name)
         if arg in flags:
-            given[name] = True
+            given[name] = flags[arg][1]
             continue
         if not sign:
             value = next(rest, "--")
@@ -77,14 +77,16 @@ def read(args: Sequence[str], expands: bool = os.name == "nt") -> dict[str, Any]
     return {**given, "sources": tuple(sources)}
 
 
-def _names(options: Mapping[str, Option[Any, Any]]) -> tuple[dict[str, str], dict[str, str]]:
-    """What is written -> the parameter: options without a value, and with one."""
-    flags, valued = dict(_FLAGS), dict(_VALUES)
+def _names(options: Mapping[str, Option[Any, Any]]) -> tuple[dict[str, tuple[str, bool]], dict[str, str]]:
+    """What is written -> the parameter: options without a value, with what they say, and those with one."""
+    flags, valued = {flag: (name, True) for flag, name in _FLAGS.items()}, dict(_VALUES)
     for name, option in options.items():
         if not option.kind.is_flag:
             valued[option.flag] = name
             if option.short:
                 valued[option.short] = name
-        elif not option.default:
-            flags[option.flag] = name
+            continue
+        flags[option.flag] = name, True
+        if option.default:
+            flags[f"--no-{option.key}"] = name, False
     return flags, valued

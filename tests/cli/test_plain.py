@@ -68,6 +68,7 @@ def test_what_is_read_without_click_is_what_click_reads(some: list[str], more: l
         "./in --dir lib::/lib --dir=etc::/etc --env A=B --arg x --stdin - --report report.json --html page.html -v",
         "in.wasm -o out.wasm --pause-at stdin --late env,args --late-room 1MiB --layout size --engine ondemand --verify",
         "in.wasm -r _start=resume --keep-init-func=noop --stub env.log=zero --random deny --clock host --strict --audit",
+        "in.wasm -o out.wasm --no-cache --no-init-func",
     ],
 )
 def test_what_scripts_write_needs_no_click(line: str) -> None:
