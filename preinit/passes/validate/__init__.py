@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ...engine.validation import REFUSALS
 from ...errors import OutputInvalid
 from ..observer import Observer
 from ..plan.job import Job
-from ..rewrite import Rewritten, has_more
 from .validity import InputCheck, Validity
+
+if TYPE_CHECKING:
+    from ..rewrite import Rewritten
 
 __all__ = ["InputCheck", "Validity", "first_valid"]
 
@@ -21,6 +24,8 @@ def first_valid(outputs: Iterator[Rewritten], job: Job, validity: Validity, obse
     Raises `OutputInvalid`; one of `REFUSALS` if the input is to blame: on demand, code that was never called is
     seen here for the first time.
     """
+    from ..rewrite import has_more  # the guest's code is compiled before that is needed
+
     problem: Exception | None = None
     for output in outputs:
         try:
