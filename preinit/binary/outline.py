@@ -45,6 +45,9 @@ _MOST_DROPPED = 16
 #: Bytes that are read before they are given back.
 _AT_ONCE = 1 << 22
 
+#: Bytes of data that are copied in the time in which one segment is read; and so many segments are read at once.
+_SHORT, _MANY = 1_000, 1_000
+
 #: Functions whose bodies are told apart together: a large module has some dozens of such groups.
 GROUP = 64
 
@@ -71,6 +74,8 @@ def outline(
 ) -> bytes:
     """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too.
 
+    It may be there all the same: where segments are short, to copy what they hold takes less time than to read all.
+
     `module`: one with the same code section; `kept`: ranges of its bodies, in order, that are not replaced.
     """
     rope = _rope(wasm)
@@ -83,11 +88,17 @@ def outline(
                 count = rope.cursor(section.start, section.end, section.label).count(2)
             code = b"".join(_entries(module, count, kept))
             pieces.append(write.section(SectionId.CODE, write.uleb(count) + code))
-        elif section.id == SectionId.DATA and not contents:
+        elif section.id == SectionId.DATA and not (contents or _has_short(rope, section)):
             pieces.append(write.section(SectionId.DATA, write.vector(_emptied(rope, section))))
         elif section.id != SectionId.CUSTOM:
-            pieces.append([rope.part(section.header, section.end)])
+            pieces.append([*rope.parts(section.header, section.end)])
     return write.assemble(pieces)
+
+
+def _has_short(rope: Rope, section: Section) -> bool:
+    """Whether a data section has many segments for its size."""
+    count = rope.cursor(section.start, min(section.start + 5, section.end), section.label).u32()
+    return count > _MANY and count * _SHORT > section.end - section.start
 
 
 def _entries(module: Module | None, count: int, kept: Sequence[range]) -> Iterator[bytes | memoryview]:

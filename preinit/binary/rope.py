@@ -79,6 +79,18 @@ class Rope:
         buffer, at = self._place(start, end)
         return memoryview(buffer)[at : at + end - start]
 
+    def parts(self, start: int, end: int) -> list[memoryview]:
+        """The same bytes in as many pieces as they are here; nothing is copied."""
+        pieces, ends = self._held
+        index = bisect_right(ends, start)
+        found: list[memoryview] = []
+        while start < end and index < len(pieces):
+            first = ends[index] - len(pieces[index])
+            found.append(memoryview(pieces[index])[start - first : end - first])
+            start = ends[index]
+            index += 1
+        return found
+
     def cursor(self, start: int, end: int, what: str) -> Cursor:
         """What reads `start:end`. Its offsets are those in a piece, or in a copy of these bytes."""
         buffer, at = self._place(start, end)
@@ -95,8 +107,4 @@ class Rope:
         first = ends[index] - len(pieces[index])
         if end <= ends[index]:
             return pieces[index], start - first
-        parts = [memoryview(pieces[index])[start - first :]]
-        while end > ends[index]:
-            index += 1
-            parts.append(memoryview(pieces[index])[: end - ends[index] + len(pieces[index])])
-        return b"".join(parts), 0
+        return b"".join(self.parts(start, end)), 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ...errors import NotWasm, Truncated
 from ..cursor import MOST_ITEMS, Cursor
@@ -45,16 +45,36 @@ CUSTOM, CORE_MODULE, CORE_INSTANCE, CORE_TYPE, COMPONENT, INSTANCE, ALIAS, TYPE,
 )
 
 
-def read_component(data: bytes) -> Component:
-    """Reads a component.
+#: What sections with some number and payload define.
+_Known = dict[tuple[int, bytes], Sequence[tuple[Definition, int, int]]]
+
+
+def read_component(data: bytes, like: Component | None = None) -> Component:
+    """Reads a component. `like`: one with many of the same sections, which are not read a second time.
 
     Raises `NotWasm`, `Truncated`, `Malformed`, `EngineLimit` with the byte offset; `UnsupportedProposal` for what is
     not understood.
     """
-    return _component(data, 0, len(data), 0)
+    return _component(data, 0, len(data), 0, _known(like) if like else {})
 
 
-def _component(data: bytes, start: int, end: int, depth: int) -> Component:
+def _known(component: Component) -> _Known:
+    """By number and payload: the definitions of a component's sections, with offsets in the payload."""
+    found: _Known = {}
+    for section in component.sections:
+        if section.id in _READERS:
+            payload = component.data[section.start : section.end]
+            found[section.id, payload] = [
+                (one, begin - section.start, end - section.start) for one, begin, end in component.of(section)
+            ]
+        elif section.id == COMPONENT:
+            for nested, _, _ in component.of(section):
+                assert isinstance(nested, Nested)
+                found.update(_known(nested.component))
+    return found
+
+
+def _component(data: bytes, start: int, end: int, depth: int, known: _Known) -> Component:
     if data[start : start + 8] != COMPONENT_PREAMBLE or end - start < 8:
         raise NotWasm("a component does not start with its magic number and version", where=f"byte offset {start:#x}")
     at = Cursor(data, start + 8, end, "component")
@@ -83,8 +103,11 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
         elif number == CORE_MODULE:
             definitions.append(Placed(CoreModule(first, first + size), first, first + size))
         elif number == COMPONENT:
-            nested = _component(data, first, first + size, depth + 1)
+            nested = _component(data, first, first + size, depth + 1, known)
             definitions.append(Placed(Nested(nested), first, first + size))
+        elif known and (same := known.get((number, data[first : first + size]))) is not None:
+            new = tuple.__new__
+            definitions += [new(Placed, (one, first + begin, first + stop)) for one, begin, stop in same]
         elif number in _READERS:
             read = _READERS[number]
             new, add = tuple.__new__, definitions.append  # a named tuple's own way takes twice as long

@@ -246,7 +246,7 @@ def _check_output(
     `known`: the core modules of the input, `hollow`, by where they begin.
     """
     try:
-        component = read_component(output.text)
+        component = read_component(output.text, source.component)
         modules = {one.start: _hollow_output(output, source, known, one) for one in component.core_modules()}
         if not check_shell(component, modules, deadline, cache):  # else nothing is new to the machine either
             parsed = {start: parse(wasm, libraries=True) for start, wasm in modules.items()}

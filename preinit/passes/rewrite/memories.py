@@ -93,6 +93,13 @@ def _compiled_entries(module: Module, states: Sequence[MemoryState], memory: int
         cutter.close()
 
 
+def kept(pieces: write.Pieces) -> write.Pieces:
+    """The same bytes, in pieces that stay when the guest's memory is gone: those that are views of it in one."""
+    if any(isinstance(piece, memoryview) for piece in pieces):
+        return [b"".join(pieces)]
+    return pieces
+
+
 class _Rest(dict[int, bytes]):
     """What follows the two lowest bytes of an offset, which many segments have in common."""
 

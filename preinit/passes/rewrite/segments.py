@@ -62,8 +62,8 @@ def write_data(module: Module, snapshot: Snapshot, plan: Plan, runs: Runs) -> Da
             f"the snapshot's memory takes {size} bytes, a data section has at most {write.LARGEST_SECTION}",
             hint="Initialize less: only memory that is not zero is written.",
         )
-    # In one: the guest's memory is gone before the output is.
-    pieces: write.Pieces = [b"".join([bytes((SectionId.DATA,)) + write.uleb(size) + head, *entries])] if number else []
+    head = bytes((SectionId.DATA,)) + write.uleb(size) + head
+    pieces: write.Pieces = memories.kept([head, *entries]) if number else []
     held = Runs.of(sorted([*active, *restored, *images.stored])) if restored or images.stored else active
     return DataWritten(pieces, number, held, placed, images)
 

@@ -6,7 +6,7 @@ import pytest
 
 from preinit.binary import encoder as write
 from preinit.binary.component import read_component
-from preinit.binary.component.recipe import CoreInstantiate, Lift, Nested
+from preinit.binary.component.recipe import Component, CoreInstantiate, Lift, Nested
 from preinit.binary.encoder import COMPONENT_PREAMBLE
 from preinit.errors import EngineLimit, InputError, Malformed, NotWasm, Truncated, UnsupportedProposal
 from tests.support.modules import wasm
@@ -93,3 +93,20 @@ def test_a_section_of_definitions_of_one_byte_is_read(definition: str, name: str
         text = f"(component {definition.replace(' $x', '') * times})"
         found = read_component(wasm(text)).definitions
         assert [getattr(placed.definition, "name", "") for placed in found] == [name] * times
+
+
+def shown(component: Component) -> list[object]:
+    """All that was read, with places; of components within, too."""
+    found: list[object] = [component.sections]
+    for one in component.definitions:
+        nested = one.definition
+        found.append((shown(nested.component), *one[1:]) if isinstance(nested, Nested) else one)
+    return found
+
+
+@pytest.mark.parametrize("other", ["(component)", '(component (import "a" (func)) (export "b" (func 0)))', None])
+def test_what_is_like_another_component_reads_the_same(other: str | None) -> None:
+    """Sections of the other one, at another place here, are not read again."""
+    like = read_component(SAMPLE if other is None else wasm(other))
+    binary = component((0, b"\x01a" + bytes(300)), (4, SAMPLE)) + SAMPLE[len(COMPONENT_PREAMBLE) :]
+    assert shown(read_component(binary, like)) == shown(read_component(binary))

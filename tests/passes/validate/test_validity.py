@@ -331,6 +331,18 @@ def test_an_outline_without_contents_has_all_segments_where_they_were() -> None:
     assert all(segment.start == segment.end for segment in after)
 
 
+def test_an_outline_keeps_what_many_short_segments_hold() -> None:
+    """To find where each ends would take longer than to copy it."""
+    for size, kept in ((10, True), (3000, False)):
+        segments = "".join(f'(data (i32.const {at}) "{"x" * size}")' for at in range(1200))
+        data = wasm(f"(module (memory 1) {segments})")
+        sketch = outline(data, parse(data).sections, contents=False)
+        ffi.validate(new_engine(EngineSettings("cranelift")), sketch)
+        assert len(parse(sketch).data_segments) == 1200
+        assert (sketch == data) is kept
+        assert kept or len(sketch) < 20_000
+
+
 def test_an_outline_empties_segments_however_their_size_is_written() -> None:
     entries = [b"\0\x41\x01\x0b" + size + b"a" for size in (b"\x01", b"\x81\x00", b"\x81\x80\x80\x80\x00")]
     memory = write.section(SectionId.MEMORY, write.vector([b"\0\x01"]))
