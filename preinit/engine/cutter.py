@@ -118,6 +118,11 @@ class _Compiled:
     found: tuple[ffi.Engine, ffi.Module] | None = None
 
     @classmethod
+    def forked(cls) -> None:
+        """In a copy of the process: who held the lock is not there."""
+        cls.lock = threading.Lock()
+
+    @classmethod
     def get(cls) -> tuple[ffi.Engine, ffi.Module]:
         """Raises `EngineError`."""
         with cls.lock:
@@ -130,8 +135,12 @@ class _Compiled:
             return cls.found
 
 
-def prepare() -> None:
-    """Compiles the module, if that was not done yet: a caller may have a thread that waits for something else."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Compiled.forked)
+
+
+def get_ready() -> None:
+    """Compiles the module, if that was not done yet."""
     if not has_limit():
         with suppress(EngineError):
             _Compiled.get()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -58,7 +60,6 @@ def build_module(wasm: Wasm, options: Options, observer: Observer) -> Result:
     """The same, for who reads messages in the words of the command line."""
     if options.process_ends:
         give_back_large()
-    observer.listeners.append(_import_ahead)
     deadline = deadline_of(options, observer)
     component = None
     with observer.stage("parse"):
@@ -71,6 +72,7 @@ def build_module(wasm: Wasm, options: Options, observer: Observer) -> Result:
             source = read_source(data, options, deadline)
     if component is not None:
         return build_component(component, options, deadline, observer)
+    observer.listeners.append(partial(_import_ahead, source))
     return build_source(source, options, deadline, observer)
 
 
@@ -145,8 +147,16 @@ def deadline_of(options: Options, observer: Observer) -> Deadline:
     return deadline
 
 
-def _import_ahead(event: Event) -> None:
-    """Imports the later passes while the engine compiles, which it does outside of Python's lock."""
+def _import_ahead(source: Source, event: Event) -> None:
+    """Gets the later passes ready while the engine compiles, which it does outside of Python's lock."""
     if event[:2] == ("begins", "compile"):
-        later = (".capture", ".findings", ".rewrite", ".validate")
-        threading.Thread(target=lambda: [import_module(name, __package__) for name in later], daemon=True).start()
+        with suppress(RuntimeError):  # too many threads
+            threading.Thread(target=_get_ready, args=(source,), daemon=True).start()
+
+
+def _get_ready(source: Source) -> None:
+    for name in (".capture", ".findings", ".rewrite", ".validate"):
+        import_module(name, __package__)
+    from .rewrite.layout import get_ready
+
+    get_ready(source.module.memories)

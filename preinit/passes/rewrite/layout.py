@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ...binary.encoder import sleb_size, uleb_size
+from ...binary.types import Limits
 from ...options import Layout
 from ...tuples import NamedTuple
 from .runs import KEPT, Places, Runs, trimmed
@@ -97,6 +98,14 @@ def _cut(content: memoryview, is_64: bool, costs: Costs, ranges: Sequence[tuple[
     finally:
         cutter.close()
     return None if found is None else Places(*found)
+
+
+def get_ready(memories: Iterable[Limits]) -> None:
+    """Compiles what cuts large memories, if one of those is: while something else takes time."""
+    if any(memory.minimum * memory.page_size >= LARGE for memory in memories):
+        from ...engine.cutter import get_ready
+
+        get_ready()
 
 
 def in_python(content: memoryview, is_64: bool, costs: Costs, ranges: Sequence[tuple[int, int]]) -> Places:
