@@ -155,9 +155,29 @@ class Cursor:
             size = self.u32()
             start = self.skip(size)
         try:
-            return str(buffer[start : start + size], "utf-8")
+            return buffer[start : start + size].decode()
         except UnicodeDecodeError as problem:
             raise self.fail("a name that is not UTF-8", start + problem.start) from None
+
+    def named(self) -> tuple[str, int, int]:
+        """A name, a byte and an unsigned 32-bit integer: an export, of which there are thousands."""
+        start, buffer, end = self.position + 1, self.buffer, self.end
+        size = buffer[start - 1] if start < end else 0x80
+        after = start + size
+        if size >= 0x80 or after + 2 >= end:
+            return self.name(), self.byte(), self.u32()
+        low, high = buffer[after + 1], buffer[after + 2]
+        if low >= 0x80 <= high:
+            return self.name(), self.byte(), self.u32()
+        try:
+            name = buffer[start:after].decode()
+        except UnicodeDecodeError:
+            return self.name(), self.byte(), self.u32()
+        if low < 0x80:
+            self.position = after + 2
+            return name, buffer[after], low
+        self.position = after + 3
+        return name, buffer[after], low & 0x7F | high << 7
 
     def u32s(self, number: int) -> list[int]:
         """`number` unsigned 32-bit integers: those that are equally long and stand side by side at once."""

@@ -174,8 +174,12 @@ def _read_import_group(cursor: Cursor, module: str, kind: int) -> Iterator[Impor
 
 def read_imports(cursor: Cursor) -> tuple[Import, ...]:
     found: list[Import] = []
+    new, title, byte, u32 = tuple.__new__, cursor.name, cursor.byte, cursor.u32  # `Import` takes twice as long
     for _ in range(cursor.count(4)):
-        module, name, kind = cursor.name(), cursor.name(), cursor.byte()
+        module, name, kind = title(), title(), byte()
+        if kind == 0 and len(found) < MOST_ITEMS:  # a function, as nearly all
+            found.append(new(Import, (module, name, _FUNC, u32(), None, None, None)))
+            continue
         if name or kind not in (_ONE_MODULE, _ONE_TYPE):
             group: Iterable[Import] = (_read_import_type(cursor, module, name, kind),)
         else:
@@ -215,8 +219,8 @@ def read_globals(cursor: Cursor) -> tuple[Global, ...]:
 
 
 def read_exports(cursor: Cursor) -> tuple[Export, ...]:
-    new, name, byte, u32 = tuple.__new__, cursor.name, cursor.byte, cursor.u32  # `Export` takes twice as long
-    return tuple([new(Export, (name(), byte(), u32())) for _ in range(cursor.count(3))])
+    new, named = tuple.__new__, cursor.named  # `Export` takes twice as long
+    return tuple([new(Export, named()) for _ in range(cursor.count(3))])
 
 
 _PASSIVE_OR_DECLARATIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4

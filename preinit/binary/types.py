@@ -21,6 +21,7 @@ FUNCREF, EXTERNREF = b"\x70", b"\x6f"
 NUMERIC_SIZES = {I32: 4, I64: 8, F32: 4, F64: 8, V128: 16}
 
 _NUMBERS = {number[0]: number for number in NUMERIC_SIZES}
+_ALL_NUMBERS = bytes(_NUMBERS)
 
 _NAMES = {
     I32: "i32",
@@ -172,7 +173,20 @@ def read_types(cursor: Cursor) -> TypeSection:
     fields: dict[int, tuple[ValType, ...]] = {}
     has_gc = has_continuations = False
 
+    known: dict[bytes, tuple[ValType, ...]] = {}  # lists of numeric types, which are few, by their bytes
+    buffer, end = cursor.buffer, cursor.end
+
     def value_types() -> tuple[ValType, ...]:
+        start = cursor.position + 1
+        size = buffer[start - 1] if start <= end else 0x80
+        if size < 0x80 and size <= end - start:  # nearly all
+            listed = buffer[start : start + size]
+            found = known.get(listed)
+            if found is None and not listed.translate(None, _ALL_NUMBERS):
+                found = known[listed] = tuple([_NUMBERS[number] for number in listed])
+            if found is not None:
+                cursor.position = start + size
+                return found
         return tuple(read_value_type(cursor) for _ in range(cursor.count()))
 
     def field() -> ValType:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import cast
 from weakref import WeakSet
 
-from ..binary.encoder import PREAMBLE
+from ..binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
 from ..binary.mapped import Mapped
 
 #: Bytes of a file from which on it is mapped.
@@ -55,7 +55,8 @@ def mapped_copy(path: str | os.PathLike[str]) -> bytes | None:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode) or status.st_size < LARGE:
             return None
-        return _mapped(number, status.st_size) if os.pread(number, len(PREAMBLE), 0) == PREAMBLE else None
+        begins = os.pread(number, len(PREAMBLE), 0)
+        return _mapped(number, status.st_size) if begins in (PREAMBLE, COMPONENT_PREAMBLE) else None
     except OSError:
         return None
     finally:

@@ -9,6 +9,7 @@ from functools import cached_property
 from ...binary.component import Component, read_component
 from ...binary.component.recipe import Import
 from ...binary.digest import sha256
+from ...binary.mapped import give_back
 from ...binary.module import Module, parse
 from ...engine.runtime import TABLE_ELEMENTS, Deadline
 from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, exactly, quoted
@@ -66,6 +67,7 @@ def _read(data: bytes) -> ComponentSource:
             parts[start] = CorePart(number, start, parse(data[start:end], libraries=True))
         except PreinitError as problem:
             raise placed(problem, number, start) from None
+    give_back(data)  # of which the core modules, nearly all of it, are copies now
     for entry in component.definitions:
         if isinstance(entry.definition, Import) and entry.definition.type.sort in ("core module", "component"):
             raise Unsupported(
