@@ -181,7 +181,8 @@ def _write(
         tables = {table: fixes for table, fixes in captured.fixes.items() if table.owner in scope.cores}
         if tables:
             fixups[scope] = Fixup(tables, names)
-    return write_component(paused.scope, paused.machine.scopes, Written(modules, fixups), removed)
+    originals = {start: part.module.data for start, part in source.parts.items()}
+    return write_component(paused.scope, paused.machine.scopes, Written(modules, fixups, originals), removed)
 
 
 def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:

@@ -44,10 +44,11 @@ T = TypeVar("T")
 
 class Written(NamedTuple):
     """What each instance of a component gets: `modules`, by instance, of which several may have the same; what is put
-    into shared tables."""
+    into shared tables; `originals`: the input's core modules, by where they begin."""
 
     modules: Mapping[LinkedInstance, Rope]
     fixups: Mapping[Scope, Fixup]
+    originals: Mapping[int, bytes]
 
 
 def write_component(root: Scope, scopes: Sequence[Scope], written: Written, removed: frozenset[str]) -> Assembled:
@@ -104,6 +105,11 @@ class _Kind(NamedTuple, Generic[T]):
     made: Mapping[Any, int]
     problem: str
     hint: str
+
+
+def _holds(piece: Piece, data: bytes | None) -> bool:
+    """Whether a piece is plainly these bytes: they need not be compared."""
+    return isinstance(piece, Rope) and len(piece.pieces) == 1 and piece.pieces[0] is data
 
 
 class _Writer:
@@ -196,7 +202,10 @@ class _Writer:
         """What a definition becomes. What is exported stays: who instantiates that wants no state of ours."""
         _, start, end = placed
         alike = (one for one in contents if len(one) == end - start)
-        same = next((one for one in alike if self._data.startswith(joined([one]), start)), None)
+        original = self._written.originals.get(start)
+        same = next(
+            (one for one in alike if _holds(one, original) or self._data.startswith(joined([one]), start)), None
+        )
         if contents == [same]:
             return contents
         if contents:
