@@ -88,7 +88,7 @@ def runs_of_memory(
 
 def _cut(content: memoryview, is_64: bool, costs: Costs, ranges: Sequence[tuple[int, int]]) -> Places | None:
     """The same, found by compiled code; None where that can't be had, or where they are too many for it."""
-    from ...engine.cutter import new_cutter
+    from ...engine.own.cutter import new_cutter
 
     cutter = new_cutter(is_64)
     if cutter is None:
@@ -103,7 +103,7 @@ def _cut(content: memoryview, is_64: bool, costs: Costs, ranges: Sequence[tuple[
 def get_ready(memories: Iterable[Limits]) -> None:
     """Compiles what cuts large memories, if one of those is: while something else takes time."""
     if any(memory.minimum * memory.page_size >= LARGE for memory in memories):
-        from ...engine.cutter import get_ready
+        from ...engine.own.cutter import get_ready
 
         get_ready()
 

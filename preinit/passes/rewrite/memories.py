@@ -80,7 +80,7 @@ def active_pieces(module: Module, states: Sequence[MemoryState], runs: Runs) -> 
 
 def _compiled_entries(module: Module, states: Sequence[MemoryState], memory: int, places: Places) -> list[bytes] | None:
     """Those of one memory, written by compiled code; None where that can't be had."""
-    from ...engine.cutter import new_cutter
+    from ...engine.own.cutter import new_cutter
 
     is_64 = module.memories[memory].is_64
     cutter = new_cutter(is_64)

@@ -38,7 +38,7 @@
 
   ;; Reads $size bytes of the window, a multiple of 8, that are those at $base of the memory. Gives the number of runs
   ;; that have ended.
-  (func (export "cut") (param $base i64) (param $size i32) (result i32)
+  (func (export "cut") (param $base i64) (param $size i32) (result i64)
     (local $at i32) (local $word i64) (local $place i64) (local $first i64)
     (local $part i64) (local $seen i64) (local $gap i64)
     (local.set $part (global.get $part))
@@ -80,16 +80,16 @@
         (br $next)))
     (global.set $part (local.get $part))
     (global.set $seen (local.get $seen))
-    (i32.shr_u (global.get $out) (i32.const 3)))
+    (i64.extend_i32_u (i32.shr_u (global.get $out) (i32.const 3))))
 
   ;; All was read. Gives the number of runs that were left, at most 2.
-  (func (export "end") (result i32)
+  (func (export "end") (result i64)
     (global.set $out (i32.const 0))
     (if (i64.ge_s (global.get $part) (i64.const 0))
       (then
         (call $end_part (global.get $part) (global.get $seen))
         (call $end_run)))
-    (i32.shr_u (global.get $out) (i32.const 3)))
+    (i64.extend_i32_u (i32.shr_u (global.get $out) (i32.const 3))))
 
   ;; A part without a gap: it belongs to the run before it where a segment of its own would cost more than the zeros.
   (func $end_part (param $from i64) (param $to i64)
@@ -154,7 +154,7 @@
     (global.set $sign (local.get $sign)))
 
   ;; Writes what segments have of the window, whose $size bytes are those at $base. Gives how many bytes that are.
-  (func (export "write") (param $base i64) (param $size i64) (result i32)
+  (func (export "write") (param $base i64) (param $size i64) (result i64)
     (local $from i64) (local $to i64) (local $part i32) (local $limit i64) (local $low i64)
     (global.set $out (i32.const 0x500000))
     (local.set $limit (i64.add (local.get $base) (local.get $size)))
@@ -178,7 +178,7 @@
         (br_if $done (i64.gt_u (local.get $to) (local.get $limit)))
         (global.set $run (i32.add (global.get $run) (i32.const 8)))
         (br $next)))
-    (i32.sub (global.get $out) (i32.const 0x500000)))
+    (i64.extend_i32_u (i32.sub (global.get $out) (i32.const 0x500000))))
 
   (func $header (param $offset i64) (param $length i64)
     (local $low i64)

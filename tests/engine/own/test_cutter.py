@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preinit.binary.module import parse
-from preinit.engine import cutter as cutters
-from preinit.engine.cutter import WINDOW, Cutter, new_cutter
+from preinit.engine.own import cutter as cutters
+from preinit.engine.own.cutter import WINDOW, Cutter, new_cutter
 from preinit.options import LAYOUTS, Layout
 from preinit.passes.rewrite import layout as layouts
 from preinit.passes.rewrite.layout import IN_A_ROW, PRICES, Costs

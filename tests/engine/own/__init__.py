@@ -1,0 +1,1 @@
+"""Modules of our own do just what Python does."""
