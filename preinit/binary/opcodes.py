@@ -135,7 +135,7 @@ _MEMORY_N = rb"(?:[\x40-\x7f]|[\xc0-\xff]" + LEB + rb")" + LEB + LEB
 #: A type index is a non-negative signed integer; all other heap types and block types are one byte, but `(ref ht)` and
 #: `(ref null ht)`, which a heap type follows. Other bytes are of proposals that aren't known: more may follow.
 ABSTRACT = range(0x68, 0x76)
-_NUMERIC = range(0x7B, 0x80)
+NUMERIC = range(0x7B, 0x80)
 _TYPE_INDEX = rb"[\x80-\xff]*+[\x00-\x3f]"
 
 
@@ -146,7 +146,7 @@ def _type_pattern(immediate: str, indices: bool, types: Collection[int]) -> byte
     if immediate == HEAP_TYPE:
         return rb"(?:" + b"|".join(heap) + rb")"
     long = rb"[\x63\x64](?:" + b"|".join(heap) + rb")"
-    return rb"(?:" + b"|".join([_byte_class({0x40, *abstract, *_NUMERIC}), long] + [_TYPE_INDEX] * indices) + rb")"
+    return rb"(?:" + b"|".join([_byte_class({0x40, *abstract, *NUMERIC}), long] + [_TYPE_INDEX] * indices) + rb")"
 
 
 def _pattern(immediate: str, kinds: Collection[str], types: Collection[int]) -> bytes | None:

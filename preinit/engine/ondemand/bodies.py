@@ -7,10 +7,11 @@ from functools import cached_property
 
 from ...binary.bodies import Body
 from ...binary.growth import GROWTH
-from ...binary.instructions import MOST_FOUND, Decoder, Instruction, Reference, Scan, Simple, decoder
+from ...binary.instructions import MOST_FOUND, Instruction, Reference, Scan, Simple, decoder
 from ...binary.module import Module
 from ...binary.opcodes import CALL, REF_FUNC, RETURN_CALL, TABLE_CHANGES, Kind
 from ...tuples import NamedTuple
+from ..own.finder import Finder
 from ..values import Unsuited
 from .exceptions import EXCEPTIONS, KINDS_OF_EXCEPTION, Edit, edits, exception_types, has_exceptions
 
@@ -55,9 +56,11 @@ class Bodies:
         self.functions = range(module.imported_functions, len(module.function_types))
 
     @cached_property  # where all is in the cache, no body is looked at
-    def _decoder(self) -> Decoder:
+    def _finder(self) -> Finder:
         kinds = _KINDS | {Kind.GLOBAL} if self.picks_globals else _KINDS
-        return decoder(kinds, _OPCODES | EXCEPTIONS, KINDS_OF_EXCEPTION) if self.erases else decoder(kinds, _OPCODES)
+        return Finder(
+            decoder(kinds, _OPCODES | EXCEPTIONS, KINDS_OF_EXCEPTION) if self.erases else decoder(kinds, _OPCODES)
+        )
 
     def size(self, function: int) -> int:
         return self._ranges.size(function - self._first)
@@ -70,7 +73,7 @@ class Bodies:
         named = self._named.get(function)
         if named is None:
             body = self.range(function)
-            scan = self._decoder.scan(self._module.data, body.start, body.end)
+            scan = self._finder.scan(self._module.data, body.start, body.end)
             named = self._checked(scan)
             if self.erases and has_exceptions(self._module, body, scan, self._exception_types):
                 self.erased[function] = list(edits(self._module, body, scan))
