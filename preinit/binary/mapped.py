@@ -24,6 +24,13 @@ class Mapped(mmap.mmap):
 
     __hash__ = mmap.mmap.__hash__  # one is no other, though they may hold the same
 
+    #: The descriptor of the file, where it is open.
+    number: int | None = None
+
+    def place_of(self, view: memoryview) -> int:
+        """Where a view of a part of it begins."""
+        return _address(view) - _address(memoryview(self)) if view else 0
+
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True

@@ -132,8 +132,36 @@ def group_digests(module: Module) -> list[bytes]:
     return found
 
 
+#: An active data segment of the first memory, at a plain constant, up to its content: most are such. Its length.
+_PLAIN_SEGMENT = re.compile(rb"\0\x41[\x80-\xff]{0,4}+[\0-\x7f]\x0b([\x80-\xff]{0,4}+[\0-\x7f])")
+
+
 def _emptied(rope: Rope, section: Section) -> list[bytes]:
     """The segments of a data section with nothing in them, where they were."""
+    at = rope.cursor(section.start, min(section.start + 5, section.end), section.label)
+    first = at.position
+    count = at.u32()
+    found: list[bytes] = []
+    following = 0  # where the next one begins, in a part
+    for part in rope.parts(section.start + at.position - first, section.end):
+        while following < len(part):
+            plain = _PLAIN_SEGMENT.match(part, following)
+            if plain is None:  # or it goes on in the next part
+                return _emptied_slowly(rope, section)
+            begin, end = plain.span(1)
+            found.append(part[following:begin].tobytes() + b"\0")
+            size = part[begin]
+            if end == begin + 2:
+                size += (part[begin + 1] << 7) - 0x80
+            elif end > begin + 2:
+                size = Cursor(plain[1], 0, end - begin, section.label).u32()
+            following = end + size
+        following -= len(part)
+    return found if not following and len(found) == count else _emptied_slowly(rope, section)
+
+
+def _emptied_slowly(rope: Rope, section: Section) -> list[bytes]:
+    """The same for all kinds of segments. Raises what reading them raises."""
     found = []
     at = rope.cursor(section.start, section.end, section.label)
     data = at.buffer

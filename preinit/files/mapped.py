@@ -15,7 +15,7 @@ import stat
 import sys
 from contextlib import suppress
 from typing import cast
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from ..binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
 from ..binary.mapped import Mapped
@@ -84,6 +84,8 @@ def _copied(number: int, copy: int) -> bytes | None:
     if size < LARGE:  # it was made shorter just now
         return None
     found = Mapped(copy, size, access=mmap.ACCESS_COPY)
+    found.number = os.dup(copy)
+    finalize(found, os.close, found.number)
     _alive.add(found)
     return cast(bytes, found)
 

@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 from functools import cache
 
-from ..binary.mapped import in_turn
+from ..binary.mapped import Mapped, in_turn
 from .locks import lock, remove_if_left
 
 #: What a file is called that is being written.
@@ -93,6 +93,7 @@ def write_all(number: int, *pieces: bytes | memoryview) -> None:
 
 
 def _write(number: int, view: memoryview) -> None:
+    view = view[_sent(number, view) :]
     while view:
         try:
             view = view[os.write(number, view) :]
@@ -100,3 +101,14 @@ def _write(number: int, view: memoryview) -> None:
             import select
 
             select.select([], [number], [])
+
+
+def _sent(number: int, view: memoryview) -> int:
+    """How many of the bytes the system has copied from the file from which they are mapped, in half of the time."""
+    held, done = view.obj, 0
+    if isinstance(held, Mapped) and held.number is not None:
+        start = held.place_of(view)
+        with suppress(OSError):  # writing them will tell what is wrong
+            while copied := os.sendfile(number, held.number, start + done, len(view) - done):
+                done += copied
+    return done

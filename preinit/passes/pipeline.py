@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..binary.mapped import give_back
 from ..engine.heap import give_back_large
+from ..engine.ondemand.suitability import worthwhile
 from ..engine.runtime import Deadline
 from ..options import Options
 from ..options.fields import given
@@ -155,6 +156,10 @@ def _import_ahead(source: Source, event: Event) -> None:
 
 
 def _get_ready(source: Source) -> None:
+    if worthwhile(source.module):  # it is compiled on demand, perhaps
+        from ..engine.own import finder
+
+        finder.get_ready()
     for name in (".capture", ".findings", ".rewrite", ".validate"):
         import_module(name, __package__)
     from .rewrite.layout import get_ready

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import pickle
@@ -21,12 +22,13 @@ from hypothesis import strategies as st
 import preinit
 from preinit.binary import encoder as write
 from preinit.binary import mapped as mapping
-from preinit.binary.encoder import COMPONENT_PREAMBLE
+from preinit.binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
 from preinit.binary.mapped import Mapped, give_back, giving_back, in_turn
 from preinit.binary.module import parse
 from preinit.binary.rope import Rope
 from preinit.files import mapped as inputs
 from preinit.files.mapped import mapped_copy
+from preinit.files.replace import replace_file
 from preinit.passes.observer import Event
 from tests.support.command import GOOD, run
 from tests.support.modules import wasm
@@ -157,11 +159,14 @@ def test_builds_one_after_the_other_leave_no_open_files(large: Path) -> None:
     assert opened() <= before + 1
 
 
-def test_only_large_modules_are_mapped(tmp_path: Path) -> None:
+def test_only_large_modules_and_components_are_mapped(tmp_path: Path) -> None:
     path = tmp_path / "it"
-    for content in (wasm(GOOD), bytes(inputs.LARGE), COMPONENT_PREAMBLE + bytes(inputs.LARGE), b""):
+    for content in (wasm(GOOD), bytes(inputs.LARGE), b""):
         path.write_bytes(content)
         assert mapped_copy(path) is None
+    for preamble in (PREAMBLE, COMPONENT_PREAMBLE):
+        path.write_bytes(preamble + bytes(inputs.LARGE))
+        assert mapped_copy(path) == preamble + bytes(inputs.LARGE)
     os.mkfifo(tmp_path / "pipe")
     for other in (tmp_path, tmp_path / "missing", tmp_path / "pipe", Path(os.devnull), "a\0b"):
         assert mapped_copy(other) is None
@@ -228,3 +233,24 @@ def test_a_rope_of_it_is_not_joined(large: Path) -> None:
     assert Rope([one]).cursor(0, 8, "it").buffer is one
     assert rope.joined() == b"before" + LARGE[8:] + b"behind"
     assert parse(one).sections == parse(LARGE).sections
+
+
+def test_a_part_of_it_is_written_from_its_file(large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system copies it, or where it can't, it is written as anything else is: also from somewhere in the middle."""
+    found = mapped_copy(large)
+    assert found is not None
+    content, view, real = large.read_bytes(), memoryview(found), os.sendfile
+    parts = [view[:10], view[10:4_000_001], view[4_000_001:4_000_001], view[5_000_000:], b"end"]
+    expected = content[:4_000_001] + content[5_000_000:] + b"end"
+
+    def twice(*given: int) -> int:
+        calls.append(given)
+        if len(calls) > 2:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(*given[:3], min(given[3], 1000))
+
+    for send in (real, lambda *_: 0, twice):
+        calls: list[tuple[int, ...]] = []
+        monkeypatch.setattr(os, "sendfile", send)
+        replace_file(tmp_path / "out", *parts)
+        assert (tmp_path / "out").read_bytes() == expected

@@ -129,59 +129,59 @@
                 (i32.shl (i32.sub (local.get $opcode) (i32.const 0xfb)) (i32.const 10))))))
         (block $typed
           (block $indirect
-          (block $skip_16
-            (block $skip_8
-              (block $skip_4
-                (block $skip_1
-                  (block $labels
-                    (block $heap_type
-                      (block $block_type
-                        (block $memory_and_byte
-                          (block $memory
-                            (block $two
-                              (block $one
-                                (block $simple
-                                  (br_table
-                                    $stop $next $simple $one $two $memory $memory_and_byte $block_type $heap_type
-                                    $labels $skip_1 $skip_4 $skip_8 $skip_16 $indirect $stop
-                                    (i32.load8_u (local.get $opcode))))
-                                (local.set $index (call $u32))
-                                (br_if $stop (global.get $fails))
-                                (i32.store offset=0x60000 (local.get $found) (local.get $opcode))
-                                (i32.store offset=0x60004 (local.get $found)
-                                  (i32.add (local.get $base) (i32.sub (local.get $begin) (i32.const 0xffff))))
-                                (i32.store offset=0x60008 (local.get $found)
-                                  (i32.add (local.get $base) (i32.sub (global.get $at) (i32.const 0x10000))))
-                                (i32.store offset=0x6000c (local.get $found) (local.get $index))
-                                (local.set $found (i32.add (local.get $found) (i32.const 16)))
-                                (br $next))
+            (block $skip_16
+              (block $skip_8
+                (block $skip_4
+                  (block $skip_1
+                    (block $labels
+                      (block $heap_type
+                        (block $block_type
+                          (block $memory_and_byte
+                            (block $memory
+                              (block $two
+                                (block $one
+                                  (block $simple
+                                    (br_table
+                                      $stop $next $simple $one $two $memory $memory_and_byte $block_type $heap_type
+                                      $labels $skip_1 $skip_4 $skip_8 $skip_16 $indirect $stop
+                                      (i32.load8_u (local.get $opcode))))
+                                  (local.set $index (call $u32))
+                                  (br_if $stop (global.get $fails))
+                                  (i32.store offset=0x60000 (local.get $found) (local.get $opcode))
+                                  (i32.store offset=0x60004 (local.get $found)
+                                    (i32.add (local.get $base) (i32.sub (local.get $begin) (i32.const 0xffff))))
+                                  (i32.store offset=0x60008 (local.get $found)
+                                    (i32.add (local.get $base) (i32.sub (global.get $at) (i32.const 0x10000))))
+                                  (i32.store offset=0x6000c (local.get $found) (local.get $index))
+                                  (local.set $found (i32.add (local.get $found) (i32.const 16)))
+                                  (br $next))
+                                (call $integer)
+                                (br $typed))
+                              (call $integer)
                               (call $integer)
                               (br $typed))
-                            (call $integer)
-                            (call $integer)
+                            (call $memory_argument)
                             (br $typed))
                           (call $memory_argument)
-                          (br $typed))
-                        (call $memory_argument)
+                          (br $skip_1))
+                        (br_if $stop (i32.ge_u (global.get $at) (global.get $end)))
+                        (br_if $stop
+                          (i32.eqz (i32.and (i32.load8_u offset=0x1800 (i32.load8_u (global.get $at))) (i32.const 1))))
                         (br $skip_1))
                       (br_if $stop (i32.ge_u (global.get $at) (global.get $end)))
                       (br_if $stop
-                        (i32.eqz (i32.and (i32.load8_u offset=0x1800 (i32.load8_u (global.get $at))) (i32.const 1))))
+                        (i32.eqz (i32.and (i32.load8_u offset=0x1800 (i32.load8_u (global.get $at))) (i32.const 2))))
                       (br $skip_1))
-                    (br_if $stop (i32.ge_u (global.get $at) (global.get $end)))
-                    (br_if $stop
-                      (i32.eqz (i32.and (i32.load8_u offset=0x1800 (i32.load8_u (global.get $at))) (i32.const 2))))
-                    (br $skip_1))
-                  (call $labels)
+                    (call $labels)
+                    (br $typed))
+                  (global.set $at (i32.add (global.get $at) (i32.const 1)))
                   (br $typed))
-                (global.set $at (i32.add (global.get $at) (i32.const 1)))
+                (global.set $at (i32.add (global.get $at) (i32.const 4)))
                 (br $typed))
-              (global.set $at (i32.add (global.get $at) (i32.const 4)))
+              (global.set $at (i32.add (global.get $at) (i32.const 8)))
               (br $typed))
-            (global.set $at (i32.add (global.get $at) (i32.const 8)))
+            (global.set $at (i32.add (global.get $at) (i32.const 16)))
             (br $typed))
-          (global.set $at (i32.add (global.get $at) (i32.const 16)))
-          (br $typed))
           ;; A type, then a table.
           (local.set $index (call $u32))
           (local.set $ends (global.get $at))
