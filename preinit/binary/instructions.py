@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from functools import cache
+from functools import cache, cached_property
 from operator import itemgetter
 
 from ..errors import InputError
@@ -94,6 +94,15 @@ _START = itemgetter(Instruction._fields.index("start"))
 _INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
 
 
+#: Bytes of a body that is searched without a pattern.
+_FEW_BYTES = 2_500
+
+
+def _nothing(at: int) -> tuple[list[Simple], list[Instruction], int]:
+    """Reads nothing: each instruction is looked at by itself."""
+    return [], [], at
+
+
 class Decoder:
     """Finds the instructions that refer to an index of one of `kinds`, and those with one of `opcodes`.
 
@@ -110,13 +119,19 @@ class Decoder:
         # Most stops are at calls: those with nothing but an index of one byte opcodes are read by the pattern, too.
         self.simple = simple = [n for n, immediates in IMMEDIATES.items() if n < 0x100 and immediates in self.kinds]
         stop = b"|".join(re.escape(bytes((number,))) for number in simple) or rb"(?!)"
-        skip = instruction_pattern(self.kinds, self.opcodes, self.types)
-        self._next = re.compile(skip + rb"*+(?:(" + stop + rb")(" + _INDEX + rb"))?", re.DOTALL).match
+        self._stop = rb"(?:(" + stop + rb")(" + _INDEX + rb"))?"
         self._kind_of = {number: IMMEDIATES[number] for number in simple}
+
+    @cached_property
+    def _next(self) -> Callable[[bytes, int, int], re.Match[bytes] | None]:
+        """The pattern takes as long to compile as thousands of instructions take without it."""
+        skip = instruction_pattern(self.kinds, self.opcodes, self.types)
+        return re.compile(skip + rb"*+" + self._stop, re.DOTALL).match
 
     def search(self, data: bytes, start: int, end: int) -> Search:
         """What the function body `data[start:end]`, locals and expression, holds."""
-        simple, found, types, unknown = self.scan(data, start, end)
+        few = end - start <= _FEW_BYTES
+        simple, found, types, unknown = self.scan(data, start, end, _nothing if few else None)
         kind_of = self._kind_of
         found += [
             Instruction(opcode, start - 1, end, (Reference(kind_of[opcode], start, end, target),))
@@ -132,7 +147,7 @@ class Decoder:
         found: list[Instruction] = []
         types: list[Reference] = []
         begin = start
-        following = self._next
+        following = None if fast else self._next
         new, add = tuple.__new__, simple.append  # tens of thousands: a named tuple's own way takes twice as long
         left = MOST_FOUND
         try:
@@ -146,9 +161,8 @@ class Decoder:
                     types += _value_type(at)
                 position = at.position
             while True:
-                match = following(data, position, end)
-                assert match is not None  # the pattern matches nothing, too
-                if match.lastindex:
+                match = following(data, position, end) if following else None
+                if match and match.lastindex:
                     first, position = match.span(2)
                     begin = first - 1
                     if not left:
@@ -161,7 +175,7 @@ class Decoder:
                         index = data[first] if length == 1 else _u32(data, first, position)
                     add(new(Simple, (data[begin], first, position, index)))
                     continue
-                begin = position = match.end()
+                begin = position = match.end() if match else position
                 if not left:
                     return Scan(simple, found, types, begin)
                 if begin >= end:
@@ -170,7 +184,11 @@ class Decoder:
                 instruction = read_instruction(at)
                 if instruction is None:
                     return Scan(simple, found, types, begin)
-                if instruction.opcode in self.opcodes:
+                if instruction.opcode in self._kind_of:
+                    ((_, first, last, index),) = instruction.references
+                    add(new(Simple, (instruction.opcode, first, last, index)))
+                    left -= 1
+                elif instruction.opcode in self.opcodes:
                     found.append(instruction)
                     left -= 1
                 elif instruction.references or self.types:
@@ -179,7 +197,7 @@ class Decoder:
                         found.append(instruction._replace(references=wanted))
                         left -= 1
                 position = at.position
-                if fast:
+                if fast and fast is not _nothing:
                     more, others, position = fast(position)
                     simple += more
                     found += others

@@ -25,8 +25,8 @@ from ...binary.opcodes import (
 )
 from .module import OwnInstance, OwnModule
 
-#: Bytes of the bodies that are read there: others in Python.
-_SHORTEST, _LONGEST = 64, 1 << 18
+#: Bytes of the largest body that is read there: others are read in Python.
+_LONGEST = 1 << 18
 
 #: Where things are in the module's memory, see finder.wat.
 _TYPES, _BODY, _FOUND, _INDIRECT = 0x1800, 0x10000, 0x60000, 0x260000
@@ -72,7 +72,7 @@ class Finder:
 
     def scan(self, data: bytes, start: int, end: int) -> Scan:
         """See `Decoder.scan`."""
-        if not _SHORTEST <= end - start <= _LONGEST:
+        if end - start > _LONGEST:
             return self._decoder.scan(data, start, end)
         with self._lock:
             own = self._instance()
