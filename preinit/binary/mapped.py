@@ -24,12 +24,15 @@ class Mapped(mmap.mmap):
 
     __hash__ = mmap.mmap.__hash__  # one is no other, though they may hold the same
 
-    #: The descriptor of the file, where it is open.
+    #: The descriptor of the file, where it is open, and where in it this begins.
     number: int | None = None
+    begins = 0
+    #: What keeps that open, if that is another one.
+    owner: Mapped | None = None
 
     def place_of(self, view: memoryview) -> int:
-        """Where a view of a part of it begins."""
-        return _address(view) - _address(memoryview(self)) if view else 0
+        """Where in the file a view of a part of it begins."""
+        return self.begins + (_address(view) - _address(memoryview(self)) if view else 0)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -23,6 +23,9 @@ from ..binary.mapped import Mapped
 #: Bytes of a file from which on it is mapped.
 LARGE = 16 << 20
 
+#: The same of a part of one.
+_LARGE_PART = 1 << 20
+
 #: Where a copy may be: the second is on a disk where the first is in memory.
 _FOLDERS = ("/tmp", "/var/tmp")  # nothing gets a name there
 
@@ -87,6 +90,29 @@ def _copied(number: int, copy: int) -> bytes | None:
     found.number = os.dup(copy)
     finalize(found, os.close, found.number)
     _alive.add(found)
+    return cast(bytes, found)
+
+
+def part_of(data: bytes, start: int, end: int) -> bytes:
+    """The bytes `start:end`: mapped on their own, if they are many and `data` is: the system copies them in its file,
+    to where a page begins."""
+    whole = data if isinstance(data, Mapped) else None
+    if whole is None or whole.number is None or end - start < _LARGE_PART:
+        return data[start:end]
+    number, place = whole.number, start + whole.begins
+    try:
+        size = os.fstat(number).st_size
+        begins = -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+        done = 0
+        while done < end - start:
+            copied = os.copy_file_range(number, number, end - start - done, place + done, begins + done)
+            if not copied:
+                return data[start:end]
+            done += copied
+        found = Mapped(number, done, access=mmap.ACCESS_COPY, offset=begins)
+    except OSError:  # the disk is full, perhaps
+        return data[start:end]
+    found.number, found.begins, found.owner = number, begins, whole
     return cast(bytes, found)
 
 

@@ -39,7 +39,7 @@ from .capture import Captured, capture_component
 from .findings import Output, check_component_accepted, find_component
 from .fixup import Fixup
 from .plan import ComponentPlan
-from .rewrite import Written, with_exports, write_component
+from .rewrite import Written, is_plainly, with_exports, write_component
 from .run import Once, PausedComponent
 from .shell import check_shell, hollow
 from .source import ComponentSource, placed
@@ -201,9 +201,11 @@ def _hollow_output(output: Assembled, source: ComponentSource, known: Mapping[in
     found = output.modules.get(place.start)
     wasm = output.text[place.start : place.end] if found is None else found  # it may be in a component within
     for start, part in source.parts.items():
+        if len(part.module.data) != len(wasm):
+            continue
         if (
-            len(part.module.data) == len(wasm)
-            and (wasm if isinstance(wasm, bytes) else wasm.joined()) == part.module.data
+            is_plainly(wasm, part.module.data)
+            or (wasm if isinstance(wasm, bytes) else wasm.joined()) == part.module.data
         ):
             return known[start]
     return hollow(wasm)

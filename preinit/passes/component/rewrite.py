@@ -107,7 +107,7 @@ class _Kind(NamedTuple, Generic[T]):
     hint: str
 
 
-def _holds(piece: Piece, data: bytes | None) -> bool:
+def is_plainly(piece: Piece, data: bytes | None) -> bool:
     """Whether a piece is plainly these bytes: they need not be compared."""
     return isinstance(piece, Rope) and len(piece.pieces) == 1 and piece.pieces[0] is data
 
@@ -204,7 +204,7 @@ class _Writer:
         alike = (one for one in contents if len(one) == end - start)
         original = self._written.originals.get(start)
         same = next(
-            (one for one in alike if _holds(one, original) or self._data.startswith(joined([one]), start)), None
+            (one for one in alike if is_plainly(one, original) or self._data.startswith(joined([one]), start)), None
         )
         if contents == [same]:
             return contents

@@ -13,6 +13,7 @@ from ...binary.mapped import give_back
 from ...binary.module import Module, parse
 from ...engine.runtime import TABLE_ELEMENTS, Deadline
 from ...errors import EngineLimit, MemoryLimit, Misfit, PreinitError, Unsupported, counted, exactly, quoted
+from ...files.mapped import part_of
 from ...options import Options
 from ...tuples import NamedTuple
 from ..parse.supported import check_supported
@@ -64,7 +65,7 @@ def _read(data: bytes) -> ComponentSource:
     parts = {}
     for number, (start, end) in enumerate(places):
         try:
-            parts[start] = CorePart(number, start, parse(data[start:end], libraries=True))
+            parts[start] = CorePart(number, start, parse(part_of(data, start, end), libraries=True))
         except PreinitError as problem:
             raise placed(problem, number, start) from None
     give_back(data)  # of which the core modules, nearly all of it, are copies now
