@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,9 +31,9 @@ LANGUAGES = ("javascript", "python")
 
 
 class Entrant(NamedTuple):
-    """A way to build: `command` takes input and output. `cache`: what it finds in its cache: nothing ("off"), the build
-    before of the same input ("warm"), or that of an input with one byte changed: of data ("changed"), or of a
-    function's code ("changed code")."""
+    """A way to build: `command` takes input and output. `cache`: whether it has one, and what it finds there: none
+    ("off"), nothing ("empty"), the build before of the same input ("warm"), or that of an input with one byte changed:
+    of data ("changed"), or of a function's code ("changed code")."""
 
     name: str
     cache: str
@@ -57,6 +58,7 @@ ENTRANTS = (
     Entrant("preinit, whole", "off", preinit("--no-cache", "--engine", "whole")),
     Entrant(COLD, "off", wizer("-C", "cache=n")),
     Entrant(WINCH, "off", wizer("-C", "cache=n", "-C", "compiler=winch")),
+    Entrant(OURS, "empty", preinit()),
     Entrant(OURS, "warm", preinit()),
     Entrant(COLD, "warm", wizer("-C", "cache=y")),
     Entrant(OURS, "changed", preinit()),
@@ -84,9 +86,10 @@ TARGETS = (
     Target("python", (OURS, "off"), (COLD, "off"), "peak", 0.5),
     Target("python", (OURS, "off"), (WINCH, "off"), "peak", 0.5),
     *(
-        Target(language, (OURS, what), (OURS, "off"), "wall", 0.5)
+        Target(language, (OURS, what), (OURS, first), "wall", 0.5)
         for language in LANGUAGES
         for what in ("changed", "changed code")
+        for first in ("empty", "off")
     ),
 )
 
@@ -141,9 +144,11 @@ def measure(path: Path, rounds: int, entrants: Sequence[Entrant], folder: Path) 
     output, said = folder / "out.wasm", folder / "said"
     for turn in range(-1, rounds):  # the turn before the first fills the caches, and is not counted
         for entrant in entrants:
-            if turn < 0 and entrant.cache == "off":
+            if turn < 0 and entrant.cache in ("off", "empty"):
                 continue
             cache = folder / f"cache-{entrant.name}-{entrant.cache}"
+            if entrant.cache == "empty":
+                shutil.rmtree(cache, ignore_errors=True)
             cache.mkdir(mode=0o700, exist_ok=True)
             env = child_env() | {name: str(cache) for name in ("PREINIT_CACHE_DIR", "XDG_CACHE_HOME", "HOME")}
             given = INPUTS[entrant.cache](path, turn + 1, folder) if entrant.cache in INPUTS else path
