@@ -90,12 +90,11 @@ MOST_FOUND = 500_000
 
 _START = itemgetter(Instruction._fields.index("start"))
 
-#: A 32-bit integer.
-_INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
-
-
 #: Bytes of a body that is searched without a pattern.
 _FEW_BYTES = 2_500
+
+#: A 32-bit integer.
+_INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
 
 
 def _nothing(at: int) -> tuple[list[Simple], list[Instruction], int]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import cast
+from weakref import ref
 
 #: Bytes after which whoever reads all of them gives back what it has read.
 _SOME = 4 << 20
@@ -27,8 +28,9 @@ class Mapped(mmap.mmap):
     #: The descriptor of the file, where it is open, and where in it this begins.
     number: int | None = None
     begins = 0
-    #: What keeps that open, if that is another one.
+    #: What keeps that open, if that is another one; and parts that are mapped on their own, by start and end.
     owner: Mapped | None = None
+    parts: dict[tuple[int, int], ref[Mapped]]
 
     def place_of(self, view: memoryview) -> int:
         """Where in the file a view of a part of it begins."""

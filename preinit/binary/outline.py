@@ -133,7 +133,7 @@ def group_digests(module: Module) -> list[bytes]:
 
 
 #: An active data segment of the first memory, at a plain constant, up to its content: most are such. Its length.
-_PLAIN_SEGMENT = re.compile(rb"\0\x41[\x80-\xff]{0,4}+[\0-\x7f]\x0b([\x80-\xff]{0,4}+[\0-\x7f])")
+_PLAIN_SEGMENT = re.compile(rb"\0\x41[\x80-\xff]{0,4}+[\0-\x7f]\x0b([\x80-\xff]{0,3}+[\0-\x7f])")
 
 
 def _emptied(rope: Rope, section: Section) -> list[bytes]:
@@ -146,15 +146,13 @@ def _emptied(rope: Rope, section: Section) -> list[bytes]:
     for part in rope.parts(section.start + at.position - first, section.end):
         while following < len(part):
             plain = _PLAIN_SEGMENT.match(part, following)
-            if plain is None:  # or it goes on in the next part
+            if plain is None or len(found) == count:  # or it goes on in the next part
                 return _emptied_slowly(rope, section)
             begin, end = plain.span(1)
             found.append(part[following:begin].tobytes() + b"\0")
             size = part[begin]
-            if end == begin + 2:
-                size += (part[begin + 1] << 7) - 0x80
-            elif end > begin + 2:
-                size = Cursor(plain[1], 0, end - begin, section.label).u32()
+            if end > begin + 1:
+                size = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(plain[1]))
             following = end + size
         following -= len(part)
     return found if not following and len(found) == count else _emptied_slowly(rope, section)

@@ -68,7 +68,7 @@ class Linkage:
         """Whether a memory or table holds anything but zeros or null."""
         if is_table:
             return any(value.kind != "null" for value in ffi.table_values(self._store, extern))
-        content = ffi.memory_view(*ffi.memory_place(self._store, extern))
+        content = ffi.memory_view(self._store, extern)
         parts = (content[at : at + (1 << 20)] for at in range(0, len(content), 1 << 20))
         return any(part.tobytes().strip(b"\0") for part in parts)
 
@@ -87,7 +87,7 @@ class Linkage:
             for index in range(ffi.table_size(self._store, extern)):
                 ffi.set_function(self._store, extern, index, function)
             return
-        content = ffi.memory_view(*ffi.memory_place(self._store, extern))
+        content = ffi.memory_view(self._store, extern)
         for at in range(0, len(content), 1 << 20):
             part = content[at : at + (1 << 20)]
             part[:] = b"\xa5" * len(part)

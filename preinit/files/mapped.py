@@ -8,14 +8,16 @@ has no name and is gone when this process is; making it takes less time than rea
 
 from __future__ import annotations
 
+import errno
 import gc
 import mmap
 import os
 import stat
 import sys
 from contextlib import suppress
+from threading import Lock
 from typing import cast
-from weakref import WeakSet, finalize
+from weakref import WeakSet, finalize, ref
 
 from ..binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
 from ..binary.mapped import Mapped
@@ -23,8 +25,23 @@ from ..binary.mapped import Mapped
 #: Bytes of a file from which on it is mapped.
 LARGE = 16 << 20
 
-#: The same of a part of one.
-_LARGE_PART = 1 << 20
+#: The same of a part of one, and how many parts of one file are mapped.
+_LARGE_PART, _MOST_PARTS = 1 << 20, 8
+
+#: Some builds of Python lack it.
+_CAN_COPY = hasattr(os, "copy_file_range")
+
+_appending = Lock()
+
+
+def _forked() -> None:
+    """In a copy of the process: who held the lock is not there."""
+    global _appending
+    _appending = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 #: Where a copy may be: the second is on a disk where the first is in memory.
 _FOLDERS = ("/tmp", "/var/tmp")  # nothing gets a name there
@@ -89,31 +106,49 @@ def _copied(number: int, copy: int) -> bytes | None:
     found = Mapped(copy, size, access=mmap.ACCESS_COPY)
     found.number = os.dup(copy)
     finalize(found, os.close, found.number)
+    found.parts = {}
     _alive.add(found)
     return cast(bytes, found)
 
 
 def part_of(data: bytes, start: int, end: int) -> bytes:
-    """The bytes `start:end`: mapped on their own, if they are many and `data` is: the system copies them in its file,
-    to where a page begins."""
+    """The bytes `start:end`. Of what is mapped, they are mapped, too, if they are many: the system copies them in its
+    file to where a page begins. Each takes an open file, so that is done for a few only. For any thread.
+    """
     whole = data if isinstance(data, Mapped) else None
-    if whole is None or whole.number is None or end - start < _LARGE_PART:
+    if whole is None or whole.number is None or end - start < _LARGE_PART or not _CAN_COPY:
         return data[start:end]
-    number, place = whole.number, start + whole.begins
+    with _appending:
+        known = whole.parts.get((start, end))
+        part = known() if known else None
+        if part is None and len(whole.parts) < _MOST_PARTS:
+            part = _appended(whole, start, end)
+            if part is not None:
+                whole.parts[start, end] = ref(part)
+    return data[start:end] if part is None else cast(bytes, part)
+
+
+def _appended(whole: Mapped, start: int, end: int) -> Mapped | None:
+    """A part of it, at the end of its file; None where that can't be done."""
+    number, place, done = whole.number, start + whole.begins, 0
+    assert number is not None
     try:
         size = os.fstat(number).st_size
         begins = -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
-        done = 0
-        while done < end - start:
-            copied = os.copy_file_range(number, number, end - start - done, place + done, begins + done)
-            if not copied:
-                return data[start:end]
-            done += copied
-        found = Mapped(number, done, access=mmap.ACCESS_COPY, offset=begins)
-    except OSError:  # the disk is full, perhaps
-        return data[start:end]
-    found.number, found.begins, found.owner = number, begins, whole
-    return cast(bytes, found)
+        try:
+            while done < end - start:
+                copied = os.copy_file_range(number, number, end - start - done, place + done, begins + done)
+                if not copied:
+                    raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
+                done += copied
+            found = Mapped(number, done, access=mmap.ACCESS_COPY, offset=begins)
+        except OSError:
+            os.ftruncate(number, size)
+            raise
+    except OSError:  # the disk is full, perhaps, or too many files are open
+        return None
+    found.number, found.begins, found.owner, found.parts = number, begins, whole, {}
+    return found
 
 
 def _has_room(copy: int, size: int) -> bool:

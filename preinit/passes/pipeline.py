@@ -156,12 +156,13 @@ def _import_ahead(source: Source, event: Event) -> None:
 
 
 def _get_ready(source: Source) -> None:
-    if worthwhile(source.module):  # it is compiled on demand, perhaps
-        from ..engine.own import finder
+    with suppress(Exception):  # it is imported again, and then said
+        if worthwhile(source.module):  # it is compiled on demand, perhaps
+            from ..engine.own import finder
 
-        finder.get_ready()
-    for name in (".capture", ".findings", ".rewrite", ".validate"):
-        import_module(name, __package__)
-    from .rewrite.layout import get_ready
+            finder.get_ready()
+        for name in (".capture", ".findings", ".rewrite", ".validate"):
+            import_module(name, __package__)
+        from .rewrite.layout import get_ready
 
-    get_ready(source.module.memories)
+        get_ready(source.module.memories)

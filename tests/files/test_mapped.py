@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import mmap
 import os
 import pickle
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -27,7 +29,7 @@ from preinit.binary.mapped import Mapped, give_back, giving_back, in_turn
 from preinit.binary.module import parse
 from preinit.binary.rope import Rope
 from preinit.files import mapped as inputs
-from preinit.files.mapped import mapped_copy
+from preinit.files.mapped import mapped_copy, part_of
 from preinit.files.replace import replace_file
 from preinit.passes.observer import Event
 from tests.support.command import GOOD, run
@@ -115,7 +117,7 @@ def test_a_copy_larger_than_files_may_be_is_not_made(large: Path, tmp_path: Path
     script = """if True:
         import resource, sys
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-        from preinit.files.mapped import mapped_copy
+        from preinit.files.mapped import mapped_copy, part_of
         assert mapped_copy(sys.argv[1]) is None
         import preinit
         print(len(preinit.build(sys.argv[1]).wasm))"""
@@ -254,3 +256,74 @@ def test_a_part_of_it_is_written_from_its_file(large: Path, tmp_path: Path, monk
         monkeypatch.setattr(os, "sendfile", send)
         replace_file(tmp_path / "out", *parts)
         assert (tmp_path / "out").read_bytes() == expected
+
+
+def test_a_part_is_mapped_on_its_own(large: Path, tmp_path: Path) -> None:
+    content, found = large.read_bytes(), mapped_copy(large)
+    assert found is not None
+    for start, end in ((0, len(content)), (1, 3_000_001), (4096, 2_000_000), (5_000_000, len(content))):
+        part = part_of(found, start, end)
+        assert isinstance(part, Mapped)
+        assert part == content[start:end]
+        assert part_of(found, start, end) is part, "as long as somebody has it"
+        within = part_of(part, 7, 1_900_000)
+        assert within == content[start + 7 : start + 1_900_000]
+        replace_file(tmp_path / "out", memoryview(part)[5:], memoryview(within)[:9])
+        assert (tmp_path / "out").read_bytes() == content[start + 5 : end] + content[start + 7 : start + 16]
+    assert type(part_of(found, 3, 300)) is bytes, "few bytes need none"
+    assert part_of(found, 3, 300) == content[3:300]
+    assert type(part_of(content, 0, len(content))) is bytes
+    assert not isinstance(part_of(found, 11, 3_000_000), bytes)
+
+
+def test_only_some_parts_take_an_open_file(large: Path) -> None:
+    content, found = large.read_bytes(), mapped_copy(large)
+    assert found is not None
+    before = len(os.listdir("/proc/self/fd"))
+    parts = [part_of(found, start, start + 2_000_000) for start in range(50)]
+    assert len(os.listdir("/proc/self/fd")) - before <= 8
+    assert parts == [content[start : start + 2_000_000] for start in range(50)]
+    del parts
+
+
+def test_a_part_outlives_what_it_is_a_part_of(large: Path) -> None:
+    content, found = large.read_bytes(), mapped_copy(large)
+    assert found is not None
+    part = part_of(found, 10, 3_000_000)
+    del found
+    gc.collect()
+    assert mapped_copy(large) == content
+    assert part == content[10:3_000_000]
+
+
+@pytest.mark.parametrize("way", ["missing", "fails", "stops", "half"])
+def test_what_can_not_be_copied_is_read(way: str, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, found = large.read_bytes(), mapped_copy(large)
+    assert isinstance(found, Mapped)
+    assert found.number is not None
+    real, calls = os.copy_file_range, []
+    size = os.fstat(found.number).st_size
+
+    def copy(*given: int) -> int:
+        calls.append(given)
+        if way == "half" and len(calls) == 1:
+            return real(given[0], given[1], 1000, *given[3:])
+        if way == "stops":
+            return 0
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if way == "missing":  # some builds of Python lack it
+        monkeypatch.delattr(os, "copy_file_range")
+        monkeypatch.setattr(inputs, "_CAN_COPY", False)
+    else:
+        monkeypatch.setattr(os, "copy_file_range", copy)
+    assert part_of(found, 5, 3_000_000) == content[5:3_000_000]
+    assert os.fstat(found.number).st_size == size, "nothing is left in the file"
+
+
+def test_threads_that_ask_for_parts_get_theirs(large: Path) -> None:
+    content, found = large.read_bytes(), mapped_copy(large)
+    assert found is not None
+    with ThreadPoolExecutor(6) as pool:
+        parts = list(pool.map(lambda start: part_of(found, start, start + 2_000_000), range(0, 60, 10)))
+    assert parts == [content[start : start + 2_000_000] for start in range(0, 60, 10)]

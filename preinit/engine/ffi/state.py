@@ -33,11 +33,17 @@ _SIZE = ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)(
 )
 
 
-def memory_view(address: int, size: int) -> memoryview:
-    """The bytes of a memory, writable and not copied; valid until the guest runs again."""
+def memory_view(store: Store, extern: Any) -> memoryview:
+    """The bytes of a memory, writable and not copied; valid until the guest runs again.
+
+    A view keeps the store: a thread that nobody waits for any more, since the time was over, may still read it.
+    """
+    address, size = memory_place(store, extern)
     if not size:
         return memoryview(b"")
-    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
+    content: Any = (ctypes.c_ubyte * size).from_address(address)
+    content.store = store
+    return memoryview(content).cast("B")
 
 
 def memory_reader(store: Store, extern: Any) -> Callable[[], memoryview]:
@@ -46,7 +52,7 @@ def memory_reader(store: Store, extern: Any) -> Callable[[], memoryview]:
     A memory moves only when it grows, so only another size needs a new view.
     """
     if extern.kind == capi.EXTERN_SHAREDMEMORY:
-        return lambda: memory_view(*memory_place(store, extern))
+        return lambda: memory_view(store, extern)
     context, memory = store.context(), ctypes.addressof(extern.of.memory)
     known, view = 0, memoryview(b"")
 
@@ -54,7 +60,7 @@ def memory_reader(store: Store, extern: Any) -> Callable[[], memoryview]:
         nonlocal known, view
         size = _SIZE(context, memory)
         if size != known:
-            view = memory_view(*memory_place(store, extern))
+            view = memory_view(store, extern)
             known = size
         return view
 

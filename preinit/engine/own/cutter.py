@@ -46,9 +46,10 @@ class Cutter:
     ) -> tuple[list[int], list[int]] | None:
         """Where the runs of a memory start, and where they end: what becomes a segment each.
 
-        `ranges`: in order; outside of them all is zero. `costs`, in bytes: how many zeros may be left out; the price of
-        a segment besides its header; the same where zeros are as many as those that were kept last; what a header has
-        but for the offset and the length. None where there are more than `most`.
+        `ranges`: in order, and further apart than zeros that are never left out; outside of them all is zero. `costs`,
+        in bytes: how many zeros may be left out; the price of a segment besides its header; the same where zeros are as
+        many as those that were kept last; what a header has but for the offset and the length. None where there are
+        more than `most`.
         """
         self._own.call("begin", *costs, self._sign)
         starts: list[int] = []

@@ -20,33 +20,41 @@ class OwnModule:
         self._name = name
         self._lock = threading.Lock()
         self._found: tuple[ffi.Engine, ffi.Module] | None = None
+        self._fails = False
         _all.add(self)
 
     def get_ready(self) -> None:
         """Compiles it, if that was not done yet: in a thread that has nothing else to do."""
         if not has_limit():
-            with suppress(EngineError):
-                self._compiled()
+            self._compiled()
 
     def instance(self, exports: Sequence[str]) -> OwnInstance | None:
         """A fresh one. None where it can't be had: address space is limited, or the engine has no room."""
         if has_limit():  # it takes more than seems fair for speed alone
             return None
+        found = self._compiled()
         try:
-            return OwnInstance(*self._compiled(), exports)
+            return OwnInstance(*found, exports) if found else None
         except EngineError:
             return None
 
-    def _compiled(self) -> tuple[ffi.Engine, ffi.Module]:
-        """Raises `EngineError`."""
+    def _compiled(self) -> tuple[ffi.Engine, ffi.Module] | None:
+        """None where that can't be done, which is tried once: the file may be missing, or there is too little room."""
         with self._lock:
-            if self._found is None:
-                config = ffi.Config()
-                config.set("parallel_compilation", False)  # the engine's threads may be those of another process
-                engine = ffi.Engine(config)
-                with open(os.path.join(os.path.dirname(__file__), f"{self._name}.wat"), "rb") as stream:
-                    self._found = engine, ffi.compile_module(engine, ffi.binary(stream.read()))
+            if self._found is None and not self._fails:
+                self._fails = True
+                with suppress(EngineError, OSError):
+                    self._found = self._compile()
+                    self._fails = False
             return self._found
+
+    def _compile(self) -> tuple[ffi.Engine, ffi.Module]:
+        """Raises `EngineError`, `OSError`."""
+        config = ffi.Config()
+        config.set("parallel_compilation", False)  # the engine's threads may be those of another process
+        engine = ffi.Engine(config)
+        with open(os.path.join(os.path.dirname(__file__), f"{self._name}.wat"), "rb") as stream:
+            return engine, ffi.compile_module(engine, ffi.binary(stream.read()))
 
     def forked(self) -> None:
         """In a copy of the process: who held the lock is not there."""
@@ -79,8 +87,9 @@ class OwnInstance:
         self._calls = {
             name: ffi.caller(self._store, ffi.export(self._store, instance, name), _MOST) for name in exports
         }
-        self.address, size = ffi.memory_place(self._store, ffi.export(self._store, instance, "memory"))
-        self.memory = ffi.memory_view(self.address, size)
+        memory = ffi.export(self._store, instance, "memory")
+        self.address, _ = ffi.memory_place(self._store, memory)
+        self.memory = ffi.memory_view(self._store, memory)
 
     def call(self, name: str, *arguments: int) -> int:
         """Calls an export with unsigned numbers. Gives its result, of 64 bits; nothing useful without one."""

@@ -72,10 +72,11 @@ def _import_ahead(source: ComponentSource, event: Event) -> None:
 
 
 def _get_ready(source: ComponentSource) -> None:
-    import_module(".output", __package__)
-    from ..rewrite.layout import get_ready
+    with suppress(Exception):  # it is imported again, and then said
+        import_module(".output", __package__)
+        from ..rewrite.layout import get_ready
 
-    get_ready(chain.from_iterable(part.module.memories for part in source.parts.values()))
+        get_ready(chain.from_iterable(part.module.memories for part in source.parts.values()))
 
 
 def _at_once(_way: Way, compile_it: Callable[[], Compiled]) -> Compiled:

@@ -193,7 +193,9 @@ def _unchanged(instance: LinkedInstance, names: Mapping[Extern, str]) -> bytes:
 
 
 def _same(one: Rope, other: Rope) -> bool:
-    return len(one) == len(other) and one.joined() == other.joined()
+    if len(one) != len(other):
+        return False
+    return all(a is b for a, b in zip(one.pieces, other.pieces, strict=False)) or one.joined() == other.joined()
 
 
 def _hollow_output(output: Assembled, source: ComponentSource, known: Mapping[int, bytes], place: CoreModule) -> bytes:

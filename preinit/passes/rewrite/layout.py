@@ -71,7 +71,8 @@ def runs_of_memory(
 ) -> Places:
     """The parts of one memory to write as segments, in order; everything outside of them is zero.
 
-    `touched`: ranges outside of which all is known to be zero, so that nothing there is read.
+    `touched`: ranges outside of which all is known to be zero, so that nothing there is read: in order, and further
+    apart than zeros that are never left out.
 
     Time is linear in the size of the memory; the content is not copied.
     """

@@ -12,6 +12,9 @@ from ...tuples import NamedTuple
 #: https://github.com/WebAssembly/spec/blob/main/document/js-api/index.bs (implementation-defined limits).
 MOST_SEGMENTS = 100_000
 
+#: Runs that are kept while a memory is read: the ones that `within_limit` chooses in the end are among them.
+KEPT = 2 * MOST_SEGMENTS
+
 _MEMORY = itemgetter(0)
 
 
@@ -117,10 +120,6 @@ def within_limit(runs: Runs, most: int) -> Runs:
                 closed.append(place)
         merged[memory] = places.without_gaps(closed)
     return Runs(merged)
-
-
-#: Runs that are kept while a memory is read: the ones that `within_limit` chooses in the end are among them.
-KEPT = 2 * MOST_SEGMENTS
 
 
 def trimmed(runs: Runs) -> Runs:

@@ -126,9 +126,12 @@ def test_bytes_of_all_kinds_are_read_as_python_reads_them(
     if found.unknown is None and expected.unknown is None:
         assert found == expected
     else:  # what is not valid may be said to be unknown at different places: one of them reads longer integers
-        shorter = min(found, expected, key=lambda one: len(one.simple))
-        other = expected if shorter is found else found
-        assert other.simple[: len(shorter.simple)] == shorter.simple
+        ends = min(len(data) if one.unknown is None else one.unknown for one in (found, expected))
+        before_that = [
+            [[each for each in part if each.end <= ends] for part in (one.simple, one.others, one.types)]
+            for one in (found, expected)
+        ]
+        assert before_that[0] == before_that[1]
 
 
 FINDERS = [Finder(one) for one in DECODERS]
@@ -136,26 +139,36 @@ FINDERS = [Finder(one) for one in DECODERS]
 
 def test_each_known_instruction_is_told_apart() -> None:
     """Alone, and between two others: what is passed over is as long as it is."""
-    for number, (finder, asked) in enumerate(zip(FINDERS, DECODERS, strict=True)):
+    for finder, asked in zip(FINDERS, DECODERS, strict=True):
         for opcode, immediates in IMMEDIATES.items():
             written = bytes((opcode,)) if opcode < 0x100 else bytes((opcode >> 16,)) + leb(opcode & 0xFFFF)
             body = b"\0\x10\1" + written + b"\1" * len(immediates) + bytes(16) + b"\x10\2\x0b"
             check(finder, asked, body, 0, len(body))
-        assert number >= 0
 
 
 def leb(number: int) -> bytes:
     return bytes((number,)) if number < 0x80 else bytes((number & 0x7F | 0x80, number >> 7))
 
 
-def test_a_body_of_each_size_is_read() -> None:
-    asked = DECODERS[0]
+def test_a_body_of_each_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the largest that compiled code reads: full of calls, of indirect ones, or of both."""
+    asked, largest = DECODERS[0], 1 << 18
     finder = Finder(asked)
-    for size in (1, 2, 1 << 17, (1 << 17) - 1, (1 << 17) + 1):
-        body = b"\0" + b"\x10\1" * size
-        check(finder, asked, body, 0, len(body))
-        body = b"\0" + b"\x11\1\0" * size
-        check(finder, asked, body, 0, len(body))
+    called: list[int] = []
+    original = Finder._instance
+
+    def instance(self: Finder) -> object:
+        called.append(1)
+        return original(self)
+
+    monkeypatch.setattr(Finder, "_instance", instance)
+    for unit in (b"\x10\1", b"\x11\1\0", b"\x10\1\x11\1\0"):
+        for size in (3, 1000, largest - 2, largest - 1, largest):
+            body = b"\0" + (unit * largest)[: size - 1]
+            check(finder, asked, body, 0, size)
+    assert len(called) == 15, "all of them were read there"
+    check(finder, asked, b"\0" + b"\x10\1" * largest, 0, largest + 1)
+    assert len(called) == 15, "and none that is larger"
 
 
 CALLS = """(module (memory (export "memory") 1) (type $t (func (result i32))) (table 3 funcref) (elem (i32.const 0) $a $b $c)
