@@ -120,10 +120,12 @@ class _Threads:
 
     started = False
     lost = False
+    stack_size_lock = threading.Lock()
 
     @classmethod
     def forked(cls) -> None:
         cls.lost = cls.started
+        cls.stack_size_lock = threading.Lock()  # who held it is not there
 
 
 if hasattr(os, "register_at_fork"):
@@ -271,13 +273,10 @@ class Pending(Generic[T]):
         return self._outcome[0]
 
 
-_stack_size_lock = threading.Lock()
-
-
 @contextmanager
 def thread_stacks(size: int) -> Iterator[None]:
     """Threads that start inside have `size` bytes of stack: a setting of the whole process, so put back at once."""
-    with _stack_size_lock:
+    with _Threads.stack_size_lock:
         before = threading.stack_size(size)
         try:
             yield

@@ -145,5 +145,12 @@ def compile_guest(
             return CompiledGuest(code, compiler, settings.interruptible, engine, module, preload_code)
         except EngineError as refused:
             problem = refused
+            if compiler == compilers[-1]:
+                break
+            try:  # what is not valid needs not be compiled once more to be refused
+                ffi.validate(new_engine(settings._replace(compiler=compilers[-1])), code.wasm)
+            except EngineError as invalid:
+                problem = invalid
+                break
     assert problem is not None
     raise refusal(code, problem, settings.compiler) from problem

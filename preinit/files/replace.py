@@ -31,7 +31,8 @@ class Partial:
             if not os.path.isfile(path):
                 raise OSError(errno.EINVAL, "it is not a regular file")
             if not os.access(path, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+                problem = errno.EROFS if _is_read_only(path) else errno.EACCES
+                raise OSError(problem, os.strerror(problem))
             self._mode = stat.S_IMODE(os.stat(path).st_mode)
         _remove_left(folder)
         self._path = os.path.join(folder, f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
@@ -64,6 +65,11 @@ class Partial:
         number, self._number = self._number, -1
         if number >= 0:
             os.close(number)
+
+
+def _is_read_only(path: str) -> bool:
+    """Whether nothing can be written to the file system of a file."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def replace_file(target: str | os.PathLike[str], *pieces: bytes | memoryview) -> None:

@@ -53,7 +53,7 @@ class Prepared:
         self.options = options
         deadline = deadline_of(options, Observer())
         data = read_within(wasm, deadline)
-        self._many: ManyOfModule | ManyOfComponent
+        self._many: ManyOfModule | ManyOfComponent | None  # None once it is closed and nothing runs
         if is_component(data):
             from .component import ManyOfComponent
 
@@ -67,11 +67,12 @@ class Prepared:
     def build(self, options: Options, observer: Observer) -> Result:
         """A snapshot. `options`: the same as the builder's in what is compiled, see `changed_for_build`."""
         with self._lock:
-            if self._closed:
+            many = self._many
+            if self._closed or many is None:
                 raise UsageError("the builder is closed", hint="Build before its `with` ends.")
             self._running += 1
         try:
-            return self._many.build(options, deadline_of(options, observer), observer)
+            return many.build(options, deadline_of(options, observer), observer)
         finally:
             with self._lock:
                 self._running -= 1
@@ -87,7 +88,9 @@ class Prepared:
         with self._lock:
             if not self._closed or self._running:
                 return
-        self._many.close()
+            many, self._many = self._many, None  # with the files from which it is mapped
+        if many is not None:
+            many.close()
 
 
 class Builder:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from preinit import errors
+from preinit.engine import whole
 from tests.support.modules import build_text, wasm
 
 START = '(func (export "preinit_initialize"))'
@@ -86,3 +87,21 @@ def test_an_import_of_a_module_without_a_name_has_no_option_that_could_provide_i
         build_text(f'(module (import "" "m" (memory 0)) (data (i32.const 0) "a") {START})')
     assert "declare a larger minimum." in (caught.value.hint or "")
     assert "preload" not in (caught.value.hint or "")
+
+
+def test_what_is_not_valid_is_not_compiled_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The optimizing compiler would take many times as long to say the same."""
+    compiled: list[object] = []
+    original = whole.compile_module
+    monkeypatch.setattr(whole, "compile_module", lambda *given: compiled.append(given) or original(*given))
+    with pytest.raises(errors.InvalidModule) as caught:
+        build_text('(module (memory 1) (func $bad (result i32)) (func (export "preinit_initialize")))')
+    assert (caught.value.where or "").startswith("byte offset")
+    assert len(compiled) == 1
+    # What one compiler does not know is the other one's.
+    build_text(
+        """(module (memory (export "memory") 1) (tag $t)
+        (func (export "preinit_initialize") (block (try_table (catch_all 0)))))""",
+        engine="whole",
+    )
+    assert len(compiled) == 3

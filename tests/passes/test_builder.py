@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -309,3 +311,18 @@ print(resident() - before)
     command = [sys.executable, "-c", script, engine]
     done = subprocess.run(command, input=wasm(READER), capture_output=True, timeout=PATIENCE, check=True)
     assert int(done.stdout) < 4_000_000  # 64 KiB for each build would be 15 MB
+
+
+@pytest.mark.parametrize("component", [False, True])
+def test_a_builder_that_is_closed_lets_go_of_its_module(component: bool) -> None:
+    """And so of the files from which a large one is mapped."""
+    text = '(core module $m (func (export "f"))) (core instance $i (instantiate $m)) (func (export "run") (canon lift (core func $i "f")))'
+    code = wasm(f"(component {text})" if component else '(module (memory 1) (func (export "run")))')
+    with Builder(code, init_funcs=["run"], accept=["nothing-exported"], cache=False) as builder:
+        builder.build()
+        kept = ref(builder._prepared._many)
+        assert kept() is not None
+    gc.collect()
+    assert kept() is None
+    with pytest.raises(UsageError, match="closed"):
+        builder.build()
