@@ -9,6 +9,7 @@ import pytest
 
 from preinit import Options, Result, build
 from preinit.errors import GuestTrap, InvalidModule
+from preinit.passes.validate import Validity
 from tests.support.command import run
 from tests.support.components import RunningComponent, build_component
 from tests.support.modules import wasm
@@ -238,3 +239,38 @@ def test_what_a_guest_did_is_the_cause_where_the_time_for_validating_is_over(mon
     binary = wasm(LARGE.format(inside="(unreachable)", code=CODE, wrong="(i32.const 1)"))
     with pytest.raises(GuestTrap):
         build(binary, init_funcs=["run"], timeout=1.5, cache=False)
+
+
+UNWRITTEN = """(component
+  (core module $bare (func (export "two") (result i32) (i32.const 2)))
+  (core module $main (import "bare" "two" (func $two (result i32))) (global $g (mut i32) (i32.const 0))
+    (func (export "init") (global.set $g (call $two))) (func (export "get") (result i32) (global.get $g)))
+  (core instance $b (instantiate $bare)) (core instance $m (instantiate $main (with "bare" (instance $b))))
+  (func (export "init") (canon lift (core func $m "init")))
+  (func (export "get") (result u32) (canon lift (core func $m "get"))))"""
+
+
+def test_small_modules_that_stay_are_validated_once_for_all_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[int] = []
+    original = Validity.check_input
+
+    def check_input(self: Validity, parallel: bool = True) -> None:
+        checked.append(len(self._module.data))
+        original(self, parallel)
+
+    monkeypatch.setattr(Validity, "check_input", check_input)
+    cache = tmp_path / "cache"
+    code = wasm(UNWRITTEN)
+    first = build(code, init_funcs=["init"], cache_dir=str(cache))
+    assert len(checked) == 1
+    assert build(code, init_funcs=["init"], cache_dir=str(cache)).wasm == first.wasm
+    assert len(checked) == 1, "it was noted"
+    # i32.const 2 becomes i64.const 2, in a function that is called only when it is compiled.
+    broken = code.replace(b"\x41\x02\x0b", b"\x42\x02\x0b")
+    assert broken != code
+    with pytest.raises(InvalidModule, match="type mismatch"):
+        build(broken, init_funcs=["init"], cache_dir=str(cache))
+    build(code, init_funcs=["init"], cache=False)
+    assert len(checked) == 2, "without a cache, nothing is known"
