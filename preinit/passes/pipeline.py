@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .rewrite import Rewritten
 
 
+#: Bytes of a module from which on it takes longer to compile than to import the later passes.
+_LARGE = 1 << 16
+
+
 def build(
     wasm: Wasm, options: Options | None = None, *, progress: Listener | None = None, **fields: Unpack[Fields]
 ) -> Result:
@@ -73,7 +77,8 @@ def build_module(wasm: Wasm, options: Options, observer: Observer) -> Result:
             source = read_source(data, options, deadline)
     if component is not None:
         return build_component(component, options, deadline, observer)
-    observer.listeners.append(partial(_import_ahead, source))
+    if len(data) >= _LARGE:
+        observer.listeners.append(partial(_import_ahead, source))
     return build_source(source, options, deadline, observer)
 
 
