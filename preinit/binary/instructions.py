@@ -196,7 +196,7 @@ class Decoder:
                         found.append(instruction._replace(references=wanted))
                         left -= 1
                 position = at.position
-                if fast and fast is not _nothing:
+                if fast:
                     more, others, position = fast(position)
                     simple += more
                     found += others

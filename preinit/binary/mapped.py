@@ -6,8 +6,10 @@ import mmap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import cast
-from weakref import ref
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from weakref import ref
 
 #: Bytes after which whoever reads all of them gives back what it has read.
 _SOME = 4 << 20
