@@ -21,7 +21,7 @@ from tests.support.places import PACKAGE, ROOT, TESTS
 
 #: The rooms, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
-    ("enums", "records", "tuples", "version"),
+    ("bytecode", "enums", "records", "tuples", "version"),
     ("errors",),
     ("binary",),
     ("files",),
@@ -57,7 +57,7 @@ LEVELS = {room: level for level, floor in enumerate(FLOORS) for room in floor}
 PASS_LEVELS = {name: level for level, names in enumerate(PASSES) for name in names}
 
 #: Files of the landing; whatever else there is, is in a room.
-LANDING = {"__init__.py", "__main__.py", "enums.py", "records.py", "tuples.py", "version.py"}
+LANDING = {"__init__.py", "__main__.py", "bytecode.py", "enums.py", "records.py", "tuples.py", "version.py"}
 #: The face and the door: they name others, nobody imports them.
 DOORS = {"__init__.py", "__main__.py"}
 

@@ -22,6 +22,10 @@ def _end_after(program: str) -> None:
     import os
     from importlib import import_module
 
+    from ..bytecode import use
+
+    _open_standard_streams()
+    use()
     if program == "group" and sys.argv[1:] == ["--version"] and _told_versions():
         sys.exit()
     gc.disable()  # what is imported stays: looking for cycles in it takes 10 ms
@@ -30,7 +34,6 @@ def _end_after(program: str) -> None:
 
         clean_up_when_terminated()
         _forget_coercion()
-        _open_standard_streams()
         if program == "group" and sys.argv[1:2] == ["build"]:
             _build_if_plain(sys.argv[2:])
         code = import_module(f".{program}", __package__).run()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from ..bytecode import in_use
 from ..errors import OutputNotWritable, PreinitError, as_error, printable
 from ..files.outputs import to_stderr, write_output
 
@@ -65,7 +66,19 @@ def leave(code: int) -> None:
                 stream.flush()
         except (OSError, ValueError):
             code = code or int(stream is sys.stdout)
+    _keep_bytecode()
     os._exit(code)
+
+
+def _keep_bytecode() -> None:
+    """Has the next command start sooner, once after something was installed."""
+    bytecode = in_use()
+    if bytecode is None or not bytecode.is_old():
+        return
+    with suppress(KeyboardInterrupt):  # all else is done
+        from ..files.bytecode import keep
+
+        keep(bytecode)
 
 
 class Progress:

@@ -1,0 +1,162 @@
+"""The package's bytecode in one file: commands start from it, and nothing else changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.places import PACKAGE
+
+#: A command that ends by saying which of its modules came from the file.
+_COMMAND = """
+import os, sys
+from preinit.bytecode import _Loader
+
+def leave(code):
+    ours = [m for name, m in sys.modules.items() if name.startswith("preinit.")]
+    from_file = [m for m in ours if isinstance(m.__spec__.loader, _Loader)]
+    print("FROM", len(from_file), "OF", len(ours), os.path.dirname(main.__code__.co_filename), file=sys.stderr)
+    exit_now(code)
+
+exit_now, os._exit = os._exit, leave
+from preinit.cli import main
+sys.argv[0] = "preinit"
+main()
+"""
+
+_MODULE = '(module (memory (export "m") 1) (func (export "wizer.initialize") (i32.store (i32.const 8) (i32.const 42))))'
+
+#: Those that are imported before the file is: the package, the command line and what reads it.
+_BEFORE = 2
+
+needs_pread = pytest.mark.skipif(not hasattr(os, "pread"), reason="Python can't read a file at a place here")
+pytestmark = needs_pread
+
+
+class Installed:
+    """A copy of the package, without any bytecode."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.package = folder / "preinit"
+        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "in.wat").write_text(_MODULE)
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted(self.package.glob("__pycache__/*.all"))
+
+    def run(self, *flags: str, **variables: str) -> tuple[int, int, str]:
+        """Builds; how many modules came from the file, of how many, and where the code says that it is from."""
+        unset = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONOPTIMIZE")
+        env = {name: value for name, value in os.environ.items() if name not in unset}
+        env |= {"PYTHONPATH": str(self.folder), **variables}
+        output = self.folder / "out.wasm"
+        output.unlink(missing_ok=True)
+        build = ("build", str(self.folder / "in.wat"), "-o", str(output), "--no-cache", "-q")
+        done = subprocess.run(
+            [sys.executable, *flags, "-c", _COMMAND, *build],
+            cwd=self.folder, env=env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert output.read_bytes()[:4] == b"\0asm"
+        said = done.stderr.split("FROM ")[1].split()
+        return int(said[0]), int(said[2]), said[3]
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    return Installed(tmp_path / "one")
+
+
+def test_the_second_command_takes_its_modules_from_one_file(installed: Installed) -> None:
+    assert installed.run()[0] == 0
+    (file,) = installed.files
+    written = file.stat().st_mtime_ns
+    some, all_of_them, place = installed.run()
+    assert all_of_them > 100
+    assert some == all_of_them - _BEFORE
+    assert place == str(installed.package / "cli")
+    assert installed.files == [file]
+    assert file.stat().st_mtime_ns == written, "nothing was new"
+
+
+def test_an_edited_module_is_what_runs(installed: Installed) -> None:
+    installed.run()
+    version = installed.package / "version.py"
+    version.write_text(version.read_text().replace('"0.', '"77.'))
+    installed.run()
+    assert b"77." in (installed.folder / "out.wasm").read_bytes(), "the output names the version that made it"
+    some, all_of_them, _ = installed.run()
+    assert some == all_of_them - _BEFORE, "it was written anew"
+
+
+def test_a_module_that_is_gone_is_not_found(installed: Installed) -> None:
+    installed.run()
+    (installed.package / "version.py").unlink()
+    with pytest.raises(AssertionError, match="version"):
+        installed.run()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"preinit", b"\0" * 5_000, b"preinit bytecode 0, cpython-311 30b00f0\n" + b"\xff" * 100],
+    ids=["empty", "cut", "zeros", "other"],
+)
+def test_a_damaged_file_is_written_anew(installed: Installed, damaged: bytes) -> None:
+    installed.run()
+    (file,) = installed.files
+    file.write_bytes(damaged)
+    assert installed.run()[0] == 0
+    some, all_of_them, _ = installed.run()
+    assert some == all_of_them - _BEFORE
+
+
+def test_a_file_whose_end_is_missing_does_no_harm(installed: Installed) -> None:
+    installed.run()
+    (file,) = installed.files
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert installed.run()[1] > 100
+
+
+def test_nothing_is_written_where_python_writes_no_bytecode(installed: Installed) -> None:
+    installed.run(PYTHONDONTWRITEBYTECODE="1")
+    assert not installed.files
+    assert not list(installed.package.glob("__pycache__"))
+
+
+def test_the_file_is_where_python_keeps_bytecode(installed: Installed, tmp_path: Path) -> None:
+    installed.run(PYTHONPYCACHEPREFIX=str(tmp_path / "kept"))
+    assert not installed.files
+    assert len(list((tmp_path / "kept").rglob("*.all"))) == 1
+    some, all_of_them, _ = installed.run(PYTHONPYCACHEPREFIX=str(tmp_path / "kept"))
+    assert some == all_of_them - _BEFORE
+
+
+def test_optimized_bytecode_has_a_file_of_its_own(installed: Installed) -> None:
+    installed.run()
+    installed.run("-OO")
+    assert len(installed.files) == 2
+    assert installed.run("-OO")[0] > 100
+    assert installed.run()[0] > 100
+
+
+def test_bytecode_that_goes_by_a_digest_of_the_source_stays_pythons(installed: Installed) -> None:
+    """https://peps.python.org/pep-0552/ : what time and size are is not known there."""
+    mode = ["--invalidation-mode", "checked-hash"]
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *mode, str(installed.package)], check=True)
+    assert installed.run()[0] == 0
+    assert not installed.files
+
+
+def test_a_package_that_was_moved_says_where_it_is_now(installed: Installed, tmp_path: Path) -> None:
+    installed.run()
+    installed.folder.rename(tmp_path / "two")
+    installed.folder, installed.package = tmp_path / "two", tmp_path / "two" / "preinit"
+    assert installed.run()[2] == str(installed.package / "cli")
