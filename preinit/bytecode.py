@@ -10,7 +10,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType
 
 TYPE_CHECKING = False  # typing is not imported for a build
@@ -121,7 +121,9 @@ def use() -> None:
     cached = __spec__.cached if __spec__ else None
     if cached and hasattr(os, "pread") and in_use() is None:
         # Python has put into that name which version it is, and how it optimizes.
-        sys.meta_path.insert(0, Bytecode(f"{os.path.splitext(cached)[0]}.all"))
+        bytecode = Bytecode(f"{os.path.splitext(cached)[0]}.all")
+        hooks = sys.meta_path
+        hooks.insert(hooks.index(PathFinder) if PathFinder in hooks else 0, bytecode)  # others come first as ever
 
 
 def in_use() -> Bytecode | None:

@@ -20,7 +20,7 @@ from preinit.engine.ondemand.instance import OnDemandGuest
 from preinit.engine.ondemand.prepared import prepare
 from preinit.engine.runtime import Deadline, EngineSettings
 from preinit.engine.whole import compile_guest
-from preinit.host import World
+from preinit.host.world import World
 from preinit.options import Host
 from preinit.passes.instrument import instrument, instrument_state
 

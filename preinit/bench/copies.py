@@ -19,10 +19,9 @@ from ..engine.runtime import Deadline, has_winch, new_store
 from ..engine.validation import check, first_line, link_problem
 from ..engine.values import EngineError, GuestTrapped
 from ..errors import GuestExit, GuestTrap, PreinitError, UncaughtException, Unsupported
-from ..host import World
 from ..host.pausing import Watch
 from ..host.wasi1.abi import MODULE
-from ..host.world import memory_of
+from ..host.world import World, memory_of
 from ..options import Options
 from ..options.pause import PausePoint
 from ..passes.run.calls import Caller

@@ -108,7 +108,7 @@ def _read(source: str) -> bytes:
 
     from ..engine.room import has_limit
 
-    beside = threading.Thread(target=_import_builder, daemon=True)
+    beside = threading.Thread(target=_import_builder, args=(source,), daemon=True)
     if not has_limit():  # a thread takes address space, and the engine ends the process where there is none left
         with suppress(RuntimeError):  # too many threads
             beside.start()
@@ -120,9 +120,11 @@ def _read(source: str) -> bytes:
     return data
 
 
-def _import_builder() -> None:
+def _import_builder(source: str) -> None:
     with suppress(Exception):  # it is imported again, and then said
-        import_module("..passes.pipeline", __package__)
+        with open(source, "rb", buffering=0) as stream:
+            begins = stream.read(8)
+        import_module("..passes.pipeline", __package__).get_ready(begins)
 
 
 def _view(option: str, data: bytes, result: Result, output: str) -> str:

@@ -12,10 +12,10 @@ from ..binary.module import Module
 from ..engine.copies.pool import HostImport
 from ..options import Host
 from .imports import wasi_parameters
+from .preopens import preopens
 from .wasi1.abi import MODULE, NO_RESULT, Errno, WasiError
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
-from .world import preopens
 
 #: Bytes of what a guest prints to standard error that are kept.
 LONGEST_COMPLAINT = 16 << 10

@@ -10,15 +10,16 @@ from ..binary.sections import Export, ExternKind
 from ..binary.types import I32, I64
 from ..engine.instance import Linkage
 from ..engine.runtime import Deadline
-from ..errors import GuestTrap, OutputFlood, UsageError, in_words, quoted, way_out
+from ..errors import GuestTrap, OutputFlood
 from ..options import Host
 from ..symbols.linker import how_to_export_memory
 from .imports import Generated, Given, Preloads, Provider, Wasi, link, title
 from .ledger import Calls, Original, settle
 from .output import Head, Output
+from .preopens import preopens
 from .stubs import stub_bodies
 from .wasi1.abi import WasiError
-from .wasi1.files import Descriptor, Policy, preopen, preopen_late
+from .wasi1.files import Descriptor
 from .wasi1.functions import Functions
 from .wasi1.memory import GuestMemory
 from .wasi1.process import Clock, Fetches
@@ -309,25 +310,6 @@ def _no_memory(module: Module) -> memoryview:
         "the initializer called WASI, but the module does not export its memory as `memory`",
         hint=f"WASI functions find the guest's memory by that export. {how_to_export_memory(module)}",
     )
-
-
-def preopens(host: Host) -> list[Descriptor]:
-    """The folders that a guest is given. Raises `UsageError` where one can't be opened."""
-    opened: list[Descriptor] = []
-    policy = Policy(host.writable, None if host.file_times == "host" else host.time)
-    for folder, guest_path in host.dirs:
-        try:
-            opened.append(preopen(folder, guest_path, policy))
-        except (OSError, ValueError) as problem:
-            for entry in opened:
-                entry.close()
-            reason = in_words(problem)
-            raise UsageError(
-                f"the folder {quoted(folder)} can't be opened: {reason}",
-                hint=way_out(problem, "Name a folder that exists and that you may read."),
-            ) from problem
-    opened += [preopen_late(guest_path, refuses) for guest_path, refuses in host.late_folders]
-    return opened
 
 
 class Printed:

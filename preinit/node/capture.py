@@ -16,7 +16,7 @@ from ..options.declared import Effect, declared
 from ..options.fields import given
 from ..options.host import Host
 from ..options.words import for_capture, for_python
-from ..passes.findings import check_accepted
+from ..passes.findings.accepted import check_accepted
 from ..passes.observer import Listener, Observer
 from ..passes.parse.source import Wasm, parse_within
 from ..passes.pipeline import deadline_of, with_python_hints

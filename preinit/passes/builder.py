@@ -13,7 +13,7 @@ from ..options.words import for_python
 from .observer import Listener, Observer
 from .parse.source import Wasm, check_again, is_component, read_source, read_within
 from .pipeline import build_source, deadline_of, with_python_hints
-from .run import KeptInMemory
+from .run.kept import KeptInMemory
 from .validate.validity import Validity
 
 if TYPE_CHECKING:

@@ -17,9 +17,6 @@ from ..options.fields import given
 from ..records import replaced
 from .observer import Event, Listener, Observer
 from .parse.source import Source, Wasm, is_component, read_source, read_within
-from .plan import make_job
-from .run import run_guest
-from .run.kept import Kept
 from .validate.validity import InputCheck, Validity
 
 if TYPE_CHECKING:
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from ..options.fields import Fields
     from ..result import Result
     from .rewrite import Rewritten
+    from .run.kept import Kept
 
 
 #: Bytes of a module from which on it takes longer to compile than to import the later passes.
@@ -91,6 +89,9 @@ def build_source(
     validity: Validity | None = None,
 ) -> Result:
     """The passes after parsing. `kept`, `validity`: what is known from other builds of the module."""
+    from .plan.make import make_job
+    from .run.guest import run_guest
+
     with observer.stage("plan"):
         job = make_job(source, options, deadline)
     validity = validity or Validity(job.module, options)
@@ -99,8 +100,10 @@ def build_source(
     with run_guest(job, observer, kept, checking) as paused:
         from ..result import Result
         from .capture import capture
-        from .findings import check_accepted, find
-        from .rewrite import rewrite, scrub
+        from .findings.accepted import check_accepted
+        from .findings.report import find
+        from .rewrite import rewrite
+        from .rewrite.scrub import scrub
         from .validate import first_valid
 
         if options.host.late_dirs:
@@ -153,6 +156,12 @@ def deadline_of(options: Options, observer: Observer) -> Deadline:
     return deadline
 
 
+def get_ready(begins: bytes) -> None:
+    """Imports what builds something that `begins` so, for who is still reading it."""
+    for name in (".component",) if is_component(begins) else (".plan.make", ".run.guest"):
+        import_module(name, __package__)
+
+
 def _import_ahead(source: Source, event: Event) -> None:
     """Gets the later passes ready while the engine compiles, which it does outside of Python's lock."""
     if event[:2] == ("begins", "compile"):
@@ -166,7 +175,7 @@ def _get_ready(source: Source) -> None:
             from ..engine.own import finder
 
             finder.get_ready()
-        for name in (".capture", ".findings", ".rewrite", ".validate"):
+        for name in (".capture", ".findings.accepted", ".findings.report", ".rewrite", ".validate"):
             import_module(name, __package__)
         from .rewrite.layout import get_ready
 

@@ -19,7 +19,7 @@ from ..engine.values import GuestTrapped, RawFrame
 from ..errors import ComponentInput, PreinitError, UnknownExport, UsageError, printable, quoted
 from ..files.cache import folder_of
 from ..host.guest import Guest, GuestEnded, NoMemory, OutOfTime, TooMuchOutput, functions
-from ..host.world import preopens
+from ..host.preopens import preopens
 from ..options import Host, Options
 from ..passes.instrument.start import exported_start
 from ..passes.parse.source import binary

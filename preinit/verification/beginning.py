@@ -10,7 +10,8 @@ from ..host.output import Head
 from ..options import Host
 from ..passes.observer import Observer
 from ..passes.plan.job import Job
-from ..passes.run import Paused, run_guest
+from ..passes.run.guest import run_guest
+from ..passes.run.paused import Paused
 from ..records import replaced
 from .behaviour import Outcome, Side
 from .calls import Call

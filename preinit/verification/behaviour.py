@@ -10,10 +10,12 @@ from ..engine.guest import Instance
 from ..engine.runtime import Deadline
 from ..engine.values import Unsuited
 from ..errors import Discrepancy, GuestExit, PreinitError, TimeLimit, UsageError
-from ..host import Clock, Printed
+from ..host.wasi1.process import Clock
+from ..host.world import Printed
 from ..options import Host
 from ..passes.plan.job import Job
-from ..passes.run import Paused, run_again, run_whole
+from ..passes.run.guest import run_again, run_whole
+from ..passes.run.paused import Paused
 from ..passes.run.rooms import as_told
 from ..tuples import NamedTuple
 from .calls import Call, is_nan, show

@@ -9,12 +9,13 @@ from ..binary.module import Module
 from ..binary.sections import ExternKind, Global
 from ..binary.types import I32, V128, is_numeric, type_name
 from ..errors import Discrepancy, GuestTrap
-from ..host import Clock
+from ..host.wasi1.process import Clock
 from ..options.numbers import encode
 from ..passes.plan.job import Job
 from ..passes.plan.owners import Owners
-from ..passes.run import Paused, run_again
+from ..passes.run.guest import run_again
 from ..passes.run.observed import Observed, numbers, observe_globals
+from ..passes.run.paused import Paused
 from ..passes.snapshot import GlobalsState
 from ..records import replaced
 from ..symbols.places import Places

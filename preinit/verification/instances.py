@@ -28,8 +28,9 @@ from ..passes.observer import Observer
 from ..passes.parse.supported import check_supported
 from ..passes.plan.entries import renamed
 from ..passes.plan.job import Job
-from ..passes.rewrite import planned
-from ..passes.run import Paused, run_guest
+from ..passes.rewrite.planned import planned
+from ..passes.run.guest import run_guest
+from ..passes.run.paused import Paused
 from ..passes.snapshot import Snapshot
 from ..tuples import NamedTuple
 from .behaviour import zero_dead_stack

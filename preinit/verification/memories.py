@@ -9,7 +9,7 @@ from ..errors import Discrepancy, counted
 from ..passes.audit.ranges import differing_ranges
 from ..passes.capture.memories import capture_memories
 from ..passes.plan.owners import Owners
-from ..passes.run import Paused
+from ..passes.run.paused import Paused
 from ..passes.snapshot import MemoryState
 from ..symbols.places import Places
 

@@ -8,7 +8,7 @@ from ..binary.module import Module
 from ..errors import Discrepancy
 from ..passes.capture.segments import dropped_segments
 from ..passes.plan.owners import Ownership
-from ..passes.run import Paused
+from ..passes.run.paused import Paused
 from ..passes.snapshot import MemoryState, SegmentsState
 from ..symbols.places import Places
 from ..tuples import NamedTuple

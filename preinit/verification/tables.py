@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ..binary.module import Module
 from ..errors import Discrepancy, counted
 from ..passes.plan.owners import Owners
-from ..passes.run import Paused
+from ..passes.run.paused import Paused
 from .references import Reference, named, worded
 
 Tables = Mapping[int, list[Reference]]

@@ -13,7 +13,7 @@ from preinit.binary.types import NUMERIC_SIZES, is_numeric
 from preinit.engine.runtime import Deadline, EngineSettings
 from preinit.engine.values import RawValue
 from preinit.engine.whole import WholeInstance, compile_guest
-from preinit.host import World
+from preinit.host.world import World
 from preinit.options import Host
 from preinit.passes.instrument import instrument
 from preinit.passes.plan.initializers import choose

@@ -13,12 +13,12 @@ from ...options import Host
 from ..filesread import FilesRead
 from ..ledger import Calls
 from ..output import Output
+from ..preopens import preopens
 from ..wasi1.files import Descriptor
 from ..wasi1.memory import GuestMemory
 from ..wasi1.process import Clock, ProcessFunctions
 from ..wasi1.streams import Stream
 from ..wasi1.table import Table
-from ..world import preopens
 from .files import FileFunctions, code_of
 from .names import Names, title
 from .streams import InputStream, OutputStream, Pollable, StreamFunctions, stream_of_input

@@ -10,7 +10,7 @@ from ...binary.types import is_numeric
 from ...engine.guest import Instance
 from ...engine.values import RawValue
 from ...tuples import NamedTuple
-from ..run import Paused
+from ..run.paused import Paused
 from ..snapshot import Snapshot
 from .ranges import Range, differing_ranges
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...errors import MemoryLimit, PreinitError, TimeLimit, UsageError
-from ...host import Clock
+from ...host.wasi1.process import Clock
 from ...options import Host
 from ...records import replaced
 from ...result import Difference
 from ...symbols.places import Places
 from ..capture import capture
 from ..plan.job import Job
-from ..rewrite import scrub
-from ..run import Paused, run_again
+from ..rewrite.scrub import scrub
+from ..run.guest import run_again
+from ..run.paused import Paused
 from ..snapshot import Snapshot
 from .compare import Found, Run, compare, table_entries
 from .ranges import by_cause

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..plan.job import Job
 from ..run.observed import observe_after
-from ..run.paused import Paused
 from ..snapshot import FramesState, Snapshot
 from .globals import capture_globals
 from .memories import capture_memories
 from .segments import capture_segments
 from .tables import capture_tables
+
+if TYPE_CHECKING:
+    from ..run.paused import Paused
 
 __all__ = ["capture"]
 

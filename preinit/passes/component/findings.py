@@ -27,9 +27,8 @@ from ...result import (
 from ...tuples import NamedTuple
 from ...version import VERSION
 from ..findings.accepted import refused_warnings
-from ..findings.budgets import pages
 from ..findings.leaks import leaks
-from ..findings.report import gzip_size
+from ..findings.sizes import gzip_size, pages
 from ..findings.world import callers_text, hazards, hinted
 from ..rewrite import Rewritten
 from .capture import Captured

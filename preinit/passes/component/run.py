@@ -27,7 +27,7 @@ from ...engine.values import Unsuited
 from ...errors import InitializerRefused, PreinitError, TimeLimit, UnsupportedProposal, quoted
 from ...errors.reason import Reason
 from ...files.cache import Examined, examined_of
-from ...host import Clock
+from ...host.wasi1.process import Clock
 from ...host.wasi2 import ComponentWorld
 from ...options import Options
 from ...options.accepted import watched

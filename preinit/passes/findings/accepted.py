@@ -1,14 +1,30 @@
-"""Which warnings a strict build refuses."""
+"""Whether an output is accepted: which warnings a strict build refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
-from ...errors import Frame
+from ...errors import Frame, WarningsRefused
 from ...options.accepted import CALLED, accepted
 from ...records import replaced
 from ...result import BuildWarning, Report
 from .world import callers_text
+
+if TYPE_CHECKING:
+    from ..plan.job import Job
+    from ..rewrite import Rewritten
+
+
+def check_accepted(report: Report, job: Job, output: Rewritten) -> None:
+    """Raises `WarningsRefused` for warnings in a strict build, `BudgetExceeded` for an output that is too large."""
+    options = job.options
+    if options.strict and (refused := refused_warnings(report, options.accept)):
+        raise WarningsRefused(tuple((found.code, found.message, found.hint) for found in refused))
+    if options.budgets:
+        from .budgets import check_budgets
+
+        check_budgets(report, job.module, output, options)
 
 
 def refused_warnings(report: Report, accept: Iterable[str]) -> list[BuildWarning]:

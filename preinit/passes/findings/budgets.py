@@ -12,6 +12,7 @@ from ...errors import BudgetExceeded, Excess, quoted
 from ...options import Options
 from ...result import MemoryFacts, Report
 from ..rewrite import Rewritten, Run
+from .sizes import PAGE, pages
 
 #: Contributors that a message names, of each kind.
 _FEW = 5
@@ -19,9 +20,6 @@ _FEWER = 3
 
 #: Bytes of memory that are shown as one part of it.
 _PART = 1 << 20
-
-#: Bytes of the pages that memory budgets count.
-PAGE = 1 << 16
 
 Contributors = list[tuple[str, int | None]]
 
@@ -120,11 +118,6 @@ def _title(section: Section) -> str:
 def _of_segments(memories: tuple[MemoryFacts, ...], rewritten: Rewritten) -> Contributors:
     found: Contributors = [(f"memory {m.index}", m.segments) for m in memories if m.segments]
     return found[:_FEW] + _parts((run.memory, run.start, 1) for run in rewritten.runs)
-
-
-def pages(memory: MemoryFacts) -> int:
-    """Pages of 64 KiB that a memory has."""
-    return -(-memory.pages * memory.page_size // PAGE)
 
 
 def _of_pages(memories: tuple[MemoryFacts, ...], rewritten: Rewritten) -> Contributors:

@@ -9,7 +9,7 @@ from ...host.filesread import shown_path
 from ...result import BuildWarning, PauseFacts, ResumedFrame
 from ..plan.job import Job
 from ..rewrite import Rewritten
-from ..run import Paused
+from ..run.paused import Paused
 from ..snapshot import FramesState
 
 

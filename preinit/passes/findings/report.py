@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from ...binary.mapped import in_turn
 from ...binary.module import Module, Section, SectionId, read_sections
 from ...options import Options
 from ...options.record import record
@@ -24,24 +22,20 @@ from ...version import VERSION
 from ..late.runtimes import GO_HINTS, is_go
 from ..plan.job import Job
 from ..rewrite import Rewritten
-from ..run import Paused
 from ..snapshot import Snapshot
 from .leaks import leaks
 from .module import assumed_stack_pointers, module_warnings
 from .pause import pause_facts, pause_warnings
 from .proposals import proposal_warnings
 from .results import result_warnings
+from .sizes import gzip_size
 from .unused import unused_options
 from .world import hazards, hinted
 
 if TYPE_CHECKING:
     from ...binary.rope import Rope
     from ..late import Late
-
-#: The level at which sizes are compared: gzip's own default.
-GZIP_LEVEL = 6
-#: zlib's name for the window of 32 KiB with gzip's header, and bytes that are compressed at once.
-_GZIP, _AT_ONCE = 31, 1 << 20
+    from ..run.paused import Paused
 
 
 def _state_of_preloads(job: Job) -> Sequence[BuildWarning]:
@@ -79,18 +73,6 @@ def module_facts(data: bytes | Rope, sha256: str, found: Sequence[Section], meas
         sections,
         gzip_size(data) if measure_gzip else None,
     )
-
-
-def gzip_size(data: bytes | Rope) -> int:
-    """Bytes that it has compressed."""
-    import zlib
-
-    from ...binary.rope import Rope
-
-    compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP)
-    views = chain.from_iterable(map(in_turn, data.pieces if isinstance(data, Rope) else (data,)))
-    parts = (view[at : at + _AT_ONCE] for view in views for at in range(0, len(view), _AT_ONCE))
-    return sum(len(compressor.compress(part)) for part in parts) + len(compressor.flush())
 
 
 def snapshot_facts(module: Module, snapshot: Snapshot, rewritten: Rewritten) -> SnapshotFacts:

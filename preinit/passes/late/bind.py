@@ -8,15 +8,15 @@ from contextlib import suppress
 from ...binary.late import late_places
 from ...binary.module import Module
 from ...errors import LateBinding
-from ...host import Fetch, Fetches
 from ...host.imports import wasi_parameters
+from ...host.wasi1.process import Fetch, Fetches
 from ...options.build import LATE
 from ...options.hints import option
 from ...records import replaced
 from ...result import LateFacts
 from ...tuples import NamedTuple
 from ..plan.job import LARGER_STEPS, LATE_MARKER, Job
-from ..run import Paused
+from ..run.paused import Paused
 from ..run.rooms import stack_top
 from ..snapshot import MemoryState, Snapshot
 from . import find

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import accumulate, chain
 
 from ...binary.late import Room
-from ...host import Fetch
+from ...host.wasi1.process import Fetch
 from ...tuples import NamedTuple
 from ..snapshot import FramesState, FrameState, MemoryState
 from .value import Bound

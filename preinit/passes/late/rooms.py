@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...binary.late import Places, Room
-from ...host import Fetch, Fetches
+from ...host.wasi1.process import Fetch, Fetches
 from ...options.build import SMALLEST_ROOM
 from ..snapshot import MemoryState
 from .find import WORD

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ...errors import LateBinding, PreinitError, TimeLimit, UsageError
-from ...host import Clock, Fetch
+from ...host.wasi1.process import Clock, Fetch
 from ...tuples import NamedTuple
 from ..capture.memories import capture_memories
 from ..plan.job import Job
-from ..run import Paused, run_again
+from ..run.guest import run_again
 from ..run.observed import Observed, numbers, observe_globals
+from ..run.paused import Paused
 from ..snapshot import MemoryState
 from . import find
 

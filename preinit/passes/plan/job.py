@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ...binary.growth import Bounds, counts_together
 from ...binary.late import late_places
@@ -12,12 +13,14 @@ from ...engine.bounds import bounds
 from ...engine.runtime import Deadline
 from ...options import Host, Options
 from ...records import replaced
-from ...symbols.stack import Stack
 from ...tuples import NamedTuple
-from .arguments import Call
-from .entries import Entry
 from .owners import Ownership, ownership
-from .pause import Pause
+
+if TYPE_CHECKING:
+    from ...symbols.stack import Stack
+    from .arguments import Call
+    from .entries import Entry
+    from .pause import Pause
 
 #: The first variable that a guest sees whose instance brings its own environment: libc keeps no array of none.
 LATE_MARKER = ("PREINIT_LATE", "build")

@@ -10,18 +10,16 @@ from ...binary.digest import sha256
 from ...binary.rope import Rope
 from ..observer import Observer
 from ..plan.job import Job
-from ..run import Paused
 from ..snapshot import Snapshot
 from .appended import has_more
 from .memories import memory_runs
 from .module import Rewritten, variants, write_module
 from .plan import Plan, make_plan
-from .planned import planned
 from .runs import Run, Runs
-from .scrub import scrub
 
 if TYPE_CHECKING:
     from ..late import Late
+    from ..run.paused import Paused
 
 #: Bytes of an output from which on it is hashed beside its validation.
 _LARGE_OUTPUT = 1_000_000
@@ -34,9 +32,7 @@ __all__ = [
     "has_more",
     "make_plan",
     "memory_runs",
-    "planned",
     "rewrite",
-    "scrub",
     "write_module",
 ]
 
@@ -47,6 +43,8 @@ def rewrite(job: Job, snapshot: Snapshot, paused: Paused, late: Late | None, obs
     `paused`: what its calls returned, and what entries are given. `late`: what the output fetches when it starts, for
     which the `snapshot` has room. Raises `OutputTooLarge`, `TimeLimit`.
     """
+    from .planned import planned
+
     module, deadline = job.module, job.deadline
     plan = deadline.start(partial(planned, job, snapshot, paused, late)).result()
     runs: Runs | None = None

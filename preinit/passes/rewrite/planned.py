@@ -11,12 +11,12 @@ from ...options.hints import option
 from ..plan.entries import renamed
 from ..plan.exports import no_ops, output_exports
 from ..plan.job import Job
-from ..run import Paused
 from ..snapshot import Snapshot
 from .plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from ..late import Late
+    from ..run.paused import Paused
 
 
 def planned(job: Job, snapshot: Snapshot, paused: Paused, fetched: Late | None) -> Plan:

@@ -26,7 +26,7 @@ from .strategies import Strategy
 
 if TYPE_CHECKING:
     from ...engine.whole import CompiledGuest
-    from ...host import World
+    from ...host.world import World
     from ...result import EngineFacts
     from .paused import Guest
     from .pausing import Pausing

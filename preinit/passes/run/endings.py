@@ -17,7 +17,7 @@ from ..plan.exports import has_code
 from ..plan.job import Job
 
 if TYPE_CHECKING:
-    from ...host import World
+    from ...host.world import World
 
 #: What programs call to end themselves after they have found a mistake.
 _ABORTS = frozenset(("abort", "_abort_js", "_abort"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...engine.ondemand.instance import OnDemandGuest
     from ...engine.profile import Profile
     from ...engine.whole import CompiledGuest
-    from ...host import World
+    from ...host.world import World
     from ...result import EngineFacts, HostFacts, RunFacts
     from .pausing import Pausing
 

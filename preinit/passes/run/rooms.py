@@ -9,7 +9,7 @@ from ...symbols.linker import initial_number, likely_stack_pointer, stack_pointe
 from ..plan.job import Job
 
 if TYPE_CHECKING:
-    from ...host import World
+    from ...host.world import World
     from .paused import Paused
 
 #: Calls of one kind that tell a guest the truth, and are known by number.
