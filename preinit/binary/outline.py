@@ -17,6 +17,7 @@ from . import encoder as write
 from .constexpr import ConstantExpression
 from .cursor import Cursor
 from .digest import fingerprint
+from .large import joined
 from .mapped import give_back
 from .module import Module, Section, SectionId, read_sections
 from .opcodes import REF_FUNC
@@ -92,7 +93,7 @@ def outline(
             pieces.append(write.section(SectionId.DATA, write.vector(_emptied(rope, section))))
         elif section.id != SectionId.CUSTOM:
             pieces.append([*rope.parts(section.header, section.end)])
-    return write.assemble(pieces)
+    return joined([write.PREAMBLE, *chain.from_iterable(pieces)])
 
 
 def _has_short(rope: Rope, section: Section) -> bool:

@@ -15,7 +15,7 @@ from ..errors import Frame, GrowthRefused, GuestTrap, PreinitError, StackExhaust
 from . import ffi
 from .backtrace import Backtraces
 from .guest import ActiveData, GrowthGuard
-from .pages import touched_extents
+from .pages import prefer_large, touched_extents
 from .runtime import TABLE_ELEMENTS, Deadline
 from .validation import first_line
 from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
@@ -271,12 +271,22 @@ class EngineInstance(ABC):
         for name, of_one in groupby(segments, key=attrgetter("memory")):
             memory = self.memory(name)
             size = len(memory)
-            for _, offset, start, end in of_one:
+            ordered = list(of_one)
+            self._expect(name, ordered)
+            for _, offset, start, end in ordered:
                 last = offset + end - start
                 if last > size:
                     raise self._instantiation_trap("out of bounds memory access")
                 if end > start:  # an empty memory can't be written to, not even nothing
                     memory[offset:last] = view[start:end]
+
+    def _expect(self, name: str, segments: Sequence[ActiveData]) -> None:
+        """Makes ready for segments that fill most of what lies between the first and the last of them."""
+        (_, offset, start, _), (_, last, begins, end) = segments[0], segments[-1]
+        address, size = ffi.memory_place(self._store, self._export(name))
+        span = last + end - begins - offset
+        if 0 < span <= min(size - offset, 2 * (end - start)):
+            prefer_large(address + offset, span)
 
     def memory(self, name: str) -> memoryview:
         reader = self._readers.get(name)

@@ -1,13 +1,16 @@
-"""Which pages of a large memory were ever touched: the others are zero and need not be read.
+"""The pages of large memories: which were touched, for the others are zero and need not be read; and large ones.
 
 https://docs.kernel.org/admin-guide/mm/pagemap.html
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import re
 import sys
+
+from ..binary import large
 
 #: Below this many bytes, reading is faster than asking.
 LARGE = 256 << 20
@@ -46,3 +49,13 @@ def touched_extents(address: int, size: int) -> list[tuple[int, int]] | None:
     except OSError:
         return None
     return extents
+
+
+def prefer_large(address: int, size: int) -> None:
+    """Has the system take large pages for memory that will be written to from end to end, see `binary.large`."""
+    if large.ADVICE is None or size < large.LARGE or sys.platform != "linux":
+        return
+    start = -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
+    end = (address + size) // mmap.PAGESIZE * mmap.PAGESIZE
+    advise = ctypes.CDLL(None).madvise  # where it is refused, all is as it was
+    advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), large.ADVICE)

@@ -7,16 +7,20 @@ to read them.
 
 from __future__ import annotations
 
-import ctypes
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from typing import cast
 
+from ...binary import large
 from .module import OwnInstance, OwnModule
 
 #: Where things are in the module's memory, see cutter.wat.
 WINDOW = 1 << 20
 _STARTS, _ENDS, _SEGMENTS = 1 << 20, 3 << 20, 5 << 20
+
+#: A segment has no more bytes than this besides what it holds: those that `head` may have, offset and length.
+_HEADER = 32
 
 _MODULE = OwnModule("cutter")
 _EXPORTS = ("begin", "cut", "end", "begin_writing", "write")
@@ -75,23 +79,26 @@ class Cutter:
         `starts`, `ends`: in order, at most 262,144. `head`: what each has before the number of its offset, at most 8
         bytes.
         """
-        count = len(starts)
+        if not starts:
+            return []
+        count, written = len(starts), 0
+        made = large.new(sum(ends) - sum(starts) + count * _HEADER)
         for place, numbers in ((_STARTS, starts), (_ENDS, ends)):
             self._own.memory[place : place + 8 * count] = memoryview(array("q", numbers)).cast("B")
         self._own.call("begin_writing", count, int.from_bytes(head, "little"), len(head), self._sign)
-        pieces: list[bytes] = []
-        at = starts[0] if starts else 0
-        while starts and at < ends[-1]:
+        at = starts[0]
+        while at < ends[-1]:
             base = at // WINDOW * WINDOW
             part = content[base : base + WINDOW]
             self._own.memory[: len(part)] = part
             size = self._own.call("write", base, len(part))
-            pieces.append(ctypes.string_at(self._own.address + _SEGMENTS, size))
+            made[written : written + size] = self._own.memory[_SEGMENTS : _SEGMENTS + size]
+            written += size
             at = base + WINDOW
             following = bisect_right(ends, at)  # the first run that has something behind the window
             if following < count:
                 at = max(at, starts[following])
-        return pieces
+        return [cast(bytes, made) if large.shrink(made, written) else made[:written]]
 
 
 def _windows(content: memoryview, ranges: Iterable[tuple[int, int]]) -> Iterable[tuple[int, memoryview]]:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from weakref import WeakSet
 
 from .. import ffi
+from ..pages import prefer_large
 from ..room import has_limit
 from ..values import EngineError
 
@@ -88,7 +89,8 @@ class OwnInstance:
             name: ffi.caller(self._store, ffi.export(self._store, instance, name), _MOST) for name in exports
         }
         memory = ffi.export(self._store, instance, "memory")
-        self.address, _ = ffi.memory_place(self._store, memory)
+        self.address, size = ffi.memory_place(self._store, memory)
+        prefer_large(self.address, size)
         self.memory = ffi.memory_view(self._store, memory)
 
     def call(self, name: str, *arguments: int) -> int:

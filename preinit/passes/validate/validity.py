@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...binary.digest import FINGERPRINT, fingerprint
+from ...binary.large import LARGE, joined
 from ...binary.module import Module, SectionId
 from ...binary.rope import Rope
 from ...engine import ffi
@@ -168,7 +169,10 @@ class Validity:
 
 
 def _joined(wasm: bytes | Rope) -> bytes:
-    return wasm.joined() if isinstance(wasm, Rope) else wasm
+    """In one piece. A large output stays in pieces: it is written as it is."""
+    if not isinstance(wasm, Rope):
+        return wasm
+    return wasm.joined() if len(wasm) < LARGE else joined(wasm.pieces)
 
 
 def _name(depends_on: Context) -> str:
