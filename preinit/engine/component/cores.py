@@ -27,9 +27,11 @@ _KINDS = tuple(ExternKind)
 class Extern:
     """Something that a core instance defines, or a canonical function: `owner` is then None, `index` its number.
 
-    One object for each, whatever it is exported as, and by whom. `signature` of a function. `raw`: the engine's, None
-    where nothing runs.
+    One object for each, whatever it is exported as, and by whom. `signature` of a canonical function; that of another
+    one is asked of its module by who needs it. `raw`: the engine's, None where nothing runs.
     """
+
+    __slots__ = ("_raw", "_signature", "index", "kind", "owner")
 
     def __init__(
         self,
@@ -39,8 +41,15 @@ class Extern:
         signature: FuncType | None = None,
         raw: Any = None,
     ) -> None:
-        self.kind, self.owner, self.index, self.signature = kind, owner, index, signature
-        self._raw = raw
+        self.kind, self.owner, self.index = kind, owner, index
+        self._signature, self._raw = signature, raw
+
+    @property
+    def signature(self) -> FuncType | None:
+        """Of a function."""
+        if self._signature is None and self.owner is not None and self.kind == ExternKind.FUNC:
+            self._signature = self.owner.module.function_type(self.index)
+        return self._signature
 
     @property
     def is_made(self) -> bool:
@@ -65,10 +74,10 @@ class Placeholder(Extern):
     def raw(self, wanted: FuncType | None = None) -> Any:
         if wanted is None:
             return None
-        if self.signature is None:
-            self.signature = wanted
+        if self._signature is None:
+            self._signature = wanted
             self._raw = self._define(wanted, self.name)
-        return self._raw if wanted == self.signature else self._define(wanted, self.name)
+        return self._raw if wanted == self._signature else self._define(wanted, self.name)
 
 
 class CoreInstance(ABC):
@@ -79,7 +88,7 @@ class CoreInstance(ABC):
         self.module = module
         self.given = given
         self._own: dict[tuple[int, int], Extern] = {}
-        self._imported: dict[ExternKind, list[Extern]] = {kind: [] for kind in ExternKind}
+        self._imported: dict[int, list[Extern]] = {kind: [] for kind in ExternKind}
         for extern in given:
             self._imported[extern.kind].append(extern)
         self._exports = module.exports_by_name
@@ -93,18 +102,18 @@ class CoreInstance(ABC):
         found = self._exports.get(name)
         if found is None or found.kind != KINDS.get(sort):
             raise InvalidModule(f"the component is not valid: a core module exports no {sort[5:]} {quoted(name)}")
-        return self.extern(_KINDS[found.kind], found.target)
+        return self.extern(found.kind, found.target)
 
-    def extern(self, kind: ExternKind, index: int) -> Extern:
+    def extern(self, kind: int, index: int) -> Extern:
         """What has that index in this instance."""
         imported = self._imported[kind]
         if index < len(imported):
             return imported[index]
         key = (kind, index)
-        if key not in self._own:
-            signature = self.module.function_type(index) if kind == ExternKind.FUNC else None
-            self._own[key] = Extern(kind, self, index, signature)
-        return self._own[key]
+        found = self._own.get(key)
+        if found is None:
+            found = self._own[key] = Extern(_KINDS[kind], self, index)
+        return found
 
 
 class Cores(ABC):

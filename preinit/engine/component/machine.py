@@ -96,16 +96,18 @@ class Machine:
         self._count()
         scope = Scope(component, parent, visible, self._cores.where)
         self.scopes.append(scope)
-        for placed in component.definitions:
-            scope.offset = placed.start
-            self._define(scope, placed.definition, given)
+        for definition, start, _ in component.definitions:
+            scope.offset = start
+            if type(definition) is CoreExport:  # of some components there are thousands
+                sort, number, name = definition
+                source: CoreSource = scope.get("core instance", number)
+                scope.add(sort, source.export(sort, name))
+            else:
+                self._define(scope, definition, given)
         return scope
 
     def _define(self, scope: Scope, definition: Definition, given: Mapping[str, Item] | None) -> None:
         match definition:
-            case CoreExport(sort, number, name):  # of some components there are thousands
-                source: CoreSource = scope.get("core instance", number)
-                scope.add(sort, source.export(sort, name))
             case DefineType(ResourceOf(destructor)):
                 scope.add("type", self._resource(scope, destructor))
             case DefineType(found_type):
