@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
+from .mapped import Buffer
+
 #: Bytes from which on that is worth it: a part of a large page may be left over at both ends.
 LARGE = 4 << 20
 
@@ -18,13 +20,8 @@ LARGE = 4 << 20
 ADVICE: int | None = getattr(mmap, "MADV_HUGEPAGE", None) if sys.platform == "linux" else None
 
 
-class Large(mmap.mmap):
-    """Memory in large pages. Once it is written, it stands for bytes that never change."""
-
-    __hash__ = mmap.mmap.__hash__
-
-    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
-        return bytes, (self[:],)
+class Large(Buffer):
+    """Memory in large pages. Once it is written, it stands for bytes."""
 
 
 def new(size: int) -> Large:

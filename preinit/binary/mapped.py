@@ -21,27 +21,15 @@ _COMPARED = 1 << 16
 _PERIOD = 0.03
 
 
-class Mapped(mmap.mmap):
-    """Stands for bytes that never change: it has all that reading a module does with those. Nobody else may have the
-    file."""
+class Buffer(mmap.mmap):
+    """Stands for bytes that never change: it has all that reading a module does with those."""
 
     __hash__ = mmap.mmap.__hash__  # one is no other, though they may hold the same
-
-    #: The descriptor of the file, where it is open, and where in it this begins.
-    number: int | None = None
-    begins = 0
-    #: What keeps that open, if that is another one; and parts that are mapped on their own, by start and end.
-    owner: Mapped | None = None
-    parts: dict[tuple[int, int], ref[Mapped]]
-
-    def place_of(self, view: memoryview) -> int:
-        """Where in the file a view of a part of it begins."""
-        return self.begins + (_address(view) - _address(memoryview(self)) if view else 0)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, bytes | Mapped):
+        if not isinstance(other, bytes | Buffer):
             return NotImplemented
         return len(self) == len(other) and self.startswith(memoryview(other))
 
@@ -66,6 +54,21 @@ class Mapped(mmap.mmap):
                 give_back(there)
                 give_back(view)
         return True
+
+
+class Mapped(Buffer):
+    """Such a binary. Nobody else may have the file."""
+
+    #: The descriptor of the file, where it is open, and where in it this begins.
+    number: int | None = None
+    begins = 0
+    #: What keeps that open, if that is another one; and parts that are mapped on their own, by start and end.
+    owner: Mapped | None = None
+    parts: dict[tuple[int, int], ref[Mapped]]
+
+    def place_of(self, view: memoryview) -> int:
+        """Where in the file a view of a part of it begins."""
+        return self.begins + (_address(view) - _address(memoryview(self)) if view else 0)
 
 
 def _address(view: memoryview) -> int:

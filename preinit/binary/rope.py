@@ -8,14 +8,13 @@ from itertools import accumulate
 from typing import overload
 
 from .cursor import Cursor
-from .large import Large
-from .mapped import Mapped
+from .mapped import Buffer
 
 #: Bytes from which on a piece is kept as it is; shorter ones are joined, so that a rope has few.
 _LARGE = 1 << 16
 
 #: What does not change.
-_FIXED = (bytes, Mapped, Large)
+_FIXED = (bytes, Buffer)
 
 
 class Rope:

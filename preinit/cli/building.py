@@ -112,9 +112,9 @@ def _read(source: str) -> bytes:
     if not has_limit():  # a thread takes address space, and the engine ends the process where there is none left
         with suppress(RuntimeError):  # too many threads
             beside.start()
-    from ..files.mapped import mapped_copy
+    from ..files.mapped import large_copy
 
-    data = mapped_copy(source) or read(source)
+    data = large_copy(source) or read(source)
     if beside.ident is not None:
         beside.join()
     return data

@@ -1,4 +1,4 @@
-"""Large inputs: mapped from a copy that nobody else has, so that they need not stay in memory.
+"""Large inputs: in large pages; or mapped from a copy that nobody else has, so that they need not stay in memory.
 
 The input's own file is not mapped: whoever makes it shorter meanwhile would end this process (SIGBUS of
 https://man7.org/linux/man-pages/man2/mmap.2.html), and whoever writes to it would change what is being built. The copy
@@ -19,6 +19,7 @@ from threading import Lock
 from typing import cast
 from weakref import WeakSet, finalize, ref
 
+from ..binary import large
 from ..binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
 from ..binary.mapped import Mapped
 
@@ -57,8 +58,9 @@ _alive: WeakSet[Mapped] = WeakSet()
 _PIECE = 1 << 30
 
 
-def mapped_copy(path: str | os.PathLike[str]) -> bytes | None:
-    """The content of a large module, mapped from a copy in the folder that TMPDIR names, or one for temporary files.
+def large_copy(path: str | os.PathLike[str]) -> bytes | None:
+    """The content of a large module: in large pages; of a larger one, mapped from a copy in the folder that TMPDIR
+    names, or one for temporary files.
 
     None for any other file, and where that can't be done, or would not save memory: whoever reads it then says what is
     wrong.
@@ -73,14 +75,27 @@ def mapped_copy(path: str | os.PathLike[str]) -> bytes | None:
         if _alive:
             gc.collect()
         status = os.fstat(number)
-        if not stat.S_ISREG(status.st_mode) or status.st_size < LARGE:
+        if not stat.S_ISREG(status.st_mode) or status.st_size < large.LARGE:
             return None
         begins = os.pread(number, len(PREAMBLE), 0)
-        return _mapped(number, status.st_size) if begins in (PREAMBLE, COMPONENT_PREAMBLE) else None
+        if begins not in (PREAMBLE, COMPONENT_PREAMBLE):
+            return None
+        return _mapped(number, status.st_size) if status.st_size >= LARGE else _read(number, status.st_size)
     except OSError:
         return None
     finally:
         os.close(number)
+
+
+def _read(number: int, size: int) -> bytes | None:
+    """What an open file holds, in large pages; None where it holds something else just now. Raises `OSError`."""
+    found, done = large.new(size), 0
+    with memoryview(found) as view:
+        while done < size and (got := os.readv(number, [view[done:]])):
+            done += got
+    if done < size or os.read(number, 1):
+        return None
+    return cast(bytes, found)
 
 
 def _mapped(number: int, size: int) -> bytes | None:
@@ -115,6 +130,8 @@ def part_of(data: bytes, start: int, end: int) -> bytes:
     """The bytes `start:end`. Of what is mapped, they are mapped, too, if they are many: the system copies them in its
     file to where a page begins. Each takes an open file, so that is done for a few only. For any thread.
     """
+    if isinstance(data, large.Large):
+        return large.joined([memoryview(data)[start:end]])
     whole = data if isinstance(data, Mapped) else None
     if whole is None or whole.number is None or end - start < _LARGE_PART or not _CAN_COPY:
         return data[start:end]

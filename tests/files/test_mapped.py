@@ -25,11 +25,13 @@ import preinit
 from preinit.binary import encoder as write
 from preinit.binary import mapped as mapping
 from preinit.binary.encoder import COMPONENT_PREAMBLE, PREAMBLE
+from preinit.binary.large import LARGE as IN_LARGE_PAGES
+from preinit.binary.large import Large
 from preinit.binary.mapped import Mapped, give_back, giving_back, in_turn
 from preinit.binary.module import parse
 from preinit.binary.rope import Rope
 from preinit.files import mapped as inputs
-from preinit.files.mapped import mapped_copy, part_of
+from preinit.files.mapped import large_copy, part_of
 from preinit.files.replace import replace_file
 from preinit.passes.observer import Event
 from tests.support.command import GOOD, run
@@ -50,7 +52,7 @@ def large(tmp_path: Path) -> Path:
 
 
 def mapped(path: Path) -> bytes:
-    found = mapped_copy(path)
+    found = large_copy(path)
     assert found is not None
     assert isinstance(found, Mapped)
     return found
@@ -109,7 +111,7 @@ def test_where_there_can_be_no_copy_it_is_read(
     folder: Callable[[Path], Path], large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(folder(tmp_path)))
-    assert mapped_copy(large) is None
+    assert large_copy(large) is None
     assert preinit.build(large).wasm == preinit.build(LARGE).wasm
 
 
@@ -117,8 +119,8 @@ def test_a_copy_larger_than_files_may_be_is_not_made(large: Path, tmp_path: Path
     script = """if True:
         import resource, sys
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-        from preinit.files.mapped import mapped_copy, part_of
-        assert mapped_copy(sys.argv[1]) is None
+        from preinit.files.mapped import large_copy, part_of
+        assert large_copy(sys.argv[1]) is None
         import preinit
         print(len(preinit.build(sys.argv[1]).wasm))"""
     done = subprocess.run([sys.executable, "-c", script, str(large)], capture_output=True, text=True, timeout=PATIENCE)
@@ -130,7 +132,7 @@ def test_where_files_are_in_memory_it_is_read(large: Path, monkeypatch: pytest.M
     if not re.search(r" /dev/shm .* - tmpfs ", mounts):
         pytest.skip("there is no such folder")
     monkeypatch.setenv("TMPDIR", "/dev/shm")
-    assert mapped_copy(large) is None
+    assert large_copy(large) is None
 
 
 @pytest.mark.parametrize("left", [0, 3 * inputs.LARGE])
@@ -142,12 +144,12 @@ def test_where_little_room_is_left_it_is_read(large: Path, left: int, monkeypatc
         return SimpleNamespace(f_bavail=left // found.f_frsize, f_frsize=found.f_frsize)
 
     monkeypatch.setattr(os, "fstatvfs", full)
-    assert mapped_copy(large) is None
+    assert large_copy(large) is None
 
 
 def test_a_file_that_is_cut_as_it_is_copied_is_read(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sendfile", lambda *_: 0)
-    assert mapped_copy(large) is None
+    assert large_copy(large) is None
 
 
 def test_builds_one_after_the_other_leave_no_open_files(large: Path) -> None:
@@ -165,13 +167,29 @@ def test_only_large_modules_and_components_are_mapped(tmp_path: Path) -> None:
     path = tmp_path / "it"
     for content in (wasm(GOOD), bytes(inputs.LARGE), b""):
         path.write_bytes(content)
-        assert mapped_copy(path) is None
+        assert large_copy(path) is None
     for preamble in (PREAMBLE, COMPONENT_PREAMBLE):
         path.write_bytes(preamble + bytes(inputs.LARGE))
-        assert mapped_copy(path) == preamble + bytes(inputs.LARGE)
+        assert large_copy(path) == preamble + bytes(inputs.LARGE)
     os.mkfifo(tmp_path / "pipe")
     for other in (tmp_path, tmp_path / "missing", tmp_path / "pipe", Path(os.devnull), "a\0b"):
-        assert mapped_copy(other) is None
+        assert large_copy(other) is None
+
+
+def test_a_smaller_one_is_read_into_large_pages(tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    content = COMPONENT_PREAMBLE + os.urandom(IN_LARGE_PAGES)
+    path.write_bytes(content)
+    found = large_copy(path)
+    assert isinstance(found, Large)
+    path.write_bytes(bytes(len(content)))
+    assert cast(bytes, found) == content, "the file is not looked at any more"
+    part = part_of(cast(bytes, found), 3, len(content))
+    assert isinstance(part, Large)
+    assert cast(bytes, part) == content[3:]
+    assert part_of(cast(bytes, found), 3, 20) == content[3:20]
+    path.write_bytes(content[8:])
+    assert large_copy(path) is None, "it is neither a module nor a component"
 
 
 def test_it_is_compared_by_what_it_holds(large: Path) -> None:
@@ -239,7 +257,7 @@ def test_a_rope_of_it_is_not_joined(large: Path) -> None:
 
 def test_a_part_of_it_is_written_from_its_file(large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system copies it, or where it can't, it is written as anything else is: also from somewhere in the middle."""
-    found = mapped_copy(large)
+    found = large_copy(large)
     assert found is not None
     content, view, real = large.read_bytes(), memoryview(found), os.sendfile
     parts = [view[:10], view[10:4_000_001], view[4_000_001:4_000_001], view[5_000_000:], b"end"]
@@ -259,7 +277,7 @@ def test_a_part_of_it_is_written_from_its_file(large: Path, tmp_path: Path, monk
 
 
 def test_a_part_is_mapped_on_its_own(large: Path, tmp_path: Path) -> None:
-    content, found = large.read_bytes(), mapped_copy(large)
+    content, found = large.read_bytes(), large_copy(large)
     assert found is not None
     for start, end in ((0, len(content)), (1, 3_000_001), (4096, 2_000_000), (5_000_000, len(content))):
         part = part_of(found, start, end)
@@ -277,7 +295,7 @@ def test_a_part_is_mapped_on_its_own(large: Path, tmp_path: Path) -> None:
 
 
 def test_only_some_parts_take_an_open_file(large: Path) -> None:
-    content, found = large.read_bytes(), mapped_copy(large)
+    content, found = large.read_bytes(), large_copy(large)
     assert found is not None
     before = len(os.listdir("/proc/self/fd"))
     parts = [part_of(found, start, start + 2_000_000) for start in range(50)]
@@ -287,18 +305,18 @@ def test_only_some_parts_take_an_open_file(large: Path) -> None:
 
 
 def test_a_part_outlives_what_it_is_a_part_of(large: Path) -> None:
-    content, found = large.read_bytes(), mapped_copy(large)
+    content, found = large.read_bytes(), large_copy(large)
     assert found is not None
     part = part_of(found, 10, 3_000_000)
     del found
     gc.collect()
-    assert mapped_copy(large) == content
+    assert large_copy(large) == content
     assert part == content[10:3_000_000]
 
 
 @pytest.mark.parametrize("way", ["missing", "fails", "stops", "half"])
 def test_what_can_not_be_copied_is_read(way: str, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content, found = large.read_bytes(), mapped_copy(large)
+    content, found = large.read_bytes(), large_copy(large)
     assert isinstance(found, Mapped)
     assert found.number is not None
     real, calls = os.copy_file_range, []
@@ -322,7 +340,7 @@ def test_what_can_not_be_copied_is_read(way: str, large: Path, monkeypatch: pyte
 
 
 def test_threads_that_ask_for_parts_get_theirs(large: Path) -> None:
-    content, found = large.read_bytes(), mapped_copy(large)
+    content, found = large.read_bytes(), large_copy(large)
     assert found is not None
     with ThreadPoolExecutor(6) as pool:
         parts = list(pool.map(lambda start: part_of(found, start, start + 2_000_000), range(0, 60, 10)))

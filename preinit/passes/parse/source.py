@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from ...binary.encoder import COMPONENT_PREAMBLE
-from ...binary.mapped import Mapped
+from ...binary.mapped import Buffer
 from ...binary.module import Module, parse
 from ...engine.runtime import Deadline
 from ...errors import PreinitError, Unreadable, UsageError, in_words, located, quoted, way_out
@@ -50,9 +50,9 @@ def read_within(wasm: Wasm, deadline: Deadline) -> bytes:
 
     def get() -> bytes:
         if isinstance(wasm, str | os.PathLike):
-            from ...files.mapped import mapped_copy
+            from ...files.mapped import large_copy
 
-            mapped = mapped_copy(wasm)
+            mapped = large_copy(wasm)
             if mapped is not None:
                 return mapped
         return binary(wasm, deadline.remaining())
@@ -104,7 +104,7 @@ def binary(wasm: Wasm, seconds: float | None = None, waits: bool = True) -> byte
 
     `waits`: for whoever writes to a pipe of that name. Raises `Unreadable`, `UsageError`, what reading text raises.
     """
-    if isinstance(wasm, Mapped):
+    if isinstance(wasm, Buffer):
         return cast(bytes, wasm)
     if isinstance(wasm, bytes | bytearray | memoryview):
         data = bytes(wasm)
