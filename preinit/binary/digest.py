@@ -1,7 +1,9 @@
 """Digests of what is in memory.
 
-SHA-256 for what others see: https://csrc.nist.gov/pubs/fips/180-4/upd1/final . BLAKE2b for what only we compare, with
-what we kept: without instructions of the processor for SHA, it is twice as fast. https://www.rfc-editor.org/info/rfc7693
+CRC-32 for files of our own that may be damaged: in a quarter of the time of a digest, it shows each bit that has
+changed, and all but one in four thousand million of other changes. SHA-256 for what others see:
+https://csrc.nist.gov/pubs/fips/180-4/upd1/final . BLAKE2b for what only we compare, with what we kept: without
+instructions of the processor for SHA, it is twice as fast. https://www.rfc-editor.org/info/rfc7693
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ _SHORT = 1 << 18
 #: Bytes of a piece that is large, and may be mapped.
 _LONG = 1 << 20
 
-#: Bytes of a fingerprint.
+#: Bytes of a fingerprint, and of a checksum.
 FINGERPRINT = 32
+CHECKSUM = 4
 
 
 def sha256(*pieces: bytes | memoryview) -> bytes:
@@ -46,6 +49,16 @@ def fingerprint_of(pieces: Iterable[bytes | memoryview]) -> bytes:
         import hashlib
 
         return _digest(hashlib.blake2b(digest_size=FINGERPRINT), pieces)
+
+
+def checksum(*pieces: bytes | memoryview) -> bytes:
+    """The CRC-32 of the pieces, one after the other, in `CHECKSUM` bytes: https://www.rfc-editor.org/info/rfc1952"""
+    from binascii import crc32
+
+    found = 0
+    for piece in pieces:
+        found = crc32(piece, found)
+    return found.to_bytes(CHECKSUM, "little")
 
 
 def _digest(digest: hashlib._Hash | hashlib.blake2b, pieces: Iterable[bytes | memoryview]) -> bytes:

@@ -1,8 +1,8 @@
 """Modules that were compiled as a whole, kept for later processes.
 
 Compiled code is run as it is (https://docs.wasmtime.dev/api/wasmtime/struct.Module.html#method.deserialize): one bit
-that has changed makes a wrong output, or ends the process. So an entry has a digest of its name and its code, which is
-compared before the engine sees it; and the code of an entry is marked while it runs, so that what ended a process is
+that has changed makes a wrong output, or ends the process. So an entry has a checksum of its name and its code, which
+is compared before the engine sees it; and the code of an entry is marked while it runs, so that what ended a process is
 not run a second time.
 """
 
@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate, pairwise
 
-from ..binary.digest import fingerprint
-from ..files.cache import Kind, Name, read_entry, remove_entry, write_entry
+from ..binary.digest import CHECKSUM, checksum, fingerprint
+from ..binary.large import Large
+from ..files.cache import Kind, Name, read_large_entry, remove_entry, write_entry
 from ..files.marks import died, running
 from ..version import VERSION
 from . import ffi
 from .room import check_room_to_compile
 from .values import EngineError
 
-#: The number is that of an entry's form: magic, digest, the length of each module's code, the code of each.
-_MAGIC = b"preinit module 2\n"
-_START = len(_MAGIC) + 32
+#: The number is that of an entry's form: magic, checksum, the length of each module's code, the code of each.
+_MAGIC = b"preinit module 3\n"
+_START = len(_MAGIC) + CHECKSUM
 _LENGTH = 8
 
 DAMAGED = "the code in the cache is damaged"
@@ -69,15 +70,15 @@ class CodeCache:
         except EngineError:  # too little memory, perhaps
             return modules
         sizes = b"".join(len(code).to_bytes(_LENGTH, "little") for code in codes)
-        write_entry(self.folder, "modules", name, _MAGIC, fingerprint(name.encode(), sizes, *codes), sizes, *codes)
+        write_entry(self.folder, "modules", name, _MAGIC, checksum(name.encode(), sizes, *codes), sizes, *codes)
         return modules
 
-    def read(self, kind: Kind, name: str) -> bytes | None:
+    def read(self, kind: Kind, name: str) -> bytes | Large | None:
         """What an entry holds, unchecked; None if there is none, or if it must not be run."""
         if died(self.folder, name):
             self.distrust(kind, name, ENDED)
             return None
-        return read_entry(self.folder, kind, name)
+        return read_large_entry(self.folder, kind, name)
 
     def uses(self, name: str) -> None:
         """Says that code of an entry will be run."""
@@ -104,10 +105,10 @@ def _compiled(engine: ffi.Engine, wasm: bytes) -> ffi.Module:
     return ffi.compile_module(engine, wasm)
 
 
-def _places(name: str, entry: bytes, count: int) -> list[tuple[int, int]] | None:
+def _places(name: str, entry: bytes | Large, count: int) -> list[tuple[int, int]] | None:
     """Where the code of each of so many modules is in an entry of that name; None for one that is not whole."""
     view = memoryview(entry)
-    if not entry.startswith(_MAGIC) or view[len(_MAGIC) : _START] != fingerprint(name.encode(), view[_START:]):
+    if not entry.startswith(_MAGIC) or view[len(_MAGIC) : _START] != checksum(name.encode(), view[_START:]):
         return None
     sizes = view[_START : _START + count * _LENGTH]
     ends = [

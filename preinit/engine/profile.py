@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..binary.digest import fingerprint
+from ..binary.digest import CHECKSUM, checksum
 from ..binary.growth import GROWTH
+from ..binary.large import Large
 from ..binary.module import Module
 from ..binary.opcodes import MEMORY_GROW, THROW
 from ..errors.reason import Reason
@@ -18,23 +19,26 @@ from ..tuples import NamedTuple
 from . import ffi
 
 #: The number is that of the form of profiles, stubs and chunks: code that was made in another form is not used.
-_MAGIC = b"preinit profile 7\n"
-_DIGEST = 32
+_MAGIC = b"preinit profile 8\n"
 _LENGTH = 8
+
+
+#: Compiled code, as it was written down.
+Code = bytes | memoryview
 
 
 class StoredStubs(NamedTuple):
     """A compiled module of stubs: see `stubs.StubModule`."""
 
     types: tuple[tuple[int, int], ...]
-    code: bytes
+    code: Code
 
 
 class StoredPart(NamedTuple):
     """Another compiled module that each instance needs: `name` is a fingerprint of what was compiled."""
 
     name: str
-    code: bytes
+    code: Code
 
 
 #: Parts that a profile has: each limit of memory has others.
@@ -59,10 +63,10 @@ class StoredChunk(NamedTuple):
     changes_tables: bool
     globals: tuple[int, ...] | None
     bodies: str
-    code: bytes
+    code: Code
     live: LiveCode | None = None
 
-    def written(self) -> bytes:
+    def written(self) -> Code:
         """The code as another process can use it. Raises `EngineError`."""
         return self.code or (ffi.serialize(self.live[1]) if self.live else b"")
 
@@ -82,7 +86,7 @@ class Profile(NamedTuple):
         return self._replace(parts=tuple(found.values())[-_MOST_PARTS:])
 
 
-def encode(profile: Profile, module: Module, name: str = "") -> list[bytes]:
+def encode(profile: Profile, module: Module, name: str = "") -> list[Code]:
     """The profile of a module in pieces, with a checksum, in which the entry's name counts. Raises `EngineError`."""
     codes = [chunk.written() for chunk in profile.chunks]
     lines = [profile.compiler, _whole(profile.whole, module)]
@@ -95,21 +99,21 @@ def encode(profile: Profile, module: Module, name: str = "") -> list[bytes]:
     ]
     lines += [f"{_PART} {entry.name} {len(entry.code)}" for entry in profile.parts]
     head = "\n".join(lines).encode()
-    pieces = [len(head).to_bytes(_LENGTH, "little"), head]
+    pieces: list[Code] = [len(head).to_bytes(_LENGTH, "little"), head]
     pieces += [entry.code for entry in profile.stubs]
     pieces += codes
     pieces += [entry.code for entry in profile.parts]
-    return [_MAGIC, fingerprint(name.encode(), *pieces), *pieces]
+    return [_MAGIC, checksum(name.encode(), *pieces), *pieces]
 
 
-def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
+def decode(data: bytes | Large, module: Module, name: str = "") -> Profile | None:
     """The profile of that module; None for anything that `encode` did not write for an entry of that name.
 
     Where some of the module's functions are others than those that were compiled, it is that of the rest.
     """
-    start = len(_MAGIC) + _DIGEST
+    start = len(_MAGIC) + CHECKSUM
     view = memoryview(data)
-    if not data.startswith(_MAGIC) or fingerprint(name.encode(), view[start:]) != data[len(_MAGIC) : start]:
+    if not data.startswith(_MAGIC) or checksum(name.encode(), view[start:]) != data[len(_MAGIC) : start]:
         return None
     try:
         at = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
@@ -118,7 +122,7 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
         for line in lines:
             kind, *fields, size = line.split(" ")
             end = at + int(size)
-            found[kind].append(_MADE[kind](data[at:end], *fields))
+            found[kind].append(_MADE[kind](data[at:end] if isinstance(data, bytes) else view[at:end], *fields))
             at = end
         chunks: list[StoredChunk] = found[_CHUNK]
         if at != len(data) or not all(_is_of(module, chunk) for chunk in chunks):
@@ -133,12 +137,12 @@ def decode(data: bytes, module: Module, name: str = "") -> Profile | None:
 _STUBS, _CHUNK, _PART = "stubs", "chunk", "part"
 
 
-def _stubs(code: bytes, types: str) -> StoredStubs:
+def _stubs(code: Code, types: str) -> StoredStubs:
     return StoredStubs(_pairs(types), code)
 
 
 def _chunk(
-    code: bytes,
+    code: Code,
     number: str,
     functions: str,
     imports: str,
@@ -161,7 +165,7 @@ def _chunk(
     )
 
 
-def _part(code: bytes, name: str) -> StoredPart:
+def _part(code: Code, name: str) -> StoredPart:
     return StoredPart(name, code)
 
 

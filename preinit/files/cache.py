@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Literal
 
+from ..binary import large
+from ..binary.large import Large
 from ..errors import in_words, quoted
 from ..tuples import NamedTuple
 from .locks import lock, remove_if_left
@@ -109,6 +111,9 @@ _MOST_BYTES = 1 << 30
 #: Bytes of one entry: CPython, compiled as a whole, has 370 MB.
 _LARGEST = 512 << 20
 
+#: Bytes of one that are much.
+_MUCH = 1 << 20
+
 #: How the name of an entry starts.
 ENTRY = re.compile("[0-9a-f]{64}")
 
@@ -133,9 +138,15 @@ def has_entry(folder: Name, kind: Kind, name: str) -> bool:
 
 def read_entry(folder: Name, kind: Kind, name: str) -> bytes | None:
     """The entry of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
+    data = read_large_entry(folder, kind, name, _LARGEST + 1)
+    return data if data is None or isinstance(data, bytes) else data[:]
+
+
+def read_large_entry(folder: Name, kind: Kind, name: str, much: int = _MUCH) -> bytes | Large | None:
+    """The same; in large pages, where it has as many bytes as are `much`."""
     try:
         place = own_folder(os.path.join(folder, kind))
-        data = _read(os.path.join(place, name), _LARGEST) if place else None
+        data = _read(os.path.join(place, name), _LARGEST, much) if place else None
     except OSError:
         return None
     if place and data is not None:
@@ -152,7 +163,7 @@ def remove_entry(folder: Name, kind: Kind, name: str) -> None:
             os.unlink(os.path.join(place, name))
 
 
-def write_entry(folder: Name, kind: Kind, name: str, *pieces: bytes) -> None:
+def write_entry(folder: Name, kind: Kind, name: str, *pieces: bytes | memoryview) -> None:
     """Keeps an entry, and forgets those that were used least recently. What can't be written is not kept."""
     try:
         place = own_folder(os.path.join(folder, kind))
@@ -173,7 +184,7 @@ def write_entry(folder: Name, kind: Kind, name: str, *pieces: bytes) -> None:
         return
 
 
-def _write(path: str, pieces: Iterable[bytes]) -> None:
+def _write(path: str, pieces: Iterable[bytes | memoryview]) -> None:
     partial = f"{path}.{os.urandom(8).hex()}"
     try:
         # A new file, not what a link leads to; whatever the umask, one that only its owner can write is read again.
@@ -193,7 +204,7 @@ def _write(path: str, pieces: Iterable[bytes]) -> None:
         raise
 
 
-def _read(path: str, most: int) -> bytes | None:
+def _read(path: str, most: int, much: int) -> bytes | Large | None:
     """A regular file of the user's own with at most `most` bytes; None for anything else that has that name.
 
     Nothing is waited for, as opening a pipe would, and no link is followed.
@@ -206,7 +217,10 @@ def _read(path: str, most: int) -> bytes | None:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode) or status.st_size > most or not _only_we_write(status):
             return None
-        return stream.read(most)
+        if status.st_size < much:
+            return stream.read(most)
+        found = large.new(status.st_size)
+        return found if stream.readinto(found) == status.st_size else None  # nobody changes what is there
 
 
 _READ_FLAGS = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import zlib
 
 import pytest
 
@@ -30,6 +31,7 @@ def test_a_digest_of_pieces_is_that_of_what_they_are_together(pieces: tuple[byte
     whole = b"".join(pieces)
     assert digest.sha256(*pieces) == hashlib.sha256(whole).digest()
     assert digest.fingerprint(*pieces) == hashlib.blake2b(whole, digest_size=digest.FINGERPRINT).digest()
+    assert digest.checksum(*pieces) == zlib.crc32(whole).to_bytes(digest.CHECKSUM, "little")
 
 
 def test_a_fingerprint_needs_no_module_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

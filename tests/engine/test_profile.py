@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from hypothesis import example, given, settings
@@ -12,6 +11,8 @@ from preinit.binary.module import parse
 from preinit.engine.profile import Profile, StoredChunk, StoredPart, StoredStubs, decode, encode
 from tests.support.amounts import amount
 from tests.support.places import FIXTURES
+from tests.support.sealed import PROFILE as MAGIC
+from tests.support.sealed import sealed as sealed_entry
 
 #: Modules of C and C++ compilers, with their names and DWARF.
 REAL = sorted(FIXTURES.glob("*/*.wasm"))
@@ -34,7 +35,7 @@ PROFILE = Profile(
 def sealed(head: bytes, rest: bytes, size: int | None = None) -> bytes:
     """A profile with a checksum that is right, whatever it says."""
     content = (len(head) if size is None else size).to_bytes(8, "little") + head + rest
-    return b"preinit profile 6\n" + hashlib.blake2b(content, digest_size=32).digest() + content
+    return sealed_entry(MAGIC, "", content)
 
 
 JSON = st.recursive(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from pathlib import Path
@@ -11,12 +10,12 @@ import pytest
 
 from tests.support.command import GOOD, assert_initialized, run
 from tests.support.modules import wasm
+from tests.support.sealed import MODULE, MODULE_START, sealed
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="locks of POSIX systems")
 
-MAGIC = b"preinit module 2\n"
-#: What comes before the code: magic, digest, the length of the one module's code.
-HEAD = len(MAGIC) + 32 + 8
+#: What comes before the code: magic, checksum, the length of the one module's code.
+HEAD = MODULE_START + 8
 SAID = b"the code in the cache was running when an earlier process died"
 
 
@@ -31,7 +30,7 @@ def crash(entry: Path) -> None:
         if code[table[names][4] + name :].startswith(b".text\0"):
             code[offset : offset + length] = b"\xf4" * length  # hlt; on 64-bit ARM, an undefined instruction
     rest = length_of_code + code
-    entry.write_bytes(MAGIC + hashlib.blake2b(entry.name.encode() + rest, digest_size=32).digest() + rest)
+    entry.write_bytes(sealed(MODULE, entry.name, bytes(rest)))
 
 
 @pytest.fixture

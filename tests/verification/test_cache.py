@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from preinit import Options, build, verify
-from preinit.binary.digest import fingerprint
 from preinit.errors import Mismatch
 from tests.support.command import run
 from tests.support.modules import wasm
+from tests.support.sealed import MODULE, MODULE_START, sealed
 
 RIGHT = (
     '(module (memory (export "memory") 1) (func (export "wizer-initialize") (i32.store (i32.const 8) (i32.const 7))))'
 )
 WRONG = RIGHT.replace("i32.const 7", "i32.const 9")
-MAGIC = b"preinit module 2\n"
 
 
 @pytest.fixture
@@ -26,8 +25,7 @@ def poisoned(tmp_path: Path) -> Path:
     for text, folder in folders.items():
         build(wasm(text), cache_dir=folder)
     (entry,), (other,) = ((folder / "modules").iterdir() for folder in folders.values())
-    code = other.read_bytes()[len(MAGIC) + 32 :]
-    entry.write_bytes(MAGIC + fingerprint(entry.name.encode(), code) + code)
+    entry.write_bytes(sealed(MODULE, entry.name, other.read_bytes()[MODULE_START:]))
     return folders[RIGHT]
 
 

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterable
 from typing import Any
 
+from ...binary.large import Large
 from . import capi
 from .errors import raise_error
 from .objects import Engine, Module, Store
@@ -117,13 +118,16 @@ def serialize(module: Module) -> bytes:
         capi.wasm_byte_vec_delete(ctypes.byref(vector))
 
 
-def deserialize(engine: Engine, code: bytes, start: int = 0, end: int | None = None) -> Module:
+def deserialize(engine: Engine, code: bytes | memoryview | Large, start: int = 0, end: int | None = None) -> Module:
     """The module that `code[start:end]` is. Whoever wrote `code` is trusted: it will be run.
 
     Raises `EngineError`.
     """
     size = (len(code) if end is None else end) - start
     pointer = ctypes.c_void_p()
-    borrowed = (ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value or 0) + start
-    raise_error(capi.wasmtime_module_deserialize(engine.ptr(), borrowed, size, ctypes.byref(pointer)))
+    if isinstance(code, bytes):
+        first = ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value or 0
+    else:
+        first = ctypes.addressof((ctypes.c_char * len(code)).from_buffer(code))
+    raise_error(capi.wasmtime_module_deserialize(engine.ptr(), first + start, size, ctypes.byref(pointer)))
     return Module(pointer.value or 0)

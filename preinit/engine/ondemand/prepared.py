@@ -9,7 +9,7 @@ from ...binary.digest import fingerprint
 from ...tuples import NamedTuple
 from .. import ffi
 from ..guest import StateCode
-from ..profile import Profile, StoredChunk, StoredPart
+from ..profile import Code, Profile, StoredChunk, StoredPart
 from ..runtime import DEEP_STACK, EngineSettings, new_engine
 from ..validation import first_line
 from ..values import EngineError, GuestTrapped, Unsuited
@@ -110,7 +110,7 @@ class Prepared(NamedTuple):
         """A part's code, for another engine or a later build. Raises `Unsuited`."""
         return _serialize(module)
 
-    def load(self, code: bytes) -> ffi.Module | None:
+    def load(self, code: Code) -> ffi.Module | None:
         """A part that an earlier build compiled; None if the engine does not take it."""
         return _load(self.engine, code)
 
@@ -185,7 +185,7 @@ def _load_stored(engine: ffi.Engine, stored: StoredChunk) -> ffi.Module | None:
     return _load(engine, code)
 
 
-def _load(engine: ffi.Engine, code: bytes) -> ffi.Module | None:
+def _load(engine: ffi.Engine, code: Code) -> ffi.Module | None:
     try:
         return ffi.deserialize(engine, code)
     except EngineError:

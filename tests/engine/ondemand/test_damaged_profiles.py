@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from preinit.engine.profile import Profile, decode, encode
 from preinit.errors.reason import Reason
 from tests.support.both_engines import VARIED, built, chunks, chunks_of, compiled, files, kept
 from tests.support.modules import wasm
+from tests.support.sealed import PROFILE, sealed
+from tests.support.sealed import PROFILE_START as START
 
 
 @pytest.fixture
@@ -21,13 +22,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-START = len(b"preinit profile 7\n") + 32
-
-
 def seal(path: Path, content: bytes) -> None:
     """Writes an entry with a right checksum."""
-    digest = hashlib.blake2b(path.name.encode() + content, digest_size=32).digest()
-    path.write_bytes(b"preinit profile 7\n" + digest + content)
+    path.write_bytes(sealed(PROFILE, path.name, content))
 
 
 def changed_index(change: Callable[[list[str]], list[str]]) -> Callable[[bytes], bytes]:
@@ -67,8 +64,8 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "foreign": lambda data: b"something else entirely" * 1000,
     "the first line": lambda data: data[:18],
-    "of another version": lambda data: data.replace(b"profile 7", b"profile 6", 1),
-    "cut in the checksum": lambda data: data[:30],
+    "of another version": lambda data: data.replace(PROFILE, b"preinit profile 7\n", 1),
+    "cut in the checksum": lambda data: data[: START - 1],
     "cut in the index": lambda data: data[: START + 20],
     "cut in the code": lambda data: data[:-100],
     "longer": lambda data: data + b"x",
