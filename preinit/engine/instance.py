@@ -17,6 +17,7 @@ from .backtrace import Backtraces
 from .guest import ActiveData, GrowthGuard
 from .pages import prefer_large, touched_extents
 from .runtime import TABLE_ELEMENTS, Deadline
+from .tables import table_values
 from .validation import first_line
 from .values import ENGINE_FRAMES, GuestTrapped, RawFrame, RawValue
 
@@ -305,7 +306,7 @@ class EngineInstance(ABC):
         ffi.set_integer(self._store, self._export(name), number, size)
 
     def table_values(self, name: str, places: range | None = None) -> list[RawValue]:
-        return ffi.table_values(self._store, self._export(name), places)
+        return table_values(self._store, self._export(name), places)
 
     def before_tables_change(self, look: Callable[[], None]) -> None:
         """See `guest.Instance`."""

@@ -17,9 +17,11 @@ from ...errors import Frame, InvalidModule, Unsupported
 from .. import ffi
 from ..backtrace import Backtraces
 from ..guest import GrowthGuard, GuestCode, StateCode
+from ..instance import EngineInstance
 from ..ondemand.chunk import title_prefix
 from ..ondemand.instance import MOST_INSTANCES, OnDemandInstance
 from ..ondemand.prepared import Prepared
+from ..ondemand.stubtable import as_filled
 from ..runtime import Deadline, new_store
 from ..values import GuestTrapped, RawFrame, RawValue, Unsuited
 from ..whole import WholeInstance
@@ -185,9 +187,14 @@ class LinkedOnDemand(OnDemandInstance):
         """The functions that references can name, by identity; their index."""
         return self._functions_by_pointer
 
-    def as_filled(self, values: list[RawValue]) -> list[RawValue]:
-        """Entries of any table, in which its functions are the stubs that were put there."""
-        return self._stubs.as_filled(values)
+    def table_values(self, name: str, places: range | None = None) -> list[RawValue]:
+        """As they are now: functions of several instances may have taken the place of stubs, see `Linked.as_filled`."""
+        return EngineInstance.table_values(self, name, places)
+
+    @property
+    def replaced(self) -> Mapping[bytes, RawValue]:
+        """What took the place of one of its stubs in a table -> the stub."""
+        return self._stubs.replaced
 
 
 class LinkedInstance(CoreInstance):
@@ -296,9 +303,10 @@ class Linked(Cores):
 
     def as_filled(self, values: list[RawValue]) -> list[RawValue]:
         """Entries of a table, in which a function has one identity, however much of it was compiled since."""
+        replaced: dict[bytes, RawValue] = {}
         for guest in self._frames.on_demand.values():
-            values = guest.as_filled(values)
-        return values
+            replaced |= guest.replaced
+        return as_filled(values, replaced)
 
     @property
     def on_demand(self) -> Mapping[int, LinkedOnDemand]:

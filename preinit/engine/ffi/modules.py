@@ -131,6 +131,26 @@ def caller(store: Store, function: Any, size: int) -> Callable[..., int]:
     return call_it
 
 
+def results_reader(store: Store, function: Any, size: int) -> Callable[[int], list[int]]:
+    """What calls a function of one integer again and again, and gives the first 64 bits of each of its `size` results.
+
+    For one thread at a time. It raises `EngineError`, `GuestTrapped`.
+    """
+    values = (capi.RawValue * size)()
+    words = memoryview(values).cast("B").cast("Q")
+    trap = ctypes.c_void_p()
+    given = (store.context(), ctypes.byref(function.of.func), values, size, ctypes.byref(trap))
+    step = ctypes.sizeof(capi.RawValue) // 8
+
+    def read(number: int) -> list[int]:
+        words[0] = number
+        raise_error(capi.wasmtime_func_call_unchecked(*given))
+        raise_trap(trap)
+        return words[::step].tolist()
+
+    return read
+
+
 def takes_exception(store: Store) -> bool:
     """Whether an exception was thrown that nothing caught; it is forgotten."""
     exception = capi.Place()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ..values import RawValue
+from ..values import NULL, RawValue
 from . import capi
 
 
@@ -62,6 +62,8 @@ class Engine(_Owned):
         """Takes the settings."""
         pointer, config._pointer = config.ptr(), None
         super().__init__(capi.wasm_engine_new_with_config(pointer))
+        #: What reads tables in it, see `engine.tables`.
+        self.reader: Module | None = None
         self._types: dict[tuple[Sequence[str], Sequence[str]], FunctionType] = {}
 
     def increment_epoch(self) -> None:
@@ -103,7 +105,9 @@ class Store(_Owned):
         self._inside: int = capi.wasmtime_store_context(self.ptr())
         self.engine = engine
         #: Functions that were read from tables, by identity: one object for each, so that what is equal is the same.
-        self.functions: dict[int, RawValue] = {}
+        self.functions: dict[int, RawValue] = {0: NULL}
+        #: What reads its tables, by their identity; None for those that are read in another way.
+        self.readers: dict[tuple[int, int], Callable[[int], list[int]] | None] = {}
 
     def context(self) -> int:
         """Address of its context. Raises `ValueError` once it is closed."""

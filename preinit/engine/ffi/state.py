@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -120,6 +120,12 @@ def table_size(store: Store, extern: Any) -> int:
     return int(capi.wasmtime_table_size(store.context(), ctypes.byref(extern.of.table)))
 
 
+def table_identity(extern: Any) -> tuple[int, int]:
+    """What no other table of a store has: two numbers of 32 bits, each followed by as many that mean nothing."""
+    one, other = extern.of.table.private
+    return one & 0xFFFF_FFFF, other & 0xFFFF_FFFF
+
+
 #: `wasmtime_table_get` with addresses as plain numbers: building a pointer object for each entry takes longer. So short
 #: that it keeps Python's lock.
 TABLE_GET = ctypes.PYFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)(
@@ -146,12 +152,19 @@ def table_values(store: Store, extern: Any, places: range | None = None) -> list
     words = memoryview(values).cast("B").cast("Q")
     identities, pointers = (words[word :: step // 8].tolist() for word in (_IDENTITY, _POINTER))
     kinds = bytes(memoryview(values).cast("B")[::step])
-    known = store.functions
     if kinds.count(capi.VAL_FUNCREF) != len(kinds):
         return [_entry(store, value) for value in values]
+    if 0 in identities:
+        pointers = [pointer if identity else 0 for identity, pointer in zip(identities, pointers, strict=True)]
+    return functions_at(store, pointers)
+
+
+def functions_at(store: Store, pointers: Sequence[int]) -> list[RawValue]:
+    """The functions with these addresses; null for 0."""
+    known = store.functions
     for pointer in {*pointers} - known.keys():
         known[pointer] = RawValue("func", pointer.to_bytes(8, sys.byteorder))
-    return [known[pointer] if identity else NULL for identity, pointer in zip(identities, pointers, strict=True)]
+    return [known[pointer] for pointer in pointers]
 
 
 def _entry(store: Store, value: Any) -> RawValue:

@@ -32,7 +32,7 @@ from .exceptions import THROWN, thrown
 from .guards import GUARD, guard_module
 from .maker import ChunkMaker
 from .prepared import Engines, Prepared
-from .stubtable import StubTable
+from .stubtable import StubTable, as_filled
 
 #: Instances that a store may have: one for each chunk, and those of stubs.
 MOST_INSTANCES = 1 << 30
@@ -282,7 +282,7 @@ class OnDemandInstance(EngineInstance):
 
     def table_values(self, name: str, places: range | None = None) -> list[RawValue]:
         # A table that did not change is seen as such at once.
-        return self._stubs.as_filled(super().table_values(name, places))
+        return as_filled(super().table_values(name, places), self._stubs.replaced)
 
     def before_tables_change(self, look: Callable[[], None]) -> None:
         if (

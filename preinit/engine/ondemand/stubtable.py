@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 from .. import ffi
 from ..profile import StoredPart, StoredStubs
 from ..runtime import TABLE_ELEMENTS
+from ..tables import table_values
 from ..values import RawValue, Unsuited
 from .filler import filler_module, memory_needed
 from .prepared import Prepared
@@ -96,14 +97,14 @@ class StubTable:
     def pointers(self) -> dict[bytes, int]:
         """The identity of each stub, and of what took its place in a table -> its function."""
         functions = self._stubs.functions
-        values = ffi.table_values(self._store, self._table, range(len(functions)))
+        values = table_values(self._store, self._table, range(len(functions)))
         stubs = {v.bits: f for v, f in zip(values, functions, strict=True) if f >= 0}
         return stubs | {direct: stubs[stub.bits] for direct, stub in self._stub_of.items()}
 
-    def as_filled(self, values: list[RawValue]) -> list[RawValue]:
-        """A table's entries, with the stubs that functions took the place of: so a table that did not change shows."""
-        known = self._stub_of.get
-        return [known(value.bits, value) for value in values] if self._stub_of else values
+    @property
+    def replaced(self) -> Mapping[bytes, RawValue]:
+        """What took the place of a stub in a table -> the stub."""
+        return self._stub_of
 
     def _slot(self, function: int) -> int:
         slot_of = self._stubs.slot_of
@@ -132,3 +133,9 @@ class StubTable:
             if self._prepared.keeps_code:
                 self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
         self._modules.append(module)
+
+
+def as_filled(values: list[RawValue], replaced: Mapping[bytes, RawValue]) -> list[RawValue]:
+    """A table's entries, with the stubs that functions took the place of: so a table that did not change shows."""
+    known = replaced.get
+    return [known(value.bits, value) for value in values] if replaced else values
