@@ -46,6 +46,7 @@ class ChunkMaker:
     def end(self) -> None:
         """Nothing more is needed: what is not begun is not compiled."""
         self._ahead.end()
+        self.bodies.close()
 
     def _stored(self, function: int) -> tuple[Chunk, ffi.Module] | None:
         number = self._prepared.stored_chunks.get(function)

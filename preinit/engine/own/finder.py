@@ -89,6 +89,14 @@ class Finder:
 
             return self._decoder.scan(data, start, end, fast)
 
+    def close(self) -> None:
+        """Frees its memory, which is megabytes: whoever keeps an error may keep this. What is still to be found, the
+        decoder finds."""
+        with self._lock:
+            own, self._own, self._tried = self._own, None, True
+            if own:
+                own.close()
+
     def _instance(self) -> OwnInstance | None:
         if not self._tried:
             self._tried = True
