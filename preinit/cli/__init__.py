@@ -27,6 +27,9 @@ def _end_after(program: str) -> None:
     _open_standard_streams()
     use()
     if program == "group" and sys.argv[1:] == ["--version"] and _told_versions():
+        from .starting import keep_bytecode
+
+        keep_bytecode()
         sys.exit()
     gc.disable()  # what is imported stays: looking for cycles in it takes 10 ms
     try:

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ..bytecode import in_use
 from ..errors import OutputNotWritable, PreinitError, as_error, printable
 from ..files.outputs import to_stderr, write_output
+from .starting import keep_bytecode
 
 #: https://en.wikipedia.org/wiki/ANSI_escape_code#Select_Graphic_Rendition_parameters
 _COLOURS = {"red": "31", "yellow": "33"}
@@ -66,19 +66,8 @@ def leave(code: int) -> None:
                 stream.flush()
         except (OSError, ValueError):
             code = code or int(stream is sys.stdout)
-    _keep_bytecode()
+    keep_bytecode()
     os._exit(code)
-
-
-def _keep_bytecode() -> None:
-    """Has the next command start sooner, once after something was installed."""
-    bytecode = in_use()
-    if bytecode is None or not bytecode.is_old():
-        return
-    with suppress(KeyboardInterrupt):  # all else is done
-        from ..files.bytecode import keep
-
-        keep(bytecode)
 
 
 class Progress:

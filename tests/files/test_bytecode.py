@@ -86,6 +86,17 @@ def test_the_second_command_takes_its_modules_from_one_file(installed: Installed
     assert file.stat().st_mtime_ns == written, "nothing was new"
 
 
+def test_asking_for_the_version_is_enough(installed: Installed) -> None:
+    """Python has compiled all modules where pip installed them."""
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(installed.package)], check=True)
+    env = {**os.environ, "PYTHONPATH": str(installed.folder)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run([sys.executable, "-m", "preinit", "--version"], env=env, cwd=installed.folder, check=True)
+    assert len(installed.files) == 1
+    some, all_of_them, _ = installed.run()
+    assert some == all_of_them - _BEFORE
+
+
 def test_an_edited_module_is_what_runs(installed: Installed) -> None:
     installed.run()
     version = installed.package / "version.py"
