@@ -20,15 +20,20 @@ LARGE = 4 << 20
 ADVICE: int | None = getattr(mmap, "MADV_HUGEPAGE", None) if sys.platform == "linux" else None
 
 
+#: Nobody but this process has it.
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
+
+
 class Large(Buffer):
     """Memory in large pages. Once it is written, it stands for bytes."""
 
 
 def new(size: int) -> Large:
-    """Memory of so many bytes, which are zero. Raises `OSError`: there is no room."""
-    if os.name != "posix":
-        return Large(-1, size)
-    made = Large(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    """Memory of so many bytes, which are zero. Raises `MemoryError`."""
+    try:
+        made = Large(-1, size, **_PRIVATE)
+    except OSError as problem:
+        raise MemoryError from problem
     if ADVICE is not None:
         with suppress(OSError):  # the system was built without them
             made.madvise(ADVICE)
@@ -45,7 +50,7 @@ def shrink(made: Large, size: int) -> bool:
 
 
 def joined(pieces: Sequence[bytes | memoryview]) -> bytes:
-    """All of them in one, for who reads that once and lets go of it."""
+    """All of them in one, for who reads that once and lets go of it. Raises `MemoryError`."""
     size = sum(map(len, pieces))
     if size < LARGE or ADVICE is None:
         return b"".join(pieces)

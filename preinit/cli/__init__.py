@@ -22,17 +22,17 @@ def _end_after(program: str) -> None:
     import os
     from importlib import import_module
 
-    from ..bytecode import use
-
-    _open_standard_streams()
-    use()
-    if program == "group" and sys.argv[1:] == ["--version"] and _told_versions():
-        from .starting import keep_bytecode
-
-        keep_bytecode()
-        sys.exit()
     gc.disable()  # what is imported stays: looking for cycles in it takes 10 ms
     try:
+        from ..bytecode import use
+
+        _open_standard_streams()
+        use()
+        if program == "group" and sys.argv[1:] == ["--version"] and _told_versions():
+            from .starting import keep_bytecode
+
+            keep_bytecode()
+            sys.exit()
         from ..errors import clean_up_when_terminated
 
         clean_up_when_terminated()

@@ -12,7 +12,7 @@ def keep_bytecode() -> None:
     bytecode = in_use()
     if bytecode is None or not bytecode.is_old():
         return
-    with suppress(KeyboardInterrupt):  # all else is done
+    with suppress(Exception, KeyboardInterrupt):  # all else is done, and this only saves time
         from ..files.bytecode import keep
 
         keep(bytecode)

@@ -53,7 +53,7 @@ def touched_extents(address: int, size: int) -> list[tuple[int, int]] | None:
 
 def prefer_large(address: int, size: int) -> None:
     """Has the system take large pages for memory that will be written to from end to end, see `binary.large`."""
-    if large.ADVICE is None or size < large.LARGE or sys.platform != "linux":
+    if large.ADVICE is None or size < large.LARGE:
         return
     start = -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
     end = (address + size) // mmap.PAGESIZE * mmap.PAGESIZE

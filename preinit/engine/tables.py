@@ -7,7 +7,7 @@ compile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..binary import assembler as code
@@ -47,7 +47,19 @@ def table_values(store: ffi.Store, extern: Any, places: range | None = None) -> 
             pointers += read(first)[start - first :]
     except (EngineError, GuestTrapped):  # the time of code that can be stopped is over
         return ffi.table_values(store, extern, places)
-    return ffi.functions_at(store, pointers)
+    found = ffi.functions_at(store, pointers)
+    if not _are_addresses(store, extern, places, pointers, found):
+        store.readers[ffi.table_identity(extern)] = None
+        return ffi.table_values(store, extern, places)
+    return found
+
+
+def _are_addresses(
+    store: ffi.Store, extern: Any, places: range, pointers: Sequence[int], found: Sequence[RawValue]
+) -> bool:
+    """Whether raw values are the addresses that values have: that is what the engine does, and nothing that it says."""
+    first = next((number for number, pointer in enumerate(pointers) if pointer), None)
+    return first is None or ffi.table_values(store, extern, places[first : first + 1]) == [found[first]]
 
 
 def _reader(store: ffi.Store, extern: Any) -> Callable[[int], list[int]] | None:
@@ -61,17 +73,13 @@ def _reader(store: ffi.Store, extern: Any) -> Callable[[int], list[int]] | None:
     return store.readers[key]
 
 
-def _new_reader(store: ffi.Store, extern: Any) -> Callable[[int], list[int]] | None:
+def _new_reader(store: ffi.Store, extern: Any) -> Callable[[int], list[int]]:
     """Raises `EngineError`, `GuestTrapped`."""
     engine = store.engine
     if engine.reader is None:
         engine.reader = ffi.compile_module(engine, _module())
     instance = ffi.instantiate(store, engine.reader, [extern])
-    read = ffi.results_reader(store, ffi.export(store, instance, "read"), _AT_ONCE)
-    found = read(0)
-    # That these addresses are those of values is what the engine does, and nothing that it says.
-    same = found == [int.from_bytes(v.bits, "little") for v in ffi.table_values(store, extern, range(_AT_ONCE))]
-    return read if same else None
+    return ffi.results_reader(store, ffi.export(store, instance, "read"), _AT_ONCE)
 
 
 def _module() -> bytes:

@@ -14,57 +14,78 @@ from ..bytecode import FOLDER, HEAD, LENGTH, NAME
 from .replace import replace_file
 
 if TYPE_CHECKING:
-    from ..bytecode import Bytecode, Entry
+    from ..bytecode import Bytecode, Entry, Places
 
 #: Python's own files begin with a number that says its version, flags, and, where these are 0, the source's time and
 #: size, four bytes each. https://peps.python.org/pep-0552/
 _FLAGS, _TIME, _SIZE, _CODE = 4, 8, 12, 16
 
+#: Who may do what with the file, at most: whoever can write to it, runs code as those who run preinit.
+_MODE = 0o644
+
 
 def keep(bytecode: Bytecode) -> None:
-    """Writes the file anew if a module was imported that it lacks. Where it can't be written, only time is lost."""
-    missed = (sys.modules[name] for name in bytecode.missed if name in sys.modules)
-    source = next((module.__file__ for module in missed), None)
-    with suppress(OSError):
-        if source and os.access(os.path.dirname(bytecode.path), os.W_OK) and _compiled(source):
-            replace_file(bytecode.path, *_pieces())
+    """Writes the file anew if a module was imported that it lacks and could have. Raises `OSError`."""
+    places = bytecode.places
+    missed = [module for name in tuple(bytecode.missed) if (module := sys.modules.get(name))]
+    sources = (source for module in missed if (source := getattr(module, "__file__", None)))
+    if not os.access(os.path.dirname(places.all), os.W_OK) or not any(_compiled(places, one) for one in sources):
+        return
+    if not os.access(places.all, os.W_OK):
+        with suppress(FileNotFoundError):
+            os.unlink(places.all)  # another user's, in a folder of ours
+    replace_file(places.all, *_pieces(places), mode=os.stat(__file__).st_mode & _MODE)
 
 
-def _pieces() -> list[bytes]:
+def _pieces(places: Places) -> list[bytes]:
     index: dict[str, Entry] = {}
     codes: list[bytes] = []
     end = 0
-    for name, source, is_package in _sources():
-        data = _compiled(source)
-        if data is None:
-            continue
-        time, size = (int.from_bytes(data[at : at + 4], "little") for at in (_TIME, _SIZE))
-        codes.append(data[_CODE:])
-        index[name] = size, time, end, len(codes[-1]), is_package
-        end += len(codes[-1])
+    for name, is_package in _modules():
+        source = places.source(name, is_package)
+        found = _compiled(places, source)
+        if found is not None:
+            stamps, code = found
+            index[name] = (is_package, *stamps, end, len(code))
+            codes.append(code)
+            end += len(code)
     head = marshal.dumps(index)
     return [HEAD, len(head).to_bytes(LENGTH, "little"), head, *codes]
 
 
-def _sources() -> Iterator[tuple[str, str, bool]]:
-    """The package's modules: the name, the file, whether it is a package."""
+def _modules() -> Iterator[tuple[str, bool]]:
+    """The package's modules, and whether each is a package."""
     for folder, folders, files in os.walk(FOLDER):
         folders.sort()
         inside = os.path.relpath(folder, FOLDER).split(os.sep) if folder != FOLDER else []
         for file in sorted(files):
             stem, ending = os.path.splitext(file)
             is_package = stem == "__init__"
-            if ending == ".py":
-                parts = (NAME, *inside) if is_package else (NAME, *inside, stem)
-                yield ".".join(parts), os.path.join(folder, file), is_package
+            if ending == ".py" and (inside or not is_package):  # the package itself is there before its modules
+                yield ".".join((NAME, *inside) if is_package else (NAME, *inside, stem)), is_package
 
 
-def _compiled(source: str) -> bytes | None:
-    """What Python has compiled of a source, as it keeps that; None where it goes by something else than the time."""
+def _compiled(places: Places, source: str) -> tuple[tuple[int, int, int, int], bytes] | None:
+    """What Python has compiled of a source, with the sizes and times of both files.
+
+    None where it is not that of this source, goes by something else than the time, or has come from another place,
+    which its tracebacks would name.
+    """
+    path = importlib.util.cache_from_source(source)
     try:
-        with open(importlib.util.cache_from_source(source), "rb") as stream:
+        one, other = os.stat(source), os.stat(path)
+        with open(path, "rb") as stream:
             data = stream.read()
     except OSError:
         return None
-    known = data.startswith(importlib.util.MAGIC_NUMBER) and data[_FLAGS:_TIME] == bytes(4)
-    return data if known and len(data) > _CODE else None
+    size, time = one.st_size, int(one.st_mtime)
+    said = [int.from_bytes(data[at : at + 4], "little") for at in (_TIME, _SIZE)]
+    if (
+        path != places.compiled(source)
+        or not data.startswith(importlib.util.MAGIC_NUMBER)
+        or data[_FLAGS:_TIME] != bytes(4)
+        or said != [time & 0xFFFF_FFFF, size & 0xFFFF_FFFF]
+        or os.fsencode(source) not in data
+    ):
+        return None
+    return (size, time, other.st_size, other.st_mtime_ns), data[_CODE:]

@@ -138,15 +138,15 @@ def has_entry(folder: Name, kind: Kind, name: str) -> bool:
 
 def read_entry(folder: Name, kind: Kind, name: str) -> bytes | None:
     """The entry of that name in a folder that is `usable`; None if there is none, or if it can't be read."""
-    data = read_large_entry(folder, kind, name, _LARGEST + 1)
+    data = read_large_entry(folder, kind, name)
     return data if data is None or isinstance(data, bytes) else data[:]
 
 
-def read_large_entry(folder: Name, kind: Kind, name: str, much: int = _MUCH) -> bytes | Large | None:
-    """The same; in large pages, where it has as many bytes as are `much`."""
+def read_large_entry(folder: Name, kind: Kind, name: str) -> bytes | Large | None:
+    """The same; in large pages, where it has many bytes."""
     try:
         place = own_folder(os.path.join(folder, kind))
-        data = _read(os.path.join(place, name), _LARGEST, much) if place else None
+        data = _read(os.path.join(place, name), _LARGEST) if place else None
     except OSError:
         return None
     if place and data is not None:
@@ -204,7 +204,7 @@ def _write(path: str, pieces: Iterable[bytes | memoryview]) -> None:
         raise
 
 
-def _read(path: str, most: int, much: int) -> bytes | Large | None:
+def _read(path: str, most: int) -> bytes | Large | None:
     """A regular file of the user's own with at most `most` bytes; None for anything else that has that name.
 
     Nothing is waited for, as opening a pipe would, and no link is followed.
@@ -217,7 +217,7 @@ def _read(path: str, most: int, much: int) -> bytes | Large | None:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode) or status.st_size > most or not _only_we_write(status):
             return None
-        if status.st_size < much:
+        if status.st_size < _MUCH:
             return stream.read(most)
         found = large.new(status.st_size)
         return found if stream.readinto(found) == status.st_size else None  # nobody changes what is there

@@ -19,13 +19,13 @@ _PARTIAL = re.compile(r"\.preinit-[0-9a-f]{8}\.partial")
 class Partial:
     """A file beside `target` that takes its place in one step, or is discarded; until then what is there stays.
 
-    The mode stays, or is what the umask asks for. All raise `OSError`; making one, also where a device, a pipe or a
-    folder is there.
+    The mode stays, or is what the umask asks for, unless it is given. All raise `OSError`; making one, also where a
+    device, a pipe or a folder is there.
     """
 
-    def __init__(self, target: str | os.PathLike[str]) -> None:
+    def __init__(self, target: str | os.PathLike[str], mode: int | None = None) -> None:
         self._target = path = os.fspath(target)
-        self._mode: int | None = None
+        self._mode = mode
         folder = os.path.dirname(path)
         if os.path.exists(path):
             if not os.path.isfile(path):
@@ -33,12 +33,12 @@ class Partial:
             if not os.access(path, os.W_OK):
                 problem = errno.EROFS if _is_read_only(path) else errno.EACCES
                 raise OSError(problem, os.strerror(problem))
-            self._mode = stat.S_IMODE(os.stat(path).st_mode)
+            self._mode = mode or stat.S_IMODE(os.stat(path).st_mode)
         _remove_left(folder)
         self._path = os.path.join(folder, f".preinit-{os.urandom(4).hex()}.partial")  # short: file systems have limits
-        # Mode 0o666 less the umask, as for any file that a program makes.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        self._number = os.open(self._path, flags, 0o666)
+        # Mode 0o666 less the umask, as for any file that a program makes.
+        self._number = os.open(self._path, flags, 0o666 if mode is None else 0o600)
         self._held = lock(self._number)  # until it is closed, nobody takes it for one of a dead run
 
     def write(self, *pieces: bytes | memoryview) -> None:
@@ -72,9 +72,9 @@ def _is_read_only(path: str) -> bool:
     return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
-def replace_file(target: str | os.PathLike[str], *pieces: bytes | memoryview) -> None:
+def replace_file(target: str | os.PathLike[str], *pieces: bytes | memoryview, mode: int | None = None) -> None:
     """Puts a file with those `pieces` at `target` in one step, as `Partial` does. Raises `OSError`."""
-    partial = Partial(target)
+    partial = Partial(target, mode)
     try:
         partial.write(*pieces)
         partial.commit()

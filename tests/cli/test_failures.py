@@ -224,6 +224,7 @@ def test_a_closed_stream_that_is_needed_is_named(
 @pytest.mark.parametrize(
     ("module", "source"),
     [
+        ("preinit.bytecode", "GOOD"),
         ("preinit.cli.plain", "GOOD"),
         ("preinit.cli.building", "GOOD"),
         ("preinit.passes.pipeline", "GOOD"),

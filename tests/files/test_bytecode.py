@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from preinit.bytecode import HEAD, LENGTH
 from tests.support.places import PACKAGE
 
 #: A command that ends by saying which of its modules came from the file.
@@ -107,6 +110,84 @@ def test_an_edited_module_is_what_runs(installed: Installed) -> None:
     assert some == all_of_them - _BEFORE, "it was written anew"
 
 
+def upgraded(installed: Installed) -> None:
+    """Another version takes the place of the package, whose files have the same sizes and times."""
+    version = installed.package / "version.py"
+    status = version.stat()
+    version.write_text(version.read_text().replace("0.", "7.", 1))
+    os.utime(version, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert version.stat().st_size == status.st_size
+
+
+def test_another_version_with_the_same_times_is_what_runs(installed: Installed) -> None:
+    """As Python's own files, which pip and others remove and make anew, this one does not outlive the version."""
+    installed.run()
+    upgraded(installed)
+    for compiled in installed.package.rglob("*.pyc"):
+        compiled.unlink()
+    installed.run()
+    assert b"7.1.0" in (installed.folder / "out.wasm").read_bytes()
+
+
+def test_bytecode_that_is_made_anew_by_digests_is_what_runs(installed: Installed) -> None:
+    installed.run()
+    upgraded(installed)
+    mode = ["--invalidation-mode", "checked-hash", "-f"]
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *mode, str(installed.package)], check=True)
+    assert installed.run()[0] == 0
+    assert b"7.1.0" in (installed.folder / "out.wasm").read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX systems")
+def test_others_can_write_to_it_as_little_as_to_pythons(installed: Installed) -> None:
+    before = os.umask(0)
+    try:
+        installed.run()
+    finally:
+        os.umask(before)
+    (file,) = installed.files
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_is_not_to_be_changed_is_replaced(installed: Installed) -> None:
+    installed.run()
+    (file,) = installed.files
+    file.write_bytes(b"")
+    file.chmod(0o400)
+    installed.run()
+    assert installed.run()[0] > 100
+
+
+def damaged_index(data: bytes) -> bytes:
+    """Each entry has lost a field."""
+    start = data.index(b"\n") + 1 + LENGTH
+    size = int.from_bytes(data[start - LENGTH : start], "little")
+    index = marshal.dumps({name: entry[1:] for name, entry in marshal.loads(data[start : start + size]).items()})
+    return data[: start - LENGTH] + len(index).to_bytes(LENGTH, "little") + index
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [damaged_index, lambda data: HEAD + (5).to_bytes(LENGTH, "little") + marshal.dumps(7)],
+    ids=["fields", "number"],
+)
+def test_an_index_that_says_something_else_is_written_anew(
+    installed: Installed, damage: Callable[[bytes], bytes]
+) -> None:
+    installed.run()
+    (file,) = installed.files
+    file.write_bytes(damage(file.read_bytes()))
+    assert installed.run()[0] == 0
+    assert installed.run()[0] > 100
+
+
+def test_a_build_that_is_done_does_not_fail_for_it(installed: Installed) -> None:
+    writer = installed.package / "files" / "bytecode.py"
+    writer.write_text(writer.read_text().replace("places = bytecode.places", "raise MemoryError", 1))
+    installed.run()
+    assert not installed.files
+
+
 def test_a_module_that_is_gone_is_not_found(installed: Installed) -> None:
     installed.run()
     (installed.package / "version.py").unlink()
@@ -164,6 +245,22 @@ def test_bytecode_that_goes_by_a_digest_of_the_source_stays_pythons(installed: I
     subprocess.run([sys.executable, "-m", "compileall", "-q", *mode, str(installed.package)], check=True)
     assert installed.run()[0] == 0
     assert not installed.files
+
+
+def test_bytecode_from_another_place_is_not_taken(installed: Installed) -> None:
+    """Its tracebacks would name that; and it would be written again and again."""
+    command = [sys.executable, "-m", "compileall", "-q", "preinit"]  # the names in there are relative
+    subprocess.run(command, cwd=installed.folder, check=True)
+    assert installed.run()[0] == 0
+    assert not installed.files
+
+
+def test_copies_without_fractions_of_seconds_are_as_good(installed: Installed) -> None:
+    installed.run()
+    for compiled in installed.package.rglob("*.pyc"):
+        os.utime(compiled, (int(compiled.stat().st_mtime), int(compiled.stat().st_mtime)))
+    some, all_of_them, _ = installed.run()
+    assert some == all_of_them - _BEFORE
 
 
 def test_a_package_that_was_moved_says_where_it_is_now(installed: Installed, tmp_path: Path) -> None:
