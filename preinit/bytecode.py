@@ -73,6 +73,10 @@ class Bytecode:
         self.missed: set[str] = set()
         self._number, self._start, self._entries = _opened(places.all)
 
+    def has(self, name: str) -> bool:
+        """Whether something is there of a module."""
+        return name in self._entries
+
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -131,7 +135,7 @@ class _Loader(SourceFileLoader):
 def _opened(path: str) -> tuple[int, int, dict[str, Entry]]:
     """The file's descriptor, where its index ends, and that: nothing is in it if another Python has written it."""
     try:
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe of that name is not waited for
     except OSError:
         return -1, 0, {}
     start = len(HEAD) + LENGTH

@@ -25,11 +25,16 @@ _MODE = 0o644
 
 
 def keep(bytecode: Bytecode) -> None:
-    """Writes the file anew if a module was imported that it lacks and could have. Raises `OSError`."""
+    """Writes the file anew if a module was imported that it lacks and could have, or has for nothing.
+
+    Raises `OSError`.
+    """
     places = bytecode.places
-    missed = [module for name in tuple(bytecode.missed) if (module := sys.modules.get(name))]
-    sources = (source for module in missed if (source := getattr(module, "__file__", None)))
-    if not os.access(os.path.dirname(places.all), os.W_OK) or not any(_compiled(places, one) for one in sources):
+    missed = {name: module for name in tuple(bytecode.missed) if (module := sys.modules.get(name))}
+    sources = (source for module in missed.values() if (source := getattr(module, "__file__", None)))
+    if not os.access(os.path.dirname(places.all), os.W_OK):
+        return
+    if not any(map(bytecode.has, missed)) and not any(_compiled(places, source) for source in sources):
         return
     if not os.access(places.all, os.W_OK):
         with suppress(FileNotFoundError):

@@ -209,12 +209,22 @@ def test_a_damaged_file_is_written_anew(installed: Installed, damaged: bytes) ->
     assert some == all_of_them - _BEFORE
 
 
-def test_a_file_whose_end_is_missing_does_no_harm(installed: Installed) -> None:
+def test_a_file_whose_end_is_missing_is_written_anew(installed: Installed) -> None:
     installed.run()
     (file,) = installed.files
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     assert installed.run()[1] > 100
+    assert file.read_bytes() == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name")
+def test_a_pipe_of_that_name_is_not_waited_for(installed: Installed) -> None:
+    installed.run()
+    (file,) = installed.files
+    file.unlink()
+    os.mkfifo(file)
+    assert installed.run()[0] == 0
 
 
 def test_nothing_is_written_where_python_writes_no_bytecode(installed: Installed) -> None:
@@ -267,4 +277,8 @@ def test_a_package_that_was_moved_says_where_it_is_now(installed: Installed, tmp
     installed.run()
     installed.folder.rename(tmp_path / "two")
     installed.folder, installed.package = tmp_path / "two", tmp_path / "two" / "preinit"
+    (file,) = installed.files
     assert installed.run()[2] == str(installed.package / "cli")
+    size = file.stat().st_size
+    assert installed.run()[2] == str(installed.package / "cli")
+    assert size == file.stat().st_size < 1_000, "what can't be used is not there any more"
