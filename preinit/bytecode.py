@@ -35,7 +35,6 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 #: How a module of the package, and its file, begin.
 _WITHIN, _BELOW = f"{NAME}.", f"{FOLDER}{os.sep}"
 
-
 _SECOND = 1_000_000_000
 
 

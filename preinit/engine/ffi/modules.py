@@ -115,40 +115,43 @@ def caller(store: Store, function: Any, size: int) -> Callable[..., int]:
     """What calls a function again and again, with at most `size` integers of up to 64 bits, unsigned, and gives the
     first 64 bits of its result. For one thread at a time. It raises `EngineError`, `GuestTrapped`.
     """
-    values = (capi.RawValue * size)()
-    words = memoryview(values).cast("B").cast("Q")
-    trap = ctypes.c_void_p()
-    given = (store.context(), ctypes.byref(function.of.func), values, size, ctypes.byref(trap))
-    step = ctypes.sizeof(capi.RawValue) // 8
+    values, invoke = _invoking(store, function, size)
 
     def call_it(*numbers: int) -> int:
         for position, number in enumerate(numbers):
-            words[position * step] = number
-        raise_error(capi.wasmtime_func_call_unchecked(*given))
-        raise_trap(trap)
-        return words[0]
+            values[position] = number
+        invoke()
+        return values[0]
 
     return call_it
 
 
 def results_reader(store: Store, function: Any, size: int) -> Callable[[int], list[int]]:
-    """What calls a function of one integer again and again, and gives the first 64 bits of each of its `size` results.
-
-    For one thread at a time. It raises `EngineError`, `GuestTrapped`.
-    """
-    values = (capi.RawValue * size)()
-    words = memoryview(values).cast("B").cast("Q")
-    trap = ctypes.c_void_p()
-    given = (store.context(), ctypes.byref(function.of.func), values, size, ctypes.byref(trap))
-    step = ctypes.sizeof(capi.RawValue) // 8
+    """The same for a function of one integer: gives the first 64 bits of each of its `size` results."""
+    values, invoke = _invoking(store, function, size)
 
     def read(number: int) -> list[int]:
-        words[0] = number
-        raise_error(capi.wasmtime_func_call_unchecked(*given))
-        raise_trap(trap)
-        return words[::step].tolist()
+        values[0] = number
+        invoke()
+        return values.tolist()
 
     return read
+
+
+def _invoking(store: Store, function: Any, size: int) -> tuple[memoryview, Callable[[], None]]:
+    """The first 64 bits of each of `size` raw values, and what calls a function with these, and puts its results there.
+
+    It raises `EngineError`, `GuestTrapped`.
+    """
+    values = (capi.RawValue * size)()
+    trap = ctypes.c_void_p()
+    given = (store.context(), ctypes.byref(function.of.func), values, size, ctypes.byref(trap))
+
+    def invoke() -> None:
+        raise_error(capi.wasmtime_func_call_unchecked(*given))
+        raise_trap(trap)
+
+    return memoryview(values).cast("B").cast("Q")[:: ctypes.sizeof(capi.RawValue) // 8], invoke
 
 
 def takes_exception(store: Store) -> bool:

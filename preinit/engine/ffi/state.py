@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from array import array
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import Any
@@ -161,12 +161,10 @@ def table_values(store: Store, extern: Any, places: range | None = None) -> list
 
 def functions_at(store: Store, pointers: Sequence[int]) -> list[RawValue]:
     """The functions with these addresses; null for 0."""
-    known = store.functions
-    new = [*({*pointers} - known.keys())]  # there may be thousands, and a loop takes three times as long
-    words = array("Q", new).tobytes()
-    fields = (("func", words[at : at + 8]) for at in range(0, len(words), 8))
-    known.update(zip(new, map(tuple.__new__, repeat(RawValue), fields), strict=True))
-    return list(map(known.__getitem__, pointers))
+    known, new = store.functions, tuple.__new__  # there may be thousands
+    for pointer in {*pointers} - known.keys():
+        known[pointer] = new(RawValue, ("func", pointer.to_bytes(8, sys.byteorder)))
+    return [known[pointer] for pointer in pointers]
 
 
 def _entry(store: Store, value: Any) -> RawValue:
