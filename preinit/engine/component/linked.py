@@ -181,7 +181,7 @@ class LinkedOnDemand(OnDemandInstance):
         """Makes the stubs of functions that `raw` will be asked for, at once."""
         first = self._module.imported_functions
         own = dict.fromkeys(function for function in functions if function >= first)
-        self._stubs.prepare([function for function in own if function not in self._loaded], every_type=True)
+        self._stubs.prepare([function for function in own if function not in self._loaded])
 
     def functions_by_pointer(self) -> dict[bytes, int]:
         """The functions that references can name, by identity; their index."""

@@ -154,6 +154,12 @@ class OnDemandInstance(EngineInstance):
             extern = self._direct[function] = ffi.export(self._store, self._chunks[number].instance, str(position))
         return extern
 
+    def _callees(self, functions: Sequence[int]) -> Sequence[Any]:
+        """The same for what a chunk imports: the stubs that it lacks are made at once."""
+        first, loaded = self._module.imported_functions, self._loaded
+        self._stubs.prepare(f for f in functions if f >= first and f not in loaded)
+        return [*map(self._extern, functions)]
+
     def lend(self, export: Export) -> Any:
         """See `guest.Instance`."""
         kind, index = ExternKind(export.kind), export.target
@@ -174,7 +180,7 @@ class OnDemandInstance(EngineInstance):
         if chunk.changes_tables and self._look:
             look, self._look = self._look, None
             look()
-        externs = [*map(self._extern, chunk.imports), *map(self._guard, chunk.guards), *self._state(chunk.globals)]
+        externs = [*self._callees(chunk.imports), *map(self._guard, chunk.guards), *self._state(chunk.globals)]
         instance = self._prepared.instantiate(self._store, module, externs)
         self._chunks.append(_Loaded(chunk, instance, module))
         self._numbers[chunk.title] = number

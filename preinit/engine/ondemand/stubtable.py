@@ -18,6 +18,10 @@ from .stubs import Stubs
 #: Functions from which on a module that puts them into a table is compiled.
 _MANY = 500
 
+#: Modules of stubs from which on the next one has all types that are left. Of the hundreds that a large module has, a
+#: dozen is needed besides those of its tables; but each module takes some time, too.
+_FEW_MODULES = 8
+
 #: Where a function was put, as one number, for there are tens of thousands: which fill it was, above these bits, and
 #: its place in that.
 _PLACE = 32
@@ -73,9 +77,11 @@ class StubTable:
             if stub and ffi.replace_function(self._store, table, start + (place & _PLACES), stub, extern):
                 self._stub_of[ffi.function_pointer(extern) or b""] = RawValue("func", stub)
 
-    def prepare(self, functions: Iterable[int], every_type: bool = False) -> None:
-        """Makes stubs for all these functions at once. `every_type`: what must be compiled for it serves all types."""
-        self._make([function for function in functions if function not in self._stubs.slot_of], every_type)
+    def prepare(self, functions: Iterable[int]) -> None:
+        """Makes stubs for all these functions at once."""
+        needed = [function for function in functions if function not in self._stubs.slot_of]
+        if needed:
+            self._make(needed)
 
     def fill(self, table: Any, is_64: bool, start: int, functions: Sequence[int]) -> None:
         """Puts the stubs of `functions`, which are prepared, into a table, from `start` on."""
@@ -109,14 +115,14 @@ class StubTable:
     def _slot(self, function: int) -> int:
         slot_of = self._stubs.slot_of
         if function not in slot_of:
-            self._make([function], every_type=True)
+            self._make([function])
         return slot_of[function]
 
-    def _make(self, functions: Sequence[int], every_type: bool) -> None:
+    def _make(self, functions: Sequence[int]) -> None:
         """Makes stubs for functions that have none."""
         by_type, unknown, instances = self._stubs.lacking(functions)
         if unknown:
-            self._add_module(None if every_type else unknown)
+            self._add_module(unknown if len(self._modules) < _FEW_MODULES else None)
             by_type, _, instances = self._stubs.lacking(functions)
         for number, needed in instances.items():
             for _ in range(needed):
