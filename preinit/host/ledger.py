@@ -69,22 +69,27 @@ class Calls(dict[str, int]):
 MOST_CALLERS = 1000
 
 
-def _callers(module: Module, calls: Calls, original: Original) -> dict[str, tuple[tuple[Frame, ...], ...]]:
-    found: dict[str, tuple[tuple[Frame, ...], ...]] = {}
-    for name, ways in sorted(calls.callers.items()):
-        # Too many to be looked at: a way of which nothing is known is accepted by nobody.
-        frames = _backtraces(module, {str(number): way for number, way in enumerate(ways or [()])}, original)
-        found[name] = tuple(frames.values())
-    return found
-
-
 def _backtraces(
-    module: Module, found: Mapping[str, Sequence[RawFrame]], original: Original
-) -> dict[str, tuple[Frame, ...]]:
-    """Backtraces without offsets: for a guest that is compiled on demand, those take a while."""
-    functions = {name: original(frames) for name, frames in sorted(found.items())}
-    names = module.function_names({index for indices in functions.values() for index in indices})
-    return {name: tuple(Frame(i, names.get(i)) for i in indices) for name, indices in functions.items()}
+    module: Module, groups: Sequence[Mapping[str, Sequence[RawFrame]]], original: Original
+) -> list[dict[str, tuple[Frame, ...]]]:
+    """Backtraces without offsets: for a guest that is compiled on demand, those take a while.
+
+    Names of functions are looked up for all groups at once: each time, much of the name section is read.
+    """
+    found = [{name: original(frames) for name, frames in sorted(group.items())} for group in groups]
+    names = module.function_names({index for group in found for indices in group.values() for index in indices})
+    return [
+        {name: tuple(Frame(i, names.get(i)) for i in indices) for name, indices in group.items()} for group in found
+    ]
+
+
+def _ways(calls: Calls) -> dict[str, dict[str, tuple[RawFrame, ...]]]:
+    """Where each watched function was called that did what a warning tells of, by numbers."""
+    # Too many to be looked at: a way of which nothing is known is accepted by nobody.
+    return {
+        name: {str(number): way for number, way in enumerate(ways or [()])}
+        for name, ways in sorted(calls.callers.items())
+    }
 
 
 def settle(
@@ -105,10 +110,14 @@ def settle(
     still_open = wasi.open_descriptors()
     for _, entry in still_open:
         wasi.files.note(entry)
-    opened = _backtraces(module, {str(number): entry.opened_in for number, entry in still_open}, original)
+    ways = _ways(calls)
+    opening = {str(number): entry.opened_in for number, entry in still_open}
+    opened, first_calls, causes, *callers = _backtraces(
+        module, [opening, calls.first, calls.causes, *ways.values()], original
+    )
     return HostFacts(
         calls=dict(sorted(calls.items())),
-        first_calls=_backtraces(module, calls.first, original),
+        first_calls=first_calls,
         random_bytes=wasi.random_bytes,
         clock_reads=wasi.clock_reads[0],
         monotonic_reads=sum(wasi.clock_reads[1:]),
@@ -138,8 +147,8 @@ def settle(
         late_folders=tuple(guest for guest, _ in host.late_folders),
         late_opened=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.opened),
         late_asked=tuple(shown_path(path) for folder in wasi.late_folders for path in folder.asked),
-        causes=_backtraces(module, calls.causes, original),
-        callers=_callers(module, calls, original),
+        causes=causes,
+        callers={name: tuple(found.values()) for name, found in zip(ways, callers, strict=True)},
         unflushed=unflushed(module, memory) if memory is not None else {},
         stubbed={name: number for name, number in sorted(calls.items()) if name in stubs},
     )
