@@ -187,24 +187,32 @@ def _emptied(module: Module, segment: ElementSegment) -> bytes:
 
 def lost_declarations(module: Module, snapshot: Snapshot, plan: Plan) -> tuple[int, ...]:
     """Functions that something declared (for `ref.func` in code) which the output no longer has."""
-    kept = _exported(plan.exports)
     changed, references = snapshot.tables.changed, snapshot.globals.references
+    lost, kept = _exported(module.exports), _exported(plan.exports)
+    kept_segments = []  # a large module's have tens of thousands of functions, few of which are lost
     for index, segment in enumerate(module.elements):
         if segment.table not in changed and index not in snapshot.segments.dropped_elements:
-            kept.update(segment.functions)
+            kept_segments.append(segment)
+        else:
+            lost.update(segment.functions)
     for index, entry in enumerate(module.globals):
-        if entry.initializer and index not in references:
-            kept.update(entry.initializer.functions)
+        if entry.initializer:
+            (lost if index in references else kept).update(entry.initializer.functions)
     for index, table in enumerate(module.tables):
-        if table.initializer and index not in changed:
-            kept.update(table.initializer.functions)
+        if table.initializer:
+            (lost if index in changed else kept).update(table.initializer.functions)
     # A kept import's value is set by code, which declares nothing.
     own = [value for index, value in references.items() if index >= plan.globals.owners.first_defined]
     for value in (*own, *(entry for content in changed.values() for entry in content)):
         if isinstance(value, int):
             kept.add(value)
-    return tuple(index for index in module.references if index not in kept)
+    lost -= kept
+    for segment in kept_segments:
+        if lost:
+            lost.difference_update(segment.functions)
+    return tuple(sorted(lost))
 
 
 def _exported(exports: Sequence[Export]) -> set[int]:
+    """The functions among exports."""
     return {index for _, kind, index in exports if kind == ExternKind.FUNC}
