@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from ..tuples import NamedTuple
@@ -182,7 +183,7 @@ _READ: dict[int, Callable[[Cursor], Sequence[Any]]] = {
 
 
 def context(
-    wasm: bytes | Rope, sections: Iterable[Section], known: Mapping[int, Sequence[Any]] | None = None
+    wasm: bytes | Rope, sections: Iterable[Section], known: Mapping[int, Sequence[Any]] = MappingProxyType({})
 ) -> Context:
     """All that the validity of a module's bodies depends on. Raises what reading its sections raises.
 
@@ -199,7 +200,8 @@ def context(
         place = section.start, section.end
         entries: Sequence[Any] = ()
         if section.id in _READ:
-            entries = known[section.id] if known else _READ[section.id](rope.cursor(*place, section.label))
+            read = _READ[section.id]
+            entries = known[section.id] if section.id in known else read(rope.cursor(*place, section.label))
         initializers: list[ConstantExpression | None] = []
         if section.id in _WHOLE:
             said: object = fingerprint(rope.part(*place))
@@ -227,14 +229,18 @@ def context(
 
 def context_of_input(module: Module) -> Context:
     """The same of a module that was parsed."""
-    known: dict[int, Sequence[Any]] = {
+    return context(module.data, module.sections, _entries_read(module))
+
+
+def _entries_read(module: Module) -> dict[int, Sequence[Any]]:
+    """The entries of those of its sections that are in `_READ`."""
+    return {
         SectionId.TABLE: module.tables[module.imported_tables :],
         SectionId.MEMORY: module.memories[module.imported_memories :],
         SectionId.GLOBAL: module.globals[module.imported_globals :],
         SectionId.EXPORT: module.exports,
         SectionId.ELEMENT: module.elements,
     }
-    return context(module.data, module.sections, known)
 
 
 def rest_digest(module: Module) -> bytes:
@@ -311,11 +317,19 @@ def context_of_same_code(wasm: bytes | Rope, module: Module) -> tuple[Context, t
     sections = read_sections(rope)
     code = module.section(SectionId.CODE)
     found = next((section for section in sections if section.id == SectionId.CODE), None)
-    if not code or not found or found.end - found.start != code.end - code.start:
+    if not code or not found or not _is_same(rope, found, module):
         return None
-    if not module.data.startswith(rope.part(found.start, found.end), code.start):
-        return None
-    return context(rope, sections), sections
+    read = _entries_read(module)
+    known = {s.id: read[s.id] for s in sections if s.id in read and _is_same(rope, s, module)}
+    return context(rope, sections, known), sections
+
+
+def _is_same(rope: Rope, section: Section, module: Module) -> bool:
+    """Whether a section of a rope is, byte for byte, the module's."""
+    own = module.section(section.id)
+    if own is None or own.end - own.start != section.end - section.start:
+        return False
+    return module.data.startswith(rope.part(section.start, section.end), own.start)
 
 
 def _rope(wasm: bytes | Rope) -> Rope:

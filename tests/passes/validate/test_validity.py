@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from preinit import Builder, Options, build
 from preinit.binary import encoder as write
 from preinit.binary.module import Module, SectionId, parse
-from preinit.binary.outline import Context, context, context_of_input, in_doubt, outline, united
+from preinit.binary.outline import Context, context, context_of_input, context_of_same_code, in_doubt, outline, united
 from preinit.binary.rope import Rope
 from preinit.engine import ffi, validation
 from preinit.engine.runtime import EngineSettings, new_engine
@@ -176,15 +177,21 @@ CONTEXTS = {
 }  # fmt: skip
 
 
+def _of_same_code(one: bytes, other: bytes) -> Context:
+    """The context of one, told by what it has in common with the other."""
+    found = context_of_same_code(one, parse(other))
+    assert found and found[1] == parse(one).sections
+    return found[0]
+
+
 @pytest.mark.parametrize("name", CONTEXTS)
 def test_bodies_depend_on(name: str) -> None:
-    digests = set()
-    for fields in CONTEXTS[name]:
-        uses = "(func (data.drop 0))" if "(data" in fields else "(func)"
-        data = wasm(f"(module {fields} (func) {uses})")
-        digests.add(context(data, parse(data).sections))
-        assert context_of_input(parse(data)) in digests
-    assert len(digests) == 2
+    uses = "(func (data.drop 0))" if "(data" in CONTEXTS[name][0] else "(func)"
+    data = [wasm(f"(module {fields} (func) {uses})") for fields in CONTEXTS[name]]
+    contexts = [context(one, parse(one).sections) for one in data]
+    assert contexts[0] != contexts[1]
+    assert [context_of_input(parse(one)) for one in data] == contexts
+    assert [_of_same_code(one, other) for one, other in permutations(data)] == contexts
 
 
 def doubted(known: Context, wanted: Context, module: Module) -> list[int] | None:
@@ -298,7 +305,9 @@ SAME = {
 def test_bodies_do_not_depend_on(name: str) -> None:
     data = [wasm(f"(module {fields} (func) (func))") for fields in SAME[name]]
     assert len({context(one, parse(one).sections) for one in data}) == 1
-    assert {context_of_input(parse(one)) for one in data} == {context(one, parse(one).sections) for one in data}
+    contexts = {context(one, parse(one).sections) for one in data}
+    assert {context_of_input(parse(one)) for one in data} == contexts
+    assert {_of_same_code(one, other) for one, other in permutations(data)} == contexts
 
 
 def test_an_outline_of_a_module_has_its_bugs_but_for_those_in_bodies() -> None:
