@@ -274,6 +274,32 @@ class Pending(Generic[T]):
 
 
 @contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """Does some `work`, which leaves Python's lock alone, in a thread, while something else is done.
+
+    Raises at the end what that raised; first, what the other thing raised.
+    """
+    problems: list[BaseException] = []
+
+    def do() -> None:
+        try:
+            work()
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=do, name="preinit-beside", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # too many threads
+        do()
+    yield
+    if thread.ident is not None:  # else it was not started
+        thread.join()
+    if problems:
+        raise problems.pop()
+
+
+@contextmanager
 def thread_stacks(size: int) -> Iterator[None]:
     """Threads that start inside have `size` bytes of stack: a setting of the whole process, so put back at once."""
     with _Threads.stack_size_lock:

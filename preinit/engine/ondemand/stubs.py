@@ -87,39 +87,54 @@ class Stubs:
         signatures = ((self._module.types.functions[index], count) for index, count in made.types)
         return _stub_module([(s, n) for s, n in signatures if s is not None], self._tail_calls)
 
-    def lacking(self, functions: Iterable[int]) -> tuple[dict[int, list[int]], set[int], Counter[int]]:
-        """What must be done before there are stubs for functions that have none.
-
-        The functions by their types; the types that no module of stubs has; how many instances of which of `modules`
-        are needed.
-        """
-        by_type: dict[int, list[int]] = {}
+    def by_type(self, functions: Iterable[int]) -> dict[int, list[int]]:
+        """Functions that have no slot, by their types."""
+        found: dict[int, list[int]] = {}
         types, canonical = self._module.function_types, self._canonical
         for function in functions:
-            by_type.setdefault(canonical[types[function]], []).append(function)
+            found.setdefault(canonical[types[function]], []).append(function)
+        return found
+
+    def unknown(self, types: Iterable[int]) -> set[int]:
+        """Those of the types that no module of stubs has."""
+        return {index for index in types if index not in self._modules}
+
+    def take(self, by_type: Mapping[int, Sequence[int]]) -> dict[int, int]:
+        """Gives a slot to functions that have none, each of a type that is not `unknown`.
+
+        How many more instances of which of `modules` there have to be then; their slots are taken, in this order.
+        """
         instances: Counter[int] = Counter()
-        for index in by_type.keys() & self._modules.keys():
-            number, _, count = self._modules[index]
-            needed = -(-(self._taken[index] + len(by_type[index])) // count)
-            instances[number] = max(instances[number], needed - len(self._bases[number]))
-        return by_type, by_type.keys() - self._modules.keys(), instances
-
-    def instantiated(self, number: int) -> None:
-        """Takes the slots of one more instance of `modules[number]`."""
-        self._bases[number].append(len(self.functions))
-        self.functions.extend([-1] * self.modules[number].size)
-
-    def take(self, by_type: Mapping[int, Sequence[int]]) -> None:
-        """Gives a slot to functions that have none, for which nothing must be `lacking`."""
         for index, functions in by_type.items():
-            number, place, count = self._modules[index]
-            bases = self._bases[number]
-            first = self._taken[index]
-            self._taken[index] = first + len(functions)
-            slots = [bases[n // count] + place + n % count for n in range(first, first + len(functions))]
-            self.slot_of.update(zip(functions, slots, strict=True))
-            for slot, function in zip(slots, functions, strict=True):
+            number, _, count = self._modules[index]
+            needed = -(-(self._taken[index] + len(functions)) // count)
+            instances[number] = max(instances[number], needed - len(self._bases[number]))
+        for number, needed in instances.items():
+            for _ in range(needed):
+                self._bases[number].append(len(self.functions))
+                self.functions.extend([-1] * self.modules[number].size)
+        for index, functions in by_type.items():
+            self._place(index, functions)
+        return instances
+
+    def _place(self, type_index: int, functions: Sequence[int]) -> None:
+        """Gives the next slots of a type to functions."""
+        number, place, count = self._modules[type_index]
+        bases, step = self._bases[number], self.modules[number].size
+        first = self._taken[type_index]
+        self._taken[type_index] = end = first + len(functions)
+        if bases[(end - 1) // count] - bases[first // count] != step * ((end - 1) // count - first // count):
+            # Other instances were made between these.
+            for n, function in enumerate(functions, first):
+                slot = bases[n // count] + place + n % count
+                self.slot_of[function] = slot
                 self.functions[slot] = function
+            return
+        for n in range(first, min(first + count, end)):  # all that are in the same place of their instances
+            some, start = functions[n - first :: count], bases[n // count] + place + n % count
+            slots = range(start, start + step * len(some), step)
+            self.slot_of.update(zip(some, slots, strict=True))
+            self.functions[start : slots.stop : step] = some
 
 
 #: Indices in a module of stubs: the imported function, tables and global, and the global of its own.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
 from .. import ffi
 from ..profile import StoredPart, StoredStubs
-from ..runtime import TABLE_ELEMENTS
+from ..room import has_limit
+from ..runtime import TABLE_ELEMENTS, beside
 from ..tables import table_values
 from ..values import RawValue, Unsuited
 from .filler import filler_module, memory_needed
 from .prepared import Prepared
-from .stubs import Stubs
+from .stubs import StubModule, Stubs
 
 #: Functions from which on a module that puts them into a table is compiled.
 _MANY = 500
@@ -120,18 +122,23 @@ class StubTable:
 
     def _make(self, functions: Sequence[int]) -> None:
         """Makes stubs for functions that have none."""
-        by_type, unknown, instances = self._stubs.lacking(functions)
+        by_type = self._stubs.by_type(functions)
+        unknown = self._stubs.unknown(by_type)
         if unknown:
-            self._add_module(unknown if len(self._modules) < _FEW_MODULES else None)
-            by_type, _, instances = self._stubs.lacking(functions)
+            made = self._stubs.add_module(unknown if len(self._modules) < _FEW_MODULES else None)
+            if len(functions) < _MANY or has_limit():  # a thread takes address space
+                self._add(made)
+                instances = self._stubs.take(by_type)
+            else:
+                with beside(partial(self._add, made)):
+                    instances = self._stubs.take(by_type)
+        else:
+            instances = self._stubs.take(by_type)
         for number, needed in instances.items():
             for _ in range(needed):
                 self._prepared.instantiate(self._store, self._modules[number], self._imports)
-                self._stubs.instantiated(number)
-        self._stubs.take(by_type)
 
-    def _add_module(self, types: Iterable[int] | None) -> None:
-        made = self._stubs.add_module(types)
+    def _add(self, made: StubModule) -> None:
         stored = next((s for s in self._prepared.stored.stubs if s.types == made.types), None)
         module = self._prepared.load(stored.code) if stored else None
         if module is None:

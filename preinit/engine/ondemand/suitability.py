@@ -9,8 +9,8 @@ from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
 from ...errors.reason import Reason
 from .. import ffi
-from ..room import check_room_to_validate
-from ..runtime import EngineSettings, new_engine
+from ..room import check_room_to_validate, has_limit
+from ..runtime import EngineSettings, beside, new_engine
 from ..values import EngineError
 
 #: Bytes of code below which compiling everything is as fast.
@@ -83,10 +83,17 @@ def _is_valid(module: Module) -> bool:
     """
     from ...binary.outline import outline
 
+    def validate() -> None:
+        ffi.validate(new_engine(EngineSettings("cranelift")), outline(module.data, module.sections, False))
+
     try:
-        _ = module.bodies  # where they are read, their sizes are checked
         check_room_to_validate(module.data)
-        ffi.validate(new_engine(EngineSettings("cranelift")), outline(module.data, module.sections))
+        if _has_much_code(module) and not has_limit():  # a thread takes address space
+            with beside(validate):
+                _ = module.bodies
+        else:
+            _ = module.bodies  # where they are read, their sizes are checked
+            validate()
     except (InputError, EngineError):
         return False
     return True

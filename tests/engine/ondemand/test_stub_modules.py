@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from preinit.binary.module import parse
 from preinit.engine.ondemand.stubs import StubModule, Stubs
 from tests.support.both_engines import INIT, same
 from tests.support.modules import wasm
@@ -57,3 +61,36 @@ def test_where_types_are_called_one_by_one_all_that_are_left_have_one_module(mad
     assert 1 < len(types) < 12
     assert max(map(len, types)) > 80
     assert sorted(index for each in types for index in each) == sorted({index for each in types for index in each})
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[list[int]]:
+    """The functions of a module, some of them, in some order, a few at a time."""
+    order = draw(st.permutations(range(300)))
+    cuts = sorted(draw(st.lists(st.integers(0, 300), max_size=8)))
+    return [order[start:end] for start, end in pairwise([0, *cuts])]
+
+
+@given(batches(), st.booleans(), st.integers(1, 9))
+def test_each_function_has_a_slot_of_its_own_where_a_stub_of_its_type_is(
+    batches: list[list[int]], all_types: bool, instances: int
+) -> None:
+    module = parse(wasm("(module " + "".join(f"(func (param {' '.join(TYPES[i**2 % 7])}))" for i in range(300)) + ")"))
+    stubs = Stubs(module, tail_calls=True)
+    stubs._instances = instances
+    at_slot: list[int] = []  # as each instance puts its stubs there: their types
+    for functions in batches:
+        by_type = stubs.by_type(functions)
+        unknown = stubs.unknown(by_type)
+        if unknown:
+            stubs.add_module(None if all_types else unknown)
+        for number, needed in stubs.take(by_type).items():
+            at_slot += [index for index, count in stubs.modules[number].types for _ in range(count)] * needed
+    asked = [function for functions in batches for function in functions]
+    assert sorted(stubs.slot_of) == sorted(asked)
+    assert len(set(stubs.slot_of.values())) == len(asked)
+    assert len(stubs.functions) == len(at_slot)
+    for function, slot in stubs.slot_of.items():
+        assert stubs.functions[slot] == function
+        assert at_slot[slot] == module.function_types[function]
+    assert sum(function >= 0 for function in stubs.functions) == len(asked)
