@@ -88,7 +88,7 @@ class Validity:
             check(_joined(wasm), parallel)
         if new:
             self._known.append(depends_on)
-            self._note(depends_on, (self._rest,) if own else ())
+            self._note(depends_on, own)
 
     def check_input(self, parallel: bool = True) -> None:
         """Validates the input, unless that was done."""
@@ -158,12 +158,13 @@ class Validity:
         noted = read_entry(self._folder, "valid", _name(depends_on)) if self._folder else None
         return [noted[at : at + FINGERPRINT] for at in range(0, len(noted), FINGERPRINT)] if noted else []
 
-    def _note(self, depends_on: Context, more: Sequence[bytes]) -> None:
+    def _note(self, depends_on: Context, own: bool) -> None:
         """That of all of the module's bodies. What another build notes meanwhile may be lost, and is found again.
 
-        `more`: other digests that are noted with them.
+        `own`: that the rest of the module is valid, too.
         """
         if self._folder:
+            more = (self._rest,) if own else ()
             found = [*dict.fromkeys((*more, *self._groups, *self._noted(depends_on)))]
             write_entry(self._folder, "valid", _name(depends_on), b"".join(found[:_MOST_GROUPS]))
 
