@@ -8,7 +8,6 @@ bodies, so that of a module of which some function changed, only its group is va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
