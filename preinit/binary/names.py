@@ -6,6 +6,7 @@ It is a convenience for people: a malformed one gives no names, never an error.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from functools import cached_property
 
 from ..errors import InputError
@@ -146,11 +147,12 @@ def _skim(data: bytes, at: int, end: int, count: int, wanted: set[int]) -> dict[
             if size > end - at:
                 return found
             if index in wanted:
-                found[index] = str(data[at : at + size], "utf-8")
+                with suppress(UnicodeDecodeError):  # that one has no name, others may
+                    found[index] = str(data[at : at + size], "utf-8")
                 if len(found) == len(wanted):
                     return found
             at += size
-    except (IndexError, UnicodeDecodeError):
+    except IndexError:
         pass
     return found
 

@@ -44,6 +44,9 @@ class StoredPart(NamedTuple):
 #: Parts that a profile has: each limit of memory has others.
 _MOST_PARTS = 64
 
+#: Modules of stubs that a profile has: each initializer may need other ones.
+_MOST_STUBS = 16
+
 
 #: A module that is compiled, and its engine: no other one can use it.
 LiveCode = tuple[ffi.Engine, ffi.Module]
@@ -84,6 +87,13 @@ class Profile(NamedTuple):
         """The same with parts that were compiled since."""
         found = {part.name: part for part in (*self.parts, *made)}
         return self._replace(parts=tuple(found.values())[-_MOST_PARTS:])
+
+    def with_stubs(self, made: Sequence[StoredStubs]) -> Profile:
+        """The same with modules of stubs that were compiled since; of many, those with most types."""
+        found = [*{stubs.types: stubs for stubs in (*self.stubs, *made)}.values()]
+        if len(found) > _MOST_STUBS:
+            found = sorted(found, key=lambda stubs: len(stubs.types))[-_MOST_STUBS:]
+        return self._replace(stubs=tuple(found))
 
 
 def encode(profile: Profile, module: Module, name: str = "") -> list[Code]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from ..errors import TimeLimit, Unsupported, as_limit
 from ..tuples import NamedTuple
 from . import ffi
-from .room import check_room_to_run
+from .room import check_room_to_run, has_limit
 
 if TYPE_CHECKING:
     from .code import CodeCache
@@ -275,9 +275,11 @@ class Pending(Generic[T]):
 
 @contextmanager
 def beside(work: Callable[[], object]) -> Iterator[None]:
-    """Does some `work`, which leaves Python's lock alone, in a thread, while something else is done.
+    """Does some `work` in a thread, while something else is done: worth it for what leaves Python's lock alone.
 
-    Raises at the end what that raised; first, what the other thing raised.
+    It is waited for in any case, but for an interrupt. Raises what the other thing raised, or what the work did. Under
+    a limit of the shell, it is done first: a thread takes address space, and the engine ends the process where there is
+    none left.
     """
     problems: list[BaseException] = []
 
@@ -289,14 +291,25 @@ def beside(work: Callable[[], object]) -> Iterator[None]:
 
     thread = threading.Thread(target=do, name="preinit-beside", daemon=True)
     try:
-        thread.start()
+        if has_limit():
+            do()
+        else:
+            thread.start()
     except RuntimeError:  # too many threads
         do()
-    yield
-    if thread.ident is not None:  # else it was not started
-        thread.join()
+    try:
+        yield
+    except Exception:
+        _join(thread)
+        raise
+    _join(thread)
     if problems:
         raise problems.pop()
+
+
+def _join(thread: threading.Thread) -> None:
+    if thread.ident is not None:  # else it was not started
+        thread.join()
 
 
 @contextmanager

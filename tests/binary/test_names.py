@@ -64,3 +64,9 @@ def test_an_entry_that_is_malformed_ends_the_names(entry: bytes) -> None:
     part = b"\x02\x01\x01a" + entry
     data = b"\x01" + write.uleb(len(part)) + part
     assert NameSection(data, 0, len(data)).functions_among({1, 5}) in ({1: "a"}, {})
+
+
+def test_a_name_that_is_not_text_is_passed_over() -> None:
+    part = b"\x03\x01\x01a\x05\x02\xff\xfe\x06\x01b"
+    data = b"\x01" + write.uleb(len(part)) + part
+    assert NameSection(data, 0, len(data)).functions_among({1, 5, 6}) == {1: "a", 6: "b"}

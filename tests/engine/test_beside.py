@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from preinit.engine import runtime
 from preinit.engine.runtime import beside
 
 
@@ -13,7 +14,7 @@ def test_the_work_is_done_meanwhile_and_waited_for() -> None:
     may_end, done = threading.Event(), []
 
     def work() -> None:
-        may_end.wait()
+        assert may_end.wait(30)
         done.append(True)
 
     with beside(work):
@@ -39,6 +40,26 @@ def test_of_two_errors_that_of_the_other_thing_is_raised() -> None:
 
     with pytest.raises(KeyError), beside(work):
         raise KeyError
+
+
+def test_where_the_other_thing_fails_the_work_is_waited_for() -> None:
+    failed, done = threading.Event(), []
+
+    def work() -> None:
+        assert failed.wait(30)
+        done.append(True)
+
+    with pytest.raises(KeyError), beside(work):
+        failed.set()
+        raise KeyError
+    assert done
+
+
+def test_under_a_limit_of_the_shell_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "has_limit", lambda: True)
+    threads: list[threading.Thread] = []
+    with beside(lambda: threads.append(threading.current_thread())):
+        assert threads == [threading.current_thread()]
 
 
 def test_where_no_thread_can_be_started_it_is_done_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ class OnDemandInstance(EngineInstance):
         return extern
 
     def _callees(self, functions: Sequence[int]) -> Sequence[Any]:
-        """The same for what a chunk imports: the stubs that it lacks are made at once."""
+        """What a chunk imports for those functions, see `_extern`: the stubs that they lack are made at once."""
         first, loaded = self._module.imported_functions, self._loaded
         self._stubs.prepare(f for f in functions if f >= first and f not in loaded)
         return [*map(self._extern, functions)]
@@ -203,11 +203,11 @@ class OnDemandInstance(EngineInstance):
     def profile(self) -> Profile | None:
         """What to keep for the next build of this module; None if there is nothing new. The guest has ended."""
         self.rest()
-        if not self._prepared.keeps_code or not (self._maker.new or self._stubs.compiled or self._stubs.parts):
+        if not self._prepared.keeps_code or not (self._maker.new or self._stubs.is_news):
             return None
         stored = self._prepared.stored
-        stubs, chunks = (*stored.stubs, *self._stubs.compiled), (*stored.chunks, *self._maker.new)
-        return Profile(self._prepared.compiler, None, stubs, chunks, stored.parts).with_parts(self._stubs.parts)
+        found = Profile(self._prepared.compiler, None, stored.stubs, (*stored.chunks, *self._maker.new), stored.parts)
+        return found.with_parts(self._stubs.parts).with_stubs(self._stubs.compiled)
 
     def _guard(self, growth: tuple[int, int]) -> Any:
         extern = self._guards.get(growth)

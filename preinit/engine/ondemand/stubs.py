@@ -11,7 +11,7 @@ takes the next slots.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ...binary import assembler as code
 from ...binary import encoder as write
@@ -70,7 +70,10 @@ class Stubs:
         return -(-self._counts[type_index] // self._instances)
 
     def add_module(self, types: Iterable[int] | None = None) -> StubModule:
-        """The next module of stubs: for those types, or for all that have none."""
+        """The next module of stubs: for those types, or for all that have none.
+
+        Whoever can't instantiate it does without the rest, too: functions may have slots in it by then.
+        """
         chosen = sorted(self._counts.keys() - self._modules.keys()) if types is None else sorted(types)
         copies = tuple((index, self._copies(index)) for index in chosen)
         made = StubModule(copies, sum(n for _, n in copies))
@@ -81,6 +84,14 @@ class Stubs:
         self.modules.append(made)
         self._bases.append([])
         return made
+
+    def fits(self, types: Mapping[int, int], needed: Collection[int]) -> bool:
+        """Whether a module with so many stubs of those types can be the next one, and has all that are `needed`."""
+        return (
+            types.keys() >= set(needed)
+            and types.keys().isdisjoint(self._modules)
+            and all(index in self._counts and self._copies(index) == count for index, count in types.items())
+        )
 
     def wasm(self, made: StubModule) -> bytes:
         """A module of stubs as it is compiled, which takes longer than all else where its code is known."""

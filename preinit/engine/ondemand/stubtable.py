@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
 
+from ...tuples import NamedTuple
 from .. import ffi
 from ..profile import StoredPart, StoredStubs
-from ..room import has_limit
 from ..runtime import TABLE_ELEMENTS, beside
 from ..tables import table_values
 from ..values import RawValue, Unsuited
@@ -20,9 +20,15 @@ from .stubs import StubModule, Stubs
 #: Functions from which on a module that puts them into a table is compiled.
 _MANY = 500
 
-#: Modules of stubs from which on the next one has all types that are left. Of the hundreds that a large module has, a
-#: dozen is needed besides those of its tables; but each module takes some time, too.
+#: Functions from which on they get their slots while the module of their stubs is compiled.
+_WORTH_A_THREAD = 500
+
+#: Modules of stubs from which on the next one has all types that are left. While CPython starts, 12 of its 855 types
+#: are needed besides those of its tables; but each module takes some time, too.
 _FEW_MODULES = 8
+
+#: Types from which on the code of a module of stubs is kept, though nothing else is new: others are compiled as fast.
+_MANY_TYPES = 32
 
 #: Where a function was put, as one number, for there are tens of thousands: which fill it was, above these bits, and
 #: its place in that.
@@ -60,6 +66,11 @@ class StubTable:
     def extern(self, function: int) -> Any:
         """The stub of a function."""
         return ffi.get_function(self._store, self._table, self._slot(function))
+
+    @property
+    def is_news(self) -> bool:
+        """Whether what was compiled is worth keeping, though no chunk is new."""
+        return bool(self.parts) or any(len(stubs.types) >= _MANY_TYPES for stubs in self.compiled)
 
     def stands_for(self, function: int) -> bool:
         """Whether there is a stub of the function."""
@@ -125,12 +136,17 @@ class StubTable:
         by_type = self._stubs.by_type(functions)
         unknown = self._stubs.unknown(by_type)
         if unknown:
-            made = self._stubs.add_module(unknown if len(self._modules) < _FEW_MODULES else None)
-            if len(functions) < _MANY or has_limit():  # a thread takes address space
-                self._add(made)
+            stored = self._stored(unknown)
+            types = dict(stored.types) if stored else unknown if len(self._modules) < _FEW_MODULES else None
+            made = self._stubs.add_module(types)
+            if stored:
+                self._modules.append(stored.module)
+                instances = self._stubs.take(by_type)
+            elif len(functions) < _WORTH_A_THREAD:
+                self._compile(made, self._stubs.wasm(made))
                 instances = self._stubs.take(by_type)
             else:
-                with beside(partial(self._add, made)):
+                with beside(partial(self._compile, made, self._stubs.wasm(made))):
                     instances = self._stubs.take(by_type)
         else:
             instances = self._stubs.take(by_type)
@@ -138,14 +154,25 @@ class StubTable:
             for _ in range(needed):
                 self._prepared.instantiate(self._store, self._modules[number], self._imports)
 
-    def _add(self, made: StubModule) -> None:
-        stored = next((s for s in self._prepared.stored.stubs if s.types == made.types), None)
-        module = self._prepared.load(stored.code) if stored else None
-        if module is None:
-            module = self._prepared.compile(self._stubs.wasm(made))
-            if self._prepared.keeps_code:
-                self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
+    def _stored(self, types: Collection[int]) -> _Stored | None:
+        """A module that an earlier build compiled, and that has stubs of all those types; None if there is none."""
+        for stored in self._prepared.stored.stubs:
+            if self._stubs.fits(dict(stored.types), types) and (module := self._prepared.load(stored.code)):
+                return _Stored(stored.types, module)
+        return None
+
+    def _compile(self, made: StubModule, wasm: bytes) -> None:
+        module = self._prepared.compile(wasm)
+        if self._prepared.keeps_code:
+            self.compiled.append(StoredStubs(made.types, self._prepared.serialize(module)))
         self._modules.append(module)
+
+
+class _Stored(NamedTuple):
+    """See `StubTable._stored`; `types` as those of a `StubModule`."""
+
+    types: tuple[tuple[int, int], ...]
+    module: ffi.Module
 
 
 def as_filled(values: list[RawValue], replaced: Mapping[bytes, RawValue]) -> list[RawValue]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...binary.constexpr import evaluate
 from ...binary.module import Module, SectionId
 from ...binary.sections import Global, Mode
@@ -9,7 +11,7 @@ from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
 from ...errors.reason import Reason
 from .. import ffi
-from ..room import check_room_to_validate, has_limit
+from ..room import check_room_to_validate
 from ..runtime import EngineSettings, beside, new_engine
 from ..values import EngineError
 
@@ -83,17 +85,18 @@ def _is_valid(module: Module) -> bool:
     """
     from ...binary.outline import outline
 
-    def validate() -> None:
-        ffi.validate(new_engine(EngineSettings("cranelift")), outline(module.data, module.sections, False))
+    def validate(bare: bytes) -> None:
+        ffi.validate(new_engine(EngineSettings("cranelift")), bare)
 
     try:
-        check_room_to_validate(module.data)
-        if _has_much_code(module) and not has_limit():  # a thread takes address space
-            with beside(validate):
-                _ = module.bodies
-        else:
+        if not _has_much_code(module):
             _ = module.bodies  # where they are read, their sizes are checked
-            validate()
+            check_room_to_validate(module.data)
+            validate(outline(module.data, module.sections, False))
+        else:
+            check_room_to_validate(module.data)
+            with beside(partial(validate, outline(module.data, module.sections, False))):
+                _ = module.bodies
     except (InputError, EngineError):
         return False
     return True

@@ -189,7 +189,7 @@ def lost_declarations(module: Module, snapshot: Snapshot, plan: Plan) -> tuple[i
     """Functions that something declared (for `ref.func` in code) which the output no longer has."""
     changed, references = snapshot.tables.changed, snapshot.globals.references
     lost, kept = _exported(module.exports), _exported(plan.exports)
-    kept_segments = []  # a large module's have tens of thousands of functions, few of which are lost
+    kept_segments = []  # with tens of thousands of functions: only looked through where some may be lost
     for index, segment in enumerate(module.elements):
         if segment.table not in changed and index not in snapshot.segments.dropped_elements:
             kept_segments.append(segment)

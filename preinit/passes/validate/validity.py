@@ -73,7 +73,7 @@ class Validity:
         told = unknown is not None
         if not told:
             unknown = self._unknown(depends_on)
-        if own and unknown == [] and self._rest in self._noted(depends_on):
+        if own and unknown == [] and self._folder and self._rest in self._noted(depends_on):
             return
         new = own or (not told and unknown != [])
         if unknown is None and isinstance(wasm, Rope) and len(wasm.pieces) > 1:

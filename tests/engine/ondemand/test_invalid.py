@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 from preinit import errors
 from preinit.binary import encoder as write
+from preinit.binary.module import parse
+from preinit.engine.ondemand import suitability
 from tests.support.both_engines import INIT, SIZES, Outcome, V, attempt, chunks_of
 from tests.support.by_hand import section
 from tests.support.modules import wasm
@@ -99,6 +102,31 @@ def test_what_is_wrong_besides_code_is_found(name: str) -> None:
     head = "" if FIELDS[name].startswith("(import") else f"(func {INIT})"
     tail = "" if head else f"(func {INIT})"
     assert isinstance(refused(f"(module {head} {FIELDS[name]} {tail})").error, errors.InvalidModule)
+
+
+@pytest.mark.parametrize("much", [0, suitability.MUCH_CODE])
+@pytest.mark.parametrize("name", FIELDS)
+def test_what_is_wrong_besides_code_is_found_before_anything_runs(
+    name: str, much: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suitability, "MUCH_CODE", much)  # of much code, bodies are read while the rest is validated
+    try:
+        parsed = parse(wasm(f"(module {FIELDS[name]} (func {INIT}))"))
+    except errors.InputError:
+        return
+    found = suitability.unsuitable(parsed)
+    assert found and found.code == "invalid"
+
+
+@pytest.mark.parametrize("much", [0, suitability.MUCH_CODE])
+@pytest.mark.parametrize("code", [b"\x01\x7f\x00\x0b", b"\x01\x02\x00\x0b\x00", b"\x02\x02\x00\x0b\x02\x00\x0b"])
+def test_bodies_that_do_not_fit_their_section_are_found_before_anything_runs(
+    code: bytes, much: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suitability, "MUCH_CODE", much)
+    found = suitability.unsuitable(parse(module(code)))
+    assert found and found.code == "invalid"
+    assert not [thread for thread in threading.enumerate() if thread.name == "preinit-beside"]
 
 
 def test_a_data_offset_of_another_type_is_found() -> None:

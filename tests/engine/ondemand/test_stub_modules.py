@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from preinit.binary.module import parse
 from preinit.engine.ondemand.stubs import StubModule, Stubs
-from tests.support.both_engines import INIT, same
+from tests.support.both_engines import INIT, built, chunks_of, compiled, files, kept, same
 from tests.support.modules import wasm
 
 KINDS = ("i32", "i64", "f32", "f64")
@@ -61,6 +62,46 @@ def test_where_types_are_called_one_by_one_all_that_are_left_have_one_module(mad
     assert 1 < len(types) < 12
     assert max(map(len, types)) > 80
     assert sorted(index for each in types for index in each) == sorted({index for each in types for index in each})
+
+
+def with_initializers() -> bytes:
+    """The functions of `program`, and exports `i0`, `i1`, ..., each of which calls two of them."""
+    functions = [
+        f"(func $f{i} (param {' '.join(kinds)}) (i32.store (i32.const 0) (i32.const {i})))"
+        for i, kinds in enumerate(TYPES)
+    ]
+    exports = [f'(func (export "i{i}") {call(i)} {call((7 * i + 1) % 100)})' for i in range(100)]
+    return wasm(f"(module (memory 1) {' '.join(functions)} {' '.join(exports)})")
+
+
+def test_what_is_kept_of_stubs_does_not_grow_with_the_initializers(tmp_path: Path) -> None:
+    source = with_initializers()
+    with chunks_of(0):
+        for i in range(40):
+            assert built(tmp_path, source, init_funcs=(f"i{i}",)).wasm
+    (profile,) = kept(tmp_path, source)
+    assert len(profile.chunks) > 60
+    assert len(profile.stubs) <= 16
+
+
+def test_where_only_a_few_stubs_are_new_nothing_is_written(tmp_path: Path) -> None:
+    source = with_initializers()
+    with chunks_of(0):
+        for i in range(6):
+            assert built(tmp_path, source, init_funcs=(f"i{i}",)).wasm
+        before = [(path.read_bytes(), path.stat().st_ino) for path in files(tmp_path)]
+        for names in (("i3", "i1"), ("i0", "i5", "i2"), ("i4",)):
+            assert built(tmp_path, source, init_funcs=names).wasm
+    assert [(path.read_bytes(), path.stat().st_ino) for path in files(tmp_path)] == before
+
+
+def test_stubs_that_an_earlier_build_compiled_are_used(tmp_path: Path) -> None:
+    source = with_initializers()
+    with chunks_of(0):
+        assert built(tmp_path, source, init_funcs=("i3",)).wasm
+        with compiled() as given:
+            assert built(tmp_path, source, init_funcs=("i3",)).wasm
+    assert not given
 
 
 @st.composite
