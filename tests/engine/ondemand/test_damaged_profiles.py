@@ -161,9 +161,9 @@ def test_code_of_another_engine_is_not_loaded(folder: Path) -> None:
 def test_stubs_of_another_engine_are_not_loaded(folder: Path) -> None:
     """A profile with stubs, and without any code of the guest."""
     library = wasm('(module (func (export "begin")))')
-    text = (
-        '(module (import "l" "begin" (func $begin)) (start $begin) (table 2 funcref) (elem (i32.const 0) $f) (func $f))'
-    )
+    functions = [f"(func $f{i} (param {'i32 ' * i}))" for i in range(40)]  # fewer types are not worth a profile
+    text = f"""(module (import "l" "begin" (func $begin)) (start $begin) (table 50 funcref)
+        (elem (i32.const 0) {" ".join(f"$f{i}" for i in range(40))}) {" ".join(functions)})"""
     fields: dict[str, Any] = {"preloads": (("l", library),), "init_funcs": []}
     built(folder, text, timeout=60, **fields)
     (foreign,) = files(folder)
