@@ -29,7 +29,7 @@ class ChunkMaker:
         self._shared_imports = shared_imports(self._module, prepared.erases)
         self._next_number = 1 + max((chunk.number for chunk in prepared.stored.chunks), default=-1)
         self._taken = set(prepared.stored_chunks)  # functions that some chunk has
-        self._ahead = Ahead(prepared.compile)
+        self._ahead = Ahead(prepared.compile_chunk)
         self._choices: dict[int, Choice] = {}  # of chunks that are compiled ahead, by their numbers
         self.bodies = Bodies(self._module, prepared.erases)
         self.new: list[StoredChunk] = []
@@ -69,7 +69,7 @@ class ChunkMaker:
             if choice.long or choice.rest:
                 module = self._ahead.beside(number, chunk, lambda: self._follow(choice))
             else:
-                module = self._prepared.compile(chunk.wasm)
+                module = self._prepared.compile_chunk(chunk.wasm)
         else:
             number, chunk, module = ready
             self._follow(self._choices.pop(number))

@@ -15,6 +15,7 @@ from preinit.engine.ondemand import chunk as chunk_module
 from preinit.engine.ondemand import maker
 from preinit.engine.ondemand.ahead import Ahead
 from preinit.engine.ondemand.chunk import LONGEST, Chunk
+from preinit.engine.ondemand.prepared import SMALL
 from preinit.engine.runtime import EngineSettings, new_engine
 from preinit.errors import GuestTrap
 from tests.support.both_engines import INIT, attempt, built, chunks, compiled, same
@@ -294,3 +295,12 @@ def test_where_no_thread_can_be_started_it_is_compiled_when_it_is_needed(
     assert ahead.take(2) is not None
     assert ahead.take(1) is not None
     assert compiler.asked == [b"\2", b"\1"]
+
+
+def test_a_large_part_that_the_guest_waits_for_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One core compiles it for the engine that runs it: others are busy, and code of another engine is written down."""
+    written: list[object] = []
+    monkeypatch.setattr(ffi, "serialize", written.append)
+    found = attempt(calling(long(size=4 * SMALL)), engine="ondemand")
+    assert found.report and found.report.engine.name == "ondemand"
+    assert not written
