@@ -85,12 +85,13 @@ class Stubs:
         self._bases.append([])
         return made
 
-    def fits(self, types: Mapping[int, int], needed: Collection[int]) -> bool:
-        """Whether a module with so many stubs of those types can be the next one, and has all that are `needed`."""
+    def fits(self, types: Sequence[tuple[int, int]], needed: Collection[int]) -> bool:
+        """Whether the module of stubs that has those, see `StubModule`, can be the next one, and has all `needed`."""
+        counts = dict(types)
         return (
-            types.keys() >= set(needed)
-            and types.keys().isdisjoint(self._modules)
-            and all(index in self._counts and self._copies(index) == count for index, count in types.items())
+            counts.keys() >= set(needed)
+            and counts.keys().isdisjoint(self._modules)
+            and list(types) == [(index, self._copies(index)) for index in sorted(counts.keys() & self._counts.keys())]
         )
 
     def wasm(self, made: StubModule) -> bytes:

@@ -139,7 +139,7 @@ class StubTable:
             stored = self._stored(unknown)
             types = dict(stored.types) if stored else unknown if len(self._modules) < _FEW_MODULES else None
             made = self._stubs.add_module(types)
-            if stored:
+            if stored:  # as `fits` has it, `made` is what that module has
                 self._modules.append(stored.module)
                 instances = self._stubs.take(by_type)
             elif len(functions) < _WORTH_A_THREAD:
@@ -157,7 +157,7 @@ class StubTable:
     def _stored(self, types: Collection[int]) -> _Stored | None:
         """A module that an earlier build compiled, and that has stubs of all those types; None if there is none."""
         for stored in self._prepared.stored.stubs:
-            if self._stubs.fits(dict(stored.types), types) and (module := self._prepared.load(stored.code)):
+            if self._stubs.fits(stored.types, types) and (module := self._prepared.load(stored.code)):
                 return _Stored(stored.types, module)
         return None
 

@@ -135,3 +135,18 @@ def test_each_function_has_a_slot_of_its_own_where_a_stub_of_its_type_is(
         assert stubs.functions[slot] == function
         assert at_slot[slot] == module.function_types[function]
     assert sum(function >= 0 for function in stubs.functions) == len(asked)
+
+
+def test_a_module_of_stubs_fits_that_has_exactly_what_the_next_one_would_have() -> None:
+    stubs = Stubs(parse(program([], chain=False)), tail_calls=True)
+    made = stubs.add_module({3, 5})
+    following = stubs.add_module({1, 2, 7}).types
+    fresh = Stubs(parse(program([], chain=False)), tail_calls=True)
+    assert fresh.fits(made.types, {5})
+    assert fresh.fits(following, {1, 7})
+    assert not fresh.fits(made.types, {4})
+    (first, second) = made.types
+    for other in [(second, first), (first, first, second), ((3, 2), second), (first, second, (9_999, 1))]:
+        assert not fresh.fits(other, {5})
+    fresh.add_module({5})
+    assert not fresh.fits(made.types, {3})
