@@ -7,7 +7,7 @@ ones where it stops. An instruction that isn't known ends the search: nothing is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache, cached_property
 from operator import itemgetter
 
@@ -72,10 +72,40 @@ class Simple(NamedTuple):
     target: int
 
 
+class SimpleInstructions(NamedTuple):
+    """Some of them, in order: a list of each of their fields, for there are tens of thousands."""
+
+    opcodes: bytearray
+    starts: list[int]
+    ends: list[int]
+    targets: list[int]
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return len(self.opcodes)
+
+    def add(self, opcode: int, start: int, end: int, target: int) -> None:
+        """One more."""
+        self.opcodes.append(opcode)
+        self.starts.append(start)
+        self.ends.append(end)
+        self.targets.append(target)
+
+    def extend(self, more: SimpleInstructions) -> None:
+        """Some more."""
+        for own, others in zip(self, more, strict=True):
+            own.extend(others)
+
+    def each(self) -> Iterator[Simple]:
+        """One by one."""
+        return map(Simple, *self)
+
+
 class Scan(NamedTuple):
     """The same as a `Search`, with `simple` instructions apart: most are calls."""
 
-    simple: list[Simple]
+    simple: SimpleInstructions
     others: list[Instruction]
     types: list[Reference]
     unknown: int | None
@@ -83,7 +113,7 @@ class Scan(NamedTuple):
 
 #: Reads a body on from an offset; from where it begins, its locals, too. Gives what a `Decoder` finds, simple
 #: instructions and others, and where it stopped, which is before what it does not know.
-Fast = Callable[[int], tuple[list[Simple], list[Instruction], int]]
+Fast = Callable[[int], tuple[SimpleInstructions, list[Instruction], int]]
 
 #: Most instructions that one search finds: each takes some hundred bytes.
 MOST_FOUND = 500_000
@@ -97,9 +127,17 @@ _FEW_BYTES = 2_500
 _INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
 
 
-def _nothing(at: int) -> tuple[list[Simple], list[Instruction], int]:
+def in_lists(instructions: Iterable[Simple] = ()) -> SimpleInstructions:
+    """These."""
+    found = SimpleInstructions(bytearray(), [], [], [])
+    for each in instructions:
+        found.add(*each)
+    return found
+
+
+def _nothing(at: int) -> tuple[SimpleInstructions, list[Instruction], int]:
     """Reads nothing: each instruction is looked at by itself."""
-    return [], [], at
+    return in_lists(), [], at
 
 
 class Decoder:
@@ -134,7 +172,7 @@ class Decoder:
         kind_of = self._kind_of
         found += [
             Instruction(opcode, start - 1, end, (Reference(kind_of[opcode], start, end, target),))
-            for opcode, start, end, target in simple
+            for opcode, start, end, target in simple.each()
         ]
         found.sort(key=_START)
         return Search(found, types, unknown)
@@ -142,18 +180,17 @@ class Decoder:
     def scan(self, data: bytes, start: int, end: int, fast: Fast | None = None) -> Scan:
         """The same, as it is found. `fast`: what can read some of it in less time."""
         at = Cursor(data, start, end, "function body")
-        simple: list[Simple] = []
+        simple = in_lists()
         found: list[Instruction] = []
         types: list[Reference] = []
         begin = start
         following = None if fast else self._next
-        new, add = tuple.__new__, simple.append  # tens of thousands: a named tuple's own way takes twice as long
-        left = MOST_FOUND
+        add, left = simple.add, MOST_FOUND
         try:
             position = start
             if fast:
                 simple, found, position = fast(start)
-                add, left = simple.append, left - len(simple) - len(found)
+                add, left = simple.add, left - simple.number - len(found)
             if position == start:
                 for _ in range(at.count(2)):  # locals
                     at.u32()
@@ -172,7 +209,7 @@ class Decoder:
                         index = data[first] & 0x7F | data[first + 1] << 7
                     else:
                         index = data[first] if length == 1 else _u32(data, first, position)
-                    add(new(Simple, (data[begin], first, position, index)))
+                    add(data[begin], first, position, index)
                     continue
                 begin = position = match.end() if match else position
                 if not left:
@@ -185,7 +222,7 @@ class Decoder:
                     return Scan(simple, found, types, begin)
                 if instruction.opcode in self._kind_of:
                     ((_, first, last, index),) = instruction.references
-                    add(new(Simple, (instruction.opcode, first, last, index)))
+                    add(instruction.opcode, first, last, index)
                     left -= 1
                 elif instruction.opcode in self.opcodes:
                     found.append(instruction)
@@ -198,9 +235,9 @@ class Decoder:
                 position = at.position
                 if fast:
                     more, others, position = fast(position)
-                    simple += more
+                    simple.extend(more)
                     found += others
-                    left -= len(more) + len(others)
+                    left -= more.number + len(others)
         except InputError:
             return Scan(simple, found, types, begin)
 

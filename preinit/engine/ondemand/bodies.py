@@ -7,7 +7,16 @@ from functools import cached_property
 
 from ...binary.bodies import Body
 from ...binary.growth import GROWTH
-from ...binary.instructions import MOST_FOUND, Instruction, Reference, Scan, Simple, decoder
+from ...binary.instructions import (
+    MOST_FOUND,
+    Instruction,
+    Reference,
+    Scan,
+    Simple,
+    SimpleInstructions,
+    decoder,
+    in_lists,
+)
 from ...binary.module import Module
 from ...binary.opcodes import CALL, REF_FUNC, RETURN_CALL, TABLE_CHANGES, Kind
 from ...tuples import NamedTuple
@@ -30,7 +39,7 @@ class Named(NamedTuple):
     once; `references`: those to which it makes references.
     """
 
-    functions: Sequence[Simple]
+    functions: SimpleInstructions
     indices: Sequence[Simple]
     others: Sequence[Instruction]
     types: Sequence[Reference]
@@ -87,16 +96,16 @@ class Bodies:
 
     def _checked(self, scan: Scan) -> Named:
         simple, others, types, unknown = scan
-        if len(simple) + len(others) >= MOST_FOUND:
+        if simple.number + len(others) >= MOST_FOUND:
             raise Unsuited("large-function", f"a function names more than {MOST_FOUND} others")
         if unknown is not None:
             raise Unsuited("unknown-instruction", f"an instruction is not known (byte offset {unknown:#x})")
         for instruction in others:
             if any(r.kind in (Kind.DATA, Kind.ELEMENT) for r in instruction.references):
                 raise Unsuited("code-names-segment", f"code names a segment (byte offset {instruction.start:#x})")
-        if {opcode for opcode, _, _, _ in simple} <= {CALL}:
-            return Named(simple, (), others, types, _targets(simple), ())
-        functions = [each for each in simple if each.opcode in _OF_FUNCTIONS]
+        if simple.opcodes.count(CALL) == simple.number:
+            return Named(simple, (), others, types, tuple(dict.fromkeys(simple.targets)), ())
+        functions = [each for each in simple.each() if each.opcode in _OF_FUNCTIONS]
         referring = [each for each in functions if each.opcode == REF_FUNC]
         for each in referring:
             if each.target not in self._declared:
@@ -106,8 +115,8 @@ class Bodies:
                     f"code names a function that nothing declares (byte offset {each.start - 1:#x})",
                 )
         callees = _targets(each for each in functions if each.opcode != REF_FUNC)
-        indices = [each for each in simple if each.opcode not in _OF_FUNCTIONS]
-        return Named(functions, indices, others, types, callees, _targets(referring))
+        indices = [each for each in simple.each() if each.opcode not in _OF_FUNCTIONS]
+        return Named(in_lists(functions), indices, others, types, callees, _targets(referring))
 
     def is_known(self, function: int) -> bool:
         """Whether a chunk can hold that function."""

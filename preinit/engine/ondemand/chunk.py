@@ -319,7 +319,8 @@ def _edits(bodies: Bodies, needs: _Needs, function: int) -> Sequence[tuple[int, 
     """What replaces which bytes of the file, in order."""
     names = bodies[function]
     codes = needs.function_codes
-    calls = [(start, end, codes[target]) for _, start, end, target in names.functions]
+    _, starts, ends, targets = names.functions
+    calls = list(zip(starts, ends, map(codes.__getitem__, targets), strict=True))
     others = list(_other_edits(names, needs))
     erased = bodies.erased.get(function)
     if erased is not None:

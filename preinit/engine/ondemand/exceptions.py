@@ -37,6 +37,9 @@ _EMPTY = 0x40
 #: What code with exceptions is found by.
 EXCEPTIONS = frozenset((TRY_TABLE, THROW, THROW_REF))
 
+#: Instructions with the index of a type, and nothing else.
+_OF_TYPES = frozenset(opcode for opcode, immediates in IMMEDIATES.items() if immediates == Kind.TYPE)
+
 #: Stands among a chunk's guards for the host's function that is called instead of throwing.
 THROWN = (THROW, 0)
 
@@ -88,15 +91,20 @@ def has_exceptions(module: Module, body: Body, scan: Scan, types: frozenset[int]
 
     What may name an exception was found as such: looking at each instruction takes a hundred times as long.
     """
-    if any(each.target in types for each in scan.simple if IMMEDIATES[each.opcode] == Kind.TYPE):
+    if not _OF_TYPES.isdisjoint(scan.simple.opcodes) and any(
+        each.target in types for each in scan.simple.each() if each.opcode in _OF_TYPES
+    ):
         return True
     for instruction in scan.others:
         if instruction.opcode in EXCEPTIONS:
             return True
-        if any(r.kind == Kind.TYPE and r.target in types for r in instruction.references):
-            return True
+        for reference in instruction.references:
+            if reference.target in types and reference.kind == Kind.TYPE:
+                return True
         if may_have_type(instruction, module.data, KINDS_OF_EXCEPTION):
             return True
+    if not module.data[body.start]:
+        return False
     at = Cursor(module.data, body.start, body.end, "function body")
     for _ in range(at.count(2)):
         at.u32()

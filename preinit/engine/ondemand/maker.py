@@ -73,8 +73,9 @@ class ChunkMaker:
         else:
             number, chunk, module = ready
             self._follow(self._choices.pop(number))
-        live = (self._prepared.engine, module) if self._prepared.keeps_code else None
-        bodies = self._module.bodies_fingerprint(chunk.functions)
+        live, bodies = None, ""
+        if self._prepared.keeps_code:
+            live, bodies = (self._prepared.engine, module), self._module.bodies_fingerprint(chunk.functions)
         self.new.append(StoredChunk(number, *chunk[2:], bodies, b"", live))
         return chunk._replace(wasm=b""), module
 

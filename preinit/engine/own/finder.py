@@ -7,10 +7,8 @@ of its time in Python with. Whatever is not common it leaves to that, and goes o
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from itertools import repeat
 
-from ...binary.instructions import Decoder, Instruction, Reference, Scan, Simple
+from ...binary.instructions import Decoder, Instruction, Reference, Scan, SimpleInstructions
 from ...binary.opcodes import (
     ABSTRACT,
     BLOCK_TYPE,
@@ -29,7 +27,8 @@ from .module import OwnInstance, OwnModule
 _LONGEST = 1 << 18
 
 #: Where things are in the module's memory, see finder.wat.
-_TYPES, _BODY, _FOUND, _INDIRECT = 0x1800, 0x10000, 0x60000, 0x260000
+_TYPES, _BODY, _OPCODES, _INDIRECT = 0x1800, 0x10000, 0x60000, 0x260000
+_COLUMNS = 0x80000, 0x100000, 0x180000
 #: A number of 20 bits.
 _COUNT = (1 << 20) - 1
 
@@ -80,12 +79,12 @@ class Finder:
                 return self._decoder.scan(data, start, end)
             size = end - start
             own.memory[_BODY : _BODY + size] = memoryview(data)[start:end]
+            first = _find(own, 0, size, start)
+            if first[2] == end > start:  # all of it
+                return Scan(first[0], first[1], [], None)
 
-            def fast(at: int) -> tuple[list[Simple], list[Instruction], int]:
-                said = own.call("find", at - start, size, start)
-                rows = _rows(own, _FOUND, said >> 20 & _COUNT, 4)
-                simple = list(map(tuple.__new__, repeat(Simple), rows))  # its own way takes twice as long
-                return simple, _indirect(own, said >> 40), start + (said & _COUNT)
+            def fast(at: int) -> tuple[SimpleInstructions, list[Instruction], int]:
+                return _find(own, at - start, size, start) if at > start else first
 
             return self._decoder.scan(data, start, end, fast)
 
@@ -108,20 +107,30 @@ class Finder:
         return self._own
 
 
-def _rows(own: OwnInstance, place: int, count: int, columns: int) -> Iterator[tuple[int, ...]]:
-    """So many rows of numbers."""
-    numbers = iter(own.memory[place : place + 4 * columns * count].cast("I").tolist() if count else ())
-    return zip(*[numbers] * columns, strict=True)
+def _find(own: OwnInstance, at: int, size: int, base: int) -> tuple[SimpleInstructions, list[Instruction], int]:
+    """See `instructions.Fast`, of the body of so many bytes that begins at `base` in the file; `at` is counted from
+    there."""
+    said = own.call("find", at, size, base)
+    count = said >> 20 & _COUNT
+    columns = [_numbers(own, place, count) for place in _COLUMNS]
+    simple = SimpleInstructions(bytearray(own.memory[_OPCODES : _OPCODES + count]), *columns)
+    return simple, _indirect(own, said >> 40), base + (said & _COUNT)
+
+
+def _numbers(own: OwnInstance, place: int, count: int) -> list[int]:
+    """So many numbers."""
+    return own.memory[place : place + 4 * count].cast("I").tolist() if count else []
 
 
 def _indirect(own: OwnInstance, count: int) -> list[Instruction]:
     """The indirect calls that were found: of their references, that to a type."""
     if not count:
         return []
-    new = tuple.__new__
+    new = tuple.__new__  # a named tuple's own way takes twice as long
+    numbers = iter(_numbers(own, _INDIRECT, 5 * count))
     return [
         new(Instruction, (opcode, start - 1, ends, (new(Reference, (Kind.TYPE.value, start, end, index)),)))
-        for opcode, start, end, index, ends in _rows(own, _INDIRECT, count, 5)
+        for opcode, start, end, index, ends in zip(*[numbers] * 5, strict=True)
     ]
 
 

@@ -4,8 +4,12 @@
 ;;          prefixes 0xfb to 0xfe
 ;; 0x01800  for each byte, whether it is a block type, a heap type, or a value type among locals: bits 0, 1, 2
 ;; 0x10000  the function body: at most 256 KiB, and some zeros
-;; 0x60000  what was found: an i32 each for the opcode, where the index starts, where it ends, the index
-;; 0x260000 the same of indirect calls, whose index is that of a type; and another i32: where the instruction ends
+;; 0x60000  what was found: a byte each for the opcode; then, an i32 each:
+;; 0x80000  where the index starts
+;; 0x100000 where it ends
+;; 0x180000 the index
+;; 0x260000 of indirect calls, an i32 each for the opcode, where the index of the type starts, where it ends, that index, and
+;;          where the instruction ends
 (module
   (memory (export "memory") 0x42)
 
@@ -147,13 +151,13 @@
                                       (i32.load8_u (local.get $opcode))))
                                   (local.set $index (call $u32))
                                   (br_if $stop (global.get $fails))
-                                  (i32.store offset=0x60000 (local.get $found) (local.get $opcode))
-                                  (i32.store offset=0x60004 (local.get $found)
+                                  (i32.store8 offset=0x60000 (i32.shr_u (local.get $found) (i32.const 2)) (local.get $opcode))
+                                  (i32.store offset=0x80000 (local.get $found)
                                     (i32.add (local.get $base) (i32.sub (local.get $begin) (i32.const 0xffff))))
-                                  (i32.store offset=0x60008 (local.get $found)
+                                  (i32.store offset=0x100000 (local.get $found)
                                     (i32.add (local.get $base) (i32.sub (global.get $at) (i32.const 0x10000))))
-                                  (i32.store offset=0x6000c (local.get $found) (local.get $index))
-                                  (local.set $found (i32.add (local.get $found) (i32.const 16)))
+                                  (i32.store offset=0x180000 (local.get $found) (local.get $index))
+                                  (local.set $found (i32.add (local.get $found) (i32.const 4)))
                                   (br $next))
                                 (call $integer)
                                 (br $typed))
@@ -202,7 +206,7 @@
     (i64.or
       (i64.extend_i32_u (i32.sub (local.get $begin) (i32.const 0x10000)))
       (i64.or
-        (i64.shl (i64.extend_i32_u (i32.shr_u (local.get $found) (i32.const 4))) (i64.const 20))
+        (i64.shl (i64.extend_i32_u (i32.shr_u (local.get $found) (i32.const 2))) (i64.const 20))
         (i64.shl (i64.extend_i32_u (i32.div_u (local.get $indirect) (i32.const 20))) (i64.const 40)))))
 
   ;; Alignment and offset of the first memory. With the index of a memory between them, it fails.

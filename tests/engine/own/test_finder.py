@@ -128,7 +128,7 @@ def test_bytes_of_all_kinds_are_read_as_python_reads_them(
     else:  # what is not valid may be said to be unknown at different places: one of them reads longer integers
         ends = min(len(data) if one.unknown is None else one.unknown for one in (found, expected))
         before_that = [
-            [[each for each in part if each.end <= ends] for part in (one.simple, one.others, one.types)]
+            [[each for each in part if each.end <= ends] for part in (one.simple.each(), one.others, one.types)]
             for one in (found, expected)
         ]
         assert before_that[0] == before_that[1]
