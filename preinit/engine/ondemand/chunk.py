@@ -253,10 +253,9 @@ class _Needs:
             names = bodies[function]
             for reference in names.types:
                 self._type(reference.target)
-            for callee in names.callees:
-                self._function(callee, False, inside)
-            for callee in names.references:
-                self._function(callee, True, inside)
+            self._functions(names.callees, inside)
+            self._functions(names.references, inside)
+            self.named.update(dict.fromkeys(names.references))
             for each in names.indices:
                 if IMMEDIATES[each.opcode] == Kind.GLOBAL:
                     self._global(each.target)
@@ -295,13 +294,10 @@ class _Needs:
                 raise Unsuited("invalid", "code names a type that does not exist")
             self.types[index] = len(self.types)
 
-    def _function(self, index: int, as_reference: bool, inside: frozenset[int]) -> None:
-        if index >= len(self._module.function_types):
+    def _functions(self, indices: Sequence[int], inside: frozenset[int]) -> None:
+        if max(indices, default=0) >= len(self._module.function_types):
             raise Unsuited("invalid", "code names a function that does not exist")
-        if index not in inside:
-            self.imports[index] = None
-        if as_reference:
-            self.named[index] = None
+        self.imports.update(dict.fromkeys(index for index in indices if index not in inside))
 
     def _global(self, index: int) -> None:
         if index not in self.globals:

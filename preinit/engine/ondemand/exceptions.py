@@ -17,6 +17,7 @@ from ...binary.module import Module
 from ...binary.opcodes import (
     CALL_INDIRECT,
     IMMEDIATES,
+    NUMERIC,
     REF_NULL,
     RETURN_CALL_INDIRECT,
     SELECT_TYPED,
@@ -103,7 +104,7 @@ def has_exceptions(module: Module, body: Body, scan: Scan, types: frozenset[int]
                 return True
         if may_have_type(instruction, module.data, KINDS_OF_EXCEPTION):
             return True
-    if not module.data[body.start]:
+    if _has_plain_locals(module.data, body.start):
         return False
     at = Cursor(module.data, body.start, body.end, "function body")
     for _ in range(at.count(2)):
@@ -111,6 +112,21 @@ def has_exceptions(module: Module, body: Body, scan: Scan, types: frozenset[int]
         if _holds_exception(read_value_type(at)):
             return True
     return False
+
+
+def _has_plain_locals(data: bytes, at: int) -> bool:
+    """Whether all locals of a function body, which begins there and could be read, are numbers, as nearly always."""
+    groups = data[at]
+    if groups > 0x7F:
+        return False
+    at += 1
+    for _ in range(groups):
+        while data[at] > 0x7F:
+            at += 1
+        if data[at + 1] not in NUMERIC:
+            return False
+        at += 2
+    return True
 
 
 def edits(module: Module, body: Body, scan: Scan) -> Iterator[Edit]:

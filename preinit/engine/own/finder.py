@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from ...binary.instructions import Decoder, Instruction, Reference, Scan, SimpleInstructions
+from ...binary.instructions import Decoder, Instruction, Reference, Scan, SimpleInstructions, in_lists
 from ...binary.opcodes import (
     ABSTRACT,
     BLOCK_TYPE,
@@ -112,20 +112,21 @@ def _find(own: OwnInstance, at: int, size: int, base: int) -> tuple[SimpleInstru
     there."""
     said = own.call("find", at, size, base)
     count = said >> 20 & _COUNT
+    indirect = _indirect(own, said >> 40) if said >> 40 else []
+    if not count:
+        return in_lists(), indirect, base + (said & _COUNT)
     columns = [_numbers(own, place, count) for place in _COLUMNS]
     simple = SimpleInstructions(bytearray(own.memory[_OPCODES : _OPCODES + count]), *columns)
-    return simple, _indirect(own, said >> 40), base + (said & _COUNT)
+    return simple, indirect, base + (said & _COUNT)
 
 
 def _numbers(own: OwnInstance, place: int, count: int) -> list[int]:
     """So many numbers."""
-    return own.memory[place : place + 4 * count].cast("I").tolist() if count else []
+    return own.memory[place : place + 4 * count].cast("I").tolist()
 
 
 def _indirect(own: OwnInstance, count: int) -> list[Instruction]:
     """The indirect calls that were found: of their references, that to a type."""
-    if not count:
-        return []
     new = tuple.__new__  # a named tuple's own way takes twice as long
     numbers = iter(_numbers(own, _INDIRECT, 5 * count))
     return [
