@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from . import encoder as write
 from .constexpr import ConstantExpression
 from .cursor import Cursor
 from .digest import fingerprint
+from .instructions import Scan
 from .large import joined
 from .mapped import give_back
 from .module import Module, Section, SectionId, read_sections
@@ -26,7 +27,7 @@ from .rope import Rope
 from .sections import ExternKind, read_data, read_elements, read_exports, read_globals, read_memories, read_tables
 
 #: A body that is valid whatever the function's type: no locals, `unreachable`, `end`.
-_UNREACHABLE = b"\0\0\x0b"
+UNREACHABLE = b"\0\0\x0b"
 
 #: Sections that a body depends on as a whole.
 _WHOLE = (SectionId.TYPE, SectionId.IMPORT, SectionId.FUNCTION, SectionId.TAG)
@@ -73,17 +74,21 @@ def outline(
     contents: bool = True,
     module: Module | None = None,
     kept: Sequence[range] = (),
+    standing: Mapping[int, bytes] = MappingProxyType({}),
 ) -> bytes:
     """The module without custom sections, each body replaced by one that traps; `contents`: what segments hold, too.
 
     It may be there all the same: where segments are short, to copy what they hold takes less time than to read all.
 
-    `module`: one with the same code section; `kept`: ranges of its bodies, in order, that are not replaced.
+    `module`: one with the same code section; `kept`: ranges of its bodies, in order, that are not replaced. `standing`:
+    what sections are replaced by.
     """
-    rope = _rope(wasm)
+    rope = as_rope(wasm)
     pieces: list[list[bytes | memoryview]] = []
     for section in sections:
-        if section.id == SectionId.CODE:
+        if section.id in standing:
+            pieces.append(write.section(section.id, standing[section.id]))
+        elif section.id == SectionId.CODE:
             if module:  # a rope has the same bytes as a view, which nothing but a copy of could be read
                 count, _ = module.code_entries()
             else:
@@ -105,7 +110,7 @@ def _has_short(rope: Rope, section: Section) -> bool:
 
 def _entries(module: Module | None, count: int, kept: Sequence[range]) -> Iterator[bytes | memoryview]:
     """The `count` entries of a code section: those that are kept as they are in `module`, else such that trap."""
-    traps, done = write.code_entry(_UNREACHABLE), 0
+    traps, done = write.code_entry(UNREACHABLE), 0
     if module and kept:
         view, bodies = memoryview(module.data), module.bodies
         for numbers in kept:
@@ -192,7 +197,7 @@ def context(
     Of a global, that is its type and the functions that it declares; of a memory, its address type and page size; of
     a table, its types; of an element segment, its type and what it declares.
     """
-    rope = _rope(wasm)
+    rope = as_rope(wasm)
     told: list[bytes] = []
     declared: set[int] = set()
     segments = None
@@ -252,11 +257,15 @@ def rest_digest(module: Module) -> bytes:
     return fingerprint(*pieces)
 
 
-def in_doubt(known: Context, wanted: Context, module: Module) -> list[range] | None:
+#: Gives what a `decoder` of functions finds in the body `data[start:end]`.
+Scanner = Callable[[bytes, int, int], Scan]
+
+
+def in_doubt(known: Context, wanted: Context, module: Module, scan: Scanner | None = None) -> list[range] | None:
     """Of bodies of `module` that are valid in one context, those that may not be in another one; None: all of them.
 
     More to name does no harm; less of it only where a body names what is gone. Few bytes of a large module's code look
-    as if it did, and whether they do, only decoding the body tells, which validating it does.
+    as if it did, and whether they do, only decoding the body tells, with `scan`; else validating it does.
     """
     if known.fixed != wanted.fixed:
         return None
@@ -283,7 +292,15 @@ def in_doubt(known: Context, wanted: Context, module: Module) -> list[range] | N
         room -= module.bodies.size(index)
         if room < 0:
             return None
+    if scan and not fewer:
+        found = {index for index in found if _may_refer(scan(module.data, *module.bodies[index][1:]), functions)}
     return [range(index, index + 1) for index in sorted(found)]
+
+
+def _may_refer(scan: Scan, functions: Collection[int]) -> bool:
+    """Whether a body may have references to some functions."""
+    found = zip(scan.simple.opcodes, scan.simple.targets, strict=True)
+    return scan.unknown is not None or any(opcode == REF_FUNC and target in functions for opcode, target in found)
 
 
 def _places(pattern: re.Pattern[bytes], module: Module, section: Section) -> Iterator[int]:
@@ -313,15 +330,33 @@ def _spellings(number: int) -> Iterator[bytes]:
 
 def context_of_same_code(wasm: bytes | Rope, module: Module) -> tuple[Context, tuple[Section, ...]] | None:
     """The `context` and the sections of a binary, if its code section is that of `module`, byte for byte."""
-    rope = _rope(wasm)
+    rope = as_rope(wasm)
     sections = read_sections(rope)
     code = module.section(SectionId.CODE)
     found = next((section for section in sections if section.id == SectionId.CODE), None)
     if not code or not found or not _is_same(rope, found, module):
         return None
-    read = _entries_read(module)
-    known = {s.id: read[s.id] for s in sections if s.id in read and _is_same(rope, s, module)}
-    return context(rope, sections, known), sections
+    return context(rope, sections, entries_of(rope, sections, module)), sections
+
+
+def entries_of(wasm: bytes | Rope, sections: Iterable[Section], module: Module) -> dict[int, Sequence[Any]]:
+    """The entries of those of its sections that are in `_READ`; those are not read that are the module's.
+
+    Raises what reading them raises, and `Malformed` where bytes are left over.
+    """
+    rope, known = as_rope(wasm), _entries_read(module)
+    found: dict[int, Sequence[Any]] = {}
+    for section in sections:
+        if section.id not in _READ:
+            continue
+        if _is_same(rope, section, module):
+            found[section.id] = known[section.id]
+            continue
+        at = rope.cursor(section.start, section.end, section.label)
+        found[section.id] = _READ[section.id](at)
+        if at.remaining:
+            raise at.fail(f"{at.remaining} bytes are left over")
+    return found
 
 
 def _is_same(rope: Rope, section: Section, module: Module) -> bool:
@@ -332,5 +367,5 @@ def _is_same(rope: Rope, section: Section, module: Module) -> bool:
     return module.data.startswith(rope.part(section.start, section.end), own.start)
 
 
-def _rope(wasm: bytes | Rope) -> Rope:
+def as_rope(wasm: bytes | Rope) -> Rope:
     return wasm if isinstance(wasm, Rope) else Rope([wasm])

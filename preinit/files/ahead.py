@@ -13,8 +13,8 @@ from .replace import Partial
 #: Bytes of an output from which on a thread pays.
 _LARGE = 1 << 20
 
-#: Bytes between two looks at whether it is still wanted.
-_AT_ONCE = 4 << 20
+#: Bytes between two looks at whether it is still wanted; before each, it waits for Python's lock.
+_AT_ONCE = 32 << 20
 
 
 class Ahead:

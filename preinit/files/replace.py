@@ -94,12 +94,12 @@ def _remove_left(folder: str) -> None:
 def write_all(number: int, *pieces: bytes | memoryview) -> None:
     """Writes all of the `pieces` to a descriptor, which may be a pipe that does not block."""
     for piece in pieces:
-        for view in in_turn(piece):
-            _write(number, view)
+        view = memoryview(piece)
+        for part in in_turn(view[_sent(number, view) :]):
+            _write(number, part)
 
 
 def _write(number: int, view: memoryview) -> None:
-    view = view[_sent(number, view) :]
     while view:
         try:
             view = view[os.write(number, view) :]

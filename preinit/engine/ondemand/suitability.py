@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ...binary.constexpr import evaluate
 from ...binary.module import Module, SectionId
 from ...binary.sections import Global, Mode
@@ -12,7 +10,7 @@ from ...errors import InputError
 from ...errors.reason import Reason
 from .. import ffi
 from ..room import check_room_to_validate
-from ..runtime import EngineSettings, beside, new_engine
+from ..runtime import EngineSettings, new_engine
 from ..values import EngineError
 
 #: Bytes of code below which compiling everything is as fast.
@@ -83,20 +81,14 @@ def _is_valid(module: Module) -> bool:
 
     What is left out of the module that is run would not be validated: exports, segments, the start function.
     """
+    from ...binary.few import outline_of_few
     from ...binary.outline import outline
 
-    def validate(bare: bytes) -> None:
-        ffi.validate(new_engine(EngineSettings("cranelift")), bare)
-
     try:
-        if not _has_much_code(module):
-            _ = module.bodies  # where they are read, their sizes are checked
-            check_room_to_validate(module.data)
-            validate(outline(module.data, module.sections, False))
-        else:
-            check_room_to_validate(module.data)
-            with beside(partial(validate, outline(module.data, module.sections, False))):
-                _ = module.bodies
+        _ = module.bodies  # where they are read, their sizes are checked
+        check_room_to_validate(module.data)
+        bare = outline_of_few(module.data, module.sections, module) or outline(module.data, module.sections, False)
+        ffi.validate(new_engine(EngineSettings("cranelift")), bare)
     except (InputError, EngineError):
         return False
     return True

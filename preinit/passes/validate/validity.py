@@ -61,7 +61,8 @@ class Validity:
         if not self._pays or self._code is None:
             check(_joined(wasm), parallel)
             return
-        from ...binary.outline import context_of_same_code, outline  # not every build has use for it
+        from ...binary.few import outline_of_few  # not every build has use for these
+        from ...binary.outline import context_of_same_code, outline
 
         own = wasm is self._module.data
         made = (self._input, self._module.sections) if own else context_of_same_code(wasm, self._module)
@@ -80,7 +81,8 @@ class Validity:
             unknown = self._unknown_of_input(depends_on, parallel)
         if unknown is not None:
             try:
-                check(outline(wasm, sections, False, self._module, unknown), parallel)
+                few = None if unknown else outline_of_few(wasm, sections, self._module)
+                check(few or outline(wasm, sections, False, self._module, unknown), parallel)
             except REFUSALS:
                 unknown = None  # the offsets are not those of the output
         if unknown is None:
@@ -97,9 +99,7 @@ class Validity:
 
     def _unknown_of_input(self, wanted: Context, parallel: bool) -> list[range] | None:
         """The same once the input was validated, which is in one piece: the output would have to be joined."""
-        from ...binary.outline import in_doubt
-
-        doubted = in_doubt(self._input, wanted, self._module)
+        doubted = self._in_doubt(self._input, wanted)
         if doubted is not None:
             try:
                 check(self._module.data, parallel)
@@ -110,23 +110,34 @@ class Validity:
 
     def _doubted(self, wanted: Context) -> list[range] | None:
         """The module's bodies that may not be valid there, though they are elsewhere; None where that is not known."""
-        from ...binary.outline import in_doubt
-
         if wanted in self._known:
             return []
-        found = (in_doubt(known, wanted, self._module) for known in self._known)
+        found = (self._in_doubt(known, wanted) for known in self._known)
         return next((doubted for doubted in found if doubted is not None), None)
+
+    def _in_doubt(self, known: Context, wanted: Context) -> list[range] | None:
+        """Of the module's bodies that are valid in one context, those that may not be in another; None: all."""
+        from ...binary.instructions import decoder
+        from ...binary.opcodes import Kind
+        from ...binary.outline import in_doubt
+        from ...engine.own.finder import Finder
+
+        finder = Finder(decoder(frozenset((Kind.FUNCTION,))))
+        try:
+            return in_doubt(known, wanted, self._module, finder.scan)
+        finally:
+            finder.close()
 
     def _unknown(self, wanted: Context) -> list[range] | None:
         """The bodies that are not known to be valid there from other builds; None where none is known to be."""
-        from ...binary.outline import groups, in_doubt, united
+        from ...binary.outline import groups, united
 
         if self._folder is None:
             return None
         noted = set(self._noted(wanted))
         doubted: list[range] | None = []
         if not noted and (of_input := self._noted(self._input)):
-            doubted = in_doubt(self._input, wanted, self._module)
+            doubted = self._in_doubt(self._input, wanted)
             if doubted is not None:
                 noted = set(of_input)  # whoever built another output has left that the input is valid
         if not noted:
