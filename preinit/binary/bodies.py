@@ -20,6 +20,14 @@ class Body(NamedTuple):
     end: int
 
 
+class CodeReferences(NamedTuple):
+    """Where code may refer to one of some `functions`: the `places`, in order, of bytes that read as `ref.func` of
+    one, whatever they are."""
+
+    functions: frozenset[int]
+    places: Sequence[int]
+
+
 class BodyRanges(Sequence[Body]):
     """The bodies of a code section, in order: of a hundred thousand, few are looked at."""
 

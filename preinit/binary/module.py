@@ -16,7 +16,7 @@ from ..records import Value, value
 from ..tuples import NamedTuple
 from . import dylink, externs
 from . import sections as read
-from .bodies import BodyRanges, read_bodies
+from .bodies import BodyRanges, CodeReferences, read_bodies
 from .constexpr import integer_of
 from .cursor import MOST_ITEMS, Cursor
 from .digest import fingerprint, sha256
@@ -154,6 +154,15 @@ class Module(Value):
         if section is None:
             return BodyRanges([], [], [])
         return read_bodies(Cursor(self.data, section.start, section.end, section.label))
+
+    @cached_property
+    def code_references(self) -> CodeReferences:
+        """Where code may refer to functions, of those that were looked for: see `keep_walk`."""
+        return CodeReferences(frozenset(), ())
+
+    def keep_walk(self, bodies: BodyRanges, references: CodeReferences) -> None:
+        """Keeps what somebody read in the code section."""
+        self.__dict__.update(bodies=bodies, code_references=references)
 
     def code_entries(self) -> tuple[int, memoryview]:
         """The number of defined functions, and the code section's bytes after that number."""

@@ -13,6 +13,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
+from ..errors import InputError
 from ..tuples import NamedTuple
 from . import encoder as write
 from .constexpr import ConstantExpression
@@ -277,14 +278,18 @@ def in_doubt(known: Context, wanted: Context, module: Module, scan: Scanner | No
         return None
     # One pattern at a time: what begins with one byte is found ten times as fast.
     patterns = []
-    if functions:
+    places: Iterable[int] = ()
+    if functions <= module.code_references.functions:
+        places = (place for place in module.code_references.places if _index_at(module, code, place + 1) in functions)
+    elif functions:
         numbers = b"|".join(re.escape(form) for function in functions for form in _spellings(function))
         patterns.append(bytes((REF_FUNC,)) + b"(?:" + numbers + b")")
     if fewer:
         patterns += [_NAMES_DATA, _NAMES_DATA_OF_ARRAYS] if module.types.has_gc else [_NAMES_DATA]
     found: set[int] = set()
     room = _MOST_DOUBTED
-    for place in chain.from_iterable(_places(re.compile(pattern, re.DOTALL), module, code) for pattern in patterns):
+    searched = (_places(re.compile(pattern, re.DOTALL), module, code) for pattern in patterns)
+    for place in chain(places, chain.from_iterable(searched)):
         index = bisect_right(module.bodies.starts, place) - 1
         if index < 0 or index in found:
             continue
@@ -295,6 +300,14 @@ def in_doubt(known: Context, wanted: Context, module: Module, scan: Scanner | No
     if scan and not fewer:
         found = {index for index in found if _may_refer(scan(module.data, *module.bodies[index][1:]), functions)}
     return [range(index, index + 1) for index in sorted(found)]
+
+
+def _index_at(module: Module, code: Section, place: int) -> int | None:
+    """The index that stands there; None for what is none."""
+    try:
+        return Cursor(module.data, place, code.end, code.label).u32()
+    except InputError:
+        return None
 
 
 def _may_refer(scan: Scan, functions: Collection[int]) -> bool:

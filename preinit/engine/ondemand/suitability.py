@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ...binary.constexpr import evaluate
 from ...binary.module import Module, SectionId
-from ...binary.sections import Global, Mode
+from ...binary.sections import ExternKind, Global, Mode
 from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
 from ...errors.reason import Reason
 from .. import ffi
+from ..own.walker import walk
 from ..room import check_room_to_validate
 from ..runtime import EngineSettings, new_engine
 from ..values import EngineError
@@ -85,6 +86,11 @@ def _is_valid(module: Module) -> bool:
     from ...binary.outline import outline
 
     try:
+        if _has_much_code(module):
+            exported = [entry.target for entry in module.exports if entry.kind == ExternKind.FUNC]
+            walked = walk(module, exported)  # outputs may lack some of these exports
+            if walked:
+                module.keep_walk(*walked)
         _ = module.bodies  # where they are read, their sizes are checked
         check_room_to_validate(module.data)
         bare = outline_of_few(module.data, module.sections, module) or outline(module.data, module.sections, False)
