@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from . import encoder as write
 from .module import Module, Section, SectionId
-from .outline import UNREACHABLE, as_rope, entries_of, outline
+from .outline import UNREACHABLE, as_rope, entries_of, is_same, outline
 from .rope import Rope
 from .sections import ElementSegment, Export, ExternKind
 
@@ -22,6 +22,9 @@ _OF_A_TABLE, _EXPRESSIONS = 2, 4
 #: The kind of elements of one that has flags.
 _OF_FUNCTIONS = b"\0"
 
+#: Sections that tell which functions there are.
+_SAME = (SectionId.IMPORT, SectionId.FUNCTION)
+
 #: Functions that a module has at most: engines take no more than a million.
 _MOST = 500_000
 
@@ -29,12 +32,14 @@ _MOST = 500_000
 def outline_of_few(wasm: bytes | Rope, sections: Iterable[Section], module: Module) -> bytes | None:
     """An `outline`, without what segments hold, that is valid exactly if that of `wasm` is.
 
-    `module`: one with the same imports, function section and code section. None where an outline is needed: where
-    something names a function that is missing, which is not valid, or where what functions are named by is not simple.
+    `module`: one with the same code section. None where an outline is needed: where something names a function that is
+    missing, which is not valid, where what functions are named by is not simple, or where `module` has others.
     """
-    sections = tuple(sections)
+    rope, sections = as_rope(wasm), tuple(sections)
+    if not all(is_same(rope, section, module) for section in sections if section.id in _SAME):
+        return None
     count, imported = len(module.function_types), module.imported_functions
-    entries = entries_of(wasm, sections, module)
+    entries = entries_of(rope, sections, module)
     globals_, tables = entries.get(SectionId.GLOBAL, ()), entries.get(SectionId.TABLE, ())
     initializers = [entry.initializer for entry in (*globals_, *tables)]
     exports: Sequence[Export] = entries.get(SectionId.EXPORT, ())
@@ -67,12 +72,12 @@ def outline_of_few(wasm: bytes | Rope, sections: Iterable[Section], module: Modu
     }
     start = next((section for section in sections if section.id == SectionId.START), None)
     if start is not None:
-        at = as_rope(wasm).cursor(start.start, start.end, start.label)
+        at = rope.cursor(start.start, start.end, start.label)
         function = at.u32()
         if function >= count or at.remaining:
             return None
         standing[SectionId.START] = write.uleb(place(function))
-    return outline(wasm, sections, False, module, (), standing)
+    return outline(rope, sections, False, module, (), standing)
 
 
 def _without_elements(segment: ElementSegment) -> bytes:

@@ -347,7 +347,7 @@ def context_of_same_code(wasm: bytes | Rope, module: Module) -> tuple[Context, t
     sections = read_sections(rope)
     code = module.section(SectionId.CODE)
     found = next((section for section in sections if section.id == SectionId.CODE), None)
-    if not code or not found or not _is_same(rope, found, module):
+    if not code or not found or not is_same(rope, found, module):
         return None
     return context(rope, sections, entries_of(rope, sections, module)), sections
 
@@ -362,7 +362,7 @@ def entries_of(wasm: bytes | Rope, sections: Iterable[Section], module: Module) 
     for section in sections:
         if section.id not in _READ:
             continue
-        if _is_same(rope, section, module):
+        if is_same(rope, section, module):
             found[section.id] = known[section.id]
             continue
         at = rope.cursor(section.start, section.end, section.label)
@@ -372,7 +372,7 @@ def entries_of(wasm: bytes | Rope, sections: Iterable[Section], module: Module) 
     return found
 
 
-def _is_same(rope: Rope, section: Section, module: Module) -> bool:
+def is_same(rope: Rope, section: Section, module: Module) -> bool:
     """Whether a section of a rope is, byte for byte, the module's."""
     own = module.section(section.id)
     if own is None or own.end - own.start != section.end - section.start:

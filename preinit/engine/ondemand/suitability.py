@@ -87,8 +87,8 @@ def _is_valid(module: Module) -> bool:
 
     try:
         if _has_much_code(module):
-            exported = [entry.target for entry in module.exports if entry.kind == ExternKind.FUNC]
-            walked = walk(module, exported)  # outputs may lack some of these exports
+            exported = {entry.target for entry in module.exports if entry.kind == ExternKind.FUNC}
+            walked = walk(module, sorted(exported))  # outputs may lack some of these exports
             if walked:
                 module.keep_walk(*walked)
         _ = module.bodies  # where they are read, their sizes are checked

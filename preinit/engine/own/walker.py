@@ -36,11 +36,13 @@ get_ready = _MODULE.get_ready
 def walk(module: Module, wanted: Sequence[int]) -> tuple[BodyRanges, CodeReferences] | None:
     """The bodies of a module's code section, and where `ref.func` of a function that is `wanted` may be in it.
 
-    None where it can't be had, or where the section is not well-formed.
+    Of too many functions, none is looked for. None where it can't be had, or where the section is not well-formed.
     """
     section = module.section(SectionId.CODE)
-    if section is None or section.end >= 1 << 32 or len(wanted) > _MOST_WANTED:
+    if section is None or section.end >= 1 << 32:
         return None
+    if len(wanted) > _MOST_WANTED:
+        wanted = ()
     at = Cursor(module.data, section.start, section.end, section.label)
     try:
         count = at.count(2)

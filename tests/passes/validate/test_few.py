@@ -147,6 +147,12 @@ def test_bytes_that_are_left_over_need_an_outline() -> None:
         assert few is None
 
 
+@pytest.mark.parametrize("other", ['(import "a" "b" (func)) (func)', "(func) (func)"])
+def test_other_functions_need_an_outline(other: str) -> None:
+    binary = wasm(f"(module {other})")
+    assert outline_of_few(binary, read_sections(binary), parse(wasm("(module (func))"))) is None
+
+
 def test_a_large_module_has_a_small_one() -> None:
     functions = "".join(f"(func $f{number} (result i32) (i32.const 1))" for number in range(3_000))
     names = " ".join(f"$f{number}" for number in range(3_000))
