@@ -25,7 +25,7 @@ _OF_FUNCTIONS = b"\0"
 #: Sections that tell which functions there are.
 _SAME = (SectionId.IMPORT, SectionId.FUNCTION)
 
-#: Functions that a module has at most: engines take no more than a million.
+#: Functions that a module has at most. Engines take no more than a million, and say so where they see all.
 _MOST = 500_000
 
 
@@ -34,6 +34,7 @@ def outline_of_few(wasm: bytes | Rope, sections: Iterable[Section], module: Modu
 
     `module`: one with the same code section. None where an outline is needed: where something names a function that is
     missing, which is not valid, where what functions are named by is not simple, or where `module` has others.
+    Raises what reading the sections raises, and `Malformed` where bytes are left over.
     """
     rope, sections = as_rope(wasm), tuple(sections)
     if not all(is_same(rope, section, module) for section in sections if section.id in _SAME):

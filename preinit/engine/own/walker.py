@@ -1,8 +1,8 @@
 """Walking over a large code section: where its bodies are, and where they may refer to some functions.
 
-It does what `binary.bodies` and `binary.outline` do, in half of the time: of each hundred bytes one is looked at, and
-most of the time goes into waiting for memory. Of what is mapped from a file, the system copies windows, and no page of
-it comes into memory.
+It does what `binary.bodies` and `binary.outline` do, in half of the time, and outside of Python's lock. Both mostly
+wait for memory, so the section is read once for both. Of what is mapped from a file, the system copies windows, and no
+page of it comes into memory.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ _MOST_WANTED, _MOST_REFERENCES = 64, 1 << 14
 
 _MODULE = OwnModule("walker")
 
-get_ready = _MODULE.get_ready
-
 
 def walk(module: Module, wanted: Sequence[int]) -> tuple[BodyRanges, CodeReferences] | None:
     """The bodies of a module's code section, and where `ref.func` of a function that is `wanted` may be in it.
 
-    Of too many functions, none is looked for. None where it can't be had, or where the section is not well-formed.
+    Of too many functions, or in too many places, none is looked for. None where it can't be had, or where the section
+    is not well-formed.
     """
     section = module.section(SectionId.CODE)
     if section is None or section.end >= 1 << 32:
@@ -63,22 +62,25 @@ def _walked(
     starts, ends, references = array("I"), array("I"), array("I")
     own.memory[_WANTED : _WANTED + 4 * len(wanted)] = memoryview(array("I", wanted)).cast("B")
     own.call("begin", first)
+    looks_for = bool(wanted)
     for base in range(first, end, WINDOW):
         size = min(WINDOW + _BEHIND, end - base)
         if not _fill(own.memory[:size], data, base):
             return None
         own.memory[size : size + _VECTOR] = bytes(_VECTOR)
         found = own.call("walk", base, size, min(size, WINDOW))
-        looks = own.call("search", base, min(size, WINDOW), len(wanted)) if wanted else 0
-        if found > count - len(starts) or looks >= _MOST_REFERENCES:  # a failure is the largest of numbers
+        if found > count - len(starts):  # a failure is the largest of numbers
             return None
+        looks = own.call("search", base, min(size, WINDOW), len(wanted)) if looks_for else 0
+        looks_for = looks_for and looks < _MOST_REFERENCES
         for numbers, place, more in ((starts, _STARTS, found), (ends, _ENDS, found), (references, _REFERENCES, looks)):
             numbers.frombytes(own.memory[place : place + 4 * more])
     if len(starts) != count or (ends[-1] if count else first) != end:
         return None
     entries = array("I", (first,))
     entries.extend(ends[:-1])
-    return BodyRanges(entries[:count], starts, ends), CodeReferences(frozenset(wanted), references)
+    told = CodeReferences(frozenset(wanted), references) if looks_for else CodeReferences(frozenset(), ())
+    return BodyRanges(entries[:count], starts, ends), told
 
 
 def _fill(window: memoryview, data: bytes, start: int) -> bool:

@@ -3,7 +3,7 @@
 ;;
 ;; 0x000000 the window: 1 MiB, and 16 bytes that belong to the next one
 ;; 0x110000 functions that are looked for: an i32 each
-;; 0x120000 where code may refer to one of them: an i32 each, at most 16,384
+;; 0x120000 where code may refer to one of them: an i32 each, fewer than 16,384
 ;; 0x140000 where bodies start: an i32 each, at most 524,288
 ;; 0x340000 where they end
 (module
@@ -48,7 +48,7 @@
     (i64.extend_i32_u (i32.shr_u (local.get $found) (i32.const 2))))
 
   ;; Looks in the first $most bytes of the window for `ref.func` of one of $wanted functions, whatever these bytes are.
-  ;; Gives how many were found, at most 16,384.
+  ;; Gives how many were found; 16,384 for those and more.
   (func (export "search") (param $base i64) (param $most i32) (param $wanted i32) (result i64)
     (local $block i32) (local $mask i32) (local $at i32) (local $found i32)
     (loop $next

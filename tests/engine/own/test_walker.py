@@ -132,7 +132,10 @@ def test_many_windows_from_a_file(tmp_path: Path) -> None:
 def test_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     found = walk(module_of([b"\xd2\1"]), [*range(65)])
     assert found and not found[1].functions and not found[1].places
-    assert walk(module_of([b"\xd2\1" * 20_000]), [1]) is None
+    for number in (16_383, 16_384, 20_000):
+        found = walk(module_of([b"\xd2\1" * number]), [1])
+        assert found and [*found[0]] == [*module_of([b"\xd2\1" * number]).bodies]
+        assert len(found[1].functions) == (number < 16_384)
     many = module_of([b""] * 600_000 + [bytes(700_000)])
     assert walk(many, []) is None  # of empty ones, more begin in a window
     monkeypatch.setattr(walker._MODULE, "instance", lambda _: None)
