@@ -103,7 +103,7 @@ class OnDemandInstance(EngineInstance):
         return PREFIX
 
     def _fill_tables(self) -> None:
-        """Does what active element segments do."""
+        """Does what active element segments do. Raises `GuestTrap` where one does not fit."""
         segments = [s for s in self._module.elements if s.mode is Mode.ACTIVE]
         first = self._module.imported_functions
         named = dict.fromkeys(chain.from_iterable(segment.functions for segment in segments))
@@ -112,8 +112,10 @@ class OnDemandInstance(EngineInstance):
             start = self._offset(segment.offset)
             name = self._code.tables[segment.table]
             table = self._export(name)
-            if start is None or start + segment.length > ffi.table_size(self._store, table):
-                raise Unsuited("instantiation", "an element segment does not fit its table")
+            if start is None:
+                raise Unsuited("instantiation", "an element segment goes to a place that is not known")
+            if start + segment.length > ffi.table_size(self._store, table):
+                raise self._instantiation_trap("out of bounds table access")
             if min(segment.functions, default=first) >= first:
                 self._stubs.fill(table, self._module.tables[segment.table].limits.is_64, start, segment.functions)
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...binary.module import Module
+from ...binary.module import Module, SectionId
 from ...binary.sections import Import
 from ...binary.types import FuncType
 from ...engine.runtime import TABLE_ELEMENTS
@@ -35,9 +35,12 @@ def check_supported(module: Module, options: Options) -> None:
         raise UnsupportedProposal("the module uses stack switching, which the engine can't run")
     if module.start is not None and module.function_type(module.start) != FuncType((), ()):
         # The copy that runs has no start section, so the engine would not notice.
-        raise InvalidModule(
-            f"the start function {module.start} has type {module.function_type(module.start)}, not () -> ()"
-        )
+        count, section = len(module.function_types), module.section(SectionId.START)
+        wrong = f"has type {module.function_type(module.start)}, not () -> ()"
+        if module.start >= count:
+            wrong = f"does not exist: there are {count:,} functions"
+        where = f"byte offset {section.start:#x}" if section else None
+        raise InvalidModule(f"the start function {module.start} {wrong}", where=where)
     for entry in module.imports:
         if entry.memory and entry.memory.shared and options.imports != "define":
             raise ImportedState(

@@ -243,6 +243,9 @@ def instantiated(things: str) -> Outcome:
 @pytest.mark.parametrize("name", UNFIT)
 def test_segments_that_do_not_fit_are_the_same_trap(name: str) -> None:
     assert isinstance(instantiated(UNFIT[name]).error, errors.GuestTrap)
+    with nothing_compiled_whole():  # which takes minutes for a large module, and tells no more
+        found = attempt(f"(module {UNFIT[name]} (func {INIT}))", engine="ondemand")
+    assert isinstance(found.error, errors.GuestTrap)
 
 
 def test_what_is_out_of_bounds_of_a_shared_memory_is_the_same_trap() -> None:
