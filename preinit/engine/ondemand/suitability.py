@@ -9,7 +9,6 @@ from ...binary.types import I32, I64, NUMERIC_SIZES, ValType
 from ...errors import InputError
 from ...errors.reason import Reason
 from .. import ffi
-from ..own.walker import walk
 from ..room import check_room_to_validate
 from ..runtime import EngineSettings, new_engine
 from ..values import EngineError
@@ -87,6 +86,8 @@ def _is_valid(module: Module) -> bool:
 
     try:
         if _has_much_code(module):
+            from ..own.walker import walk  # few builds have use for it
+
             exported = {entry.target for entry in module.exports if entry.kind == ExternKind.FUNC}
             walked = walk(module, sorted(exported))  # outputs may lack some of these exports
             if walked:
