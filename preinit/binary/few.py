@@ -13,17 +13,13 @@ from . import encoder as write
 from .module import Module, Section, SectionId
 from .outline import UNREACHABLE, as_rope, entries_of, is_same, outline
 from .rope import Rope
-from .sections import ElementSegment, Export, ExternKind
-
-#: Flags of element segments: one that names its table; from the second on, elements are expressions.
-#: https://webassembly.github.io/spec/core/binary/modules.html#element-section
-_OF_A_TABLE, _EXPRESSIONS = 2, 4
-
-#: The kind of elements of one that has flags.
-_OF_FUNCTIONS = b"\0"
+from .sections import EXPRESSIONS, ElementSegment, Export, ExternKind, without_elements
 
 #: Sections that tell which functions there are.
 _SAME = (SectionId.IMPORT, SectionId.FUNCTION)
+
+#: Sections that name functions, besides the start section.
+_NAMING = (SectionId.TABLE, SectionId.GLOBAL, SectionId.EXPORT, SectionId.ELEMENT)
 
 #: Functions that a module has at most. Engines take no more than a million, and say so where they see all.
 _MOST = 500_000
@@ -33,14 +29,16 @@ def outline_of_few(wasm: bytes | Rope, sections: Iterable[Section], module: Modu
     """An `outline`, without what segments hold, that is valid exactly if that of `wasm` is.
 
     `module`: one with the same code section. None where an outline is needed: where something names a function that is
-    missing, which is not valid, where what functions are named by is not simple, or where `module` has others.
-    Raises what reading the sections raises, and `Malformed` where bytes are left over.
+    missing, which is not valid, where what functions are named by is not simple, where bytes are left over, or where
+    `module` has other functions. Raises what reading the sections raises.
     """
     rope, sections = as_rope(wasm), tuple(sections)
     if not all(is_same(rope, section, module) for section in sections if section.id in _SAME):
         return None
     count, imported = len(module.function_types), module.imported_functions
     entries = entries_of(rope, sections, module)
+    if any(section.id in _NAMING and section.id not in entries for section in sections):
+        return None
     globals_, tables = entries.get(SectionId.GLOBAL, ()), entries.get(SectionId.TABLE, ())
     initializers = [entry.initializer for entry in (*globals_, *tables)]
     exports: Sequence[Export] = entries.get(SectionId.EXPORT, ())
@@ -50,7 +48,7 @@ def outline_of_few(wasm: bytes | Rope, sections: Iterable[Section], module: Modu
         or module.code_entries()[0] != count - imported
         or any(expression and expression.functions for expression in initializers)
         or any(entry.kind == ExternKind.FUNC and entry.target >= count for entry in exports)
-        or any(segment.flags >= _EXPRESSIONS for segment in elements)
+        or any(segment.flags & EXPRESSIONS for segment in elements)
         or any(max(segment.functions, default=-1) >= count for segment in elements)
     ):
         return None
@@ -69,7 +67,9 @@ def outline_of_few(wasm: bytes | Rope, sections: Iterable[Section], module: Modu
                 for name, kind, target in exports
             ]
         ),
-        SectionId.ELEMENT: write.vector([*map(_without_elements, elements)]),
+        SectionId.ELEMENT: write.vector(
+            [without_elements(segment, segment.offset.raw if segment.offset else b"") for segment in elements]
+        ),
     }
     start = next((section for section in sections if section.id == SectionId.START), None)
     if start is not None:
@@ -79,11 +79,3 @@ def outline_of_few(wasm: bytes | Rope, sections: Iterable[Section], module: Modu
             return None
         standing[SectionId.START] = write.uleb(place(function))
     return outline(rope, sections, False, module, (), standing)
-
-
-def _without_elements(segment: ElementSegment) -> bytes:
-    """One that goes to the same place, with nothing in it."""
-    table = write.uleb(segment.table) if segment.flags == _OF_A_TABLE else b""
-    offset = segment.offset.raw if segment.offset else b""
-    kind = _OF_FUNCTIONS if segment.flags else b""
-    return write.uleb(segment.flags) + table + offset + kind + write.uleb(0)

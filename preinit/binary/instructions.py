@@ -128,7 +128,7 @@ _INDEX = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
 
 
 def in_lists(instructions: Iterable[Simple] = ()) -> SimpleInstructions:
-    """These."""
+    """Those, as lists."""
     found = SimpleInstructions(bytearray(), [], [], [])
     for each in instructions:
         found.add(*each)

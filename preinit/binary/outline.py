@@ -355,7 +355,7 @@ def context_of_same_code(wasm: bytes | Rope, module: Module) -> tuple[Context, t
 def entries_of(wasm: bytes | Rope, sections: Iterable[Section], module: Module) -> dict[int, Sequence[Any]]:
     """The entries of those of its sections that are in `_READ`; those are not read that are the module's.
 
-    Raises what reading them raises, and `Malformed` where bytes are left over.
+    Without those of sections with bytes that are left over: what is there is not all. Raises what reading them raises.
     """
     rope, known = as_rope(wasm), _entries_read(module)
     found: dict[int, Sequence[Any]] = {}
@@ -366,9 +366,9 @@ def entries_of(wasm: bytes | Rope, sections: Iterable[Section], module: Module) 
             found[section.id] = known[section.id]
             continue
         at = rope.cursor(section.start, section.end, section.label)
-        found[section.id] = _READ[section.id](at)
-        if at.remaining:
-            raise at.fail(f"{at.remaining} bytes are left over")
+        entries = _READ[section.id](at)
+        if not at.remaining:
+            found[section.id] = entries
     return found
 
 

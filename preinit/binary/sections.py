@@ -11,6 +11,7 @@ from ..enums import IntEnum
 from ..tuples import NamedTuple
 from .constexpr import ConstantExpression, integer_of, read_constant_expression
 from .cursor import MOST_ELEMENTS, MOST_ITEMS, Cursor
+from .encoder import uleb
 from .types import DESCRIPTORS, FUNCREF, SHARED_EVERYTHING, Limits, ValType, read_limits, read_value_type
 
 T = TypeVar("T")
@@ -223,7 +224,7 @@ def read_exports(cursor: Cursor) -> tuple[Export, ...]:
     return tuple([new(Export, named()) for _ in range(cursor.count(3))])
 
 
-_PASSIVE_OR_DECLARATIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4
+_PASSIVE_OR_DECLARATIVE, _EXPLICIT, EXPRESSIONS = 1, 2, 4
 
 
 def _read_element(cursor: Cursor) -> ElementSegment:
@@ -243,14 +244,14 @@ def _read_element(cursor: Cursor) -> ElementSegment:
         uses_globals = bool(offset.globals)
     value_type = FUNCREF
     if flags & (_PASSIVE_OR_DECLARATIVE | _EXPLICIT):
-        if flags & _EXPRESSIONS:
+        if flags & EXPRESSIONS:
             value_type = read_value_type(cursor)
         elif cursor.byte() != 0:
             raise cursor.fail("an element kind that is not funcref", cursor.position - 1)
     count = cursor.count(most=MOST_ELEMENTS)
     functions: list[int] = []
     allocates = False
-    if flags & _EXPRESSIONS:
+    if flags & EXPRESSIONS:
         for _ in range(count):
             expression = read_constant_expression(cursor)
             functions.extend(expression.functions)
@@ -260,6 +261,15 @@ def _read_element(cursor: Cursor) -> ElementSegment:
         functions = cursor.u32s(count)
     raw = (start, cursor.position)
     return ElementSegment(mode, flags, table, value_type, count, tuple(functions), raw, allocates, uses_globals, offset)
+
+
+def without_elements(segment: ElementSegment, offset: bytes) -> bytes:
+    """An element segment of the same form with nothing in it. `offset`: the expression of an active one, else empty."""
+    flags, kind = segment.flags, b""
+    if flags & (_PASSIVE_OR_DECLARATIVE | _EXPLICIT):
+        kind = segment.type if flags & EXPRESSIONS else b"\0"
+    table = uleb(segment.table) if segment.mode is Mode.ACTIVE and flags & _EXPLICIT else b""
+    return uleb(flags) + table + offset + kind + uleb(0)
 
 
 def read_elements(cursor: Cursor) -> tuple[ElementSegment, ...]:

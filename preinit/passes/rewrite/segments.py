@@ -13,7 +13,7 @@ from itertools import chain
 from ...binary import encoder as write
 from ...binary.constexpr import offset_constant
 from ...binary.module import Module, SectionId
-from ...binary.sections import DataSegment, ElementSegment, ExternKind, Mode
+from ...binary.sections import DataSegment, ElementSegment, ExternKind, Mode, without_elements
 from ...engine.validation import MERGE
 from ...errors import OutputTooLarge
 from ...tuples import NamedTuple
@@ -23,8 +23,6 @@ from .images import Images, mapped
 from .plan import Export, Plan
 from .runs import MOST_SEGMENTS, Run, Runs, within_limit
 from .tables import TableRun
-
-_EXPLICIT, _EXPRESSIONS = 2, 4
 
 
 class DataWritten(NamedTuple):
@@ -173,16 +171,8 @@ def _is_emptied(snapshot: Snapshot, index: int, segment: ElementSegment) -> bool
 
 
 def _emptied(module: Module, segment: ElementSegment) -> bytes:
-    """The same form of segment with nothing in it."""
-    flags = segment.flags
-    kind = b""
-    if flags & 3:
-        kind = segment.type if flags & _EXPRESSIONS else b"\x00"
-    place = b""
-    if segment.mode is Mode.ACTIVE:
-        table = write.uleb(segment.table) if flags & _EXPLICIT else b""
-        place = table + offset_constant(0, module.tables[segment.table].limits.is_64)
-    return bytes((flags,)) + place + kind + b"\x00"
+    active = segment.mode is Mode.ACTIVE
+    return without_elements(segment, offset_constant(0, module.tables[segment.table].limits.is_64) if active else b"")
 
 
 def lost_declarations(module: Module, snapshot: Snapshot, plan: Plan) -> tuple[int, ...]:
